@@ -1,0 +1,182 @@
+//! The AES layer: a session key that is *text*, ECB, PKCS#7 padding.
+//!
+//! The sender draws 16 random bytes and writes them as base64. **The 24 characters themselves are the key**, so the cipher
+//! is AES-192; decoding them and using AES-128 is the classic mistake. Source: the provider's published sandbox demo.
+
+use aes::cipher::array::Array;
+use aes::cipher::consts::U16;
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyInit};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess};
+use zeroize::Zeroizing;
+
+use crate::{Error, RandomSource};
+
+/// Length of an AES block in bytes.
+pub(crate) const BLOCK: usize = 16;
+
+/// How many characters a session key has, and so which AES is used. Fixed by configuration, never by the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionKeyLength {
+    /// 16 characters, AES-128. Not seen; for a provider that makes such keys.
+    Chars16,
+    /// 24 characters, AES-192: what Paytend uses.
+    #[default]
+    Chars24,
+    /// 32 characters, AES-256. Not seen; what 24 random bytes would make.
+    Chars32,
+}
+
+impl SessionKeyLength {
+    /// The number of characters.
+    pub const fn chars(self) -> usize {
+        match self {
+            Self::Chars16 => 16,
+            Self::Chars24 => 24,
+            Self::Chars32 => 32,
+        }
+    }
+
+    /// How many random bytes make a key of so many characters of base64.
+    const fn random_bytes(self) -> usize {
+        match self {
+            Self::Chars16 => 12,
+            Self::Chars24 => 16,
+            Self::Chars32 => 24,
+        }
+    }
+}
+
+/// A fresh session key: base64 text.
+pub(crate) fn generate(length: SessionKeyLength, random: &dyn RandomSource) -> Result<Zeroizing<String>, Error> {
+    let mut bytes = Zeroizing::new([0u8; 24]);
+    let bytes = &mut bytes[..length.random_bytes()];
+    random.fill(bytes)?;
+    Ok(Zeroizing::new(STANDARD.encode(bytes)))
+}
+
+/// Whether all of `key` is base64 text with `=` in its last two places at most, in constant time.
+pub(crate) fn is_key_text(key: &[u8]) -> Choice {
+    let within = |byte: u8, low: u8, high: u8| !byte.ct_lt(&low) & !byte.ct_gt(&high);
+    let mut good = Choice::from(1);
+    let mut padding = Choice::from(0);
+    for (at, byte) in key.iter().enumerate() {
+        let alphabet = within(*byte, b'A', b'Z')
+            | within(*byte, b'a', b'z')
+            | within(*byte, b'0', b'9')
+            | byte.ct_eq(&b'+')
+            | byte.ct_eq(&b'/');
+        let may_pad = Choice::from(u8::from(at + 2 >= key.len()));
+        let pads = byte.ct_eq(&b'=') & may_pad;
+        // Once padding has begun, nothing but padding follows.
+        good &= (alphabet & !padding) | pads;
+        padding |= pads;
+    }
+    good
+}
+
+/// Pads and encrypts. `key` has one of the lengths of [`SessionKeyLength`].
+pub(crate) fn encrypt(key: &[u8], length: SessionKeyLength, plain: &[u8]) -> Vec<u8> {
+    let padding = BLOCK - plain.len() % BLOCK;
+    let mut data = Vec::with_capacity(plain.len() + padding);
+    data.extend_from_slice(plain);
+    // `padding` is 1 to 16.
+    data.resize(plain.len() + padding, u8::try_from(padding).unwrap_or(0));
+    let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(&mut data);
+    match length {
+        SessionKeyLength::Chars16 => ecb::Encryptor::<aes::Aes128>::new(&array(key)).encrypt_blocks(blocks),
+        SessionKeyLength::Chars24 => ecb::Encryptor::<aes::Aes192>::new(&array(key)).encrypt_blocks(blocks),
+        SessionKeyLength::Chars32 => ecb::Encryptor::<aes::Aes256>::new(&array(key)).encrypt_blocks(blocks),
+    }
+    data
+}
+
+/// Decrypts whole blocks in place, without looking at the result.
+pub(crate) fn decrypt_in_place(key: &[u8], length: SessionKeyLength, data: &mut [u8]) {
+    let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(data);
+    match length {
+        SessionKeyLength::Chars16 => ecb::Decryptor::<aes::Aes128>::new(&array(key)).decrypt_blocks(blocks),
+        SessionKeyLength::Chars24 => ecb::Decryptor::<aes::Aes192>::new(&array(key)).decrypt_blocks(blocks),
+        SessionKeyLength::Chars32 => ecb::Decryptor::<aes::Aes256>::new(&array(key)).decrypt_blocks(blocks),
+    }
+}
+
+/// The key as the array the cipher wants; a `key` of another length is cut or filled with zeros, which callers rule out.
+fn array<N: aes::cipher::array::ArraySize>(key: &[u8]) -> Array<u8, N> {
+    debug_assert_eq!(key.len(), N::USIZE);
+    let mut out = Array::<u8, N>::default();
+    for (to, from) in out.iter_mut().zip(key) {
+        *to = *from;
+    }
+    out
+}
+
+/// Finds the padding's length in constant time: whether it is valid, and how many bytes it takes (0 if it is not valid).
+/// `data` is at least one block.
+pub(crate) fn padding(data: &[u8]) -> (Choice, usize) {
+    let last = data[data.len() - 1];
+    let mut good = !last.ct_eq(&0) & !last.ct_gt(&16);
+    for (distance, byte) in (1u8..=16).zip(data.iter().rev()) {
+        // Beyond the padding any byte is right; within it only `last` is.
+        good &= distance.ct_gt(&last) | byte.ct_eq(&last);
+    }
+    (good, usize::from(u8::conditional_select(&0, &last, good)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_found_for_every_length_and_nothing_else() {
+        for len in 1..=16u8 {
+            let mut data = vec![0xaa; 32];
+            let from = 32 - usize::from(len);
+            data[from..].fill(len);
+            assert_eq!((true, usize::from(len)), {
+                let (c, n) = padding(&data);
+                (c.into(), n)
+            });
+            if len > 1 {
+                data[from] ^= 0x40;
+                assert_eq!(
+                    (false, 0),
+                    {
+                        let (c, n) = padding(&data);
+                        (c.into(), n)
+                    },
+                    "{len}"
+                );
+            }
+        }
+        for last in (17..=255u8).chain([0]) {
+            assert!(!bool::from(padding(&[last; 16]).0), "{last}");
+        }
+    }
+
+    #[test]
+    fn key_text_is_base64_with_padding_at_the_end_alone() {
+        let good = |text: &str| bool::from(is_key_text(text.as_bytes()));
+        for text in ["gNx86vc1yttHs8ZWOf7+5g==", "gNx86vc1yttHs8ZWOf7/5gA=", "AZaz09+/AZaz09+/AZaz09+/"] {
+            assert!(good(text), "{text}");
+        }
+        for text in [
+            "gNx86vc1yttHs8ZWOf7+5=g=",
+            "=Nx86vc1yttHs8ZWOf7+5g==",
+            "gNx86vc1yttHs8ZWOf7+5g=A",
+            "gNx86vc1yttHs8ZW&f7+5g==",
+            "gNx86vc1yttHs8ZWOf7 5g==",
+            "gNx86vc1yttHs8ZWOf7+5===",
+            "gNx86vc1yttHs8ZWOf7+\u{e9}g==",
+        ] {
+            assert!(!good(text), "{text}");
+        }
+        // Every byte, in a place where no padding may stand, against the plain definition.
+        for byte in 0..=255u8 {
+            let expected = byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+            assert_eq!(expected, bool::from(is_key_text(&[byte, b'A', b'A', b'A'])), "{byte}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Which keys sign, open, verify and encrypt.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::rsa::{RsaPrivate, RsaPublic};
+use crate::{Error, Fingerprint, KeyError, OsRandom, RandomSource, SessionKeyLength};
+
+/// The keys of one side, facing one other side: a partner's towards Paytend, or Paytend's towards one partner.
+///
+/// Any number of keys may decrypt and verify at once, so keys can be rotated without refusing a message; exactly one signs and
+/// one encrypts. Cloning is cheap.
+///
+/// ```
+/// # use paytend_crypto::{Keyring, OsRandom, rustcrypto};
+/// # let (own, paytend) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
+/// let keyring = Keyring::from_keys(&own, paytend.public_key())?;
+/// # Ok::<(), paytend_crypto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Keyring {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) signing: Option<Arc<dyn RsaPrivate>>,
+    pub(crate) encryption: Option<Arc<dyn RsaPublic>>,
+    pub(crate) decryption: Vec<DecryptionKey>,
+    pub(crate) verification: Vec<Arc<dyn RsaPublic>>,
+    pub(crate) session_key_length: SessionKeyLength,
+    pub(crate) random: Arc<dyn RandomSource>,
+}
+
+/// A key that decrypts, with the secret from which substitutes for undecryptable session keys are derived.
+pub(crate) struct DecryptionKey {
+    pub(crate) key: Arc<dyn RsaPrivate>,
+    pub(crate) rejection_secret: Zeroizing<[u8; 32]>,
+}
+
+impl DecryptionKey {
+    /// The secret is the hash of a signature that is never shown, over a text that is never sent. So every backend derives
+    /// the same one, an HSM can do it too, and nobody without the private key can.
+    fn new(key: Arc<dyn RsaPrivate>) -> Result<Self, Error> {
+        let label = Sha256::digest(b"paytend-crypto/1 secret for substitute session keys");
+        let signature = Zeroizing::new(key.sign_sha256(&label.into())?);
+        Ok(Self { rejection_secret: Zeroizing::new(Sha256::digest(&*signature).into()), key })
+    }
+}
+
+impl Keyring {
+    /// Starts an empty keyring.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The common case, on the default backend: `own` signs and decrypts, `peer` verifies and encrypts.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`] when a key's numbers do not belong together.
+    #[cfg(feature = "rustcrypto")]
+    pub fn from_keys(own: &crate::PrivateKey, peer: &crate::PublicKey) -> Result<Self, Error> {
+        Self::builder().own_key(crate::rustcrypto::private(own)?).peer_key(crate::rustcrypto::public(peer)?).build()
+    }
+
+    /// Fingerprints of the keys that decrypt, in the order in which they are tried.
+    pub fn decryption_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
+        self.inner.decryption.iter().map(|k| k.key.public_key().fingerprint())
+    }
+
+    /// Fingerprints of the keys that verify, in the order in which they are tried.
+    pub fn verification_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
+        self.inner.verification.iter().map(|k| k.public_key().fingerprint())
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring")
+            .field("signing", &self.inner.signing.as_ref().map(|k| k.public_key().fingerprint()))
+            .field("encryption", &self.inner.encryption.as_ref().map(|k| k.public_key().fingerprint()))
+            .field("decryption", &self.decryption_keys().collect::<Vec<_>>())
+            .field("verification", &self.verification_keys().collect::<Vec<_>>())
+            .field("session_key_length", &self.inner.session_key_length)
+            .finish()
+    }
+}
+
+/// Builds a [`Keyring`]; all complaints come from [`build`](Self::build).
+#[must_use]
+#[derive(Default)]
+pub struct Builder {
+    signing: Option<Arc<dyn RsaPrivate>>,
+    encryption: Option<Arc<dyn RsaPublic>>,
+    decryption: Vec<Arc<dyn RsaPrivate>>,
+    verification: Vec<Arc<dyn RsaPublic>>,
+    session_key_length: SessionKeyLength,
+    random: Option<Arc<dyn RandomSource>>,
+}
+
+impl Builder {
+    /// Our key, for both signing and decrypting.
+    pub fn own_key(self, key: Arc<dyn RsaPrivate>) -> Self {
+        self.signing_key(Arc::clone(&key)).decryption_key(key)
+    }
+
+    /// The other side's key, for both verifying and encrypting.
+    pub fn peer_key(self, key: Arc<dyn RsaPublic>) -> Self {
+        self.encryption_key(Arc::clone(&key)).verification_key(key)
+    }
+
+    /// The key that signs what we send; the last one given counts.
+    pub fn signing_key(mut self, key: Arc<dyn RsaPrivate>) -> Self {
+        self.signing = Some(key);
+        self
+    }
+
+    /// The key that we encrypt for; the last one given counts.
+    pub fn encryption_key(mut self, key: Arc<dyn RsaPublic>) -> Self {
+        self.encryption = Some(key);
+        self
+    }
+
+    /// A further key that decrypts what we receive.
+    pub fn decryption_key(mut self, key: Arc<dyn RsaPrivate>) -> Self {
+        self.decryption.push(key);
+        self
+    }
+
+    /// A further key that verifies what we receive.
+    pub fn verification_key(mut self, key: Arc<dyn RsaPublic>) -> Self {
+        self.verification.push(key);
+        self
+    }
+
+    /// The number of characters in a session key, sent and accepted (default 24, Paytend's).
+    pub fn session_key_length(mut self, length: SessionKeyLength) -> Self {
+        self.session_key_length = length;
+        self
+    }
+
+    /// Where session keys and padding come from (default [`OsRandom`]). For tests.
+    pub fn random_source(mut self, random: Arc<dyn RandomSource>) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    /// Makes the keyring. One that only seals, or only opens, needs only the keys for that.
+    ///
+    /// # Errors
+    /// [`KeyError::Absent`] when there is no complete pair of keys for either, [`Error::Backend`] when a key's backend fails.
+    pub fn build(self) -> Result<Keyring, Error> {
+        let seals = self.signing.is_some() && self.encryption.is_some();
+        let opens = !self.decryption.is_empty() && !self.verification.is_empty();
+        if !seals && !opens {
+            return Err(KeyError::Absent(
+                "seal (signing and encryption key) or to open (decryption and verification key)",
+            )
+            .into());
+        }
+        let decryption = self.decryption.into_iter().map(DecryptionKey::new).collect::<Result<_, _>>()?;
+        Ok(Keyring {
+            inner: Arc::new(Inner {
+                signing: self.signing,
+                encryption: self.encryption,
+                decryption,
+                verification: self.verification,
+                session_key_length: self.session_key_length,
+                random: self.random.unwrap_or_else(|| Arc::new(OsRandom)),
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,314 @@
+//! Key material: loading, writing, fingerprints. No arithmetic happens here; a backend ([`crate::rsa`]) does that.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::KeyError;
+use crate::encoding::{self, Decoded};
+
+/// Smallest modulus that is accepted, in bits. Paytend's keys have this size today.
+pub const MIN_BITS: usize = 1024;
+/// Largest modulus that is accepted, in bits.
+pub const MAX_BITS: usize = 8192;
+/// No key file is longer than this, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// A private RSA key, as data. Not `Serialize`, not `Clone`d by accident into logs: its `Debug` shows the fingerprint alone,
+/// and its memory is wiped when it is dropped.
+#[derive(Clone)]
+pub struct PrivateKey {
+    pkcs1_der: Arc<Zeroizing<Vec<u8>>>,
+    public: PublicKey,
+}
+
+impl PrivateKey {
+    /// Reads PEM or base64 of DER, as PKCS#1 or PKCS#8.
+    ///
+    /// # Errors
+    /// [`KeyError`] says what the text is instead, or what is wrong with it.
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        Self::from_bytes(text.as_bytes())
+    }
+
+    /// Reads DER, as PKCS#1 or PKCS#8.
+    ///
+    /// # Errors
+    /// As [`from_text`](Self::from_text).
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::from_bytes(der)
+    }
+
+    /// Reads any of the encodings; which one it is shows in the data.
+    ///
+    /// # Errors
+    /// As [`from_text`](Self::from_text).
+    pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
+        match encoding::decode(data)? {
+            Decoded::Public { .. } => Err(KeyError::PublicGiven),
+            Decoded::Private(pkcs1_der) => {
+                let (modulus, exponent) = encoding::public_half(&pkcs1_der)?;
+                Ok(Self { public: PublicKey::from_numbers(modulus, exponent)?, pkcs1_der: Arc::new(pkcs1_der) })
+            }
+        }
+    }
+
+    /// Reads a file in any of the encodings. On Unix a file that its group or others can read, write or run is refused.
+    ///
+    /// # Errors
+    /// [`KeyError::Permissions`], [`KeyError::File`], or as [`from_text`](Self::from_text).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
+        Self::from_bytes(&read_file(path.as_ref(), Access::OwnerOnly)?)
+    }
+
+    /// The same without the permission check, for systems whose secret store sets other modes on its files.
+    ///
+    /// # Errors
+    /// As [`from_file`](Self::from_file).
+    pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
+        Self::from_bytes(&read_file(path.as_ref(), Access::Anybody)?)
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// PKCS#1 DER, for a backend to load. Secret.
+    pub fn pkcs1_der(&self) -> &[u8] {
+        &self.pkcs1_der
+    }
+
+    /// PKCS#8 PEM. Secret; wiped when dropped.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`] when the key cannot be encoded.
+    pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        Ok(encoding::armour("PRIVATE KEY", &encoding::pkcs8_der(&self.pkcs1_der)?))
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+/// A public RSA key, as data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    modulus: Arc<[u8]>,
+    exponent: Arc<[u8]>,
+    spki_der: Arc<[u8]>,
+    fingerprint: Fingerprint,
+}
+
+impl PublicKey {
+    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo or PKCS#1.
+    ///
+    /// # Errors
+    /// [`KeyError`] says what the text is instead, or what is wrong with it.
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        Self::from_bytes(text.as_bytes())
+    }
+
+    /// Reads DER, as SubjectPublicKeyInfo or PKCS#1.
+    ///
+    /// # Errors
+    /// As [`from_text`](Self::from_text).
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::from_bytes(der)
+    }
+
+    /// Reads any of the encodings; which one it is shows in the data.
+    ///
+    /// # Errors
+    /// As [`from_text`](Self::from_text).
+    pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
+        match encoding::decode(data)? {
+            Decoded::Private(_) => Err(KeyError::PrivateGiven),
+            Decoded::Public { modulus, exponent } => Self::from_numbers(modulus, exponent),
+        }
+    }
+
+    /// Reads a file in any of the encodings.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], or as [`from_text`](Self::from_text).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
+        Self::from_bytes(&read_file(path.as_ref(), Access::Anybody)?)
+    }
+
+    /// Makes a key of its numbers, big-endian. A modulus outside 1024 to 8192 bits, an even one, and an exponent that is even,
+    /// 1, or above 2³³ − 1 are refused.
+    ///
+    /// # Errors
+    /// [`KeyError::Size`] or [`KeyError::Invalid`].
+    pub fn from_numbers(modulus: impl Into<Vec<u8>>, exponent: impl Into<Vec<u8>>) -> Result<Self, KeyError> {
+        let modulus = without_leading_zeros(modulus.into());
+        let exponent = without_leading_zeros(exponent.into());
+        let bits = bit_length(&modulus);
+        if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+            return Err(KeyError::Size(bits));
+        }
+        let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+        if !odd(&modulus) || !odd(&exponent) || !(2..=33).contains(&bit_length(&exponent)) {
+            return Err(KeyError::Invalid);
+        }
+        let spki_der = encoding::spki_der(&modulus, &exponent)?;
+        let fingerprint = Fingerprint(Sha256::digest(&spki_der).into());
+        Ok(Self { modulus: modulus.into(), exponent: exponent.into(), spki_der: spki_der.into(), fingerprint })
+    }
+
+    /// The modulus, big-endian, without leading zeros.
+    pub fn modulus(&self) -> &[u8] {
+        &self.modulus
+    }
+
+    /// The public exponent, big-endian, without leading zeros.
+    pub fn exponent(&self) -> &[u8] {
+        &self.exponent
+    }
+
+    /// Length of the modulus in bytes: of every signature and every ciphertext block.
+    pub fn size(&self) -> usize {
+        self.modulus.len()
+    }
+
+    /// Length of the modulus in bits.
+    pub fn bits(&self) -> usize {
+        bit_length(&self.modulus)
+    }
+
+    /// What to think of that length.
+    pub fn strength(&self) -> Strength {
+        match self.bits() {
+            ..2048 => Strength::Legacy,
+            2048..3072 => Strength::Acceptable,
+            _ => Strength::Strong,
+        }
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// SubjectPublicKeyInfo DER.
+    pub fn to_spki_der(&self) -> &[u8] {
+        &self.spki_der
+    }
+
+    /// SubjectPublicKeyInfo PEM.
+    pub fn to_spki_pem(&self) -> String {
+        encoding::armour("PUBLIC KEY", &self.spki_der).to_string()
+    }
+
+    /// Base64 of the SubjectPublicKeyInfo DER, on one line: the form in which Paytend and PayerMax exchange keys.
+    pub fn to_base64(&self) -> String {
+        STANDARD.encode(&self.spki_der)
+    }
+
+    /// Whether a number is written in exactly [`size`](Self::size) bytes, big-endian, and is below the modulus.
+    pub(crate) fn admits(&self, number: &[u8]) -> bool {
+        number.len() == self.modulus.len() && number < &*self.modulus
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublicKey").field("bits", &self.bits()).field("fingerprint", &self.fingerprint).finish()
+    }
+}
+
+/// What to think of a key's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Strength {
+    /// Below 2048 bits. Within reach of a well-funded attacker; used because the provider's keys are such.
+    Legacy,
+    /// 2048 to 3071 bits.
+    Acceptable,
+    /// 3072 bits and more.
+    Strong,
+}
+
+/// SHA-256 of a key's SubjectPublicKeyInfo: names a key without showing it. The same for both halves of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SHA256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.drain(..zeros);
+    number
+}
+
+fn bit_length(number: &[u8]) -> usize {
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
+}
+
+/// Who may be able to read the file that is loaded.
+#[derive(Clone, Copy, PartialEq)]
+enum Access {
+    OwnerOnly,
+    Anybody,
+}
+
+fn read_file(path: &Path, access: Access) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let failed = |e: std::io::Error| file_error(path, &e);
+    let file = File::open(path).map_err(failed)?;
+    if access == Access::OwnerOnly {
+        require_owner_only(path, &file)?;
+    }
+    // Sized once: growing would leave copies of the key in freed memory.
+    let mut data = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0) + 1));
+    file.take(MAX_FILE + 1).read_to_end(&mut data).map_err(failed)?;
+    if data.len() as u64 > MAX_FILE {
+        return Err(KeyError::Encoding);
+    }
+    Ok(data)
+}
+
+#[cfg(unix)]
+fn require_owner_only(path: &Path, file: &File) -> Result<(), KeyError> {
+    use std::os::unix::fs::PermissionsExt;
+    // The open file is asked, not the path: nobody can swap it in between.
+    let mode = file.metadata().map_err(|e| file_error(path, &e))?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyError::Permissions { path: path.display().to_string(), mode }) }
+}
+
+#[cfg(not(unix))]
+fn require_owner_only(_: &Path, _: &File) -> Result<(), KeyError> {
+    Ok(())
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> KeyError {
+    KeyError::File { path: path.display().to_string(), kind: error.kind() }
+}

@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+//!
+//! # Where to read
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`keys`] | key material: every encoding a user may hold, files, fingerprints |
+//! | [`rsa`] | the two traits a backend implements: [`rsa::RsaPrivate`], [`rsa::RsaPublic`] |
+//! | [`rustcrypto`] | the default backend |
+//! | [`keyring`] | which keys sign, open, verify and encrypt |
+//! | `seal`, `open` | [`Keyring::seal`] and [`Keyring::open`] |
+//! | `canonical` | the signed text, and the rules that give it a single reading |
+//! | [`detached`] | PayBy's and PayerMax's `sign` header |
+//! | [`hazmat`] | building blocks without the checks; not for applications |
+
+mod aes_text;
+mod canonical;
+mod encoding;
+mod error;
+mod message;
+mod open;
+mod pkcs1v15;
+mod random;
+mod request_id;
+mod seal;
+mod wire;
+
+pub mod detached;
+pub mod hazmat;
+pub mod keyring;
+pub mod keys;
+pub mod rsa;
+#[cfg(feature = "rustcrypto")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustcrypto")))]
+pub mod rustcrypto;
+
+pub use aes_text::SessionKeyLength;
+pub use error::{BackendError, Error, FieldProblem, JsonProblem, KeyError, Malformed, PayloadProblem, UnsignedFailure};
+pub use keyring::Keyring;
+pub use keys::{Fingerprint, PrivateKey, PublicKey, Strength};
+pub use message::{Expected, Fields, Kind};
+pub use open::{Opened, danger_peek};
+pub use random::{OsRandom, RandomSource};
+pub use request_id::RequestId;
+pub use seal::{Outgoing, Sealed};

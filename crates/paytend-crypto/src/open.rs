@@ -1,0 +1,410 @@
+//! Opening: the hardened receiver.
+//!
+//! A receiver must decrypt before it can verify, so a careless one is a padding oracle for its own private key. The order of
+//! work here is fixed, and nothing that depends on a secret decides how much of it is done or what the answer is:
+//!
+//! 1. checks on public data only ([`Incoming::read`] and the choice of keys that can fit by length);
+//! 2. the raw RSA operation, blinded by the backend;
+//! 3. decoding of the session key at fixed positions in constant time; on failure a deterministic substitute takes its place;
+//! 4. AES, and its padding in constant time;
+//! 5. SHA-256 and the RSA verification, always, with every key that can fit;
+//! 6. one flag, one error value;
+//! 7. only for an authentic message: UTF-8, JSON, types.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::de::DeserializeOwned;
+use sha2::Sha256;
+use subtle::{Choice, ConditionallySelectable};
+use zeroize::Zeroizing;
+
+use crate::aes_text::{self, BLOCK, SessionKeyLength};
+use crate::canonical::{self, Holes, Template};
+use crate::error::{FieldProblem, KeyError, Malformed, PayloadProblem, UnsignedFailure};
+use crate::keyring::DecryptionKey;
+use crate::message::{Expected, Kind};
+use crate::wire::{self, Value};
+use crate::{Error, Fingerprint, Keyring, pkcs1v15};
+
+impl Keyring {
+    /// Opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthentic`], the same for every cause; [`Error::Malformed`] for what anybody can see is wrong;
+    /// [`Error::Payload`] when an authentic message holds no JSON object; [`Error::UnsignedFailure`] for a failure response that
+    /// is not signed; [`Error::Key`] when this keyring cannot open; [`Error::Backend`].
+    ///
+    /// ```
+    /// # use paytend_crypto::{Error, Expected, Fields, Keyring, Outgoing, OsRandom, rustcrypto};
+    /// # let (own, other) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
+    /// # let paytend = Keyring::from_keys(&other, own.public_key())?;
+    /// # let fields = Fields::notification("888666000100260", "2");
+    /// # let body = paytend.seal(&Outgoing::new(&fields).payload(r#"{"orderNo":"F1"}"#))?.into_document();
+    /// # let keyring = Keyring::from_keys(&own, other.public_key())?;
+    /// let opened = keyring.open(body.as_bytes(), &Expected::notification("888666000100260"))?;
+    /// assert_eq!(opened.field("notifyType"), Some("2"));
+    /// assert_eq!(opened.payload_text(), r#"{"orderNo":"F1"}"#);
+    ///
+    /// let other_partner = Expected::notification("888666000100999");
+    /// assert_eq!(keyring.open(body.as_bytes(), &other_partner).unwrap_err(), Error::NotAuthentic);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn open(&self, document: &[u8], expected: &Expected) -> Result<Opened, Error> {
+        let keys = &*self.inner;
+        if keys.verification.is_empty() {
+            return Err(KeyError::Absent("verify").into());
+        }
+        let incoming = Incoming::read(document, expected)?;
+        let verifiers: Vec<_> =
+            keys.verification.iter().filter(|key| key.public_key().admits(&incoming.signature)).collect();
+        if verifiers.is_empty() {
+            return Err(Error::NotAuthentic);
+        }
+        let verified_by = |digest: &[u8; 32]| {
+            // Every key is asked, whichever says yes.
+            verifiers.iter().fold(None, |found, key| {
+                let valid = key.verify_sha256(digest, &incoming.signature);
+                if valid { Some(key.public_key().fingerprint()) } else { found }
+            })
+        };
+
+        let Some(random_key) = &incoming.random_key else {
+            // No payload either, so there is nothing to decrypt.
+            let verified_by = verified_by(&incoming.template.digest(&[], &[], 0)).ok_or(Error::NotAuthentic)?;
+            return Ok(incoming.opened(String::new(), Zeroizing::default(), verified_by, None));
+        };
+        if keys.decryption.is_empty() {
+            return Err(KeyError::Absent("decrypt").into());
+        }
+        for key in keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)) {
+            let attempt = decrypt(key, keys.session_key_length, random_key, &incoming.payload)?;
+            let verified_by = verified_by(&attempt.digest(&incoming.template, expected.payload_signed));
+            let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
+            // The one place where the outcome shows.
+            if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
+                let decrypted_by = key.key.public_key().fingerprint();
+                let (payload, session_key) = attempt.into_texts()?;
+                return Ok(incoming.opened(payload, session_key, verified_by, Some(decrypted_by)));
+            }
+        }
+        Err(Error::NotAuthentic)
+    }
+}
+
+/// What one decryption key makes of a message: always something, whether it means anything or not.
+struct Attempt {
+    session_key: Zeroizing<[u8; 32]>,
+    chars: usize,
+    padded: Zeroizing<Vec<u8>>,
+    payload_len: usize,
+    /// The session key and the payload's padding are as they should be. Secret until a signature holds.
+    well_formed: Choice,
+}
+
+/// Steps 2 to 4.
+fn decrypt(key: &DecryptionKey, length: SessionKeyLength, random_key: &[u8], payload: &[u8]) -> Result<Attempt, Error> {
+    let chars = length.chars();
+    let mut block = Zeroizing::new(vec![0u8; random_key.len()]);
+    key.key.decrypt_raw(random_key, &mut block)?;
+    let text = &block[block.len() - chars..];
+    let key_good = pkcs1v15::is_encryption_block(&block, chars) & aes_text::is_key_text(text);
+
+    let substitute = substitute_key(&key.rejection_secret, random_key);
+    let mut session_key = Zeroizing::new([0u8; 32]);
+    for (at, byte) in session_key[..chars].iter_mut().enumerate() {
+        *byte = u8::conditional_select(&substitute[at], &text[at], key_good);
+    }
+
+    let mut padded = Zeroizing::new(payload.to_vec());
+    let mut padding_good = Choice::from(1);
+    let mut payload_len = 0;
+    if !padded.is_empty() {
+        aes_text::decrypt_in_place(&session_key[..chars], length, &mut padded);
+        let (good, padding) = aes_text::padding(&padded);
+        padding_good = good;
+        payload_len = padded.len() - padding;
+    }
+    Ok(Attempt { session_key, chars, padded, payload_len, well_formed: key_good & padding_good })
+}
+
+/// A key that only the owner of the private key can compute, always the same for one ciphertext: an attacker who sends it
+/// twice cannot tell it from a real one.
+fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
+    // HMAC's own form of a short key: zeros up to the hash's block.
+    let mut block = Zeroizing::new([0u8; 64]);
+    block[..secret.len()].copy_from_slice(secret);
+    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
+    mac.update(ciphertext);
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+impl Attempt {
+    fn digest(&self, template: &Template, payload_signed: bool) -> [u8; 32] {
+        let (padded, len): (&[u8], usize) = if payload_signed { (&self.padded, self.payload_len) } else { (&[], 0) };
+        template.digest(&self.session_key[..self.chars], padded, len)
+    }
+
+    /// Step 7: payload and session key as text, for an authentic message.
+    fn into_texts(mut self) -> Result<(String, Zeroizing<String>), PayloadProblem> {
+        let mut bytes = std::mem::take(&mut *self.padded);
+        bytes.truncate(self.payload_len);
+        let payload = String::from_utf8(bytes).map_err(|_| PayloadProblem::NotUtf8)?;
+        if !payload.is_empty() {
+            wire::check_object(&payload)?;
+        }
+        let session_key = String::from_utf8_lossy(&self.session_key[..self.chars]).into_owned();
+        Ok((payload, Zeroizing::new(session_key)))
+    }
+}
+
+/// A document that keeps all the rules that need no key, taken apart.
+struct Incoming {
+    kind: Kind,
+    /// Non-empty plain fields, sorted by name.
+    fields: Vec<(String, String)>,
+    template: Template,
+    random_key: Option<Vec<u8>>,
+    /// Whole blocks, or empty.
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Incoming {
+    /// Step 1.
+    fn read(document: &[u8], expected: &Expected) -> Result<Self, Error> {
+        let kind = expected.kind;
+        let fields = read_fields(document, expected.max_bytes)?;
+        if kind == Kind::Response
+            && let Some(failure) = unsigned_failure(&fields)
+        {
+            return Err(Error::UnsignedFailure(failure));
+        }
+
+        let (mut random_key, mut payload, mut signature) = (None, None, None);
+        let mut plain: Vec<(&str, &str)> = Vec::with_capacity(fields.len());
+        for (name, value) in &fields {
+            canonical::check_name(name).map_err(Malformed::from)?;
+            let slot = match &**name {
+                // Reserved, and not signed: it means nothing here.
+                "encryptFlag" => continue,
+                "randomKey" => &mut random_key,
+                "signature" => &mut signature,
+                other if other == kind.payload_field() => &mut payload,
+                other => {
+                    if let Some(value) = plain_value(kind, other, value)? {
+                        plain.push((other, value));
+                    }
+                    continue;
+                }
+            };
+            *slot = match value {
+                Value::Text(text) if text.is_empty() => None,
+                Value::Text(text) => Some(&**text),
+                Value::Null => None,
+                _ => return Err(Malformed::from(FieldProblem::NotAString(static_name(kind, name))).into()),
+            };
+        }
+        plain.sort_unstable();
+        canonical::check_fields(kind, &plain).map_err(|problem| match problem {
+            // A message for another version, algorithm or partner is well formed, but not for us.
+            FieldProblem::Fixed(_) => Error::NotAuthentic,
+            problem => Malformed::from(problem).into(),
+        })?;
+        if let Some(partner) = &expected.partner_id
+            && !plain.iter().any(|(name, value)| *name == "partnerId" && value == partner)
+        {
+            return Err(Error::NotAuthentic);
+        }
+
+        let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
+        let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
+        let payload = payload.map(decode).transpose()?.unwrap_or_default();
+        if payload.len() % BLOCK != 0 || (!payload.is_empty() && random_key.is_none()) {
+            return Err(Error::NotAuthentic);
+        }
+        let holes = Holes { payload: !payload.is_empty() && expected.payload_signed, key: random_key.is_some() };
+        let template = Template::new(kind, &plain, holes);
+        let fields = plain.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Self { kind, fields, template, random_key, payload, signature })
+    }
+
+    fn opened(
+        self,
+        payload: String,
+        session_key: Zeroizing<String>,
+        verified_by: Fingerprint,
+        decrypted_by: Option<Fingerprint>,
+    ) -> Opened {
+        Opened {
+            kind: self.kind,
+            fields: self.fields,
+            template: self.template,
+            payload,
+            session_key,
+            verified_by,
+            decrypted_by,
+        }
+    }
+}
+
+type WireFields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malformed> {
+    if document.len() > limit {
+        return Err(Malformed::TooLarge { bytes: document.len(), limit });
+    }
+    let text = std::str::from_utf8(document).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
+    wire::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
+}
+
+/// The text of a plain field, `None` where it counts as absent. A field that the envelope does not know may be a number, `true`
+/// or `false`: it is read, and was signed, as its text.
+fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
+    let text = match value {
+        Value::Text(text) => &**text,
+        Value::Null => "",
+        Value::Literal(text) if !is_known(kind, name) => text,
+        Value::Literal(_) => return Err(FieldProblem::NotAString(static_name(kind, name)).into()),
+        Value::Nested if is_known(kind, name) => return Err(FieldProblem::NotAString(static_name(kind, name)).into()),
+        Value::Nested => return Err(FieldProblem::Nested.into()),
+    };
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn known_names(kind: Kind) -> impl Iterator<Item = &'static str> {
+    kind.required_fields().iter().chain(kind.optional_fields()).copied().chain([
+        "randomKey",
+        "signature",
+        kind.payload_field(),
+    ])
+}
+
+fn is_known(kind: Kind, name: &str) -> bool {
+    known_names(kind).any(|known| known == name)
+}
+
+/// A known name as a constant, so that an error never carries the sender's text.
+fn static_name(kind: Kind, name: &str) -> &'static str {
+    known_names(kind).find(|known| *known == name).unwrap_or("?")
+}
+
+/// A failure response without signature, payload or key, as the documentation announces for some errors.
+fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
+    let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
+        Some((_, Value::Text(text))) => &**text,
+        Some((_, Value::Literal(text))) => text,
+        Some((_, Value::Nested)) => "{}",
+        Some((_, Value::Null)) | None => "",
+    };
+    let sealed = ["signature", "randomKey", "respData"].iter().any(|name| !text(name).is_empty());
+    let (code, message) = (text("respCode"), text("respMsg"));
+    if sealed || code.is_empty() || code == "00" {
+        return None;
+    }
+    Some(UnsignedFailure { resp_code: code.to_owned(), resp_msg: message.to_owned() })
+}
+
+/// Canonical base64 only: no white space, no missing padding, no bits set that mean nothing.
+fn decode(text: &str) -> Result<Vec<u8>, Error> {
+    STANDARD.decode(text).map_err(|_| Error::NotAuthentic)
+}
+
+/// A `randomKey` with a `%` in it is percent-encoded. Source: the provider's published sandbox demo.
+fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
+    if !text.contains('%') {
+        return Ok(text.into());
+    }
+    percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| Error::NotAuthentic)
+}
+
+/// Reads one top-level field of a message **that nobody has verified**, for the one use where it cannot wait: a server with many
+/// partners that must choose the keyring. Whatever it says has to be given to [`Expected`], so that the message is held to it.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn danger_peek(document: &[u8], kind: Kind, name: &str) -> Result<Option<String>, Error> {
+    let fields = read_fields(document, kind.default_max_bytes())?;
+    Ok(fields.into_iter().find_map(|(known, value)| match value {
+        Value::Text(text) if known == name => Some(text.into_owned()),
+        _ => None,
+    }))
+}
+
+/// A message that was decrypted and verified. It cannot be made in any other way.
+pub struct Opened {
+    kind: Kind,
+    fields: Vec<(String, String)>,
+    template: Template,
+    payload: String,
+    session_key: Zeroizing<String>,
+    verified_by: Fingerprint,
+    decrypted_by: Option<Fingerprint>,
+}
+
+impl Opened {
+    /// The kind of message.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A signed top-level field; `None` if it was absent, `null` or empty.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The signed top-level fields that are not empty, sorted by name; without payload, `randomKey` and `signature`.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The payload exactly as it was signed: one JSON object, or empty if there is none.
+    pub fn payload_text(&self) -> &str {
+        &self.payload
+    }
+
+    /// The payload as a type.
+    ///
+    /// # Errors
+    /// [`Error::Payload`] when there is none or it has another shape; the text is not quoted.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if self.payload.is_empty() {
+            return Err(PayloadProblem::Absent.into());
+        }
+        serde_json::from_str(&self.payload)
+            .map_err(|e| PayloadProblem::Shape { line: e.line(), column: e.column() }.into())
+    }
+
+    /// The signed text. Secret: it holds the session key and the payload.
+    pub fn canonical(&self) -> Zeroizing<String> {
+        self.template.fill(&self.session_key, &self.payload)
+    }
+
+    /// The session key's characters, empty if the message had no `randomKey`. Secret.
+    pub fn session_key(&self) -> &str {
+        &self.session_key
+    }
+
+    /// The key that the signature is by.
+    pub fn verified_by(&self) -> Fingerprint {
+        self.verified_by
+    }
+
+    /// The key that decrypted the session key, if there was one.
+    pub fn decrypted_by(&self) -> Option<Fingerprint> {
+        self.decrypted_by
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("kind", &self.kind)
+            .field("payload_bytes", &self.payload.len())
+            .field("verified_by", &self.verified_by)
+            .finish_non_exhaustive()
+    }
+}

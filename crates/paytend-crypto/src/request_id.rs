@@ -1,0 +1,64 @@
+//! `requestId`: 32 characters, globally unique.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{Error, OsRandom, RandomSource};
+
+/// A `requestId`: 32 lower-case hexadecimal characters, unique across threads, processes and machines.
+///
+/// It is a version 7 UUID without its hyphens: 48 bits of time (so identifiers sort by creation, to the millisecond) and
+/// 74 random bits. The 32 characters are documented by Paytend; the form is ours.
+///
+/// ```
+/// let id = paytend_crypto::RequestId::generate()?;
+/// assert_eq!(id.as_str().len(), 32);
+/// # Ok::<(), paytend_crypto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// A new identifier from the system's clock and generator.
+    ///
+    /// # Errors
+    /// [`Error::Random`] when the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, Error> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_parts(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX), &OsRandom)
+    }
+
+    /// A new identifier from a given time (milliseconds since the Unix epoch) and source.
+    ///
+    /// # Errors
+    /// [`Error::Random`] when the source fails.
+    pub fn from_parts(unix_millis: u64, random: &dyn RandomSource) -> Result<Self, Error> {
+        let mut bytes = [0u8; 10];
+        random.fill(&mut bytes)?;
+        let id = uuid::Builder::from_unix_timestamp_millis(unix_millis, &bytes).into_uuid();
+        Ok(Self(id.simple().to_string()))
+    }
+
+    /// The 32 characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({})", self.0)
+    }
+}
+
+impl From<RequestId> for String {
+    fn from(id: RequestId) -> Self {
+        id.0
+    }
+}

@@ -1,0 +1,128 @@
+//! The default backend, on the pure-Rust `rsa` crate. No type of that crate shows in this crate's interface.
+//!
+//! The private operation is always blinded, with fresh randomness from the operating system, and its result is checked
+//! against the input (which stops a fault in the CRT computation from giving the factors away).
+
+use std::sync::Arc;
+
+use ::rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey};
+use ::rsa::traits::PublicKeyParts;
+use ::rsa::{BoxedUint, Pkcs1v15Sign};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::keys::{MAX_BITS, MIN_BITS};
+use crate::rsa::{RsaPrivate, RsaPublic};
+use crate::{BackendError, Error, KeyError, PrivateKey, PublicKey, RandomSource, pkcs1v15};
+
+/// Prepares a private key for use.
+///
+/// # Errors
+/// [`KeyError::Invalid`] when its numbers do not belong together.
+pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
+    let inner = ::rsa::RsaPrivateKey::from_pkcs1_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
+    Ok(Arc::new(Private { inner, public: key.public_key().clone() }))
+}
+
+/// Prepares a public key for use.
+///
+/// # Errors
+/// [`KeyError::Invalid`] when its numbers are not those of an RSA key.
+pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, KeyError> {
+    let inner = ::rsa::RsaPublicKey::new(uint(key.modulus())?, uint(key.exponent())?).map_err(|_| KeyError::Invalid)?;
+    Ok(Arc::new(Public { inner, public: key.clone() }))
+}
+
+/// Generates a key pair with public exponent 65537. `bits`: 1024 to 8192; below 2048 only because the provider still asks
+/// for it.
+///
+/// # Errors
+/// [`KeyError::Size`] for another size, [`Error::Random`] when the source fails.
+pub fn generate(bits: usize, random: &dyn RandomSource) -> Result<PrivateKey, Error> {
+    use chacha20::rand_core::SeedableRng;
+
+    if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+        return Err(KeyError::Size(bits).into());
+    }
+    // The generator below cannot fail half-way, so the source is asked once, for the seed.
+    let mut seed = Zeroizing::new([0u8; 32]);
+    random.fill(&mut *seed)?;
+    let mut generator = chacha20::ChaCha20Rng::from_seed(*seed);
+    let key = ::rsa::RsaPrivateKey::new(&mut generator, bits).map_err(|_| KeyError::Invalid)?;
+    let der = key.to_pkcs1_der().map_err(|_| KeyError::Invalid)?;
+    Ok(PrivateKey::from_der(der.as_bytes())?)
+}
+
+struct Private {
+    inner: ::rsa::RsaPrivateKey,
+    public: PublicKey,
+}
+
+impl Private {
+    /// The blinded and checked private operation.
+    fn power(&self, input: &[u8]) -> Result<BoxedUint, BackendError> {
+        let bits = self.inner.n().bits_precision();
+        let number =
+            BoxedUint::from_be_slice(input, bits).map_err(|_| BackendError::new("input is longer than the modulus"))?;
+        let mut blinding = getrandom::SysRng;
+        ::rsa::hazmat::rsa_decrypt_and_check(&self.inner, Some(&mut blinding), &number)
+            .map_err(|e| BackendError::with_source("the private operation was refused", e))
+    }
+}
+
+impl RsaPrivate for Private {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError> {
+        let size = self.public.size();
+        let block =
+            pkcs1v15::signature_block(digest, size).ok_or(BackendError::new("the modulus is too small to sign"))?;
+        Ok(right_aligned(&self.power(&block)?, size).to_vec())
+    }
+
+    fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
+        let mut number = self.power(ciphertext)?;
+        out.copy_from_slice(&right_aligned(&number, out.len()));
+        number.zeroize();
+        Ok(())
+    }
+}
+
+struct Public {
+    inner: ::rsa::RsaPublicKey,
+    public: PublicKey,
+}
+
+impl RsaPublic for Public {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+        self.inner.verify(Pkcs1v15Sign::new::<sha2::Sha256>(), digest, signature).is_ok()
+    }
+
+    fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
+        let number = BoxedUint::from_be_slice(block, self.inner.n().bits_precision())
+            .map_err(|_| BackendError::new("input is longer than the modulus"))?;
+        let power = ::rsa::hazmat::rsa_encrypt(&self.inner, &number)
+            .map_err(|e| BackendError::with_source("the public operation was refused", e))?;
+        Ok(right_aligned(&power, self.public.size()).to_vec())
+    }
+}
+
+fn uint(bytes: &[u8]) -> Result<BoxedUint, KeyError> {
+    let bits = u32::try_from(bytes.len() * 8).map_err(|_| KeyError::Invalid)?;
+    BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyError::Invalid)
+}
+
+/// The big-endian bytes of `number` in exactly `size` bytes. Its storage is whole limbs, so there may be more or fewer; what
+/// is cut is zero, because the number is below the modulus.
+fn right_aligned(number: &BoxedUint, size: usize) -> Zeroizing<Vec<u8>> {
+    let bytes = Zeroizing::new(number.to_be_bytes().to_vec());
+    let mut out = Zeroizing::new(vec![0u8; size]);
+    let kept = bytes.len().min(size);
+    out[size - kept..].copy_from_slice(&bytes[bytes.len() - kept..]);
+    out
+}

@@ -1,0 +1,172 @@
+//! Sealing: encrypt the payload, encrypt its key, sign the plain text of both.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::canonical::{self, Holes, Template};
+use crate::error::{FieldProblem, KeyError, PayloadProblem};
+use crate::message::Fields;
+use crate::{Error, Keyring, aes_text, pkcs1v15, wire};
+
+/// A message to seal.
+#[derive(Clone)]
+pub struct Outgoing<'a> {
+    fields: &'a Fields,
+    payload: Option<&'a str>,
+    payload_signed: bool,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A message without payload.
+    pub fn new(fields: &'a Fields) -> Self {
+        Self { fields, payload: None, payload_signed: true }
+    }
+
+    /// Adds the payload: the text of one JSON object, which is encrypted and signed to the letter. An empty text is none.
+    #[must_use]
+    pub fn payload(mut self, text: &'a str) -> Self {
+        self.payload = (!text.is_empty()).then_some(text);
+        self
+    }
+
+    /// Leaves the payload out of the signature, as the upload endpoints of the IBAN product want it.
+    #[must_use]
+    pub fn unsigned_payload(mut self) -> Self {
+        self.payload_signed = false;
+        self
+    }
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("fields", &self.fields)
+            .field("payload_signed", &self.payload_signed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A sealed message, ready to send.
+pub struct Sealed {
+    document: String,
+    canonical: Zeroizing<String>,
+}
+
+impl Sealed {
+    /// The wire document: one JSON object, UTF-8.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// The wire document, owned.
+    pub fn into_document(self) -> String {
+        self.document
+    }
+
+    /// The text that was signed. Secret: it holds the session key and the payload.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealed").field("bytes", &self.document.len()).finish_non_exhaustive()
+    }
+}
+
+impl Keyring {
+    /// Seals a message.
+    ///
+    /// # Errors
+    /// [`Error::Unsealable`] when a field or the payload breaks the rules that the receiver will apply, [`Error::Key`] when this
+    /// keyring has no keys to seal with, [`Error::Backend`] and [`Error::Random`].
+    ///
+    /// ```
+    /// # use paytend_crypto::{Fields, Keyring, Outgoing, OsRandom, RequestId, rustcrypto};
+    /// # let (own, paytend) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
+    /// # let keyring = Keyring::from_keys(&own, paytend.public_key())?;
+    /// let fields = Fields::request("888666000100260", RequestId::generate()?.as_str());
+    /// let sealed = keyring.seal(&Outgoing::new(&fields).payload(r#"{"cardId":"1755902"}"#))?;
+    /// assert!(sealed.document().contains("\"signature\""));
+    /// # Ok::<(), paytend_crypto::Error>(())
+    /// ```
+    pub fn seal(&self, message: &Outgoing<'_>) -> Result<Sealed, Error> {
+        let keys = &*self.inner;
+        let signing = keys.signing.as_ref().ok_or(KeyError::Absent("sign"))?;
+        let encryption = keys.encryption.as_ref().ok_or(KeyError::Absent("encrypt"))?;
+        let kind = message.fields.kind();
+        let payload = message.payload.unwrap_or_default();
+
+        let plain = sorted_fields(message.fields).map_err(Error::Unsealable)?;
+        canonical::check_fields(kind, &plain).map_err(Error::Unsealable)?;
+        if !payload.is_empty() {
+            wire::check_object(payload).map_err(|flaw| Error::Unsealable(FieldProblem::Payload(flaw.into())))?;
+        }
+
+        let session_key = aes_text::generate(keys.session_key_length, &*keys.random)?;
+        let holes = Holes { payload: !payload.is_empty() && message.payload_signed, key: true };
+        let canonical = Template::new(kind, &plain, holes).fill(&session_key, payload);
+        let signature = signing.sign_sha256(&<sha2::Sha256 as sha2::Digest>::digest(canonical.as_bytes()).into())?;
+        let block = pkcs1v15::encryption_block(session_key.as_bytes(), encryption.public_key().size(), &*keys.random)?;
+        let random_key = encryption.encrypt_raw(&block)?;
+        let encrypted = match payload {
+            "" => Vec::new(),
+            text => aes_text::encrypt(session_key.as_bytes(), keys.session_key_length, text.as_bytes()),
+        };
+
+        let mut document = String::with_capacity(encrypted.len() * 4 / 3 + 2 * random_key.len() + 512);
+        document.push('{');
+        for (name, value) in message.fields.iter().filter(|(_, value)| !value.is_empty()) {
+            member(&mut document, name, |out| out.push_str(&serde_json::Value::from(value).to_string()[1..]));
+        }
+        for (name, bytes) in [(kind.payload_field(), &encrypted), ("randomKey", &random_key), ("signature", &signature)]
+        {
+            // Base64 needs no escaping, so it goes straight into the document.
+            member(&mut document, name, |out| {
+                STANDARD.encode_string(bytes, out);
+                out.push('"');
+            });
+        }
+        document.push('}');
+        Ok(Sealed { document, canonical })
+    }
+}
+
+/// Writes `"name":"`, and leaves the rest of the value, with its closing quote, to `value`.
+fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
+    if !document.ends_with('{') {
+        document.push(',');
+    }
+    document.push('"');
+    document.push_str(name);
+    document.push_str("\":\"");
+    value(document);
+}
+
+/// The fields that are not empty, sorted; refuses names that sealing sets itself or that the receiver would not accept.
+fn sorted_fields(fields: &Fields) -> Result<Vec<(&str, &str)>, FieldProblem> {
+    let mut plain = Vec::with_capacity(8);
+    for (name, value) in fields.iter() {
+        for reserved in ["randomKey", "signature", "encryptFlag", fields.kind().payload_field()] {
+            if name == reserved {
+                return Err(FieldProblem::Reserved(reserved));
+            }
+        }
+        canonical::check_name(name)?;
+        if !value.is_empty() {
+            plain.push((name, value));
+        }
+    }
+    plain.sort_unstable();
+    Ok(plain)
+}
+
+impl From<wire::Flaw> for PayloadProblem {
+    fn from(flaw: wire::Flaw) -> Self {
+        Self::Json { problem: flaw.problem, line: flaw.line, column: flaw.column }
+    }
+}

@@ -1,0 +1,156 @@
+//! Loading keys: every encoding, every mistake.
+
+use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength, keys, rustcrypto};
+
+use crate::support::{key, text};
+
+#[test]
+fn white_space_line_ends_and_text_around_the_armour_do_not_matter() {
+    let data = &key("partner").data;
+    let pem = text(data, "private_pkcs8_pem");
+    let base64 = text(data, "private");
+    for variant in [
+        pem.replace('\n', "\r\n"),
+        format!("Bag Attributes\n    friendlyName: test\n{pem}\n\n"),
+        format!("\u{feff}{pem}"),
+        format!("  {base64}\n"),
+        base64.as_bytes().chunks(76).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect(),
+    ] {
+        let loaded = PrivateKey::from_text(&variant).unwrap();
+        assert_eq!(loaded.pkcs1_der(), key("partner").material.pkcs1_der());
+    }
+}
+
+#[test]
+fn a_key_that_is_not_what_was_asked_for_is_named() {
+    let data = &key("partner").data;
+    assert_eq!(PrivateKey::from_text(text(data, "public")).unwrap_err(), KeyError::PublicGiven);
+    assert_eq!(PrivateKey::from_text(text(data, "public_pkcs1_pem")).unwrap_err(), KeyError::PublicGiven);
+    assert_eq!(PublicKey::from_text(text(data, "private_pkcs1_pem")).unwrap_err(), KeyError::PrivateGiven);
+    for rubbish in ["", "MIIB", "hello", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"]
+    {
+        assert_eq!(PrivateKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
+        assert_eq!(PublicKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
+    }
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    assert_eq!(PrivateKey::from_text(encrypted).unwrap_err(), KeyError::Encrypted);
+    let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
+    assert_eq!(PrivateKey::from_text(old).unwrap_err(), KeyError::Encrypted);
+    // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §10.1).
+    let ed25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+    assert_eq!(PublicKey::from_text(ed25519).unwrap_err(), KeyError::NotRsa);
+}
+
+#[test]
+fn sizes_and_exponents_outside_the_limits_are_refused() {
+    let modulus = |bits: usize| {
+        let mut number = vec![0xff; bits.div_ceil(8)];
+        let unused = number.len() * 8 - bits;
+        if let Some(first) = number.first_mut() {
+            *first >>= unused;
+        }
+        number
+    };
+    for bits in [0, 512, 1023, 8193, 16384] {
+        assert_eq!(PublicKey::from_numbers(modulus(bits), [1, 0, 1]).unwrap_err(), KeyError::Size(bits));
+    }
+    for bits in [1024, 1025, 1031, 2048, 8192] {
+        let key = PublicKey::from_numbers(modulus(bits), [1, 0, 1]).unwrap();
+        assert_eq!((key.bits(), key.size()), (bits, bits.div_ceil(8)));
+    }
+    for exponent in [&[][..], &[1], &[0, 1], &[2], &[1, 0, 0], &[4, 0, 0, 0, 1]] {
+        assert_eq!(PublicKey::from_numbers(modulus(1024), exponent).unwrap_err(), KeyError::Invalid, "{exponent:?}");
+    }
+    let even = [&modulus(1016)[..], &[0xfe]].concat();
+    assert_eq!(PublicKey::from_numbers(even, [1, 0, 1]).unwrap_err(), KeyError::Invalid);
+}
+
+#[test]
+fn strength_says_that_1024_bits_are_legacy() {
+    assert_eq!(key("partner").material.public_key().strength(), Strength::Legacy);
+    assert_eq!(key("payby").material.public_key().strength(), Strength::Acceptable);
+    let strong = PublicKey::from_numbers([0xff; 384], [1, 0, 1]).unwrap();
+    assert_eq!(strong.strength(), Strength::Strong);
+}
+
+#[test]
+fn generated_keys_have_the_size_asked_for_and_differ() {
+    // 1028 bits: a length that is not whole bytes of whole limbs.
+    for bits in [1024, 1028, 2048] {
+        let generated = rustcrypto::generate(bits, &OsRandom).unwrap();
+        assert_eq!(generated.public_key().bits(), bits);
+        let again = PrivateKey::from_text(&generated.to_pkcs8_pem().unwrap()).unwrap();
+        assert_eq!(again.pkcs1_der(), generated.pkcs1_der());
+        let ring = paytend_crypto::Keyring::from_keys(&generated, generated.public_key()).unwrap();
+        let fields = paytend_crypto::Fields::response("00", "ok");
+        let sealed = ring.seal(&paytend_crypto::Outgoing::new(&fields).payload("{}")).unwrap();
+        assert!(ring.open(sealed.document().as_bytes(), &paytend_crypto::Expected::response()).is_ok());
+    }
+    let pair = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap().public_key().fingerprint());
+    assert_ne!(pair[0], pair[1]);
+    for bits in [0, 1023, 8193] {
+        assert_eq!(rustcrypto::generate(bits, &OsRandom).unwrap_err(), Error::Key(KeyError::Size(bits)));
+    }
+}
+
+#[test]
+fn der_that_ends_in_white_space_is_read_whole() {
+    // The encoding ends in the exponent's last byte: here a tab, a vertical tab and a carriage return.
+    for last in [0x09, 0x0b, 0x0d] {
+        let key = PublicKey::from_numbers([0xff; 128], [1, last]).unwrap();
+        assert!(key.to_spki_der().ends_with(&[last]));
+        assert_eq!(PublicKey::from_der(key.to_spki_der()).unwrap(), key);
+    }
+}
+
+#[test]
+fn numbers_that_do_not_belong_together_are_refused() {
+    let der = key("partner").material.pkcs1_der().to_vec();
+    let mut refused = 0;
+    // Damage single bytes all over the key: nothing may panic, and hardly anything may load.
+    for at in (8..der.len()).step_by(7) {
+        let mut damaged = der.clone();
+        damaged[at] ^= 0x55;
+        let loaded = PrivateKey::from_der(&damaged).and_then(|key| rustcrypto::private(&key).map(drop));
+        refused += usize::from(loaded.is_err());
+    }
+    assert!(refused >= 50, "{refused}");
+}
+
+#[test]
+fn fingerprints_are_of_the_public_key() {
+    let fingerprint = key("partner").material.public_key().fingerprint();
+    assert_eq!(fingerprint, PublicKey::from_text(text(&key("partner").data, "public")).unwrap().fingerprint());
+    assert_ne!(fingerprint, key("paytend").material.public_key().fingerprint());
+    let shown = fingerprint.to_string();
+    assert!(shown.starts_with("SHA256:") && shown.len() == 7 + 64, "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("private.pem");
+    std::fs::write(&path, text(&key("partner").data, "private_pkcs8_pem")).unwrap();
+    for (mode, allowed) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false), (0o620, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = PrivateKey::from_file(&path);
+        if allowed {
+            assert!(loaded.is_ok(), "{mode:o}");
+        } else {
+            let path = path.display().to_string();
+            assert_eq!(loaded.unwrap_err(), KeyError::Permissions { path, mode }, "{mode:o}");
+        }
+    }
+    assert!(PrivateKey::danger_from_file_with_any_permissions(&path).is_ok());
+    assert!(matches!(PrivateKey::from_file(dir.path().join("none")).unwrap_err(), KeyError::File { .. }));
+    std::fs::write(&path, vec![b'A'; 100_000]).unwrap();
+    assert_eq!(PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err(), KeyError::Encoding);
+}
+
+#[test]
+fn limits_are_what_the_documentation_says() {
+    assert_eq!((keys::MIN_BITS, keys::MAX_BITS), (1024, 8192));
+}
