@@ -1,1 +1,153 @@
-fn main() {}
+//! Does the time of `Keyring::open` tell a sender what became of the session key?
+//!
+//! Run by `cargo xtask timing`. Every document has the same shape and the same end (`NotAuthentic`, for its signature is a
+//! valid number and nothing more); they differ in what the RSA block holds. In each round every class is measured once, in
+//! random order, from one fixed buffer. A second set of well-padded documents is the A/A control: what it shows is noise.
+//!
+//! The figure to look at is Welch's t of each class against the first, over the times below the 90th percentile. Above 4.5 in
+//! absolute value counts as a leak, and the exit status is 1.
+
+#![allow(
+    missing_docs,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation
+)]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paytend_crypto::rsa::RsaPublic;
+use paytend_crypto::{Error, Expected, Keyring, OsRandom, RandomSource, rustcrypto};
+
+const PARTNER_ID: &str = "888666000100260";
+const DOCUMENTS: usize = 200;
+const LIMIT: f64 = 4.5;
+
+/// What an RSA block may hold: a name, and the block's makings.
+type Class = (&'static str, fn(usize) -> Vec<u8>);
+
+const CLASSES: [Class; 6] = [
+    ("well padded", |size| block(size, 24, |_| {})),
+    ("well padded again (A/A)", |size| block(size, 24, |_| {})),
+    ("bad header", |size| block(size, 24, |block| block[1] = 1)),
+    ("no separator", |size| block(size, 24, |block| block[128 - 25] = 0x5a)),
+    ("short padding", |size| block(size, 24, |block| block[5] = 0)),
+    ("well padded, other length", |size| block(size, 23, |_| {})),
+];
+
+fn main() {
+    let rounds =
+        std::env::args().find_map(|arg| arg.strip_prefix("--rounds=").and_then(|n| n.parse().ok())).unwrap_or(20_000);
+    println!("{rounds} rounds, {DOCUMENTS} documents a class, RSA-1024, rustcrypto backend, times in microseconds");
+    println!("| class | median | mean below p90 | difference | t |");
+    println!("|---|---|---|---|---|");
+    let mut leaks = false;
+    let times = measure(rounds);
+    let reference = Summary::of(&times[0]);
+    for ((name, _), times) in CLASSES.iter().zip(&times) {
+        let summary = Summary::of(times);
+        let t = summary.t_against(&reference);
+        leaks |= t.abs() > LIMIT;
+        let difference = summary.mean - reference.mean;
+        println!("| {name} | {:.2} | {:.3} | {difference:+.3} | {t:+.2} |", summary.median, summary.mean);
+    }
+    println!("{}", if leaks { "a class differs: |t| > 4.5" } else { "no class differs: |t| <= 4.5 everywhere" });
+    std::process::exit(leaks.into());
+}
+
+/// Times in microseconds, by class.
+fn measure(rounds: usize) -> Vec<Vec<f64>> {
+    let own = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let peer = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let keyring = Keyring::from_keys(&own, peer.public_key()).unwrap();
+    let encryption = rustcrypto::public(own.public_key()).unwrap();
+    let expected = Expected::notification(PARTNER_ID);
+    let documents: Vec<Vec<Vec<u8>>> =
+        CLASSES.iter().map(|(_, make)| (0..DOCUMENTS).map(|_| document(&*encryption, &make(128))).collect()).collect();
+
+    let mut buffer = Vec::with_capacity(4096);
+    let mut times = vec![Vec::with_capacity(rounds); CLASSES.len()];
+    let mut order: Vec<usize> = (0..CLASSES.len()).collect();
+    for round in 0..rounds + rounds / 10 {
+        for at in (1..order.len()).rev() {
+            order.swap(at, random_below(at + 1));
+        }
+        for &class in &order {
+            buffer.clear();
+            buffer.extend_from_slice(&documents[class][random_below(DOCUMENTS)]);
+            let start = Instant::now();
+            let answer = keyring.open(black_box(&buffer), &expected);
+            let time = start.elapsed();
+            assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
+            // The first tenth warms up.
+            if round >= rounds / 10 {
+                times[class].push(time.as_nanos() as f64 / 1000.0);
+            }
+        }
+    }
+    times
+}
+
+/// A notification whose shape is right throughout, around the given RSA block.
+fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
+    let mut content = [0u8; 400];
+    OsRandom.fill(&mut content).unwrap();
+    // Below any modulus, but no signature.
+    let mut signature = [0u8; 128];
+    OsRandom.fill(&mut signature[1..]).unwrap();
+    format!(
+        r#"{{"partnerId":"{PARTNER_ID}","notifyType":"2","signType":"RSA","version":"2.0","content":"{}","randomKey":"{}","signature":"{}"}}"#,
+        STANDARD.encode(content),
+        STANDARD.encode(key.encrypt_raw(block).unwrap()),
+        STANDARD.encode(signature),
+    )
+    .into_bytes()
+}
+
+/// A padded block with a random session key of so many characters, then changed.
+fn block(size: usize, chars: usize, change: fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut block = vec![0u8; size];
+    block[1] = 2;
+    for byte in &mut block[2..size - chars - 1] {
+        *byte = 1 + random_below(255) as u8;
+    }
+    let mut key = [0u8; 16];
+    OsRandom.fill(&mut key).unwrap();
+    block[size - chars..].copy_from_slice(&STANDARD.encode(key).as_bytes()[..chars]);
+    change(&mut block);
+    block
+}
+
+fn random_below(bound: usize) -> usize {
+    let mut bytes = [0u8; 4];
+    OsRandom.fill(&mut bytes).unwrap();
+    u32::from_le_bytes(bytes) as usize % bound
+}
+
+struct Summary {
+    median: f64,
+    mean: f64,
+    variance: f64,
+    count: f64,
+}
+
+impl Summary {
+    fn of(times: &[f64]) -> Self {
+        let mut sorted = times.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let median = sorted[sorted.len() / 2];
+        sorted.truncate(sorted.len() * 9 / 10);
+        let count = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / count;
+        let variance = sorted.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        Self { median, mean, variance, count }
+    }
+
+    fn t_against(&self, other: &Self) -> f64 {
+        (self.mean - other.mean) / (self.variance / self.count + other.variance / other.count).sqrt()
+    }
+}

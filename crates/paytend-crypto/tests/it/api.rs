@@ -185,7 +185,10 @@ fn unknown_fields_are_read_as_the_text_that_was_signed() {
     let as_literals = document.replace(r#""3""#, "3").replace(r#""true""#, "true").replace(r#""1.50""#, "1.50");
     assert_ne!(document, as_literals);
     let opened = receiver.open(as_literals.as_bytes(), &expected()).unwrap();
-    assert_eq!((opened.field("attempt"), opened.field("live"), opened.field("rate")), (Some("3"), Some("true"), Some("1.50")));
+    assert_eq!(
+        (opened.field("attempt"), opened.field("live"), opened.field("rate")),
+        (Some("3"), Some("true"), Some("1.50"))
+    );
     let nested = edit(&document, |d| drop(d.insert("attempt".into(), json!({ "n": 3 }))));
     assert_eq!(
         receiver.open(nested.as_bytes(), &expected()).unwrap_err(),
@@ -225,7 +228,8 @@ fn an_unsigned_failure_is_reported_as_such_and_never_as_a_success() {
     }
     assert!(matches!(open(r#"{"respMsg":"x"}"#), Error::Malformed(_)));
     // Only responses may be unsigned.
-    let notification = r#"{"partnerId":"888666000100260","notifyType":"2","signType":"RSA","version":"2.0","respCode":"9001"}"#;
+    let notification =
+        r#"{"partnerId":"888666000100260","notifyType":"2","signType":"RSA","version":"2.0","respCode":"9001"}"#;
     assert_eq!(receiver.open(notification.as_bytes(), &expected()).unwrap_err(), Error::NotAuthentic);
 }
 
@@ -339,7 +343,11 @@ impl RsaPrivate for Counting {
 
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
         self.decryptions.fetch_add(1, Ordering::SeqCst);
-        if self.broken { Err(BackendError::new("the token was removed")) } else { self.inner.decrypt_raw(ciphertext, out) }
+        if self.broken {
+            Err(BackendError::new("the token was removed"))
+        } else {
+            self.inner.decrypt_raw(ciphertext, out)
+        }
     }
 }
 
@@ -375,7 +383,7 @@ fn what_is_publicly_wrong_costs_no_private_operation() {
         set("content", "AAAA".into()),
         set("content", "not base64".into()),
         set("extra", "a&b=c".into()),
-        format!("{good} "). replace("} ", "}}"),
+        format!("{good} ").replace("} ", "}}"),
     ] {
         assert!(ring.open(document.as_bytes(), &expected()).is_err(), "{document}");
         assert_eq!(backend.decryptions.load(Ordering::SeqCst), 0, "{document}");
@@ -422,7 +430,8 @@ fn a_session_key_of_another_form_is_refused() {
         } else {
             hazmat::encrypt_blocks(&*key("partner").public, session_key, &OsRandom).unwrap()
         };
-        let text = [b"notifyType=2&partnerId=888666000100260&randomKey=", session_key, b"&signType=RSA&version=2.0"].concat();
+        let text =
+            [b"notifyType=2&partnerId=888666000100260&randomKey=", session_key, b"&signType=RSA&version=2.0"].concat();
         let document = json!({
             "partnerId": PARTNER_ID, "notifyType": "2", "signType": "RSA", "version": "2.0",
             "randomKey": STANDARD.encode(random_key),
@@ -482,7 +491,9 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
     });
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 8 * PER_THREAD);
     for id in &ids {
-        assert!(id.as_str().len() == 32 && id.as_str().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
+        assert!(
+            id.as_str().len() == 32 && id.as_str().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        );
     }
     let at = |millis| RequestId::from_parts(millis, &OsRandom).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));

@@ -27,8 +27,13 @@ fn a_key_that_is_not_what_was_asked_for_is_named() {
     assert_eq!(PrivateKey::from_text(text(data, "public")).unwrap_err(), KeyError::PublicGiven);
     assert_eq!(PrivateKey::from_text(text(data, "public_pkcs1_pem")).unwrap_err(), KeyError::PublicGiven);
     assert_eq!(PublicKey::from_text(text(data, "private_pkcs1_pem")).unwrap_err(), KeyError::PrivateGiven);
-    for rubbish in ["", "MIIB", "hello", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"]
-    {
+    for rubbish in [
+        "",
+        "MIIB",
+        "hello",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+    ] {
         assert_eq!(PrivateKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
         assert_eq!(PublicKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
     }
@@ -134,7 +139,9 @@ fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("private.pem");
     std::fs::write(&path, text(&key("partner").data, "private_pkcs8_pem")).unwrap();
-    for (mode, allowed) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false), (0o620, false)] {
+    for (mode, allowed) in
+        [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false), (0o620, false)]
+    {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let loaded = PrivateKey::from_file(&path);
         if allowed {

@@ -6,3 +6,4 @@ mod properties;
 mod reference;
 mod support;
 mod vectors;
+mod wycheproof;

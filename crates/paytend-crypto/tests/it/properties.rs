@@ -17,7 +17,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         "\\PC{0,20}".prop_map(Value::from),
         any::<String>().prop_map(Value::from),
-        prop_oneof![Just("a=b&c=d"), Just("\"}&partnerId=1"), Just("\u{0}\u{1f}\u{7f}"), Just("😀žąß自")].prop_map(Value::from),
+        prop_oneof![Just("a=b&c=d"), Just("\"}&partnerId=1"), Just("\u{0}\u{1f}\u{7f}"), Just("😀žąß自")]
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
@@ -195,7 +196,8 @@ fn readings(canonical: &str, document: &str, session_key: &str, kind: Kind) -> V
         }
         pieces.push(&canonical[start..]);
         // In each piece the name may end at any `=`; all pieces at the first, or one of them elsewhere.
-        let cuts: Vec<Vec<usize>> = pieces.iter().map(|piece| piece.match_indices('=').map(|(at, _)| at).take(3).collect()).collect();
+        let cuts: Vec<Vec<usize>> =
+            pieces.iter().map(|piece| piece.match_indices('=').map(|(at, _)| at).take(3).collect()).collect();
         if cuts.iter().any(Vec::is_empty) {
             continue;
         }

@@ -51,11 +51,7 @@ pub(crate) fn key(name: &str) -> &'static TestKey {
 
 /// The keyring of `own`, facing `peer`.
 pub(crate) fn keyring(own: &str, peer: &str) -> Keyring {
-    Keyring::builder()
-        .own_key(Arc::clone(&key(own).private))
-        .peer_key(Arc::clone(&key(peer).public))
-        .build()
-        .unwrap()
+    Keyring::builder().own_key(Arc::clone(&key(own).private)).peer_key(Arc::clone(&key(peer).public)).build().unwrap()
 }
 
 pub(crate) fn text<'a>(case: &'a Value, name: &str) -> &'a str {

@@ -1,0 +1,253 @@
+//! Money: decimal, with its digits as received.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+/// Most digits before the point.
+const MAX_INTEGER_DIGITS: usize = 15;
+/// Most digits after the point.
+const MAX_DECIMALS: usize = 8;
+
+/// An amount of money in major units (`10.50` euros), without its currency, which travels beside it.
+///
+/// Up to 15 digits before the point and 8 after it, exactly; no exponent, and no binary floating point anywhere. The digits
+/// stay as they were given (`10.10` does not become `10.1`), and so does the form, a JSON number or a JSON string: the provider
+/// uses both. Two amounts are equal when their values are.
+///
+/// ```
+/// use paytend_model::Amount;
+/// let (a, b): (Amount, Amount) = (serde_json::from_str("0.10")?, serde_json::from_str("\"0.2\"")?);
+/// assert_eq!(a.checked_add(&b)?.to_string(), "0.30");
+/// assert_eq!(serde_json::to_string(&a)?, "0.10");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Amount {
+    digits: String,
+    value: Decimal,
+    form: Form,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Number,
+}
+
+/// Why a text is not an amount. The text itself is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AmountError {
+    /// Not decimal digits with at most one point between them and a minus sign before them.
+    #[error("not a decimal number like 1250.07")]
+    NotDecimal,
+    /// Written with an exponent.
+    #[error("an amount has no exponent; write 1250.07, not 1.25007e3")]
+    Exponent,
+    /// Too many digits.
+    #[error("more than 15 digits before the point, or more than 8 after it")]
+    TooLong,
+}
+
+impl Amount {
+    fn parse(text: &str, form: Form) -> Result<Self, AmountError> {
+        let magnitude = text.strip_prefix('-').unwrap_or(text);
+        let (integer, decimals) = magnitude.split_once('.').unwrap_or((magnitude, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let numeric = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-' | b'e' | b'E');
+        if magnitude.starts_with(|c: char| c.is_ascii_digit())
+            && magnitude.contains(['e', 'E'])
+            && magnitude.bytes().all(numeric)
+        {
+            return Err(AmountError::Exponent);
+        }
+        let leading_zero = integer.len() > 1 && integer.starts_with('0');
+        if !digits(integer) || !digits(decimals) || leading_zero {
+            return Err(AmountError::NotDecimal);
+        }
+        if integer.len() > MAX_INTEGER_DIGITS || decimals.len() > MAX_DECIMALS {
+            return Err(AmountError::TooLong);
+        }
+        let value = Decimal::from_str_exact(text).map_err(|_| AmountError::NotDecimal)?;
+        Ok(Self { digits: text.to_owned(), value, form })
+    }
+
+    /// The value, for arithmetic.
+    pub fn value(&self) -> Decimal {
+        self.value
+    }
+
+    /// The same amount, written as a JSON string.
+    #[must_use]
+    pub fn into_text(self) -> Self {
+        Self { form: Form::Text, ..self }
+    }
+
+    /// The same amount, written as a JSON number.
+    #[must_use]
+    pub fn into_number(self) -> Self {
+        Self { form: Form::Number, ..self }
+    }
+
+    /// The exact sum, in the form of `self`.
+    ///
+    /// # Errors
+    /// [`AmountError::TooLong`] when the sum has too many digits.
+    pub fn checked_add(&self, other: &Self) -> Result<Self, AmountError> {
+        let sum = self.value.checked_add(other.value).ok_or(AmountError::TooLong)?;
+        Self::parse(&sum.to_string(), self.form)
+    }
+
+    /// The exact difference, in the form of `self`.
+    ///
+    /// # Errors
+    /// [`AmountError::TooLong`] when the difference has too many digits.
+    pub fn checked_sub(&self, other: &Self) -> Result<Self, AmountError> {
+        let difference = self.value.checked_sub(other.value).ok_or(AmountError::TooLong)?;
+        Self::parse(&difference.to_string(), self.form)
+    }
+
+    /// Whether it is above zero.
+    pub fn is_positive(&self) -> bool {
+        self.value > Decimal::ZERO
+    }
+}
+
+impl FromStr for Amount {
+    type Err = AmountError;
+
+    /// Reads decimal digits; the amount is written as a JSON string.
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        Self::parse(text, Form::Text)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.digits)
+    }
+}
+
+impl fmt::Debug for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Amount({})", self.digits)
+    }
+}
+
+impl PartialEq for Amount {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Eq for Amount {}
+
+impl PartialOrd for Amount {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Amount {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value.cmp(&other.value)
+    }
+}
+
+impl Hash for Amount {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value.normalize().hash(state);
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.form {
+            Form::Text => serializer.serialize_str(&self.digits),
+            Form::Number => {
+                RawValue::from_string(self.digits.clone()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let parsed = match serde_json::from_str::<String>(json.get()) {
+            Ok(text) => Self::parse(&text, Form::Text),
+            Err(_) => Self::parse(json.get(), Form::Number),
+        };
+        parsed.map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
+
+    use super::*;
+
+    #[test]
+    fn digits_and_form_survive_a_round_trip() {
+        for json in [
+            "1250.07",
+            "10.10",
+            "0.020",
+            "0",
+            "-0.5",
+            "5.0",
+            "123456789012345.12345678",
+            "\"10.10\"",
+            "\"1100.00\"",
+            "\"-999999999999999.99999999\"",
+        ] {
+            let amount: Amount = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&amount).unwrap(), json);
+            assert_eq!(amount.to_string(), json.trim_matches('"'));
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_amount_is_refused_with_its_reason() {
+        for (json, error) in [
+            ("1e3", AmountError::Exponent),
+            ("\"1E3\"", AmountError::Exponent),
+            ("\"NaN\"", AmountError::NotDecimal),
+            ("\"\"", AmountError::NotDecimal),
+            ("\"1,5\"", AmountError::NotDecimal),
+            ("\"+1\"", AmountError::NotDecimal),
+            ("\" 1\"", AmountError::NotDecimal),
+            ("\"01\"", AmountError::NotDecimal),
+            ("\".5\"", AmountError::NotDecimal),
+            ("\"5.\"", AmountError::NotDecimal),
+            ("\"--5\"", AmountError::NotDecimal),
+            ("\"1_000\"", AmountError::NotDecimal),
+            ("true", AmountError::NotDecimal),
+            ("1234567890123456", AmountError::TooLong),
+            ("0.123456789", AmountError::TooLong),
+        ] {
+            let refused = serde_json::from_str::<Amount>(json).unwrap_err().to_string();
+            assert!(refused.starts_with(&error.to_string()), "{json}: {refused}");
+        }
+    }
+
+    #[test]
+    fn values_compare_and_add_exactly() {
+        let amount = |text: &str| text.parse::<Amount>().unwrap();
+        assert_eq!(amount("10.10"), amount("10.1"));
+        assert_eq!(amount("0.1").checked_add(&amount("0.2")).unwrap(), amount("0.3"));
+        assert_eq!(amount("1.00").checked_sub(&amount("0.99")).unwrap().to_string(), "0.01");
+        assert!(amount("9.99") < amount("10"));
+        let largest = amount("999999999999999.99999999");
+        assert_eq!(largest.checked_add(&amount("0.00000001")).unwrap_err(), AmountError::TooLong);
+        let state = RandomState::new();
+        assert_eq!(state.hash_one(amount("10.10")), state.hash_one(amount("10.1")));
+    }
+}

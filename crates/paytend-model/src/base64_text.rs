@@ -1,0 +1,58 @@
+//! Text that travels as base64 of its UTF-8 bytes.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Text that travels as base64 of its UTF-8 bytes, as names and address lines do. Holds the plain text; `Debug` hides it.
+///
+/// Source: the provider's published sandbox demo.
+///
+/// ```
+/// use paytend_model::Base64Text;
+/// assert_eq!(serde_json::to_string(&Base64Text::from("Žilvinas"))?, r#""xb1pbHZpbmFz""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Base64Text(String);
+
+impl Base64Text {
+    /// The plain text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Base64Text {
+    fn from(plain: &str) -> Self {
+        Self(plain.to_owned())
+    }
+}
+
+impl From<String> for Base64Text {
+    fn from(plain: String) -> Self {
+        Self(plain)
+    }
+}
+
+impl fmt::Debug for Base64Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Base64Text(_)")
+    }
+}
+
+impl Serialize for Base64Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = String::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(wire).map_err(|_| de::Error::custom("not base64"))?;
+        String::from_utf8(bytes).map(Self).map_err(|_| de::Error::custom("not base64 of UTF-8"))
+    }
+}
