@@ -163,6 +163,11 @@ impl Expected {
         self
     }
 
+    /// The largest document accepted, in bytes.
+    pub fn limit(&self) -> usize {
+        self.max_bytes
+    }
+
     /// The payload is encrypted but not signed, as in the upload endpoints of the IBAN product. Whoever can change the
     /// message on its way can change such a payload.
     #[must_use]

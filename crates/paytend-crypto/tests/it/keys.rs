@@ -2,13 +2,13 @@
 
 use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength, keys, rustcrypto};
 
-use crate::support::{key, text};
+use crate::support::key;
 
 #[test]
 fn white_space_line_ends_and_text_around_the_armour_do_not_matter() {
     let data = &key("partner").data;
-    let pem = text(data, "private_pkcs8_pem");
-    let base64 = text(data, "private");
+    let pem = &data.private_pkcs8_pem;
+    let base64 = &data.private;
     for variant in [
         pem.replace('\n', "\r\n"),
         format!("Bag Attributes\n    friendlyName: test\n{pem}\n\n"),
@@ -24,9 +24,9 @@ fn white_space_line_ends_and_text_around_the_armour_do_not_matter() {
 #[test]
 fn a_key_that_is_not_what_was_asked_for_is_named() {
     let data = &key("partner").data;
-    assert_eq!(PrivateKey::from_text(text(data, "public")).unwrap_err(), KeyError::PublicGiven);
-    assert_eq!(PrivateKey::from_text(text(data, "public_pkcs1_pem")).unwrap_err(), KeyError::PublicGiven);
-    assert_eq!(PublicKey::from_text(text(data, "private_pkcs1_pem")).unwrap_err(), KeyError::PrivateGiven);
+    assert_eq!(PrivateKey::from_text(&data.public).unwrap_err(), KeyError::PublicGiven);
+    assert_eq!(PrivateKey::from_text(&data.public_pkcs1_pem).unwrap_err(), KeyError::PublicGiven);
+    assert_eq!(PublicKey::from_text(&data.private_pkcs1_pem).unwrap_err(), KeyError::PrivateGiven);
     for rubbish in [
         "",
         "MIIB",
@@ -125,7 +125,7 @@ fn numbers_that_do_not_belong_together_are_refused() {
 #[test]
 fn fingerprints_are_of_the_public_key() {
     let fingerprint = key("partner").material.public_key().fingerprint();
-    assert_eq!(fingerprint, PublicKey::from_text(text(&key("partner").data, "public")).unwrap().fingerprint());
+    assert_eq!(fingerprint, PublicKey::from_text(&key("partner").data.public).unwrap().fingerprint());
     assert_ne!(fingerprint, key("paytend").material.public_key().fingerprint());
     let shown = fingerprint.to_string();
     assert!(shown.starts_with("SHA256:") && shown.len() == 7 + 64, "{shown}");
@@ -138,7 +138,7 @@ fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("private.pem");
-    std::fs::write(&path, text(&key("partner").data, "private_pkcs8_pem")).unwrap();
+    std::fs::write(&path, &key("partner").data.private_pkcs8_pem).unwrap();
     for (mode, allowed) in
         [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false), (0o620, false)]
     {

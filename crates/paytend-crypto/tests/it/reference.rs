@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use paytend_crypto::{Expected, Fields, Kind, OsRandom, Outgoing, RandomSource, detached};
 use serde_json::{Value, json};
 
-use crate::support::{PARTNER_ID, key, keyring, text};
+use crate::support::{PARTNER_ID, key, keyring};
 
 const MESSAGES: usize = 240;
 
@@ -33,8 +33,8 @@ fn what_rust_seals_the_reference_opens() {
             "wire": serde_json::from_str::<Value>(document.document()).unwrap(),
             "payload_field": message.kind.payload_field(),
             "sign_payload": message.signed,
-            "decrypt_key": key(message.receiver).data["private"],
-            "verify_key": key(message.sender).data["public"],
+            "decrypt_key": key(message.receiver).data.private,
+            "verify_key": key(message.sender).data.public,
         }}));
         sealed.push((message, document));
     }
@@ -59,8 +59,8 @@ fn what_the_reference_seals_rust_opens() {
                 "payload_field": message.kind.payload_field(),
                 "payload": message.payload,
                 "sign_payload": message.signed,
-                "sign_key": key(message.sender).data["private"],
-                "encrypt_key": key(message.receiver).data["public"],
+                "sign_key": key(message.sender).data.private,
+                "encrypt_key": key(message.receiver).data.public,
             }})
         })
         .collect();
@@ -89,16 +89,14 @@ fn detached_signatures_agree() {
     let cases: Vec<_> = (0..MESSAGES).map(|n| (["payby", "payermax", "partner"][n % 3], dice.json())).collect();
     let jobs: Vec<_> = cases
         .iter()
-        .map(
-            |(name, body)| json!({"command": "sign-detached", "job": {"key": key(name).data["private"], "body": body}}),
-        )
+        .map(|(name, body)| json!({"command": "sign-detached", "job": {"key": key(name).data.private, "body": body}}))
         .collect();
     let mut back = Vec::new();
     for (answer, (name, body)) in reference.run(&jobs).iter().zip(&cases) {
         let ours = detached::sign(&*key(name).private, body.as_bytes()).unwrap();
         assert_eq!(text(answer, "sign"), ours);
         for (body, valid) in [(body.clone(), true), (format!("{body}\n"), false)] {
-            let job = json!({"key": key(name).data["public"], "body": body, "sign": ours});
+            let job = json!({"key": key(name).data.public, "body": body, "sign": ours});
             back.push((json!({"command": "verify-detached", "job": job}), valid));
         }
     }
@@ -106,6 +104,11 @@ fn detached_signatures_agree() {
     for (answer, (_, valid)) in reference.run(&jobs).iter().zip(&back) {
         assert_eq!(answer["valid"], *valid);
     }
+}
+
+/// A string of an answer.
+fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
+    answer[name].as_str().unwrap_or_else(|| panic!("{name} in {answer}"))
 }
 
 struct Reference {

@@ -1,6 +1,7 @@
 //! All of `vectors/`, every file and every case.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,67 +11,59 @@ use paytend_crypto::{
 };
 use serde_json::Value;
 
-use crate::support::{KEYS, PARTNER_ID, key, keyring, read_vectors, text, vectors_dir};
+use crate::support::{KEYS, PARTNER_ID, key, keyring};
 
 /// Each file with the function that takes all of it and says how many cases it ran.
-const FILES: [(&str, fn(&Value) -> usize); 5] = [
-    ("keys.json", keys),
-    ("envelope.json", envelope),
-    ("refuse.json", refuse),
+const FILES: [(&str, fn() -> usize); 5] = [
     ("detached.json", detached_signatures),
+    ("envelope.json", envelope),
+    ("keys.json", keys),
+    ("refuse.json", refuse),
     ("rsa_blocks.json", rsa_blocks),
 ];
 
 #[test]
 fn every_case_of_every_vector_file() {
-    let mut on_disk: Vec<_> = std::fs::read_dir(vectors_dir())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".json"))
-        .collect();
-    on_disk.sort();
-    let mut known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    known.sort();
-    assert_eq!(on_disk, known, "every vector file has a runner, and every runner a file");
-
+    let known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(paytend_vectors::files(), known, "every vector file has a runner, and every runner a file");
     for (name, run) in FILES {
-        let data = read_vectors(name);
-        let cases = match &data {
+        // Counted in the file itself, so that a case that is not run is noticed.
+        let text = std::fs::read_to_string(paytend_vectors::folder().join(name)).unwrap();
+        let cases = match serde_json::from_str(&text).unwrap() {
             Value::Array(cases) => cases.len(),
             Value::Object(keys) => keys.values().filter(|key| key.is_object()).count(),
             _ => panic!("{name} is neither list nor object"),
         };
         assert!(cases > 0, "{name} has cases");
-        assert_eq!(run(&data), cases, "{name}: all cases are run");
+        assert_eq!(run(), cases, "{name}: all cases are run");
     }
 }
 
-fn keys(_: &Value) -> usize {
+fn keys() -> usize {
     for (name, test_key) in KEYS.iter() {
         let data = &test_key.data;
-        let bits = data["bits"].as_u64().unwrap() as usize;
-        let der = STANDARD.decode(text(data, "private")).unwrap();
+        let der = STANDARD.decode(&data.private).unwrap();
         let private = [
-            PrivateKey::from_text(text(data, "private")).unwrap(),
+            PrivateKey::from_text(&data.private).unwrap(),
             PrivateKey::from_der(&der).unwrap(),
-            PrivateKey::from_text(text(data, "private_pkcs1_pem")).unwrap(),
-            PrivateKey::from_text(text(data, "private_pkcs8_pem")).unwrap(),
+            PrivateKey::from_text(&data.private_pkcs1_pem).unwrap(),
+            PrivateKey::from_text(&data.private_pkcs8_pem).unwrap(),
         ];
-        let spki = STANDARD.decode(text(data, "public")).unwrap();
+        let spki = STANDARD.decode(&data.public).unwrap();
         let public = [
-            PublicKey::from_text(text(data, "public")).unwrap(),
+            PublicKey::from_text(&data.public).unwrap(),
             PublicKey::from_der(&spki).unwrap(),
-            PublicKey::from_text(text(data, "public_pkcs1_pem")).unwrap(),
+            PublicKey::from_text(&data.public_pkcs1_pem).unwrap(),
         ];
         for private in &private {
             assert_eq!(private.pkcs1_der(), test_key.material.pkcs1_der(), "{name}");
             assert_eq!(private.public_key(), &public[0], "{name}");
-            assert_eq!(private.public_key().bits(), bits, "{name}");
-            assert_eq!(*private.to_pkcs8_pem().unwrap(), text(data, "private_pkcs8_pem"), "{name}");
+            assert_eq!(private.public_key().bits(), data.bits, "{name}");
+            assert_eq!(*private.to_pkcs8_pem().unwrap(), data.private_pkcs8_pem, "{name}");
         }
         for public in &public {
             assert_eq!(public.to_spki_der(), spki, "{name}");
-            assert_eq!(public.to_base64(), text(data, "public"), "{name}");
+            assert_eq!(public.to_base64(), data.public, "{name}");
         }
     }
     KEYS.len()
@@ -94,11 +87,11 @@ fn expected(kind: Kind) -> Expected {
 }
 
 /// Gives the bytes of a wanted session key first, then the system's.
-struct SessionKeyThenRandom(Vec<u8>, std::sync::atomic::AtomicBool);
+struct SessionKeyThenRandom(Vec<u8>, AtomicBool);
 
 impl RandomSource for SessionKeyThenRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        if self.1.swap(true, std::sync::atomic::Ordering::SeqCst) {
+        if self.1.swap(true, Ordering::SeqCst) {
             return OsRandom.fill(bytes);
         }
         bytes.copy_from_slice(&self.0);
@@ -106,14 +99,14 @@ impl RandomSource for SessionKeyThenRandom {
     }
 }
 
-fn envelope(cases: &Value) -> usize {
+fn envelope() -> usize {
     let mut ran = 0;
-    for case in cases.as_array().unwrap() {
-        let name = text(case, "name");
-        let (sender, receiver) = (text(case, "sender"), text(case, "receiver"));
-        let kind = kind(text(case, "payload_field"));
-        let signed = case["sign_payload"].as_bool().unwrap();
-        let payload = text(case, "payload");
+    for case in paytend_vectors::envelope() {
+        let name = case.name.as_str();
+        let (sender, receiver) = (case.sender.as_str(), case.receiver.as_str());
+        let kind = kind(&case.payload_field);
+        let signed = case.sign_payload;
+        let payload = case.payload.as_str();
 
         // Open the given document.
         let mut expected = expected(kind);
@@ -121,16 +114,16 @@ fn envelope(cases: &Value) -> usize {
             expected = expected.unsigned_payload();
         }
         let opened = keyring(receiver, sender)
-            .open(text(case, "wire").as_bytes(), &expected)
+            .open(case.wire.as_str().as_bytes(), &expected)
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(opened.payload_text(), payload, "{name}");
-        assert_eq!(*opened.canonical(), text(case, "canonical"), "{name}");
-        assert_eq!(opened.session_key(), text(case, "random_key"), "{name}");
+        assert_eq!(*opened.canonical(), case.canonical.as_str(), "{name}");
+        assert_eq!(opened.session_key(), case.random_key.as_str(), "{name}");
         assert_eq!(opened.verified_by(), key(sender).public.public_key().fingerprint(), "{name}");
         assert_eq!(opened.decrypted_by(), Some(key(receiver).public.public_key().fingerprint()), "{name}");
 
         // Seal the same content with the same session key.
-        let session_key = STANDARD.decode(text(case, "random_key")).unwrap();
+        let session_key = STANDARD.decode(case.random_key.as_str()).unwrap();
         let sealing = Keyring::builder()
             .own_key(Arc::clone(&key(sender).private))
             .peer_key(Arc::clone(&key(receiver).public))
@@ -143,29 +136,24 @@ fn envelope(cases: &Value) -> usize {
             outgoing = outgoing.unsigned_payload();
         }
         let sealed = sealing.seal(&outgoing).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(sealed.canonical(), text(case, "canonical"), "{name}");
+        assert_eq!(sealed.canonical(), case.canonical.as_str(), "{name}");
         let document: Value = serde_json::from_str(sealed.document()).unwrap();
-        assert_eq!(document["signature"], case["signature"], "{name}");
-        assert_eq!(document[kind.payload_field()], case["payload_wire"], "{name}");
+        assert_eq!(document["signature"], case.signature, "{name}");
+        assert_eq!(document[kind.payload_field()], case.payload_wire, "{name}");
         // randomKey is encrypted with random padding: it is right if the receiver reads the session key from it.
         let again = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap();
-        assert_eq!(again.session_key(), text(case, "random_key"), "{name}");
+        assert_eq!(again.session_key(), case.random_key.as_str(), "{name}");
         ran += 1;
     }
     ran
 }
 
-fn refuse(cases: &Value) -> usize {
+fn refuse() -> usize {
     let mut ran = 0;
-    for case in cases.as_array().unwrap() {
-        let name = text(case, "name");
-        let kind = kind(text(case, "kind"));
-        let document = match (&case["wire"], &case["wire_base64"]) {
-            (Value::String(wire), _) => wire.clone().into_bytes(),
-            (_, Value::String(base64)) => STANDARD.decode(base64).unwrap(),
-            _ => made_here(name),
-        };
-        let error = keyring("partner", "paytend").open(&document, &expected(kind)).expect_err(name);
+    for case in paytend_vectors::refuse() {
+        let name = case.name.as_str();
+        let kind = kind(&case.payload_field);
+        let error = keyring("partner", "paytend").open(&case.document, &expected(kind)).expect_err(name);
         match name {
             _ if name.starts_with("json/") || name == "randomKey/a million blocks" => {
                 assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}");
@@ -182,36 +170,18 @@ fn refuse(cases: &Value) -> usize {
     ran
 }
 
-/// The documents that are too large to be in a file.
-fn made_here(name: &str) -> Vec<u8> {
-    match name {
-        "randomKey/a million blocks" => {
-            let good: Value = read_vectors("refuse.json")
-                .as_array()
-                .and_then(|cases| cases.iter().find(|c| c["name"] == "signature/one bit"))
-                .map(|case| serde_json::from_str(text(case, "wire")).unwrap())
-                .unwrap();
-            let mut document = good;
-            document["randomKey"] = STANDARD.encode(vec![0u8; 128_000_000]).into();
-            serde_json::to_vec(&document).unwrap()
-        }
-        "json/deep nesting" => vec![b'['; 100_000],
-        other => panic!("no document for {other}"),
-    }
-}
-
-fn detached_signatures(cases: &Value) -> usize {
+fn detached_signatures() -> usize {
     let mut ran = 0;
-    for case in cases.as_array().unwrap() {
-        let name = text(case, "name");
-        let signer = key(text(case, "key"));
-        let body = STANDARD.decode(text(case, "body_base64")).unwrap();
+    for case in paytend_vectors::detached() {
+        let name = case.name.as_str();
+        let signer = key(case.key.as_str());
+        let body = case.body();
         let verifier = detached::Verifier::new([Arc::clone(&signer.public)]).unwrap();
-        let answer = verifier.verify(&body, text(case, "sign"));
-        if case["valid"].as_bool().unwrap() {
+        let answer = verifier.verify(&body, case.sign.as_str());
+        if case.valid {
             assert_eq!(answer, Ok(signer.public.public_key().fingerprint()), "{name}");
             // The signature is deterministic, so ours is the same.
-            assert_eq!(detached::sign(&*signer.private, &body).unwrap(), text(case, "sign"), "{name}");
+            assert_eq!(detached::sign(&*signer.private, &body).unwrap(), case.sign.as_str(), "{name}");
         } else {
             assert_eq!(answer, Err(Error::NotAuthentic), "{name}");
         }
@@ -220,13 +190,13 @@ fn detached_signatures(cases: &Value) -> usize {
     ran
 }
 
-fn rsa_blocks(cases: &Value) -> usize {
+fn rsa_blocks() -> usize {
     let mut ran = 0;
-    for case in cases.as_array().unwrap() {
-        let name = text(case, "name");
-        let test_key = key(text(case, "key"));
-        let plain = text(case, "plain").as_bytes();
-        let wire = STANDARD.decode(text(case, "wire")).unwrap();
+    for case in paytend_vectors::rsa_blocks() {
+        let name = case.name.as_str();
+        let test_key = key(case.key.as_str());
+        let plain = case.plain.as_bytes();
+        let wire = STANDARD.decode(case.wire.as_str()).unwrap();
         assert_eq!(*hazmat::decrypt_blocks(&*test_key.private, &wire).unwrap(), plain, "{name}");
 
         let ours = hazmat::encrypt_blocks(&*test_key.public, plain, &OsRandom).unwrap();

@@ -1,0 +1,79 @@
+//! What comes back: first bytes, then, if they are authentic, data.
+
+use std::fmt;
+
+use paytend_crypto::{Expected, Keyring, Opened};
+use serde_json::from_str;
+
+use crate::error::{Error, ErrorKind};
+
+/// An answer as it arrived. Nothing in it is verified.
+pub struct RawAnswer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl RawAnswer {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body's bytes.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawAnswer").field("status", &self.status).field("bytes", &self.body.len()).finish()
+    }
+}
+
+/// An authentic success.
+#[derive(Debug)]
+pub struct Answer<T> {
+    data: T,
+    opened: Opened,
+}
+
+impl<T> Answer<T> {
+    /// The business data.
+    pub fn data(&self) -> &T {
+        &self.data
+    }
+
+    /// The business data, owned.
+    pub fn into_data(self) -> T {
+        self.data
+    }
+
+    /// The opened message: signed fields, payload text, which keys were used.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+}
+
+/// Opens an answer. The HTTP status plays no part: a signed answer is Paytend's word whatever the status, and one that is not
+/// signed is nobody's.
+pub(crate) fn open_answer<T: serde::de::DeserializeOwned>(
+    keyring: &Keyring,
+    raw: &RawAnswer,
+    max_bytes: usize,
+) -> Result<Answer<T>, Error> {
+    let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| match error {
+        paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
+        paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),
+        other => Error::new(ErrorKind::Answer).caused_by(other),
+    })?;
+    let code = opened.field("respCode").unwrap_or_default();
+    if code != "00" {
+        return Err(Error::rejected(code, opened.field("respMsg").unwrap_or_default()));
+    }
+    // A success without data is a success whose data has no fields.
+    let text = if opened.payload_text().is_empty() { "{}" } else { opened.payload_text() };
+    // The text of this error names a field at most.
+    let data = from_str(text).map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?;
+    Ok(Answer { data, opened })
+}

@@ -1,0 +1,125 @@
+//! What each way to fail says about the money.
+
+use paytend_client::{Error, ErrorKind, Outcome};
+use paytend_model::issuing::{Topup, TopupResponse};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use crate::server::{answering, client, forger, once, paytend, response};
+
+async fn topup(url: &str) -> Result<TopupResponse, Error> {
+    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    client(url).send(&topup).await
+}
+
+#[tokio::test]
+async fn answers_and_their_outcomes() {
+    let failure = r#"{"respCode":"9001","respMsg":"amount must be a string","signType":"RSA"}"#;
+    let unsigned_success = r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#;
+    let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
+    let cases: Vec<(&str, &str, Vec<u8>, ErrorKind, Outcome)> = vec![
+        ("an error page", "502 Bad Gateway", b"<html>no</html>".to_vec(), ErrorKind::Answer, Outcome::Unknown),
+        ("a refusal by something else", "404 Not Found", b"{}".to_vec(), ErrorKind::Answer, Outcome::Unknown),
+        ("an empty body", "200 OK", vec![], ErrorKind::Answer, Outcome::Unknown),
+        ("truncated JSON", "200 OK", good.as_bytes()[..good.len() - 9].to_vec(), ErrorKind::Answer, Outcome::Unknown),
+        ("a redirect", "307 Temporary Redirect\r\nLocation: /other", vec![], ErrorKind::Answer, Outcome::Unknown),
+        ("too much", "200 OK", vec![b' '; 200_000], ErrorKind::Answer, Outcome::Unknown),
+        ("an unsigned success", "200 OK", unsigned_success.into(), ErrorKind::Answer, Outcome::Unknown),
+        ("an unsigned failure", "200 OK", failure.into(), ErrorKind::UnsignedFailure, Outcome::Unknown),
+        (
+            "a forged success",
+            "200 OK",
+            response(&forger(), "00", "ok", "{}").into(),
+            ErrorKind::Answer,
+            Outcome::Unknown,
+        ),
+        ("a forged failure", "200 OK", response(&forger(), "1", "no", "").into(), ErrorKind::Answer, Outcome::Unknown),
+        (
+            "a signed failure",
+            "200 OK",
+            response(&paytend(), "1007", "no", "").into(),
+            ErrorKind::Rejected,
+            Outcome::Rejected,
+        ),
+        (
+            "the same with 400",
+            "400 Bad Request",
+            response(&paytend(), "1007", "no", "").into(),
+            ErrorKind::Rejected,
+            Outcome::Rejected,
+        ),
+        (
+            "other data",
+            "200 OK",
+            response(&paytend(), "00", "ok", r#"{"orderNo":{"CANARY":1}}"#).into(),
+            ErrorKind::Data,
+            Outcome::Unknown,
+        ),
+    ];
+    for (name, status, body, kind, outcome) in cases {
+        let error = topup(&answering(status, body).await).await.expect_err(name);
+        assert_eq!((error.kind(), error.outcome()), (kind, outcome), "{name}");
+        assert_eq!(error.is_authenticated(), kind == ErrorKind::Rejected, "{name}");
+        assert_eq!(error.http_status().map(|s| s.to_string()).as_deref(), Some(&status[..3]), "{name}");
+        assert_eq!(error.request_id().map(str::len), Some(32), "{name}");
+        let shown = format!("{error} {error:?}");
+        assert!(shown.starts_with("topup: ") && !shown.contains("CANARY") && !shown.contains("127.0.0.1"), "{shown}");
+    }
+    let taken = topup(&answering("200 OK", good).await).await.unwrap();
+    assert_eq!(taken.order_no.as_deref(), Some("T-1"));
+    // A success without data is one.
+    assert!(topup(&answering("200 OK", response(&paytend(), "00", "success", "")).await).await.is_ok());
+}
+
+#[tokio::test]
+async fn codes_and_messages_are_given_with_what_they_are_worth() {
+    let signed = topup(&answering("200 OK", response(&paytend(), "1007", "a=b & c", "")).await).await.unwrap_err();
+    assert_eq!(
+        (signed.api_code(), signed.api_message(), signed.is_authenticated()),
+        (Some("1007"), Some("a=b & c"), true)
+    );
+    let body = r#"{"respCode":"9001","respMsg":"wrong type"}"#;
+    let unsigned = topup(&answering("200 OK", body).await).await.unwrap_err();
+    assert_eq!((unsigned.api_code(), unsigned.is_authenticated()), (Some("9001"), false));
+}
+
+#[tokio::test]
+async fn a_refused_connection_means_not_sent() {
+    // Bound and released: nobody listens there.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+    assert!(!format!("{error:?}").contains("/issuing/"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_means_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    });
+    let error = topup(&url).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+}
+
+#[tokio::test]
+async fn silence_after_the_request_means_unknown() {
+    let (url, held) = once(|_, stream| async move { stream }).await;
+    let error = topup(&url).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome(), error.is_timeout()), (ErrorKind::Timeout, Outcome::Unknown, true));
+    drop(held.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_means_unknown() {
+    for part in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"respCode\":"] {
+        let (url, _) = once(move |_, mut stream| async move {
+            stream.write_all(part.as_bytes()).await.unwrap();
+        })
+        .await;
+        let error = topup(&url).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown), "after {part:?}");
+    }
+}

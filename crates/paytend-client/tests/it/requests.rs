@@ -1,0 +1,79 @@
+//! What is sent.
+
+use paytend_client::{Client, Environment, ErrorKind};
+use paytend_crypto::Expected;
+use paytend_model::iban::VerifyMobileNumber;
+use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance};
+use paytend_vectors::PARTNER_ID;
+use tokio::io::AsyncWriteExt;
+
+use crate::server::{client, once, partner, paytend, response};
+
+#[tokio::test]
+async fn a_call_is_one_post_whose_answer_is_typed() {
+    let data = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR","new":[1]}"#;
+    let (url, seen) = once(move |seen, mut stream| async move {
+        let body = response(&paytend(), "00", "success", data);
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        seen
+    })
+    .await;
+    let balance = client(&url).send(&QueryCardBalance::new("1755902".into())).await.unwrap();
+    assert_eq!(balance.balance.as_ref().map(ToString::to_string).as_deref(), Some("25.00"));
+    assert_eq!(balance.extra.get("new"), Some("[1]"));
+
+    let seen = seen.await.unwrap();
+    assert!(seen.head.starts_with("POST /issuing/card/getCardBalance HTTP/1.1"), "{}", seen.head);
+    assert!(seen.head.to_lowercase().contains("content-type: application/json"), "{}", seen.head);
+    let opened = paytend().open(&seen.body, &Expected::request(PARTNER_ID)).unwrap();
+    assert_eq!(opened.payload_text(), r#"{"cardId":"1755902"}"#);
+    assert_eq!(opened.field("requestId").map(str::len), Some(32));
+}
+
+#[tokio::test]
+async fn prepared_requests_say_what_they_are_and_differ() {
+    let client = client("http://127.0.0.1:9/base");
+    let operation = VerifyMobileNumber::new("8613261402222".into(), "1".into());
+    let [one, two] = [(); 2].map(|()| client.prepare(&operation).unwrap());
+    assert_ne!(one.request_id(), two.request_id());
+    assert_eq!(one.operation().name, "verifyMobileNumber");
+    assert!(
+        one.canonical()
+            .starts_with(r#"bizData={"mobile":"8613261402222","type":"1"}&partnerId=888666000100260&randomKey="#)
+    );
+    let shown = format!("{one:?} {client:?}");
+    assert!(!shown.contains("8613261402222"), "{shown}");
+
+    // An operation without business data sends an empty one.
+    let balance = client.prepare(&QueryPartnerBalance::new()).unwrap();
+    assert!(balance.document().contains(r#""bizData":"""#), "{}", balance.document());
+    assert!(!balance.canonical().contains("bizData"));
+}
+
+#[test]
+fn every_mistake_in_the_configuration_is_reported_by_build() {
+    let build = |url: &str, partner_id: &str| {
+        Client::builder(Environment::BaseUrl(url.into()), partner_id, partner()).build().map(drop)
+    };
+    assert!(build("https://api.example.com", PARTNER_ID).is_ok());
+    assert!(Client::builder(Environment::Sandbox, PARTNER_ID, partner()).build().is_ok());
+    for (url, partner_id) in [
+        ("http://api.example.com", PARTNER_ID),
+        ("api.example.com", PARTNER_ID),
+        ("https://api.example.com", ""),
+        ("https://api.example.com", "888666&a=b"),
+    ] {
+        let error = build(url, partner_id).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{url} {partner_id}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+    let agent = Client::builder(Environment::Sandbox, PARTNER_ID, partner()).user_agent("a\nb").build();
+    assert_eq!(agent.unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn a_client_can_be_shared() {
+    fn check<T: Send + Sync + Clone + 'static>() {}
+    check::<Client>();
+}

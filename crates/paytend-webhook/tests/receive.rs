@@ -1,0 +1,141 @@
+//! The receiver against the shared vectors, and its answers.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use paytend_crypto::rsa::RsaPrivate;
+use paytend_crypto::{BackendError, Error, Fields, Keyring, Outgoing, PrivateKey, PublicKey, rustcrypto};
+use paytend_model::{BaasNotification, IssuingNotification, Notification, Product};
+use paytend_vectors::PARTNER_ID;
+use paytend_webhook::{Receiver, Rejection, acknowledge, try_again_later};
+use serde_json::Value;
+
+fn private(name: &str) -> PrivateKey {
+    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+}
+
+fn public(name: &str) -> PublicKey {
+    private(name).public_key().clone()
+}
+
+fn receiver(product: Product) -> Receiver {
+    Receiver::new(product, PARTNER_ID, Keyring::from_keys(&private("partner"), &public("paytend")).unwrap())
+}
+
+fn sealed(notify_type: &str, content: &str) -> String {
+    let paytend = Keyring::from_keys(&private("paytend"), &public("partner")).unwrap();
+    let fields = Fields::notification(PARTNER_ID, notify_type);
+    paytend.seal(&Outgoing::new(&fields).payload(content)).unwrap().into_document()
+}
+
+#[test]
+fn every_notification_of_the_vectors_is_taken() {
+    let receiver = receiver(Product::Baas);
+    let mut taken = 0;
+    for case in paytend_vectors::envelope().iter().filter(|case| case.payload_field == "content") {
+        let name = &case.name;
+        let verified = receiver.receive(&HeaderMap::new(), case.wire.as_bytes()).expect(name);
+        assert_eq!(verified.content_text(), case.payload, "{name}");
+        assert_eq!(verified.verified_by(), public("paytend").fingerprint());
+        let Notification::Baas(notification) = verified.notification() else { panic!("{name}") };
+        match (verified.notify_type(), notification) {
+            ("2", BaasNotification::FundDeposit(deposit)) => {
+                assert_eq!(deposit.amount.as_ref().unwrap().to_string(), "1250.07");
+                assert_eq!(deposit.counterparty_account_name.as_deref(), Some("Žalgirio 24-oji UAB & Söhne"));
+            }
+            ("2", other) => panic!("{other:?}"),
+            (notify_type, BaasNotification::Other(raw)) => assert_eq!(raw.notify_type, notify_type),
+            (notify_type, other) => panic!("{notify_type}: {other:?}"),
+        }
+        taken += 1;
+    }
+    assert_eq!(taken, 7);
+}
+
+#[test]
+fn every_message_to_refuse_is_refused_with_one_response() {
+    let receiver = receiver(Product::Baas);
+    for case in paytend_vectors::refuse() {
+        let rejection = receiver.receive(&HeaderMap::new(), &case.document).unwrap_err();
+        let response = rejection.response();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{}", case.name);
+        assert_eq!(response.body().as_ref(), br#"{"msg":"refused","status":"01"}"#, "{}", case.name);
+    }
+}
+
+#[test]
+fn the_product_is_the_route_s() {
+    let body = sealed("2", r#"{"orderNo":"F1"}"#);
+    let baas = receiver(Product::Baas).receive(&HeaderMap::new(), body.as_bytes()).unwrap();
+    assert!(matches!(baas.notification(), Notification::Baas(BaasNotification::FundDeposit(_))));
+    let issuing = receiver(Product::Issuing).receive(&HeaderMap::new(), body.as_bytes()).unwrap();
+    assert_eq!(issuing.product(), Product::Issuing);
+    assert!(matches!(issuing.into_notification(), Notification::Issuing(IssuingNotification::Other(_))));
+}
+
+#[test]
+fn bodies_that_are_encoded_or_too_large_are_refused() {
+    let body = sealed("2", r#"{"orderNo":"F1"}"#);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    assert!(receiver(Product::Baas).receive(&headers, body.as_bytes()).is_ok());
+    headers.append(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let rejection = receiver(Product::Baas).receive(&headers, body.as_bytes()).unwrap_err();
+    assert_eq!(rejection, Rejection::Encoded);
+
+    let small = receiver(Product::Baas).max_bytes(body.len() - 1);
+    assert_eq!(small.limit(), body.len() - 1);
+    let rejection = small.receive(&HeaderMap::new(), body.as_bytes()).unwrap_err();
+    assert!(matches!(rejection, Rejection::Refused(Error::Malformed(_))));
+    assert_eq!(receiver(Product::Baas).limit(), 64 * 1024);
+}
+
+#[test]
+fn acknowledgements_are_the_documented_ones() {
+    let yes = acknowledge();
+    assert_eq!(yes.status(), StatusCode::OK);
+    let body: Value = serde_json::from_slice(yes.body()).unwrap();
+    assert_eq!(body["status"], "00");
+    assert!(body["msg"].is_string());
+    let later = try_again_later();
+    assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(later.headers().contains_key(header::RETRY_AFTER));
+    assert_ne!(serde_json::from_slice::<Value>(later.body()).unwrap()["status"], "00");
+}
+
+#[test]
+fn a_key_that_cannot_be_used_now_asks_for_another_try() {
+    struct Gone(Arc<dyn RsaPrivate>);
+    impl RsaPrivate for Gone {
+        fn public_key(&self) -> &PublicKey {
+            self.0.public_key()
+        }
+        fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError> {
+            self.0.sign_sha256(digest)
+        }
+        fn decrypt_raw(&self, _: &[u8], _: &mut [u8]) -> Result<(), BackendError> {
+            Err(BackendError::new("the token does not answer"))
+        }
+    }
+    let keyring = Keyring::builder()
+        .own_key(Arc::new(Gone(rustcrypto::private(&private("partner")).unwrap())))
+        .peer_key(rustcrypto::public(&public("paytend")).unwrap())
+        .build()
+        .unwrap();
+    let rejection = Receiver::new(Product::Baas, PARTNER_ID, keyring)
+        .receive(&HeaderMap::new(), sealed("2", "{}").as_bytes())
+        .unwrap_err();
+    assert!(matches!(rejection, Rejection::Unavailable(_)), "{rejection}");
+    assert_eq!(rejection.response().status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn debug_shows_nothing_of_the_content() {
+    let verified = receiver(Product::Baas)
+        .receive(&HeaderMap::new(), sealed("2", r#"{"reference":"CANARY"}"#).as_bytes())
+        .unwrap();
+    let unread =
+        receiver(Product::Baas).receive(&HeaderMap::new(), sealed("9", r#"{"x":"CANARY"}"#).as_bytes()).unwrap();
+    let shown = format!("{verified:?} {unread:?}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+}
