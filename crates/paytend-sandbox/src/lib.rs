@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod deliveries;
+mod failure;
+mod sandbox;
+mod server;
+mod state;
+
+pub use deliveries::{DeliverError, Delivery, Deposit};
+pub use failure::Failure;
+pub use sandbox::{Builder, Sandbox, StartError};

@@ -1,0 +1,191 @@
+//! The sandbox, the client and the receiver, over real HTTP.
+
+use bytes::Bytes;
+use paytend_client::{Client, Environment, ErrorKind, Outcome};
+use paytend_crypto::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, RequestId, rustcrypto};
+use paytend_model::funding::SetCallbackUrl;
+use paytend_model::iban::VerifyMobileNumber;
+use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup};
+use paytend_model::{BaasNotification, Notification, Product};
+use paytend_sandbox::{DeliverError, Deposit, Failure, Sandbox};
+use paytend_webhook::{Receiver, acknowledge};
+use serde_json::Value;
+
+fn client(sandbox: &Sandbox) -> Client {
+    Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), sandbox.partner_keyring().unwrap())
+        .build()
+        .unwrap()
+}
+
+fn topup(order_no: &str, amount: &str) -> Topup {
+    Topup::new("1755902".into(), order_no.into(), amount.parse().unwrap(), "EUR".into())
+}
+
+#[tokio::test]
+async fn money_moves_from_the_partner_to_the_card_once() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox);
+    client.send(&topup("T-1", "25.00")).await.unwrap();
+    let again = client.send(&topup("T-1", "25.00")).await.unwrap_err();
+    assert_eq!((again.outcome(), again.api_code()), (Outcome::Rejected, Some(Failure::DuplicateOrder.code())));
+    let result = client.send(&QueryTopupResult::new("T-1".into())).await.unwrap();
+    assert_eq!(result.amount.unwrap().to_string(), "25.00");
+    let card = client.send(&QueryCardBalance::new(sandbox.card_id().into())).await.unwrap();
+    assert_eq!(card.balance.unwrap().to_string(), "25.00");
+    let partner = client.send(&QueryPartnerBalance::new()).await.unwrap().balance.unwrap();
+    assert_eq!(partner[0].available.to_string(), "9975.00");
+}
+
+#[tokio::test]
+async fn many_topups_at_once_lose_nothing() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox);
+    let calls: Vec<_> = (0..50)
+        .map(|n| {
+            let client = client.clone();
+            // Ten order numbers, five calls each: one of each five moves money.
+            tokio::spawn(async move { client.send(&topup(&format!("T-{}", n % 10), "1.00")).await.is_ok() })
+        })
+        .collect();
+    let mut taken = 0;
+    for call in calls {
+        taken += usize::from(call.await.unwrap());
+    }
+    assert_eq!(taken, 10);
+    let card = client.send(&QueryCardBalance::new("1755902".into())).await.unwrap();
+    assert_eq!(card.balance.unwrap().to_string(), "10.00");
+}
+
+#[tokio::test]
+async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let deposit = Deposit::new("1250.07".parse().unwrap(), "EUR").reference("INV=42&x");
+    assert!(matches!(sandbox.deposit(&deposit).await.unwrap_err(), DeliverError::NoCallbackUrl));
+
+    let receiver = Receiver::new(Product::Baas, sandbox.partner_id(), sandbox.partner_keyring().unwrap());
+    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let app = axum::Router::new().fallback(move |headers: http::HeaderMap, body: Bytes| async move {
+        match receiver.receive(&headers, &body) {
+            Ok(verified) => {
+                sender.send(verified.into_notification()).unwrap();
+                acknowledge().map(axum::body::Body::from)
+            }
+            Err(rejection) => rejection.response().map(axum::body::Body::from),
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    client(&sandbox).send(&SetCallbackUrl::new("2".into(), url)).await.unwrap();
+    let delivery = sandbox.deposit(&deposit).await.unwrap();
+    assert!(delivery.acknowledged(), "{delivery:?}");
+    let Some(Notification::Baas(BaasNotification::FundDeposit(transaction))) = received.recv().await else { panic!() };
+    assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
+    assert_eq!(transaction.reference.as_deref(), Some("INV=42&x"));
+    // The next one is another transaction.
+    sandbox.deposit(&deposit).await.unwrap();
+    let Some(Notification::Baas(BaasNotification::FundDeposit(next))) = received.recv().await else { panic!() };
+    assert_ne!(next.transaction_id, transaction.transaction_id);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_acknowledgement_is_told_apart() {
+    let sandbox = Sandbox::start().await.unwrap();
+    for (status, body, expected) in [
+        (200, r#"{"msg":"ok","status":"00"}"#, true),
+        (200, r#"{"msg":"no","status":"01"}"#, false),
+        (200, "ok", false),
+        (503, r#"{"msg":"ok","status":"00"}"#, false),
+    ] {
+        let answer = (http::StatusCode::from_u16(status).unwrap(), body);
+        let app = axum::Router::new().fallback(move || async move { answer });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        client(&sandbox).send(&SetCallbackUrl::new("2".into(), url)).await.unwrap();
+        let delivery = sandbox.deposit(&Deposit::new("1".parse().unwrap(), "EUR")).await.unwrap();
+        assert_eq!((delivery.acknowledged(), delivery.status()), (expected, status), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_s_request_is_refused_without_signature() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let keyring = Keyring::from_keys(&stranger, sandbox.public_key()).unwrap();
+    let forged =
+        Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring.clone()).build().unwrap();
+    let error = forged.send(&topup("T-1", "1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.api_code()), (ErrorKind::UnsignedFailure, Some(Failure::NotAuthentic.code())));
+    let nobody = Client::builder(Environment::BaseUrl(sandbox.url()), "888666000100999", keyring).build().unwrap();
+    let error = nobody.send(&topup("T-1", "1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.api_code()), (ErrorKind::UnsignedFailure, Some(Failure::UnknownPartner.code())));
+}
+
+#[tokio::test]
+async fn the_wire_is_as_documented() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let partner = sandbox.partner_keyring().unwrap();
+    let request = |payload: &str| {
+        let fields = Fields::request(sandbox.partner_id(), RequestId::generate().unwrap().as_str());
+        partner.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
+    };
+    let post = |path: &'static str, body: String| {
+        let posted = http.post(format!("{}{path}", sandbox.url())).body(body).send();
+        async move { posted.await.unwrap().text().await.unwrap() }
+    };
+    let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
+
+    // Without Content-Type, pretty, and with an empty object for no business data.
+    let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
+    for body in [request(""), request("{}"), pretty] {
+        let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
+        let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
+        assert_eq!(opened.field("respCode"), Some("00"));
+        assert!(opened.payload_text().contains("10000.00"), "{}", opened.payload_text());
+        // The same document again has the same requestId.
+        let answer = post("/issuing/partner/getPartnerBalance", body).await;
+        let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
+        assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));
+    }
+    // An unknown path is refused by a signed failure, a field of the wrong type by an unsigned one.
+    let answer = post("/issuing/none", request("")).await;
+    let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
+    assert_eq!(opened.field("respCode"), Some(Failure::UnknownPath.code()));
+    let answer = post("/issuing/card/topup", request("{}").replace(r#""2.0""#, "2.0")).await;
+    assert_eq!(code(&answer), Failure::Malformed.code());
+    assert!(matches!(partner.open(answer.as_bytes(), &Expected::response()), Err(Error::UnsignedFailure(_))));
+    assert_eq!(code(&post("/issuing/card/topup", "[]".into()).await), Failure::Malformed.code());
+    // Other methods are nobody's.
+    let got = http.get(sandbox.url()).send().await.unwrap();
+    assert_eq!(got.status().as_u16(), 405);
+}
+
+#[tokio::test]
+async fn keys_and_partners_can_be_given_and_the_server_stops_with_the_sandbox() {
+    let paytend = rustcrypto::generate(2048, &OsRandom).unwrap();
+    let own = rustcrypto::generate(2048, &OsRandom).unwrap();
+    let sandbox = Sandbox::builder()
+        .key(paytend.clone())
+        .partner("888666000100777", own.public_key().clone())
+        .start()
+        .await
+        .unwrap();
+    assert_eq!((sandbox.partner_id(), sandbox.partner_key().is_none()), ("888666000100777", true));
+    let keyring = Keyring::from_keys(&own, paytend.public_key()).unwrap();
+    let client = Client::builder(Environment::BaseUrl(sandbox.url()), "888666000100777", keyring).build().unwrap();
+    let verify = VerifyMobileNumber::new("8613261402222".into(), "1".into());
+    client.send(&verify).await.unwrap();
+    let url = sandbox.url();
+    drop((client, sandbox));
+    // The listener closes soon after; until then connections may still be taken.
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let closed = async {
+        while http.get(&url).send().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), closed).await.expect("the server stops");
+}
