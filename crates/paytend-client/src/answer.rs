@@ -14,6 +14,11 @@ pub struct RawAnswer {
 }
 
 impl RawAnswer {
+    /// An answer that came by another way than [`Client::transmit`](crate::Client::transmit).
+    pub fn new(status: u16, body: Vec<u8>) -> Self {
+        Self { status, body }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status

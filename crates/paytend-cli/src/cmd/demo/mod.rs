@@ -1,0 +1,232 @@
+//! `paytend demo`: a partner and a Paytend talk over real HTTP, and every step says what was sent and what was in it.
+
+mod receiver;
+mod report;
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use paytend_client::{Client, Environment, RawAnswer};
+use paytend_crypto::{Fields, Keyring, OsRandom, Outgoing, PrivateKey, PublicKey, rustcrypto};
+use paytend_model::funding::SetCallbackUrl;
+use paytend_model::iban::VerifyMobileNumber;
+use paytend_model::issuing::{
+    Address, CreateCardholder, QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup,
+};
+use paytend_model::{Amount, BaasNotification, Notification, Operation, Product};
+use paytend_sandbox::{Deposit, Failure as SandboxFailure, Sandbox};
+use paytend_webhook::Receiver;
+use serde_json::{Value, json};
+
+use self::report::Report;
+use crate::exit::{Category, Failure};
+
+/// The documentation's example partner.
+const PARTNER_ID: &str = "888666000100260";
+/// What the provider's keys are today.
+const BITS: usize = 1024;
+/// How long a posted notification may take to come out of the receiver.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// One JSON object a line: {"step": …, "ok": true, …}; the last is {"step":"done", …}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut report = Report::new(args.json);
+    let outcome = runtime.block_on(Demo::play(&mut report));
+    report.done(outcome)
+}
+
+struct Demo<'r> {
+    report: &'r mut Report,
+    client: Client,
+}
+
+impl Demo<'_> {
+    async fn play(report: &mut Report) -> Result<(), Failure> {
+        report.begin("keys", "Both sides make a key pair")?;
+        let partner_key = rustcrypto::generate(BITS, &OsRandom)?;
+        let paytend_key = rustcrypto::generate(BITS, &OsRandom)?;
+        report.fact("partner", describe(&partner_key))?;
+        report.fact("paytend", describe(&paytend_key))?;
+        report.end()?;
+
+        report.begin("sandbox", "A Paytend starts on this machine")?;
+        let started =
+            Sandbox::builder().key(paytend_key).partner(PARTNER_ID, partner_key.public_key().clone()).start().await;
+        let sandbox = started.map_err(|e| Failure::new(Category::Network, e))?;
+        report.fact("url", sandbox.url())?;
+        report.end()?;
+
+        report.begin("receiver", "The partner listens for notifications")?;
+        let keyring = Keyring::from_keys(&partner_key, sandbox.public_key())?;
+        let mut inbox = receiver::start(Receiver::new(Product::Baas, PARTNER_ID, keyring.clone())).await?;
+        report.fact("url", inbox.url.clone())?;
+        report.end()?;
+
+        let client = Client::builder(Environment::BaseUrl(sandbox.url()), PARTNER_ID, keyring.clone()).build()?;
+        let mut demo = Demo { report, client };
+        demo.call(
+            "setCallbackUrl",
+            "The partner says where to post them",
+            &SetCallbackUrl::new("2".into(), inbox.url.clone()),
+        )
+        .await?;
+        demo.operations(&sandbox).await?;
+        demo.tampered(&sandbox).await?;
+        demo.deposit(&sandbox, &mut inbox).await?;
+        demo.forged(&inbox, partner_key.public_key()).await
+    }
+
+    /// The calls, and what must be true of the money between them.
+    async fn operations(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
+        let mobile = "8613261402222";
+        let verify = VerifyMobileNumber::new(mobile.into(), "1".into());
+        self.call("verifyMobileNumber", "A customer's mobile number is verified", &verify).await?;
+        self.call("createCardholder", "A cardholder is created; names travel as base64", &cardholder(mobile)).await?;
+        let before = self.partner_balance("The partner's balance").await?;
+
+        let amount: Amount = parse("25.50")?;
+        let topup = Topup::new(sandbox.card_id().into(), "T-0001".into(), amount.clone(), "EUR".into());
+        self.call("topup", "A card is topped up", &topup).await?;
+        let query = QueryTopupResult::new("T-0001".into());
+        let result = self.call("getTopupResult", "What became of it is asked by its order number", &query).await?;
+        require(result.amount.as_ref() == Some(&amount), "the topup's amount is the one that was sent")?;
+
+        let query = QueryCardBalance::new(sandbox.card_id().into());
+        let card = self.call("getCardBalance", "The card has the money", &query).await?;
+        require(card.balance.as_ref() == Some(&amount), "the card's balance is the topup's amount")?;
+        let after = self.partner_balance("And the partner has that much less").await?;
+        let difference = before.checked_sub(&after).map_err(|e| Failure::new(Category::Unexpected, e))?;
+        require(difference == amount, "the partner's balance has gone down by the topup's amount")?;
+
+        self.report.begin("topupAgain", "The same order number again moves nothing")?;
+        let error = match self.client.send(&topup).await {
+            Ok(_) => return Err(Failure::new(Category::Unexpected, "a second topup with one order number was taken")),
+            Err(error) => error,
+        };
+        self.report.fact("answer", error.to_string())?;
+        let expected = error.is_authenticated() && error.api_code() == Some(SandboxFailure::DuplicateOrder.code());
+        require(expected, "the second topup is rejected, and the rejection signed")?;
+        self.report.end()
+    }
+
+    async fn partner_balance(&mut self, title: &str) -> Result<Amount, Failure> {
+        let response = self.call("getPartnerBalance", title, &QueryPartnerBalance::new()).await?;
+        let balance = response.balance.and_then(|list| list.into_iter().next());
+        balance
+            .map(|entry| entry.available)
+            .ok_or_else(|| Failure::new(Category::Unexpected, "no balance in the answer"))
+    }
+
+    /// One call, with what was inside and what was on the wire.
+    async fn call<O: Operation>(
+        &mut self,
+        step: &'static str,
+        title: &str,
+        operation: &O,
+    ) -> Result<O::Response, Failure> {
+        self.report.begin(step, title)?;
+        let prepared = self.client.prepare(operation)?;
+        self.report.fact("path", O::INFO.path)?;
+        self.report.fact("sent", inside(prepared.canonical()))?;
+        self.report.wire("request", prepared.document())?;
+        let raw = self.client.transmit(&prepared).await?;
+        self.report.wire("response", &String::from_utf8_lossy(raw.body()))?;
+        let answer = self.client.open(&prepared, &raw)?;
+        self.report.fact("received", inside(&answer.opened().canonical()))?;
+        self.report.end()?;
+        Ok(answer.into_data())
+    }
+
+    /// A document changed on its way is refused.
+    async fn tampered(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
+        self.report.begin("tampered", "A stranger changes an answer on its way, and is found out")?;
+        let prepared = self.client.prepare(&QueryCardBalance::new(sandbox.card_id().into()))?;
+        let raw = self.client.transmit(&prepared).await?;
+        let changed = String::from_utf8_lossy(raw.body()).replace("success", "succes5");
+        require(changed.as_bytes() != raw.body(), "the answer was changed")?;
+        let error = match self.client.open(&prepared, &RawAnswer::new(raw.status(), changed.into_bytes())) {
+            Ok(_) => return Err(Failure::new(Category::NotAuthentic, "a changed answer was accepted")),
+            Err(error) => error,
+        };
+        self.report.fact("answer", error.to_string())?;
+        require(!error.is_authenticated(), "a changed answer is nobody's word")?;
+        self.report.end()
+    }
+
+    async fn deposit(&mut self, sandbox: &Sandbox, inbox: &mut receiver::Inbox) -> Result<(), Failure> {
+        self.report.begin("deposit", "Money arrives, and Paytend posts a notification")?;
+        let amount: Amount = parse("1250.07")?;
+        let deposit = Deposit::new(amount.clone(), "EUR").reference("Invoice 42");
+        let delivery = sandbox.deposit(&deposit).await.map_err(|e| Failure::new(Category::Network, e))?;
+        self.report.wire("notification", delivery.document())?;
+        require(delivery.acknowledged(), "the notification is acknowledged")?;
+        self.report.fact("acknowledged", true)?;
+        self.report.end()?;
+
+        self.report.begin("notification", "The partner verifies it, and only then reads it")?;
+        let received = tokio::time::timeout(PATIENCE, inbox.notifications.recv()).await.ok().flatten();
+        let verified = received.ok_or_else(|| Failure::new(Category::Unexpected, "no notification was received"))?;
+        self.report.fact("verifiedBy", verified.verified_by().to_string())?;
+        self.report.fact("received", inside(&verified.opened().canonical()))?;
+        let Notification::Baas(BaasNotification::FundDeposit(transaction)) = verified.into_notification() else {
+            return Err(Failure::new(Category::Unexpected, "the notification is not a fund deposit"));
+        };
+        require(transaction.amount.as_ref() == Some(&amount), "the deposit's amount is the one that was paid in")?;
+        self.report.fact("amount", format!("{amount} {}", transaction.currency.as_deref().unwrap_or_default()))?;
+        self.report.end()
+    }
+
+    /// A notification sealed by somebody else, posted to the same URL.
+    async fn forged(&mut self, inbox: &receiver::Inbox, partner_key: &PublicKey) -> Result<(), Failure> {
+        self.report.begin("forgery", "A stranger posts a notification of his own, and is refused")?;
+        let stranger = rustcrypto::generate(BITS, &OsRandom)?;
+        let keyring = Keyring::from_keys(&stranger, partner_key)?;
+        let fields = Fields::notification(PARTNER_ID, "2");
+        let sealed = keyring.seal(&Outgoing::new(&fields).payload(r#"{"amount":1000000.00,"currency":"EUR"}"#))?;
+        self.report.wire("notification", sealed.document())?;
+        let status = inbox.post(sealed.into_document()).await?;
+        self.report.fact("status", status)?;
+        require(status == 400 && inbox.notifications.is_empty(), "the forged notification is refused")?;
+        self.report.end()
+    }
+}
+
+fn cardholder(mobile: &str) -> CreateCardholder {
+    let address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "Vilnius".into(), "08217".into(), "LT".into());
+    CreateCardholder::new(
+        mobile.into(),
+        "Žilvinas".into(),
+        "Pavyzdys".into(),
+        "P0000000".into(),
+        "2".into(),
+        "zilvinas@example.com".into(),
+        "1990-01-31".into(),
+        "1".into(),
+        "LT".into(),
+        address,
+    )
+}
+
+fn describe(key: &PrivateKey) -> Value {
+    json!({"bits": key.public_key().bits(), "fingerprint": key.public_key().fingerprint().to_string()})
+}
+
+/// What is inside a message: its signed text, without the session key.
+fn inside(canonical: &str) -> Value {
+    canonical.split('&').filter(|part| !part.starts_with("randomKey=")).collect::<Vec<_>>().join("&").into()
+}
+
+fn parse(amount: &str) -> Result<Amount, Failure> {
+    amount.parse().map_err(|e| Failure::new(Category::Unexpected, e))
+}
+
+fn require(holds: bool, what: &str) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(Failure::new(Category::Unexpected, format!("this does not hold: {what}"))) }
+}

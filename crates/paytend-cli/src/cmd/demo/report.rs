@@ -1,0 +1,113 @@
+//! The account of the demo: for people, or one JSON object a line.
+
+use serde_json::{Map, Value};
+
+use crate::exit::Failure;
+use crate::output::{Style, line};
+
+/// How much of a document a person is shown, in characters.
+const SHOWN: usize = 150;
+
+/// Tells the steps as they happen.
+pub(crate) struct Report {
+    json: bool,
+    style: Style,
+    steps: usize,
+    step: Option<&'static str>,
+    facts: Map<String, Value>,
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, style: Style::stdout(), steps: 0, step: None, facts: Map::new() }
+    }
+
+    /// Starts a step.
+    pub(crate) fn begin(&mut self, step: &'static str, title: &str) -> Result<(), Failure> {
+        self.step = Some(step);
+        self.steps += 1;
+        if self.json {
+            self.facts.clear();
+            self.facts.insert("title".into(), title.into());
+            return Ok(());
+        }
+        Ok(line(&format!("\n{} {title}", self.style.bold(&format!("{:>2}. {step}:", self.steps))))?)
+    }
+
+    /// Says something about the step.
+    pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<Value>) -> Result<(), Failure> {
+        let value = value.into();
+        if self.json {
+            self.facts.insert(name.into(), value);
+            return Ok(());
+        }
+        let shown = match &value {
+            Value::String(text) => text.clone(),
+            Value::Object(members) => {
+                members.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join(", ")
+            }
+            other => other.to_string(),
+        };
+        self.detail(name, &shown)
+    }
+
+    /// Shows a document as it was on the wire.
+    pub(crate) fn wire(&mut self, name: &'static str, document: &str) -> Result<(), Failure> {
+        if self.json {
+            let value: Value = serde_json::from_str(document).unwrap_or_else(|_| document.into());
+            return self.fact(name, value);
+        }
+        let mut shown: String = document.chars().take(SHOWN).collect();
+        if shown.len() < document.len() {
+            shown.push('…');
+        }
+        let label = format!("wire {name}");
+        self.detail(&label, &self.style.dim(&format!("{shown} ({} bytes)", document.len())))
+    }
+
+    fn detail(&self, name: &str, text: &str) -> Result<(), Failure> {
+        Ok(line(&format!("    {name:<18} {text}"))?)
+    }
+
+    /// Ends a step that held.
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        let Some(step) = self.step.take() else { return Ok(()) };
+        if self.json { self.object(step, true) } else { Ok(line(&format!("    {}", self.style.good("ok")))?) }
+    }
+
+    /// Ends the account. A step that was left open is the one that failed.
+    pub(crate) fn done(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        let Err(failure) = outcome else {
+            if self.json {
+                self.facts.clear();
+                self.facts.insert("steps".into(), self.steps.into());
+                return self.object("done", true);
+            }
+            let summary = format!("All {} steps held.", self.steps);
+            return Ok(line(&format!("\n{}", self.style.good(&summary)))?);
+        };
+        if self.json {
+            for step in self.step.take().into_iter().chain(["done"]) {
+                self.facts.insert("error".into(), failure.message().into());
+                self.facts.insert("exitCode".into(), (failure.category() as u8).into());
+                self.object(step, false)?;
+                self.facts.clear();
+            }
+        } else {
+            line(&format!("    {}", self.style.bad("failed")))?;
+        }
+        Err(failure)
+    }
+
+    fn object(&mut self, step: &str, ok: bool) -> Result<(), Failure> {
+        let mut object = Map::new();
+        object.insert("step".into(), step.into());
+        object.insert("ok".into(), ok.into());
+        object.append(&mut self.facts);
+        Ok(line(&Value::from(object).to_string())?)
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,108 @@
+//! `paytend keys generate` and `paytend keys inspect`
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, Strength, rustcrypto};
+use serde_json::json;
+
+use crate::exit::{Category, Failure};
+use crate::output;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write a new key pair: private.pem (0600, PKCS#8), public.pem and public.b64. Existing files are never overwritten
+    Generate {
+        /// Length of the modulus in bits, 1024 to 8192. Paytend uses 1024 today; ask for more
+        #[arg(long, value_name = "N", default_value_t = 2048)]
+        bits: usize,
+        /// Folder for the three files; made if it is not there
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Say what a key file holds, as a JSON object
+    Inspect {
+        /// PEM, DER or base64; private or public
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Generate { bits, out } => generate(*bits, out),
+        Command::Inspect { file } => inspect(file),
+    }
+}
+
+fn generate(bits: usize, folder: &Path) -> Result<(), Failure> {
+    let key = rustcrypto::generate(bits, &OsRandom)
+        .map_err(|e| if e == KeyError::Size(bits).into() { Failure::usage(e) } else { e.into() })?;
+    let failed = |path: &Path, e: std::io::Error| {
+        Failure::new(Category::Configuration, format!("cannot write {}: {e}", path.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
+    let names = ["private.pem", "public.pem", "public.b64"].map(|name| folder.join(name));
+    if let Some(existing) = names.iter().find(|path| path.exists()) {
+        let message = format!("{} exists already; it is not overwritten", existing.display());
+        return Err(Failure::new(Category::Configuration, message));
+    }
+    let public = key.public_key();
+    write_new(&names[0], key.to_pkcs8_pem()?.as_bytes(), 0o600).map_err(|e| failed(&names[0], e))?;
+    write_new(&names[1], public.to_spki_pem().as_bytes(), 0o644).map_err(|e| failed(&names[1], e))?;
+    let base64 = format!("{}\n", public.to_base64());
+    write_new(&names[2], base64.as_bytes(), 0o644).map_err(|e| failed(&names[2], e))?;
+    let files: Vec<_> = names.iter().map(|path| path.display().to_string()).collect();
+    let mut description = describe(public, "private");
+    description["files"] = json!(files);
+    output::line(&description.to_string())?;
+    Ok(())
+}
+
+/// Writes a file that must not exist, with its permissions from the first byte on.
+fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn inspect(path: &Path) -> Result<(), Failure> {
+    let named = |e: KeyError| Failure::new(Category::Configuration, format!("{}: {e}", path.display()));
+    let (public, kind) = match PrivateKey::danger_from_file_with_any_permissions(path) {
+        Ok(private) => {
+            // Only a backend can tell whether the numbers belong together.
+            rustcrypto::private(&private).map_err(named)?;
+            (private.public_key().clone(), "private")
+        }
+        Err(KeyError::PublicGiven) => {
+            let public = PublicKey::from_file(path).map_err(named)?;
+            rustcrypto::public(&public).map_err(named)?;
+            (public, "public")
+        }
+        Err(e @ KeyError::File { .. }) => return Err(e.into()),
+        Err(e) => return Err(named(e)),
+    };
+    let mut description = describe(&public, kind);
+    if kind == "private" {
+        let private_to_owner = !matches!(PrivateKey::from_file(path), Err(KeyError::Permissions { .. }));
+        description["readable_by_owner_only"] = json!(private_to_owner);
+    }
+    output::line(&description.to_string())?;
+    Ok(())
+}
+
+fn describe(public: &PublicKey, kind: &str) -> serde_json::Value {
+    let strength = match public.strength() {
+        Strength::Legacy => "legacy",
+        Strength::Acceptable => "acceptable",
+        _ => "strong",
+    };
+    json!({"kind": kind, "bits": public.bits(), "strength": strength, "fingerprint": public.fingerprint().to_string()})
+}

@@ -1,0 +1,8 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod endpoints;
+pub(crate) mod keys;
+pub(crate) mod open;
+pub(crate) mod seal;
+pub(crate) mod verify;

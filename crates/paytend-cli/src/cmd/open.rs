@@ -1,0 +1,73 @@
+//! `paytend open`
+
+use clap::Args as ClapArgs;
+use paytend_crypto::{Error, Expected, Kind};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::exit::{Category, Failure};
+use crate::keyfiles::{KeyArgs, KindArg, Side, start_of_stdin};
+use crate::output;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Who we are
+    #[arg(long = "as", value_enum)]
+    side: Side,
+    /// What it is: Paytend opens requests, a partner opens responses and notifications
+    #[arg(long, value_enum)]
+    kind: KindArg,
+    #[command(flatten)]
+    keys: KeyArgs,
+    /// The partnerId that the message must have; without it any will do
+    #[arg(long, value_name = "ID")]
+    partner_id: Option<String>,
+    /// The payload is not part of the signature
+    #[arg(long)]
+    unsigned_payload: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if args.kind.receiver() != args.side {
+        return Err(Failure::usage("Paytend opens requests; a partner opens responses and notifications"));
+    }
+    let kind = args.kind.kind();
+    let mut expected = match (kind, args.partner_id.clone()) {
+        (Kind::Response, Some(_)) => return Err(Failure::usage("a response names no partner: leave --partner-id out")),
+        (Kind::Response, None) => Expected::response(),
+        (Kind::Request, Some(id)) => Expected::request(id),
+        (Kind::Notification, Some(id)) => Expected::notification(id),
+        (kind, None) => Expected::danger_any_partner(kind),
+    };
+    // Somebody looks at one message here: there is no crowd to be protected from.
+    expected = expected.max_bytes(Kind::Request.default_max_bytes());
+    if args.unsigned_payload {
+        expected = expected.unsigned_payload();
+    }
+    let keyring = args.keys.keyring()?;
+    // One byte more than is allowed is enough for opening to refuse it as too large.
+    let document = start_of_stdin(expected.limit() + 1)?;
+    let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {
+        Error::UnsignedFailure(failure) => {
+            let code = Value::from(failure.resp_code());
+            Failure::new(Category::NotAuthentic, format!("{error}: respCode {code}"))
+        }
+        _ => error.into(),
+    })?;
+
+    let payload: Option<Box<RawValue>> = match opened.payload_text() {
+        "" => None,
+        // Embedded as it is: numbers keep their digits.
+        text => RawValue::from_string(text.trim().to_owned()).ok(),
+    };
+    let fields: Map<String, Value> = opened.fields().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let text = |text: &str| Value::from(text).to_string();
+    output::line(&format!(
+        r#"{{"payload":{},"payload_text":{},"fields":{},"canonical":{}}}"#,
+        payload.as_deref().map_or("null", RawValue::get),
+        text(opened.payload_text()),
+        Value::from(fields),
+        text(&opened.canonical()),
+    ))?;
+    Ok(())
+}

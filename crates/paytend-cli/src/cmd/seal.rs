@@ -1,0 +1,67 @@
+//! `paytend seal`
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use paytend_crypto::{Fields, Kind, Outgoing, RequestId};
+use serde_json::{Map, Value};
+
+use crate::exit::Failure;
+use crate::keyfiles::{KeyArgs, KindArg, Side, file_or_stdin};
+use crate::output;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Who we are
+    #[arg(long = "as", value_enum)]
+    side: Side,
+    /// What to make: a partner seals requests, Paytend seals responses and notifications
+    #[arg(long, value_enum)]
+    kind: KindArg,
+    #[command(flatten)]
+    keys: KeyArgs,
+    /// The plain top-level fields as a JSON object of strings. signType and version are set unless given; so is a request's
+    /// requestId
+    #[arg(long, value_name = "JSON")]
+    fields: String,
+    /// The payload: a file with one JSON object, sealed to the letter; `-` for standard input; without it there is none
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+    /// Leave the payload out of the signature, as the upload endpoints of the IBAN product want it
+    #[arg(long)]
+    unsigned_payload: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if args.kind.sender() != args.side {
+        return Err(Failure::usage("a partner seals requests; Paytend seals responses and notifications"));
+    }
+    let kind = args.kind.kind();
+    let fields = fields(kind, &args.fields)?;
+    let keyring = args.keys.keyring()?;
+    let payload = match &args.payload {
+        Some(path) => file_or_stdin(path, kind.default_max_bytes())?,
+        None => Default::default(),
+    };
+    let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("the payload is not UTF-8"))?;
+    let mut outgoing = Outgoing::new(&fields).payload(payload);
+    if args.unsigned_payload {
+        outgoing = outgoing.unsigned_payload();
+    }
+    output::line(keyring.seal(&outgoing)?.document())?;
+    Ok(())
+}
+
+fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {
+    let given: Map<String, Value> =
+        serde_json::from_str(text).map_err(|_| Failure::usage("--fields is not a JSON object"))?;
+    let mut fields = Fields::new(kind);
+    for (name, value) in &given {
+        let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` is not a JSON string")))?;
+        fields = fields.with(name, value);
+    }
+    if kind == Kind::Request && fields.get("requestId").is_none() {
+        fields = fields.with("requestId", RequestId::generate()?.as_str());
+    }
+    Ok(fields)
+}

@@ -1,0 +1,47 @@
+//! `paytend verify`
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use paytend_crypto::{detached, rustcrypto};
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::keyfiles::{public, stdin};
+use crate::output;
+
+/// No notification of either provider comes near this size, in bytes.
+const MAX_BODY: usize = 1 << 20;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Whose notification it is
+    #[arg(long, value_enum)]
+    provider: Provider,
+    /// The provider's public key: PEM, DER or base64
+    #[arg(long, value_name = "FILE")]
+    public_key: PathBuf,
+    /// The value of the `sign` header, as received
+    #[arg(long, value_name = "BASE64")]
+    sign: String,
+}
+
+/// Both sign in the same way: SHA256withRSA over the raw body.
+#[derive(Clone, Copy, ValueEnum)]
+enum Provider {
+    Payby,
+    Payermax,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let key = public(&args.public_key)?;
+    let verifier = detached::Verifier::new([rustcrypto::public(&key)?])?;
+    let body = stdin(MAX_BODY)?;
+    let by = verifier.verify(&body, &args.sign)?;
+    let provider = match args.provider {
+        Provider::Payby => "payby",
+        Provider::Payermax => "payermax",
+    };
+    output::line(&json!({"valid": true, "provider": provider, "key": by.to_string()}).to_string())?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Why a command fails, and the exit code that scripts rely on.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The table that `--help` shows.
+pub(crate) const HELP: &str = "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 configuration or key, \
+4 not authentic, 5 network, 6 rejected by the API, 7 outcome unknown";
+
+/// The categories of failure; the numbers are a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Category {
+    Unexpected = 1,
+    Usage = 2,
+    Configuration = 3,
+    NotAuthentic = 4,
+    Network = 5,
+    Rejected = 6,
+    OutcomeUnknown = 7,
+}
+
+/// A failure of a command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    category: Category,
+    message: String,
+    /// Whoever read our output has gone. Nothing to say, and nothing wrong.
+    broken_pipe: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(category: Category, message: impl fmt::Display) -> Self {
+        Self { category, message: message.to_string(), broken_pipe: false }
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Category::Usage, message)
+    }
+
+    pub(crate) fn category(&self) -> Category {
+        self.category
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        if self.broken_pipe { ExitCode::SUCCESS } else { ExitCode::from(self.category as u8) }
+    }
+
+    pub(crate) fn report(&self) {
+        if !self.broken_pipe {
+            crate::output::complain(&self.message);
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let broken_pipe = error.kind() == std::io::ErrorKind::BrokenPipe;
+        Self { category: Category::Unexpected, message: error.to_string(), broken_pipe }
+    }
+}
+
+impl From<paytend_crypto::KeyError> for Failure {
+    fn from(error: paytend_crypto::KeyError) -> Self {
+        Self::new(Category::Configuration, error)
+    }
+}
+
+impl From<paytend_crypto::Error> for Failure {
+    fn from(error: paytend_crypto::Error) -> Self {
+        use paytend_crypto::Error;
+        let category = match error {
+            Error::NotAuthentic | Error::Malformed(_) | Error::Payload(_) | Error::UnsignedFailure(_) => {
+                Category::NotAuthentic
+            }
+            Error::Unsealable(_) => Category::Usage,
+            Error::Key(_) | Error::Backend(_) => Category::Configuration,
+            _ => Category::Unexpected,
+        };
+        Self::new(category, error)
+    }
+}
+
+impl From<paytend_client::Error> for Failure {
+    fn from(error: paytend_client::Error) -> Self {
+        use paytend_client::{ErrorKind, Outcome};
+        let category = match (error.kind(), error.outcome()) {
+            (ErrorKind::Configuration | ErrorKind::Request, _) => Category::Configuration,
+            (ErrorKind::Connect, _) => Category::Network,
+            (_, Outcome::Rejected) => Category::Rejected,
+            _ => Category::OutcomeUnknown,
+        };
+        Self::new(category, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_have_the_documented_numbers() {
+        let numbers = [
+            (Category::Usage, 2),
+            (Category::Configuration, 3),
+            (Category::NotAuthentic, 4),
+            (Category::Network, 5),
+            (Category::Rejected, 6),
+            (Category::OutcomeUnknown, 7),
+        ];
+        for (category, number) in numbers {
+            assert_eq!(category as u8, number);
+            assert!(HELP.contains(&format!("{number} ")), "{HELP}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Standard output and error: colour only on a terminal that wants it, and no panic when the reader has gone.
+
+use std::io::{self, IsTerminal, Write};
+
+/// Writes a line to standard output.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Writes an error to standard error. If even that fails there is nobody left to tell.
+pub(crate) fn complain(message: &str) {
+    let style = Style::for_terminal(io::stderr().is_terminal());
+    let _ = writeln!(io::stderr(), "{} {message}", style.bad("error:"));
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    coloured: bool,
+}
+
+impl Style {
+    pub(crate) fn stdout() -> Self {
+        Self::for_terminal(io::stdout().is_terminal())
+    }
+
+    /// See <https://no-color.org>: any value but an empty one switches colour off.
+    fn for_terminal(is_terminal: bool) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Self { coloured: is_terminal && !refused && !dumb }
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    pub(crate) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}

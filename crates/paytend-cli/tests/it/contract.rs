@@ -1,0 +1,244 @@
+//! What scripts rely on: arguments, output, exit codes.
+
+use serde_json::Value;
+
+use crate::support::{Keys, Ran, command, finish, run, set_mode};
+
+const PARTNER_ID: &str = paytend_vectors::PARTNER_ID;
+
+fn kind(payload_field: &str) -> &'static str {
+    match payload_field {
+        "bizData" => "request",
+        "respData" => "response",
+        _ => "notification",
+    }
+}
+
+fn seal(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, fields: &str, payload: Option<&str>) -> Ran {
+    let (own, peer) = (keys.arg(&format!("{own}.pem")), keys.arg(&format!("{peer}.pub")));
+    let mut args =
+        vec!["seal", "--as", side, "--kind", kind, "--private-key", &own, "--public-key", &peer, "--fields", fields];
+    if payload.is_some() {
+        args.extend(["--payload", "-"]);
+    }
+    run(&args, payload.unwrap_or_default().as_bytes())
+}
+
+fn open(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, more: &[&str], document: &[u8]) -> Ran {
+    let (own, peer) = (keys.arg(&format!("{own}.pem")), keys.arg(&format!("{peer}.pub")));
+    let mut args = vec!["open", "--as", side, "--kind", kind, "--private-key", &own, "--public-key", &peer];
+    args.extend(more);
+    run(&args, document)
+}
+
+#[test]
+fn every_envelope_of_the_vectors_opens() {
+    let keys = Keys::new();
+    for case in paytend_vectors::envelope() {
+        let kind = kind(&case.payload_field);
+        let side = if kind == "request" { "paytend" } else { "partner" };
+        let mut more = if kind == "response" { vec![] } else { vec!["--partner-id", PARTNER_ID] };
+        if !case.sign_payload {
+            more.push("--unsigned-payload");
+        }
+        let ran = open(&keys, side, kind, &case.receiver, &case.sender, &more, case.wire.as_bytes());
+        assert_eq!(ran.code, 0, "{}: {}", case.name, ran.stderr);
+        let opened: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(opened["payload_text"], case.payload, "{}", case.name);
+        assert_eq!(opened["canonical"], case.canonical, "{}", case.name);
+        match case.payload.as_str() {
+            "" => assert!(opened["payload"].is_null(), "{}", case.name),
+            text => assert_eq!(opened["payload"], serde_json::from_str::<Value>(text).unwrap(), "{}", case.name),
+        }
+        // The payload is embedded as it is, so numbers keep their digits.
+        assert!(ran.stdout.contains(case.payload.trim()), "{}", case.name);
+    }
+}
+
+#[test]
+fn every_message_to_refuse_is_refused_with_4() {
+    let keys = Keys::new();
+    for case in paytend_vectors::refuse() {
+        let kind = kind(&case.payload_field);
+        let more: &[&str] = if kind == "response" { &[] } else { &["--partner-id", PARTNER_ID] };
+        let ran = open(&keys, "partner", kind, "partner", "paytend", more, &case.document);
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{}: {}", case.name, ran.stderr);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.lines().count() == 1, "{}: {}", case.name, ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_sealed_opens_on_the_other_side() {
+    let keys = Keys::new();
+    let payload = r#"{"amount":0.020,"name":"žąsis"}"#;
+    for (side, kind, own, peer, fields) in [
+        ("partner", "request", "partner", "paytend", r#"{"partnerId":"888666000100260"}"#),
+        ("paytend", "response", "paytend", "partner", r#"{"respCode":"00","respMsg":"a & b"}"#),
+        (
+            "paytend",
+            "notification",
+            "paytend",
+            "partner",
+            r#"{"partnerId":"888666000100260","notifyType":"2","traceId":"x"}"#,
+        ),
+    ] {
+        let sealed = seal(&keys, side, kind, own, peer, fields, Some(payload));
+        assert_eq!(sealed.code, 0, "{}", sealed.stderr);
+        let other = if side == "partner" { "paytend" } else { "partner" };
+        let opened = open(&keys, other, kind, peer, own, &[], sealed.stdout.as_bytes());
+        assert_eq!(opened.code, 0, "{}", opened.stderr);
+        let opened: Value = serde_json::from_str(&opened.stdout).unwrap();
+        assert_eq!(opened["payload_text"], payload);
+        assert_eq!(opened["fields"]["signType"], "RSA");
+        for (name, value) in serde_json::from_str::<serde_json::Map<_, _>>(fields).unwrap() {
+            assert_eq!(opened["fields"][name], value);
+        }
+        if kind == "request" {
+            assert_eq!(opened["fields"]["requestId"].as_str().unwrap().len(), 32);
+        }
+    }
+    // Without payload, and from a file.
+    let sealed = seal(&keys, "paytend", "response", "paytend", "partner", r#"{"respCode":"00"}"#, None);
+    let opened = open(&keys, "partner", "response", "partner", "paytend", &[], sealed.stdout.as_bytes());
+    let opened: Value = serde_json::from_str(&opened.stdout).unwrap();
+    assert_eq!((&opened["payload"], &opened["payload_text"]), (&Value::Null, &"".into()));
+    std::fs::write(keys.path("payload.json"), payload).unwrap();
+    let (own, peer, file) = (keys.arg("partner.pem"), keys.arg("paytend.pub"), keys.arg("payload.json"));
+    let args = ["seal", "--as", "partner", "--kind", "request", "--private-key", &own, "--public-key", &peer];
+    let rest = ["--fields", r#"{"partnerId":"1"}"#, "--payload", &file, "--unsigned-payload"];
+    let sealed = run(&[&args[..], &rest].concat(), b"");
+    let refused = open(&keys, "paytend", "request", "paytend", "partner", &[], sealed.stdout.as_bytes());
+    assert_eq!(refused.code, 4);
+    let opened =
+        open(&keys, "paytend", "request", "paytend", "partner", &["--unsigned-payload"], sealed.stdout.as_bytes());
+    assert_eq!(opened.code, 0, "{}", opened.stderr);
+}
+
+#[test]
+fn detached_signatures_are_verified() {
+    let keys = Keys::new();
+    for case in paytend_vectors::detached() {
+        let public = keys.arg(&format!("{}.pub", case.key));
+        let args = ["verify", "--provider", &case.key, "--public-key", &public, "--sign", &case.sign];
+        let ran = run(&args, &case.body());
+        assert_eq!(ran.code, if case.valid { 0 } else { 4 }, "{}: {}", case.name, ran.stderr);
+        if case.valid {
+            let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+            assert_eq!((&answer["valid"], &answer["provider"]), (&true.into(), &case.key.as_str().into()));
+        }
+    }
+}
+
+#[test]
+fn keys_are_generated_once_and_inspected() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("new/keys");
+    let generate = |bits: &str| run(&["keys", "generate", "--bits", bits, "--out", out.to_str().unwrap()], b"");
+    assert_eq!(generate("512").code, 2);
+    assert_eq!(generate("many").code, 2);
+    let made = generate("1024");
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let private = std::fs::read_to_string(out.join("private.pem")).unwrap();
+    assert!(private.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    assert!(std::fs::read_to_string(out.join("public.pem")).unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    assert!(std::fs::read_to_string(out.join("public.b64")).unwrap().starts_with("MIGf"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(out.join("private.pem")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let again = generate("1024");
+    assert_eq!(again.code, 3);
+    assert_eq!(std::fs::read_to_string(out.join("private.pem")).unwrap(), private);
+
+    let inspect = |file: &str| {
+        let ran = run(&["keys", "inspect", out.join(file).to_str().unwrap()], b"");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(!ran.stdout.contains("PRIVATE KEY"));
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()
+    };
+    let seen = ["private.pem", "public.pem", "public.b64"].map(inspect);
+    for (seen, kind) in seen.iter().zip(["private", "public", "public"]) {
+        assert_eq!((&seen["kind"], &seen["bits"], &seen["strength"]), (&kind.into(), &1024.into(), &"legacy".into()));
+        assert_eq!(seen["fingerprint"], seen["fingerprint"]);
+        assert_eq!(seen["fingerprint"], serde_json::from_str::<Value>(&made.stdout).unwrap()["fingerprint"]);
+    }
+    assert_eq!(run(&["keys", "inspect", "/nowhere/key.pem"], b"").code, 3);
+    std::fs::write(out.join("rubbish"), "rubbish").unwrap();
+    assert_eq!(run(&["keys", "inspect", out.join("rubbish").to_str().unwrap()], b"").code, 3);
+}
+
+#[test]
+fn private_keys_come_from_guarded_files_or_the_environment() {
+    let keys = Keys::new();
+    let fields = r#"{"respCode":"00"}"#;
+    let peer = keys.arg("partner.pub");
+    let without = ["seal", "--as", "paytend", "--kind", "response", "--public-key", &peer, "--fields", fields];
+    assert_eq!(run(&without, b"").code, 2);
+    let text = std::fs::read_to_string(keys.path("paytend.pem")).unwrap();
+    let from_environment = finish(command().args(without).env("PAYTEND_PRIVATE_KEY", text), b"");
+    assert_eq!(from_environment.code, 0, "{}", from_environment.stderr);
+    let wrong = finish(command().args(without).env("PAYTEND_PRIVATE_KEY", "CANARY"), b"");
+    assert_eq!(wrong.code, 3);
+    assert!(!wrong.stderr.contains("CANARY"), "{}", wrong.stderr);
+
+    if cfg!(unix) {
+        set_mode(&keys.path("paytend.pem"), 0o644);
+        let open_to_all = seal(&keys, "paytend", "response", "paytend", "partner", fields, None);
+        assert_eq!(open_to_all.code, 3);
+        assert!(open_to_all.stderr.contains("0600"), "{}", open_to_all.stderr);
+        let own = keys.arg("paytend.pem");
+        let asked_for = [&without[..], &["--private-key", &own, "--danger-any-permissions"]].concat();
+        assert_eq!(run(&asked_for, b"").code, 0);
+    }
+    // The two halves exchanged.
+    let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];
+    let ran = run(&[&swapped[..], &["--fields", fields, "--danger-any-permissions"]].concat(), b"");
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("private key was expected"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let keys = Keys::new();
+    for (side, kind, fields, payload) in [
+        ("partner", "response", r#"{"respCode":"00"}"#, None),
+        ("paytend", "request", r#"{"partnerId":"1"}"#, None),
+        ("paytend", "response", "not json", None),
+        ("paytend", "response", r#"{"respCode":0}"#, None),
+        ("paytend", "response", r#"{"respMsg":"no code"}"#, None),
+        ("paytend", "response", r#"{"respCode":"0&a=b"}"#, None),
+        ("paytend", "response", r#"{"respCode":"00","signature":"x"}"#, None),
+        ("paytend", "response", r#"{"respCode":"00"}"#, Some("[1]")),
+    ] {
+        let ran = seal(&keys, side, kind, "paytend", "partner", fields, payload);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{kind} {fields}: {}", ran.stderr);
+    }
+    assert_eq!(open(&keys, "paytend", "response", "paytend", "partner", &[], b"{}").code, 2);
+    assert_eq!(open(&keys, "partner", "response", "partner", "paytend", &["--partner-id", "1"], b"{}").code, 2);
+    assert_eq!(run(&["nothing"], b"").code, 2);
+    assert_eq!(run(&["verify", "--provider", "stripe"], b"").code, 2);
+    let help = run(&["--help"], b"");
+    assert_eq!(help.code, 0);
+    assert!(help.stdout.contains("4 not authentic"), "{}", help.stdout);
+}
+
+#[test]
+fn an_unsigned_failure_is_4_and_says_its_code() {
+    let keys = Keys::new();
+    let document = br#"{"respCode":"9001","respMsg":"CANARY"}"#;
+    let ran = open(&keys, "partner", "response", "partner", "paytend", &[], document);
+    assert_eq!(ran.code, 4);
+    assert!(ran.stderr.contains("9001") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
+}
+
+#[test]
+fn endpoints_say_how_sure_we_are_of_their_paths() {
+    let ran = run(&["endpoints", "--json"], b"");
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let find = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();
+    assert_eq!(find("topup")["provenance"]["path"], "seen");
+    assert_eq!(find("setCallbackUrl")["provenance"]["path"], "inferred");
+    let table = run(&["endpoints"], b"");
+    assert_eq!(table.stdout.lines().count(), lines.len());
+}

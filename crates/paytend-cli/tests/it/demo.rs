@@ -1,0 +1,63 @@
+//! `paytend demo`
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::{command, run};
+
+#[test]
+fn every_step_of_the_demo_holds() {
+    let ran = run(&["demo", "--json"], b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let steps: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(steps.iter().all(|step| step["ok"] == true), "{}", ran.stdout);
+    let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "keys",
+            "sandbox",
+            "receiver",
+            "setCallbackUrl",
+            "verifyMobileNumber",
+            "createCardholder",
+            "getPartnerBalance",
+            "topup",
+            "getTopupResult",
+            "getCardBalance",
+            "getPartnerBalance",
+            "topupAgain",
+            "tampered",
+            "deposit",
+            "notification",
+            "forgery",
+            "done",
+        ]
+    );
+    // What was on the wire, and what was inside.
+    let topup = &steps[7];
+    assert!(topup["request"]["bizData"].as_str().unwrap().len() > 50);
+    assert!(topup["request"]["signature"].is_string() && topup["response"]["signature"].is_string());
+    assert!(topup["sent"].as_str().unwrap().contains(r#""orderNo":"T-0001""#), "{topup}");
+    assert!(!topup["request"].to_string().contains("T-0001"));
+    assert_eq!(steps[14]["amount"], "1250.07 EUR");
+}
+
+#[test]
+fn the_readable_account_has_no_colour_in_a_pipe() {
+    let ran = run(&["demo"], b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("All 16 steps held."), "{}", ran.stdout);
+    assert!(!ran.stdout.contains('\u{1b}'));
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = command().args(["demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}

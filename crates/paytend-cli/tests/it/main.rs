@@ -1,0 +1,5 @@
+//! The compiled command from outside.
+
+mod contract;
+mod demo;
+mod support;
