@@ -101,6 +101,39 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
+    /// A client whose calls end in each of the ways that have a code of their own.
+    #[test]
+    fn what_became_of_a_call_has_its_code() {
+        use paytend_client::{Client, Environment};
+        use paytend_crypto::{Keyring, OsRandom, rustcrypto};
+        use paytend_model::issuing::QueryCardBalance;
+        use paytend_sandbox::Sandbox;
+
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let sandbox = Sandbox::start().await.unwrap();
+            let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
+            let known = sandbox.partner_keyring().unwrap();
+            let unknown = Keyring::from_keys(&stranger, sandbox.public_key()).unwrap();
+            let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let nobody = format!("http://{}", free.local_addr().unwrap());
+            drop(free);
+            for (url, keyring, category) in [
+                ("http://api.example.com".to_owned(), &known, Category::Configuration),
+                (nobody, &known, Category::Network),
+                (sandbox.url(), &known, Category::Rejected),
+                (sandbox.url(), &unknown, Category::OutcomeUnknown),
+            ] {
+                let made = Client::builder(Environment::BaseUrl(url), sandbox.partner_id(), keyring.clone()).build();
+                let error = match made {
+                    Ok(client) => client.send(&QueryCardBalance::new("no such card".into())).await.unwrap_err(),
+                    Err(error) => error,
+                };
+                assert_eq!(Failure::from(error).category(), category);
+            }
+        });
+    }
+
     #[test]
     fn categories_have_the_documented_numbers() {
         let numbers = [

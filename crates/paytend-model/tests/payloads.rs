@@ -1,5 +1,8 @@
 //! What holds for every payload type.
 
+// A test that cannot go on should panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
+
 use paytend_model::iban::IbanTransaction;
 use paytend_model::issuing::{Address, CreateCardholder, HolderResponse, QueryPartnerBalance, Topup};
 use paytend_model::{BaasNotification, Base64Text, NoData, Notification, Product};

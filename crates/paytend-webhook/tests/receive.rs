@@ -1,5 +1,8 @@
 //! The receiver against the shared vectors, and its answers.
 
+// A test that cannot go on should panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
+
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -96,8 +96,7 @@ fn debug_shows_no_secret() {
     let shape = opened.payload::<Vec<String>>().unwrap_err();
     let material = &key("partner").material;
     let shown = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {failure:?} {failure} {shape:?} {shape}",
-        fields, outgoing, sealed, opened, sealed_by, material
+        "{fields:?} {outgoing:?} {sealed:?} {opened:?} {sealed_by:?} {material:?} {failure:?} {failure} {shape:?} {shape}"
     );
     assert!(!shown.contains("CANARY"), "{shown}");
     assert!(!shown.contains(opened.session_key()), "{shown}");

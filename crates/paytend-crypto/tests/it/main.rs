@@ -1,5 +1,8 @@
 //! The crate from outside: known answers, an independent implementation, properties.
 
+// A test that cannot go on should panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
+
 mod api;
 mod keys;
 mod properties;

@@ -248,15 +248,16 @@ impl Dice {
 
     fn message(&mut self, n: usize) -> Message {
         let kind = [Kind::Request, Kind::Response, Kind::Notification][n % 3];
-        let (partner, paytend) = if n % 5 == 0 { ("partner_2048", "paytend_2048") } else { ("partner", "paytend") };
+        let (partner, paytend) =
+            if n.is_multiple_of(5) { ("partner_2048", "paytend_2048") } else { ("partner", "paytend") };
         let (sender, receiver) = if kind == Kind::Request { (partner, paytend) } else { (paytend, partner) };
         Message {
             kind,
-            payload: if n % 17 == 0 { String::new() } else { self.json() },
-            signed: kind != Kind::Request || n % 2 == 0,
+            payload: if n.is_multiple_of(17) { String::new() } else { self.json() },
+            signed: kind != Kind::Request || n.is_multiple_of(2),
             sender,
             receiver,
-            extra: (n % 4 == 0).then(|| format!("t{}", self.below(1 << 30))),
+            extra: n.is_multiple_of(4).then(|| format!("t{}", self.below(1 << 30))),
         }
     }
 }

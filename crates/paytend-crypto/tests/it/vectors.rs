@@ -13,8 +13,10 @@ use serde_json::Value;
 
 use crate::support::{KEYS, PARTNER_ID, key, keyring};
 
-/// Each file with the function that takes all of it and says how many cases it ran.
-const FILES: [(&str, fn() -> usize); 5] = [
+/// A file with the function that takes all of it and says how many cases it ran.
+type Runner = (&'static str, fn() -> usize);
+
+const FILES: [Runner; 5] = [
     ("detached.json", detached_signatures),
     ("envelope.json", envelope),
     ("keys.json", keys),
@@ -113,9 +115,8 @@ fn envelope() -> usize {
         if !signed {
             expected = expected.unsigned_payload();
         }
-        let opened = keyring(receiver, sender)
-            .open(case.wire.as_str().as_bytes(), &expected)
-            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        let opened =
+            keyring(receiver, sender).open(case.wire.as_bytes(), &expected).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(opened.payload_text(), payload, "{name}");
         assert_eq!(*opened.canonical(), case.canonical.as_str(), "{name}");
         assert_eq!(opened.session_key(), case.random_key.as_str(), "{name}");

@@ -1,0 +1,59 @@
+//! A callback URL on axum: verify, store, acknowledge, in this order.
+//!
+//! `cargo run -p paytend-examples --example receive_notifications`
+
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::{Router, routing};
+use http::{HeaderMap, Response};
+use paytend_client::{Client, Environment};
+use paytend_model::funding::SetCallbackUrl;
+use paytend_model::{BaasNotification, Notification, Product};
+use paytend_sandbox::{Deposit, Sandbox};
+use paytend_webhook::{Receiver, acknowledge, try_again_later};
+use tokio::sync::mpsc;
+
+type Store = mpsc::Sender<Notification>;
+
+async fn take(State((receiver, store)): State<(Receiver, Store)>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let response = match receiver.receive(&headers, &body) {
+        // In real life: into a database, in a transaction, and only then the acknowledgement.
+        Ok(verified) => match store.send(verified.into_notification()).await {
+            Ok(()) => acknowledge(),
+            Err(_) => try_again_later(),
+        },
+        Err(rejection) => rejection.response(),
+    };
+    response.map(Body::from)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // In real life Paytend is elsewhere, and the keys are in files.
+    let sandbox = Sandbox::start().await?;
+    let keyring = sandbox.partner_keyring().ok_or("the sandbox was given a partner")?;
+
+    // The product belongs to the URL, because `notifyType` alone is ambiguous.
+    let receiver = Receiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
+    let (store, mut stored) = mpsc::channel(16);
+    let app = Router::new()
+        .route("/paytend/baas", routing::post(take))
+        .layer(DefaultBodyLimit::max(receiver.limit()))
+        .with_state((receiver, store));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/paytend/baas", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring).build()?;
+    client.send(&SetCallbackUrl::new("2".into(), url)).await?;
+    let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
+    println!("acknowledged: {}", delivery.acknowledged());
+    if let Some(Notification::Baas(BaasNotification::FundDeposit(deposit))) = stored.recv().await {
+        println!("{} {} arrived", deposit.amount.ok_or("no amount")?, deposit.currency.unwrap_or_default());
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `ci`: what must hold before anything lands.
+
+use std::time::Instant;
+
+use cargo_metadata::MetadataCommand;
+
+use crate::shell::{cargo, root};
+use crate::test::{self, Skipping};
+use crate::{layers, package};
+
+type Step = (&'static str, fn() -> Result<(), String>);
+
+const STEPS: [Step; 6] = [
+    ("format", || cargo(["fmt", "--all", "--check"]).run()),
+    ("layers", layers::run),
+    ("lints", lints),
+    ("documentation", || {
+        cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
+    }),
+    ("packages", package::run),
+    ("tests", || test::run(Skipping::Forbidden)),
+];
+
+pub(crate) fn run() -> Result<(), String> {
+    let mut table = String::new();
+    for (name, step) in STEPS {
+        println!("\n== {name}");
+        let start = Instant::now();
+        step().map_err(|error| format!("{name}: {error}"))?;
+        table.push_str(&format!("{name:<16}{:>5} s\n", start.elapsed().as_secs()));
+    }
+    println!("\n{table}ci: everything holds");
+    Ok(())
+}
+
+/// Each package by itself, so that none leans on a feature that another one switches on.
+fn lints() -> Result<(), String> {
+    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
+    for package in metadata.workspace_packages() {
+        let lint = ["clippy", "--locked", "--all-targets", "-p", package.name.as_str()];
+        cargo(lint).args(["--", "-D", "warnings"]).run()?;
+        if package.features.contains_key("default") {
+            let bare = ["clippy", "--locked", "--lib", "--no-default-features", "-p", package.name.as_str()];
+            cargo(bare).args(["--", "-D", "warnings"]).run()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask <chore>`: everything that is done with this workspace, on a developer's machine and in CI alike.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod ci;
+mod layers;
+mod package;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask <chore>
+
+  setup      install what the full test run needs (Debian, as root), or say what is missing
+  test       run everything that can run here, and say what was skipped and why
+  ci         format, lints, documentation, layers, packages, and all tests; nothing may be skipped
+  layers     check that no crate depends on one above or beside it
+  package    package every publishable crate in dependency order and build each from its package
+  timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["setup"] => setup::run(),
+        ["test"] => test::run(test::Skipping::Reported),
+        ["ci"] => ci::run(),
+        ["layers"] => layers::run(),
+        ["package"] => package::run(),
+        ["timing", rest @ ..] => timing(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Further arguments go to the benchmark: `--rounds=N`.
+fn timing(arguments: &[&str]) -> Result<(), String> {
+    shell::cargo(["bench", "--locked", "-p", "paytend-crypto", "--bench", "timing", "--"]).args(arguments).run()
+}

@@ -1,0 +1,81 @@
+//! `setup`: what the full test run needs beyond a Rust toolchain and a C compiler.
+
+use std::path::PathBuf;
+
+use crate::shell::{Program, cargo, program, root};
+
+/// The folder of our Python environment. It is made again whenever the target folder is.
+fn environment() -> PathBuf {
+    root().join("target/xtask/python")
+}
+
+/// The interpreter that can run the reference implementation, if `setup` has made it.
+pub(crate) fn python() -> Option<PathBuf> {
+    let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    let python = environment().join(inside);
+    imports_what_is_required(&python).then_some(python)
+}
+
+fn imports_what_is_required(python: &PathBuf) -> bool {
+    python.is_file() && program(python).args(["-c", "import cryptography"]).succeeds()
+}
+
+pub(crate) fn run() -> Result<(), String> {
+    for (component, works) in
+        [("rustfmt", cargo(["fmt", "--version"]).succeeds()), ("clippy", cargo(["clippy", "--version"]).succeeds())]
+    {
+        if !works {
+            program("rustup").args(["component", "add", component]).run()?;
+        }
+    }
+    ensure("a C compiler", &["build-essential"], || program("cc").args(["--version"]).succeeds() || cfg!(windows))?;
+    ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
+    if python().is_none() {
+        let base = find_python().ok_or("Python 3 cannot be found")?;
+        // A half-made environment of an earlier run would be in the way.
+        base.args(["-m", "venv", "--clear"]).args([environment()]).run()?;
+        let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+        let requirements = root().join("xtask/requirements.txt");
+        program(environment().join(inside))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .args([requirements])
+            .run()?;
+    }
+    if python().is_none() {
+        return Err("the Python environment cannot import cryptography".into());
+    }
+    println!("setup: everything that the full test run needs is here");
+    Ok(())
+}
+
+/// Checks for something; on Debian, as root, installs it if it is not there.
+fn ensure(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<(), String> {
+    if is_there() {
+        return Ok(());
+    }
+    let advice = format!("{what} is missing; on Debian it is in: {}", packages.join(" "));
+    let debian = program("apt-get").args(["--version"]).succeeds();
+    if !debian || !is_root() {
+        return Err(advice);
+    }
+    // A new machine has no package lists.
+    program("apt-get").args(["update", "-qq"]).run()?;
+    program("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(packages)
+        .run()?;
+    if is_there() { Ok(()) } else { Err(advice) }
+}
+
+fn is_root() -> bool {
+    program("sh").args(["-c", "test \"$(id -u)\" = 0"]).succeeds()
+}
+
+/// A Python that can make environments with pip in them.
+fn find_python() -> Option<Program> {
+    ["python3", "/usr/bin/python3", "python"]
+        .into_iter()
+        .find(|name| program(name).args(["-c", "import venv, ensurepip"]).succeeds())
+        .map(program)
+}

@@ -1,0 +1,61 @@
+//! `test`: everything that can run here, and a table of what could not.
+
+use crate::setup;
+use crate::shell::cargo;
+
+/// The programs in `examples/`.
+const EXAMPLES: [&str; 2] = ["receive_notifications", "topup"];
+
+/// What to do about a test that cannot run here.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Skipping {
+    Reported,
+    Forbidden,
+}
+
+struct Row {
+    what: &'static str,
+    skipped: Option<&'static str>,
+}
+
+pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
+    let python = setup::python();
+    let mut rows = Vec::new();
+
+    let mut tests = cargo(["test", "--workspace", "--locked"]);
+    if let Some(python) = &python {
+        tests = tests.env("PAYTEND_PYTHON", python);
+    }
+    if skipping == Skipping::Forbidden {
+        tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
+    }
+    tests.run()?;
+    rows.push(Row { what: "unit, integration and documentation tests of every crate", skipped: None });
+
+    // Without `setup` the tests look for a Python on the path by themselves, and skip if it lacks the package.
+    let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
+    rows.push(Row {
+        what: "agreement with the Python reference implementation",
+        skipped: (!reference).then_some("no Python with the cryptography package: run `cargo xtask setup`"),
+    });
+
+    // The crates that have a smaller form than their default.
+    cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
+    rows.push(Row { what: "paytend-crypto without a backend", skipped: None });
+
+    for example in EXAMPLES {
+        cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;
+    }
+    rows.push(Row { what: "the examples, run", skipped: None });
+
+    println!("\n{:<62} result", "what");
+    for row in &rows {
+        println!("{:<62} {}", row.what, row.skipped.map_or("ran".to_owned(), |why| format!("SKIPPED: {why}")));
+    }
+    let skipped = rows.iter().filter(|row| row.skipped.is_some()).count();
+    println!("{} passed, 0 failed, {skipped} skipped", rows.len() - skipped);
+    if skipped > 0 && skipping == Skipping::Forbidden {
+        return Err("nothing may be skipped here".into());
+    }
+    Ok(())
+}
