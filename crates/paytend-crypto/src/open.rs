@@ -3,7 +3,7 @@
 //! A receiver must decrypt before it can verify, so a careless one is a padding oracle for its own private key. The order of
 //! work here is fixed, and nothing that depends on a secret decides how much of it is done or what the answer is:
 //!
-//! 1. checks on public data only ([`Incoming::read`] and the choice of keys that can fit by length);
+//! 1. checks on public data only (`incoming.rs`, and the choice of keys that can fit by length);
 //! 2. the raw RSA operation, blinded by the backend;
 //! 3. decoding of the session key at fixed positions in constant time; on failure a deterministic substitute takes its place;
 //! 4. AES, and its padding in constant time;
@@ -11,24 +11,21 @@
 //! 6. one flag, one error value;
 //! 7. only for an authentic message: UTF-8, JSON, types.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::Zeroizing;
 
-use crate::aes_text::{self, BLOCK, SessionKeyLength};
-use crate::canonical::{self, Holes, Template};
-use crate::error::{FieldProblem, KeyError, Malformed, PayloadProblem, UnsignedFailure};
+use crate::aes_text::{self, SessionKeyLength};
+use crate::canonical::Template;
+use crate::error::{KeyError, PayloadProblem};
+use crate::incoming::Incoming;
 use crate::keyring::DecryptionKey;
 use crate::message::{Expected, Kind};
-use crate::wire::{self, Value};
-use crate::{Error, Fingerprint, Keyring, pkcs1v15};
+use crate::{Error, Fingerprint, Keyring, pkcs1v15, wire};
 
 impl Keyring {
     /// Opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
@@ -161,77 +158,7 @@ impl Attempt {
     }
 }
 
-/// A document that keeps all the rules that need no key, taken apart.
-struct Incoming {
-    kind: Kind,
-    /// Non-empty plain fields, sorted by name.
-    fields: Vec<(String, String)>,
-    template: Template,
-    random_key: Option<Vec<u8>>,
-    /// Whole blocks, or empty.
-    payload: Vec<u8>,
-    signature: Vec<u8>,
-}
-
 impl Incoming {
-    /// Step 1.
-    fn read(document: &[u8], expected: &Expected) -> Result<Self, Error> {
-        let kind = expected.kind;
-        let fields = read_fields(document, expected.max_bytes)?;
-        if kind == Kind::Response
-            && let Some(failure) = unsigned_failure(&fields)
-        {
-            return Err(Error::UnsignedFailure(failure));
-        }
-
-        let (mut random_key, mut payload, mut signature) = (None, None, None);
-        let mut plain: Vec<(&str, &str)> = Vec::with_capacity(fields.len());
-        for (name, value) in &fields {
-            canonical::check_name(name).map_err(Malformed::from)?;
-            let slot = match &**name {
-                // Reserved, and not signed: it means nothing here.
-                "encryptFlag" => continue,
-                "randomKey" => &mut random_key,
-                "signature" => &mut signature,
-                other if other == kind.payload_field() => &mut payload,
-                other => {
-                    if let Some(value) = plain_value(kind, other, value)? {
-                        plain.push((other, value));
-                    }
-                    continue;
-                }
-            };
-            *slot = match value {
-                Value::Text(text) if text.is_empty() => None,
-                Value::Text(text) => Some(&**text),
-                Value::Null => None,
-                _ => return Err(Malformed::from(FieldProblem::NotAString(static_name(kind, name))).into()),
-            };
-        }
-        plain.sort_unstable();
-        canonical::check_fields(kind, &plain).map_err(|problem| match problem {
-            // A message for another version, algorithm or partner is well formed, but not for us.
-            FieldProblem::Fixed(_) => Error::NotAuthentic,
-            problem => Malformed::from(problem).into(),
-        })?;
-        if let Some(partner) = &expected.partner_id
-            && !plain.iter().any(|(name, value)| *name == "partnerId" && value == partner)
-        {
-            return Err(Error::NotAuthentic);
-        }
-
-        let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
-        let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
-        let payload = payload.map(decode).transpose()?.unwrap_or_default();
-        if payload.len() % BLOCK != 0 || (!payload.is_empty() && random_key.is_none()) {
-            return Err(Error::NotAuthentic);
-        }
-        let holes = Holes { payload: !payload.is_empty() && expected.payload_signed, key: random_key.is_some() };
-        let template = Template::new(kind, &plain, holes);
-        let fields = plain.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Self { kind, fields, template, random_key, payload, signature })
-    }
-
     fn opened(
         self,
         payload: String,
@@ -249,89 +176,6 @@ impl Incoming {
             decrypted_by,
         }
     }
-}
-
-type WireFields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
-
-fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malformed> {
-    if document.len() > limit {
-        return Err(Malformed::TooLarge { bytes: document.len(), limit });
-    }
-    let text = std::str::from_utf8(document).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
-    wire::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
-}
-
-/// The text of a plain field, `None` where it counts as absent. A field that the envelope does not know may be a number, `true`
-/// or `false`: it is read, and was signed, as its text.
-fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
-    let text = match value {
-        Value::Text(text) => &**text,
-        Value::Null => "",
-        Value::Literal(text) if !is_known(kind, name) => text,
-        Value::Literal(_) => return Err(FieldProblem::NotAString(static_name(kind, name)).into()),
-        Value::Nested if is_known(kind, name) => return Err(FieldProblem::NotAString(static_name(kind, name)).into()),
-        Value::Nested => return Err(FieldProblem::Nested.into()),
-    };
-    Ok((!text.is_empty()).then_some(text))
-}
-
-fn known_names(kind: Kind) -> impl Iterator<Item = &'static str> {
-    kind.required_fields().iter().chain(kind.optional_fields()).copied().chain([
-        "randomKey",
-        "signature",
-        kind.payload_field(),
-    ])
-}
-
-fn is_known(kind: Kind, name: &str) -> bool {
-    known_names(kind).any(|known| known == name)
-}
-
-/// A known name as a constant, so that an error never carries the sender's text.
-fn static_name(kind: Kind, name: &str) -> &'static str {
-    known_names(kind).find(|known| *known == name).unwrap_or("?")
-}
-
-/// A failure response without signature, payload or key, as the documentation announces for some errors.
-fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
-    let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
-        Some((_, Value::Text(text))) => &**text,
-        Some((_, Value::Literal(text))) => text,
-        Some((_, Value::Nested)) => "{}",
-        Some((_, Value::Null)) | None => "",
-    };
-    let sealed = ["signature", "randomKey", "respData"].iter().any(|name| !text(name).is_empty());
-    let (code, message) = (text("respCode"), text("respMsg"));
-    if sealed || code.is_empty() || code == "00" {
-        return None;
-    }
-    Some(UnsignedFailure { resp_code: code.to_owned(), resp_msg: message.to_owned() })
-}
-
-/// Canonical base64 only: no white space, no missing padding, no bits set that mean nothing.
-fn decode(text: &str) -> Result<Vec<u8>, Error> {
-    STANDARD.decode(text).map_err(|_| Error::NotAuthentic)
-}
-
-/// A `randomKey` with a `%` in it is percent-encoded. Source: the provider's published sandbox demo.
-fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
-    if !text.contains('%') {
-        return Ok(text.into());
-    }
-    percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| Error::NotAuthentic)
-}
-
-/// Reads one top-level field of a message **that nobody has verified**, for the one use where it cannot wait: a server with many
-/// partners that must choose the keyring. Whatever it says has to be given to [`Expected`], so that the message is held to it.
-///
-/// # Errors
-/// [`Error::Malformed`].
-pub fn danger_peek(document: &[u8], kind: Kind, name: &str) -> Result<Option<String>, Error> {
-    let fields = read_fields(document, kind.default_max_bytes())?;
-    Ok(fields.into_iter().find_map(|(known, value)| match value {
-        Value::Text(text) if known == name => Some(text.into_owned()),
-        _ => None,
-    }))
 }
 
 /// A message that was decrypted and verified. It cannot be made in any other way.
@@ -406,5 +250,37 @@ impl fmt::Debug for Opened {
             .field("payload_bytes", &self.payload.len())
             .field("verified_by", &self.verified_by)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
+mod tests {
+    use super::*;
+    use crate::{OsRandom, rustcrypto};
+
+    #[test]
+    fn an_undecodable_session_key_is_substituted_and_the_substitute_is_always_the_same() {
+        let key = rustcrypto::generate(1024, &OsRandom).unwrap();
+        let public = rustcrypto::public(key.public_key()).unwrap();
+        let ring = Keyring::from_keys(&key, key.public_key()).unwrap();
+        let text = b"gNx86vc1yttHs8ZWOf7+5g==";
+        let attempt = |block_type: u8, ring: &Keyring| {
+            let mut block = pkcs1v15::encryption_block(text, 128, &OsRandom).unwrap();
+            block[1] = block_type;
+            let ciphertext = public.encrypt_raw(&block).unwrap();
+            let decrypted =
+                || decrypt(&ring.inner.decryption[0], SessionKeyLength::Chars24, &ciphertext, &[7; 32]).unwrap();
+            let (one, two) = (decrypted(), decrypted());
+            assert_eq!(one.session_key, two.session_key);
+            (one.session_key, bool::from(one.well_formed))
+        };
+        let (good, _) = attempt(2, &ring);
+        assert_eq!(&good[..24], text);
+        let (substitute, well_formed) = attempt(1, &ring);
+        assert!(!well_formed);
+        assert_ne!(&substitute[..24], text);
+        // Another ciphertext has another substitute.
+        assert_ne!(attempt(1, &ring).0, substitute);
     }
 }

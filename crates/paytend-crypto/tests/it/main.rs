@@ -5,6 +5,7 @@
 
 mod api;
 mod keys;
+mod opening;
 mod properties;
 mod reference;
 mod support;

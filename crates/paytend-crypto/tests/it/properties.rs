@@ -8,7 +8,7 @@ use paytend_crypto::{Error, Expected, Fields, Kind, Outgoing};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::support::{PARTNER_ID, keyring};
+use crate::support::{PARTNER_ID, keyring, notification};
 
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -31,11 +31,6 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 fn any_object() -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::btree_map(any::<String>(), any_json(), 0..6).prop_map(|members| members.into_iter().collect())
-}
-
-fn sealed_notification(payload: &str) -> String {
-    let fields = Fields::notification(PARTNER_ID, "2");
-    keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
 }
 
 proptest! {
@@ -68,7 +63,7 @@ proptest! {
 
     #[test]
     fn a_single_change_is_refused(at in any::<prop::sample::Index>(), with in any::<u8>(), how in 0..3) {
-        let document = sealed_notification(r#"{"orderNo":"F1","amount":10.50}"#).into_bytes();
+        let document = notification(&keyring("paytend", "partner"), r#"{"orderNo":"F1","amount":10.50}"#).into_bytes();
         let at = at.index(document.len());
         let mut changed = document.clone();
         match how {
@@ -84,7 +79,7 @@ proptest! {
 
     #[test]
     fn a_changed_field_is_refused(field in 0..7usize, value in "[A-Za-z0-9+/=.]{0,180}") {
-        let mut document: Value = serde_json::from_str(&sealed_notification(r#"{"a":1}"#)).unwrap();
+        let mut document: Value = serde_json::from_str(&notification(&keyring("paytend", "partner"), r#"{"a":1}"#)).unwrap();
         let name = ["partnerId", "notifyType", "signType", "version", "content", "randomKey", "signature"][field];
         prop_assume!(document[name] != value.as_str());
         document[name] = value.into();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{Keyring, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::{Expected, Fields, Keyring, Outgoing, PrivateKey, PublicKey, rustcrypto};
 use paytend_vectors::KeyCase;
 
 pub(crate) use paytend_vectors::PARTNER_ID;
@@ -40,4 +40,15 @@ pub(crate) fn key(name: &str) -> &'static TestKey {
 /// The keyring of `own`, facing `peer`.
 pub(crate) fn keyring(own: &str, peer: &str) -> Keyring {
     Keyring::builder().own_key(Arc::clone(&key(own).private)).peer_key(Arc::clone(&key(peer).public)).build().unwrap()
+}
+
+/// A fund deposit notification to the test partner, sealed by `sender`.
+pub(crate) fn notification(sender: &Keyring, payload: &str) -> String {
+    let fields = Fields::notification(PARTNER_ID, "2");
+    sender.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
+}
+
+/// What the test partner expects.
+pub(crate) fn expected() -> Expected {
+    Expected::notification(PARTNER_ID)
 }

@@ -1,0 +1,168 @@
+//! Step 1 of opening: everything about a document that anybody can see without a key.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::Error;
+use crate::aes_text::BLOCK;
+use crate::canonical::{self, Holes, Template};
+use crate::error::{FieldProblem, Malformed, UnsignedFailure};
+use crate::message::{Expected, Kind};
+use crate::wire::{self, Value};
+
+/// A document that keeps all the rules that need no key, taken apart.
+pub(crate) struct Incoming {
+    pub(crate) kind: Kind,
+    /// Non-empty plain fields, sorted by name.
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) template: Template,
+    pub(crate) random_key: Option<Vec<u8>>,
+    /// Whole blocks, or empty.
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl Incoming {
+    /// Step 1.
+    pub(crate) fn read(document: &[u8], expected: &Expected) -> Result<Self, Error> {
+        let kind = expected.kind;
+        let fields = read_fields(document, expected.max_bytes)?;
+        if kind == Kind::Response
+            && let Some(failure) = unsigned_failure(&fields)
+        {
+            return Err(Error::UnsignedFailure(failure));
+        }
+
+        let (mut random_key, mut payload, mut signature) = (None, None, None);
+        let mut plain: Vec<(&str, &str)> = Vec::with_capacity(fields.len());
+        for (name, value) in &fields {
+            canonical::check_name(name).map_err(Malformed::from)?;
+            let slot = match &**name {
+                // Reserved, and not signed: it means nothing here.
+                "encryptFlag" => continue,
+                "randomKey" => &mut random_key,
+                "signature" => &mut signature,
+                other if other == kind.payload_field() => &mut payload,
+                other => {
+                    if let Some(value) = plain_value(kind, other, value)? {
+                        plain.push((other, value));
+                    }
+                    continue;
+                }
+            };
+            *slot = match value {
+                Value::Text(text) if text.is_empty() => None,
+                Value::Text(text) => Some(&**text),
+                Value::Null => None,
+                _ => return Err(Malformed::from(FieldProblem::NotAString(static_name(kind, name))).into()),
+            };
+        }
+        plain.sort_unstable();
+        canonical::check_fields(kind, &plain).map_err(|problem| match problem {
+            // A message for another version, algorithm or partner is well formed, but not for us.
+            FieldProblem::Fixed(_) => Error::NotAuthentic,
+            problem => Malformed::from(problem).into(),
+        })?;
+        if let Some(partner) = &expected.partner_id
+            && !plain.iter().any(|(name, value)| *name == "partnerId" && value == partner)
+        {
+            return Err(Error::NotAuthentic);
+        }
+
+        let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
+        let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
+        let payload = payload.map(decode).transpose()?.unwrap_or_default();
+        if payload.len() % BLOCK != 0 || (!payload.is_empty() && random_key.is_none()) {
+            return Err(Error::NotAuthentic);
+        }
+        let holes = Holes { payload: !payload.is_empty() && expected.payload_signed, key: random_key.is_some() };
+        let template = Template::new(kind, &plain, holes);
+        let fields = plain.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Self { kind, fields, template, random_key, payload, signature })
+    }
+}
+
+type WireFields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malformed> {
+    if document.len() > limit {
+        return Err(Malformed::TooLarge { bytes: document.len(), limit });
+    }
+    let text = std::str::from_utf8(document).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
+    wire::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
+}
+
+/// The text of a plain field, `None` where it counts as absent. A field that the envelope does not know may be a number, `true`
+/// or `false`: it is read, and was signed, as its text.
+fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
+    let text = match value {
+        Value::Text(text) => &**text,
+        Value::Null => "",
+        Value::Literal(text) if !is_known(kind, name) => text,
+        Value::Literal(_) => return Err(FieldProblem::NotAString(static_name(kind, name)).into()),
+        Value::Nested if is_known(kind, name) => return Err(FieldProblem::NotAString(static_name(kind, name)).into()),
+        Value::Nested => return Err(FieldProblem::Nested.into()),
+    };
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn known_names(kind: Kind) -> impl Iterator<Item = &'static str> {
+    kind.required_fields().iter().chain(kind.optional_fields()).copied().chain([
+        "randomKey",
+        "signature",
+        kind.payload_field(),
+    ])
+}
+
+fn is_known(kind: Kind, name: &str) -> bool {
+    known_names(kind).any(|known| known == name)
+}
+
+/// A known name as a constant, so that an error never carries the sender's text.
+fn static_name(kind: Kind, name: &str) -> &'static str {
+    known_names(kind).find(|known| *known == name).unwrap_or("?")
+}
+
+/// A failure response without signature, payload or key, as the documentation announces for some errors.
+fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
+    let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
+        Some((_, Value::Text(text))) => &**text,
+        Some((_, Value::Literal(text))) => text,
+        Some((_, Value::Nested)) => "{}",
+        Some((_, Value::Null)) | None => "",
+    };
+    let sealed = ["signature", "randomKey", "respData"].iter().any(|name| !text(name).is_empty());
+    let (code, message) = (text("respCode"), text("respMsg"));
+    if sealed || code.is_empty() || code == "00" {
+        return None;
+    }
+    Some(UnsignedFailure { resp_code: code.to_owned(), resp_msg: message.to_owned() })
+}
+
+/// Canonical base64 only: no white space, no missing padding, no bits set that mean nothing.
+fn decode(text: &str) -> Result<Vec<u8>, Error> {
+    STANDARD.decode(text).map_err(|_| Error::NotAuthentic)
+}
+
+/// A `randomKey` with a `%` in it is percent-encoded. Source: the provider's published sandbox demo.
+fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
+    if !text.contains('%') {
+        return Ok(text.into());
+    }
+    percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| Error::NotAuthentic)
+}
+
+/// Reads one top-level field of a message **that nobody has verified**, for the one use where it cannot wait: a server with many
+/// partners that must choose the keyring. Whatever it says has to be given to [`Expected`], so that the message is held to it.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn danger_peek(document: &[u8], kind: Kind, name: &str) -> Result<Option<String>, Error> {
+    let fields = read_fields(document, kind.default_max_bytes())?;
+    Ok(fields.into_iter().find_map(|(known, value)| match value {
+        Value::Text(text) if known == name => Some(text.into_owned()),
+        _ => None,
+    }))
+}

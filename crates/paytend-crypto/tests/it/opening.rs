@@ -1,0 +1,359 @@
+//! What opening takes, and what it refuses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paytend_crypto::rsa::RsaPrivate;
+use paytend_crypto::{
+    BackendError, Error, Expected, FieldProblem, Fields, JsonProblem, Keyring, Kind, Malformed, OsRandom, Outgoing,
+    PayloadProblem, PublicKey, SessionKeyLength, danger_peek, detached, hazmat,
+};
+use serde_json::{Value, json};
+
+use crate::support::{PARTNER_ID, expected, key, keyring, notification};
+
+fn edit(document: &str, change: impl FnOnce(&mut serde_json::Map<String, Value>)) -> String {
+    let mut value: Value = serde_json::from_str(document).unwrap();
+    change(value.as_object_mut().unwrap());
+    value.to_string()
+}
+
+#[test]
+fn sizes_are_limited_before_anything_else() {
+    let receiver = keyring("partner", "paytend");
+    let document = notification(&keyring("paytend", "partner"), &json!({ "a": "x".repeat(60_000) }).to_string());
+    assert_eq!(
+        receiver.open(document.as_bytes(), &expected()).unwrap_err(),
+        Error::Malformed(Malformed::TooLarge { bytes: document.len(), limit: 65_536 })
+    );
+    assert!(receiver.open(document.as_bytes(), &expected().max_bytes(document.len())).is_ok());
+    assert!(receiver.open(document.as_bytes(), &expected().max_bytes(document.len() - 1)).is_err());
+    let fields: String = (0..70).map(|n| format!(r#""f{n}":"x","#)).collect();
+    let many = notification(&keyring("paytend", "partner"), "{}").replacen('{', &format!("{{{fields}"), 1);
+    assert!(matches!(
+        receiver.open(many.as_bytes(), &expected()).unwrap_err(),
+        Error::Malformed(Malformed::Json { problem: JsonProblem::TooComplex, .. })
+    ));
+}
+
+#[test]
+fn unknown_fields_are_read_as_the_text_that_was_signed() {
+    let (sender, receiver) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
+    let fields = Fields::notification(PARTNER_ID, "2").with("attempt", "3").with("live", "true").with("rate", "1.50");
+    let document = sender.seal(&Outgoing::new(&fields).payload("{}")).unwrap().into_document();
+    let as_literals = document.replace(r#""3""#, "3").replace(r#""true""#, "true").replace(r#""1.50""#, "1.50");
+    assert_ne!(document, as_literals);
+    let opened = receiver.open(as_literals.as_bytes(), &expected()).unwrap();
+    assert_eq!(
+        (opened.field("attempt"), opened.field("live"), opened.field("rate")),
+        (Some("3"), Some("true"), Some("1.50"))
+    );
+    let nested = edit(&document, |d| drop(d.insert("attempt".into(), json!({ "n": 3 }))));
+    assert_eq!(
+        receiver.open(nested.as_bytes(), &expected()).unwrap_err(),
+        Error::Malformed(Malformed::Field(FieldProblem::Nested))
+    );
+}
+
+#[test]
+fn fields_that_are_not_signed_are_not_read() {
+    let document = notification(&keyring("paytend", "partner"), "{}");
+    for flag in [json!("1"), json!(1), json!({"a": [1]}), json!(null)] {
+        let flagged = edit(&document, |d| drop(d.insert("encryptFlag".into(), flag)));
+        let opened = keyring("partner", "paytend").open(flagged.as_bytes(), &expected()).unwrap();
+        assert_eq!(opened.field("encryptFlag"), None);
+    }
+}
+
+#[test]
+fn an_unsigned_failure_is_reported_as_such_and_never_as_a_success() {
+    let receiver = keyring("partner", "paytend");
+    let open = |document: &str| receiver.open(document.as_bytes(), &Expected::response()).unwrap_err();
+    for document in [
+        r#"{"respCode":"9001","respMsg":"bizData must be a string","signType":"RSA"}"#,
+        r#"{"respCode":"9001","respMsg":"bizData must be a string"}"#,
+        r#"{"respCode":9001,"respMsg":"bizData must be a string","respData":null,"signature":"","randomKey":null}"#,
+    ] {
+        let Error::UnsignedFailure(failure) = open(document) else { panic!("{document}: {:?}", open(document)) };
+        assert_eq!((failure.resp_code(), failure.resp_msg()), ("9001", "bizData must be a string"));
+    }
+    for document in [
+        r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#,
+        r#"{"respCode":"9001","signType":"RSA","signature":"AAAA"}"#,
+        r#"{"respCode":"9001","signType":"RSA","respData":"AAAA"}"#,
+        r#"{"respCode":"9001","signType":"RSA","randomKey":"AAAA"}"#,
+    ] {
+        assert_eq!(open(document), Error::NotAuthentic, "{document}");
+    }
+    assert!(matches!(open(r#"{"respMsg":"x"}"#), Error::Malformed(_)));
+    // Only responses may be unsigned.
+    let notification =
+        r#"{"partnerId":"888666000100260","notifyType":"2","signType":"RSA","version":"2.0","respCode":"9001"}"#;
+    assert_eq!(receiver.open(notification.as_bytes(), &expected()).unwrap_err(), Error::NotAuthentic);
+}
+
+#[test]
+fn a_signed_message_without_key_and_payload_is_verified() {
+    // Ours always have a randomKey; what the documentation allows is made by hand.
+    let text = "respCode=1001&respMsg=card not found&signType=RSA";
+    let signature = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap();
+    let document = json!({"respCode": "1001", "respMsg": "card not found", "signType": "RSA", "signature": signature});
+    let receiver = keyring("partner", "paytend");
+    let opened = receiver.open(document.to_string().as_bytes(), &Expected::response()).unwrap();
+    assert_eq!((opened.field("respCode"), opened.payload_text(), opened.decrypted_by()), (Some("1001"), "", None));
+    assert_eq!(*opened.canonical(), text);
+    assert_eq!(opened.payload::<Value>().unwrap_err(), Error::Payload(PayloadProblem::Absent));
+    let changed = edit(&document.to_string(), |d| drop(d.insert("respCode".into(), "00".into())));
+    assert_eq!(receiver.open(changed.as_bytes(), &Expected::response()).unwrap_err(), Error::NotAuthentic);
+}
+
+#[test]
+fn keys_can_be_rotated_on_both_sides() {
+    let ring = |own: &[&str], peer: &[&str]| {
+        let mut builder = Keyring::builder();
+        for name in own {
+            builder = builder.own_key(Arc::clone(&key(name).private));
+        }
+        for name in peer {
+            builder = builder.peer_key(Arc::clone(&key(name).public));
+        }
+        builder.build().unwrap()
+    };
+    let both = ring(&["partner", "partner_2048", "stranger"], &["payby", "paytend", "paytend_2048"]);
+    for own in ["partner", "partner_2048", "stranger"] {
+        for peer in ["paytend", "paytend_2048", "payby"] {
+            let document = notification(&ring(&[peer], &[own]), r#"{"a":1}"#);
+            let opened = both.open(document.as_bytes(), &expected()).unwrap();
+            assert_eq!(opened.verified_by(), key(peer).material.public_key().fingerprint());
+            assert_eq!(opened.decrypted_by(), Some(key(own).material.public_key().fingerprint()));
+        }
+    }
+    // A retired key is refused, on either side.
+    let after = ring(&["stranger"], &["payby"]);
+    assert!(after.open(notification(&ring(&["payby"], &["stranger"]), "{}").as_bytes(), &expected()).is_ok());
+    for (own, peer) in [("partner", "payby"), ("stranger", "paytend")] {
+        let document = notification(&ring(&[peer], &[own]), "{}");
+        assert_eq!(after.open(document.as_bytes(), &expected()).unwrap_err(), Error::NotAuthentic);
+    }
+    assert_eq!(both.decryption_keys().count(), 3);
+    assert_eq!(both.verification_keys().next(), Some(key("payby").material.public_key().fingerprint()));
+}
+
+#[test]
+fn session_keys_have_the_configured_length_and_no_other() {
+    let ring = |own: &str, peer: &str, length| {
+        Keyring::builder()
+            .own_key(Arc::clone(&key(own).private))
+            .peer_key(Arc::clone(&key(peer).public))
+            .session_key_length(length)
+            .build()
+            .unwrap()
+    };
+    let lengths = [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32];
+    for sent in lengths {
+        let document = notification(&ring("paytend", "partner", sent), r#"{"a":1}"#);
+        for expected_length in lengths {
+            let answer = ring("partner", "paytend", expected_length).open(document.as_bytes(), &expected());
+            if sent == expected_length {
+                assert_eq!(answer.unwrap().session_key().len(), sent.chars());
+            } else {
+                assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
+            }
+        }
+    }
+}
+
+/// A backend that counts its private operations, and can fail.
+struct Counting {
+    inner: Arc<dyn RsaPrivate>,
+    decryptions: AtomicUsize,
+    broken: bool,
+}
+
+impl RsaPrivate for Counting {
+    fn public_key(&self) -> &PublicKey {
+        self.inner.public_key()
+    }
+
+    fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError> {
+        self.inner.sign_sha256(digest)
+    }
+
+    fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
+        self.decryptions.fetch_add(1, Ordering::SeqCst);
+        if self.broken {
+            Err(BackendError::new("the token was removed"))
+        } else {
+            self.inner.decrypt_raw(ciphertext, out)
+        }
+    }
+}
+
+fn counting(broken: bool) -> (Arc<Counting>, Keyring) {
+    let backend = Arc::new(Counting { inner: Arc::clone(&key("partner").private), decryptions: 0.into(), broken });
+    let own: Arc<dyn RsaPrivate> = backend.clone();
+    let ring = Keyring::builder().own_key(own).peer_key(Arc::clone(&key("paytend").public)).build().unwrap();
+    (backend, ring)
+}
+
+#[test]
+fn what_is_publicly_wrong_costs_no_private_operation() {
+    let (backend, ring) = counting(false);
+    let good = notification(&keyring("paytend", "partner"), r#"{"a":1}"#);
+    let modulus = STANDARD.encode(key("partner").material.public_key().modulus());
+    let set = |name: &str, value: Value| edit(&good, |d| drop(d.insert(name.into(), value)));
+    let mut spaced = key_text(&good);
+    spaced.insert(4, '\n');
+    for document in [
+        "{}".to_owned(),
+        good.replace("888666000100260", "888666000100261"),
+        set("version", "1.0".into()),
+        set("version", 2.0.into()),
+        set("signature", "".into()),
+        set("signature", STANDARD.encode([1; 127]).into()),
+        set("signature", STANDARD.encode([1; 129]).into()),
+        set("signature", STANDARD.encode([0xff; 128]).into()),
+        set("randomKey", modulus.into()),
+        set("randomKey", STANDARD.encode([1; 256]).into()),
+        set("randomKey", STANDARD.encode([1; 127]).into()),
+        set("randomKey", spaced.into()),
+        set("randomKey", "%FF%FE".into()),
+        set("content", "AAAA".into()),
+        set("content", "not base64".into()),
+        set("extra", "a&b=c".into()),
+        format!("{good} ").replace("} ", "}}"),
+    ] {
+        assert!(ring.open(document.as_bytes(), &expected()).is_err(), "{document}");
+        assert_eq!(backend.decryptions.load(Ordering::SeqCst), 0, "{document}");
+    }
+    assert!(ring.open(good.as_bytes(), &expected()).is_ok());
+    assert_eq!(backend.decryptions.load(Ordering::SeqCst), 1);
+    // From here on it is secret what is wrong: the operation is done, and so is the rest.
+    for at in [0, 5, 127] {
+        let mut random_key = STANDARD.decode(key_text(&good)).unwrap();
+        random_key[at] ^= 1;
+        let document = set("randomKey", STANDARD.encode(random_key).into());
+        assert_eq!(ring.open(document.as_bytes(), &expected()).unwrap_err(), Error::NotAuthentic);
+    }
+}
+
+fn key_text(document: &str) -> String {
+    serde_json::from_str::<Value>(document).unwrap()["randomKey"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_backend_that_fails_is_not_a_forger() {
+    let (_, ring) = counting(true);
+    let good = notification(&keyring("paytend", "partner"), "{}");
+    let error = ring.open(good.as_bytes(), &expected()).unwrap_err();
+    assert_eq!(error, Error::Backend(BackendError::new("the token was removed")));
+}
+
+/// Session keys that decrypt to something, but not to what they must be. All the rest of the message is right, with a valid
+/// signature over the session key as a naive receiver would read it.
+#[test]
+fn a_session_key_of_another_form_is_refused() {
+    let plain: [(&str, &[u8]); 6] = [
+        ("too short", b"gNx86vc1yttHs8ZWOf7+5g="),
+        ("too long", b"gNx86vc1yttHs8ZWOf7+5g==="),
+        ("raw bytes", &[7; 24]),
+        ("not base64", b"gNx86vc1yttHs8Z&Of7+5g=="),
+        ("empty", b""),
+        ("right", b"gNx86vc1yttHs8ZWOf7+5g=="),
+    ];
+    for (name, session_key) in plain {
+        let random_key = if session_key.is_empty() {
+            // encrypt_blocks makes no block of nothing; one block of a single byte is as wrong.
+            hazmat::encrypt_blocks(&*key("partner").public, b"x", &OsRandom).unwrap()
+        } else {
+            hazmat::encrypt_blocks(&*key("partner").public, session_key, &OsRandom).unwrap()
+        };
+        let text =
+            [b"notifyType=2&partnerId=888666000100260&randomKey=", session_key, b"&signType=RSA&version=2.0"].concat();
+        let document = json!({
+            "partnerId": PARTNER_ID, "notifyType": "2", "signType": "RSA", "version": "2.0",
+            "randomKey": STANDARD.encode(random_key),
+            "signature": detached::sign(&*key("paytend").private, &text).unwrap(),
+        });
+        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected());
+        assert_eq!(answer.is_ok(), name == "right", "{name}");
+        if let Err(error) = answer {
+            assert_eq!(error, Error::NotAuthentic, "{name}");
+        }
+    }
+}
+
+/// RSA blocks whose last 24 bytes are the right session key, in a padding that is not quite right. The signature is valid for
+/// what a careless receiver would read.
+#[test]
+fn a_session_key_in_a_wrong_padding_is_refused() {
+    type Change = fn(&mut [u8]);
+    let changes: [(&str, Change); 9] = [
+        ("right", |_| {}),
+        ("first byte", |block| block[0] = 1),
+        ("block type 1", |block| block[1] = 1),
+        ("block type 0", |block| block[1] = 0),
+        ("no separator", |block| block[103] = 7),
+        ("zero right after the header", |block| block[2] = 0),
+        ("zero in the eighth byte of padding", |block| block[9] = 0),
+        ("zero in the middle", |block| block[50] = 0),
+        ("two separators", |block| block[102] = 0),
+    ];
+    let session_key = b"gNx86vc1yttHs8ZWOf7+5g==";
+    let text = [b"notifyType=2&partnerId=888666000100260&randomKey=", &session_key[..], b"&signType=RSA&version=2.0"];
+    let signature = detached::sign(&*key("paytend").private, &text.concat()).unwrap();
+    for (name, change) in changes {
+        let mut block = vec![0xa5; 128];
+        block[..2].copy_from_slice(&[0, 2]);
+        block[103] = 0;
+        block[104..].copy_from_slice(session_key);
+        change(&mut block);
+        let document = json!({
+            "partnerId": PARTNER_ID, "notifyType": "2", "signType": "RSA", "version": "2.0", "signature": signature,
+            "randomKey": STANDARD.encode(key("partner").public.encrypt_raw(&block).unwrap()),
+        });
+        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected()).map(drop);
+        assert_eq!(answer, if name == "right" { Ok(()) } else { Err(Error::NotAuthentic) }, "{name}");
+    }
+}
+
+/// Payloads whose AES padding is wrong, and whose signature is valid for the text with the padding taken as none.
+#[test]
+fn a_payload_in_a_wrong_padding_is_refused() {
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
+    let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
+    let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
+    // JSON may end in white space, and some of it has the values of paddings: 9, 10 and 13 of them would be right.
+    ends.push((format!("{:<16}{:<7}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(9)), true));
+    ends.push((format!("{:<16}{:<8}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(8)), false));
+    for (padded, right) in ends {
+        let payload = if right { &padded[..padded.len() - 9] } else { &padded[..] };
+        let canonical = format!(
+            "content={payload}&notifyType=2&partnerId={PARTNER_ID}&randomKey={session_key}&signType=RSA&version=2.0"
+        );
+        let cipher = aes::Aes192::new_from_slice(session_key.as_bytes()).unwrap();
+        let mut content = padded.clone().into_bytes();
+        assert_eq!(content.len() % 16, 0);
+        for block in content.chunks_mut(16) {
+            cipher.encrypt_block(block.try_into().unwrap());
+        }
+        let random_key = hazmat::encrypt_blocks(&*key("partner").public, session_key.as_bytes(), &OsRandom).unwrap();
+        let document = json!({
+            "partnerId": PARTNER_ID, "notifyType": "2", "signType": "RSA", "version": "2.0",
+            "content": STANDARD.encode(content), "randomKey": STANDARD.encode(random_key),
+            "signature": detached::sign(&*key("paytend").private, canonical.as_bytes()).unwrap(),
+        });
+        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected()).map(drop);
+        assert_eq!(answer, if right { Ok(()) } else { Err(Error::NotAuthentic) }, "{padded:?}");
+    }
+}
+
+#[test]
+fn peeking_reads_a_field_of_an_unverified_document() {
+    let document = br#"{"partnerId":"888666000100260","signType":1}"#;
+    assert_eq!(danger_peek(document, Kind::Request, "partnerId").unwrap().as_deref(), Some(PARTNER_ID));
+    assert_eq!(danger_peek(document, Kind::Request, "signType").unwrap(), None);
+    assert!(danger_peek(b"[]", Kind::Request, "partnerId").is_err());
+}
