@@ -52,6 +52,22 @@ impl KeyArgs {
     }
 }
 
+/// What both sealing and opening need to know.
+#[derive(Args)]
+pub(crate) struct MessageArgs {
+    /// Who we are: a partner seals requests and opens the rest; Paytend seals responses and notifications and opens requests
+    #[arg(long = "as", value_enum)]
+    pub(crate) side: Side,
+    /// The shape of the message
+    #[arg(long, value_enum)]
+    pub(crate) kind: KindArg,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// The payload is not part of the signature, as in the upload endpoints of the IBAN product
+    #[arg(long)]
+    pub(crate) unsigned_payload: bool,
+}
+
 /// Loads a public key's file.
 pub(crate) fn public(path: &Path) -> Result<PublicKey, Failure> {
     PublicKey::from_file(path).map_err(|e| Failure::new(Category::Configuration, named(path, &e)))

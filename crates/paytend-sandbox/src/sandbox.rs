@@ -1,14 +1,14 @@
 //! Starting and stopping, and the keys.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::core::{Core, Partner};
 use crate::server::router;
 use crate::state::State;
 
@@ -50,29 +50,6 @@ pub enum StartError {
     /// The client that posts notifications cannot be made.
     #[error("cannot make the client that posts notifications")]
     Http(#[source] reqwest::Error),
-}
-
-/// What the server and the deliveries share.
-pub(crate) struct Core {
-    partners: BTreeMap<String, Partner>,
-}
-
-pub(crate) struct Partner {
-    pub(crate) keyring: Keyring,
-    state: Mutex<State>,
-}
-
-impl Core {
-    pub(crate) fn partner(&self, id: &str) -> Option<&Partner> {
-        self.partners.get(id)
-    }
-}
-
-impl Partner {
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is made at its operation's end, so a panic elsewhere leaves the state whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Configures a sandbox.
@@ -133,16 +110,16 @@ impl Builder {
             None
         };
         let partner_id = partners[0].0.clone();
-        let core = Arc::new(Core {
-            partners: partners
+        let core = Arc::new(Core::new(
+            partners
                 .into_iter()
                 .map(|(id, public)| {
                     let keyring = Keyring::from_keys(&key, &public)?;
-                    let state = Mutex::new(State::new(funds("10000.00"), CURRENCY, CARD_ID, funds("0.00")));
-                    Ok((id, Partner { keyring, state }))
+                    let state = State::new(funds("10000.00"), CURRENCY, CARD_ID, funds("0.00"));
+                    Ok((id, Partner::new(keyring, state)))
                 })
                 .collect::<Result<_, paytend_crypto::Error>>()?,
-        });
+        ));
 
         let listen = |source| StartError::Listen { address: self.address, source };
         let listener = TcpListener::bind(self.address).await.map_err(listen)?;

@@ -11,7 +11,7 @@ use paytend_crypto::{Error, Expected, Fields, Keyring, Kind, Opened, Outgoing, d
 use paytend_model::{OperationInfo, PayloadRule, operations};
 
 use crate::Failure;
-use crate::sandbox::{Core, Partner};
+use crate::core::{Core, Partner};
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()

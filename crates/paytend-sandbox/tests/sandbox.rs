@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use paytend_client::{Client, Environment, ErrorKind, Outcome};
-use paytend_crypto::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, RequestId, rustcrypto};
+use paytend_crypto::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, RequestId, rustcrypto};
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup};
@@ -191,4 +191,34 @@ async fn keys_and_partners_can_be_given_and_the_server_stops_with_the_sandbox() 
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), closed).await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn every_request_of_the_vectors_is_read() {
+    let keys = paytend_vectors::keys();
+    let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut read = 0;
+    for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "bizData") {
+        let (own, paytend) = (key(&case.sender), key(&case.receiver));
+        // A new one each time: the vectors share their requestId.
+        let sandbox = Sandbox::builder()
+            .key(paytend.clone())
+            .partner(paytend_vectors::PARTNER_ID, own.public_key().clone())
+            .start()
+            .await
+            .unwrap();
+        let url = format!("{}/issuing/card/getCardBalance", sandbox.url());
+        let answer = http.post(url).body(case.wire).send().await.unwrap().bytes().await.unwrap();
+        let opened = Keyring::from_keys(&own, paytend.public_key()).unwrap().open(&answer, &Expected::response());
+        if case.sign_payload {
+            // Signed, so the request was authentic; what it asks for is another matter.
+            assert!(opened.is_ok(), "{}", case.name);
+        } else {
+            // No operation of this path leaves its payload out of the signature.
+            assert!(matches!(opened, Err(Error::UnsignedFailure(_))), "{}", case.name);
+        }
+        read += 1;
+    }
+    assert_eq!(read, 8);
 }

@@ -6,32 +6,23 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::exit::{Category, Failure};
-use crate::keyfiles::{KeyArgs, KindArg, Side, start_of_stdin};
+use crate::keyfiles::{MessageArgs, start_of_stdin};
 use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Who we are
-    #[arg(long = "as", value_enum)]
-    side: Side,
-    /// What it is: Paytend opens requests, a partner opens responses and notifications
-    #[arg(long, value_enum)]
-    kind: KindArg,
     #[command(flatten)]
-    keys: KeyArgs,
+    message: MessageArgs,
     /// The partnerId that the message must have; without it any will do
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
-    /// The payload is not part of the signature
-    #[arg(long)]
-    unsigned_payload: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if args.kind.receiver() != args.side {
+    if args.message.kind.receiver() != args.message.side {
         return Err(Failure::usage("Paytend opens requests; a partner opens responses and notifications"));
     }
-    let kind = args.kind.kind();
+    let kind = args.message.kind.kind();
     let mut expected = match (kind, args.partner_id.clone()) {
         (Kind::Response, Some(_)) => return Err(Failure::usage("a response names no partner: leave --partner-id out")),
         (Kind::Response, None) => Expected::response(),
@@ -41,10 +32,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     // Somebody looks at one message here: there is no crowd to be protected from.
     expected = expected.max_bytes(Kind::Request.default_max_bytes());
-    if args.unsigned_payload {
+    if args.message.unsigned_payload {
         expected = expected.unsigned_payload();
     }
-    let keyring = args.keys.keyring()?;
+    let keyring = args.message.keys.keyring()?;
     // One byte more than is allowed is enough for opening to refuse it as too large.
     let document = start_of_stdin(expected.limit() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {

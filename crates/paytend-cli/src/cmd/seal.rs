@@ -7,19 +7,13 @@ use paytend_crypto::{Fields, Kind, Outgoing, RequestId};
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
-use crate::keyfiles::{KeyArgs, KindArg, Side, file_or_stdin};
+use crate::keyfiles::{MessageArgs, file_or_stdin};
 use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Who we are
-    #[arg(long = "as", value_enum)]
-    side: Side,
-    /// What to make: a partner seals requests, Paytend seals responses and notifications
-    #[arg(long, value_enum)]
-    kind: KindArg,
     #[command(flatten)]
-    keys: KeyArgs,
+    message: MessageArgs,
     /// The plain top-level fields as a JSON object of strings. signType and version are set unless given; so is a request's
     /// requestId
     #[arg(long, value_name = "JSON")]
@@ -27,25 +21,22 @@ pub(crate) struct Args {
     /// The payload: a file with one JSON object, sealed to the letter; `-` for standard input; without it there is none
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-    /// Leave the payload out of the signature, as the upload endpoints of the IBAN product want it
-    #[arg(long)]
-    unsigned_payload: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if args.kind.sender() != args.side {
+    if args.message.kind.sender() != args.message.side {
         return Err(Failure::usage("a partner seals requests; Paytend seals responses and notifications"));
     }
-    let kind = args.kind.kind();
+    let kind = args.message.kind.kind();
     let fields = fields(kind, &args.fields)?;
-    let keyring = args.keys.keyring()?;
+    let keyring = args.message.keys.keyring()?;
     let payload = match &args.payload {
         Some(path) => file_or_stdin(path, kind.default_max_bytes())?,
         None => Default::default(),
     };
     let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("the payload is not UTF-8"))?;
     let mut outgoing = Outgoing::new(&fields).payload(payload);
-    if args.unsigned_payload {
+    if args.message.unsigned_payload {
         outgoing = outgoing.unsigned_payload();
     }
     output::line(keyring.seal(&outgoing)?.document())?;
