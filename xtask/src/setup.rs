@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<(), String> {
         }
     }
     ensure("a C compiler", &["build-essential"], || program("cc").args(["--version"]).succeeds() || cfg!(windows))?;
+    ensure("OpenSSL 3 with its headers", &["libssl-dev", "pkg-config"], openssl)?;
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
     if python().is_none() {
         let base = find_python().ok_or("Python 3 cannot be found")?;
@@ -46,6 +47,12 @@ pub(crate) fn run() -> Result<(), String> {
     }
     println!("setup: everything that the full test run needs is here");
     Ok(())
+}
+
+/// Whether the OpenSSL backend can be built: the headers of OpenSSL 3.0.8 or newer, where its build looks for them.
+pub(crate) fn openssl() -> bool {
+    std::env::var_os("OPENSSL_DIR").is_some()
+        || program("pkg-config").args(["--atleast-version=3.0.8", "openssl"]).succeeds()
 }
 
 /// Checks for something; on Debian, as root, installs it if it is not there.

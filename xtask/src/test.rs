@@ -22,7 +22,11 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let python = setup::python();
     let mut rows = Vec::new();
 
+    let openssl = setup::openssl();
     let mut tests = cargo(["test", "--workspace", "--locked"]);
+    if !openssl {
+        tests = tests.args(["--exclude", "paytend-crypto-openssl"]);
+    }
     if let Some(python) = &python {
         tests = tests.env("PAYTEND_PYTHON", python);
     }
@@ -31,6 +35,11 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     }
     tests.run()?;
     rows.push(Row { what: "unit, integration and documentation tests of every crate", skipped: None });
+
+    rows.push(Row {
+        what: "the OpenSSL backend, held against the default one",
+        skipped: (!openssl).then_some("no OpenSSL 3.0.8 with its headers: run `cargo xtask setup`"),
+    });
 
     // Without `setup` the tests look for a Python on the path by themselves, and skip if it lacks the package.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
@@ -42,6 +51,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     // The crates that have a smaller form than their default.
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
     rows.push(Row { what: "paytend-crypto without a backend", skipped: None });
+
+    // A feature of serde_json that any crate in a program may switch on for all, and that changes what a number is.
+    let features = "paytend-crypto/testing,serde_json/arbitrary_precision";
+    cargo(["test", "--locked", "-p", "paytend-crypto", "-p", "paytend-model", "--tests", "--features", features])
+        .run()?;
+    rows.push(Row { what: "crypto and model with serde_json's arbitrary_precision", skipped: None });
 
     for example in EXAMPLES {
         cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;

@@ -1,8 +1,10 @@
 //! What comes back: first bytes, then, if they are authentic, data.
 
+use std::any::TypeId;
 use std::fmt;
 
 use paytend_crypto::{Expected, Keyring, Opened};
+use paytend_model::NoData;
 use serde_json::from_str;
 
 use crate::error::{Error, ErrorKind};
@@ -62,7 +64,7 @@ impl<T> Answer<T> {
 
 /// Opens an answer. The HTTP status plays no part: a signed answer is Paytend's word whatever the status, and one that is not
 /// signed is nobody's.
-pub(crate) fn open_answer<T: serde::de::DeserializeOwned>(
+pub(crate) fn open_answer<T: serde::de::DeserializeOwned + 'static>(
     keyring: &Keyring,
     raw: &RawAnswer,
     max_bytes: usize,
@@ -76,9 +78,13 @@ pub(crate) fn open_answer<T: serde::de::DeserializeOwned>(
     if code != "00" {
         return Err(Error::rejected(code, opened.field("respMsg").unwrap_or_default()));
     }
-    // A success without data is a success whose data has no fields.
-    let text = if opened.payload_text().is_empty() { "{}" } else { opened.payload_text() };
-    // The text of this error names a field at most.
-    let data = from_str(text).map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?;
+    // Only an operation that has no data may succeed without: the signed text of such an answer is always the same, so one that
+    // was signed for another request could be played here.
+    let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
+    let data = match opened.payload_text() {
+        "" if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?,
+        // This error names a place, never a value.
+        _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?,
+    };
     Ok(Answer { data, opened })
 }

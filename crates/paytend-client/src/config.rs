@@ -74,7 +74,7 @@ impl Builder {
     ///
     /// # Errors
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the mistake as its source: a base URL that is no URL, or
-    /// is plain HTTP to another machine; a partner identifier that is empty or could not be sealed; a user agent that is no
+    /// is plain HTTP to another machine; a keyring that cannot seal or cannot open; a partner identifier that is empty or could not be sealed; a user agent that is no
     /// header.
     pub fn build(self) -> Result<Client, Error> {
         let base = match &self.environment {
@@ -88,13 +88,23 @@ impl Builder {
                 "the partner identifier is empty or has characters other than letters and digits",
             ));
         }
-        let http = reqwest::Client::builder()
+        if !self.keyring.can_seal() || !self.keyring.can_open() {
+            return Err(Error::configuration(
+                "the keyring lacks keys: a client signs and encrypts, decrypts and verifies",
+            ));
+        }
+        let mut http = reqwest::Client::builder()
             .connect_timeout(self.connect_timeout)
             .timeout(self.timeout)
             .user_agent(self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|e| Error::configuration(e.without_url()))?;
+            // A request that moves money is sent once. Whether to send it again is not for a library to decide.
+            .retry(reqwest::retry::never());
+        if base_url.starts_with("http:") {
+            // The machine itself, which a proxy cannot reach, and would read in the clear.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|e| Error::configuration(e.without_url()))?;
         let max_response_bytes = self.max_response_bytes.unwrap_or(paytend_crypto::Kind::Response.default_max_bytes());
         Ok(Client::from_parts(http, base_url, self.partner_id, self.keyring, max_response_bytes))
     }

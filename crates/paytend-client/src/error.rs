@@ -37,7 +37,7 @@ pub enum ErrorKind {
     UnsignedFailure,
     /// Something that is not an authentic answer: another server's error page, a forgery, the wrong keys.
     Answer,
-    /// An authentic success whose data does not have the expected shape.
+    /// An authentic answer whose data does not have the expected shape, or that lacks data which this operation has.
     Data,
 }
 
@@ -45,9 +45,13 @@ pub enum ErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It did not reach Paytend. Sending it again is safe.
+    /// This request did not reach Paytend, so it may be sent again. It says nothing of earlier ones with the same order number.
     NotSent,
-    /// Paytend refused it, and signed the refusal. Nothing happened.
+    /// Paytend refused this request, and signed the refusal.
+    ///
+    /// It says nothing of an earlier request with the same order number: a code that means "duplicate" or "in progress" means
+    /// that an order stands. The provider's codes are not public, so query before you treat an order as void. Answers name no
+    /// request, so this rests on TLS as well: a refusal that was signed once can be played again by whoever is inside it.
     Rejected,
     /// It may or may not have been carried out. Query with the same order number before doing anything else.
     Unknown,
@@ -170,7 +174,7 @@ impl fmt::Display for Error {
                 "an unsigned failure, which proves nothing; the request may have been carried out"
             }
             ErrorKind::Answer => "the answer is not an authentic one; the request may have been carried out",
-            ErrorKind::Data => "an authentic success whose data has another shape than expected",
+            ErrorKind::Data => "an authentic answer whose data has another shape than expected",
         })?;
         if let Some(code) = self.api_code() {
             // A code is short; what is not is somebody's text.

@@ -5,11 +5,11 @@
 
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
-use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyInit};
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, Key, KeyInit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Error, RandomSource};
 
@@ -86,9 +86,9 @@ pub(crate) fn encrypt(key: &[u8], length: SessionKeyLength, plain: &[u8]) -> Vec
     data.resize(plain.len() + padding, u8::try_from(padding).unwrap_or(0));
     let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(&mut data);
     match length {
-        SessionKeyLength::Chars16 => ecb::Encryptor::<aes::Aes128>::new(&array(key)).encrypt_blocks(blocks),
-        SessionKeyLength::Chars24 => ecb::Encryptor::<aes::Aes192>::new(&array(key)).encrypt_blocks(blocks),
-        SessionKeyLength::Chars32 => ecb::Encryptor::<aes::Aes256>::new(&array(key)).encrypt_blocks(blocks),
+        SessionKeyLength::Chars16 => with_key::<ecb::Encryptor<aes::Aes128>>(key).encrypt_blocks(blocks),
+        SessionKeyLength::Chars24 => with_key::<ecb::Encryptor<aes::Aes192>>(key).encrypt_blocks(blocks),
+        SessionKeyLength::Chars32 => with_key::<ecb::Encryptor<aes::Aes256>>(key).encrypt_blocks(blocks),
     }
     data
 }
@@ -97,20 +97,22 @@ pub(crate) fn encrypt(key: &[u8], length: SessionKeyLength, plain: &[u8]) -> Vec
 pub(crate) fn decrypt_in_place(key: &[u8], length: SessionKeyLength, data: &mut [u8]) {
     let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(data);
     match length {
-        SessionKeyLength::Chars16 => ecb::Decryptor::<aes::Aes128>::new(&array(key)).decrypt_blocks(blocks),
-        SessionKeyLength::Chars24 => ecb::Decryptor::<aes::Aes192>::new(&array(key)).decrypt_blocks(blocks),
-        SessionKeyLength::Chars32 => ecb::Decryptor::<aes::Aes256>::new(&array(key)).decrypt_blocks(blocks),
+        SessionKeyLength::Chars16 => with_key::<ecb::Decryptor<aes::Aes128>>(key).decrypt_blocks(blocks),
+        SessionKeyLength::Chars24 => with_key::<ecb::Decryptor<aes::Aes192>>(key).decrypt_blocks(blocks),
+        SessionKeyLength::Chars32 => with_key::<ecb::Decryptor<aes::Aes256>>(key).decrypt_blocks(blocks),
     }
 }
 
-/// The key as the array the cipher wants; a `key` of another length is cut or filled with zeros, which callers rule out.
-fn array<N: aes::cipher::array::ArraySize>(key: &[u8]) -> Array<u8, N> {
-    debug_assert_eq!(key.len(), N::USIZE);
-    let mut out = Array::<u8, N>::default();
-    for (to, from) in out.iter_mut().zip(key) {
+/// A cipher with its key. A `key` of another length than the cipher's is cut or filled with zeros, which callers rule out.
+fn with_key<C: KeyInit>(key: &[u8]) -> C {
+    let mut array = Key::<C>::default();
+    debug_assert_eq!(key.len(), array.len());
+    for (to, from) in array.iter_mut().zip(key) {
         *to = *from;
     }
-    out
+    let cipher = C::new(&array);
+    array.as_mut_slice().zeroize();
+    cipher
 }
 
 /// Finds the padding's length in constant time: whether it is valid, and how many bytes it takes (0 if it is not valid).

@@ -5,6 +5,7 @@
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value but the payload and `respMsg` holds `&`, `=`, white space or a control character;
+//! - no field has the name of another kind's payload;
 //! - the payload is one complete JSON object, which no other cut of the text can be (checked once it is authentic);
 //! - `respMsg` does not end in what reads as a field that could stand between it and the next one.
 
@@ -41,12 +42,16 @@ pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), Fi
         }
     }
     for (at, (name, value)) in fields.iter().enumerate() {
+        // A payload of another kind: one signed text must not be a notification here and a response there.
+        if Kind::ALL.iter().any(|kind| kind.payload_field() == *name) {
+            return Err(FieldProblem::OtherKind);
+        }
         if kind == Kind::Response && *name == FREE_TEXT {
             if has_second_reading(value, fields.get(at + 1).map(|(next, _)| *next)) {
                 return Err(FieldProblem::SecondReading);
             }
         } else if !is_plain(value) {
-            return Err(FieldProblem::Character((*name).to_owned()));
+            return Err(FieldProblem::Character(name.chars().take(32).collect()));
         }
     }
     Ok(())

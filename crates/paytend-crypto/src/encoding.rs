@@ -50,8 +50,9 @@ fn decode_pem(data: &[u8]) -> Result<Decoded, KeyError> {
 
 /// Base64 with any white space in it, to bytes.
 fn unarmour(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let compact: Zeroizing<Vec<u8>> =
-        Zeroizing::new(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect());
+    // Sized once: growing would leave copies of a private key behind.
+    let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
+    compact.extend(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
     STANDARD.decode(&*compact).map(Zeroizing::new).map_err(|_| KeyError::Encoding)
 }
 

@@ -116,11 +116,15 @@ pub enum FieldProblem {
     /// A name is not a letter followed by letters, digits or `_`.
     #[error("a field's name is not a letter followed by letters, digits or underscores")]
     Name,
-    /// A value has a character that would give the signed text a second reading.
+    /// A value has a character that would give the signed text a second reading. Holds the first 32 characters of the field's
+    /// name.
     #[error(
         "field `{0}` holds `&`, `=`, white space or a control character, which would give the signed text a second reading"
     )]
     Character(String),
+    /// A field has the name of another kind's payload (`bizData`, `respData`, `content`).
+    #[error("a field has the name of another kind's payload")]
+    OtherKind,
     /// `respMsg` ends in what reads as another field.
     #[error("field `respMsg` ends in text that reads as another field")]
     SecondReading,

@@ -18,6 +18,8 @@ pub(crate) struct Incoming {
     /// Non-empty plain fields, sorted by name.
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) template: Template,
+    /// The text without the payload, for a payload that may turn out to be empty: one block of ciphertext can be all padding.
+    pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
     /// Whole blocks, or empty.
     pub(crate) payload: Vec<u8>,
@@ -74,13 +76,17 @@ impl Incoming {
         let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
         let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
         let payload = payload.map(decode).transpose()?.unwrap_or_default();
-        if payload.len() % BLOCK != 0 || (!payload.is_empty() && random_key.is_none()) {
+        // Only a response may come without a session key, and then without data.
+        let keyless = kind == Kind::Response && payload.is_empty();
+        if !payload.len().is_multiple_of(BLOCK) || (random_key.is_none() && !keyless) {
             return Err(Error::NotAuthentic);
         }
         let holes = Holes { payload: !payload.is_empty() && expected.payload_signed, key: random_key.is_some() };
         let template = Template::new(kind, &plain, holes);
+        let maybe_empty = holes.payload && payload.len() == BLOCK;
+        let bare_template = maybe_empty.then(|| Template::new(kind, &plain, Holes { payload: false, ..holes }));
         let fields = plain.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Self { kind, fields, template, random_key, payload, signature })
+        Ok(Self { kind, fields, template, bare_template, random_key, payload, signature })
     }
 }
 

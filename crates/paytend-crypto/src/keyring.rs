@@ -65,6 +65,16 @@ impl Keyring {
         Self::builder().own_key(crate::rustcrypto::private(own)?).peer_key(crate::rustcrypto::public(peer)?).build()
     }
 
+    /// Whether it has the keys to seal.
+    pub fn can_seal(&self) -> bool {
+        self.inner.signing.is_some() && self.inner.encryption.is_some()
+    }
+
+    /// Whether it has the keys to open.
+    pub fn can_open(&self) -> bool {
+        !self.inner.decryption.is_empty() && !self.inner.verification.is_empty()
+    }
+
     /// Fingerprints of the keys that decrypt, in the order in which they are tried.
     pub fn decryption_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.decryption.iter().map(|k| k.key.public_key().fingerprint())

@@ -12,6 +12,7 @@
 //! | `seal`, `open` | [`Keyring::seal`] and [`Keyring::open`] |
 //! | `canonical` | the signed text, and the rules that give it a single reading |
 //! | [`detached`] | PayBy's and PayerMax's `sign` header |
+//! | `testing` | a conformance suite for backends (feature `testing`) |
 //! | [`hazmat`] | building blocks without the checks; not for applications |
 
 mod aes_text;
@@ -35,6 +36,10 @@ pub mod rsa;
 #[cfg(feature = "rustcrypto")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustcrypto")))]
 pub mod rustcrypto;
+
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
 pub use aes_text::SessionKeyLength;
 pub use error::{BackendError, Error, FieldProblem, JsonProblem, KeyError, Malformed, PayloadProblem, UnsignedFailure};

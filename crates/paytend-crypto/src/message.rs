@@ -14,6 +14,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Request, Self::Response, Self::Notification];
+
     /// The name of the payload's field: `bizData`, `respData` or `content`.
     pub const fn payload_field(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
-use subtle::{Choice, ConditionallySelectable};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::aes_text::{self, SessionKeyLength};
@@ -79,7 +79,7 @@ impl Keyring {
         }
         for key in keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)) {
             let attempt = decrypt(key, keys.session_key_length, random_key, &incoming.payload)?;
-            let verified_by = verified_by(&attempt.digest(&incoming.template, expected.payload_signed));
+            let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
             // The one place where the outcome shows.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
@@ -140,9 +140,19 @@ fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 impl Attempt {
-    fn digest(&self, template: &Template, payload_signed: bool) -> [u8; 32] {
+    /// Step 5. A payload that is empty does not take part; whether it is, is secret, so both texts are hashed where it can be.
+    fn digest(&self, incoming: &Incoming, payload_signed: bool) -> [u8; 32] {
+        let key = &self.session_key[..self.chars];
         let (padded, len): (&[u8], usize) = if payload_signed { (&self.padded, self.payload_len) } else { (&[], 0) };
-        template.digest(&self.session_key[..self.chars], padded, len)
+        let mut digest = incoming.template.digest(key, padded, len);
+        if let Some(bare) = &incoming.bare_template {
+            let without = bare.digest(key, &[], 0);
+            let empty = (len as u64).ct_eq(&0);
+            for (byte, other) in digest.iter_mut().zip(&without) {
+                byte.conditional_assign(other, empty);
+            }
+        }
+        digest
     }
 
     /// Step 7: payload and session key as text, for an authentic message.
@@ -166,15 +176,9 @@ impl Incoming {
         verified_by: Fingerprint,
         decrypted_by: Option<Fingerprint>,
     ) -> Opened {
-        Opened {
-            kind: self.kind,
-            fields: self.fields,
-            template: self.template,
-            payload,
-            session_key,
-            verified_by,
-            decrypted_by,
-        }
+        // The text that was signed is the one without the payload if the payload is empty.
+        let template = self.bare_template.filter(|_| payload.is_empty()).unwrap_or(self.template);
+        Opened { kind: self.kind, fields: self.fields, template, payload, session_key, verified_by, decrypted_by }
     }
 }
 

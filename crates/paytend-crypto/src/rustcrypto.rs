@@ -78,7 +78,11 @@ impl RsaPrivate for Private {
         let size = self.public.size();
         let block =
             pkcs1v15::signature_block(digest, size).ok_or(BackendError::new("the modulus is too small to sign"))?;
-        Ok(right_aligned(&self.power(&block)?, size).to_vec())
+        let mut number = self.power(&block)?;
+        let signature = right_aligned(&number, size).to_vec();
+        // A signature may be the root of a secret: see the keyring.
+        number.zeroize();
+        Ok(signature)
     }
 
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
@@ -104,10 +108,11 @@ impl RsaPublic for Public {
     }
 
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
-        let number = BoxedUint::from_be_slice(block, self.inner.n().bits_precision())
+        let mut number = BoxedUint::from_be_slice(block, self.inner.n().bits_precision())
             .map_err(|_| BackendError::new("input is longer than the modulus"))?;
-        let power = ::rsa::hazmat::rsa_encrypt(&self.inner, &number)
-            .map_err(|e| BackendError::with_source("the public operation was refused", e))?;
+        let power = ::rsa::hazmat::rsa_encrypt(&self.inner, &number);
+        number.zeroize();
+        let power = power.map_err(|e| BackendError::with_source("the public operation was refused", e))?;
         Ok(right_aligned(&power, self.public.size()).to_vec())
     }
 }
@@ -120,7 +125,7 @@ fn uint(bytes: &[u8]) -> Result<BoxedUint, KeyError> {
 /// The big-endian bytes of `number` in exactly `size` bytes. Its storage is whole limbs, so there may be more or fewer; what
 /// is cut is zero, because the number is below the modulus.
 fn right_aligned(number: &BoxedUint, size: usize) -> Zeroizing<Vec<u8>> {
-    let bytes = Zeroizing::new(number.to_be_bytes().to_vec());
+    let bytes = Zeroizing::new(number.to_be_bytes());
     let mut out = Zeroizing::new(vec![0u8; size]);
     let kept = bytes.len().min(size);
     out[size - kept..].copy_from_slice(&bytes[bytes.len() - kept..]);

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::JsonProblem;
@@ -45,18 +45,23 @@ pub(crate) enum Value<'a> {
 pub(crate) fn read_document(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Flaw> {
     let problem = Cell::new(None);
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_any(Document(&problem))
+    json.deserialize_map(Document(&problem))
         .and_then(|fields| json.end().map(|()| fields))
         .map_err(|e| flaw(&e, problem.get()))
 }
 
 /// Checks that a payload is one object and nothing else, with unique names at every depth.
+///
+/// Numbers are never converted: what serde_json makes of one depends on features that any crate in a program may switch on.
 pub(crate) fn check_object(text: &str) -> Result<(), Flaw> {
-    let state = State { problem: Cell::new(None), values: Cell::new(0) };
-    let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_any(Strict { state: &state, depth: 0 })
-        .and_then(|()| json.end())
-        .map_err(|e| flaw(&e, state.problem.get()))
+    // The grammar is the library's to check. It neither converts nor recurses here.
+    serde_json::from_str::<&RawValue>(text).map_err(|e| flaw(&e, None))?;
+    Walk { text, at: 0, values: 0, open: Vec::new() }.check().map_err(|(problem, at)| {
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, str::len) + 1;
+        Flaw { problem, line, column }
+    })
 }
 
 /// The parser's own texts quote the input; only the place is kept.
@@ -111,96 +116,130 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-struct State {
-    problem: Cell<Option<JsonProblem>>,
-    values: Cell<usize>,
+/// Walks over a text that is known to be JSON, without recursion.
+struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+    values: usize,
+    /// The containers around the place that has been reached.
+    open: Vec<Container<'a>>,
 }
 
-/// Walks any value; at depth 0 only an object will do.
-#[derive(Clone, Copy)]
-struct Strict<'s> {
-    state: &'s State,
-    depth: usize,
+enum Container<'a> {
+    /// With the names so far, and whether the next string is one.
+    Object(HashSet<Cow<'a, str>>, bool),
+    Array,
 }
 
-impl Strict<'_> {
-    fn refuse<E: serde::de::Error>(&self, problem: JsonProblem) -> E {
-        self.state.problem.set(Some(problem));
-        E::custom("refused")
-    }
-
-    fn count<E: serde::de::Error>(&self) -> Result<(), E> {
-        let values = self.state.values.get() + 1;
-        self.state.values.set(values);
-        if values > MAX_VALUES || self.depth > MAX_DEPTH { Err(self.refuse(JsonProblem::TooComplex)) } else { Ok(()) }
-    }
-
-    fn scalar<E: serde::de::Error>(self) -> Result<(), E> {
-        if self.depth == 0 { Err(self.refuse(JsonProblem::NotAnObject)) } else { self.count() }
-    }
-
-    fn inner(self) -> Self {
-        Self { depth: self.depth + 1, ..self }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.count()?;
-        let mut names = HashSet::new();
-        while let Some(Name(name)) = map.next_key()? {
-            if !names.insert(name) {
-                return Err(self.refuse(JsonProblem::DuplicateName));
+impl<'a> Walk<'a> {
+    /// What is wrong, and at which byte.
+    fn check(mut self) -> Result<(), (JsonProblem, usize)> {
+        if self.text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() != Some(&b'{') {
+            return Err((JsonProblem::NotAnObject, 0));
+        }
+        while let Some(byte) = self.text.as_bytes().get(self.at) {
+            let start = self.at;
+            self.at += 1;
+            match byte {
+                b'{' => self.open.push(Container::Object(HashSet::new(), true)),
+                b'[' => self.open.push(Container::Array),
+                b'}' | b']' => drop(self.open.pop()),
+                b',' => {
+                    if let Some(Container::Object(_, name_next)) = self.open.last_mut() {
+                        *name_next = true;
+                    }
+                }
+                b'"' => {
+                    let string = self.string(start)?;
+                    if let Some(Container::Object(names, name_next @ true)) = self.open.last_mut() {
+                        *name_next = false;
+                        if !names.insert(string) {
+                            return Err((JsonProblem::DuplicateName, start));
+                        }
+                    }
+                }
+                b':' | b' ' | b'\t' | b'\r' | b'\n' => continue,
+                _ => self.skip_literal(),
             }
-            map.next_value_seed(self.inner())?;
+            self.values += 1;
+            if self.open.len() > MAX_DEPTH || self.values > MAX_VALUES {
+                return Err((JsonProblem::TooComplex, start));
+            }
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        if self.depth == 0 {
-            return Err(self.refuse(JsonProblem::NotAnObject));
+    /// The string whose opening quote is at `start`, with its escapes resolved.
+    fn string(&mut self, start: usize) -> Result<Cow<'a, str>, (JsonProblem, usize)> {
+        let bytes = self.text.as_bytes();
+        let mut escaped = false;
+        while let Some(byte) = bytes.get(self.at) {
+            self.at += 1;
+            match byte {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    self.at += 1;
+                }
+                _ => {}
+            }
         }
-        self.count()?;
-        while seq.next_element_seed(self.inner())?.is_some() {}
-        Ok(())
+        let raw = &self.text[start..self.at];
+        if !escaped {
+            return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
+        }
+        // Escapes of half a character are grammar, and no text.
+        let Name(text) = serde_json::from_str(raw).map_err(|_| (JsonProblem::Syntax, start))?;
+        Ok(text)
     }
 
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-        self.scalar()
+    /// The rest of a number, `true`, `false` or `null`.
+    fn skip_literal(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
     }
+}
 
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
-        self.scalar()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
-        self.scalar()
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
-        self.scalar()
-    }
-
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
-        self.scalar()
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.scalar()
+    #[test]
+    fn payloads_are_one_object_with_unique_names() {
+        let deepest = format!("{}1{}", r#"{"a":"#.repeat(MAX_DEPTH), "}".repeat(MAX_DEPTH));
+        for good in [
+            "{}",
+            " {\n} ",
+            r#"{"a":{"a":1},"b":[{"a":1},{"a":2}],"c":"a"}"#,
+            r#"{"a":[],"b":{},"":null,"n":-0.0,"big":123456789012345678901234567890.5,"huge":1e400}"#,
+            r#"{"a\"b":"}","c":"[\\"}"#,
+            &deepest,
+        ] {
+            assert!(check_object(good).is_ok(), "{good}");
+        }
+        let deeper = format!(r#"{{"x":{deepest}}}"#);
+        let many = format!("{{\"a\":[{}1]}}", "1,".repeat(MAX_VALUES));
+        for (bad, problem, line, column) in [
+            ("", JsonProblem::Truncated, 1, 0),
+            ("[{}]", JsonProblem::NotAnObject, 1, 1),
+            ("\"{}\"", JsonProblem::NotAnObject, 1, 1),
+            ("123", JsonProblem::NotAnObject, 1, 1),
+            ("null", JsonProblem::NotAnObject, 1, 1),
+            ("{}{}", JsonProblem::Syntax, 1, 3),
+            ("{\n \"a\":1,\n \"a\":2}", JsonProblem::DuplicateName, 3, 2),
+            (r#"{"a":[{"b":1,"\u0062":2}]}"#, JsonProblem::DuplicateName, 1, 14),
+            (r#"{"a":1,"b":{"a":1},"a":2}"#, JsonProblem::DuplicateName, 1, 20),
+            (r#"{"a":"\ud800"}"#, JsonProblem::Syntax, 1, 6),
+            (&deeper, JsonProblem::TooComplex, 1, 5 * MAX_DEPTH + 1),
+            (&many, JsonProblem::TooComplex, 1, 0),
+        ] {
+            let flaw = check_object(bad).unwrap_err();
+            let shown = &bad[..bad.len().min(40)];
+            assert_eq!(flaw.problem, problem, "{shown}");
+            if column > 0 {
+                assert_eq!((flaw.line, flaw.column), (line, column), "{shown}");
+            }
+        }
     }
 }

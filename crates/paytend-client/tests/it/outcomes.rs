@@ -1,6 +1,7 @@
 //! What each way to fail says about the money.
 
 use paytend_client::{Error, ErrorKind, Outcome};
+use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{Topup, TopupResponse};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -67,8 +68,12 @@ async fn answers_and_their_outcomes() {
     }
     let taken = topup(&answering("200 OK", good).await).await.unwrap();
     assert_eq!(taken.order_no.as_deref(), Some("T-1"));
-    // A success without data is one.
-    assert!(topup(&answering("200 OK", response(&paytend(), "00", "success", "")).await).await.is_ok());
+    // A success without data is one for an operation that has none, and for no other.
+    let bare = || response(&paytend(), "00", "success", "");
+    let error = topup(&answering("200 OK", bare()).await).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
+    let verify = VerifyMobileNumber::new("8613261402222".into(), "1".into());
+    assert!(client(&answering("200 OK", bare()).await).send(&verify).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is sent.
 
 use paytend_client::{Client, Environment, ErrorKind};
-use paytend_crypto::Expected;
+use paytend_crypto::{Expected, Keyring, OsRandom, rustcrypto};
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance};
 use paytend_vectors::PARTNER_ID;
@@ -68,6 +68,13 @@ fn every_mistake_in_the_configuration_is_reported_by_build() {
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url} {partner_id}");
         assert!(std::error::Error::source(&error).is_some());
     }
+    let only_seals = Keyring::builder()
+        .signing_key(rustcrypto::private(&rustcrypto::generate(1024, &OsRandom).unwrap()).unwrap())
+        .encryption_key(rustcrypto::public(rustcrypto::generate(1024, &OsRandom).unwrap().public_key()).unwrap())
+        .build()
+        .unwrap();
+    let mute = Client::builder(Environment::Sandbox, PARTNER_ID, only_seals).build();
+    assert_eq!(mute.unwrap_err().kind(), ErrorKind::Configuration);
     let agent = Client::builder(Environment::Sandbox, PARTNER_ID, partner()).user_agent("a\nb").build();
     assert_eq!(agent.unwrap_err().kind(), ErrorKind::Configuration);
 }

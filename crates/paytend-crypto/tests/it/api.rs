@@ -35,6 +35,7 @@ fn every_error_says_what_is_wrong_in_a_line() {
         Malformed::Field(FieldProblem::Name).into(),
         Malformed::Field(FieldProblem::Character("notifyType".into())).into(),
         Malformed::Field(FieldProblem::SecondReading).into(),
+        Malformed::Field(FieldProblem::OtherKind).into(),
         Error::Unsealable(FieldProblem::Fixed("version")),
         Error::Unsealable(FieldProblem::Reserved("signature")),
         Error::Unsealable(FieldProblem::Payload(PayloadProblem::NotUtf8)),

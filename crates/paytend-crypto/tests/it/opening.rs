@@ -110,6 +110,61 @@ fn a_signed_message_without_key_and_payload_is_verified() {
 }
 
 #[test]
+fn a_notification_cannot_be_played_as_a_response() {
+    let content = r#"{"orderNo":"F1","reference":"&respCode=00&respMsg=hi","z":"a b"}"#;
+    let text = format!(
+        "content={content}&notifyType=2&partnerId={PARTNER_ID}&randomKey=gNx86vc1yttHs8ZWOf7+5g==&signType=RSA&version=2.0"
+    );
+    let cut = text.find("&respCode").unwrap();
+    let rest = text[cut..].strip_prefix("&respCode=00&respMsg=").unwrap();
+    let message = rest.split("&signType").next().unwrap();
+    let document = json!({
+        "content": text[..cut].strip_prefix("content=").unwrap(), "respCode": "00", "respMsg": message,
+        "signType": "RSA", "version": "2.0",
+        "signature": detached::sign(&*key("paytend").private, text.as_bytes()).unwrap(),
+    });
+
+    let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &Expected::response());
+    assert_eq!(answer.unwrap_err(), Error::Malformed(Malformed::Field(FieldProblem::OtherKind)));
+}
+
+/// An answer without data may come as an encrypted empty text, which does not take part in the signature either.
+#[test]
+fn an_encrypted_empty_payload_is_none() {
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
+    let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
+    let mut block = [16u8; 16];
+    let cipher = aes::Aes192::new_from_slice(session_key.as_bytes()).unwrap();
+    cipher.encrypt_block((&mut block).into());
+    for (text, right) in [
+        (format!("randomKey={session_key}&respCode=1007&signType=RSA"), true),
+        (format!("randomKey={session_key}&respCode=1007&respData=&signType=RSA"), false),
+    ] {
+        let random_key = hazmat::encrypt_blocks(&*key("partner").public, session_key.as_bytes(), &OsRandom).unwrap();
+        let document = json!({
+            "respCode": "1007", "signType": "RSA", "respData": STANDARD.encode(block),
+            "randomKey": STANDARD.encode(random_key),
+            "signature": detached::sign(&*key("paytend").private, text.as_bytes()).unwrap(),
+        });
+        match keyring("partner", "paytend").open(document.to_string().as_bytes(), &Expected::response()) {
+            Ok(opened) => assert_eq!((right, opened.payload_text(), opened.canonical().as_str()), (true, "", &*text)),
+            Err(error) => assert_eq!((right, error), (false, Error::NotAuthentic)),
+        }
+    }
+}
+
+#[test]
+fn only_a_response_may_come_without_a_session_key() {
+    let text = format!("notifyType=2&partnerId={PARTNER_ID}&signType=RSA&version=2.0");
+    let document = json!({
+        "notifyType": "2", "partnerId": PARTNER_ID, "signType": "RSA", "version": "2.0",
+        "signature": detached::sign(&*key("paytend").private, text.as_bytes()).unwrap(),
+    });
+    let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected());
+    assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
+}
+
+#[test]
 fn keys_can_be_rotated_on_both_sides() {
     let ring = |own: &[&str], peer: &[&str]| {
         let mut builder = Keyring::builder();

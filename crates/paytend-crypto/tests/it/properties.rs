@@ -127,6 +127,7 @@ proptest! {
             any_object().prop_map(|o| Value::Object(o).to_string()),
             Just(r#"{"a":"x&notifyType=2","b":"&respMsg=1&signType=RSA"}"#.to_owned()),
             Just(r#"{"a":"\"}&partnerId=888666000100260&randomKey=A","b":"{}&z={}"}"#.to_owned()),
+            Just(r#"{"t":1,"reference":"&respCode=00&respMsg=hi","z":"a b"}"#.to_owned()),
             Just(String::new()),
         ],
         message in prop_oneof![
@@ -161,6 +162,10 @@ proptest! {
         prop_assume!(sealed.canonical().matches('&').count() <= MAX_CUTS);
         let mut accepted = 0;
         for document in readings(sealed.canonical(), sealed.document(), original.session_key(), kind) {
+            for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
+                let elsewhere = Expected::danger_any_partner(other).max_bytes(1 << 20);
+                prop_assert!(partner.open(document.as_bytes(), &elsewhere).is_err(), "{}", document);
+            }
             if let Ok(opened) = partner.open(document.as_bytes(), &expected) {
                 prop_assert_eq!(reading(&opened), reading(&original), "{}", sealed.canonical());
                 accepted += 1;

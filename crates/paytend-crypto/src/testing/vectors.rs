@@ -1,0 +1,172 @@
+//! The project's vectors, run on a backend.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::{Checks, Disagreement, Loader, check_pair};
+use crate::rsa::{RsaPrivate, RsaPublic};
+use crate::{Error, Expected, Keyring, Kind, PrivateKey, PublicKey, detached, hazmat, rustcrypto};
+
+const KEYS: &str = include_str!("../../vectors/keys.json");
+const ENVELOPE: &str = include_str!("../../vectors/envelope.json");
+const REFUSE: &str = include_str!("../../vectors/refuse.json");
+const DETACHED: &str = include_str!("../../vectors/detached.json");
+const BLOCKS: &str = include_str!("../../vectors/rsa_blocks.json");
+
+const PARTNER_ID: &str = "888666000100260";
+
+/// One case of any of the files; a field that a file does not have is empty.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Case {
+    name: String,
+    kind: String,
+    payload_field: String,
+    sign_payload: bool,
+    sender: String,
+    receiver: String,
+    payload: String,
+    canonical: String,
+    wire: Option<String>,
+    key: String,
+    body_base64: String,
+    valid: bool,
+    sign: String,
+    plain: String,
+}
+
+struct Pair {
+    private: Arc<dyn RsaPrivate>,
+    public: Arc<dyn RsaPublic>,
+}
+
+type Pairs = BTreeMap<String, Pair>;
+
+/// Checks a backend: [`check_pair`] for every key of the vectors, signatures equal to the default backend's, and all vectors.
+/// Gives the number of checks.
+///
+/// # Errors
+/// The first check that fails.
+pub fn check_backend(loader: &Loader<'_>) -> Result<usize, Disagreement> {
+    let mut checks = Checks::default();
+    let pairs = load(&mut checks, loader)?;
+    for pair in pairs.values() {
+        checks.done += check_pair(&pair.private, &pair.public)?;
+    }
+    envelope(&mut checks, &pairs)?;
+    refuse(&mut checks, &pairs)?;
+    signatures(&mut checks, &pairs)?;
+    blocks(&mut checks, &pairs)?;
+    Ok(checks.done)
+}
+
+fn read<T: for<'de> Deserialize<'de>>(checks: &mut Checks, text: &str) -> Result<T, Disagreement> {
+    checks.get(serde_json::from_str(text), "the vectors cannot be read")
+}
+
+fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Key { private: String, public: String },
+        Note(String),
+    }
+    let mut pairs = Pairs::new();
+    for (name, entry) in read::<BTreeMap<String, Entry>>(checks, KEYS)? {
+        let (private, public) = match entry {
+            Entry::Key { private, public } => (private, public),
+            Entry::Note(text) => {
+                checks.that(!text.is_empty(), || "an empty note".into())?;
+                continue;
+            }
+        };
+        let material = checks.get(PrivateKey::from_text(&private), &name)?;
+        let public = checks.get(PublicKey::from_text(&public), &name)?;
+        let pair = Pair {
+            private: checks.get((loader.private)(&material), &name)?,
+            public: checks.get((loader.public)(&public), &name)?,
+        };
+        // Signatures are deterministic, so both backends make the same.
+        let reference = checks.get(rustcrypto::private(&material), &name)?;
+        let ours = checks.get(pair.private.sign_sha256(&[7; 32]), &name)?;
+        let theirs = checks.get(reference.sign_sha256(&[7; 32]), &name)?;
+        checks.that(ours == theirs, || format!("{name}: another signature than the default backend's"))?;
+        pairs.insert(name, pair);
+    }
+    Ok(pairs)
+}
+
+fn ring(checks: &mut Checks, pairs: &Pairs, own: &str, peer: &str) -> Result<Keyring, Disagreement> {
+    let own = checks.get(pairs.get(own).ok_or("no such key"), own)?;
+    let peer = checks.get(pairs.get(peer).ok_or("no such key"), peer)?;
+    let built = Keyring::builder().own_key(Arc::clone(&own.private)).peer_key(Arc::clone(&peer.public)).build();
+    checks.get(built, "no keyring can be made")
+}
+
+fn expected(payload_field: &str) -> Expected {
+    match payload_field {
+        "bizData" => Expected::request(PARTNER_ID),
+        "content" => Expected::notification(PARTNER_ID),
+        _ => Expected::response(),
+    }
+}
+
+fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+    for case in read::<Vec<Case>>(checks, ENVELOPE)? {
+        let mut expected = expected(&case.payload_field);
+        if !case.sign_payload {
+            expected = expected.unsigned_payload();
+        }
+        let ring = ring(checks, pairs, &case.receiver, &case.sender)?;
+        let opened = checks.get(ring.open(case.wire.unwrap_or_default().as_bytes(), &expected), &case.name)?;
+        checks.that(opened.payload_text() == case.payload, || format!("{}: another payload", case.name))?;
+        checks.that(*opened.canonical() == case.canonical, || format!("{}: another signed text", case.name))?;
+    }
+    Ok(())
+}
+
+fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+    let ring = ring(checks, pairs, "partner", "paytend")?;
+    for case in read::<Vec<Case>>(checks, REFUSE)? {
+        // Cases without a document are about public rules, which no backend takes part in.
+        let Some(wire) = case.wire else { continue };
+        let expected = if case.kind == Kind::Response.payload_field() {
+            Expected::response()
+        } else {
+            Expected::notification(PARTNER_ID)
+        };
+        let answer = ring.open(wire.as_bytes(), &expected).map(drop);
+        let refused = matches!(answer, Err(Error::NotAuthentic | Error::Malformed(_) | Error::Payload(_)));
+        checks.that(refused, || format!("{}: {answer:?}", case.name))?;
+    }
+    Ok(())
+}
+
+fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+    for case in read::<Vec<Case>>(checks, DETACHED)? {
+        let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
+        let body = checks.get(STANDARD.decode(&case.body_base64), &case.name)?;
+        let verifier = checks.get(detached::Verifier::new([Arc::clone(&pair.public)]), &case.name)?;
+        let valid = verifier.verify(&body, &case.sign).is_ok();
+        checks.that(valid == case.valid, || format!("{}: valid is {valid}", case.name))?;
+        if valid {
+            let made = checks.get(detached::sign(&*pair.private, &body), &case.name)?;
+            checks.that(made == case.sign, || format!("{}: another signature", case.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn blocks(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+    for case in read::<Vec<Case>>(checks, BLOCKS)? {
+        let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
+        let wire = checks.get(STANDARD.decode(case.wire.unwrap_or_default()), &case.name)?;
+        let plain = checks.get(hazmat::decrypt_blocks(&*pair.private, &wire), &case.name)?;
+        checks.that(*plain == case.plain.as_bytes(), || format!("{}: another plain text", case.name))?;
+    }
+    Ok(())
+}
