@@ -7,6 +7,7 @@ use std::sync::Arc;
 use paytend_crypto::{Fields, Keyring, Outgoing, RequestId, Sealed};
 use paytend_model::{Operation, OperationInfo, PayloadRule};
 use reqwest::header;
+use zeroize::Zeroizing;
 
 use crate::answer::{Answer, RawAnswer, open_answer};
 use crate::config::{Builder, Environment};
@@ -30,6 +31,7 @@ struct Config {
 pub struct Prepared<O> {
     request_id: RequestId,
     sealed: Sealed,
+    payload: String,
     operation: PhantomData<fn() -> O>,
 }
 
@@ -45,8 +47,8 @@ impl<O: Operation> Prepared<O> {
     }
 
     /// The text that was signed. Secret: it holds the session key and the business data.
-    pub fn canonical(&self) -> &str {
-        self.sealed.canonical()
+    pub fn canonical(&self) -> Zeroizing<String> {
+        self.sealed.canonical(&self.payload)
     }
 
     /// The operation.
@@ -120,7 +122,7 @@ impl Client {
             outgoing = outgoing.unsigned_payload();
         }
         let sealed = self.config.keyring.seal(&outgoing).map_err(|e| failed(e.into()))?;
-        Ok(Prepared { request_id, sealed, operation: PhantomData })
+        Ok(Prepared { request_id, sealed, payload, operation: PhantomData })
     }
 
     /// Sends a prepared request and reads the answer, whatever it is.

@@ -6,12 +6,10 @@
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, Key, KeyInit};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{Error, RandomSource};
+use crate::{Error, RandomSource, base64_wire};
 
 /// Length of an AES block in bytes.
 pub(crate) const BLOCK: usize = 16;
@@ -54,7 +52,7 @@ pub(crate) fn generate(length: SessionKeyLength, random: &dyn RandomSource) -> R
     let mut bytes = Zeroizing::new([0u8; 24]);
     let bytes = &mut bytes[..length.random_bytes()];
     random.fill(bytes)?;
-    Ok(Zeroizing::new(STANDARD.encode(bytes)))
+    Ok(Zeroizing::new(base64_wire::encode(bytes)))
 }
 
 /// Whether all of `key` is base64 text with `=` in its last two places at most, in constant time.
@@ -77,20 +75,39 @@ pub(crate) fn is_key_text(key: &[u8]) -> Choice {
     good
 }
 
-/// Pads and encrypts. `key` has one of the lengths of [`SessionKeyLength`].
-pub(crate) fn encrypt(key: &[u8], length: SessionKeyLength, plain: &[u8]) -> Vec<u8> {
-    let padding = BLOCK - plain.len() % BLOCK;
-    let mut data = Vec::with_capacity(plain.len() + padding);
-    data.extend_from_slice(plain);
-    // `padding` is 1 to 16.
-    data.resize(plain.len() + padding, u8::try_from(padding).unwrap_or(0));
-    let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(&mut data);
+/// Pads, encrypts, and appends the base64 of it: piece by piece, so that a large payload needs no second buffer. `key` has one of
+/// the lengths of [`SessionKeyLength`].
+pub(crate) fn encrypt_into(key: &[u8], length: SessionKeyLength, plain: &[u8], out: &mut String) {
     match length {
-        SessionKeyLength::Chars16 => with_key::<ecb::Encryptor<aes::Aes128>>(key).encrypt_blocks(blocks),
-        SessionKeyLength::Chars24 => with_key::<ecb::Encryptor<aes::Aes192>>(key).encrypt_blocks(blocks),
-        SessionKeyLength::Chars32 => with_key::<ecb::Encryptor<aes::Aes256>>(key).encrypt_blocks(blocks),
+        SessionKeyLength::Chars16 => encrypt_pieces(with_key::<ecb::Encryptor<aes::Aes128>>(key), plain, out),
+        SessionKeyLength::Chars24 => encrypt_pieces(with_key::<ecb::Encryptor<aes::Aes192>>(key), plain, out),
+        SessionKeyLength::Chars32 => encrypt_pieces(with_key::<ecb::Encryptor<aes::Aes256>>(key), plain, out),
     }
-    data
+}
+
+/// Whole AES blocks, and whole groups of base64, so that pieces can be joined.
+const PIECE: usize = 48 * 256;
+
+fn encrypt_pieces(mut cipher: impl BlockModeEncrypt<BlockSize = U16>, plain: &[u8], out: &mut String) {
+    let mut piece = Vec::with_capacity(PIECE.min(plain.len()) + BLOCK);
+    let mut rest = plain;
+    loop {
+        let (taken, left) = rest.split_at(rest.len().min(PIECE));
+        piece.clear();
+        piece.extend_from_slice(taken);
+        let last = taken.len() < PIECE;
+        if last {
+            let padding = BLOCK - taken.len() % BLOCK;
+            // 1 to 16.
+            piece.resize(taken.len() + padding, u8::try_from(padding).unwrap_or(0));
+        }
+        cipher.encrypt_blocks(Array::<u8, U16>::slice_as_chunks_mut(&mut piece).0);
+        base64_wire::encode_into(&piece, out);
+        if last {
+            return;
+        }
+        rest = left;
+    }
 }
 
 /// Decrypts whole blocks in place, without looking at the result.

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::Error;
 use crate::aes_text::BLOCK;
+use crate::base64_wire::decode;
 use crate::canonical::{self, Holes, Template};
 use crate::error::{FieldProblem, Malformed, UnsignedFailure};
 use crate::message::{Expected, Kind};
@@ -145,11 +143,6 @@ fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
         return None;
     }
     Some(UnsignedFailure { resp_code: code.to_owned(), resp_msg: message.to_owned() })
-}
-
-/// Canonical base64 only: no white space, no missing padding, no bits set that mean nothing.
-fn decode(text: &str) -> Result<Vec<u8>, Error> {
-    STANDARD.decode(text).map_err(|_| Error::NotAuthentic)
 }
 
 /// A `randomKey` with a `%` in it is percent-encoded. Source: the provider's published sandbox demo.

@@ -16,6 +16,7 @@
 //! | [`hazmat`] | building blocks without the checks; not for applications |
 
 mod aes_text;
+mod base64_wire;
 mod canonical;
 mod encoding;
 mod error;

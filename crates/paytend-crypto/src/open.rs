@@ -55,7 +55,8 @@ impl Keyring {
         if keys.verification.is_empty() {
             return Err(KeyError::Absent("verify").into());
         }
-        let incoming = Incoming::read(document, expected)?;
+        let mut incoming = Incoming::read(document, expected)?;
+        let mut encrypted = std::mem::take(&mut incoming.payload);
         let verifiers: Vec<_> =
             keys.verification.iter().filter(|key| key.public_key().admits(&incoming.signature)).collect();
         if verifiers.is_empty() {
@@ -77,8 +78,12 @@ impl Keyring {
         if keys.decryption.is_empty() {
             return Err(KeyError::Absent("decrypt").into());
         }
-        for key in keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)) {
-            let attempt = decrypt(key, keys.session_key_length, random_key, &incoming.payload)?;
+        let fitting: Vec<_> = keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)).collect();
+        for (at, key) in fitting.iter().enumerate() {
+            // Decrypted in place; only a key that another one may follow works on a copy.
+            let last = at + 1 == fitting.len();
+            let payload = if last { std::mem::take(&mut encrypted) } else { encrypted.clone() };
+            let attempt = decrypt(key, keys.session_key_length, random_key, payload)?;
             let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
             // The one place where the outcome shows.
@@ -103,7 +108,12 @@ struct Attempt {
 }
 
 /// Steps 2 to 4.
-fn decrypt(key: &DecryptionKey, length: SessionKeyLength, random_key: &[u8], payload: &[u8]) -> Result<Attempt, Error> {
+fn decrypt(
+    key: &DecryptionKey,
+    length: SessionKeyLength,
+    random_key: &[u8],
+    payload: Vec<u8>,
+) -> Result<Attempt, Error> {
     let chars = length.chars();
     let mut block = Zeroizing::new(vec![0u8; random_key.len()]);
     key.key.decrypt_raw(random_key, &mut block)?;
@@ -116,7 +126,7 @@ fn decrypt(key: &DecryptionKey, length: SessionKeyLength, random_key: &[u8], pay
         *byte = u8::conditional_select(&substitute[at], &text[at], key_good);
     }
 
-    let mut padded = Zeroizing::new(payload.to_vec());
+    let mut padded = Zeroizing::new(payload);
     let mut padding_good = Choice::from(1);
     let mut payload_len = 0;
     if !padded.is_empty() {
@@ -274,7 +284,7 @@ mod tests {
             block[1] = block_type;
             let ciphertext = public.encrypt_raw(&block).unwrap();
             let decrypted =
-                || decrypt(&ring.inner.decryption[0], SessionKeyLength::Chars24, &ciphertext, &[7; 32]).unwrap();
+                || decrypt(&ring.inner.decryption[0], SessionKeyLength::Chars24, &ciphertext, vec![7; 32]).unwrap();
             let (one, two) = (decrypted(), decrypted());
             assert_eq!(one.session_key, two.session_key);
             (one.session_key, bool::from(one.well_formed))

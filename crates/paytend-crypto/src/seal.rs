@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::canonical::{self, Holes, Template};
 use crate::error::{FieldProblem, KeyError, PayloadProblem};
 use crate::message::Fields;
-use crate::{Error, Keyring, aes_text, pkcs1v15, wire};
+use crate::{Error, Keyring, aes_text, base64_wire, pkcs1v15, wire};
 
 /// A message to seal.
 #[derive(Clone)]
@@ -52,7 +50,8 @@ impl fmt::Debug for Outgoing<'_> {
 /// A sealed message, ready to send.
 pub struct Sealed {
     document: String,
-    canonical: Zeroizing<String>,
+    template: Template,
+    session_key: Zeroizing<String>,
 }
 
 impl Sealed {
@@ -66,9 +65,10 @@ impl Sealed {
         self.document
     }
 
-    /// The text that was signed. Secret: it holds the session key and the payload.
-    pub fn canonical(&self) -> &str {
-        &self.canonical
+    /// The text that was signed, given the payload that was sealed (which is not kept). Secret: it holds the session key and the
+    /// payload.
+    pub fn canonical(&self, payload: &str) -> Zeroizing<String> {
+        self.template.fill(&self.session_key, payload)
     }
 }
 
@@ -109,30 +109,33 @@ impl Keyring {
 
         let session_key = aes_text::generate(keys.session_key_length, &*keys.random)?;
         let holes = Holes { payload: !payload.is_empty() && message.payload_signed, key: true };
-        let canonical = Template::new(kind, &plain, holes).fill(&session_key, payload);
-        let signature = signing.sign_sha256(&<sha2::Sha256 as sha2::Digest>::digest(canonical.as_bytes()).into())?;
+        let template = Template::new(kind, &plain, holes);
+        let digest = template.digest(session_key.as_bytes(), payload.as_bytes(), payload.len());
+        let signature = signing.sign_sha256(&digest)?;
         let block = pkcs1v15::encryption_block(session_key.as_bytes(), encryption.public_key().size(), &*keys.random)?;
         let random_key = encryption.encrypt_raw(&block)?;
-        let encrypted = match payload {
-            "" => Vec::new(),
-            text => aes_text::encrypt(session_key.as_bytes(), keys.session_key_length, text.as_bytes()),
-        };
 
-        let mut document = String::with_capacity(encrypted.len() * 4 / 3 + 2 * random_key.len() + 512);
+        let mut document =
+            String::with_capacity(payload.len() / 3 * 4 + 3 * (random_key.len() + signature.len()) + 512);
         document.push('{');
         for (name, value) in message.fields.iter().filter(|(_, value)| !value.is_empty()) {
             member(&mut document, name, |out| out.push_str(&serde_json::Value::from(value).to_string()[1..]));
         }
-        for (name, bytes) in [(kind.payload_field(), &encrypted), ("randomKey", &random_key), ("signature", &signature)]
-        {
-            // Base64 needs no escaping, so it goes straight into the document.
+        // Base64 needs no escaping, so it goes straight into the document.
+        member(&mut document, kind.payload_field(), |out| {
+            if !payload.is_empty() {
+                aes_text::encrypt_into(session_key.as_bytes(), keys.session_key_length, payload.as_bytes(), out);
+            }
+            out.push('"');
+        });
+        for (name, bytes) in [("randomKey", &random_key), ("signature", &signature)] {
             member(&mut document, name, |out| {
-                STANDARD.encode_string(bytes, out);
+                base64_wire::encode_into(bytes, out);
                 out.push('"');
             });
         }
         document.push('}');
-        Ok(Sealed { document, canonical })
+        Ok(Sealed { document, template, session_key })
     }
 }
 

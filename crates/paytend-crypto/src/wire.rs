@@ -173,16 +173,13 @@ impl<'a> Walk<'a> {
     fn string(&mut self, start: usize) -> Result<Cow<'a, str>, (JsonProblem, usize)> {
         let bytes = self.text.as_bytes();
         let mut escaped = false;
-        while let Some(byte) = bytes.get(self.at) {
-            self.at += 1;
-            match byte {
-                b'"' => break,
-                b'\\' => {
-                    escaped = true;
-                    self.at += 1;
-                }
-                _ => {}
+        while let Some(found) = memchr::memchr2(b'"', b'\\', &bytes[self.at..]) {
+            self.at += found + 1;
+            if bytes[self.at - 1] == b'"' {
+                break;
             }
+            escaped = true;
+            self.at += 1;
         }
         let raw = &self.text[start..self.at];
         if !escaped {

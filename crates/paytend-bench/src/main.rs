@@ -1,0 +1,178 @@
+//! `cargo xtask bench`: both backends against libcrypto used directly, in one process.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+
+mod baseline;
+mod measure;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssl::sha::sha256;
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, detached, rustcrypto};
+
+use crate::baseline::Baseline;
+use crate::measure::{Work, medians};
+use crate::report::{Report, Row};
+
+const PARTNER_ID: &str = "888666000100260";
+const SIZES: [(&str, usize); 4] = [("64 B", 64), ("400 B", 400), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
+
+/// The two backends, with their two keyrings each: the sender's and the receiver's.
+struct Backend {
+    sender: Keyring,
+    receiver: Keyring,
+    verifier: detached::Verifier,
+}
+
+impl Backend {
+    fn new(own: [Arc<dyn RsaPrivate>; 2], public: [Arc<dyn RsaPublic>; 2]) -> Self {
+        let [sender, receiver] = own;
+        let [sender_public, receiver_public] = public;
+        let ring = |own, peer: &Arc<dyn RsaPublic>| Keyring::builder().own_key(own).peer_key(Arc::clone(peer)).build();
+        Self {
+            sender: ring(sender, &receiver_public).unwrap(),
+            receiver: ring(receiver, &sender_public).unwrap(),
+            verifier: detached::Verifier::new([sender_public]).unwrap(),
+        }
+    }
+}
+
+fn main() {
+    let check = std::env::args().any(|argument| argument == "--check");
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let batch = Duration::from_millis(if quick { 5 } else { 40 });
+    let mut report = Report::default();
+    for bits in [1024, 2048] {
+        let sender = rustcrypto::generate(bits, &OsRandom).unwrap();
+        let receiver = rustcrypto::generate(bits, &OsRandom).unwrap();
+        measure_bits(&mut report, bits, &sender, &receiver, batch);
+    }
+    if !quick {
+        report.parallel = Some(parallel());
+    }
+    report.print();
+    if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
+        std::fs::write(path, report.markdown()).unwrap();
+    }
+    if check && !report.holds() {
+        std::process::exit(1);
+    }
+}
+
+fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver: &PrivateKey, batch: Duration) {
+    let keys = [sender, receiver];
+    let openssl = Backend::new(
+        keys.map(|key| paytend_crypto_openssl::private(key).unwrap()),
+        keys.map(|key| paytend_crypto_openssl::public(key.public_key()).unwrap()),
+    );
+    let rust = Backend::new(
+        keys.map(|key| rustcrypto::private(key).unwrap()),
+        keys.map(|key| rustcrypto::public(key.public_key()).unwrap()),
+    );
+    let mut sealing = Baseline::new(sender.pkcs1_der(), receiver.public_key().to_spki_der()).unwrap();
+    let mut opening = Baseline::new(receiver.pkcs1_der(), sender.public_key().to_spki_der()).unwrap();
+    let fields = Fields::notification(PARTNER_ID, "2");
+    let expected = Expected::notification(PARTNER_ID).max_bytes(4 << 20);
+
+    for (size, bytes) in SIZES {
+        let payload = payload(bytes);
+        let seal = |ring: &Keyring| ring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap();
+        let document = seal(&rust.sender).into_document();
+        let open = |ring: &Keyring| ring.open(document.as_bytes(), &expected).unwrap();
+        // What each makes, the others read; otherwise nothing is being compared.
+        assert_eq!(opening.open(&document).unwrap(), payload.len());
+        let theirs = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
+        assert_eq!(openssl.receiver.open(theirs.as_bytes(), &expected).unwrap().payload_text(), payload);
+
+        let times = medians(
+            &mut [
+                repeat(|| assert!(!sealing.seal(PARTNER_ID, &payload).unwrap().is_empty())),
+                repeat(|| drop(seal(&openssl.sender))),
+                repeat(|| drop(seal(&rust.sender))),
+            ],
+            batch,
+        );
+        report.add(Row::new("seal", bits, size, &times));
+        let times = medians(
+            &mut [
+                repeat(|| assert_eq!(opening.open(&document).unwrap(), payload.len())),
+                repeat(|| drop(open(&openssl.receiver))),
+                repeat(|| drop(open(&rust.receiver))),
+            ],
+            batch,
+        );
+        report.add(Row::new("open", bits, size, &times));
+    }
+
+    let body = payload(400);
+    let sign = detached::sign(&*rustcrypto::private(sender).unwrap(), body.as_bytes()).unwrap();
+    let times = medians(
+        &mut [
+            repeat(|| assert!(opening.verify_detached(&sha256(body.as_bytes()), &sign).unwrap())),
+            repeat(|| assert!(openssl.verifier.verify(body.as_bytes(), &sign).is_ok())),
+            repeat(|| assert!(rust.verifier.verify(body.as_bytes(), &sign).is_ok())),
+        ],
+        batch,
+    );
+    report.add(Row::new("detached", bits, "400 B", &times));
+}
+
+fn repeat<'w>(mut work: impl FnMut() + 'w) -> Work<'w> {
+    Box::new(move |repetitions| (0..repetitions).for_each(|_| work()))
+}
+
+/// One JSON object of so many bytes.
+fn payload(bytes: usize) -> String {
+    let frame = r#"{"fileContent":""}"#;
+    let filling =
+        "0123456789abcdefABCDEF+/".chars().cycle().take(bytes.saturating_sub(frame.len())).collect::<String>();
+    format!(r#"{{"fileContent":"{filling}"}}"#)
+}
+
+/// How opening scales: messages a second on all processors, as a share of one's times their number, in thousandths, by backend.
+fn parallel() -> [(&'static str, u128); 2] {
+    let sender = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let receiver = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let keys = [&sender, &receiver];
+    let backends = [
+        (
+            "OpenSSL",
+            Backend::new(
+                keys.map(|key| paytend_crypto_openssl::private(key).unwrap()),
+                keys.map(|key| paytend_crypto_openssl::public(key.public_key()).unwrap()),
+            ),
+        ),
+        (
+            "RustCrypto",
+            Backend::new(
+                keys.map(|key| rustcrypto::private(key).unwrap()),
+                keys.map(|key| rustcrypto::public(key.public_key()).unwrap()),
+            ),
+        ),
+    ];
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    backends.map(|(name, backend)| {
+        let fields = Fields::notification(PARTNER_ID, "2");
+        let text = payload(400);
+        let document = backend.sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document();
+        let run = |threads: usize| {
+            let start = std::time::Instant::now();
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        let expected = Expected::notification(PARTNER_ID);
+                        (0..4000).for_each(|_| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap()));
+                    });
+                }
+            });
+            start.elapsed().as_nanos()
+        };
+        // Each pair is measured back to back; the median pair counts.
+        let mut ratios: Vec<u128> = (0..5).map(|_| run(1) * 1000 / run(processors)).collect();
+        ratios.sort_unstable();
+        (name, ratios[2])
+    })
+}

@@ -1,0 +1,116 @@
+//! The table, and the floors it is held against. Ratios are in thousandths: this project has no use for binary fractions.
+
+use std::fmt::Write as _;
+
+/// One line: how fast each backend is, as a share of libcrypto used directly, in thousandths.
+pub(crate) struct Row {
+    work: &'static str,
+    bits: usize,
+    size: &'static str,
+    baseline_ns: u128,
+    openssl: u128,
+    rust: u128,
+}
+
+impl Row {
+    /// Of the medians of baseline, OpenSSL backend and RustCrypto backend.
+    pub(crate) fn new(work: &'static str, bits: usize, size: &'static str, medians: &[u128]) -> Self {
+        let share = |time: u128| medians[0] * 1000 / time.max(1);
+        Self { work, bits, size, baseline_ns: medians[0], openssl: share(medians[1]), rust: share(medians[2]) }
+    }
+
+    /// The least shares that are accepted: OpenSSL, RustCrypto. 64 KiB has none.
+    fn floors(&self) -> Option<(u128, u128)> {
+        match (self.work, self.size, self.bits) {
+            ("detached", ..) => Some((950, 270)),
+            ("seal", "1 MiB", _) => Some((850, 700)),
+            ("open", "1 MiB", _) => Some((750, 650)),
+            (_, "64 KiB", _) => None,
+            (_, _, 2048) => Some((970, 180)),
+            ("seal", ..) => Some((960, 280)),
+            _ => Some((940, 280)),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.floors().is_none_or(|(openssl, rust)| self.openssl >= openssl && self.rust >= rust)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+    pub(crate) parallel: Option<[(&'static str, u128); 2]>,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        let scales = self.parallel.is_none_or(|backends| {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from) as u128;
+            // `n` times the work on `n` processors takes at most 1/0.95 of the time.
+            let _ = processors;
+            backends.iter().all(|(_, share)| *share >= 950)
+        });
+        scales && self.rows.iter().all(Row::holds)
+    }
+
+    pub(crate) fn print(&self) {
+        println!("{}", self.table());
+    }
+
+    fn table(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            "| work | bits | payload | libcrypto directly, µs | OpenSSL backend | floor | RustCrypto backend | floor | |"
+        );
+        let _ = writeln!(out, "|---|---|---|---|---|---|---|---|---|");
+        for row in &self.rows {
+            let floor = |pick: fn((u128, u128)) -> u128| row.floors().map_or("–".to_owned(), |f| decimal(pick(f)));
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                row.work,
+                row.bits,
+                row.size,
+                decimal(row.baseline_ns),
+                decimal(row.openssl),
+                floor(|f| f.0),
+                decimal(row.rust),
+                floor(|f| f.1),
+                if row.holds() { "" } else { "below" },
+            );
+        }
+        for (name, share) in self.parallel.iter().flatten() {
+            let _ = writeln!(
+                out,
+                "\nOpening on all processors at once, {name}: {} of ideal (floor 0.950).",
+                decimal(*share)
+            );
+        }
+        out
+    }
+
+    /// `BENCHMARKS.md`.
+    pub(crate) fn markdown(&self) -> String {
+        format!(
+            "# Benchmarks\n\n\
+             Written by `cargo xtask bench`. Each backend as a share of libcrypto used directly, with everything parsed once and no\n\
+             checks; 1.000 is as fast. All contestants run in one process, in batches that are shuffled; medians of nine rounds of\n\
+             the thread's processor time. Only the ratios mean anything, and only within one run.\n\n\
+             Machine: {} processors, {}; {}; `rsa` 0.10.0-rc.20.\n\n{}",
+            std::thread::available_parallelism().map_or(1, usize::from),
+            std::env::consts::ARCH,
+            openssl::version::version(),
+            self.table()
+        )
+    }
+}
+
+fn decimal(thousandths: u128) -> String {
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}
