@@ -46,7 +46,7 @@ fn check(metadata: &Metadata) -> Vec<String> {
     let tree = Tree::of(metadata);
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
-        if ["xtask", "paytend-examples"].contains(&name) {
+        if ["xtask", "paytend-examples", "paytend-bench"].contains(&name) {
             continue;
         }
         let Some(allowed) = layers.get(name) else {

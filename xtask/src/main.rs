@@ -19,6 +19,8 @@ usage: cargo xtask <chore>
   ci         format, lints, documentation, layers, packages, and all tests; nothing may be skipped
   layers     check that no crate depends on one above or beside it
   package    package every publishable crate in dependency order and build each from its package
+  bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
+             --check fails if one is below its floor
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         ["layers"] => layers::run(),
         ["package"] => package::run(),
         ["timing", rest @ ..] => timing(rest),
+        ["bench"] => bench(&["--write=BENCHMARKS.md"]),
+        ["bench", "--check"] => bench(&["--check"]),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -47,6 +51,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn bench(arguments: &[&str]) -> Result<(), String> {
+    shell::cargo(["run", "--release", "--locked", "-p", "paytend-bench", "--"]).args(arguments).run()
 }
 
 /// Further arguments go to the benchmark: `--rounds=N`.

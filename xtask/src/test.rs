@@ -25,7 +25,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let openssl = setup::openssl();
     let mut tests = cargo(["test", "--workspace", "--locked"]);
     if !openssl {
-        tests = tests.args(["--exclude", "paytend-crypto-openssl"]);
+        tests = tests.args(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);
     }
     if let Some(python) = &python {
         tests = tests.env("PAYTEND_PYTHON", python);
@@ -40,6 +40,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         what: "the OpenSSL backend, held against the default one",
         skipped: (!openssl).then_some("no OpenSSL 3.0.8 with its headers: run `cargo xtask setup`"),
     });
+
+    if openssl {
+        // Each benchmark once, so that none rots.
+        cargo(["test", "--locked", "-p", "paytend-bench", "--benches"]).run()?;
+        cargo(["run", "--locked", "-p", "paytend-bench", "--", "--quick"]).run()?;
+    }
 
     // Without `setup` the tests look for a Python on the path by themselves, and skip if it lacks the package.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();

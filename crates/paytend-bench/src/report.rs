@@ -19,10 +19,12 @@ impl Row {
         Self { work, bits, size, baseline_ns: medians[0], openssl: share(medians[1]), rust: share(medians[2]) }
     }
 
-    /// The least shares that are accepted: OpenSSL, RustCrypto. 64 KiB has none.
+    /// The least shares that are accepted: OpenSSL, RustCrypto. Some rows have none.
     fn floors(&self) -> Option<(u128, u128)> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some((950, 270)),
+            // With 2048 bits RSA weighs as much as the mebibyte, and the share says little of either.
+            (_, "1 MiB", 2048) => None,
             ("seal", "1 MiB", _) => Some((850, 700)),
             ("open", "1 MiB", _) => Some((750, 650)),
             (_, "64 KiB", _) => None,
@@ -49,12 +51,7 @@ impl Report {
     }
 
     pub(crate) fn holds(&self) -> bool {
-        let scales = self.parallel.is_none_or(|backends| {
-            let processors = std::thread::available_parallelism().map_or(1, usize::from) as u128;
-            // `n` times the work on `n` processors takes at most 1/0.95 of the time.
-            let _ = processors;
-            backends.iter().all(|(_, share)| *share >= 950)
-        });
+        let scales = self.parallel.is_none_or(|backends| backends.iter().all(|(_, share)| *share >= 950));
         scales && self.rows.iter().all(Row::holds)
     }
 
@@ -88,7 +85,7 @@ impl Report {
         for (name, share) in self.parallel.iter().flatten() {
             let _ = writeln!(
                 out,
-                "\nOpening on all processors at once, {name}: {} of ideal (floor 0.950).",
+                "\nOpening on all processors at once, {name}: {} of the speed-up of work that shares nothing (floor 0.950).",
                 decimal(*share)
             );
         }

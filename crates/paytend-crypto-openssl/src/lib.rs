@@ -2,7 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use openssl::error::ErrorStack;
 use openssl::pkey::{HasPublic, Private as PrivateHalf, Public as PublicHalf};
 use openssl::rsa::{Padding, Rsa};
 use openssl::version;
@@ -31,11 +33,11 @@ pub enum LoadError {
 /// [`LoadError`].
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
     check_version(version::number(), version::version())?;
-    let rsa = Rsa::private_key_from_der(key.pkcs1_der()).map_err(|_| LoadError::Invalid)?;
-    if !rsa.check_key().unwrap_or(false) {
+    let copies = Copies::new(|| Rsa::private_key_from_der(key.pkcs1_der()))?;
+    if !copies.mine().check_key().unwrap_or(false) {
         return Err(LoadError::Invalid);
     }
-    Ok(Arc::new(Private { rsa, public: key.public_key().clone() }))
+    Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
 }
 
 /// Prepares a public key for use. It is parsed here, once.
@@ -44,8 +46,8 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
 /// [`LoadError`].
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, LoadError> {
     check_version(version::number(), version::version())?;
-    let rsa = Rsa::public_key_from_der(key.to_spki_der()).map_err(|_| LoadError::Invalid)?;
-    Ok(Arc::new(Public { rsa, public: key.clone() }))
+    let copies = Copies::new(|| Rsa::public_key_from_der(key.to_spki_der()))?;
+    Ok(Arc::new(Public { copies, public: key.clone() }))
 }
 
 fn check_version(number: i64, text: &str) -> Result<(), LoadError> {
@@ -53,9 +55,33 @@ fn check_version(number: i64, text: &str) -> Result<(), LoadError> {
     if number >= OLDEST && text.starts_with("OpenSSL ") { Ok(()) } else { Err(LoadError::Version(text.to_owned())) }
 }
 
+/// A key, once for each processor. OpenSSL locks a key to blind an operation and to look up what it has computed of it; threads
+/// that use copies of their own do not wait for each other.
+struct Copies<Half> {
+    copies: Box<[Rsa<Half>]>,
+}
+
+impl<Half> Copies<Half> {
+    fn new(load: impl Fn() -> Result<Rsa<Half>, ErrorStack>) -> Result<Self, LoadError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let copies = (0..processors).map(|_| load()).collect::<Result<_, _>>().map_err(|_| LoadError::Invalid)?;
+        Ok(Self { copies })
+    }
+
+    /// This thread's copy. Threads take turns, so that as many as there are processors share none.
+    fn mine(&self) -> &Rsa<Half> {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+        }
+        // A thread that is ending has no such number any more, and any copy will do.
+        &self.copies[THREAD.try_with(|thread| *thread).unwrap_or(0) % self.copies.len()]
+    }
+}
+
 /// OpenSSL blinds every private operation of such a key, and checks the result of the CRT against the input.
 struct Private {
-    rsa: Rsa<PrivateHalf>,
+    copies: Copies<PrivateHalf>,
     public: PublicKey,
 }
 
@@ -69,14 +95,16 @@ impl RsaPrivate for Private {
         let block =
             hazmat::signature_block(digest, size).ok_or(BackendError::new("the modulus is too small to sign"))?;
         let mut signature = vec![0; size];
-        self.rsa
+        self.copies
+            .mine()
             .private_encrypt(&block, &mut signature, Padding::NONE)
             .map_err(|e| BackendError::with_source("OpenSSL refused the private operation", e))?;
         Ok(signature)
     }
 
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
-        self.rsa
+        self.copies
+            .mine()
             .private_decrypt(ciphertext, out, Padding::NONE)
             .map(drop)
             .map_err(|e| BackendError::with_source("OpenSSL refused the private operation", e))
@@ -84,7 +112,7 @@ impl RsaPrivate for Private {
 }
 
 struct Public {
-    rsa: Rsa<PublicHalf>,
+    copies: Copies<PublicHalf>,
     public: PublicKey,
 }
 
@@ -97,12 +125,13 @@ impl RsaPublic for Public {
         let size = self.public.size();
         let Some(expected) = hazmat::signature_block(digest, size) else { return false };
         let mut block = vec![0; size];
-        signature.len() == size && power(&self.rsa, signature, &mut block) && block == expected
+        signature.len() == size && power(self.copies.mine(), signature, &mut block) && block == expected
     }
 
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
         let mut out = vec![0; self.public.size()];
-        self.rsa
+        self.copies
+            .mine()
             .public_encrypt(block, &mut out, Padding::NONE)
             .map_err(|e| BackendError::with_source("OpenSSL refused the public operation", e))?;
         Ok(out)

@@ -2,9 +2,112 @@
 
 #![allow(clippy::unwrap_used)]
 
-use paytend_crypto::{OsRandom, PrivateKey, rustcrypto, testing};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{BackendError, OsRandom, PrivateKey, PublicKey, rustcrypto, testing};
 use paytend_crypto_openssl::{LoadError, private, public};
 use proptest::prelude::*;
+
+#[test]
+fn the_default_backend_conforms() {
+    let loader = testing::Loader {
+        private: &|key| rustcrypto::private(key).map_err(|e| e.to_string()),
+        public: &|key| rustcrypto::public(key).map_err(|e| e.to_string()),
+    };
+    assert!(testing::check_backend(&loader).unwrap() > 1000);
+}
+
+/// A private key that does one thing wrong.
+struct Broken {
+    inner: Arc<dyn RsaPrivate>,
+    flaw: &'static str,
+    calls: AtomicUsize,
+}
+
+impl RsaPrivate for Broken {
+    fn public_key(&self) -> &PublicKey {
+        self.inner.public_key()
+    }
+
+    fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError> {
+        let mut signature = self.inner.sign_sha256(digest)?;
+        match self.flaw {
+            "another signature each time" if self.calls.fetch_add(1, Ordering::SeqCst) % 2 == 1 => signature[9] ^= 1,
+            "a wrong signature" => signature[9] ^= 1,
+            "a signature without its first byte" => drop(signature.remove(0)),
+            _ => {}
+        }
+        Ok(signature)
+    }
+
+    fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
+        self.inner.decrypt_raw(ciphertext, out)?;
+        match self.flaw {
+            "an opinion of the padding" if out[..2] != [0, 2] => return Err(BackendError::new("bad padding")),
+            "padding taken off" => out[..2].fill(0),
+            "mixed up under load" if self.calls.fetch_add(1, Ordering::SeqCst) % 40 == 39 => out[110] ^= 1,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A public key that does one thing wrong.
+struct BrokenPublic(Arc<dyn RsaPublic>, &'static str);
+
+impl RsaPublic for BrokenPublic {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+        match self.1 {
+            "any signature will do" => true,
+            "a shorter signature will do" if signature.len() < self.0.public_key().size() => true,
+            "no signature will do" => false,
+            _ => self.0.verify_sha256(digest, signature),
+        }
+    }
+
+    fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
+        let mut out = self.0.encrypt_raw(block)?;
+        if self.1 == "a wrong ciphertext" {
+            out[9] ^= 1;
+        }
+        Ok(out)
+    }
+}
+
+#[test]
+fn the_suite_finds_every_flaw() {
+    let key = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let pair = |flaw: &'static str| -> (Arc<dyn RsaPrivate>, Arc<dyn RsaPublic>) {
+        let inner = private(&key).unwrap();
+        let public = public(key.public_key()).unwrap();
+        (Arc::new(Broken { inner, flaw, calls: 0.into() }), Arc::new(BrokenPublic(public, flaw)))
+    };
+    let (good, good_public) = pair("none");
+    testing::check_pair(&good, &good_public).unwrap();
+    for flaw in [
+        "another signature each time",
+        "a wrong signature",
+        "a signature without its first byte",
+        "an opinion of the padding",
+        "padding taken off",
+        "mixed up under load",
+        "any signature will do",
+        "a shorter signature will do",
+        "no signature will do",
+        "a wrong ciphertext",
+    ] {
+        let (bad, bad_public) = pair(flaw);
+        assert!(testing::check_pair(&bad, &bad_public).is_err(), "{flaw} is not found");
+    }
+    let other = rustcrypto::generate(1024, &OsRandom).unwrap();
+    assert!(testing::check_pair(&good, &public(other.public_key()).unwrap()).is_err());
+}
 
 #[test]
 fn the_openssl_backend_conforms() {

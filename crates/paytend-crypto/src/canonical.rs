@@ -73,15 +73,13 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
         && is_plain(value)
 }
 
-/// The signed text with holes where the session key and the payload go.
+/// The signed text without the session key and the payload, and where they go. The plain fields are read from it, too.
 pub(crate) struct Template {
-    pieces: Vec<Piece>,
-}
-
-enum Piece {
-    Text(String),
-    Key,
-    Payload,
+    text: String,
+    /// Where each plain field's name starts, its value starts, and its value ends.
+    fields: Vec<[usize; 3]>,
+    key_at: Option<usize>,
+    payload_at: Option<usize>,
 }
 
 /// What the text is made of, besides the plain fields.
@@ -93,52 +91,83 @@ pub(crate) struct Holes {
     pub(crate) key: bool,
 }
 
+#[derive(Clone, Copy)]
+enum Hole {
+    Key,
+    Payload,
+}
+
 impl Template {
     /// `fields` are sorted and checked.
     pub(crate) fn new(kind: Kind, fields: &[(&str, &str)], holes: Holes) -> Self {
-        let mut entries: Vec<(&str, Option<&str>, Piece)> =
-            fields.iter().map(|(name, value)| (*name, Some(*value), Piece::Text(String::new()))).collect();
-        if holes.payload {
-            entries.push((kind.payload_field(), None, Piece::Payload));
+        let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let mut template = Self {
+            text: String::with_capacity(length + 24),
+            fields: Vec::with_capacity(fields.len()),
+            key_at: None,
+            payload_at: None,
+        };
+        let mut waiting = [(kind.payload_field(), Hole::Payload, holes.payload), ("randomKey", Hole::Key, holes.key)];
+        waiting.sort_unstable_by_key(|(name, ..)| *name);
+        let mut waiting = waiting.into_iter().filter(|(.., there)| *there).peekable();
+        for (name, value) in fields {
+            while let Some((hole_name, hole, _)) = waiting.next_if(|(hole_name, ..)| hole_name < name) {
+                template.leave(hole_name, hole);
+            }
+            let name_at = template.begin(name);
+            let value_at = template.text.len();
+            template.text.push_str(value);
+            template.fields.push([name_at, value_at, template.text.len()]);
         }
-        if holes.key {
-            entries.push(("randomKey", None, Piece::Key));
+        for (hole_name, hole, _) in waiting {
+            template.leave(hole_name, hole);
         }
-        entries.sort_by_key(|(name, ..)| *name);
+        template
+    }
 
-        let mut pieces = Vec::with_capacity(5);
-        let mut text =
-            String::with_capacity(fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>() + 24);
-        for (at, (name, value, hole)) in entries.into_iter().enumerate() {
-            if at > 0 {
-                text.push('&');
-            }
-            text.push_str(name);
-            text.push('=');
-            match value {
-                Some(value) => text.push_str(value),
-                None => {
-                    pieces.push(Piece::Text(std::mem::take(&mut text)));
-                    pieces.push(hole);
-                }
-            }
+    /// Starts a field: `&` if it is not the first, its name, `=`. Gives where the name starts.
+    fn begin(&mut self, name: &str) -> usize {
+        if !self.text.is_empty() {
+            self.text.push('&');
         }
-        pieces.push(Piece::Text(text));
-        Self { pieces }
+        let at = self.text.len();
+        self.text.push_str(name);
+        self.text.push('=');
+        at
+    }
+
+    /// Starts a field whose value comes later, and notes its place.
+    fn leave(&mut self, name: &str, hole: Hole) {
+        self.begin(name);
+        let at = Some(self.text.len());
+        match hole {
+            Hole::Key => self.key_at = at,
+            Hole::Payload => self.payload_at = at,
+        }
+    }
+
+    /// The plain fields, sorted by name.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|[name, value, end]| (&self.text[*name..value - 1], &self.text[*value..*end]))
     }
 
     /// The whole text. Holds the session key and the payload.
     pub(crate) fn fill(&self, key: &str, payload: &str) -> Zeroizing<String> {
-        let parts = || self.parts(key.as_bytes(), payload.as_bytes());
-        let mut out = Zeroizing::new(String::with_capacity(parts().map(<[u8]>::len).sum()));
-        for piece in &self.pieces {
-            out.push_str(match piece {
-                Piece::Text(text) => text,
-                Piece::Key => key,
-                Piece::Payload => payload,
-            });
-        }
+        let [(first_at, first), (second_at, second)] = self.fillings(key, payload);
+        let mut out = Zeroizing::new(String::with_capacity(self.text.len() + first.len() + second.len()));
+        out.push_str(&self.text[..first_at]);
+        out.push_str(first);
+        out.push_str(&self.text[first_at..second_at]);
+        out.push_str(second);
+        out.push_str(&self.text[second_at..]);
         out
+    }
+
+    /// What goes where, in order; nothing at the end for a hole that is not there.
+    fn fillings<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
+        let place = |at: Option<usize>, content| at.map_or_else(|| (self.text.len(), T::default()), |at| (at, content));
+        let (key, payload) = (place(self.key_at, key), place(self.payload_at, payload));
+        if key.0 < payload.0 { [key, payload] } else { [payload, key] }
     }
 
     /// SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
@@ -146,26 +175,19 @@ impl Template {
     /// The number of compressions does not depend on `payload_len`, which depends on a padding that an attacker must not
     /// learn about: what the text takes less than the longest one, a second hash takes.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
+        let [(first_at, first), (second_at, second)] = self.fillings(key, &padded[..payload_len]);
+        let text = self.text.as_bytes();
         let mut hash = Sha256::new();
-        let mut len = 0;
-        for part in self.parts(key, &padded[..payload_len]) {
+        for part in [&text[..first_at], first, &text[first_at..second_at], second, &text[second_at..]] {
             hash.update(part);
-            len += part.len();
         }
+        let len = text.len() + first.len() + second.len();
         let compressions = |len: usize| (len + 9).div_ceil(64);
         let spare = compressions(len + padded.len() - payload_len) - compressions(len);
         let mut evener = Sha256::new();
         evener.update(&[0u8; 64][..64 * spare.min(1)]);
         std::hint::black_box(&evener);
         hash.finalize().into()
-    }
-
-    fn parts<'a>(&'a self, key: &'a [u8], payload: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.pieces.iter().map(move |piece| match piece {
-            Piece::Text(text) => text.as_bytes(),
-            Piece::Key => key,
-            Piece::Payload => payload,
-        })
     }
 }
 
@@ -191,5 +213,27 @@ mod tests {
         ] {
             assert_eq!(expected, has_second_reading(text, next), "{text} before {next:?}");
         }
+    }
+
+    #[test]
+    fn holes_stand_where_their_names_sort() {
+        let fields = [("aa", "1"), ("partnerId", "2"), ("respCode", "3"), ("zz", "4")];
+        for (kind, holes, expected) in [
+            (Kind::Request, (true, true), "aa=1&bizData=P&partnerId=2&randomKey=K&respCode=3&zz=4"),
+            (Kind::Response, (true, true), "aa=1&partnerId=2&randomKey=K&respCode=3&respData=P&zz=4"),
+            (Kind::Notification, (true, false), "aa=1&content=P&partnerId=2&respCode=3&zz=4"),
+            (Kind::Response, (false, true), "aa=1&partnerId=2&randomKey=K&respCode=3&zz=4"),
+            (Kind::Response, (false, false), "aa=1&partnerId=2&respCode=3&zz=4"),
+        ] {
+            let template = Template::new(kind, &fields, Holes { payload: holes.0, key: holes.1 });
+            assert_eq!(*template.fill("K", "P"), expected);
+            assert!(template.fields().eq(fields), "{expected}");
+            assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
+        }
+        // Holes before all fields, and after.
+        let template = Template::new(Kind::Response, &[("randomKex", "1")], Holes { payload: true, key: true });
+        assert_eq!(*template.fill("K", "P"), "randomKex=1&randomKey=K&respData=P");
+        let template = Template::new(Kind::Request, &[("zz", "1")], Holes { payload: true, key: true });
+        assert_eq!(*template.fill("K", "P"), "bizData=P&randomKey=K&zz=1");
     }
 }

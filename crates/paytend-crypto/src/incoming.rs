@@ -13,8 +13,6 @@ use crate::wire::{self, Value};
 /// A document that keeps all the rules that need no key, taken apart.
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
-    /// Non-empty plain fields, sorted by name.
-    pub(crate) fields: Vec<(String, String)>,
     pub(crate) template: Template,
     /// The text without the payload, for a payload that may turn out to be empty: one block of ciphertext can be all padding.
     pub(crate) bare_template: Option<Template>,
@@ -83,8 +81,7 @@ impl Incoming {
         let template = Template::new(kind, &plain, holes);
         let maybe_empty = holes.payload && payload.len() == BLOCK;
         let bare_template = maybe_empty.then(|| Template::new(kind, &plain, Holes { payload: false, ..holes }));
-        let fields = plain.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Self { kind, fields, template, bare_template, random_key, payload, signature })
+        Ok(Self { kind, template, bare_template, random_key, payload, signature })
     }
 }
 

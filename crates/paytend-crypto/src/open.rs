@@ -12,6 +12,7 @@
 //! 7. only for an authentic message: UTF-8, JSON, types.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::DeserializeOwned;
@@ -25,6 +26,7 @@ use crate::error::{KeyError, PayloadProblem};
 use crate::incoming::Incoming;
 use crate::keyring::DecryptionKey;
 use crate::message::{Expected, Kind};
+use crate::rsa::RsaPublic;
 use crate::{Error, Fingerprint, Keyring, pkcs1v15, wire};
 
 impl Keyring {
@@ -57,14 +59,13 @@ impl Keyring {
         }
         let mut incoming = Incoming::read(document, expected)?;
         let mut encrypted = std::mem::take(&mut incoming.payload);
-        let verifiers: Vec<_> =
-            keys.verification.iter().filter(|key| key.public_key().admits(&incoming.signature)).collect();
-        if verifiers.is_empty() {
+        let fits = |key: &&Arc<dyn RsaPublic>| key.public_key().admits(&incoming.signature);
+        if !keys.verification.iter().any(|key| fits(&key)) {
             return Err(Error::NotAuthentic);
         }
         let verified_by = |digest: &[u8; 32]| {
-            // Every key is asked, whichever says yes.
-            verifiers.iter().fold(None, |found, key| {
+            // Every key that can fit is asked, whichever says yes.
+            keys.verification.iter().filter(fits).fold(None, |found, key| {
                 let valid = key.verify_sha256(digest, &incoming.signature);
                 if valid { Some(key.public_key().fingerprint()) } else { found }
             })
@@ -73,23 +74,22 @@ impl Keyring {
         let Some(random_key) = &incoming.random_key else {
             // No payload either, so there is nothing to decrypt.
             let verified_by = verified_by(&incoming.template.digest(&[], &[], 0)).ok_or(Error::NotAuthentic)?;
-            return Ok(incoming.opened(String::new(), Zeroizing::default(), verified_by, None));
+            return Ok(incoming.opened(String::new(), SessionKey::default(), verified_by, None));
         };
         if keys.decryption.is_empty() {
             return Err(KeyError::Absent("decrypt").into());
         }
-        let fitting: Vec<_> = keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)).collect();
-        for (at, key) in fitting.iter().enumerate() {
+        let mut fitting = keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)).peekable();
+        while let Some(key) = fitting.next() {
             // Decrypted in place; only a key that another one may follow works on a copy.
-            let last = at + 1 == fitting.len();
-            let payload = if last { std::mem::take(&mut encrypted) } else { encrypted.clone() };
+            let payload = if fitting.peek().is_none() { std::mem::take(&mut encrypted) } else { encrypted.clone() };
             let attempt = decrypt(key, keys.session_key_length, random_key, payload)?;
             let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
             // The one place where the outcome shows.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
                 let decrypted_by = key.key.public_key().fingerprint();
-                let (payload, session_key) = attempt.into_texts()?;
+                let (payload, session_key) = attempt.into_parts()?;
                 return Ok(incoming.opened(payload, session_key, verified_by, Some(decrypted_by)));
             }
         }
@@ -166,15 +166,14 @@ impl Attempt {
     }
 
     /// Step 7: payload and session key as text, for an authentic message.
-    fn into_texts(mut self) -> Result<(String, Zeroizing<String>), PayloadProblem> {
+    fn into_parts(mut self) -> Result<(String, SessionKey), PayloadProblem> {
         let mut bytes = std::mem::take(&mut *self.padded);
         bytes.truncate(self.payload_len);
         let payload = String::from_utf8(bytes).map_err(|_| PayloadProblem::NotUtf8)?;
         if !payload.is_empty() {
             wire::check_object(&payload)?;
         }
-        let session_key = String::from_utf8_lossy(&self.session_key[..self.chars]).into_owned();
-        Ok((payload, Zeroizing::new(session_key)))
+        Ok((payload, SessionKey { bytes: self.session_key, chars: self.chars }))
     }
 }
 
@@ -182,23 +181,29 @@ impl Incoming {
     fn opened(
         self,
         payload: String,
-        session_key: Zeroizing<String>,
+        session_key: SessionKey,
         verified_by: Fingerprint,
         decrypted_by: Option<Fingerprint>,
     ) -> Opened {
         // The text that was signed is the one without the payload if the payload is empty.
         let template = self.bare_template.filter(|_| payload.is_empty()).unwrap_or(self.template);
-        Opened { kind: self.kind, fields: self.fields, template, payload, session_key, verified_by, decrypted_by }
+        Opened { kind: self.kind, template, payload, session_key, verified_by, decrypted_by }
     }
+}
+
+/// A session key's characters.
+#[derive(Default)]
+struct SessionKey {
+    bytes: Zeroizing<[u8; 32]>,
+    chars: usize,
 }
 
 /// A message that was decrypted and verified. It cannot be made in any other way.
 pub struct Opened {
     kind: Kind,
-    fields: Vec<(String, String)>,
     template: Template,
     payload: String,
-    session_key: Zeroizing<String>,
+    session_key: SessionKey,
     verified_by: Fingerprint,
     decrypted_by: Option<Fingerprint>,
 }
@@ -216,7 +221,7 @@ impl Opened {
 
     /// The signed top-level fields that are not empty, sorted by name; without payload, `randomKey` and `signature`.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.template.fields()
     }
 
     /// The payload exactly as it was signed: one JSON object, or empty if there is none.
@@ -238,12 +243,13 @@ impl Opened {
 
     /// The signed text. Secret: it holds the session key and the payload.
     pub fn canonical(&self) -> Zeroizing<String> {
-        self.template.fill(&self.session_key, &self.payload)
+        self.template.fill(self.session_key(), &self.payload)
     }
 
     /// The session key's characters, empty if the message had no `randomKey`. Secret.
     pub fn session_key(&self) -> &str {
-        &self.session_key
+        // All of it is base64: opening has checked.
+        std::str::from_utf8(&self.session_key.bytes[..self.session_key.chars]).unwrap_or_default()
     }
 
     /// The key that the signature is by.

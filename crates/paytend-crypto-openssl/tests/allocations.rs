@@ -1,0 +1,58 @@
+//! How much memory sealing and opening take. By itself in this file, because the counting is the whole program's.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, rustcrypto};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+const PARTNER_ID: &str = "888666000100260";
+
+fn payload(bytes: usize) -> String {
+    format!(r#"{{"fileContent":"{}"}}"#, "x".repeat(bytes - 18))
+}
+
+/// Number of allocations, and the most bytes that were held at once beyond those held before (or more: an earlier peak counts,
+/// if it was higher).
+fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
+    let before = dhat::HeapStats::get();
+    let result = work();
+    let after = dhat::HeapStats::get();
+    (after.total_blocks - before.total_blocks, after.max_bytes.saturating_sub(before.curr_bytes), result)
+}
+
+#[test]
+fn opening_and_sealing_stay_in_their_budgets() {
+    let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+    let ring = |own: usize, peer: usize| {
+        Keyring::builder()
+            .own_key(paytend_crypto_openssl::private(&keys[own]).unwrap())
+            .peer_key(paytend_crypto_openssl::public(keys[peer].public_key()).unwrap())
+            .build()
+            .unwrap()
+    };
+    let (sender, receiver) = (ring(0, 1), ring(1, 0));
+    let fields = Fields::notification(PARTNER_ID, "2");
+    let expected = Expected::notification(PARTNER_ID).max_bytes(4 << 20);
+    let small = payload(400);
+    let large = payload(1 << 20);
+    let seal = |text: &str| sender.seal(&Outgoing::new(&fields).payload(text)).unwrap().into_document();
+    let documents = [seal(&small), seal(&large)];
+
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let (blocks, _, opened) = cost(|| receiver.open(documents[0].as_bytes(), &expected).unwrap());
+    assert_eq!(opened.payload_text(), small);
+    println!("opening 400 B: {blocks} allocations");
+    assert!(blocks <= 12, "{blocks} allocations to open 400 B");
+
+    let (_, peak, opened) = cost(|| receiver.open(documents[1].as_bytes(), &expected).unwrap());
+    assert_eq!(opened.payload_text(), large);
+    println!("opening 1 MiB: {peak} bytes at most");
+    assert!(peak * 2 <= large.len() * 7, "{peak} bytes to open 1 MiB");
+    drop(opened);
+
+    let (_, peak, document) = cost(|| seal(&large));
+    println!("sealing 1 MiB: {peak} bytes at most");
+    assert!(document.len() > large.len() && peak * 2 <= large.len() * 7, "{peak} bytes to seal 1 MiB");
+}
