@@ -54,7 +54,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(arguments: &[&str]) -> Result<(), String> {
-    shell::cargo(["run", "--release", "--locked", "-p", "paytend-bench", "--"]).args(arguments).run()
+    let rustc = shell::output("rustc", &["--version"]).unwrap_or_default();
+    let bench = ["run", "--release", "--locked", "-p", "paytend-bench", "--"];
+    shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).run()
 }
 
 /// Further arguments go to the benchmark: `--rounds=N`.

@@ -9,6 +9,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
+/// What a program prints, if it runs and succeeds.
+pub(crate) fn output(name: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(name).args(arguments).current_dir(root()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// A program to run in the workspace's root.
 pub(crate) struct Program(Command);
 

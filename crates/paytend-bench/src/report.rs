@@ -99,13 +99,23 @@ impl Report {
              Written by `cargo xtask bench`. Each backend as a share of libcrypto used directly, with everything parsed once and no\n\
              checks; 1.000 is as fast. All contestants run in one process, in batches that are shuffled; medians of nine rounds of\n\
              the thread's processor time. Only the ratios mean anything, and only within one run.\n\n\
-             Machine: {} processors, {}; {}; `rsa` 0.10.0-rc.20.\n\n{}",
+             Machine: {} processors, {}, {}. Versions: {}; {}; `rsa` 0.10.0-rc.20.\n\n{}",
             std::thread::available_parallelism().map_or(1, usize::from),
             std::env::consts::ARCH,
+            processor(),
+            std::env::var("BENCH_RUSTC").unwrap_or_else(|_| "rustc of an unknown version".into()),
             openssl::version::version(),
             self.table()
         )
     }
+}
+
+/// The processor's name, where the system says it.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let name = name.trim_start_matches(['\t', ' ', ':']).trim();
+    if name.is_empty() { "processor unknown".into() } else { name.to_owned() }
 }
 
 fn decimal(thousandths: u128) -> String {

@@ -16,9 +16,9 @@ pub trait Operation: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + '
     const INFO: OperationInfo;
 }
 
-/// The description of an [`Operation`].
+/// The description of an [`Operation`]. Its fields are public, so that an operation that this crate does not have can be described
+/// too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct OperationInfo {
     /// A short unique name in camelCase, such as `getTopupResult`: the last part of the path.
     pub name: &'static str,
