@@ -1,6 +1,7 @@
 //! `package`: every publishable crate as crates.io would get it, built from its package.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -13,10 +14,32 @@ pub(crate) fn run() -> Result<(), String> {
         complete(package)?;
     }
     let names: Vec<&str> = order.iter().map(|package| package.name.as_str()).collect();
+    forget_earlier_packages(&order)?;
     println!("in dependency order: {}", names.join(", "));
     // One call: cargo builds each from its package, with those before it taken from theirs.
     let selected = names.iter().flat_map(|name| ["-p", name]);
     cargo(["package", "--locked", "--allow-dirty"]).args(selected).run()
+}
+
+/// Removes what cargo has unpacked of our packages when they were last built here. It unpacks a version once, and would build
+/// today's crates against yesterday's.
+fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
+    let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
+    for source in sources.flatten() {
+        // Packages on this disk have no host before the dash.
+        if !source.file_name().to_string_lossy().starts_with('-') {
+            continue;
+        }
+        for package in packages {
+            let unpacked = source.path().join(format!("{}-{}", package.name, package.version));
+            if unpacked.is_dir() {
+                std::fs::remove_dir_all(&unpacked).map_err(|e| format!("{}: {e}", unpacked.display()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Publishable packages, each after those it depends on.
