@@ -35,6 +35,7 @@ fn every_step_of_the_demo_holds() {
             "done",
         ]
     );
+    assert!(ran.stdout.lines().last().unwrap().starts_with(r#"{"step":"done","ok":true,"#), "{}", ran.stdout);
     // What was on the wire, and what was inside.
     let topup = &steps[7];
     assert!(topup["request"]["bizData"].as_str().unwrap().len() > 50);
