@@ -7,3 +7,4 @@ mod outcomes;
 mod own_operation;
 mod requests;
 mod server;
+mod vectors;

@@ -1,0 +1,50 @@
+//! Every response of the vectors, as the client reads it.
+
+use paytend_client::{Client, Environment, Outcome, RawAnswer};
+use paytend_crypto::{Keyring, PrivateKey};
+use paytend_model::iban::VerifyMobileNumber;
+use paytend_vectors::PARTNER_ID;
+
+fn client(own: &str, peer: &str) -> Client {
+    let keys = paytend_vectors::keys();
+    let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
+    let keyring = Keyring::from_keys(&key(own), key(peer).public_key()).unwrap();
+    Client::builder(Environment::Sandbox, PARTNER_ID, keyring).build().unwrap()
+}
+
+/// An operation without data of its own: whatever the answer holds is kept.
+fn operation() -> VerifyMobileNumber {
+    VerifyMobileNumber::new("8613261402222".into(), "1".into())
+}
+
+#[test]
+fn responses_are_read_as_what_they_are() {
+    let (mut taken, mut rejected) = (0, 0);
+    for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "respData") {
+        let client = client(&case.receiver, &case.sender);
+        let prepared = client.prepare(&operation()).unwrap();
+        match client.open(&prepared, &RawAnswer::new(200, case.wire.into_bytes())) {
+            Ok(answer) => {
+                assert_eq!(answer.opened().payload_text(), case.payload, "{}", case.name);
+                assert!(case.canonical.contains("respCode=00&"), "{}", case.name);
+                taken += 1;
+            }
+            Err(error) => {
+                assert_eq!((error.outcome(), error.is_authenticated()), (Outcome::Rejected, true), "{}", case.name);
+                assert!(!case.canonical.contains("respCode=00&"), "{}", case.name);
+                rejected += 1;
+            }
+        }
+    }
+    assert!(taken >= 8 && rejected >= 2, "{taken} taken, {rejected} rejected");
+}
+
+#[test]
+fn nothing_to_refuse_is_a_success_or_an_authentic_rejection() {
+    let client = client("partner", "paytend");
+    let prepared = client.prepare(&operation()).unwrap();
+    for case in paytend_vectors::refuse() {
+        let error = client.open(&prepared, &RawAnswer::new(200, case.document)).expect_err(&case.name);
+        assert_eq!((error.outcome(), error.is_authenticated()), (Outcome::Unknown, false), "{}", case.name);
+    }
+}
