@@ -49,11 +49,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring).build()?;
-    client.send(&SetCallbackUrl::new("2".into(), url)).await?;
+    client.send(&SetCallbackUrl::new("2".into(), url.into())).await?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
     println!("acknowledged: {}", delivery.acknowledged());
     if let Some(Notification::Baas(BaasNotification::FundDeposit(deposit))) = stored.recv().await {
-        println!("{} {} arrived", deposit.amount.ok_or("no amount")?, deposit.currency.unwrap_or_default());
+        println!("{} {} arrived", deposit.amount.ok_or("no amount")?, deposit.currency.ok_or("no currency")?);
     }
     Ok(())
 }

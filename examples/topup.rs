@@ -27,12 +27,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ => {
                 println!("nobody knows yet ({error}), so we ask, with the same order number");
                 let result = client.send(&QueryTopupResult::new(topup.order_no.clone())).await?;
-                println!("its state is {}", result.status.as_deref().unwrap_or("unknown"));
+                println!("its state is {}", result.status.as_ref().map_or("unknown", |status| status.as_str()));
             }
         },
     }
 
     let balance = client.send(&QueryCardBalance::new(sandbox.card_id().into())).await?;
-    println!("the card has {} {}", balance.balance.ok_or("no balance")?, balance.currency.unwrap_or_default());
+    println!("the card has {} {}", balance.balance.ok_or("no balance")?, balance.currency.ok_or("no currency")?);
     Ok(())
 }

@@ -5,24 +5,36 @@
 //!
 //! One struct in the file of its area, declared with the crate's `payload!` macro, an `impl Operation` below it, and its
 //! name in [`operations`]'s list (a test fails without). The client sends it, the sandbox finds its path, the command line
-//! lists it from that one definition.
+//! lists it and the OpenAPI file describes it from that one definition.
 
 #[macro_use]
 mod payload;
 
-mod amount;
-mod base64_text;
 mod notification;
 mod operation;
+mod registry;
+#[cfg(feature = "schema")]
+mod schema;
+mod validate;
+mod value;
 
+pub mod documents;
+pub mod envelope;
 pub mod funding;
 pub mod iban;
 pub mod issuing;
+pub mod lifecycle;
+#[cfg(feature = "schema")]
+pub mod openapi;
+pub mod payby;
+pub mod payermax;
 
-pub use amount::{Amount, AmountError};
-pub use base64_text::Base64Text;
-pub use notification::{BaasNotification, IssuingNotification, Notification, RawNotification};
-pub use operation::{
-    NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source, operations,
+pub use notification::{BaasNotification, IssuingNotification, Notification, NotificationInfo, RawNotification};
+pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
+pub use payload::{Description, Extra, Field, Payload, Problem};
+pub use registry::{BadRequest, NoSuchOperation, OperationEntry, operation, operations};
+pub use validate::{Invalid, Report, Rule, Validate, Violation};
+pub use value::{
+    Amount, AmountError, Base64Text, CardId, Code, Count, CountryCode, Currency, Date, FileContent, Gender, HashedText,
+    HolderId, IdType, Json, MAX_FILE_BYTES, OrderNo, PartnerId, Personal, RequestId, TransactionId, UserId,
 };
-pub use payload::Extra;

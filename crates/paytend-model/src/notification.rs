@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 
 use crate::Product;
-use crate::iban::IbanTransaction;
+use crate::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
+use crate::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
+use crate::payload::{Description, Problem};
+use crate::value::FieldType;
 
 /// A notification of one of Paytend's products.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,22 +20,121 @@ pub enum Notification {
     Issuing(IssuingNotification),
 }
 
-/// A notification of BaaS Core, Funding or Payout.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum BaasNotification {
-    /// `notifyType` 2: money has arrived on an account.
-    FundDeposit(Box<IbanTransaction>),
-    /// A type that this crate has no content for, or a content of another shape than documented. Nothing of it is lost.
-    Other(RawNotification),
+/// Declares the notifications of a product: an enum, its numbers, reading and writing.
+macro_rules! notifications {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident of $product:ident {
+            $($(#[$vabout:meta])* $variant:ident($content:ty) = $notify_type:literal, $title:literal, $object:expr;)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(
+                #[doc = concat!("`notifyType` ", $notify_type, ", ", $title, ":")]
+                $(#[$vabout])*
+                $variant(Box<$content>),
+            )+
+            /// A type that this crate does not know, or a content of another shape than its type's. Nothing of it is lost.
+            Unknown(RawNotification),
+        }
+
+        impl $name {
+            /// The kinds that are documented.
+            pub const KINDS: &'static [NotificationInfo] = &[$(NotificationInfo {
+                product: Product::$product,
+                notify_type: $notify_type,
+                title: $title,
+                object: $object,
+                content: Description::of::<$content>(),
+                #[cfg(feature = "schema")]
+                schema: |generator| (<$content>::schema(generator), <$content>::example()),
+            }),+];
+
+            fn read(notify_type: &str, content: &str) -> Self {
+                match notify_type {
+                    $($notify_type => match <$content>::read(content) {
+                        Ok(typed) => Self::$variant(Box::new(typed)),
+                        Err(problem) => Self::Unknown(RawNotification::new(notify_type, content, Some(problem))),
+                    },)+
+                    _ => Self::Unknown(RawNotification::new(notify_type, content, None)),
+                }
+            }
+
+            /// The `notifyType`.
+            pub fn notify_type(&self) -> &str {
+                match self {
+                    $(Self::$variant(_) => $notify_type,)+
+                    Self::Unknown(raw) => &raw.notify_type,
+                }
+            }
+
+            /// The content's JSON text: that of an unknown one as it came; of the others an equal one.
+            ///
+            /// # Errors
+            /// When it cannot be written as JSON, which no content of this crate is known to do.
+            pub fn content(&self) -> Result<String, serde_json::Error> {
+                match self {
+                    $(Self::$variant(typed) => text(typed),)+
+                    Self::Unknown(raw) => Ok(raw.content.clone()),
+                }
+            }
+        }
+    };
 }
 
-/// A notification of Issuing Cards.
-#[derive(Clone, Debug, PartialEq)]
+fn text(content: &impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string(content)
+}
+
+notifications! {
+    /// A notification of BaaS Core, Funding or Payout, which share a callback URL.
+    pub enum BaasNotification of Baas {
+        /// an account is open.
+        AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount");
+        /// money has arrived on an account.
+        FundDeposit(IbanTransaction) = "2", "Fund deposit notification", Some("IBANTransaction");
+        /// the audit's state or the user's has changed.
+        UserStatusChange(UserStatusChange) = "3", "User status change notification", Some("AccountStatusChangeNotification_Context");
+        /// a payment of the Payout API has failed; the content is not documented.
+        PaymentFailure(PaymentFailure) = "4", "Payment failure notification", None;
+        /// a junior user has paid to become a standard user.
+        UserUpgrade(UserUpgrade) = "6", "User upgrade notification", Some("AccountUpgradeNotification_Content");
+        /// a transaction has triggered a transfer order.
+        TransferOrder(TransferOrder) = "8", "Transfer order notification", Some("TransferOrderNotification_Context");
+    }
+}
+
+notifications! {
+    /// A notification of Issuing Cards.
+    pub enum IssuingNotification of Issuing {
+        /// a settlement or an authorization has happened on a card.
+        CardTransaction(TransactionNotification) = "1", "Card transaction notification", Some("TransactionNotification");
+        /// the review of a cardholder is completed.
+        CardholderAudit(CardHolderResult) = "2", "Cardholder audit result notification", Some("CardHolderResult");
+        /// cards that were applied for are approved.
+        ApplyCardResult(CardApplyResponse) = "3", "Apply card result notification", Some("CardApplyResponse");
+    }
+}
+
+/// The description of a kind of notification.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum IssuingNotification {
-    /// A type that this crate has no content for, or a content of another shape than documented. Nothing of it is lost.
-    Other(RawNotification),
+pub struct NotificationInfo {
+    /// The product.
+    pub product: Product,
+    /// The `notifyType`, which means something else in the other product.
+    pub notify_type: &'static str,
+    /// The documentation's name.
+    pub title: &'static str,
+    /// The documentation's name of the content's object.
+    pub object: Option<&'static str>,
+    /// The content's fields.
+    pub content: Description,
+    #[cfg(feature = "schema")]
+    pub(crate) schema: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, Option<serde_json::Value>),
 }
 
 /// A notification as it came.
@@ -43,9 +145,14 @@ pub struct RawNotification {
     pub notify_type: String,
     /// The content's JSON text, as received; empty if there was none.
     pub content: String,
-    /// Why the content could not be read as the type that its `notifyType` documents; `None` for an unknown `notifyType`. Names
-    /// a field at most, never a value.
-    pub problem: Option<String>,
+    /// Why the content could not be read as the type that its `notifyType` documents; `None` for an unknown `notifyType`.
+    pub problem: Option<Problem>,
+}
+
+impl RawNotification {
+    fn new(notify_type: &str, content: &str, problem: Option<Problem>) -> Self {
+        Self { notify_type: notify_type.to_owned(), content: content.to_owned(), problem }
+    }
 }
 
 impl fmt::Debug for RawNotification {
@@ -68,28 +175,49 @@ impl Notification {
     /// assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
     /// ```
     pub fn read(product: Product, notify_type: &str, content: &str) -> Self {
-        match (product, notify_type) {
-            (Product::Baas, "2") => Self::Baas(match typed(notify_type, content) {
-                Ok(transaction) => BaasNotification::FundDeposit(Box::new(transaction)),
-                Err(raw) => BaasNotification::Other(raw),
-            }),
-            (Product::Baas, _) => Self::Baas(BaasNotification::Other(RawNotification::unknown(notify_type, content))),
-            (Product::Issuing, _) => {
-                Self::Issuing(IssuingNotification::Other(RawNotification::unknown(notify_type, content)))
-            }
+        match product {
+            Product::Baas => Self::Baas(BaasNotification::read(notify_type, content)),
+            Product::Issuing => Self::Issuing(IssuingNotification::read(notify_type, content)),
         }
     }
-}
 
-impl RawNotification {
-    fn unknown(notify_type: &str, content: &str) -> Self {
-        Self { notify_type: notify_type.to_owned(), content: content.to_owned(), problem: None }
+    /// The kinds that are documented, of both products.
+    pub fn kinds() -> impl Iterator<Item = &'static NotificationInfo> {
+        BaasNotification::KINDS.iter().chain(IssuingNotification::KINDS)
     }
-}
 
-fn typed<T: DeserializeOwned>(notify_type: &str, content: &str) -> Result<T, RawNotification> {
-    serde_json::from_str(content).map_err(|error| RawNotification {
-        problem: Some(error.to_string()),
-        ..RawNotification::unknown(notify_type, content)
-    })
+    /// The product.
+    pub fn product(&self) -> Product {
+        match self {
+            Self::Baas(_) => Product::Baas,
+            Self::Issuing(_) => Product::Issuing,
+        }
+    }
+
+    /// The `notifyType`.
+    pub fn notify_type(&self) -> &str {
+        match self {
+            Self::Baas(notification) => notification.notify_type(),
+            Self::Issuing(notification) => notification.notify_type(),
+        }
+    }
+
+    /// The content's JSON text.
+    ///
+    /// # Errors
+    /// As [`BaasNotification::content`].
+    pub fn content(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Baas(notification) => notification.content(),
+            Self::Issuing(notification) => notification.content(),
+        }
+    }
+
+    /// The notification as it came, if it is one that could not be read as a documented type.
+    pub fn unknown(&self) -> Option<&RawNotification> {
+        match self {
+            Self::Baas(BaasNotification::Unknown(raw)) | Self::Issuing(IssuingNotification::Unknown(raw)) => Some(raw),
+            _ => None,
+        }
+    }
 }

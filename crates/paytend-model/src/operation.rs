@@ -5,10 +5,12 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{funding, iban, issuing};
+use crate::validate::Validate;
 
 /// One API call. Its value is the request's business data (`bizData`); the client sends it, the sandbox answers it.
-pub trait Operation: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
+///
+/// An operation that this crate does not have is a type with `Serialize` and `Deserialize`, an empty `impl Validate`, and this.
+pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
     /// The response's business data (`respData`); [`NoData`] where there is none.
     type Response: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static;
 
@@ -16,11 +18,11 @@ pub trait Operation: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + '
     const INFO: OperationInfo;
 }
 
-/// The description of an [`Operation`]. Its fields are public, so that an operation that this crate does not have can be described
-/// too.
+/// The description of an [`Operation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OperationInfo {
-    /// A short unique name in camelCase, such as `getTopupResult`: the last part of the path.
+    /// A short name in camelCase, such as `getTopupResult`: the last part of the path. Unique within the product.
     pub name: &'static str,
     /// The documentation's name, such as "Query topup result".
     pub title: &'static str,
@@ -32,10 +34,93 @@ pub struct OperationInfo {
     pub kind: OperationKind,
     /// What becomes of the payload.
     pub payload: PayloadRule,
-    /// Where to read about it: document and section.
+    /// The largest file it takes, in bytes before base64.
+    pub max_file_bytes: Option<usize>,
+    /// The documentation's name of the request's object, such as `Topup_BizData`.
+    pub request_object: Option<&'static str>,
+    /// The documentation's name of the response's object, such as `TopupResponse`.
+    pub response_object: Option<&'static str>,
+    /// Where to read about it: document and section. The title is the heading.
     pub documentation: &'static str,
     /// How sure we are.
     pub provenance: Provenance,
+}
+
+impl OperationInfo {
+    /// An operation with a signed payload, of which nothing is documented but what further calls say.
+    ///
+    /// ```
+    /// use paytend_model::{OperationInfo, OperationKind, Product};
+    /// const INFO: OperationInfo =
+    ///     OperationInfo::new(Product::Issuing, OperationKind::Query, "Query card limits", "/issuing/card/getCardLimits");
+    /// assert_eq!(INFO.name, "getCardLimits");
+    /// ```
+    pub const fn new(product: Product, kind: OperationKind, title: &'static str, path: &'static str) -> Self {
+        Self {
+            name: last_part(path),
+            title,
+            product,
+            path,
+            kind,
+            payload: PayloadRule::Signed,
+            max_file_bytes: None,
+            request_object: None,
+            response_object: None,
+            documentation: "",
+            provenance: Provenance {
+                operation: Source::Inferred,
+                path: Source::Inferred,
+                request: Source::Inferred,
+                response: Source::Inferred,
+            },
+        }
+    }
+
+    /// Sets where it is documented.
+    #[must_use]
+    pub const fn documented(self, documentation: &'static str) -> Self {
+        Self { documentation, ..self }
+    }
+
+    /// Sets the documentation's name of the request's object.
+    #[must_use]
+    pub const fn takes(self, object: &'static str) -> Self {
+        Self { request_object: Some(object), ..self }
+    }
+
+    /// Sets the documentation's name of the response's object.
+    #[must_use]
+    pub const fn gives(self, object: &'static str) -> Self {
+        Self { response_object: Some(object), ..self }
+    }
+
+    /// Sets what becomes of the payload.
+    #[must_use]
+    pub const fn payload(self, payload: PayloadRule) -> Self {
+        Self { payload, ..self }
+    }
+
+    /// Sets the largest file it takes, in bytes before base64.
+    #[must_use]
+    pub const fn files_up_to(self, bytes: usize) -> Self {
+        Self { max_file_bytes: Some(bytes), ..self }
+    }
+
+    /// Sets how sure we are.
+    #[must_use]
+    pub const fn sure(self, provenance: Provenance) -> Self {
+        Self { provenance, ..self }
+    }
+}
+
+/// What follows the last `/`.
+const fn last_part(path: &'static str) -> &'static str {
+    let bytes = path.as_bytes();
+    let mut start = bytes.len();
+    while start > 0 && bytes[start - 1] != b'/' {
+        start -= 1;
+    }
+    path.split_at(start).1
 }
 
 /// Paytend's products. They number their notifications independently, so a `notifyType` means nothing without one.
@@ -48,6 +133,22 @@ pub enum Product {
     Issuing,
 }
 
+impl Product {
+    /// The name in lower case: `baas`, `issuing`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Baas => "baas",
+            Self::Issuing => "issuing",
+        }
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Whether an operation changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
@@ -55,6 +156,15 @@ pub enum OperationKind {
     Query,
     /// Changes state, possibly moves money: never to be sent again blindly.
     Mutation,
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+        })
+    }
 }
 
 /// What becomes of an operation's payload.
@@ -66,6 +176,16 @@ pub enum PayloadRule {
     Unsigned,
     /// There is none: `bizData` is sent empty.
     None,
+}
+
+impl fmt::Display for PayloadRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Signed => "signed",
+            Self::Unsigned => "unsigned",
+            Self::None => "none",
+        })
+    }
 }
 
 /// How sure we are of the parts of an operation.
@@ -94,7 +214,7 @@ pub enum Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Documented => "documented",
             Self::Seen => "seen",
             Self::Inferred => "inferred",
@@ -104,7 +224,7 @@ impl fmt::Display for Source {
 
 payload! {
     /// A response without business data. What it holds nevertheless is kept.
-    pub struct NoData {
+    pub struct NoData: Documented {
         required {}
         optional {}
     }
@@ -113,59 +233,5 @@ payload! {
 impl Default for NoData {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// All operations that this crate has types for.
-pub fn operations() -> &'static [&'static OperationInfo] {
-    const ALL: &[&OperationInfo] = &[
-        &issuing::QueryPartnerBalance::INFO,
-        &issuing::CreateCardholder::INFO,
-        &issuing::QueryCardBalance::INFO,
-        &issuing::Topup::INFO,
-        &issuing::QueryTopupResult::INFO,
-        &iban::VerifyMobileNumber::INFO,
-        &funding::SetCallbackUrl::INFO,
-    ];
-    ALL
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::path::Path;
-
-    use super::*;
-
-    /// Counts `impl Operation for` in the sources, so that an operation that is missing from the list is noticed.
-    fn implementations(folder: &Path) -> usize {
-        std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .map(|path| {
-                if path.is_dir() {
-                    return implementations(&path);
-                }
-                let text = std::fs::read_to_string(&path).unwrap();
-                text.lines().filter(|line| line.starts_with("impl Operation for ")).count()
-            })
-            .sum()
-    }
-
-    #[test]
-    fn every_operation_is_listed_once() {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        assert_eq!(operations().len(), implementations(&sources));
-        let names: HashSet<_> = operations().iter().map(|info| info.name).collect();
-        let paths: HashSet<_> = operations().iter().map(|info| info.path).collect();
-        assert_eq!((names.len(), paths.len()), (operations().len(), operations().len()));
-    }
-
-    #[test]
-    fn a_name_is_the_last_part_of_its_path() {
-        for info in operations() {
-            assert_eq!(info.path.rsplit('/').next(), Some(info.name), "{info:?}");
-            assert!(info.path.starts_with('/'), "{info:?}");
-        }
     }
 }

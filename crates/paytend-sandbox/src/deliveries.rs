@@ -4,8 +4,8 @@ use std::fmt;
 
 use http::header;
 use paytend_crypto::{Fields, Outgoing};
-use paytend_model::Amount;
 use paytend_model::iban::IbanTransaction;
+use paytend_model::{Amount, Code, Currency, Personal};
 use serde::Deserialize;
 
 use crate::Sandbox;
@@ -14,31 +14,31 @@ use crate::Sandbox;
 #[derive(Clone, Debug)]
 pub struct Deposit {
     amount: Amount,
-    currency: String,
-    reference: Option<String>,
+    currency: Currency,
+    reference: Option<Personal>,
 }
 
 impl Deposit {
     /// So much, in major units of `currency`.
     pub fn new(amount: Amount, currency: &str) -> Self {
-        Self { amount, currency: currency.to_owned(), reference: None }
+        Self { amount, currency: currency.into(), reference: None }
     }
 
     /// The payer's reference.
     #[must_use]
     pub fn reference(mut self, text: &str) -> Self {
-        self.reference = Some(text.to_owned());
+        self.reference = Some(text.into());
         self
     }
 
     fn into_transaction(self, number: u64) -> IbanTransaction {
         let mut transaction = IbanTransaction::new();
-        transaction.transaction_id = Some(format!("T{number:012}"));
-        transaction.order_no = Some(format!("F{number:012}"));
+        transaction.transaction_id = Some(format!("T{number:012}").into());
+        transaction.order_no = Some(format!("F{number:012}").into());
         transaction.account_num = Some("LT463570021000000451".into());
-        transaction.trade_type = Some(1);
-        transaction.trade_status = Some(2);
-        transaction.payment_type = Some(3);
+        transaction.trade_type = Some(Code::number(1));
+        transaction.trade_status = Some(Code::number(2));
+        transaction.payment_type = Some(Code::number(3));
         transaction.currency = Some(self.currency.clone());
         transaction.amount = Some(self.amount.clone().into_number());
         transaction.counterparty_account_name = Some("Example GmbH".into());

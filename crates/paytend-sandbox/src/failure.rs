@@ -16,6 +16,8 @@ pub enum Failure {
     BadData,
     /// `S006`: this `requestId` was used before.
     DuplicateRequest,
+    /// `S007`: the sandbox does not serve this operation yet.
+    NotServed,
     /// `S101`: no such card.
     UnknownCard,
     /// `S102`: no such order.
@@ -34,13 +36,14 @@ pub enum Failure {
 
 impl Failure {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::UnknownPartner,
         Self::NotAuthentic,
         Self::UnknownPath,
         Self::BadData,
         Self::DuplicateRequest,
+        Self::NotServed,
         Self::UnknownCard,
         Self::UnknownOrder,
         Self::DuplicateOrder,
@@ -68,6 +71,7 @@ impl Failure {
             Self::UnknownPath => ("S004", "unknown path"),
             Self::BadData => ("S005", "bizData is absent or has another shape than this operation's"),
             Self::DuplicateRequest => ("S006", "requestId was used before"),
+            Self::NotServed => ("S007", "the sandbox does not serve this operation yet"),
             Self::UnknownCard => ("S101", "unknown card"),
             Self::UnknownOrder => ("S102", "unknown order"),
             Self::DuplicateOrder => ("S103", "orderNo was used before"),

@@ -38,7 +38,7 @@ fn answer(core: &Core, path: &str, body: &[u8]) -> Result<String, Error> {
         Err(_) => return Ok(unsigned(Failure::Malformed)),
     };
     let Some(partner) = core.partner(&partner_id) else { return Ok(unsigned(Failure::UnknownPartner)) };
-    let operation = operations().iter().find(|info| info.path == path).copied();
+    let operation = operations().iter().map(|entry| entry.info).find(|info| info.path == path);
     let mut expected = Expected::request(partner_id);
     if operation.is_some_and(|info| info.payload == PayloadRule::Unsigned) {
         expected = expected.unsigned_payload();

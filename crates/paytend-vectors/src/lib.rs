@@ -116,6 +116,56 @@ pub struct BlocksCase {
     pub wire: String,
 }
 
+/// A sample message of a provider's document.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The document: `baas`, `funding`, `issuing`, `payby` or `payermax`.
+    pub document: String,
+    /// What it shows.
+    pub name: String,
+    /// The type of `paytend-model` that it is of, such as `payby::TransferToBankNotification`.
+    pub type_name: String,
+    /// The field that holds a payload, and that payload's type.
+    pub payload: Option<(String, String)>,
+    /// The message, as it stands in the file.
+    pub json: String,
+}
+
+/// The samples of the providers' documents: `samples/*.json`.
+pub fn samples() -> Vec<Sample> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Document {
+        #[serde(rename = "source")]
+        _source: String,
+        samples: Vec<Entry>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Entry {
+        name: String,
+        r#type: String,
+        payload: Option<(String, String)>,
+        sample: Box<serde_json::value::RawValue>,
+    }
+
+    let mut samples = Vec::new();
+    for file in std::fs::read_dir(folder().join("samples")).expect("the folder of the samples") {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let document: Document = read(&format!("samples/{name}"));
+        samples.extend(document.samples.into_iter().map(|entry| Sample {
+            document: name.trim_end_matches(".json").to_owned(),
+            name: entry.name,
+            type_name: entry.r#type,
+            payload: entry.payload,
+            json: entry.sample.get().to_owned(),
+        }));
+    }
+    samples.sort_by(|a, b| (&a.document, &a.name).cmp(&(&b.document, &b.name)));
+    samples
+}
+
 /// `vectors/` of the repository.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors")

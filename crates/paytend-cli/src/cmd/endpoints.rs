@@ -1,48 +1,85 @@
 //! `paytend endpoints`
 
 use clap::Args as ClapArgs;
-use paytend_model::{OperationKind, PayloadRule, Product, operations};
-use serde_json::json;
+use paytend_model::{Description, NoSuchOperation, OperationEntry, operation, operations};
+use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
+    /// One operation with its fields: its name (`topup`, `issuing.getCities`) or its path
+    name: Option<String>,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    for info in operations() {
-        let kind = match info.kind {
-            OperationKind::Query => "query",
-            OperationKind::Mutation => "mutation",
-        };
-        let product = match info.product {
-            Product::Issuing => "issuing",
-            _ => "baas",
-        };
-        let payload = match info.payload {
-            PayloadRule::Signed => "signed",
-            PayloadRule::Unsigned => "unsigned",
-            PayloadRule::None => "none",
-        };
-        let sure = info.provenance;
-        if args.json {
-            let provenance = json!({
-                "operation": sure.operation.to_string(), "path": sure.path.to_string(),
-                "request": sure.request.to_string(), "response": sure.response.to_string(),
-            });
-            let object = json!({
-                "name": info.name, "title": info.title, "product": product, "path": info.path, "kind": kind,
-                "payload": payload, "documentation": info.documentation, "provenance": provenance,
-            });
-            output::line(&object.to_string())?;
-        } else {
-            output::line(&format!("{:<8} {kind:<8} {:<40} {} (path {})", product, info.path, info.title, sure.path))?;
+    let Some(name) = &args.name else {
+        for entry in operations() {
+            output::line(&if args.json { described(entry).to_string() } else { listed(entry) })?;
+        }
+        return Ok(());
+    };
+    let entry = operation(name).map_err(|error: NoSuchOperation| {
+        Failure::usage(format!("{name}: {error}; `paytend endpoints` lists them all"))
+    })?;
+    output::line(&if args.json { described(entry).to_string() } else { detailed(entry) })?;
+    Ok(())
+}
+
+fn listed(entry: &OperationEntry) -> String {
+    let info = entry.info;
+    format!("{:<8} {:<8} {:<43} {} (path {})", info.product, info.kind, info.path, info.title, info.provenance.path)
+}
+
+fn detailed(entry: &OperationEntry) -> String {
+    let (info, sure) = (entry.info, entry.info.provenance);
+    let mut text = format!(
+        "{} ({})\npath       {} ({})\nkind       {}\npayload    {}\n",
+        info.title, info.documentation, info.path, sure.path, info.kind, info.payload
+    );
+    if let Some(bytes) = info.max_file_bytes {
+        text.push_str(&format!("file       at most {bytes} bytes before base64\n"));
+    }
+    for (what, object, description) in
+        [("request", info.request_object, entry.request), ("response", info.response_object, entry.response)]
+    {
+        text.push_str(&format!("{what:<10} {}\n", object.unwrap_or("none")));
+        for field in description.fields {
+            let mut about: Vec<String> = field.about.lines().take(1).map(|line| line.trim().to_owned()).collect();
+            about.extend(field.rules.iter().map(|rule| format!("it {rule}")));
+            let needed = if field.required { "required" } else { "optional" };
+            let (name, type_name, about) = (field.name, field.type_name, about.join(" "));
+            text.push_str(&format!("  {name:<20} {type_name:<16} {needed}  {:<10}  {about}\n", field.source));
         }
     }
-    Ok(())
+    text.trim_end().to_owned()
+}
+
+fn described(entry: &OperationEntry) -> Value {
+    let (info, sure) = (entry.info, entry.info.provenance);
+    json!({
+        "name": info.name, "title": info.title, "product": info.product.as_str(), "path": info.path,
+        "kind": info.kind.to_string(), "payload": info.payload.to_string(), "documentation": info.documentation,
+        "maxFileBytes": info.max_file_bytes,
+        "requestObject": info.request_object, "request": fields(&entry.request),
+        "responseObject": info.response_object, "response": fields(&entry.response),
+        "provenance": {
+            "operation": sure.operation.to_string(), "path": sure.path.to_string(),
+            "request": sure.request.to_string(), "response": sure.response.to_string(),
+        },
+    })
+}
+
+fn fields(description: &Description) -> Vec<Value> {
+    let field = |field: &paytend_model::Field| {
+        json!({
+            "name": field.name, "type": field.type_name, "required": field.required, "provenance": field.source.to_string(),
+            "rules": field.rules.iter().map(ToString::to_string).collect::<Vec<_>>(), "about": field.about.trim(),
+        })
+    };
+    description.fields.iter().map(field).collect()
 }

@@ -241,4 +241,23 @@ fn endpoints_say_how_sure_we_are_of_their_paths() {
     assert_eq!(find("setCallbackUrl")["provenance"]["path"], "inferred");
     let table = run(&["endpoints"], b"");
     assert_eq!(table.stdout.lines().count(), lines.len());
+    assert_eq!(lines.len(), 37);
+
+    // Of one operation, each field: where it is from, and its rules.
+    let topup = run(&["endpoints", "topup"], b"");
+    assert!(
+        topup.stdout.contains("it must be above zero") && topup.stdout.contains("Topup_BizData"),
+        "{}",
+        topup.stdout
+    );
+    let status = topup.stdout.lines().find(|line| line.trim().starts_with("status")).unwrap();
+    assert!(status.contains("inferred"), "{status}");
+    let upload = run(&["endpoints", "baas.uploadDocument", "--json"], b"");
+    let upload: Value = serde_json::from_str(&upload.stdout).unwrap();
+    assert_eq!((&upload["payload"], &upload["maxFileBytes"]), (&"unsigned".into(), &2_097_152.into()));
+    for (name, reason) in [("getCities", "both products"), ("nothing", "no operation")] {
+        let ran = run(&["endpoints", name], b"");
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    }
 }

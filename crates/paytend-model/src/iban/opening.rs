@@ -1,16 +1,24 @@
-//! Opening an account.
+//! Account Opening: from a mobile number to uploaded documents.
 
-use crate::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
+use super::{named, named_without_response};
+use crate::OperationKind::Mutation;
+use crate::issuing::Address;
+use crate::{
+    Base64Text, Code, CountryCode, FileContent, Gender, IdType, MAX_FILE_BYTES, NoData, Operation, OperationInfo,
+    PayloadRule, Personal, Provenance, Source, UserId,
+};
+
+pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
 
 payload! {
-    /// Verify mobile number: Paytend sends a verification code to it. The first, optional step of opening an account; the
-    /// mobile number is the customer's unique identifier at Paytend (documented, BaaS Core section 4.4).
-    pub struct VerifyMobileNumber {
+    /// Verify mobile number: Paytend sends a verification code to it, to be given when the user is created. The first, optional
+    /// step of opening an account.
+    pub struct VerifyMobileNumber: Documented {
         required {
-            /// Mobile number with country code and no `+`, such as `8613261402222`.
-            mobile: String => "mobile",
+            /// Mobile number with country code and no `+`.
+            mobile: Personal => "mobile" = "8613261402222",
             /// Code of the purpose; the documentation's example has "1" and explains none.
-            type_: String => "type",
+            type_: Code => "type",
         }
         optional {}
     }
@@ -19,19 +27,152 @@ payload! {
 impl Operation for VerifyMobileNumber {
     type Response = NoData;
 
-    const INFO: OperationInfo = OperationInfo {
-        name: "verifyMobileNumber",
-        title: "Verify mobile number",
-        product: Product::Baas,
-        path: "/iban/user/verifyMobileNumber",
-        kind: OperationKind::Mutation,
-        payload: PayloadRule::Signed,
-        documentation: "Paytend BaaS Core API, Verify mobile number (VerificationCode_BizData)",
-        provenance: Provenance {
+    const INFO: OperationInfo = named(Mutation, "Verify mobile number", "/iban/user/verifyMobileNumber")
+        .documented(SECTION)
+        .takes("VerificationCode_BizData")
+        .sure(Provenance {
             operation: Source::Documented,
             path: Source::Inferred,
             request: Source::Documented,
             response: Source::Documented,
-        },
-    };
+        });
+}
+
+payload! {
+    /// Create individual user.
+    pub struct CreateIndividual: Inferred {
+        required {
+            /// Mobile number with country code and no `+`: the user's unique identifier (documented, section 4.4).
+            mobile: Personal => "mobile" = "37060000000" [NotEmpty],
+        }
+        optional {
+            /// The code that was sent to the mobile number.
+            verification_code: Personal => "verificationCode" = "123456",
+            /// Given name.
+            first_name: Base64Text => "firstName" = "T25h",
+            /// Family name.
+            last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
+            /// Number of the identity document.
+            id_no: Personal => "idNo" = "12345678",
+            /// Kind of the identity document.
+            id_type: IdType => "idType",
+            /// E-mail address.
+            email: Personal => "email" = "ona@example.com",
+            /// Date of birth, `yyyy-MM-dd`.
+            birthday: Personal => "birthday" = "1990-02-28" [Date],
+            /// Gender.
+            gender: Gender => "gender",
+            /// Country of the nationality: decides which documents are needed.
+            nationality_code: CountryCode => "nationalityCode",
+            /// Where the user lives: decides which documents are needed.
+            address: Address => "address",
+        }
+    }
+}
+
+impl Operation for CreateIndividual {
+    type Response = RegisterResponse;
+
+    const INFO: OperationInfo = named(Mutation, "Create individual user", "/iban/user/createIndividual")
+        .documented(SECTION)
+        .takes("Individual_BizData")
+        .gives("RegisterResponse");
+}
+
+payload! {
+    /// Create corporation user.
+    pub struct CreateCorporation: Inferred {
+        required {
+            /// Mobile number with country code and no `+`: the user's unique identifier (documented, section 4.4).
+            mobile: Personal => "mobile" = "37060000001" [NotEmpty],
+        }
+        optional {
+            /// The code that was sent to the mobile number.
+            verification_code: Personal => "verificationCode" = "123456",
+            /// The corporation's name.
+            corporation_name: Base64Text => "corporationName" = "xb1hbGdpcmlvIFVBQg==",
+            /// Number in the register that the certificate of incorporation is of.
+            registration_no: Personal => "registrationNo" = "305123456",
+            /// Country of incorporation: decides which documents are needed.
+            country_code: CountryCode => "countryCode",
+            /// E-mail address.
+            email: Personal => "email" = "info@example.com",
+            /// Registered address.
+            address: Address => "address",
+            /// The legal person, who is identified like a personal user.
+            legal_person: LegalPerson => "legalPerson",
+        }
+    }
+}
+
+impl Operation for CreateCorporation {
+    type Response = RegisterResponse;
+
+    const INFO: OperationInfo = named(Mutation, "Create corporation user", "/iban/user/createCorporation")
+        .documented(SECTION)
+        .takes("Corporation_BizData")
+        .gives("RegisterResponse");
+}
+
+payload! {
+    /// The person who acts for a corporation.
+    pub struct LegalPerson: Inferred {
+        required {}
+        optional {
+            /// Given name.
+            first_name: Base64Text => "firstName" = "T25h",
+            /// Family name.
+            last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
+            /// Number of the identity document.
+            id_no: Personal => "idNo" = "12345678",
+            /// Kind of the identity document.
+            id_type: IdType => "idType",
+            /// Date of birth, `yyyy-MM-dd`.
+            birthday: Personal => "birthday" = "1990-02-28" [Date],
+            /// Country of the nationality.
+            nationality_code: CountryCode => "nationalityCode",
+        }
+    }
+}
+
+payload! {
+    /// A user that was created. The object's name is documented.
+    pub struct RegisterResponse: Inferred {
+        required {}
+        optional {
+            /// The provider's identifier, which all further calls name.
+            user_id: UserId => "userId",
+        }
+    }
+}
+
+payload! {
+    /// Upload supporting documents: one file of a user, or the result of a verification by Sumsub or Veriff.
+    ///
+    /// The payload is encrypted and **not signed** (documented).
+    pub struct UploadDocument: Inferred {
+        required {
+            /// The user.
+            user_id: UserId => "userId",
+            /// Code of what the file shows.
+            file_type: Code => "fileType" = "3",
+            /// The file, 2 MiB at most.
+            file_content: FileContent => "fileContent",
+        }
+        optional {
+            /// The file name's ending, with its point.
+            suffix: String => "suffix" = ".jpeg",
+        }
+    }
+}
+
+impl Operation for UploadDocument {
+    type Response = NoData;
+
+    const INFO: OperationInfo =
+        named_without_response(Mutation, "Upload supporting documents", "/iban/user/uploadDocument")
+            .documented(SECTION)
+            .takes("File_BizData")
+            .payload(PayloadRule::Unsigned)
+            .files_up_to(MAX_FILE_BYTES);
 }

@@ -1,53 +1,53 @@
 //! A transaction on an IBAN account.
 
-use crate::Amount;
+use crate::{Amount, Code, Currency, OrderNo, Personal, TransactionId};
 
 payload! {
     /// `IBANTransaction`, the content of the fund deposit notification (BaaS, `notifyType` 2): money has arrived.
     ///
     /// Source: Funding Notification, Fund deposit notification. All fields and their JSON types are documented; the meaning of
     /// the codes and the formats of times and rates are not.
-    pub struct IbanTransaction {
+    pub struct IbanTransaction: Documented {
         required {}
         optional {
             /// Paytend's number of the transaction.
-            transaction_id: String => "transactionId",
+            transaction_id: TransactionId => "transactionId",
             /// Number of the order it belongs to.
-            order_no: String => "orderNo",
+            order_no: OrderNo => "orderNo" = "F20231106000123",
             /// The account's IBAN.
-            account_num: String => "accountNum",
-            /// Code of the kind of trade.
-            trade_type: i64 => "tradeType",
-            /// Code of its state.
-            trade_status: i64 => "tradeStatus",
-            /// Code of the way of payment.
-            payment_type: i64 => "paymentType",
-            /// ISO 4217 code.
-            currency: String => "currency",
+            account_num: Personal => "accountNum" = "LT463570021000000451",
+            /// Code of the kind of trade; a JSON number.
+            trade_type: Code => "tradeType" = 1,
+            /// Code of its state; a JSON number.
+            trade_status: Code => "tradeStatus" = 2,
+            /// Code of the way of payment; a JSON number.
+            payment_type: Code => "paymentType" = 3,
+            /// The currency.
+            currency: Currency => "currency",
             /// How much, in major units of `currency`; a JSON number.
-            amount: Amount => "amount",
+            amount: Amount => "amount" = 1250.07,
             /// Fee, in major units; a JSON number.
-            fee: Amount => "fee",
+            fee: Amount => "fee" = 0.35,
             /// Name of the other side.
-            counterparty_account_name: String => "counterpartyAccountName",
+            counterparty_account_name: Personal => "counterpartyAccountName" = "Žalgirio UAB",
             /// Account of the other side.
-            counterparty_account_num: String => "counterpartyAccountNum",
+            counterparty_account_num: Personal => "counterpartyAccountNum" = "DE89370400440532013000",
             /// BIC of the other side's bank.
-            counterparty_bank_bic: String => "counterpartyBankBic",
+            counterparty_bank_bic: String => "counterpartyBankBic" = "COBADEFFXXX",
             /// Name of the other side's bank.
-            counterparty_bank_name: String => "counterpartyBankName",
-            /// When it was made.
-            trans_date: String => "transDate",
-            /// When it is reconciled.
-            reconciliation_date: String => "reconciliationDate",
+            counterparty_bank_name: String => "counterpartyBankName" = "Commerzbank",
+            /// When it was made; the format is not documented.
+            trans_date: String => "transDate" = "2023-11-06 10:15:30",
+            /// When it is reconciled; the format is not documented.
+            reconciliation_date: String => "reconciliationDate" = "2023-11-06",
             /// The payer's reference.
-            reference: String => "reference",
-            /// Exchange rate.
-            ex_rate: String => "exRate",
+            reference: Personal => "reference" = "Invoice 42",
+            /// Exchange rate, a decimal in a JSON string.
+            ex_rate: String => "exRate" = "1.0000",
             /// Currency after the exchange.
-            target_currency: String => "targetCurrency",
+            target_currency: Currency => "targetCurrency",
             /// Amount after the exchange, in major units of `target_currency`; a JSON number.
-            target_amount: Amount => "targetAmount",
+            target_amount: Amount => "targetAmount" = 1250.07,
         }
     }
 }

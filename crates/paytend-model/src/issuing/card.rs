@@ -1,137 +1,280 @@
-//! Cards and the money on them.
+//! Cards: applying for them, and their life.
 
-use super::SEEN;
-use crate::{Amount, Operation, OperationInfo, OperationKind, PayloadRule, Product};
+use super::{Address, seen, seen_without_response};
+use crate::OperationKind::{Mutation, Query};
+use crate::{
+    CardId, Code, Count, Currency, HolderId, NoData, Operation, OperationInfo, OrderNo, PayloadRule, Personal,
+};
+
+const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card balance.
-    pub struct QueryCardBalance {
-        required {
-            /// The provider's identifier of the card.
-            card_id: String => "cardId",
-        }
+    /// Query card design style: the designs (SKUs) that cards can be applied for in. No business data.
+    pub struct QuerySkus: Documented {
+        required {}
         optional {}
     }
 }
 
-impl Operation for QueryCardBalance {
-    type Response = CardBalanceResponse;
+impl Operation for QuerySkus {
+    type Response = SkuResponse;
 
-    const INFO: OperationInfo = OperationInfo {
-        name: "getCardBalance",
-        title: "Query card balance",
-        product: Product::Issuing,
-        path: "/issuing/card/getCardBalance",
-        kind: OperationKind::Query,
-        payload: PayloadRule::Signed,
-        documentation: "Paytend BaaS Issuing Cards, Query card balance",
-        provenance: SEEN,
-    };
+    const INFO: OperationInfo = seen(Query, "Query card design style", "/issuing/card/getSKUs")
+        .documented(SECTION)
+        .payload(PayloadRule::None)
+        .gives("SKUResponse");
 }
 
 payload! {
-    /// A card's balance. The object's name is documented; its fields are inferred.
-    pub struct CardBalanceResponse {
+    /// The designs. The object's name (`SKUResponse`) is documented.
+    pub struct SkuResponse: Inferred {
         required {}
         optional {
-            /// The card. Inferred.
-            card_id: String => "cardId",
-            /// What can be spent, in major units of `currency`. Inferred.
-            balance: Amount => "balance",
-            /// ISO 4217 code. Inferred.
-            currency: String => "currency",
+            /// The designs.
+            skus: Vec<Sku> => "skus",
         }
     }
 }
 
 payload! {
-    /// Topup: moves money from the partner's balance to a card, once for each `orderNo`.
+    /// A design.
+    pub struct Sku: Inferred {
+        required {}
+        optional {
+            /// Its code, as an application names it.
+            sku: Code => "sku" = "SKU001",
+            /// Code of the scheme.
+            card_scheme: Code => "cardScheme" = "3",
+            /// Code of the card's type.
+            card_type: Code => "cardType" = "2",
+        }
+    }
+}
+
+payload! {
+    /// Apply card: orders cards, which Paytend ships.
     ///
-    /// A topup whose answer was lost is looked up with [`QueryTopupResult`] and the same `orderNo`, never sent again blindly.
-    pub struct Topup {
+    /// Schemes offered are Mastercard, Visa, UnionPay, Discover and American Express (documented); their codes are in the partner's
+    /// documents. An application whose answer was lost is looked up with [`QueryApplyResult`] and the same `orderNo`.
+    pub struct ApplyCard: Seen {
         required {
-            /// The provider's identifier of the card.
-            card_id: String => "cardId",
-            /// The partner's unique number for this topup.
-            order_no: String => "orderNo",
-            /// How much, in major units of `currency`; sent as a JSON string, as the published demo does.
-            amount: Amount => "amount",
-            /// ISO 4217 code.
-            currency: String => "currency",
+            /// The partner's unique number for this application.
+            order_no: OrderNo => "orderNo" = "A20231106000001",
+            /// Code of the scheme; "3" has been seen.
+            card_scheme: Code => "cardScheme" = "3",
+            /// Code of the card's type; "2" has been seen.
+            card_type: Code => "cardType" = "2",
+            /// Code of the design, from [`QuerySkus`].
+            sku: Code => "sku" = "SKU001",
+            /// A remark.
+            remarks: Personal => "remarks" = "first card",
+            /// How many cards.
+            quantity: Count => "quantity" = "1",
+            /// Who receives the cards.
+            contact_name: Personal => "contactName" = "Ona Kazlauskiene",
+            /// Mobile number of who receives them.
+            contact_mobile: Personal => "contactMobile" = "37060000000",
+            /// Where they are sent.
+            delivery_address: Address => "deliveryAddress",
+        }
+        optional {
+            /// The cardholder; without one, the cards are bought unactivated.
+            holder_id: HolderId => "holderId",
+        }
+    }
+}
+
+impl Operation for ApplyCard {
+    type Response = NoData;
+
+    const INFO: OperationInfo = seen_without_response(Mutation, "Apply card", "/issuing/card/applyCard")
+        .documented(SECTION)
+        .takes("CardApply_BizData");
+}
+
+payload! {
+    /// Query apply result.
+    pub struct QueryApplyResult: Seen {
+        required {
+            /// The partner's number of the application.
+            order_no: OrderNo => "orderNo" = "A20231106000001",
+        }
+        optional {
+            /// The cardholder.
+            holder_id: HolderId => "holderId",
+        }
+    }
+}
+
+impl Operation for QueryApplyResult {
+    type Response = CardApplyResponse;
+
+    const INFO: OperationInfo = seen(Query, "Query apply result", "/issuing/card/getApplyCardResult")
+        .documented(SECTION)
+        .takes("CardApplyResult_BizData")
+        .gives("CardApplyResponse");
+}
+
+payload! {
+    /// What became of an application; also the content of the apply card result notification (Issuing Cards, `notifyType` 3). The
+    /// object's name is documented.
+    pub struct CardApplyResponse: Inferred {
+        required {}
+        optional {
+            /// The partner's number of the application.
+            order_no: OrderNo => "orderNo" = "A20231106000001",
+            /// The cardholder.
+            holder_id: HolderId => "holderId",
+            /// The card, where one was applied for.
+            card_id: CardId => "cardId",
+            /// Code of the application's state.
+            status: Code => "status",
+        }
+    }
+}
+
+payload! {
+    /// Active card: activates a physical card. A virtual card is active once it is shipped (documented, section 4.4).
+    pub struct ActiveCard: Seen {
+        required {
+            /// The card.
+            card_id: CardId => "cardId",
+            /// Its holder from now on.
+            holder_id: HolderId => "holderId",
         }
         optional {}
     }
 }
 
-impl Operation for Topup {
-    type Response = TopupResponse;
+impl Operation for ActiveCard {
+    type Response = NoData;
 
-    const INFO: OperationInfo = OperationInfo {
-        name: "topup",
-        title: "Topup",
-        product: Product::Issuing,
-        path: "/issuing/card/topup",
-        kind: OperationKind::Mutation,
-        payload: PayloadRule::Signed,
-        documentation: "Paytend BaaS Issuing Cards, Topup",
-        provenance: SEEN,
-    };
+    const INFO: OperationInfo = seen_without_response(Mutation, "Active card", "/issuing/card/activeCard")
+        .documented(SECTION)
+        .takes("activeCard_bizData");
 }
 
 payload! {
-    /// A topup that was taken. The object's name is documented; its fields are inferred.
-    pub struct TopupResponse {
-        required {}
-        optional {
-            /// The partner's number. Inferred.
-            order_no: String => "orderNo",
-            /// Code of the topup's state. Inferred.
-            status: String => "status",
-        }
-    }
-}
-
-payload! {
-    /// Query topup result.
-    pub struct QueryTopupResult {
+    /// Query card information.
+    pub struct QueryCardInfo: Seen {
         required {
-            /// The partner's number of the topup.
-            order_no: String => "orderNo",
+            /// The card.
+            card_id: CardId => "cardId",
         }
         optional {}
     }
 }
 
-impl Operation for QueryTopupResult {
-    type Response = TopupResultResponse;
+impl Operation for QueryCardInfo {
+    type Response = CardInfoResponse;
 
-    const INFO: OperationInfo = OperationInfo {
-        name: "getTopupResult",
-        title: "Query topup result",
-        product: Product::Issuing,
-        path: "/issuing/card/getTopupResult",
-        kind: OperationKind::Query,
-        payload: PayloadRule::Signed,
-        documentation: "Paytend BaaS Issuing Cards, Query topup result",
-        provenance: SEEN,
-    };
+    const INFO: OperationInfo = seen(Query, "Query card information", "/issuing/card/getCardInfo")
+        .documented(SECTION)
+        .takes("CardID_BizData")
+        .gives("CardInfoResponse");
 }
 
 payload! {
-    /// What became of a topup. The object's name is documented; its fields are inferred.
-    pub struct TopupResultResponse {
+    /// A card. The object's name is documented. If the provider sends the card's number, it is in `extra`.
+    pub struct CardInfoResponse: Inferred {
         required {}
         optional {
-            /// The partner's number. Inferred.
-            order_no: String => "orderNo",
-            /// The card. Inferred.
-            card_id: String => "cardId",
-            /// How much, in major units of `currency`. Inferred.
-            amount: Amount => "amount",
-            /// ISO 4217 code. Inferred.
-            currency: String => "currency",
-            /// Code of the topup's state. Inferred.
-            status: String => "status",
+            /// The card.
+            card_id: CardId => "cardId",
+            /// Its holder.
+            holder_id: HolderId => "holderId",
+            /// Code of the scheme.
+            card_scheme: Code => "cardScheme" = "3",
+            /// Code of the card's type.
+            card_type: Code => "cardType" = "2",
+            /// Code of the design.
+            sku: Code => "sku" = "SKU001",
+            /// The card's currency.
+            currency: Currency => "currency",
+            /// Code of the card's state.
+            status: Code => "status",
         }
     }
+}
+
+payload! {
+    /// Replace card: the old card is frozen, the new one is activated with the old one's holder, and the balance moves within 24 hours
+    /// (documented).
+    pub struct ReplaceCard: Seen {
+        required {
+            /// The new card.
+            card_id: CardId => "cardId" = "1755903",
+            /// The new card's security code.
+            cvv: Personal => "cvv" = "123" [NotEmpty],
+            /// The old card.
+            old_card_id: CardId => "oldCardId",
+        }
+        optional {}
+    }
+}
+
+impl Operation for ReplaceCard {
+    type Response = NoData;
+
+    const INFO: OperationInfo = seen_without_response(Mutation, "Replace card", "/issuing/card/replaceCard")
+        .documented(SECTION)
+        .takes("ReplaceCard_BizData");
+}
+
+payload! {
+    /// Report loss.
+    pub struct ReportLoss: Seen {
+        required {
+            /// The card.
+            card_id: CardId => "cardId",
+        }
+        optional {}
+    }
+}
+
+impl Operation for ReportLoss {
+    type Response = NoData;
+
+    const INFO: OperationInfo = seen_without_response(Mutation, "Report loss", "/issuing/card/lostCard")
+        .documented(SECTION)
+        .takes("CardID_BizData");
+}
+
+payload! {
+    /// Cancel report loss.
+    pub struct CancelReportLoss: Seen {
+        required {
+            /// The card.
+            card_id: CardId => "cardId",
+        }
+        optional {}
+    }
+}
+
+impl Operation for CancelReportLoss {
+    type Response = NoData;
+
+    const INFO: OperationInfo = seen_without_response(Mutation, "Cancel report loss", "/issuing/card/cancelCardLost")
+        .documented(SECTION)
+        .takes("CardID_BizData");
+}
+
+payload! {
+    /// Retrieve password: the card's PIN is not in the answer, which has no business data (documented); how it reaches the holder
+    /// is not documented.
+    pub struct RetrievePassword: Seen {
+        required {
+            /// The card.
+            card_id: CardId => "cardId",
+        }
+        optional {}
+    }
+}
+
+impl Operation for RetrievePassword {
+    type Response = NoData;
+
+    const INFO: OperationInfo = seen_without_response(Mutation, "Retrieve password", "/issuing/card/retrievePassword")
+        .documented(SECTION)
+        .takes("CardID_BizData");
 }

@@ -1,11 +1,16 @@
 //! The partner's own funds.
 
-use super::SEEN;
-use crate::{Amount, Operation, OperationInfo, OperationKind, PayloadRule, Product};
+use super::seen;
+use crate::OperationKind::Query;
+use crate::{
+    Amount, Code, Count, Currency, Date, Operation, OperationInfo, OrderNo, PayloadRule, Report, TransactionId,
+};
+
+const SECTION: &str = "Paytend BaaS Issuing Cards, Partner Interface";
 
 payload! {
     /// Query partner balance: the funds from which cards are topped up. No business data.
-    pub struct QueryPartnerBalance {
+    pub struct QueryPartnerBalance: Documented {
         required {}
         optional {}
     }
@@ -14,38 +19,127 @@ payload! {
 impl Operation for QueryPartnerBalance {
     type Response = PartnerBalanceResponse;
 
-    const INFO: OperationInfo = OperationInfo {
-        name: "getPartnerBalance",
-        title: "Query partner balance",
-        product: Product::Issuing,
-        path: "/issuing/partner/getPartnerBalance",
-        kind: OperationKind::Query,
-        payload: PayloadRule::None,
-        documentation: "Paytend BaaS Issuing Cards, Query partner balance",
-        provenance: SEEN,
-    };
+    const INFO: OperationInfo = seen(Query, "Query partner balance", "/issuing/partner/getPartnerBalance")
+        .documented(SECTION)
+        .payload(PayloadRule::None)
+        .gives("PartnerBalanceResponse");
 }
 
 payload! {
-    /// The partner's balances. The object's name is documented; its fields are inferred.
-    pub struct PartnerBalanceResponse {
+    /// The partner's balances. The object's name is documented.
+    pub struct PartnerBalanceResponse: Inferred {
         required {}
         optional {
-            /// One entry a currency. Inferred.
+            /// One entry a currency.
             balance: Vec<Balance> => "balance",
         }
     }
 }
 
 payload! {
-    /// The balance in one currency. Inferred.
-    pub struct Balance {
+    /// The balance in one currency.
+    pub struct Balance: Inferred {
         required {
-            /// ISO 4217 code.
-            currency: String => "currency",
+            /// The currency.
+            currency: Currency => "currency",
             /// What can be spent, in major units of `currency`.
-            available: Amount => "available",
+            available: Amount => "available" = "5000.00",
         }
         optional {}
+    }
+}
+
+payload! {
+    /// Query partner topup information: how the partner's own funds are topped up in a currency.
+    pub struct QueryPartnerTopup: Seen {
+        required {
+            /// The currency.
+            currency: Currency => "currency",
+        }
+        optional {}
+    }
+}
+
+impl Operation for QueryPartnerTopup {
+    type Response = PartnerTopupResponse;
+
+    const INFO: OperationInfo = seen(Query, "Query partner topup information", "/issuing/partner/getPartnerTopup")
+        .documented(SECTION)
+        .takes("PartnerTopup_BizData")
+        .gives("PartnerTopupResponse");
+}
+
+payload! {
+    /// The partner's topup information. The object's name is documented, and nothing of what it holds: see `extra`.
+    pub struct PartnerTopupResponse: Inferred {
+        required {}
+        optional {
+            /// The currency.
+            currency: Currency => "currency",
+        }
+    }
+}
+
+payload! {
+    /// Query partner transaction information: a page of what moved on the partner's funds.
+    pub struct QueryPartnerTransactions: Seen {
+        required {
+            /// Code of the transactions' state.
+            transaction_status: Code => "transactionStatus",
+            /// The currency.
+            currency: Currency => "currency",
+            /// The first day.
+            begin_date: Date => "beginDate" = "2023-11-01",
+            /// The last day.
+            end_date: Date => "endDate" = "2023-11-30",
+            /// Position of the page's first transaction.
+            start: Count => "start" = "0",
+            /// How many transactions the page may hold.
+            max_size: Count => "maxSize",
+        }
+        optional {}
+    }
+    check |this: &Self, report: &mut Report| report.days_in_order(&this.begin_date, &this.end_date);
+}
+
+impl Operation for QueryPartnerTransactions {
+    type Response = PartnerTransactionResponse;
+
+    const INFO: OperationInfo =
+        seen(Query, "Query partner transaction information", "/issuing/partner/getPartnerTransactions")
+            .documented(SECTION)
+            .takes("PartnerTransaction_BizData")
+            .gives("PartnerTransactionResponse");
+}
+
+payload! {
+    /// A page of the partner's transactions. The object's name is documented.
+    pub struct PartnerTransactionResponse: Inferred {
+        required {}
+        optional {
+            /// How many there are in all.
+            total: Count => "total" = "1",
+            /// The page's transactions.
+            transactions: Vec<PartnerTransaction> => "transactions",
+        }
+    }
+}
+
+payload! {
+    /// A transaction on the partner's funds.
+    pub struct PartnerTransaction: Inferred {
+        required {}
+        optional {
+            /// The provider's number.
+            transaction_id: TransactionId => "transactionId",
+            /// The partner's number of the order it belongs to.
+            order_no: OrderNo => "orderNo",
+            /// Code of its state.
+            transaction_status: Code => "transactionStatus",
+            /// How much, in major units of `currency`.
+            amount: Amount => "amount",
+            /// The currency.
+            currency: Currency => "currency",
+        }
     }
 }

@@ -9,6 +9,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
+use super::FieldType;
+use crate::payload::Problem;
+use crate::validate::{Report, Rule};
+
 /// Most digits before the point.
 const MAX_INTEGER_DIGITS: usize = 15;
 /// Most digits after the point.
@@ -179,12 +183,42 @@ impl Serialize for Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        let parsed = match serde_json::from_str::<String>(json.get()) {
-            Ok(text) => Self::parse(&text, Form::Text),
-            Err(_) => Self::parse(json.get(), Form::Number),
-        };
-        parsed.map_err(de::Error::custom)
+        Self::read_json(Box::<RawValue>::deserialize(deserializer)?.get()).map_err(de::Error::custom)
+    }
+}
+
+impl Amount {
+    fn read_json(json: &str) -> Result<Self, AmountError> {
+        match super::string(json) {
+            Some(text) => Self::parse(&text, Form::Text),
+            None => Self::parse(json, Form::Number),
+        }
+    }
+}
+
+impl FieldType for Amount {
+    fn read(json: &str) -> Result<Self, Problem> {
+        Self::read_json(json).map_err(Problem::Amount)
+    }
+
+    fn check(&self, rules: &[Rule], report: &mut Report) {
+        for rule in rules {
+            report.unless(*rule != Rule::Positive || self.is_positive(), *rule);
+        }
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["string", "number"],
+            "format": "decimal",
+            "pattern": "^-?(0|[1-9][0-9]{0,14})([.][0-9]{1,8})?$",
+        })
+    }
+
+    #[cfg(feature = "schema")]
+    fn example() -> Option<serde_json::Value> {
+        Some("10.10".into())
     }
 }
 

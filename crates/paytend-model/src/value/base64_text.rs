@@ -5,6 +5,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+use super::FieldType;
+use crate::payload::Problem;
+use crate::validate::{Report, Rule};
 
 /// Text that travels as base64 of its UTF-8 bytes, as names and address lines do. Holds the plain text; `Debug` hides it.
 ///
@@ -51,8 +56,29 @@ impl Serialize for Base64Text {
 
 impl<'de> Deserialize<'de> for Base64Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = String::deserialize(deserializer)?;
-        let bytes = STANDARD.decode(wire).map_err(|_| de::Error::custom("not base64"))?;
-        String::from_utf8(bytes).map(Self).map_err(|_| de::Error::custom("not base64 of UTF-8"))
+        Self::read(Box::<RawValue>::deserialize(deserializer)?.get()).map_err(de::Error::custom)
+    }
+}
+
+impl FieldType for Base64Text {
+    fn read(json: &str) -> Result<Self, Problem> {
+        let problem = Problem::expected("base64 of UTF-8 text");
+        let wire = super::string(json).ok_or(problem.clone())?;
+        let bytes = STANDARD.decode(wire.as_bytes()).map_err(|_| problem.clone())?;
+        String::from_utf8(bytes).map(Self).map_err(|_| problem)
+    }
+
+    fn check(&self, rules: &[Rule], report: &mut Report) {
+        report.text(rules, &self.0);
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "contentEncoding": "base64", "contentMediaType": "text/plain;charset=utf-8" })
+    }
+
+    #[cfg(feature = "schema")]
+    fn example() -> Option<serde_json::Value> {
+        Some("xb1pbHZpbmFz".into())
     }
 }

@@ -1,0 +1,262 @@
+//! Which documents open an account, or make a cardholder.
+//!
+//! Source: documented, BaaS Core section 4.3 (users) and Issuing Cards section 4.3 (cardholders). What the codes of these documents
+//! are (`fileType`) is in the partner's documents.
+//!
+//! ```
+//! use paytend_model::documents::{Applicant, Document::*, required_documents};
+//! // A Brazilian who lives in Vilnius.
+//! let needed = required_documents(&Applicant::person("BR".parse()?, "LT".parse()?));
+//! let names: Vec<_> = needed.iter().map(|requirement| requirement.to_string()).collect();
+//! assert_eq!(names, ["passport", "face photo", "EEA residence permit or EEA address certificate"]);
+//! assert_eq!(needed.iter().find(|r| !r.is_met_by(&[Passport, FacePhoto])).unwrap(), &needed[2]);
+//! # Ok::<(), paytend_model::documents::NoCountry>(())
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A country: two letters of ISO 3166-1, such as `LT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Country([u8; 2]);
+
+/// The European Economic Area: the 27 members of the European Union, Iceland, Liechtenstein and Norway.
+const EEA: [&[u8; 2]; 30] = [
+    b"AT", b"BE", b"BG", b"CY", b"CZ", b"DE", b"DK", b"EE", b"ES", b"FI", b"FR", b"GR", b"HR", b"HU", b"IE", b"IS",
+    b"IT", b"LI", b"LT", b"LU", b"LV", b"MT", b"NL", b"NO", b"PL", b"PT", b"RO", b"SE", b"SI", b"SK",
+];
+
+impl Country {
+    /// Whether it belongs to the European Economic Area.
+    pub fn is_eea(self) -> bool {
+        EEA.contains(&&self.0)
+    }
+}
+
+/// The text is not a country's two letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a country is two letters of ISO 3166-1, such as LT")]
+pub struct NoCountry;
+
+impl FromStr for Country {
+    type Err = NoCountry;
+
+    /// Reads two letters, large or small.
+    fn from_str(text: &str) -> Result<Self, NoCountry> {
+        match text.as_bytes() {
+            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+                Ok(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
+            }
+            _ => Err(NoCountry),
+        }
+    }
+}
+
+/// Who must be documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Applicant {
+    /// A personal user of BaaS Core.
+    Person {
+        /// The nationality.
+        nationality: Country,
+        /// Where the person lives.
+        residence: Country,
+    },
+    /// A corporate user of BaaS Core. Its legal person's nationality does not matter (documented: ID card or passport).
+    Corporation {
+        /// Country of incorporation.
+        country: Country,
+    },
+    /// A cardholder of Issuing Cards. The documentation says "region", and not whether that is the nationality or the residence; it is
+    /// taken to be the nationality, as for users (inferred).
+    Cardholder {
+        /// The nationality.
+        nationality: Country,
+    },
+}
+
+impl Applicant {
+    /// A personal user.
+    pub fn person(nationality: Country, residence: Country) -> Self {
+        Self::Person { nationality, residence }
+    }
+
+    /// A corporate user.
+    pub fn corporation(country: Country) -> Self {
+        Self::Corporation { country }
+    }
+
+    /// A cardholder.
+    pub fn cardholder(nationality: Country) -> Self {
+        Self::Cardholder { nationality }
+    }
+}
+
+/// A document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Document {
+    /// A national identity card; of a corporation's legal person, that person's.
+    IdCard,
+    /// A passport; of a corporation's legal person, that person's.
+    Passport,
+    /// A photo of the face, for recognition; of a corporation's legal person, that person's.
+    FacePhoto,
+    /// A permit to reside in the EEA.
+    EeaResidencePermit,
+    /// A certificate of an address in the EEA.
+    EeaAddressCertificate,
+    /// A corporation's certificate of incorporation.
+    CertificateOfIncorporation,
+    /// A corporation's articles of association.
+    ArticlesOfAssociation,
+    /// A Hong Kong corporation's business registration certificate.
+    BusinessRegistrationCertificate,
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::IdCard => "ID card",
+            Self::Passport => "passport",
+            Self::FacePhoto => "face photo",
+            Self::EeaResidencePermit => "EEA residence permit",
+            Self::EeaAddressCertificate => "EEA address certificate",
+            Self::CertificateOfIncorporation => "certificate of incorporation",
+            Self::ArticlesOfAssociation => "articles of association",
+            Self::BusinessRegistrationCertificate => "business registration certificate",
+        })
+    }
+}
+
+/// One of several documents: any of them will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requirement(&'static [Document]);
+
+impl Requirement {
+    /// The documents, one of which is needed.
+    pub fn any_of(&self) -> &'static [Document] {
+        self.0
+    }
+
+    /// Whether one of `provided` will do.
+    pub fn is_met_by(&self, provided: &[Document]) -> bool {
+        self.0.iter().any(|document| provided.contains(document))
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, document) in self.0.iter().enumerate() {
+            write!(f, "{}{document}", if index == 0 { "" } else { " or " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The documents that somebody must provide: all requirements must be met.
+pub fn required_documents(applicant: &Applicant) -> Vec<Requirement> {
+    use Document::*;
+    let one_of = Requirement;
+    match *applicant {
+        Applicant::Person { nationality, residence } => {
+            let mut needed = match &nationality.0 {
+                _ if nationality.is_eea() => vec![one_of(&[IdCard, Passport])],
+                b"CN" => vec![one_of(&[IdCard]), one_of(&[Passport])],
+                _ => vec![one_of(&[Passport])],
+            };
+            needed.push(one_of(&[FacePhoto]));
+            if !nationality.is_eea() && residence.is_eea() {
+                needed.push(one_of(&[EeaResidencePermit, EeaAddressCertificate]));
+            }
+            needed
+        }
+        Applicant::Corporation { country } => {
+            let mut needed = vec![
+                one_of(&[IdCard, Passport]),
+                one_of(&[FacePhoto]),
+                one_of(&[CertificateOfIncorporation]),
+                one_of(&[ArticlesOfAssociation]),
+            ];
+            if &country.0 == b"HK" {
+                needed.push(one_of(&[BusinessRegistrationCertificate]));
+            }
+            needed
+        }
+        Applicant::Cardholder { nationality } if nationality.is_eea() => vec![one_of(&[Passport, IdCard])],
+        Applicant::Cardholder { .. } => vec![one_of(&[Passport])],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn country(code: &str) -> Country {
+        code.parse().unwrap()
+    }
+
+    /// The requirements, in words.
+    fn needed(applicant: Applicant) -> String {
+        let needed = required_documents(&applicant);
+        needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn personal_users_row_by_row() {
+        const PERMIT: &str = "EEA residence permit or EEA address certificate";
+        for (nationality, residence, documents) in [
+            // Nationality EEA: wherever they live.
+            ("LT", "LT", "ID card or passport; face photo".to_owned()),
+            ("NO", "US", "ID card or passport; face photo".to_owned()),
+            ("IS", "IS", "ID card or passport; face photo".to_owned()),
+            // Nationality Chinese: both.
+            ("CN", "CN", "ID card; passport; face photo".to_owned()),
+            ("CN", "DE", format!("ID card; passport; face photo; {PERMIT}")),
+            // Nationality others: a passport.
+            ("US", "US", "passport; face photo".to_owned()),
+            ("GB", "GB", "passport; face photo".to_owned()),
+            ("CH", "LI", format!("passport; face photo; {PERMIT}")),
+            ("HK", "HK", "passport; face photo".to_owned()),
+            ("BR", "LT", format!("passport; face photo; {PERMIT}")),
+        ] {
+            let applicant = Applicant::person(country(nationality), country(residence));
+            assert_eq!(needed(applicant), documents, "{nationality} in {residence}");
+        }
+    }
+
+    #[test]
+    fn corporations_row_by_row() {
+        let all = "ID card or passport; face photo; certificate of incorporation; articles of association";
+        for (code, more) in [("LT", ""), ("CN", ""), ("US", ""), ("HK", "; business registration certificate")] {
+            assert_eq!(needed(Applicant::corporation(country(code))), format!("{all}{more}"), "{code}");
+        }
+    }
+
+    #[test]
+    fn cardholders_row_by_row() {
+        for (code, documents) in
+            [("LT", "passport or ID card"), ("LI", "passport or ID card"), ("CN", "passport"), ("GB", "passport")]
+        {
+            assert_eq!(needed(Applicant::cardholder(country(code))), documents, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_country_is_two_letters() {
+        assert_eq!(country("lt"), country("LT"));
+        for wrong in ["", "L", "LTU", "L1", "Ž", "UK "] {
+            assert_eq!(wrong.parse::<Country>(), Err(NoCountry), "{wrong}");
+        }
+        assert_eq!(EEA.iter().collect::<std::collections::HashSet<_>>().len(), 30);
+        assert!(EEA.is_sorted());
+    }
+
+    #[test]
+    fn a_requirement_is_met_by_one_of_its_documents() {
+        let needed = required_documents(&Applicant::person(country("LT"), country("LT")));
+        assert!(needed[0].is_met_by(&[Document::Passport]) && needed[0].is_met_by(&[Document::IdCard]));
+        assert!(!needed[0].is_met_by(&[Document::FacePhoto]) && !needed[0].is_met_by(&[]));
+    }
+}

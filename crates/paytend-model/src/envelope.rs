@@ -1,0 +1,115 @@
+//! The three shapes of the envelope, as plain data: what the documentation says of them, for those who describe or inspect messages.
+//!
+//! Nothing here seals, opens or verifies: that is `paytend-crypto`'s, whose rules are stricter by far. On the wire the payload is
+//! base64 text; in the documentation's samples, and in the signed text, it is the plain object. Both read.
+//!
+//! ```
+//! use paytend_model::{Validate, envelope::RequestEnvelope};
+//! let request: RequestEnvelope = serde_json::from_str(
+//!     r#"{"requestId":"20231025102930718","partnerId":"888666000100260","signType":"RSA","version":"2.0","bizData":{}}"#,
+//! )?;
+//! assert_eq!(request.validate().unwrap_err().to_string(), "`requestId` must be exactly 32 characters long");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+use crate::{Code, Json, PartnerId, Personal, RequestId};
+
+/// `respCode` of a success, and `status` of an acknowledgement that accepts.
+pub const SUCCESS: &str = "00";
+
+payload! {
+    /// A request. Source: BaaS Core, Issuing Cards and Funding Notification, every operation's request body.
+    pub struct RequestEnvelope: Documented {
+        required {
+            /// Serial number, globally unique.
+            request_id: RequestId => "requestId",
+            /// The partner.
+            partner_id: PartnerId => "partnerId",
+            /// "RSA".
+            sign_type: String => "signType" = "RSA" [Is("RSA")],
+            /// "2.0".
+            version: String => "version" = "2.0" [Is("2.0")],
+        }
+        optional {
+            /// The payload; on the wire base64 of the AES-encrypted JSON text, or empty.
+            biz_data: Json => "bizData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
+            /// The session key, RSA-encrypted for the receiver, base64. There whenever a payload is.
+            random_key: String => "randomKey" = "mGqYkw==",
+            /// SHA256withRSA by the sender, base64. May be absent when the request was malformed.
+            signature: String => "signature" = "hW3n8g==",
+        }
+    }
+}
+
+payload! {
+    /// A response. Source: as [`RequestEnvelope`].
+    pub struct ResponseEnvelope: Documented {
+        required {
+            /// "00" is success.
+            resp_code: Code => "respCode" = "00",
+            /// "RSA".
+            sign_type: String => "signType" = "RSA" [Is("RSA")],
+        }
+        optional {
+            /// A text for people. Hidden in `Debug`, since it may repeat what was sent.
+            resp_msg: Personal => "respMsg" = "success",
+            /// The payload, as in a request.
+            resp_data: Json => "respData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
+            /// The session key, as in a request.
+            random_key: String => "randomKey" = "mGqYkw==",
+            /// As in a request. **A success without one is none.**
+            signature: String => "signature" = "hW3n8g==",
+            /// Reserved; not signed.
+            encrypt_flag: Code => "encryptFlag" Seen,
+        }
+    }
+}
+
+payload! {
+    /// A notification. Source: every webhook's request body.
+    pub struct NotificationEnvelope: Documented {
+        required {
+            /// The partner.
+            partner_id: PartnerId => "partnerId",
+            /// What it is about; ambiguous without the product.
+            notify_type: Code => "notifyType" = "2",
+            /// "RSA".
+            sign_type: String => "signType" = "RSA" [Is("RSA")],
+            /// "2.0".
+            version: String => "version" = "2.0" [Is("2.0")],
+        }
+        optional {
+            /// The payload, as in a request.
+            content: Json => "content" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
+            /// The session key, as in a request.
+            random_key: String => "randomKey" = "mGqYkw==",
+            /// As in a request. **A notification without one is none.**
+            signature: String => "signature" = "hW3n8g==",
+        }
+    }
+}
+
+payload! {
+    /// What a partner answers to a notification, with HTTP 200. Source: every webhook's responses.
+    pub struct Acknowledgement: Documented {
+        required {}
+        optional {
+            /// A text for people.
+            msg: String => "msg" = "success",
+            /// "00" accepts; any other asks for the notification again.
+            status: Code => "status" = "00",
+        }
+    }
+}
+
+impl Acknowledgement {
+    /// Accepts a notification.
+    pub fn accept() -> Self {
+        Self { msg: Some("success".into()), status: Some(SUCCESS.into()), ..Self::new() }
+    }
+
+    /// Refuses a notification, or asks for it again.
+    pub fn refuse(status: &str, msg: &str) -> Self {
+        Self { msg: Some(msg.into()), status: Some(status.into()), ..Self::new() }
+    }
+}

@@ -1,0 +1,203 @@
+//! The macro that declares a payload.
+//!
+//! Not `#[derive]`, because nothing there keeps the digits of an unknown number: an unknown field is kept as the text it was.
+
+/// Declares a payload: a struct, `new` with its required fields, reading and writing that lose nothing, `validate`, its
+/// [`Description`](crate::Description), its JSON Schema, and a `Debug` in which what is personal hides itself.
+///
+/// ```text
+/// payload! {
+///     /// What it is.
+///     pub struct Topup: Seen {
+///         required {
+///             /// What it means.
+///             amount: Amount => "amount" = "10.10" [Positive],
+///         }
+///         optional {
+///             /// What it means.
+///             note: Personal => "note" = "thanks" [MaxChars(64)] Inferred,
+///         }
+///     }
+///     check |this: &Self, report: &mut Report| report.require("note", this.amount.is_positive(), Rule::NotEmpty);
+/// }
+/// ```
+///
+/// After the type, where it is from; after the wire name, in this order and each optional: an example (a JSON value), the rules
+/// (variants of [`Rule`](crate::Rule)), and where the field is from if from elsewhere than the type.
+macro_rules! payload {
+    (
+        $(#[doc = $about:literal])*
+        pub struct $name:ident: $source:ident {
+            required { $(
+                $(#[doc = $rabout:literal])*
+                $required:ident: $rtype:ty => $rwire:literal $(= $rexample:tt)? $([$($rrule:expr),*])? $($rsource:ident)?,
+            )* }
+            optional { $(
+                $(#[doc = $oabout:literal])*
+                $optional:ident: $otype:ty => $owire:literal $(= $oexample:tt)? $([$($orule:expr),*])? $($osource:ident)?,
+            )* }
+        }
+        $(check $check:expr;)?
+    ) => {
+        $(#[doc = $about])*
+        #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", where none says otherwise.")]
+        #[derive(Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $(
+                $(#[doc = $rabout])*
+                $(#[doc = concat!("\n\nSource: ", payload!(@source_text $rsource), ".")])?
+                pub $required: $rtype,
+            )*
+            $(
+                $(#[doc = $oabout])*
+                $(#[doc = concat!("\n\nSource: ", payload!(@source_text $osource), ".")])?
+                pub $optional: Option<$otype>,
+            )*
+            /// Fields that this type does not know, or that arrived as something else than an inferred type.
+            pub extra: $crate::Extra,
+        }
+
+        impl $name {
+            /// With all required fields; the optional ones are empty.
+            #[allow(clippy::too_many_arguments, clippy::new_without_default)]
+            pub fn new($($required: $rtype),*) -> Self {
+                Self { $($required,)* $($optional: None,)* extra: $crate::Extra::default() }
+            }
+        }
+
+        impl $crate::Payload for $name {
+            const NAME: &'static str = stringify!($name);
+            const ABOUT: &'static str = concat!($($about, "\n"),*);
+            const SOURCE: $crate::Source = $crate::Source::$source;
+            const FIELDS: &'static [$crate::Field] = {
+                #[allow(unused_imports)]
+                use $crate::Rule::*;
+                &[
+                    $($crate::Field {
+                        name: $rwire,
+                        required: true,
+                        source: payload!(@source $source $($rsource)?),
+                        type_name: stringify!($rtype),
+                        rules: &[$($($rrule),*)?],
+                        about: concat!($($rabout, "\n"),*),
+                    },)*
+                    $($crate::Field {
+                        name: $owire,
+                        required: false,
+                        source: payload!(@source $source $($osource)?),
+                        type_name: stringify!($otype),
+                        rules: &[$($($orule),*)?],
+                        about: concat!($($oabout, "\n"),*),
+                    },)*
+                ]
+            };
+        }
+
+        impl $crate::Validate for $name {
+            fn check(&self, report: &mut $crate::Report) {
+                #[allow(unused_imports)]
+                use $crate::Rule::*;
+                $(report.field($rwire, &self.$required, &[$($($rrule),*)?]);)*
+                $(if let Some(value) = &self.$optional { report.field($owire, value, &[$($($orule),*)?]); })*
+                $(($check)(self, report);)?
+                let _ = report;
+            }
+        }
+
+        impl $crate::value::FieldType for $name {
+            fn read(json: &str) -> Result<Self, $crate::Problem> {
+                Self::read_members($crate::payload::Members::read(json)?)
+            }
+
+            fn check(&self, _: &[$crate::Rule], report: &mut $crate::Report) {
+                $crate::Validate::check(self, report);
+            }
+
+            #[cfg(feature = "schema")]
+            fn schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                generator.subschema_for::<Self>()
+            }
+
+            #[cfg(feature = "schema")]
+            fn example() -> Option<::serde_json::Value> {
+                #[allow(unused_mut)]
+                let mut object = ::serde_json::Map::new();
+                $($crate::schema::example::<$rtype>(&mut object, $rwire, payload!(@example $($rexample)?));)*
+                $($crate::schema::example::<$otype>(&mut object, $owire, payload!(@example $($oexample)?));)*
+                Some(object.into())
+            }
+        }
+
+        impl $name {
+            #[allow(unused_mut)]
+            fn read_members(mut members: $crate::payload::Members) -> Result<Self, $crate::Problem> {
+                Ok(Self {
+                    $($required: members.required($rwire)?,)*
+                    $($optional: members.optional($owire, payload!(@source $source $($osource)?))?,)*
+                    extra: members.rest(),
+                })
+            }
+        }
+
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                let mut shown = f.debug_struct(stringify!($name));
+                $(shown.field(stringify!($required), &self.$required);)*
+                $(if let Some(value) = &self.$optional { shown.field(stringify!($optional), value); })*
+                if !self.extra.is_empty() { shown.field("extra", &self.extra); }
+                shown.finish()
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use ::serde::ser::SerializeMap;
+                let mut map = serializer.serialize_map(None)?;
+                $(map.serialize_entry($rwire, &self.$required)?;)*
+                $(if let Some(value) = &self.$optional { map.serialize_entry($owire, value)?; })*
+                for (name, json) in &self.extra.0 {
+                    // A known name is there only as what could not be read; a value set since takes its place.
+                    let replaced = match name.as_str() {
+                        $($rwire => true,)*
+                        $($owire => self.$optional.is_some(),)*
+                        _ => false,
+                    };
+                    if !replaced { map.serialize_entry(name, json)?; }
+                }
+                map.end()
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let members = $crate::payload::Members::deserialize(deserializer)?;
+                Self::read_members(members).map_err(::serde::de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl ::schemars::JsonSchema for $name {
+            fn schema_name() -> ::std::borrow::Cow<'static, str> {
+                $crate::schema::name(module_path!(), stringify!($name)).into()
+            }
+
+            fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                let _ = &generator;
+                let fields = ::std::vec![
+                    $((<$rtype as $crate::value::FieldType>::schema(generator), payload!(@example $($rexample)?)),)*
+                    $((<$otype as $crate::value::FieldType>::schema(generator), payload!(@example $($oexample)?)),)*
+                ];
+                $crate::schema::object::<Self>(fields)
+            }
+        }
+    };
+
+    (@source $default:ident) => { $crate::Source::$default };
+    (@source $default:ident $source:ident) => { $crate::Source::$source };
+    (@source_text Documented) => { "documented" };
+    (@source_text Seen) => { "seen in the provider's published programs" };
+    (@source_text Inferred) => { "inferred, and may be wrong" };
+    (@example) => { None };
+    (@example $example:tt) => { Some(::serde_json::json!($example)) };
+}

@@ -1,0 +1,119 @@
+//! Reading an object member by member, so that nothing of it is lost and no error repeats a value.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Extra;
+use crate::value::FieldType;
+use crate::{AmountError, Source};
+
+/// Why a JSON text is not of a type. Names fields, never values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Something else was expected.
+    Expected(&'static str),
+    /// Not an amount.
+    Amount(AmountError),
+    /// A required field is missing.
+    Missing,
+    /// A field is there twice.
+    Duplicate,
+    /// A problem of the field at a path, such as `eeaAddress.postcode` or `cards.0.cardId`.
+    At(String, Box<Problem>),
+}
+
+impl Problem {
+    pub(crate) const fn expected(what: &'static str) -> Self {
+        Self::Expected(what)
+    }
+
+    /// The same problem, further out.
+    pub(crate) fn at(self, name: impl fmt::Display) -> Self {
+        match self {
+            Self::At(path, problem) => Self::At(format!("{name}.{path}"), problem),
+            problem => Self::At(name.to_string(), Box::new(problem)),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expected(what) => write!(f, "expected {what}"),
+            Self::Amount(error) => error.fmt(f),
+            Self::Missing => f.write_str("a required field is missing"),
+            Self::Duplicate => f.write_str("the field is there twice"),
+            Self::At(path, problem) => write!(f, "field `{path}`: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The members of a JSON object that have not been taken yet, in order.
+pub(crate) struct Members(Vec<(String, Option<Box<RawValue>>)>);
+
+impl Members {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::with_capacity(map.size_hint().unwrap_or_default().min(64));
+                while let Some(name) = map.next_key::<String>()? {
+                    members.push((name, Some(map.next_value::<Box<RawValue>>()?)));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+
+    pub(crate) fn read(json: &str) -> Result<Self, Problem> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        Self::deserialize(&mut deserializer).map_err(|_| Problem::Expected("a JSON object"))
+    }
+
+    pub(crate) fn required<T: FieldType>(&mut self, name: &'static str) -> Result<T, Problem> {
+        let at = self.find(name)?.ok_or(Problem::Missing.at(name))?;
+        let json = self.0.get_mut(at).and_then(|(_, json)| json.take()).ok_or(Problem::Missing.at(name))?;
+        T::read(json.get()).map_err(|problem| problem.at(name))
+    }
+
+    /// An optional field. Where the field itself is a guess, one of another type is as good as unknown: it stays where it is.
+    pub(crate) fn optional<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<Option<T>, Problem> {
+        let Some(place) = self.find(name)?.and_then(|at| self.0.get_mut(at)) else { return Ok(None) };
+        let Some(json) = place.1.as_ref().map(|json| json.get()).filter(|json| *json != "null") else {
+            return Ok(None);
+        };
+        match T::read(json) {
+            Ok(value) => {
+                place.1 = None;
+                Ok(Some(value))
+            }
+            Err(_) if source == Source::Inferred => Ok(None),
+            Err(problem) => Err(problem.at(name)),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Option<usize>, Problem> {
+        let mut found = self.0.iter().enumerate().filter(|(_, (known, _))| known == name).map(|(at, _)| at);
+        let first = found.next();
+        if found.next().is_some() { Err(Problem::Duplicate.at(name)) } else { Ok(first) }
+    }
+
+    /// What has not been taken.
+    pub(crate) fn rest(self) -> Extra {
+        Extra(self.0.into_iter().filter_map(|(name, json)| json.map(|json| (name, json))).collect())
+    }
+}

@@ -1,0 +1,260 @@
+//! All operations, for what must know them all: the command line, the sandbox, the OpenAPI file.
+
+use crate::payload::{Description, Problem};
+use crate::validate::Invalid;
+use crate::value::FieldType;
+use crate::{Operation, OperationInfo, Payload, funding, iban, issuing};
+
+/// All operations that this crate has types for.
+pub fn operations() -> &'static [OperationEntry] {
+    const ALL: &[OperationEntry] = &[
+        OperationEntry::of::<issuing::QueryPartnerBalance>(),
+        OperationEntry::of::<issuing::QueryPartnerTopup>(),
+        OperationEntry::of::<issuing::QueryPartnerTransactions>(),
+        OperationEntry::of::<issuing::QueryCities>(),
+        OperationEntry::of::<issuing::CreateCardholder>(),
+        OperationEntry::of::<issuing::UpdateCardholder>(),
+        OperationEntry::of::<issuing::QueryCardholder>(),
+        OperationEntry::of::<issuing::UploadDocument>(),
+        OperationEntry::of::<issuing::QuerySkus>(),
+        OperationEntry::of::<issuing::ApplyCard>(),
+        OperationEntry::of::<issuing::QueryApplyResult>(),
+        OperationEntry::of::<issuing::ActiveCard>(),
+        OperationEntry::of::<issuing::QueryCardInfo>(),
+        OperationEntry::of::<issuing::QueryCardBalance>(),
+        OperationEntry::of::<issuing::QueryCardOverdueMonthlyFee>(),
+        OperationEntry::of::<issuing::Topup>(),
+        OperationEntry::of::<issuing::QueryTopupResult>(),
+        OperationEntry::of::<issuing::ReplaceCard>(),
+        OperationEntry::of::<issuing::ReportLoss>(),
+        OperationEntry::of::<issuing::CancelReportLoss>(),
+        OperationEntry::of::<issuing::RetrievePassword>(),
+        OperationEntry::of::<issuing::QueryCardTransactions>(),
+        OperationEntry::of::<issuing::QueryAuthorizations>(),
+        OperationEntry::of::<iban::QueryUser>(),
+        OperationEntry::of::<iban::QueryCities>(),
+        OperationEntry::of::<iban::QueryUserFees>(),
+        OperationEntry::of::<iban::QueryUpgradeFee>(),
+        OperationEntry::of::<iban::QueryAccounts>(),
+        OperationEntry::of::<iban::VerifyMobileNumber>(),
+        OperationEntry::of::<iban::CreateIndividual>(),
+        OperationEntry::of::<iban::CreateCorporation>(),
+        OperationEntry::of::<iban::UploadDocument>(),
+        OperationEntry::of::<iban::IndividualQuestionnaire>(),
+        OperationEntry::of::<iban::CorporationQuestionnaire>(),
+        OperationEntry::of::<iban::SubmitTransferOrder>(),
+        OperationEntry::of::<iban::UploadTransferOrderFile>(),
+        OperationEntry::of::<funding::SetCallbackUrl>(),
+    ];
+    ALL
+}
+
+/// Finds an operation by its path, by its name, or, where both products have the name, by product and name
+/// (`issuing.getCities`).
+///
+/// ```
+/// assert_eq!(paytend_model::operation("getTopupResult")?.info.path, "/issuing/card/getTopupResult");
+/// assert!(paytend_model::operation("getCities").is_err());
+/// assert!(paytend_model::operation("baas.getCities").is_ok());
+/// # Ok::<(), paytend_model::NoSuchOperation>(())
+/// ```
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, NoSuchOperation> {
+    let is_meant = |entry: &&OperationEntry| {
+        let info = entry.info;
+        info.path == name_or_path
+            || info.name == name_or_path
+            || name_or_path.split_once('.') == Some((info.product.as_str(), info.name))
+    };
+    let mut found = operations().iter().filter(is_meant);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(NoSuchOperation::Unknown),
+        (Some(_), Some(_)) => Err(NoSuchOperation::Ambiguous),
+    }
+}
+
+/// Why a name does not lead to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoSuchOperation {
+    /// Neither a path nor a name.
+    #[error("no operation has this name or path")]
+    Unknown,
+    /// Both products have one.
+    #[error("both products have an operation of this name; write baas.NAME or issuing.NAME, or its path")]
+    Ambiguous,
+}
+
+/// An operation of this crate, with the fields of its request and response.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct OperationEntry {
+    /// Name, path, kind, provenance.
+    pub info: &'static OperationInfo,
+    /// The request's fields.
+    pub request: Description,
+    /// The response's fields; those of [`NoData`](crate::NoData), none, where there is no business data.
+    pub response: Description,
+    check: fn(&str) -> Result<(), BadRequest>,
+    #[cfg(feature = "schema")]
+    pub(crate) schemas: fn(&mut schemars::SchemaGenerator) -> Schemas,
+}
+
+/// Why a JSON text is not a good request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRequest {
+    /// It has not the request's shape.
+    #[error("{0}")]
+    Shape(#[source] Problem),
+    /// It breaks rules of length or format.
+    #[error("{0}")]
+    Rules(#[source] Invalid),
+}
+
+impl OperationEntry {
+    const fn of<O>() -> Self
+    where
+        O: Operation + Payload + FieldType,
+        O::Response: Payload + FieldType,
+    {
+        Self {
+            info: &O::INFO,
+            request: Description::of::<O>(),
+            response: Description::of::<O::Response>(),
+            check: check::<O>,
+            #[cfg(feature = "schema")]
+            schemas: Schemas::of::<O>,
+        }
+    }
+
+    /// Checks a request's JSON text: its shape, and the rules of [`Validate`](crate::Validate).
+    ///
+    /// ```
+    /// let topup = paytend_model::operation("topup")?;
+    /// let problem = topup.check(r#"{"cardId":"1755902","orderNo":"T-1","amount":"1e3","currency":"EUR"}"#).unwrap_err();
+    /// assert_eq!(problem.to_string(), "field `amount`: an amount has no exponent; write 1250.07, not 1.25007e3");
+    /// # Ok::<(), paytend_model::NoSuchOperation>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong and where; no values.
+    pub fn check(&self, json: &str) -> Result<(), BadRequest> {
+        (self.check)(json)
+    }
+}
+
+fn check<O: Operation + FieldType>(json: &str) -> Result<(), BadRequest> {
+    O::read(json).map_err(BadRequest::Shape)?.validate().map_err(BadRequest::Rules)
+}
+
+/// The schemas of an operation's request and response, and an example of each.
+#[cfg(feature = "schema")]
+pub(crate) struct Schemas {
+    pub(crate) request: schemars::Schema,
+    pub(crate) request_example: Option<serde_json::Value>,
+    pub(crate) response: schemars::Schema,
+    pub(crate) response_example: Option<serde_json::Value>,
+}
+
+#[cfg(feature = "schema")]
+impl Schemas {
+    fn of<O: Operation + FieldType>(generator: &mut schemars::SchemaGenerator) -> Self
+    where
+        O::Response: FieldType,
+    {
+        Self {
+            request: O::schema(generator),
+            request_example: O::example(),
+            response: O::Response::schema(generator),
+            response_example: O::Response::example(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::{OperationKind, PayloadRule, Product, Source};
+
+    /// Counts `impl Operation for` in the sources, so that an operation that is missing from the list is noticed.
+    fn implementations(folder: &Path) -> usize {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                if path.is_dir() {
+                    return implementations(&path);
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                text.lines().filter(|line| line.starts_with("impl Operation for ")).count()
+            })
+            .sum()
+    }
+
+    #[test]
+    fn every_operation_is_listed_once() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        assert_eq!(operations().len(), implementations(&sources));
+        let infos = || operations().iter().map(|entry| entry.info);
+        let names: HashSet<_> = infos().map(|info| (info.product, info.name)).collect();
+        let paths: HashSet<_> = infos().map(|info| info.path).collect();
+        let titles: HashSet<_> = infos().map(|info| (info.product, info.title)).collect();
+        let types: HashSet<_> = operations().iter().map(|e| (e.info.product, e.request.name)).collect();
+        assert_eq!([names.len(), paths.len(), titles.len(), types.len()], [operations().len(); 4]);
+    }
+
+    #[test]
+    fn they_are_as_many_as_are_documented() {
+        let count = |product, below: &str| {
+            let infos = operations().iter().map(|entry| entry.info);
+            infos.filter(|info| info.product == product && info.path.starts_with(below)).count()
+        };
+        assert_eq!(count(Product::Issuing, "/issuing/"), 23);
+        assert_eq!(count(Product::Baas, "/iban/"), 14);
+        assert_eq!(count(Product::Baas, "/iban/funding/"), 1);
+        assert_eq!(operations().len(), 37);
+    }
+
+    #[test]
+    fn each_is_found_by_its_names() {
+        for entry in operations() {
+            let info = entry.info;
+            for name in [info.path.to_owned(), format!("{}.{}", info.product, info.name)] {
+                assert_eq!(operation(&name).unwrap().info, info);
+            }
+            if info.name != "getCities" && info.name != "uploadDocument" {
+                assert_eq!(operation(info.name).unwrap().info, info);
+            }
+        }
+        assert_eq!(operation("getCities").unwrap_err(), NoSuchOperation::Ambiguous);
+        assert_eq!(operation("").unwrap_err(), NoSuchOperation::Unknown);
+    }
+
+    #[test]
+    fn what_is_said_of_each_is_consistent() {
+        for OperationEntry { info, request, response, .. } in operations() {
+            assert!(!info.documentation.is_empty() && !info.title.is_empty(), "{info:?}");
+            assert_eq!(info.payload == PayloadRule::None, request.fields.is_empty(), "{info:?}");
+            assert_eq!(info.response_object.is_none(), response.fields.is_empty(), "{info:?}");
+            // Paths of the IBAN product are nowhere public; names all are.
+            assert_eq!(info.provenance.operation, Source::Documented, "{info:?}");
+            assert!(info.product == Product::Issuing || info.provenance.path == Source::Inferred, "{info:?}");
+            let reads = info.title.starts_with("Query");
+            assert_eq!(reads, info.kind == OperationKind::Query, "{info:?}");
+            assert_eq!(info.max_file_bytes.is_some(), info.title.starts_with("Upload"), "{info:?}");
+            assert_eq!(
+                info.payload == PayloadRule::Unsigned,
+                info.product == Product::Baas && info.max_file_bytes.is_some(),
+                "{info:?}"
+            );
+            assert!(!request.fields.is_empty() || info.provenance.request != Source::Inferred, "{info:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! JSON Schema of payloads: what the macro's implementations call.
+
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+
+use crate::payload::Payload;
+use crate::validate::Rule;
+use crate::value::FieldType;
+
+/// The name of a payload's schema: `issuing.Topup`, since both products have a `QueryCities`.
+pub(crate) fn name(module: &str, name: &str) -> String {
+    match module.split("::").nth(1) {
+        None | Some("operation") => name.to_owned(),
+        Some(area) => format!("{area}.{name}"),
+    }
+}
+
+/// The schema of a payload from those of its fields, each with its example.
+pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema {
+    let mut properties = Map::new();
+    for (field, (mut schema, example)) in P::FIELDS.iter().zip(fields) {
+        narrow(&mut schema, example.as_ref());
+        field.rules.iter().for_each(|rule| apply(&mut schema, rule));
+        schema.insert("description".into(), lines(field.about).into());
+        schema.insert("x-provenance".into(), field.source.to_string().into());
+        if let Some(example) = example {
+            schema.insert("examples".into(), json!([example]));
+        }
+        properties.insert(field.name.into(), schema.to_value());
+    }
+    let required: Vec<&str> = P::FIELDS.iter().filter(|field| field.required).map(|field| field.name).collect();
+    let mut schema = schemars::json_schema!({
+        "type": "object",
+        "description": lines(P::ABOUT),
+        "properties": properties,
+        "additionalProperties": true,
+        "x-provenance": P::SOURCE.to_string(),
+    });
+    if !required.is_empty() {
+        schema.insert("required".into(), required.into());
+    }
+    schema
+}
+
+/// Our types read a string and a number alike; the provider's documents, and so the example, have the one or the other.
+fn narrow(schema: &mut Schema, example: Option<&Value>) {
+    if schema.get("type") != Some(&json!(["string", "number"])) {
+        return;
+    }
+    let number = example.is_some_and(Value::is_number);
+    schema.insert("type".into(), if number { "number" } else { "string" }.into());
+    if number {
+        schema.remove("pattern");
+        schema.remove("format");
+    }
+}
+
+/// Adds a field's example to that of its payload: its own, or its type's.
+pub(crate) fn example<T: FieldType>(object: &mut Map<String, Value>, name: &str, own: Option<Value>) {
+    if let Some(example) = own.or_else(T::example) {
+        object.insert(name.into(), example);
+    }
+}
+
+/// A rule in the words of JSON Schema, where it has them.
+pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
+    let mut set = |name: &str, value: Value| {
+        schema.insert(name.into(), value);
+    };
+    match rule {
+        Rule::NotEmpty => set("minLength", 1.into()),
+        Rule::Chars(count) => {
+            set("minLength", (*count).into());
+            set("maxLength", (*count).into());
+        }
+        Rule::MinChars(least) => set("minLength", (*least).into()),
+        Rule::MaxChars(most) => set("maxLength", (*most).into()),
+        Rule::Digits => set("pattern", "^[0-9]+$".into()),
+        Rule::Date => set("format", "date".into()),
+        Rule::CompactTime => set("pattern", "^[0-9]{14}$".into()),
+        Rule::Rfc3339Millis => set("format", "date-time".into()),
+        Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
+        Rule::Is(value) => set("const", (*value).into()),
+        // Of bytes before an encoding, or between fields: JSON Schema has no words for these.
+        Rule::MaxBytes(_) | Rule::Positive | Rule::NotBefore(_) | Rule::MaxCharsWith(..) | Rule::RequiredUnless(_) => {}
+    }
+}
+
+/// A doc comment's text, without what only rustdoc understands: the space that begins each line, and links to items.
+pub(crate) fn lines(about: &str) -> String {
+    let text = about.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let mut parts = text.split("[`");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, mut rest) = part.split_once("`]").unwrap_or((part, ""));
+        if let Some((_target, after)) = rest.strip_prefix('(').and_then(|target| target.split_once(')')) {
+            rest = after;
+        }
+        plain.push_str(&format!("`{name}`{rest}"));
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn links_become_code() {
+        assert_eq!(
+            super::lines(" See [`Topup`] and\n [`all`](crate::all) (a list). [`x`](y)"),
+            "See `Topup` and\n`all` (a list). `x`"
+        );
+    }
+}

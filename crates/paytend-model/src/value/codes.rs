@@ -1,0 +1,113 @@
+//! Codes whose meaning is known, as enums that keep the values they do not know.
+
+/// Declares an enum of codes. Every one has `Other`, which holds what the enum does not know.
+macro_rules! codes {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident {
+            $($(#[$vabout:meta])* $variant:ident = $wire:literal,)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(#[doc = concat!("`", $wire, "`:")] $(#[$vabout])* $variant,)+
+            /// A value that this crate does not know, as it came.
+            Other($crate::Code),
+        }
+
+        impl $name {
+            /// The values that are known.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The value on the wire.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $wire,)+
+                    Self::Other(code) => code.as_str(),
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(wire: &str) -> Self {
+                $crate::Code::from(wire).into()
+            }
+        }
+
+        impl From<$crate::Code> for $name {
+            fn from(code: $crate::Code) -> Self {
+                match code.as_str() {
+                    // A number is kept as one.
+                    _ if code.is_number() => Self::Other(code),
+                    $($wire => Self::$variant,)+
+                    _ => Self::Other(code),
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    Self::Other(code) => code.serialize(serializer),
+                    known => serializer.serialize_str(known.as_str()),
+                }
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::Code::deserialize(deserializer).map(Self::from)
+            }
+        }
+
+        impl $crate::value::FieldType for $name {
+            fn read(json: &str) -> Result<Self, $crate::payload::Problem> {
+                $crate::Code::read(json).map(Self::from)
+            }
+
+            fn check(&self, rules: &[$crate::Rule], report: &mut $crate::validate::Report) {
+                report.text(rules, self.as_str());
+            }
+
+            #[cfg(feature = "schema")]
+            fn schema(_: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                ::schemars::json_schema!({ "type": ["string", "number"], "x-known-values": [$($wire),+] })
+            }
+
+            #[cfg(feature = "schema")]
+            fn example() -> Option<::serde_json::Value> {
+                [$($wire),+].first().map(|wire| (*wire).into())
+            }
+        }
+    };
+}
+
+pub(crate) use codes;
+
+codes! {
+    /// `idType`: the kind of an identity document.
+    ///
+    /// The published demo uses the one value; those of ID cards and permits are in the partner's documents.
+    pub enum IdType {
+        /// a passport.
+        Passport = "2",
+    }
+}
+
+codes! {
+    /// `gender`. Both values have been seen; which is which is in the partner's documents.
+    pub enum Gender {
+        /// the first.
+        One = "1",
+        /// the second.
+        Two = "2",
+    }
+}

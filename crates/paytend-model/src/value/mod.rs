@@ -1,0 +1,98 @@
+//! The types of fields: what they read, how they write it again, and what a rule says of them.
+
+mod amount;
+mod base64_text;
+mod codes;
+mod file;
+mod hashed;
+mod json;
+mod text;
+
+pub use amount::{Amount, AmountError};
+pub use base64_text::Base64Text;
+pub use codes::{Gender, IdType};
+pub use file::{FileContent, MAX_FILE_BYTES};
+pub use hashed::HashedText;
+pub use json::Json;
+pub use text::{
+    CardId, Code, Count, CountryCode, Currency, Date, HolderId, OrderNo, PartnerId, Personal, RequestId, TransactionId,
+    UserId,
+};
+
+pub(crate) use codes::codes;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::payload::Problem;
+use crate::validate::{Report, Rule};
+
+/// What the type of a payload's field can do. Whatever it reads it writes again to the letter.
+pub(crate) trait FieldType: Serialize + Sized {
+    /// Reads a JSON text. The problem repeats nothing of it.
+    fn read(json: &str) -> Result<Self, Problem>;
+
+    /// Reports the rules that the value breaks: those given, and those of its type.
+    fn check(&self, rules: &[Rule], report: &mut Report);
+
+    /// The JSON Schema of the type, without the field's rules.
+    #[cfg(feature = "schema")]
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+
+    /// An example, for fields that name none.
+    #[cfg(feature = "schema")]
+    fn example() -> Option<serde_json::Value> {
+        None
+    }
+}
+
+/// A JSON string's text.
+pub(crate) fn string<'a>(json: &'a str) -> Option<Cow<'a, str>> {
+    // Without escapes it is there to be borrowed.
+    if let Ok(plain) = serde_json::from_str::<&'a str>(json) {
+        return Some(Cow::Borrowed(plain));
+    }
+    serde_json::from_str(json).ok().map(Cow::Owned)
+}
+
+impl FieldType for String {
+    fn read(json: &str) -> Result<Self, Problem> {
+        string(json).map(Cow::into_owned).ok_or(Problem::expected("a string"))
+    }
+
+    fn check(&self, rules: &[Rule], report: &mut Report) {
+        report.text(rules, self);
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}
+
+impl<T: FieldType> FieldType for Vec<T> {
+    fn read(json: &str) -> Result<Self, Problem> {
+        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| Problem::expected("an array"))?;
+        let read = |(index, item): (usize, &&RawValue)| T::read(item.get()).map_err(|problem| problem.at(index));
+        items.iter().enumerate().map(read).collect()
+    }
+
+    fn check(&self, rules: &[Rule], report: &mut Report) {
+        for (index, item) in self.iter().enumerate() {
+            report.within(&index.to_string(), |report| item.check(rules, report));
+        }
+    }
+
+    #[cfg(feature = "schema")]
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let items = T::schema(generator);
+        schemars::json_schema!({ "type": "array", "items": items })
+    }
+
+    #[cfg(feature = "schema")]
+    fn example() -> Option<serde_json::Value> {
+        T::example().map(|example| serde_json::Value::Array(vec![example]))
+    }
+}

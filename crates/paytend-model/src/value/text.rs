@@ -1,0 +1,256 @@
+//! Text with a meaning: identifiers, codes, dates, personal data.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+use super::FieldType;
+use crate::payload::Problem;
+use crate::validate::{Report, Rule};
+
+/// Text that arrived as a JSON string or as a JSON number, and is written again as the same.
+#[derive(Clone)]
+pub(super) struct Scalar {
+    text: String,
+    number: bool,
+}
+
+impl Scalar {
+    pub(super) fn read(json: &str) -> Result<Self, Problem> {
+        if let Some(text) = super::string(json) {
+            return Ok(Self { text: text.into_owned(), number: false });
+        }
+        let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        if number { Ok(Self { text: json.to_owned(), number }) } else { Err(Problem::expected("a string or a number")) }
+    }
+
+    pub(super) fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.number {
+            return serializer.serialize_str(&self.text);
+        }
+        RawValue::from_string(self.text.clone()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// Declares a kind of text. `hidden` ones print `_` in `Debug` and have no `Display`.
+macro_rules! text {
+    ($(#[$about:meta])* pub struct $name:ident shown $([$($rule:expr),*])? $(= $example:literal)?;) => {
+        text!(@type $(#[$about])* $name, [$($($rule),*)?], $($example)?);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0.text, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0.text)
+            }
+        }
+    };
+    ($(#[$about:meta])* pub struct $name:ident hidden;) => {
+        text!(@type $(#[$about])* $name, [],);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("_")
+            }
+        }
+    };
+    (@type $(#[$about:meta])* $name:ident, [$($rule:expr),*], $($example:literal)?) => {
+        $(#[$about])*
+        ///
+        /// Reads a JSON string or number and writes the same again; two are equal when their texts are.
+        #[derive(Clone)]
+        pub struct $name(Scalar);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0.text
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                text.to_owned().into()
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(Scalar { text, number: false })
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.as_str() == other.as_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                self.as_str().cmp(other.as_str())
+            }
+        }
+
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.as_str().hash(state);
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.write(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let json = Box::<RawValue>::deserialize(deserializer)?;
+                Self::read(json.get()).map_err(de::Error::custom)
+            }
+        }
+
+        impl FieldType for $name {
+            fn read(json: &str) -> Result<Self, Problem> {
+                Scalar::read(json).map(Self)
+            }
+
+            fn check(&self, rules: &[Rule], report: &mut Report) {
+                report.text(&[$($rule),*], self.as_str());
+                report.text(rules, self.as_str());
+            }
+
+            #[cfg(feature = "schema")]
+            fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                #[allow(unused_mut)]
+                let mut schema = schemars::json_schema!({ "type": ["string", "number"] });
+                $(crate::schema::apply(&mut schema, &$rule);)*
+                schema
+            }
+
+            #[cfg(feature = "schema")]
+            fn example() -> Option<serde_json::Value> {
+                None$(.or(Some($example.into())))?
+            }
+        }
+    };
+}
+
+text! {
+    /// The provider's identifier of a card.
+    pub struct CardId shown [Rule::NotEmpty] = "1755902";
+}
+
+text! {
+    /// The provider's identifier of a cardholder.
+    pub struct HolderId shown [Rule::NotEmpty] = "H000001";
+}
+
+text! {
+    /// The provider's identifier of a user of BaaS Core: a person or a corporation with an account.
+    pub struct UserId shown [Rule::NotEmpty] = "U000001";
+}
+
+text! {
+    /// Number of an order: the partner's own for what the partner orders (unique, and what an order is looked up by), the
+    /// provider's where it says so.
+    pub struct OrderNo shown [Rule::NotEmpty] = "T20231106000001";
+}
+
+text! {
+    /// The provider's number of a transaction.
+    pub struct TransactionId shown = "T202311060001";
+}
+
+text! {
+    /// `partnerId`: 15 characters, assigned by Paytend.
+    pub struct PartnerId shown [Rule::Chars(15)] = "888666000100260";
+}
+
+text! {
+    /// `requestId`: 32 characters, globally unique.
+    pub struct RequestId shown [Rule::Chars(32)] = "88866600010026020231106101530001";
+}
+
+text! {
+    /// A code whose values the documentation does not explain. The provider writes codes as JSON strings in what has been seen,
+    /// and documents some as numbers.
+    pub struct Code shown = "1";
+}
+
+text! {
+    /// A count or a position, such as the start of a page. The published demo sends them as JSON strings.
+    pub struct Count shown [Rule::Digits] = "20";
+}
+
+text! {
+    /// A currency's ISO 4217 code, such as `EUR`.
+    pub struct Currency shown = "EUR";
+}
+
+text! {
+    /// A country's code. ISO 3166-1 with two letters, such as `LT`, as far as seen; PayBy also writes `UAE`.
+    pub struct CountryCode shown = "LT";
+}
+
+text! {
+    /// A day, `yyyy-MM-dd`.
+    pub struct Date shown [Rule::Date] = "2023-11-06";
+}
+
+text! {
+    /// Personal data: a name, an address, a number of a document, an account or a phone, a free text that may hold any of these.
+    /// `Debug` prints `_`, and there is no `Display`: [`as_str`](Self::as_str) is the one way to it.
+    pub struct Personal hidden;
+}
+
+impl From<u64> for Count {
+    fn from(count: u64) -> Self {
+        count.to_string().into()
+    }
+}
+
+impl Count {
+    /// The number, if it is one.
+    pub fn get(&self) -> Option<u64> {
+        self.as_str().parse().ok()
+    }
+}
+
+impl Code {
+    /// A code that is written as a JSON number.
+    pub fn number(code: i64) -> Self {
+        Self(Scalar { text: code.to_string(), number: true })
+    }
+
+    /// Whether it was, or will be, written as a JSON number.
+    pub fn is_number(&self) -> bool {
+        self.0.number
+    }
+}

@@ -1,0 +1,129 @@
+//! Every payload type of the crate, and JSON for each of them.
+
+use paytend_model::{Field, Payload, envelope, funding, iban, issuing, payby, payermax};
+use serde_json::{Map, Value, json};
+
+/// A type, without the type.
+pub(crate) struct Type {
+    /// `issuing::Topup`.
+    pub(crate) name: String,
+    pub(crate) fields: &'static [Field],
+    /// Reads a text and writes it again.
+    pub(crate) again: fn(&str) -> Result<String, String>,
+    /// Reads a text; what `Debug` shows.
+    pub(crate) debug: fn(&str) -> String,
+    /// Reads a text and validates it.
+    pub(crate) validate: fn(&str) -> Result<(), String>,
+}
+
+impl Type {
+    fn of<P: Payload>() -> Self {
+        let path = std::any::type_name::<P>();
+        let area = path.split("::").nth(1).unwrap();
+        let area = if area == "operation" { String::new() } else { format!("{area}::") };
+        Self {
+            name: format!("{area}{}", P::NAME),
+            fields: P::FIELDS,
+            again: |json| {
+                let value: P = serde_json::from_str(json).map_err(|error| error.to_string())?;
+                let again = serde_json::to_string(&value).unwrap();
+                // What is written reads as the same value.
+                assert_eq!(serde_json::from_str::<P>(&again).unwrap(), value);
+                Ok(again)
+            },
+            debug: |json| format!("{:?} {0:#?}", serde_json::from_str::<P>(json).unwrap()),
+            validate: |json| {
+                serde_json::from_str::<P>(json).unwrap().validate().map_err(|invalid| format!("{invalid} {invalid:?}"))
+            },
+        }
+    }
+}
+
+pub(crate) fn types() -> Vec<Type> {
+    macro_rules! types {
+        ($($area:ident: $($name:ident),+;)+) => { vec![Type::of::<paytend_model::NoData>(), $($(Type::of::<$area::$name>(),)+)+] };
+    }
+    types! {
+        envelope: RequestEnvelope, ResponseEnvelope, NotificationEnvelope, Acknowledgement;
+        funding: SetCallbackUrl;
+        iban: QueryUser, UserResponse, QueryCities, QueryUserFees, UserFeesResponse, Fee, QueryUpgradeFee, UpgradeFeeResponse,
+            QueryAccounts, AccountsResponse, IbanAccount, UserStatusChange, PaymentFailure, UserUpgrade, TransferOrder,
+            VerifyMobileNumber, CreateIndividual, CreateCorporation, LegalPerson, RegisterResponse, UploadDocument,
+            IndividualQuestionnaire, CorporationQuestionnaire, IbanTransaction, SubmitTransferOrder, UploadTransferOrderFile;
+        issuing: QueryPartnerBalance, PartnerBalanceResponse, Balance, QueryPartnerTopup, PartnerTopupResponse,
+            QueryPartnerTransactions, PartnerTransactionResponse, PartnerTransaction, CreateCardholder, Address, HolderResponse,
+            UpdateCardholder, QueryCardholder, UploadDocument, QueryCities, CitiesResponse, City, QuerySkus, SkuResponse, Sku,
+            ApplyCard, QueryApplyResult, CardApplyResponse, ActiveCard, QueryCardInfo, CardInfoResponse, ReplaceCard, ReportLoss,
+            CancelReportLoss, RetrievePassword, QueryCardBalance, CardBalanceResponse, QueryCardOverdueMonthlyFee, Topup,
+            TopupResponse, QueryTopupResult, TopupResultResponse, QueryCardTransactions, CardTransactionsResponse, CardTransaction,
+            QueryAuthorizations, AuthorizationsResponse, TransactionNotification, CardHolderResult;
+        payby: TransferToBankNotification, TransferToBankOrder, Money, PaymentInfo;
+        payermax: BalanceChangeNotification, BalanceChange, Money, Counterparty, Exchange;
+    }
+}
+
+pub(crate) fn find(name: &str) -> Type {
+    types().into_iter().find(|t| t.name == name).unwrap_or_else(|| panic!("no type {name}"))
+}
+
+/// Counts `payload! {` in the sources, so that a type that is missing from the list is noticed.
+#[test]
+fn the_list_is_complete() {
+    fn declared(folder: &std::path::Path) -> usize {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                if path.is_dir() {
+                    return declared(&path);
+                }
+                std::fs::read_to_string(&path).unwrap().lines().filter(|line| *line == "payload! {").count()
+            })
+            .sum()
+    }
+    let names: std::collections::BTreeSet<String> = types().into_iter().map(|t| t.name).collect();
+    assert_eq!(names.len(), types().len());
+    assert_eq!(names.len(), declared(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+}
+
+/// What a field of a leaf type may hold, given a text to put into it.
+fn leaf(type_name: &str, text: &str) -> Option<Value> {
+    use base64::Engine as _;
+    Some(match type_name {
+        "Amount" => json!("918273645.10"),
+        "Base64Text" | "FileContent" => base64::engine::general_purpose::STANDARD.encode(text).into(),
+        "Json" => json!({ "inside": text }),
+        "String" | "Personal" | "HashedText" | "Code" | "Count" | "CountryCode" | "Currency" | "Date" => text.into(),
+        "CardId" | "HolderId" | "OrderNo" | "PartnerId" | "RequestId" | "TransactionId" | "UserId" => text.into(),
+        "IdType" | "Gender" | "TransferStatus" | "NetworkCode" | "BeneficiaryType" => text.into(),
+        "NotificationCode" | "NotifyType" | "Direction" => text.into(),
+        _ => return None,
+    })
+}
+
+/// A value for a field of a type. `text` is asked for each leaf, by the path of its field.
+pub(crate) fn value(of: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> String) -> Value {
+    let path = format!("{}.{}", of.name, field.name);
+    if let Some(leaf) = leaf(field.type_name, &text(&path, field)) {
+        return leaf;
+    }
+    if let Some(item) = field.type_name.strip_prefix("Vec<").and_then(|name| name.strip_suffix('>')) {
+        return json!([object(&nested(of, item), text)]);
+    }
+    object(&nested(of, field.type_name), text)
+}
+
+/// An object with all fields of a type.
+pub(crate) fn object(of: &Type, text: &dyn Fn(&str, &Field) -> String) -> Value {
+    let fields = of.fields.iter().map(|field| (field.name.to_owned(), value(of, field, text)));
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+/// A type that another one names: of its own area, or else of any.
+fn nested(of: &Type, name: &str) -> Type {
+    let area = of.name.split("::").next().unwrap();
+    let mut found = types().into_iter().filter(|t| t.name.ends_with(&format!("::{name}"))).collect::<Vec<_>>();
+    let own = found.iter().position(|t| t.name.starts_with(area)).unwrap_or(0);
+    assert!(!found.is_empty(), "{}: no type {name}", of.name);
+    found.swap_remove(own)
+}

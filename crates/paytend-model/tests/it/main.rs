@@ -1,0 +1,20 @@
+//! The crate from outside.
+
+// A test that cannot go on should panic.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stderr,
+    missing_docs
+)]
+
+mod every;
+mod notifications;
+#[cfg(feature = "schema")]
+mod openapi;
+mod payloads;
+mod personal;
+mod round_trip;
+mod samples;
+mod validation;

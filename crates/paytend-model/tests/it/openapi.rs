@@ -1,0 +1,63 @@
+//! The OpenAPI document, held against the registry and the file.
+
+use std::collections::BTreeSet;
+
+use paytend_model::{Notification, operations};
+use serde_json::Value;
+
+use crate::every::types;
+
+#[test]
+fn every_operation_and_notification_is_in_it() {
+    let document = paytend_model::openapi::document();
+    for entry in operations() {
+        let post = &document["paths"][entry.info.path]["post"];
+        assert_eq!(post["summary"], entry.info.title);
+        assert_eq!(post["x-provenance"]["path"], entry.info.provenance.path.to_string());
+        let body = &post["requestBody"]["content"]["application/json"];
+        let plain = &body["schema"]["properties"]["bizData"];
+        // An operation without business data sends an empty text.
+        match entry.request.fields {
+            [] => assert_eq!((plain, &body["example"]["bizData"]), (&Value::Null, &"".into())),
+            _ => {
+                let name = plain["x-plaintext"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+                assert!(name.ends_with(entry.request.name), "{name}");
+                let example = plain["x-plaintext-example"].to_string();
+                entry.check(&example).unwrap_or_else(|bad| panic!("{name}: {bad} {example}"));
+            }
+        }
+    }
+    assert_eq!(document["paths"].as_object().unwrap().len(), operations().len());
+    assert_eq!(document["webhooks"].as_object().unwrap().len(), Notification::kinds().count() + 2);
+}
+
+/// Each type of the crate has a schema, with each of its fields, its source, and an example that the type itself takes.
+#[test]
+fn every_field_is_described() {
+    let document = paytend_model::openapi::document();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for of in types() {
+        let schema = &schemas[&of.name.replace("::", ".")];
+        let properties = schema["properties"].as_object().unwrap();
+        let names: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+        assert_eq!(names, of.fields.iter().map(|field| field.name).collect(), "{}", of.name);
+        for field in of.fields {
+            let property = &properties[field.name];
+            assert_eq!(property["x-provenance"], field.source.to_string(), "{} {}", of.name, field.name);
+            assert!(!property["description"].as_str().unwrap().is_empty(), "{} {}", of.name, field.name);
+            if let Some(example) = property["examples"].get(0) {
+                let mut object = crate::every::object(&of, &|_, _| "x".into());
+                object[field.name] = example.clone();
+                let again: Value = serde_json::from_str(&(of.again)(&object.to_string()).unwrap()).unwrap();
+                assert_eq!(&again[field.name], example);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_file_is_what_the_types_say() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(written == paytend_model::openapi::document(), "openapi.json is stale: run `cargo xtask openapi`");
+}

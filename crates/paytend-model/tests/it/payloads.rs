@@ -1,0 +1,118 @@
+//! What holds for every payload type.
+
+use paytend_model::iban::IbanTransaction;
+use paytend_model::issuing::{Address, HolderResponse, QueryPartnerBalance, Topup};
+use paytend_model::{Amount, Base64Text, Code, Count, FileContent, IdType, NoData};
+
+const DEPOSIT: &str = r#"{"transactionId":"T202311060001","orderNo":"F20231106000123","accountNum":"LT463570021000000451","tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"fee":0.350,"counterpartyAccountName":"Žalgirio UAB","counterpartyAccountNum":"DE89370400440532013000","counterpartyBankBic":"COBADEFFXXX","counterpartyBankName":"Commerzbank","transDate":"2023-11-06 10:15:30","reconciliationDate":"2023-11-06","reference":"INV=42&x","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#;
+
+#[test]
+fn a_documented_deposit_is_read_and_written_to_the_letter() {
+    let deposit: IbanTransaction = serde_json::from_str(DEPOSIT).unwrap();
+    assert!(deposit.extra.is_empty());
+    assert_eq!(deposit.fee.as_ref().unwrap().to_string(), "0.350");
+    assert_eq!(serde_json::to_string(&deposit).unwrap(), DEPOSIT);
+}
+
+#[test]
+fn unknown_fields_and_nulls_survive_with_their_digits_and_order() {
+    let json = r#"{"cardId":"1","orderNo":"T","amount":"10.10","currency":"EUR","zeta":12345678901234567890.1234567890,"alpha":{"b":[1.50,null]},"nothing":null}"#;
+    let topup: Topup = serde_json::from_str(json).unwrap();
+    assert_eq!(topup.extra.get("zeta"), Some("12345678901234567890.1234567890"));
+    assert_eq!(serde_json::to_string(&topup).unwrap(), json);
+
+    let mut holder: HolderResponse = serde_json::from_str(r#"{"holderId":null,"new":1}"#).unwrap();
+    assert_eq!(holder.holder_id, None);
+    assert_eq!(serde_json::to_string(&holder).unwrap(), r#"{"holderId":null,"new":1}"#);
+    holder.holder_id = Some("7".into());
+    assert_eq!(serde_json::to_string(&holder).unwrap(), r#"{"holderId":"7","new":1}"#);
+    holder.extra.set("new", "[2]").unwrap();
+    holder.extra.set("more", r#""x""#).unwrap();
+    assert!(holder.extra.set("broken", "{").is_err());
+    assert_eq!(serde_json::to_string(&holder).unwrap(), r#"{"holderId":"7","new":[2],"more":"x"}"#);
+}
+
+#[test]
+fn a_wrong_field_is_named_and_its_value_is_not_shown() {
+    let errors = [
+        (r#"{"cardId":"1","orderNo":"T","amount":"CANARY","currency":"EUR"}"#, "field `amount`"),
+        (r#"{"cardId":{"CANARY":1},"orderNo":"T","amount":"1","currency":"EUR"}"#, "field `cardId`"),
+        (r#"{"cardId":"CANARY","orderNo":"T","amount":"1"}"#, "field `currency`: a required field is missing"),
+        (
+            r#"{"cardId":null,"orderNo":"CANARY","amount":"1","currency":"EUR"}"#,
+            "field `cardId`: expected a string or a number",
+        ),
+        (
+            r#"{"cardId":"CANARY","cardId":"2","orderNo":"T","amount":"1","currency":"EUR"}"#,
+            "field `cardId`: the field is there twice",
+        ),
+    ];
+    for (json, part) in errors {
+        let error = serde_json::from_str::<Topup>(json).unwrap_err().to_string();
+        assert!(error.contains(part) && !error.contains("CANARY"), "{error}");
+    }
+}
+
+#[test]
+fn names_and_address_lines_travel_as_base64() {
+    let mut address =
+        Address::new("Žalgirio g. 24".into(), "VNO".into(), "Vilnius".into(), "08217".into(), "LT".into());
+    address.address_line2 = Some("2 aukštas".into());
+    let json = serde_json::to_value(&address).unwrap();
+    assert_eq!(json["addressLine"], "xb1hbGdpcmlvIGcuIDI0");
+    assert_eq!(serde_json::from_value::<Address>(json).unwrap(), address);
+    for wrong in [r#""not base64!""#, r#""/w==""#, "1"] {
+        assert!(serde_json::from_str::<Base64Text>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn an_operation_without_business_data_is_an_empty_object() {
+    assert_eq!(serde_json::to_string(&QueryPartnerBalance::new()).unwrap(), "{}");
+}
+
+#[test]
+fn debug_shows_what_helps_and_hides_what_is_personal() {
+    let mut deposit: IbanTransaction = serde_json::from_str(DEPOSIT).unwrap();
+    deposit.extra.set("more", "1").unwrap();
+    let shown = format!("{deposit:?}");
+    assert!(shown.contains(r#"order_no: "F20231106000123""#) && shown.contains("amount: Amount(1250.07)"), "{shown}");
+    assert!(shown.contains("account_num: _") && shown.contains("extra: 1 unknown fields"), "{shown}");
+    assert!(format!("{:?}", FileContent::from(vec![1, 2, 3])).contains("3 bytes"));
+}
+
+#[test]
+fn codes_and_identifiers_keep_their_form() {
+    for json in [r#""2""#, "2", r#""""#, "-1", "1.50", r#""a\u0000\"""#] {
+        let code: Code = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&code).unwrap(), json);
+    }
+    assert_eq!(serde_json::from_str::<Code>("2").unwrap(), Code::from("2"), "equal by what they say");
+    assert_eq!(serde_json::to_string(&Code::number(-7)).unwrap(), "-7");
+    assert!(Code::number(1).is_number() && !Code::from("1").is_number());
+    for wrong in ["null", "true", "[]", "{}"] {
+        assert!(serde_json::from_str::<Code>(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(IdType::from("2"), IdType::Passport);
+    for json in [r#""2""#, "2", r#""9""#] {
+        let id_type: IdType = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&id_type).unwrap(), json);
+        assert_eq!(id_type == IdType::Passport, json == r#""2""#);
+    }
+    assert_eq!((Count::from(20).get(), Count::from("x").get()), (Some(20), None));
+}
+
+#[test]
+fn amounts_are_read_with_their_digits_and_refused_with_their_reason() {
+    for json in ["1250.07", "10.10", "0.020", "123456789012345.12345678", r#""10.10""#] {
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<Amount>(json).unwrap()).unwrap(), json);
+    }
+    let topup = r#"{"cardId":"1","orderNo":"T","amount":X,"currency":"EUR"}"#;
+    for (wrong, reason) in [("1e3", "exponent"), (r#""NaN""#, "not a decimal"), ("0.123456789", "more than 15 digits")]
+    {
+        let json = topup.replace('X', wrong);
+        let error = serde_json::from_str::<Topup>(&json).unwrap_err().to_string();
+        assert!(error.starts_with("field `amount`: ") && error.contains(reason), "{error}");
+    }
+    assert!(serde_json::from_str::<Topup>(&topup.replace('X', "NaN")).is_err());
+}

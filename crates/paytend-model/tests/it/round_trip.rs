@@ -1,0 +1,101 @@
+//! Whatever object of a type is read, an equal one is written.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+
+use crate::every::{Type, types, value};
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        "[A-Za-z0-9+/]{4}".prop_map(Value::from),
+        "-?[0-9]{1,15}(\\.[0-9]{1,8})?".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-zA-Z]{1,8}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// For each of a type's fields what to put there, and further members.
+type Plan = (Vec<(u8, Index, Value)>, Vec<(String, Value)>);
+
+fn built(of: &Type, (fields, further): &Plan) -> Value {
+    let mut object = serde_json::Map::new();
+    for (field, (choice, index, any)) in of.fields.iter().zip(fields) {
+        let texts = ["", "1", "EUR", "2023-11-06", "a\u{e9}\"\\/\n", "SUCCESS"];
+        let value = match choice % 16 {
+            0 if !field.required => continue,
+            1 if !field.required => Value::Null,
+            2 => any.clone(),
+            _ => value(of, field, &|_, _| (*index.get(&texts)).to_owned()),
+        };
+        object.insert(field.name.to_owned(), value);
+    }
+    for (name, value) in further {
+        object.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    Value::Object(object)
+}
+
+#[test]
+fn every_type_writes_what_it_read() {
+    let field = (any::<u8>(), any::<Index>(), any_json());
+    let further = prop::collection::vec(("[a-zA-Z_]{1,10}", any_json()), 0..4);
+    let plans = (prop::collection::vec(field, 24), further);
+    let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+    for of in types() {
+        assert!(of.fields.len() <= 24, "{}", of.name);
+        let read = Cell::new(0);
+        TestRunner::new(config.clone())
+            .run(&plans, |plan| {
+                let object = built(&of, &plan);
+                let text = object.to_string();
+                if let Ok(again) = (of.again)(&text) {
+                    read.set(read.get() + 1);
+                    // Both by way of their texts: serde_json's own floats do not survive one.
+                    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+                    prop_assert_eq!(parsed(&again), parsed(&text), "{}", &of.name);
+                }
+                Ok(())
+            })
+            .unwrap();
+        // Types with many required fields refuse most of what is thrown at them.
+        assert!(read.get() >= 4, "{}: read {}", of.name, read.get());
+    }
+}
+
+/// A guess at a field's type never stands in the way of the rest.
+#[test]
+fn an_inferred_field_of_another_type_is_kept_as_unknown() {
+    use paytend_model::issuing::{PartnerBalanceResponse, TopupResponse};
+    let json = r#"{"orderNo":["T-1"],"status":{"code":1.10},"new":0.10}"#;
+    let mut topup: TopupResponse = serde_json::from_str(json).unwrap();
+    assert_eq!((&topup.order_no, &topup.status), (&None, &None));
+    assert_eq!(topup.extra.get("status"), Some(r#"{"code":1.10}"#));
+    assert_eq!(serde_json::to_string(&topup).unwrap(), json);
+    // A value that is set takes the place of what could not be read.
+    topup.status = Some("2".into());
+    assert_eq!(serde_json::to_string(&topup).unwrap(), r#"{"status":"2","orderNo":["T-1"],"new":0.10}"#);
+
+    // Of a list, one item that is not as guessed leaves the whole list to the reader.
+    let json = r#"{"balance":[{"currency":"EUR","available":"1.00"},{"currency":"EUR"}]}"#;
+    let balance: PartnerBalanceResponse = serde_json::from_str(json).unwrap();
+    assert!(balance.balance.is_none() && balance.extra.get("balance").is_some());
+    assert_eq!(serde_json::to_string(&balance).unwrap(), json);
+
+    // Documented and seen fields are no guesses.
+    let wrong = serde_json::from_str::<paytend_model::iban::IbanTransaction>(r#"{"amount":"much"}"#).unwrap_err();
+    assert!(wrong.to_string().starts_with("field `amount`: not a decimal number"), "{wrong}");
+}

@@ -1,0 +1,182 @@
+//! The lengths and formats that the documents state, field by field.
+
+use paytend_model::issuing::{QueryCardTransactions, QueryCardholder, QueryPartnerTransactions, Topup, UploadDocument};
+use paytend_model::{FileContent, MAX_FILE_BYTES, Rule, Validate, iban, payby, payermax};
+use serde_json::{Value, json};
+
+fn payby_order() -> Value {
+    json!({
+        "merchantOrderNo": "M1", "orderNo": "1", "holderName": "Ona", "memo": "x",
+        "amount": { "amount": 1, "currency": "AED" },
+    })
+}
+
+fn broken<V: Validate>(value: &V) -> String {
+    value.validate().err().map(|invalid| invalid.to_string()).unwrap_or_default()
+}
+
+/// A length at its limit is good, one more is not; both as multi-byte characters.
+#[test]
+fn payby_s_lengths() {
+    for (field, most) in [
+        ("merchantOrderNo", 64),
+        ("orderNo", 64),
+        ("holderName", 100),
+        ("iban", 34),
+        ("memo", 128),
+        ("notifyUrl", 200),
+        ("accountNo", 64),
+        ("networkCode", 20),
+        ("bankName", 64),
+        ("countryCode", 16),
+        ("fundoutCurrencyCode", 16),
+        ("branchName", 35),
+        ("intermediaryBank", 12),
+        ("beneficiaryType", 16),
+        ("swiftCode", 11),
+    ] {
+        for (letter, length) in [("ž", most), ("ž", most + 1)] {
+            let mut order = payby_order();
+            order[field] = letter.repeat(length).into();
+            let order: payby::TransferToBankOrder = serde_json::from_value(order).unwrap();
+            let rule = format!("`{field}` must be at most {most} characters long");
+            assert_eq!(broken(&order), if length > most { rule } else { String::new() });
+        }
+    }
+}
+
+#[test]
+fn payby_s_formats() {
+    let with = |field: &str, value: Value| {
+        let mut order = payby_order();
+        order[field] = value;
+        broken(&serde_json::from_value::<payby::TransferToBankOrder>(order).unwrap())
+    };
+    assert_eq!(with("swiftCode", "BBMEAEA".into()), "`swiftCode` must be at least 8 characters long");
+    assert_eq!(with("fedwireCode", "133563585".into()), "");
+    assert_eq!(with("fedwireCode", "13356358".into()), "`fedwireCode` must be exactly 9 characters long");
+    assert_eq!(with("fedwireCode", "13356358x".into()), "`fedwireCode` must be decimal digits");
+    assert_eq!(
+        with("beneficiaryAddress", "Liwa Street 1/2-3, off Khalifa".into()).matches("must have no other").count(),
+        1
+    );
+    assert_eq!(with("beneficiaryAddress", "Liwa Street off Khalifa Street".into()), "");
+    assert_eq!(with("amount", json!({ "amount": 1, "currency": "USD" })), "`amount.currency` must be AED");
+
+    // 140 together: 3 of the name, 137 of the address; a hash counts for neither.
+    assert_eq!(with("beneficiaryAddress", "a".repeat(137).into()), "");
+    assert_eq!(
+        with("beneficiaryAddress", "a".repeat(138).into()),
+        "`holderName` and `beneficiaryAddress` must be at most 140 characters long together"
+    );
+    let mut order = payby_order();
+    order["holderName"] = "0".repeat(64).into();
+    order["beneficiaryAddress"] = "a".repeat(140).into();
+    order["iban"] = "0".repeat(64).into();
+    assert_eq!(broken(&serde_json::from_value::<payby::TransferToBankOrder>(order).unwrap()), "");
+
+    let notification =
+        json!({ "notify_id": "1", "notify_time": "20200230113800", "transferToBankOrder": payby_order() });
+    let notification: payby::TransferToBankNotification = serde_json::from_value(notification).unwrap();
+    assert_eq!(broken(&notification), "`notify_time` must be a time that exists, written yyyyMMddHHmmss");
+}
+
+#[test]
+fn payermax_s_lengths() {
+    let sample =
+        paytend_vectors::samples().into_iter().find(|s| s.document == "payermax" && s.name == "notification").unwrap();
+    let sample: Value = serde_json::from_str(&sample.json).unwrap();
+    for (pointer, field, most) in [
+        ("/code", "code", 32),
+        ("/msg", "msg", 256),
+        ("/version", "version", 8),
+        ("/keyVersion", "keyVersion", 8),
+        ("/appId", "appId", 64),
+        ("/merchantNo", "merchantNo", 15),
+        ("/notifyType", "notifyType", 16),
+        ("/data/amount/currency", "data.amount.currency", 3),
+        ("/data/relatedTradeNo", "data.relatedTradeNo", 64),
+    ] {
+        for length in [most, most + 1] {
+            let mut value = sample.clone();
+            *value.pointer_mut(pointer).unwrap() = "ž".repeat(length).into();
+            let notification: payermax::BalanceChangeNotification = serde_json::from_value(value).unwrap();
+            let rule = format!("`{field}` must be at most {most} characters long");
+            assert_eq!(broken(&notification), if length > most { rule } else { String::new() });
+        }
+    }
+    let mut value = sample.clone();
+    value["notifyTime"] = "2022-12-12 09:26:57".into();
+    let notification: payermax::BalanceChangeNotification = serde_json::from_value(value).unwrap();
+    assert_eq!(broken(&notification), "`notifyTime` must be a time like 2022-12-12T09:26:57.628Z");
+    assert_eq!(notification.sent_at_millis(), None);
+}
+
+#[test]
+fn files_may_have_two_mebibytes() {
+    let file = |bytes: usize| FileContent::from(vec![0; bytes]);
+    let too_large = "`fileContent` must be at most 2097152 bytes long";
+    for (bytes, complaint) in
+        [(1, ""), (MAX_FILE_BYTES, ""), (MAX_FILE_BYTES + 1, too_large), (0, "`fileContent` must not be empty")]
+    {
+        let issuing = UploadDocument::new("H1".into(), "3".into(), file(bytes), ".jpeg".into());
+        let user = iban::UploadDocument::new("U1".into(), "3".into(), file(bytes));
+        let order = iban::UploadTransferOrderFile::new("T1".into(), file(bytes));
+        assert_eq!([broken(&issuing), broken(&user), broken(&order)], [complaint; 3].map(String::from), "{bytes}");
+    }
+}
+
+#[test]
+fn days_exist_and_are_in_order() {
+    let query = |begin: &str, end: &str| {
+        let card = QueryCardTransactions::new(
+            "1".into(),
+            "1".into(),
+            "EUR".into(),
+            begin.into(),
+            end.into(),
+            0.into(),
+            20.into(),
+        );
+        let partner =
+            QueryPartnerTransactions::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 20.into());
+        assert_eq!(broken(&card), broken(&partner));
+        broken(&card)
+    };
+    assert_eq!(query("2024-02-29", "2024-02-29"), "");
+    assert_eq!(query("2024-03-01", "2024-02-29"), "`endDate` must not be before `beginDate`");
+    assert_eq!(query("2023-02-29", "2024-02-29"), "`beginDate` must be a day that exists, written yyyy-MM-dd");
+    assert_eq!(query("2023-02-01", "1.3.2023"), "`endDate` must be a day that exists, written yyyy-MM-dd");
+}
+
+#[test]
+fn a_cardholder_is_asked_for_by_one_or_the_other() {
+    assert_eq!(broken(&QueryCardholder::by_id("H1".into())), "");
+    assert_eq!(broken(&QueryCardholder::by_document("123".into(), "2".into())), "");
+    let mut half = QueryCardholder::new();
+    half.id_no = Some("123".into());
+    assert_eq!(broken(&half), "`idType` must be there if `holderId` is not");
+    assert_eq!(broken(&QueryCardholder::by_id("".into())), "`holderId` must not be empty");
+    assert_eq!(broken(&iban::QueryUser::new()), "`mobile` must be there if `userId` is not");
+    assert_eq!(broken(&iban::QueryUser::by_mobile("370".into())), "");
+    // What another field of the partner's own documents says, this crate cannot know.
+    let mut own = iban::QueryUser::new();
+    own.extra.set("email", r#""ona@example.com""#).unwrap();
+    assert_eq!(broken(&own), "");
+}
+
+#[test]
+fn every_broken_rule_is_told_with_its_path() {
+    let topup = Topup::new("".into(), "".into(), "-1".parse().unwrap(), "EUR".into());
+    let invalid = topup.validate().unwrap_err();
+    let told: Vec<_> =
+        invalid.violations().iter().map(|violation| (violation.field.as_str(), violation.rule)).collect();
+    assert_eq!(told, [("cardId", Rule::NotEmpty), ("orderNo", Rule::NotEmpty), ("amount", Rule::Positive)]);
+    let check = |json: &str| paytend_model::operation("createIndividual").unwrap().check(json).unwrap_err().to_string();
+    assert_eq!(
+        check(r#"{"mobile":"","birthday":"31.12.1990"}"#),
+        "`mobile` must not be empty; `birthday` must be a day that exists, written yyyy-MM-dd"
+    );
+    assert_eq!(check("[]"), "expected a JSON object");
+    assert_eq!(check("{}"), "field `mobile`: a required field is missing");
+}
