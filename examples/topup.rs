@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ => {
                 println!("nobody knows yet ({error}), so we ask, with the same order number");
                 let result = client.send(&QueryTopupResult::new(topup.order_no.clone())).await?;
-                println!("its state is {}", result.status.as_ref().map_or("unknown", |status| status.as_str()));
+                println!("its state is {}", result.status.as_deref().unwrap_or("unknown"));
             }
         },
     }

@@ -6,17 +6,18 @@ use cargo_metadata::MetadataCommand;
 
 use crate::shell::{cargo, root};
 use crate::test::{self, Skipping};
-use crate::{layers, package};
+use crate::{layers, openapi, package};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("format", || cargo(["fmt", "--all", "--check"]).run()),
     ("layers", layers::run),
     ("lints", lints),
     ("documentation", || {
         cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
     }),
+    ("openapi", || openapi::run(true)),
     ("packages", package::run),
     ("tests", || test::run(Skipping::Forbidden)),
 ];

@@ -26,7 +26,7 @@ const NOWHERE: [&str; 3] = ["openssl-sys", "native-tls", "openssl"];
 /// Packages that a crate must not bring along, because its users take it to be without.
 const WITHOUT: [(&str, &[&str]); 3] = [
     ("paytend-crypto", &["tokio", "hyper", "reqwest", "cc"]),
-    ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "sha2", "cc"]),
+    ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "cc"]),
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
 ];
 

@@ -4,6 +4,7 @@
 
 mod ci;
 mod layers;
+mod openapi;
 mod package;
 mod setup;
 mod shell;
@@ -18,6 +19,7 @@ usage: cargo xtask <chore>
   test       run everything that can run here, and say what was skipped and why
   ci         format, lints, documentation, layers, packages, and all tests; nothing may be skipped
   layers     check that no crate depends on one above or beside it
+  openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
              --check fails if one is below its floor
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Skipping::Reported),
         ["ci"] => ci::run(),
         ["layers"] => layers::run(),
+        ["openapi"] => openapi::run(false),
+        ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
         ["timing", rest @ ..] => timing(rest),
         ["bench"] => bench(&["--write=BENCHMARKS.md"]),

@@ -17,7 +17,8 @@ pub(crate) fn python() -> Option<PathBuf> {
 }
 
 fn imports_what_is_required(python: &PathBuf) -> bool {
-    python.is_file() && program(python).args(["-c", "import cryptography"]).succeeds()
+    python.is_file()
+        && program(python).args(["-c", "import cryptography, jsonschema, openapi_spec_validator"]).succeeds()
 }
 
 pub(crate) fn run() -> Result<(), String> {
@@ -43,7 +44,7 @@ pub(crate) fn run() -> Result<(), String> {
             .run()?;
     }
     if python().is_none() {
-        return Err("the Python environment cannot import cryptography".into());
+        return Err("the Python environment cannot import what xtask/requirements.txt lists".into());
     }
     println!("setup: everything that the full test run needs is here");
     Ok(())

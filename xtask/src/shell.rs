@@ -50,6 +50,15 @@ impl Program {
         }
     }
 
+    /// Runs it; what it prints on standard output.
+    pub(crate) fn output(mut self) -> Result<String, String> {
+        let output = self.0.stderr(Stdio::inherit()).output().map_err(|e| format!("`{}`: {e}", self.shown()))?;
+        if !output.status.success() {
+            return Err(format!("`{}` failed ({})", self.shown(), output.status));
+        }
+        String::from_utf8(output.stdout).map_err(|_| format!("`{}` printed no UTF-8", self.shown()))
+    }
+
     /// Whether it runs and succeeds; its output is thrown away.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())

@@ -1,5 +1,6 @@
 //! `test`: everything that can run here, and a table of what could not.
 
+use crate::openapi;
 use crate::setup;
 use crate::shell::cargo;
 
@@ -52,6 +53,18 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     rows.push(Row {
         what: "agreement with the Python reference implementation",
         skipped: (!reference).then_some("no Python with the cryptography package: run `cargo xtask setup`"),
+    });
+
+    let with_schemas = ["test", "--locked", "-p", "paytend-model", "--all-features", "--lib", "--test", "it"];
+    cargo(with_schemas).args(["--", "openapi", "schema"]).run()?;
+    rows.push(Row { what: "the OpenAPI document, held against the types", skipped: None });
+
+    if python.is_some() {
+        openapi::validate()?;
+    }
+    rows.push(Row {
+        what: "the OpenAPI document, valid, and its examples too",
+        skipped: python.is_none().then_some("no Python environment: run `cargo xtask setup`"),
     });
 
     // The crates that have a smaller form than their default.

@@ -226,10 +226,7 @@ mod tests {
         assert_eq!(balances(&mut state), ("0.00".into(), "100.00".into()));
 
         let result = perform(&mut state, &QueryTopupResult::new("T-1".into())).unwrap();
-        assert_eq!(
-            (result.amount.unwrap().to_string().as_str(), result.status.as_ref().map(|status| status.as_str())),
-            ("25.50", Some(BOOKED))
-        );
+        assert_eq!((result.amount.unwrap().to_string().as_str(), result.status.as_deref()), ("25.50", Some(BOOKED)));
         assert_eq!(perform(&mut state, &QueryTopupResult::new("T-2".into())).unwrap_err(), Failure::UnknownOrder);
     }
 

@@ -80,12 +80,12 @@ async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
 
-    client(&sandbox).send(&SetCallbackUrl::new("2".into(), url)).await.unwrap();
+    client(&sandbox).send(&SetCallbackUrl::new("2".into(), url.into())).await.unwrap();
     let delivery = sandbox.deposit(&deposit).await.unwrap();
     assert!(delivery.acknowledged(), "{delivery:?}");
     let Some(Notification::Baas(BaasNotification::FundDeposit(transaction))) = received.recv().await else { panic!() };
     assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
-    assert_eq!(transaction.reference.as_deref(), Some("INV=42&x"));
+    assert_eq!(transaction.reference, Some("INV=42&x".into()));
     // The next one is another transaction.
     sandbox.deposit(&deposit).await.unwrap();
     let Some(Notification::Baas(BaasNotification::FundDeposit(next))) = received.recv().await else { panic!() };
@@ -106,7 +106,7 @@ async fn an_answer_that_is_no_acknowledgement_is_told_apart() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        client(&sandbox).send(&SetCallbackUrl::new("2".into(), url)).await.unwrap();
+        client(&sandbox).send(&SetCallbackUrl::new("2".into(), url.into())).await.unwrap();
         let delivery = sandbox.deposit(&Deposit::new("1".parse().unwrap(), "EUR")).await.unwrap();
         assert_eq!((delivery.acknowledged(), delivery.status()), (expected, status), "{body}");
     }

@@ -33,7 +33,7 @@ impl Scalar {
     }
 }
 
-/// Declares a kind of text. `hidden` ones print `_` in `Debug` and have no `Display`.
+/// Declares a kind of text. `hidden` ones print `_` in `Debug`, have no `Display`, and are no `str` by themselves.
 macro_rules! text {
     ($(#[$about:meta])* pub struct $name:ident shown $([$($rule:expr),*])? $(= $example:literal)?;) => {
         text!(@type $(#[$about])* $name, [$($($rule),*)?], $($example)?);
@@ -47,6 +47,14 @@ macro_rules! text {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0.text)
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0.text
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use paytend_model::iban::IbanTransaction;
 use paytend_model::issuing::{Address, HolderResponse, QueryPartnerBalance, Topup};
-use paytend_model::{Amount, Base64Text, Code, Count, FileContent, IdType, NoData};
+use paytend_model::{Amount, Base64Text, Code, Count, FileContent, IdType};
 
 const DEPOSIT: &str = r#"{"transactionId":"T202311060001","orderNo":"F20231106000123","accountNum":"LT463570021000000451","tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"fee":0.350,"counterpartyAccountName":"Žalgirio UAB","counterpartyAccountNum":"DE89370400440532013000","counterpartyBankBic":"COBADEFFXXX","counterpartyBankName":"Commerzbank","transDate":"2023-11-06 10:15:30","reconciliationDate":"2023-11-06","reference":"INV=42&x","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#;
 

@@ -54,7 +54,7 @@ fn every_type_writes_what_it_read() {
     let field = (any::<u8>(), any::<Index>(), any_json());
     let further = prop::collection::vec(("[a-zA-Z_]{1,10}", any_json()), 0..4);
     let plans = (prop::collection::vec(field, 24), further);
-    let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
     for of in types() {
         assert!(of.fields.len() <= 24, "{}", of.name);
         let read = Cell::new(0);

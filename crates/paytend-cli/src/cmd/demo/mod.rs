@@ -179,10 +179,7 @@ impl Demo<'_> {
             return Err(Failure::new(Category::Unexpected, "the notification is not a fund deposit"));
         };
         require(transaction.amount.as_ref() == Some(&amount), "the deposit's amount is the one that was paid in")?;
-        self.report.fact(
-            "amount",
-            format!("{amount} {}", transaction.currency.as_ref().map_or("", |currency| currency.as_str())),
-        )?;
+        self.report.fact("amount", format!("{amount} {}", transaction.currency.as_deref().unwrap_or_default()))?;
         self.report.end()
     }
 

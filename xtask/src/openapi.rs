@@ -1,0 +1,34 @@
+//! `openapi`: the OpenAPI file, made from the types of `paytend-model`.
+
+use std::path::PathBuf;
+
+use crate::setup;
+use crate::shell::{cargo, program, root};
+
+fn file() -> PathBuf {
+    root().join("crates/paytend-model/openapi.json")
+}
+
+/// Writes the file, or, with `--check`, says whether it is stale.
+pub(crate) fn run(check: bool) -> Result<(), String> {
+    let made =
+        cargo(["run", "--quiet", "--locked", "-p", "paytend-model", "--features", "schema", "--example", "openapi"])
+            .output()?;
+    if check {
+        let written = std::fs::read_to_string(file()).unwrap_or_default();
+        if written != made {
+            return Err("crates/paytend-model/openapi.json is stale: run `cargo xtask openapi`".into());
+        }
+        println!("openapi: the file is what the types say");
+        return Ok(());
+    }
+    std::fs::write(file(), made).map_err(|error| format!("{}: {error}", file().display()))?;
+    println!("openapi: wrote crates/paytend-model/openapi.json");
+    Ok(())
+}
+
+/// Holds the file against the OpenAPI 3.1 schema, and each example in it against the schema beside it.
+pub(crate) fn validate() -> Result<(), String> {
+    let python = setup::python().ok_or("no Python environment: run `cargo xtask setup`")?;
+    program(python).args([root().join("xtask/openapi_check.py"), file()]).run()
+}
