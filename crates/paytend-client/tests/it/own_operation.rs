@@ -1,6 +1,7 @@
 //! An operation that paytend-model does not have, written by a user.
 
-use paytend_model::{NoData, Operation, OperationInfo, OperationKind, Product, Validate};
+use paytend_client::{ErrorKind, Outcome};
+use paytend_model::{Operation, OperationInfo, OperationKind, Product, Validate};
 use serde::{Deserialize, Serialize};
 
 use crate::server::{answering, client, paytend, response};
@@ -11,8 +12,13 @@ struct BlockCard {
     card_id: String,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Blocked {
+    since: String,
+}
+
 impl Operation for BlockCard {
-    type Response = NoData;
+    type Response = Blocked;
 
     const INFO: OperationInfo =
         OperationInfo::new(Product::Issuing, OperationKind::Mutation, "Block card", "/issuing/card/blockCard")
@@ -23,10 +29,22 @@ impl Validate for BlockCard {}
 
 #[tokio::test]
 async fn an_operation_of_one_s_own_is_sent_like_any_other() {
-    let url = answering("200 OK", response(&paytend(), "00", "success", "")).await;
+    let url = answering("200 OK", response(&paytend(), "00", "success", r#"{"since":"2023-11-06"}"#)).await;
     let client = client(&url);
     let operation = BlockCard { card_id: "1755902".into() };
     let prepared = client.prepare(&operation).unwrap();
     assert!(prepared.canonical().starts_with(r#"bizData={"cardId":"1755902"}&"#));
-    client.send(&operation).await.unwrap();
+    assert_eq!(client.send(&operation).await.unwrap().since, "2023-11-06");
+}
+
+/// It is signed, and says success: so something has happened, and what it was cannot be read.
+#[tokio::test]
+async fn a_signed_success_with_other_data_means_unknown() {
+    for data in [r#"{"since":{"CANARY":1}}"#, r#"{"until":"CANARY"}"#, "{}"] {
+        let url = answering("200 OK", response(&paytend(), "00", "success", data)).await;
+        let error = client(&url).send(&BlockCard { card_id: "1755902".into() }).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown), "{data}");
+        let shown = format!("{error} {error:?}");
+        assert!(shown.starts_with("blockCard: ") && !shown.contains("CANARY"), "{shown}");
+    }
 }
