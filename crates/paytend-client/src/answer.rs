@@ -2,23 +2,33 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::time::Duration;
 
+use http::{HeaderMap, header};
 use paytend_crypto::{Expected, Keyring, Opened};
 use paytend_model::NoData;
+use serde::de::DeserializeOwned;
 use serde_json::from_str;
 
 use crate::error::{Error, ErrorKind};
 
 /// An answer as it arrived. Nothing in it is verified.
 pub struct RawAnswer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
 }
 
 impl RawAnswer {
-    /// An answer that came by another way than [`Client::transmit`](crate::Client::transmit).
+    /// An answer, however it came.
     pub fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body }
+        Self { status, headers: HeaderMap::new(), body }
+    }
+
+    /// Its headers. Only `Retry-After` is looked at.
+    #[must_use]
+    pub fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
     }
 
     /// The HTTP status.
@@ -30,11 +40,20 @@ impl RawAnswer {
     pub fn body(&self) -> &[u8] {
         &self.body
     }
+
+    /// `Retry-After` in seconds. Its other form, a date, is rarely sent and not read.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        value.trim().parse().ok().map(Duration::from_secs)
+    }
 }
 
 impl fmt::Debug for RawAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawAnswer").field("status", &self.status).field("bytes", &self.body.len()).finish()
+        f.debug_struct("RawAnswer")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,6 +65,10 @@ pub struct Answer<T> {
 }
 
 impl<T> Answer<T> {
+    pub(crate) fn new(data: T, opened: Opened) -> Self {
+        Self { data, opened }
+    }
+
     /// The business data.
     pub fn data(&self) -> &T {
         &self.data
@@ -62,29 +85,31 @@ impl<T> Answer<T> {
     }
 }
 
-/// Opens an answer. The HTTP status plays no part: a signed answer is Paytend's word whatever the status, and one that is not
-/// signed is nobody's.
-pub(crate) fn open_answer<T: serde::de::DeserializeOwned + 'static>(
-    keyring: &Keyring,
-    raw: &RawAnswer,
-    max_bytes: usize,
-) -> Result<Answer<T>, Error> {
-    let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| match error {
-        paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
-        paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),
-        other => Error::new(ErrorKind::Answer).caused_by(other),
+/// Opens an answer and takes nothing but an authentic success. The HTTP status plays no part: a signed answer is Paytend's word whatever
+/// the status, and one that is not signed is nobody's.
+pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize) -> Result<Opened, Error> {
+    let answered = |error: Error| error.answered(raw.status, raw.retry_after(), &raw.body);
+    let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| {
+        answered(match error {
+            paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
+            paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),
+            other => Error::new(ErrorKind::Answer).caused_by(other),
+        })
     })?;
-    let code = opened.field("respCode").unwrap_or_default();
-    if code != "00" {
-        return Err(Error::rejected(code, opened.field("respMsg").unwrap_or_default()));
+    match opened.field("respCode").unwrap_or_default() {
+        "00" => Ok(opened),
+        code => Err(answered(Error::rejected(code, opened.field("respMsg").unwrap_or_default()))),
     }
+}
+
+/// Reads the data of a success.
+pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, Error> {
     // Only an operation that has no data may succeed without: the signed text of such an answer is always the same, so one that
     // was signed for another request could be played here.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
-    let data = match opened.payload_text() {
-        "" if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?,
+    match opened.payload_text() {
+        "" if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         // This error names a place, never a value.
-        _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?,
-    };
-    Ok(Answer { data, opened })
+        _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
+    }
 }

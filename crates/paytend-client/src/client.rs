@@ -1,69 +1,25 @@
-//! The client: prepare, transmit, open. `send` is the three in a row.
+//! The client.
 
 use std::fmt;
-use std::marker::PhantomData;
+use std::future::Future;
 use std::sync::Arc;
 
-use paytend_crypto::{Fields, Keyring, Outgoing, RequestId, Sealed};
-use paytend_model::{Operation, OperationInfo, PayloadRule};
-use reqwest::header;
-use zeroize::Zeroizing;
+use paytend_crypto::Keyring;
+use paytend_model::{Json, Operation};
+use serde::Serialize;
 
-use crate::answer::{Answer, RawAnswer, open_answer};
+use crate::answer::{self, Answer, RawAnswer};
 use crate::config::{Builder, Environment};
+use crate::engine::{Core, Options};
 use crate::error::{Error, ErrorKind};
+use crate::prepared::{Prepared, new_request_id, payload_text};
+use crate::request::{Request, job};
+use crate::target::Target;
 
-/// A client of one partner. Cloning is cheap; clones share their connections.
+/// A client of one partner. Cloning is cheap; clones share their connections and limits.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    config: Arc<Config>,
-}
-
-struct Config {
-    base_url: String,
-    partner_id: String,
-    keyring: Keyring,
-    max_response_bytes: usize,
-}
-
-/// A sealed and signed request that has not been sent.
-pub struct Prepared<O> {
-    request_id: RequestId,
-    sealed: Sealed,
-    payload: String,
-    operation: PhantomData<fn() -> O>,
-}
-
-impl<O: Operation> Prepared<O> {
-    /// Its `requestId`.
-    pub fn request_id(&self) -> &str {
-        self.request_id.as_str()
-    }
-
-    /// The document to post.
-    pub fn document(&self) -> &str {
-        self.sealed.document()
-    }
-
-    /// The text that was signed. Secret: it holds the session key and the business data.
-    pub fn canonical(&self) -> Zeroizing<String> {
-        self.sealed.canonical(&self.payload)
-    }
-
-    /// The operation.
-    pub fn operation(&self) -> OperationInfo {
-        O::INFO
-    }
-}
-
-impl<O: Operation> fmt::Debug for Prepared<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared")
-            .field("operation", &O::INFO.name)
-            .field("request_id", &self.request_id)
-            .finish_non_exhaustive()
-    }
+    pub(crate) core: Arc<Core>,
 }
 
 impl Client {
@@ -72,35 +28,69 @@ impl Client {
         Builder::new(environment, partner_id.into(), keyring)
     }
 
-    pub(crate) fn from_parts(
-        http: reqwest::Client,
-        base_url: String,
-        partner_id: String,
-        keyring: Keyring,
-        max_response_bytes: usize,
-    ) -> Self {
-        Self { http, config: Arc::new(Config { base_url, partner_id, keyring, max_response_bytes }) }
+    /// A client of another partner that shares this one's connections, limits and configuration.
+    ///
+    /// # Errors
+    /// Of kind [`Configuration`](ErrorKind::Configuration), as from [`Builder::build`].
+    pub fn for_partner(&self, partner_id: impl Into<String>, keyring: Keyring) -> Result<Self, Error> {
+        let partner_id = partner_id.into();
+        crate::config::check_partner(&partner_id, &keyring)?;
+        Ok(Self { core: Arc::new(Core { partner_id, keyring, ..Core::clone(&self.core) }) })
     }
 
-    /// Carries out an operation: seals and sends it, and gives the data of an authentic success.
+    /// Carries out an operation: checks, seals and sends it, and gives the data of an authentic success.
     ///
     /// # Errors
     /// Whatever the failure, [`Error::outcome`] says what became of the request.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
-        let prepared = self.prepare(operation)?;
-        let answer = self.transmit(&prepared).await.and_then(|raw| self.open(&prepared, &raw));
-        match &answer {
-            Ok(_) => tracing::debug!(operation = O::INFO.name, request_id = prepared.request_id(), "succeeded"),
-            Err(error) => tracing::debug!(
-                operation = O::INFO.name,
-                request_id = prepared.request_id(),
-                kind = ?error.kind(),
-                outcome = ?error.outcome(),
-                http_status = error.http_status(),
-                "failed"
-            ),
-        }
-        answer.map(Answer::into_data)
+        self.request(operation).send().await.map(Answer::into_data)
+    }
+
+    /// A call with options of its own.
+    pub fn request<'r, O: Operation>(&'r self, operation: &'r O) -> Request<'r, O> {
+        Request::new(&self.core, operation)
+    }
+
+    /// Carries out an operation by its name (`topup`, `issuing.getCities`) or its path, with business data of the caller's own: for what
+    /// the partner's documents describe and this workspace does not know yet. Nothing of it is checked but that it is an object.
+    ///
+    /// A path that is not one of this workspace's operations is called as a mutation with a signed payload.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let answer = client.call("topup", &serde_json::json!({"cardId": "1755902", "orderNo": "T-1", "amount": "25.00"})).await?;
+    /// if let Some(data) = answer.data() {
+    ///     println!("{}", data.as_str());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Answer<Option<Json>>, Error> {
+        let target = match paytend_model::operation(name_or_path) {
+            Ok(entry) => Target::from(entry.info),
+            Err(_) if name_or_path.starts_with('/') => Target::unknown(name_or_path),
+            Err(error) => return Err(Error::request(error)),
+        };
+        let request_id = new_request_id()?;
+        let during = |error: Error| error.during(&target, &request_id);
+        let payload = payload_text(&target, data).map_err(during)?;
+        let options = Options::default();
+        let span = self.core.span(&options);
+        let success = job(&self.core, &target, &options, request_id, payload)?.run(span).await?;
+        let data = match success.opened.payload_text() {
+            "" if target.has_response => {
+                let error = Error::new(ErrorKind::Data).caused_by("the answer has no data, and this operation has");
+                return Err(error.during(&target, &success.request_id).after(success.attempts));
+            }
+            "" => None,
+            text => Some(serde_json::from_str(text).map_err(|e| {
+                Error::new(ErrorKind::Data).caused_by(e).during(&target, &success.request_id).after(success.attempts)
+            })?),
+        };
+        Ok(Answer::new(data, success.opened))
     }
 
     /// Seals and signs an operation without sending it.
@@ -108,49 +98,26 @@ impl Client {
     /// # Errors
     /// Of kind [`ErrorKind::Request`].
     pub fn prepare<O: Operation>(&self, operation: &O) -> Result<Prepared<O>, Error> {
-        let request_id = RequestId::generate().map_err(|e| Error::new(ErrorKind::Request).caused_by(e))?;
-        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(ErrorKind::Request).caused_by(e).during(&O::INFO, request_id.as_str())
-        };
-        let fields = Fields::request(&self.config.partner_id, request_id.as_str());
-        let payload = match O::INFO.payload {
-            PayloadRule::None => String::new(),
-            _ => serde_json::to_string(operation).map_err(|e| failed(e.into()))?,
-        };
-        let mut outgoing = Outgoing::new(&fields).payload(&payload);
-        if O::INFO.payload == PayloadRule::Unsigned {
-            outgoing = outgoing.unsigned_payload();
-        }
-        let sealed = self.config.keyring.seal(&outgoing).map_err(|e| failed(e.into()))?;
-        Ok(Prepared { request_id, sealed, payload, operation: PhantomData })
+        self.request(operation).prepare()
     }
 
-    /// Sends a prepared request and reads the answer, whatever it is.
+    /// Sends a prepared request once and reads the answer, whatever it is.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::Transport`], or [`ErrorKind::Answer`] for an answer
     /// that is too large.
     pub async fn transmit<O: Operation>(&self, prepared: &Prepared<O>) -> Result<RawAnswer, Error> {
-        let during = |error: Error| error.during(&O::INFO, prepared.request_id());
-        let mut response = self
-            .http
-            .post(format!("{}{}", self.config.base_url, O::INFO.path))
-            .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
-            .header(header::ACCEPT, "application/json")
-            .body(prepared.document().to_owned())
-            .send()
-            .await
-            .map_err(|e| during(Error::http(e)))?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|e| during(Error::http(e)).with_status(status))? {
-            if body.len() + piece.len() > self.config.max_response_bytes {
-                let error = Error::new(ErrorKind::Answer).caused_by("the answer is larger than the configured limit");
-                return Err(during(error).with_status(status));
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(RawAnswer { status, body })
+        let target = Target::from(&O::INFO);
+        let options = Options::default();
+        let job = crate::engine::Job {
+            core: &self.core,
+            target: &target,
+            options: &options,
+            request_id: prepared.request_id.clone(),
+            document: prepared.document().to_owned().into(),
+            payload: None,
+        };
+        job.once().await.map_err(|error| error.during(&target, prepared.request_id()).after(1))
     }
 
     /// Opens the answer to a prepared request.
@@ -158,17 +125,36 @@ impl Client {
     /// # Errors
     /// Of kind [`ErrorKind::Rejected`], [`ErrorKind::UnsignedFailure`], [`ErrorKind::Answer`] or [`ErrorKind::Data`].
     pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
-        open_answer(&self.config.keyring, raw, self.config.max_response_bytes)
-            .map_err(|error| error.during(&O::INFO, prepared.request_id()).with_status(raw.status))
+        let during = |error: Error| error.during(&Target::from(&O::INFO), prepared.request_id()).after(1);
+        let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes).map_err(during)?;
+        let data = answer::data(&opened).map_err(during)?;
+        Ok(Answer::new(data, opened))
+    }
+}
+
+/// Sends an operation from its own side: `topup.send(&client)`.
+pub trait OperationExt: Operation {
+    /// As [`Client::send`].
+    fn send<'o>(&'o self, client: &'o Client) -> impl Future<Output = Result<Self::Response, Error>> + Send + 'o;
+}
+
+impl<O: Operation> OperationExt for O {
+    fn send<'o>(&'o self, client: &'o Client) -> impl Future<Output = Result<Self::Response, Error>> + Send + 'o {
+        client.send(self)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_url", &self.config.base_url)
-            .field("partner_id", &self.config.partner_id)
-            .field("keyring", &self.config.keyring)
+            .field("base_url", &self.core.base_url)
+            .field("partner_id", &self.core.partner_id)
+            .field("keyring", &self.core.keyring)
             .finish_non_exhaustive()
     }
 }
+
+const _: fn() = || {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Client>();
+};

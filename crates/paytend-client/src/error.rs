@@ -1,19 +1,29 @@
 //! What went wrong, and what became of the money.
 
 use std::fmt;
+use std::time::Duration;
 
 use paytend_crypto::UnsignedFailure;
-use paytend_model::OperationInfo;
+use paytend_model::OperationKind;
+
+use crate::retry::may_pass;
+use crate::target::Target;
+use crate::transport::{TransportError, TransportErrorKind};
 
 /// Why a call failed. One pointer wide; shows no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
-    operation: Option<&'static str>,
+    outcome: Outcome,
+    operation: Option<String>,
+    mutation: bool,
     request_id: Option<String>,
+    attempts: u32,
     http_status: Option<u16>,
+    retry_after: Option<Duration>,
     api: Option<(String, String)>,
+    body: Option<Vec<u8>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -23,7 +33,7 @@ struct Inner {
 pub enum ErrorKind {
     /// The client's configuration is wrong.
     Configuration,
-    /// The request could not be sealed.
+    /// The request breaks a rule, or could not be sealed.
     Request,
     /// No connection: the name, the address, or TLS.
     Connect,
@@ -59,12 +69,36 @@ pub enum Outcome {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        let inner = Inner { kind, operation: None, request_id: None, http_status: None, api: None, source: None };
-        Self(Box::new(inner))
+        let outcome = match kind {
+            ErrorKind::Configuration | ErrorKind::Request | ErrorKind::Connect => Outcome::NotSent,
+            ErrorKind::Rejected => Outcome::Rejected,
+            ErrorKind::Timeout
+            | ErrorKind::Transport
+            | ErrorKind::UnsignedFailure
+            | ErrorKind::Answer
+            | ErrorKind::Data => Outcome::Unknown,
+        };
+        Self(Box::new(Inner {
+            kind,
+            outcome,
+            operation: None,
+            mutation: true,
+            request_id: None,
+            attempts: 0,
+            http_status: None,
+            retry_after: None,
+            api: None,
+            body: None,
+            source: None,
+        }))
     }
 
     pub(crate) fn configuration(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Configuration).caused_by(source)
+    }
+
+    pub(crate) fn request(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Request).caused_by(source)
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -72,14 +106,28 @@ impl Error {
         self
     }
 
-    pub(crate) fn during(mut self, operation: &OperationInfo, request_id: &str) -> Self {
-        self.0.operation = Some(operation.name);
+    pub(crate) fn during(mut self, target: &Target, request_id: &str) -> Self {
+        self.0.operation = Some(target.name.to_string());
+        self.0.mutation = target.kind == OperationKind::Mutation;
         self.0.request_id = Some(request_id.to_owned());
         self
     }
 
-    pub(crate) fn with_status(mut self, status: u16) -> Self {
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
+        self
+    }
+
+    /// An answer came, and this is what is wrong with it.
+    pub(crate) fn answered(mut self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         self.0.http_status = Some(status);
+        self.0.retry_after = retry_after;
+        self.0.body = Some(body.to_owned());
         self
     }
 
@@ -95,18 +143,25 @@ impl Error {
         error
     }
 
-    /// A failure of the HTTP library. Its text holds the URL, so the URL is taken out.
-    pub(crate) fn http(error: reqwest::Error) -> Self {
-        let kind = if error.is_connect() {
-            ErrorKind::Connect
-        } else if error.is_timeout() {
-            ErrorKind::Timeout
-        } else if error.is_builder() {
-            ErrorKind::Configuration
-        } else {
-            ErrorKind::Transport
+    /// A failure on the way.
+    pub(crate) fn transport(failure: TransportError) -> Self {
+        let mut error = Self::new(match failure.kind {
+            TransportErrorKind::Connect => ErrorKind::Connect,
+            TransportErrorKind::Timeout => ErrorKind::Timeout,
+            TransportErrorKind::Broken => ErrorKind::Transport,
+            TransportErrorKind::TooLarge => ErrorKind::Answer,
+            TransportErrorKind::Request => ErrorKind::Configuration,
+        });
+        error.0.http_status = failure.status;
+        error.0.source = match failure.kind {
+            TransportErrorKind::TooLarge => Some("the answer is larger than the configured limit".into()),
+            _ => failure.source,
         };
-        Self::new(kind).caused_by(error.without_url())
+        error
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// The kind of failure.
@@ -116,15 +171,7 @@ impl Error {
 
     /// What became of the request, and so of the money.
     pub fn outcome(&self) -> Outcome {
-        match self.0.kind {
-            ErrorKind::Configuration | ErrorKind::Request | ErrorKind::Connect => Outcome::NotSent,
-            ErrorKind::Rejected => Outcome::Rejected,
-            ErrorKind::Timeout
-            | ErrorKind::Transport
-            | ErrorKind::UnsignedFailure
-            | ErrorKind::Answer
-            | ErrorKind::Data => Outcome::Unknown,
-        }
+        self.0.outcome
     }
 
     /// Whether the failure is Paytend's own word: a rejection that it signed.
@@ -135,6 +182,24 @@ impl Error {
     /// Whether time ran out.
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::Timeout
+    }
+
+    /// Whether the same call may succeed later without any risk of doing something twice: the failure may pass, and either nothing was
+    /// sent or the operation changes nothing.
+    pub fn is_retryable(&self) -> bool {
+        let safe = !self.0.mutation || self.0.outcome == Outcome::NotSent;
+        safe && may_pass(self.0.kind, self.0.http_status)
+    }
+
+    /// How many times the request was tried.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The answer's bytes, if there was an answer that could not be taken as an authentic success. Nothing in them is verified. Do not
+    /// log them: an error page may repeat what was sent.
+    pub fn raw_body(&self) -> Option<&[u8]> {
+        self.0.body.as_deref()
     }
 
     /// `respCode`, if there was one. Only to be believed if [`is_authenticated`](Self::is_authenticated).
@@ -160,22 +225,29 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(operation) = self.0.operation {
+        if let Some(operation) = &self.0.operation {
             write!(f, "{operation}: ")?;
         }
         f.write_str(match self.0.kind {
             ErrorKind::Configuration => "the client is not configured right",
-            ErrorKind::Request => "the request could not be sealed",
-            ErrorKind::Connect => "no connection; nothing was sent",
-            ErrorKind::Timeout => "no answer in time; the request may have been carried out",
-            ErrorKind::Transport => "the connection broke; the request may have been carried out",
+            ErrorKind::Request => "the request is not a good one",
+            ErrorKind::Connect => "no connection",
+            ErrorKind::Timeout => "no answer in time",
+            ErrorKind::Transport => "the connection broke",
             ErrorKind::Rejected => "rejected",
-            ErrorKind::UnsignedFailure => {
-                "an unsigned failure, which proves nothing; the request may have been carried out"
-            }
-            ErrorKind::Answer => "the answer is not an authentic one; the request may have been carried out",
+            ErrorKind::UnsignedFailure => "an unsigned failure, which proves nothing",
+            ErrorKind::Answer => "the answer is not an authentic one",
             ErrorKind::Data => "an authentic answer whose data has another shape than expected",
         })?;
+        // What is wrong with a request is told at once: it holds no values.
+        if let (ErrorKind::Configuration | ErrorKind::Request, Some(source)) = (self.0.kind, &self.0.source) {
+            write!(f, ": {source}")?;
+        }
+        match self.0.outcome {
+            Outcome::Unknown if self.0.mutation => f.write_str("; the request may have been carried out")?,
+            Outcome::NotSent if self.0.operation.is_some() => f.write_str("; nothing was sent")?,
+            _ => {}
+        }
         if let Some(code) = self.api_code() {
             // A code is short; what is not is somebody's text.
             let shown: String = code.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
@@ -198,7 +270,9 @@ impl fmt::Debug for Error {
             .field("outcome", &self.outcome())
             .field("operation", &self.0.operation)
             .field("request_id", &self.0.request_id)
+            .field("attempts", &self.0.attempts)
             .field("http_status", &self.0.http_status)
+            .field("body_bytes", &self.0.body.as_ref().map(Vec::len))
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
@@ -244,7 +318,8 @@ mod tests {
 
     #[test]
     fn what_the_other_side_wrote_is_not_shown() {
-        let error = Error::rejected("1001; \u{1b}[31mCANARY and much more text", "CANARY").with_status(200);
+        let error =
+            Error::rejected("1001; \u{1b}[31mCANARY and much more text", "CANARY").answered(200, None, b"CANARY and");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("CANARY and") && !shown.contains('\u{1b}'), "{shown}");
         assert_eq!(error.api_message(), Some("CANARY"));

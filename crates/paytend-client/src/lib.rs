@@ -2,11 +2,34 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
+mod clock;
 mod config;
+mod engine;
 mod error;
+mod events;
+mod limits;
+mod paging;
+mod prepared;
+mod request;
+mod resolve;
+mod retry;
+mod target;
+mod transport;
+mod upload;
 
 pub use answer::{Answer, RawAnswer};
-pub use client::{Client, Prepared};
+pub use client::{Client, OperationExt};
+pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{Builder, Environment};
 pub use error::{Error, ErrorKind, Outcome};
+pub use events::{Event, Events, Phase};
+pub use paging::Paged;
+pub use prepared::Prepared;
+pub use request::Request;
+pub use resolve::{Resolution, Resolvable, Resolved};
+pub use retry::{Decision, RetryPolicy, Situation};
+pub use transport::{Exchange, HttpRequest, OutgoingBody, Transport, TransportError, TransportErrorKind};
+pub use upload::{file_from_path, file_from_reader};

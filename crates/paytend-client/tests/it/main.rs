@@ -3,8 +3,21 @@
 // A test that cannot go on should panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
+mod blocking;
+mod configuration;
+mod dropping;
+mod limits;
+mod observing;
+mod options;
 mod outcomes;
 mod own_operation;
+mod paging;
+mod proxy;
 mod requests;
+mod resolving;
+mod retrying;
+mod scripted;
 mod server;
+mod tls;
+mod uploading;
 mod vectors;

@@ -94,6 +94,59 @@ async fn a_refused_connection_means_not_sent() {
     assert!(!format!("{error:?}").contains("/issuing/"), "{error:?}");
 }
 
+/// A name that leads nowhere. (A resolver of our own says so: a test does not leave the machine.)
+#[tokio::test]
+async fn a_name_that_does_not_exist_means_not_sent() {
+    struct Nowhere;
+
+    impl reqwest::dns::Resolve for Nowhere {
+        fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+            Box::pin(async { Err("no such name".into()) })
+        }
+    }
+
+    let http = reqwest::Client::builder().dns_resolver(std::sync::Arc::new(Nowhere)).build().unwrap();
+    let base = paytend_client::Environment::BaseUrl("https://api.example.com".into());
+    let client = paytend_client::Client::builder(base, paytend_vectors::PARTNER_ID, crate::server::partner())
+        .http_client(http)
+        .retry(paytend_client::RetryPolicy::never())
+        .build()
+        .unwrap();
+    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let error = client.send(&topup).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+    assert!(!format!("{error} {error:?}").contains("example"), "{error:?}");
+}
+
+/// The server takes the beginning of a large request and no more: it cannot have read the end.
+#[tokio::test]
+async fn a_timeout_before_the_body_was_sent_means_not_sent() {
+    use tokio::io::AsyncReadExt;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let held = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+        stream
+    });
+    let mut large = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    // More than the system's buffers take on their own.
+    large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
+    let client = paytend_client::Client::builder(
+        paytend_client::Environment::BaseUrl(url),
+        paytend_vectors::PARTNER_ID,
+        crate::server::partner(),
+    )
+    .attempt_timeout(std::time::Duration::from_millis(1500))
+    .retry(paytend_client::RetryPolicy::never())
+    .build()
+    .unwrap();
+    let error = client.send(&large).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
+    assert!(error.to_string().contains("nothing was sent"), "{error}");
+    drop(held.await.unwrap());
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_speak_tls_means_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use paytend_client::{Client, Environment};
+use paytend_client::{Client, Environment, RetryPolicy};
 use paytend_crypto::{Fields, Keyring, Outgoing, PrivateKey};
 use paytend_vectors::PARTNER_ID;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +30,8 @@ pub(crate) fn forger() -> Keyring {
 
 pub(crate) fn client(url: &str) -> Client {
     Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
-        .timeout(Duration::from_millis(700))
+        .attempt_timeout(Duration::from_millis(700))
+        .retry(RetryPolicy::never())
         .max_response_bytes(100_000)
         .build()
         .unwrap()
@@ -78,7 +79,7 @@ pub(crate) fn response(keyring: &Keyring, code: &str, message: &str, data: &str)
     keyring.seal(&Outgoing::new(&Fields::response(code, message)).payload(data)).unwrap().into_document()
 }
 
-async fn read_request(stream: &mut TcpStream) -> Seen {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Seen {
     let mut bytes = Vec::new();
     loop {
         let mut piece = [0; 4096];

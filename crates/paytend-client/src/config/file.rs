@@ -1,0 +1,252 @@
+//! Configuration from the environment, and from files with profiles.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use paytend_crypto::{Keyring, PrivateKey, PublicKey};
+use serde::Deserialize;
+
+use super::{Builder, Environment};
+use crate::{Client, Error};
+
+/// One profile of a file, or what the environment says.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    environment: Option<String>,
+    base_url: Option<String>,
+    partner_id: Option<String>,
+    private_key_file: Option<PathBuf>,
+    #[serde(skip)]
+    private_key: Option<String>,
+    public_key_file: Option<PathBuf>,
+    public_key: Option<String>,
+    proxy: Option<String>,
+    root_certificates_file: Option<PathBuf>,
+    client_certificate_file: Option<PathBuf>,
+    connect_timeout_seconds: Option<u32>,
+    attempt_timeout_seconds: Option<u32>,
+    deadline_seconds: Option<u32>,
+    max_in_flight: Option<usize>,
+    user_agent: Option<String>,
+    #[serde(default)]
+    unknown_order_codes: Vec<String>,
+    #[serde(default)]
+    paths: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    profiles: BTreeMap<String, Profile>,
+}
+
+impl Client {
+    /// Starts a client from the environment:
+    ///
+    /// | variable | what |
+    /// |---|---|
+    /// | `PAYTEND_ENVIRONMENT` | `sandbox`; or `PAYTEND_BASE_URL` |
+    /// | `PAYTEND_PARTNER_ID` | the partner's 15 characters |
+    /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
+    /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
+    /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
+    ///
+    /// What it does not say can still be set on the builder.
+    ///
+    /// # Errors
+    /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the variable's name.
+    pub fn from_env() -> Result<Builder, Error> {
+        from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// Starts a client from a profile of a TOML file:
+    ///
+    /// ```toml
+    /// [profiles.sandbox]
+    /// environment = "sandbox"               # or base_url = "https://…"
+    /// partner_id = "888666000100260"
+    /// private_key_file = "partner.pem"      # beside this file; readable by its owner alone
+    /// public_key_file = "paytend.pem"       # or public_key = "MIGf…"
+    /// deadline_seconds = 60                 # this and all that follows is optional
+    /// attempt_timeout_seconds = 30
+    /// connect_timeout_seconds = 10
+    /// max_in_flight = 32
+    /// proxy = "http://proxy.example:3128"
+    /// root_certificates_file = "roots.pem"
+    /// client_certificate_file = "client.pem"
+    /// user_agent = "example/1.0"
+    /// unknown_order_codes = ["1044"]        # see Resolution
+    /// paths = { "baas.getUser" = "/iban/account/queryUser" }
+    /// ```
+    ///
+    /// # Errors
+    /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the place in the file, or the field.
+    pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Builder, Error> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| wrong("the configuration file", error.kind()))?;
+        let file: File = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            wrong(
+                &format!("the configuration file, line {}", before.matches('\n').count() + 1),
+                without_value(error.message()),
+            )
+        })?;
+        let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
+        let Some(profile) = { file.profiles }.remove(profile) else {
+            return Err(wrong(&format!("profile `{profile}`"), format_args!("there is none; the file has: {names}")));
+        };
+        profile.builder(path.parent().unwrap_or(Path::new("")))
+    }
+}
+
+fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, Error> {
+    let get = |name: &str| variable(&format!("PAYTEND_{name}")).filter(|value| !value.is_empty());
+    let deadline_seconds = match get("DEADLINE_SECONDS") {
+        Some(text) => {
+            Some(text.parse().map_err(|_| wrong("PAYTEND_DEADLINE_SECONDS", "it is not a number of seconds"))?)
+        }
+        None => None,
+    };
+    let profile = Profile {
+        environment: get("ENVIRONMENT"),
+        base_url: get("BASE_URL"),
+        partner_id: get("PARTNER_ID"),
+        private_key: get("PRIVATE_KEY"),
+        private_key_file: get("PRIVATE_KEY_FILE").map(Into::into),
+        public_key: get("PUBLIC_KEY"),
+        public_key_file: get("PUBLIC_KEY_FILE").map(Into::into),
+        proxy: get("PROXY"),
+        deadline_seconds,
+        ..Profile::default()
+    };
+    profile.builder(Path::new(""))
+}
+
+impl Profile {
+    /// The builder. Paths of files are relative to `folder`.
+    fn builder(self, folder: &Path) -> Result<Builder, Error> {
+        let environment = match (self.environment.as_deref(), self.base_url) {
+            (None, Some(url)) => Environment::BaseUrl(url),
+            (Some("sandbox"), None) => Environment::Sandbox,
+            (Some(_), None) => {
+                return Err(wrong("environment", "only `sandbox` has a known URL; set base_url instead"));
+            }
+            (Some(_), Some(_)) => return Err(wrong("environment and base_url", "set one of them")),
+            (None, None) => return Err(wrong("environment or base_url", "set one of them")),
+        };
+        let private = match (self.private_key, self.private_key_file) {
+            (Some(text), None) => PrivateKey::from_text(&text).map_err(|error| wrong("private_key", error))?,
+            (None, Some(path)) => {
+                PrivateKey::from_file(folder.join(path)).map_err(|error| wrong("private_key_file", error))?
+            }
+            (Some(_), Some(_)) => return Err(wrong("private_key and private_key_file", "set one of them")),
+            (None, None) => return Err(wrong("private_key_file", "it is missing")),
+        };
+        let public = match (self.public_key, self.public_key_file) {
+            (Some(text), None) => PublicKey::from_text(&text).map_err(|error| wrong("public_key", error))?,
+            (None, Some(path)) => {
+                PublicKey::from_file(folder.join(path)).map_err(|error| wrong("public_key_file", error))?
+            }
+            (Some(_), Some(_)) => return Err(wrong("public_key and public_key_file", "set one of them")),
+            (None, None) => return Err(wrong("public_key_file", "it is missing")),
+        };
+        let keyring = Keyring::from_keys(&private, &public).map_err(|error| wrong("the keys", error))?;
+        let partner_id = self.partner_id.ok_or_else(|| wrong("partner_id", "it is missing"))?;
+        let mut builder = Client::builder(environment, partner_id, keyring);
+        if !self.unknown_order_codes.is_empty() {
+            builder = builder.resolution(crate::Resolution::new().unknown_order_codes(self.unknown_order_codes));
+        }
+        for (operation, path) in self.paths {
+            builder = builder.path(operation, path);
+        }
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let read =
+            |field: &str, path: PathBuf| std::fs::read(folder.join(path)).map_err(|error| wrong(field, error.kind()));
+        if let Some(url) = self.proxy {
+            builder = builder.proxy(url);
+        }
+        if let Some(path) = self.root_certificates_file {
+            builder = builder.root_certificates(read("root_certificates_file", path)?);
+        }
+        if let Some(path) = self.client_certificate_file {
+            builder = builder.client_certificate(read("client_certificate_file", path)?);
+        }
+        if let Some(count) = self.connect_timeout_seconds {
+            builder = builder.connect_timeout(seconds(count));
+        }
+        if let Some(count) = self.attempt_timeout_seconds {
+            builder = builder.attempt_timeout(seconds(count));
+        }
+        if let Some(count) = self.deadline_seconds {
+            builder = builder.deadline(seconds(count));
+        }
+        if let Some(most) = self.max_in_flight {
+            builder = builder.max_in_flight(most);
+        }
+        if let Some(text) = self.user_agent {
+            builder = builder.user_agent(text);
+        }
+        Ok(builder)
+    }
+}
+
+/// A message of the TOML library. It shows the value where a type is wrong, and the value may be a key in the wrong place.
+fn without_value(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((what, expected)) if what.starts_with("invalid ") => format!("invalid value, expected {expected}"),
+        _ if message.starts_with("invalid ") => "invalid value".to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+fn wrong(what: &str, why: impl fmt::Display) -> Error {
+    Error::configuration(format!("{what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(result: Result<Builder, Error>) -> String {
+        result.err().map(|error| format!("{error}")).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_environment_is_read_and_what_is_wrong_is_named() {
+        let keys = paytend_vectors::keys();
+        let (private, public) = (keys["partner"].private.clone(), keys["paytend"].public.clone());
+        let good = [
+            ("PAYTEND_ENVIRONMENT", "sandbox"),
+            ("PAYTEND_PARTNER_ID", "888666000100260"),
+            ("PAYTEND_PRIVATE_KEY", &private),
+            ("PAYTEND_PUBLIC_KEY", &public),
+            ("PAYTEND_DEADLINE_SECONDS", "5"),
+        ];
+        let with = |changes: &[(&str, &str)]| {
+            let mut all: BTreeMap<&str, &str> = good.into_iter().collect();
+            all.extend(changes.iter().copied());
+            let all: BTreeMap<String, String> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            from_variables(|name| all.get(name).cloned())
+        };
+        let client = with(&[]).unwrap().build().unwrap();
+        assert_eq!(client.core.deadline, Duration::from_secs(5));
+        assert_eq!(client.core.base_url, super::super::SANDBOX);
+        for (changes, part) in [
+            (vec![("PAYTEND_ENVIRONMENT", "production")], "environment: only `sandbox`"),
+            (vec![("PAYTEND_BASE_URL", "https://api.example.com")], "environment and base_url: set one"),
+            (vec![("PAYTEND_ENVIRONMENT", "")], "environment or base_url: set one"),
+            (vec![("PAYTEND_PARTNER_ID", "")], "partner_id: it is missing"),
+            (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "private_key: "),
+            (vec![("PAYTEND_PRIVATE_KEY", "")], "private_key_file: it is missing"),
+            (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "public_key: "),
+            (vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")], "public_key and public_key_file: set one"),
+            (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: it is not"),
+        ] {
+            let shown = shown(with(&changes));
+            assert!(shown.contains(part) && !shown.contains("CANARY"), "{changes:?}: {shown}");
+        }
+    }
+}

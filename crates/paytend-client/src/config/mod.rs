@@ -1,0 +1,361 @@
+//! How a client is made. Every mistake is reported by [`Builder::build`].
+
+#[cfg(feature = "config")]
+mod file;
+mod http;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+use paytend_crypto::{Keyring, Kind, OsRandom, RandomSource};
+use reqwest::Url;
+use tokio::sync::Semaphore;
+
+use crate::clock::{Clock, SystemClock};
+use crate::engine::Core;
+use crate::events::Events;
+use crate::limits::{Limits, Rate};
+use crate::resolve::Resolution;
+use crate::retry::RetryPolicy;
+use crate::transport::{HttpTransport, Transport};
+use crate::{Client, Error};
+
+/// The sandbox's base URL. Source: the provider's published sandbox demo.
+const SANDBOX: &str = "https://sandbox-api.paytend.com";
+
+/// Which Paytend to talk to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Environment {
+    /// The provider's sandbox, `https://sandbox-api.paytend.com`.
+    Sandbox,
+    /// Another base URL: production's comes with the contract; a sandbox of your own says its own.
+    BaseUrl(String),
+}
+
+/// Builds a [`Client`]. What is not set has the default that its method names.
+#[must_use]
+pub struct Builder {
+    environment: Environment,
+    partner_id: String,
+    keyring: Keyring,
+    http: http::Options,
+    carrier: Carrier,
+    attempt_timeout: Duration,
+    deadline: Duration,
+    retry: RetryPolicy,
+    resolution: Resolution,
+    paths: Vec<(String, String)>,
+    user_agent: String,
+    max_response_bytes: usize,
+    at_once: Option<usize>,
+    rate: Option<(u32, Duration)>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+    events: Option<Arc<dyn Events>>,
+}
+
+/// What carries requests.
+enum Carrier {
+    /// A client made from the options.
+    Own,
+    Given(reqwest::Client),
+    Other(Arc<dyn Transport>),
+}
+
+impl Builder {
+    pub(crate) fn new(environment: Environment, partner_id: String, keyring: Keyring) -> Self {
+        Self {
+            environment,
+            partner_id,
+            keyring,
+            http: http::Options::default(),
+            carrier: Carrier::Own,
+            attempt_timeout: Duration::from_secs(30),
+            deadline: Duration::from_secs(60),
+            retry: RetryPolicy::default(),
+            resolution: Resolution::default(),
+            paths: Vec::new(),
+            user_agent: concat!("paytend-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            max_response_bytes: Kind::Response.default_max_bytes(),
+            at_once: None,
+            rate: None,
+            clock: Arc::new(SystemClock::default()),
+            random: Arc::new(OsRandom),
+            events: None,
+        }
+    }
+
+    /// How long making a connection may take (default 10 s).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.http.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// How long one attempt may take, from the connection to the end of the answer (default 30 s).
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// How long a call may take in all: its attempts, the waits between them, and waiting for its turn (default 60 s).
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// When a failed attempt is followed by another one.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How [`Client::resolved`] resolves unknown outcomes.
+    pub fn resolution(mut self, resolution: Resolution) -> Self {
+        self.resolution = resolution;
+        self
+    }
+
+    /// Another path for an operation, by its name (`getCardOverdueMonthlyFee`, `baas.getCities`) or its path here. Inferred paths are guesses
+    /// until the partner's documents say so: this is where they are set right.
+    pub fn path(mut self, operation: impl Into<String>, path: impl Into<String>) -> Self {
+        self.paths.push((operation.into(), path.into()));
+        self
+    }
+
+    /// The `User-Agent` header.
+    pub fn user_agent(mut self, text: impl Into<String>) -> Self {
+        self.user_agent = text.into();
+        self
+    }
+
+    /// The largest answer that is read, in bytes (default 4 MiB).
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// The proxy to go through: `http://`, `https://`, `socks5://` or `socks5h://`, with credentials if it needs them. Without one, those of the
+    /// environment are used (`HTTPS_PROXY` and so on), and a wrong one there is an error too. A base URL on the machine itself is never
+    /// reached through a proxy.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.proxy = http::ProxyChoice::Given(url.into());
+        self
+    }
+
+    /// No proxy, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.http.proxy = http::ProxyChoice::None;
+        self
+    }
+
+    /// Further root certificates to trust, PEM.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.http.roots.push(pem.into());
+        self
+    }
+
+    /// The certificate, and its private key, that the client shows to a server which asks for one (mTLS); both PEM, one after the other.
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.http.identity = Some(pem.into());
+        self
+    }
+
+    /// How long an idle connection is kept for the next call (default 90 s).
+    pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.http.pool_idle_timeout = Some(timeout);
+        self
+    }
+
+    /// How many idle connections are kept (default: no limit).
+    pub fn pool_max_idle(mut self, connections: usize) -> Self {
+        self.http.pool_max_idle = Some(connections);
+        self
+    }
+
+    /// A reqwest client of one's own. What it is configured to do, it does: redirects, retries and proxies are its maker's to switch off; no
+    /// option of TLS, pool or proxy may be set beside it.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.carrier = Carrier::Given(client);
+        self
+    }
+
+    /// Another way for requests to travel.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.carrier = Carrier::Other(transport);
+        self
+    }
+
+    /// The most requests under way at once, over all clones (default: no limit). Others wait for their turn, within their deadline.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.at_once = Some(requests);
+        self
+    }
+
+    /// The most requests in any such time, over all clones (default: no limit). Others wait for their turn, within their deadline.
+    pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
+        self.rate = Some((requests, per));
+        self
+    }
+
+    /// Told what happens to calls.
+    pub fn events(mut self, events: impl Events) -> Self {
+        self.events = Some(Arc::new(events));
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of the jitter between attempts, for tests.
+    pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the mistake: a base URL that is no URL, or is plain HTTP to another
+    /// machine; a keyring that cannot seal or cannot open; a partner identifier that is empty or could not be sealed; a header, path, proxy
+    /// or certificate that is none; a time or a limit of zero.
+    pub fn build(self) -> Result<Client, Error> {
+        let base = match &self.environment {
+            Environment::Sandbox => SANDBOX,
+            Environment::BaseUrl(url) => url,
+        };
+        let base_url = parse_base_url(base).map_err(Error::configuration)?;
+        check_partner(&self.partner_id, &self.keyring)?;
+        if self.attempt_timeout.is_zero() || self.deadline.is_zero() {
+            return Err(Error::configuration("a timeout or deadline of zero leaves no time for anything"));
+        }
+        if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
+            return Err(Error::configuration("a limit of zero requests, or of requests in no time, lets none through"));
+        }
+        if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {
+            return Err(Error::configuration("max_in_flight is larger than can be counted"));
+        }
+        let user_agent = HeaderValue::from_str(&self.user_agent)
+            .map_err(|_| Error::configuration("the user agent has characters that no header may have"))?;
+        let transport: Arc<dyn Transport> = match self.carrier {
+            Carrier::Own => Arc::new(HttpTransport(self.http.client(&base_url)?)),
+            Carrier::Given(client) if self.http.is_default() => Arc::new(HttpTransport(client)),
+            Carrier::Other(transport) if self.http.is_default() => transport,
+            Carrier::Given(_) | Carrier::Other(_) => {
+                return Err(Error::configuration(
+                    "options of TLS, pool or proxy are set beside a client or transport of your own, which would ignore them",
+                ));
+            }
+        };
+        let core = Core {
+            base_url,
+            partner_id: self.partner_id,
+            keyring: self.keyring,
+            paths: Arc::new(paths(self.paths)?),
+            user_agent,
+            max_response_bytes: self.max_response_bytes,
+            attempt_timeout: self.attempt_timeout,
+            deadline: self.deadline,
+            retry: self.retry,
+            resolution: self.resolution,
+            limits: Arc::new(Limits {
+                at_once: self.at_once.map(Semaphore::new),
+                rate: self.rate.map(|(requests, per)| Rate::new(requests, per)),
+            }),
+            transport,
+            clock: self.clock,
+            random: self.random,
+            events: self.events,
+        };
+        Ok(Client { core: Arc::new(core) })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("environment", &self.environment).finish_non_exhaustive()
+    }
+}
+
+/// Whether a partner can be spoken for.
+pub(crate) fn check_partner(partner_id: &str, keyring: &Keyring) -> Result<(), Error> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if partner_id.is_empty() || !partner_id.chars().all(plain) {
+        return Err(Error::configuration(
+            "the partner identifier is empty or has characters other than letters and digits",
+        ));
+    }
+    if !keyring.can_seal() || !keyring.can_open() {
+        return Err(Error::configuration("the keyring lacks keys: a client signs and encrypts, decrypts and verifies"));
+    }
+    Ok(())
+}
+
+/// Configured paths, by the paths they take the place of.
+fn paths(given: Vec<(String, String)>) -> Result<HashMap<String, String>, Error> {
+    let mut paths = HashMap::new();
+    for (operation, path) in given {
+        let named = |what: &dyn fmt::Display| Error::configuration(format!("path of `{operation}`: {what}"));
+        let entry = paytend_model::operation(&operation).map_err(|error| named(&error))?;
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\');
+        if !path.starts_with('/') || path.starts_with("//") || !path.bytes().all(plain) {
+            return Err(named(&"it must begin with one slash and have no spaces, queries or fragments"));
+        }
+        if paths.insert(entry.info.path.to_owned(), path).is_some() {
+            return Err(named(&"it is given twice"));
+        }
+    }
+    Ok(paths)
+}
+
+/// The base URL without a trailing slash, so that a path can be appended.
+fn parse_base_url(text: &str) -> Result<String, &'static str> {
+    let url = Url::parse(text).map_err(|_| "the base URL is not a URL like https://api.example.com")?;
+    let host = url.host_str().ok_or("the base URL has no host")?;
+    let local = host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => {}
+        "http" if local => {}
+        "http" => return Err("the base URL is plain HTTP to another machine; use https"),
+        _ => return Err("the base URL is neither https nor http"),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the base URL holds credentials; Paytend's APIs take none");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the base URL has a query or a fragment");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls_are_checked() {
+        for (url, expected) in [
+            ("https://api.example.com", Some("https://api.example.com")),
+            ("https://api.example.com/v2/", Some("https://api.example.com/v2")),
+            ("http://127.0.0.1:8080/", Some("http://127.0.0.1:8080")),
+            ("http://[::1]:8080", Some("http://[::1]:8080")),
+            ("http://localhost:1", Some("http://localhost:1")),
+            ("http://api.example.com", None),
+            ("http://127.0.0.1.example.com", None),
+            ("ftp://api.example.com", None),
+            ("api.example.com", None),
+            ("https://user:secret@api.example.com", None),
+            ("https://api.example.com/?key=1", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_base_url(url).ok().as_deref(), expected, "{url}");
+        }
+    }
+}

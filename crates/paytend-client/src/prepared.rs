@@ -1,0 +1,116 @@
+//! A request that is sealed and signed, and not sent.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use paytend_crypto::{Fields, Keyring, Outgoing, RequestId, Sealed};
+use paytend_model::{Operation, OperationInfo, PayloadRule};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::target::Target;
+
+/// A sealed and signed request that has not been sent.
+pub struct Prepared<O> {
+    pub(crate) request_id: String,
+    sealed: Sealed,
+    payload: String,
+    operation: PhantomData<fn() -> O>,
+}
+
+impl<O: Operation> Prepared<O> {
+    pub(crate) fn new(request_id: String, sealed: Sealed, payload: String) -> Self {
+        Self { request_id, sealed, payload, operation: PhantomData }
+    }
+
+    /// Its `requestId`.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The document to post.
+    pub fn document(&self) -> &str {
+        self.sealed.document()
+    }
+
+    /// The text that was signed. Secret: it holds the session key and the business data.
+    pub fn canonical(&self) -> Zeroizing<String> {
+        self.sealed.canonical(&self.payload)
+    }
+
+    /// The operation.
+    pub fn operation(&self) -> OperationInfo {
+        O::INFO
+    }
+}
+
+impl<O: Operation> fmt::Debug for Prepared<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("operation", &O::INFO.name)
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is needed to seal a request, as often as it is sealed.
+#[derive(Debug)]
+pub(crate) struct Sealer<'s> {
+    pub(crate) keyring: &'s Keyring,
+    pub(crate) partner_id: &'s str,
+    pub(crate) rule: PayloadRule,
+    pub(crate) extra: &'s [(String, String)],
+}
+
+impl Sealer<'_> {
+    pub(crate) fn seal(&self, request_id: &str, payload: &str) -> Result<Sealed, Error> {
+        let mut fields = Fields::request(self.partner_id, request_id);
+        for (name, value) in self.extra {
+            fields = fields.with(name, value);
+        }
+        let mut outgoing = Outgoing::new(&fields).payload(payload);
+        if self.rule == PayloadRule::Unsigned {
+            outgoing = outgoing.unsigned_payload();
+        }
+        self.keyring.seal(&outgoing).map_err(Error::request)
+    }
+
+    pub(crate) fn document(&self, request_id: &str, payload: &str) -> Result<Bytes, Error> {
+        Ok(self.seal(request_id, payload)?.into_document().into())
+    }
+}
+
+pub(crate) fn new_request_id() -> Result<String, Error> {
+    Ok(RequestId::generate().map_err(Error::request)?.to_string())
+}
+
+/// A payload's JSON text; none, where the operation has none.
+pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> Result<String, Error> {
+    if target.payload == PayloadRule::None {
+        return Ok(String::new());
+    }
+    let mut text = Vec::new();
+    if target.takes_file {
+        // A file's text is large: no more memory than it needs, and no copies of it on the way.
+        let mut length = Length(0);
+        serde_json::to_writer(&mut length, payload).map_err(Error::request)?;
+        text.reserve_exact(length.0);
+    }
+    serde_json::to_writer(&mut text, payload).map_err(Error::request)?;
+    String::from_utf8(text).map_err(Error::request)
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

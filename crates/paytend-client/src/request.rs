@@ -1,0 +1,190 @@
+//! One call with options of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use paytend_model::Operation;
+
+use crate::answer::{self, Answer};
+use crate::engine::{Core, Job, Options, Span};
+use crate::error::Error;
+use crate::prepared::{Prepared, new_request_id, payload_text};
+use crate::target::Target;
+
+/// A call that has not been made: [`Client::request`](crate::Client::request) makes one, its methods set what is special about it, and
+/// [`send`](Self::send) carries it out.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) -> Result<(), paytend_client::Error> {
+/// let answer = client.request(topup).deadline(Duration::from_secs(5)).send().await?;
+/// println!("{:?}, verified by {}", answer.data(), answer.opened().verified_by());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct Request<'r, O> {
+    core: &'r Core,
+    operation: &'r O,
+    options: Options,
+    wrong: Option<&'static str>,
+    checked: bool,
+}
+
+impl<'r, O: Operation> Request<'r, O> {
+    pub(crate) fn new(core: &'r Core, operation: &'r O) -> Self {
+        Self { core, operation, options: Options::default(), wrong: None, checked: true }
+    }
+
+    /// Uses this `requestId`, 32 letters and digits, for every attempt. Without, each request gets one of its own.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            self.wrong = Some("a requestId is 32 letters and digits");
+        }
+        self.options.request_id = Some(id);
+        self
+    }
+
+    /// How long the call may take in all: attempts, waits between them, and waiting for its turn.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Says that carrying the operation out twice is no harm, so that it is tried again like a query. Its `requestId` stays the same.
+    pub fn idempotent(mut self) -> Self {
+        self.options.idempotent = true;
+        self
+    }
+
+    /// A further field of the envelope, which is signed like the others. Further fields of the payload go into the operation's `extra`.
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.extra.push((name.into(), value.into()));
+        self
+    }
+
+    /// The W3C trace context to send along, as its `traceparent` header.
+    pub fn trace_parent(mut self, value: &str) -> Self {
+        match HeaderValue::from_str(value).ok().filter(|_| is_trace_parent(value)) {
+            Some(header) => self.options.trace_parent = Some(header),
+            None => {
+                self.wrong = Some("a traceparent looks like 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            }
+        }
+        self
+    }
+
+    /// Called with how many bytes of how many have been handed to the connection: of each attempt, from the beginning. It must not take
+    /// long.
+    pub fn progress(mut self, told: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
+        self.options.progress = Some(Arc::new(told));
+        self
+    }
+
+    /// Sends it though it may break rules of [`Validate`](paytend_model::Validate): the provider may have changed them.
+    pub fn without_validation(mut self) -> Self {
+        self.checked = false;
+        self
+    }
+
+    /// Seals and signs it without sending it.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Request`](crate::ErrorKind::Request), with what is wrong.
+    pub fn prepare(self) -> Result<Prepared<O>, Error> {
+        let target = Target::from(&O::INFO);
+        let (request_id, payload) = self.payload(&target)?;
+        let sealed = self
+            .core
+            .sealer(&target, &self.options.extra)
+            .seal(&request_id, &payload)
+            .map_err(|error| error.during(&target, &request_id))?;
+        Ok(Prepared::new(request_id, sealed, payload))
+    }
+
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// Whatever the failure, [`Error::outcome`] says what became of the request.
+    pub async fn send(self) -> Result<Answer<O::Response>, Error> {
+        let target = Target::from(&O::INFO);
+        let span = self.core.span(&self.options);
+        let (request_id, payload) = self.payload(&target)?;
+        self.send_payload(&target, request_id, payload, span).await
+    }
+
+    /// Checks the request and writes its payload.
+    pub(crate) fn payload(&self, target: &Target) -> Result<(String, String), Error> {
+        let request_id = match &self.options.request_id {
+            Some(id) => id.clone(),
+            None => new_request_id()?,
+        };
+        let during = |error: Error| error.during(target, &request_id);
+        if let Some(wrong) = self.wrong {
+            return Err(during(Error::request(wrong)));
+        }
+        if self.checked {
+            self.operation.validate().map_err(|invalid| during(Error::request(invalid)))?;
+        }
+        let payload = payload_text(target, self.operation).map_err(during)?;
+        Ok((request_id, payload))
+    }
+
+    pub(crate) async fn send_payload(
+        self,
+        target: &Target,
+        request_id: String,
+        payload: String,
+        span: Span,
+    ) -> Result<Answer<O::Response>, Error> {
+        let (core, options) = (self.core, self.options);
+        let job = job(core, target, &options, request_id, payload)?;
+        read(job.run(span).await?, target)
+    }
+}
+
+/// Seals a payload, and keeps it if it may have to be sealed again.
+pub(crate) fn job<'j>(
+    core: &'j Core,
+    target: &'j Target,
+    options: &'j Options,
+    request_id: String,
+    payload: String,
+) -> Result<Job<'j>, Error> {
+    let document = core
+        .sealer(target, &options.extra)
+        .document(&request_id, &payload)
+        .map_err(|error| error.during(target, &request_id))?;
+    let payload = (target.kind == paytend_model::OperationKind::Query).then_some(payload);
+    Ok(Job { core, target, options, request_id, document, payload })
+}
+
+/// Reads the data of a success.
+pub(crate) fn read<T: serde::de::DeserializeOwned + 'static>(
+    success: crate::engine::Success,
+    target: &Target,
+) -> Result<Answer<T>, Error> {
+    match answer::data(&success.opened) {
+        Ok(data) => Ok(Answer::new(data, success.opened)),
+        Err(error) => Err(error.during(target, &success.request_id).after(success.attempts)),
+    }
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.
+fn is_trace_parent(text: &str) -> bool {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == 55
+        && text.bytes().enumerate().all(|(at, byte)| if [2, 35, 52].contains(&at) { byte == b'-' } else { hex(byte) })
+}
+
+impl<O: Operation> fmt::Debug for Request<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &O::INFO.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

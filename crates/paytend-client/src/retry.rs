@@ -1,0 +1,238 @@
+//! Whether to try again: a pure function of what happened. It knows no network and no clock.
+
+use std::time::Duration;
+
+use paytend_model::OperationKind;
+
+use crate::{ErrorKind, Outcome};
+
+/// When a failed attempt is followed by another one. All attempts share one deadline.
+///
+/// A query is tried again after failures that may pass. A mutation is tried again only when nothing was sent: whatever else
+/// happened, it may have been carried out, and [`resolution`](crate::Resolution) is how to find out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct RetryPolicy {
+    max_attempts: u32,
+    base: Duration,
+    cap: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// Four attempts, with waits of up to 200 ms, 400 ms and 800 ms.
+    fn default() -> Self {
+        Self { max_attempts: 4, base: Duration::from_millis(200), cap: Duration::from_secs(10) }
+    }
+}
+
+/// What is known after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// Whether the operation changes anything.
+    pub operation: OperationKind,
+    /// The kind of failure.
+    pub error: ErrorKind,
+    /// What became of the request.
+    pub outcome: Outcome,
+    /// The answer's HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// How long the answer asks to wait.
+    pub retry_after: Option<Duration>,
+    /// How many attempts there have been, one at least.
+    pub attempt: u32,
+    /// How long the call has taken.
+    pub elapsed: Duration,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// 64 random bits, for the jitter.
+    pub random: u64,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Try again after this time.
+    Wait(Duration),
+    /// Report the failure.
+    Stop,
+}
+
+impl RetryPolicy {
+    /// One attempt, and no other.
+    pub fn never() -> Self {
+        Self { max_attempts: 1, ..Self::default() }
+    }
+
+    /// The most attempts, the first included (default 4). Zero counts as one.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// The longest wait after the first attempt (default 200 ms). It doubles from one to the next, and each wait is drawn evenly
+    /// from zero to that ("full jitter"), so that clients which failed together do not come back together.
+    pub fn base(mut self, wait: Duration) -> Self {
+        self.base = wait;
+        self
+    }
+
+    /// The longest wait of all (default 10 s), but for what a `Retry-After` asks.
+    pub fn cap(mut self, wait: Duration) -> Self {
+        self.cap = wait;
+        self
+    }
+
+    /// Decides.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use paytend_client::{Decision, ErrorKind, Outcome, RetryPolicy, Situation};
+    /// use paytend_model::OperationKind;
+    /// let lost = Situation {
+    ///     operation: OperationKind::Query, error: ErrorKind::Transport, outcome: Outcome::Unknown, status: None,
+    ///     retry_after: None, attempt: 1, elapsed: Duration::ZERO, deadline: Duration::from_secs(60), random: u64::MAX,
+    /// };
+    /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Wait(Duration::from_millis(200)));
+    /// // The same of a mutation may have moved money.
+    /// let lost = Situation { operation: OperationKind::Mutation, ..lost };
+    /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Stop);
+    /// ```
+    pub fn decide(&self, situation: &Situation) -> Decision {
+        let safe = situation.operation == OperationKind::Query || situation.outcome == Outcome::NotSent;
+        if !safe || !may_pass(situation.error, situation.status) || situation.attempt >= self.max_attempts {
+            return Decision::Stop;
+        }
+        let wait = situation.retry_after.unwrap_or_else(|| self.wait(situation.attempt, situation.random));
+        // A wait that ends with the deadline leaves no time to do anything.
+        if situation.elapsed.saturating_add(wait) >= situation.deadline {
+            return Decision::Stop;
+        }
+        Decision::Wait(wait)
+    }
+
+    /// A wait after so many attempts.
+    pub(crate) fn wait(&self, attempt: u32, random: u64) -> Duration {
+        let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        let longest = self.base.saturating_mul(doubled).min(self.cap);
+        let nanos = (longest.as_nanos() + 1).saturating_mul(u128::from(random)) >> 64;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// Whether a failure may be gone the next time.
+pub(crate) fn may_pass(error: ErrorKind, status: Option<u16>) -> bool {
+    match error {
+        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Transport => true,
+        // Not Paytend's word, but that of something on the way.
+        ErrorKind::Answer => matches!(status, Some(408 | 425 | 429 | 500 | 502 | 503 | 504)),
+        ErrorKind::Configuration
+        | ErrorKind::Request
+        | ErrorKind::Rejected
+        | ErrorKind::UnsignedFailure
+        | ErrorKind::Data => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ErrorKind::*;
+    use OperationKind::{Mutation, Query};
+    use Outcome::{NotSent, Unknown};
+
+    use super::*;
+
+    fn situation(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Situation {
+        Situation {
+            operation,
+            error,
+            outcome,
+            status: None,
+            retry_after: None,
+            attempt: 1,
+            elapsed: Duration::ZERO,
+            deadline: Duration::from_secs(60),
+            random: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn what_is_tried_again() {
+        let policy = RetryPolicy::default();
+        for (operation, error, outcome, status, again) in [
+            (Query, Connect, NotSent, None, true),
+            (Query, Timeout, NotSent, None, true),
+            (Query, Timeout, Unknown, None, true),
+            (Query, Transport, Unknown, None, true),
+            (Query, Answer, Unknown, Some(503), true),
+            (Query, Answer, Unknown, Some(429), true),
+            (Query, Answer, Unknown, Some(502), true),
+            (Query, Answer, Unknown, Some(200), false),
+            (Query, Answer, Unknown, Some(404), false),
+            (Query, Answer, Unknown, Some(307), false),
+            (Query, UnsignedFailure, Unknown, Some(200), false),
+            (Query, UnsignedFailure, Unknown, Some(503), false),
+            (Query, Rejected, Outcome::Rejected, Some(200), false),
+            (Query, Data, Unknown, Some(200), false),
+            (Query, Configuration, NotSent, None, false),
+            (Query, Request, NotSent, None, false),
+            (Mutation, Connect, NotSent, None, true),
+            (Mutation, Timeout, NotSent, None, true),
+            (Mutation, Transport, NotSent, None, true),
+            (Mutation, Timeout, Unknown, None, false),
+            (Mutation, Transport, Unknown, None, false),
+            (Mutation, Answer, Unknown, Some(503), false),
+            (Mutation, Answer, Unknown, Some(429), false),
+            (Mutation, Rejected, Outcome::Rejected, Some(503), false),
+            (Mutation, UnsignedFailure, Unknown, Some(200), false),
+            (Mutation, Data, Unknown, Some(200), false),
+            (Mutation, Request, NotSent, None, false),
+        ] {
+            let situation = Situation { status, ..situation(operation, error, outcome) };
+            assert_eq!(policy.decide(&situation) != Decision::Stop, again, "{situation:?}");
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_cap_and_are_jittered_from_zero() {
+        let policy = RetryPolicy::default().max_attempts(u32::MAX).cap(Duration::from_secs(1));
+        let longest = |attempt| match policy.decide(&Situation { attempt, ..situation(Query, Connect, NotSent) }) {
+            Decision::Wait(wait) => wait.as_millis(),
+            Decision::Stop => panic!("{attempt}"),
+        };
+        assert_eq!([1, 2, 3, 4, 40, 4_000_000_000].map(longest), [200, 400, 800, 1000, 1000, 1000]);
+        let waits = [0, 1 << 62, 1 << 63, u64::MAX].map(|random| policy.wait(1, random).as_millis());
+        assert_eq!(waits, [0, 50, 100, 200]);
+        let huge = RetryPolicy::default().base(Duration::MAX).cap(Duration::MAX);
+        assert!(huge.wait(9, u64::MAX) > Duration::from_secs(1 << 32));
+    }
+
+    #[test]
+    fn attempts_and_the_deadline_end_it() {
+        let policy = RetryPolicy::default();
+        let query = situation(Query, Connect, NotSent);
+        assert_ne!(policy.decide(&Situation { attempt: 3, ..query }), Decision::Stop);
+        assert_eq!(policy.decide(&Situation { attempt: 4, ..query }), Decision::Stop);
+        assert_eq!(RetryPolicy::never().decide(&query), Decision::Stop);
+        assert_eq!(RetryPolicy::default().max_attempts(0).decide(&query), Decision::Stop);
+        let late = Situation { elapsed: Duration::from_millis(59_800), ..query };
+        assert_eq!(policy.decide(&late), Decision::Stop);
+        let late = Situation { elapsed: Duration::from_millis(59_799), ..query };
+        assert_eq!(policy.decide(&late), Decision::Wait(Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn what_the_answer_asks_is_honoured_within_the_deadline() {
+        let policy = RetryPolicy::default();
+        let asked = Situation {
+            status: Some(503),
+            retry_after: Some(Duration::from_secs(30)),
+            random: 0,
+            ..situation(Query, Answer, Unknown)
+        };
+        assert_eq!(policy.decide(&asked), Decision::Wait(Duration::from_secs(30)));
+        let too_long = Situation { retry_after: Some(Duration::from_secs(60)), ..asked };
+        assert_eq!(policy.decide(&too_long), Decision::Stop);
+        let never = Situation { retry_after: Some(Duration::MAX), ..asked };
+        assert_eq!(policy.decide(&never), Decision::Stop);
+    }
+}

@@ -1,0 +1,103 @@
+//! How bytes get to Paytend and back: over HTTP by default, by anything else that implements [`Transport`].
+
+mod body;
+mod http;
+
+pub use body::OutgoingBody;
+pub(crate) use body::{Progress, Sent};
+pub(crate) use http::HttpTransport;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::RawAnswer;
+
+/// What a [`Transport`] gives.
+pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportError>> + Send + 't>>;
+
+/// Carries one request and brings its answer. It does not retry, does not follow redirects, and verifies nothing but TLS: all of that
+/// is the client's, whose retries would multiply with others.
+///
+/// ```
+/// use paytend_client::{Exchange, HttpRequest, RawAnswer, Transport};
+///
+/// /// Answers everything with 503.
+/// #[derive(Debug)]
+/// struct Down;
+///
+/// impl Transport for Down {
+///     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
+///         Box::pin(async move {
+///             let _bytes = request.body.into_bytes();
+///             Ok(RawAnswer::new(503, b"down".to_vec()))
+///         })
+///     }
+/// }
+/// ```
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Posts a request. Dropping the future gives it up.
+    fn exchange(&self, request: HttpRequest) -> Exchange<'_>;
+}
+
+/// A POST to make.
+#[non_exhaustive]
+pub struct HttpRequest {
+    /// Base URL and path.
+    pub url: String,
+    /// Headers: content type, what is accepted, the user agent, a trace context.
+    pub headers: ::http::HeaderMap,
+    /// The body. It knows how much of it has been handed over, which decides between "not sent" and "unknown".
+    pub body: OutgoingBody,
+    /// The most bytes of an answer that may be read.
+    pub max_response_bytes: usize,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest").field("body", &self.body).finish_non_exhaustive()
+    }
+}
+
+/// How an exchange failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// No connection: the name, the address, the proxy, or TLS. Nothing was sent.
+    Connect,
+    /// It took too long.
+    Timeout,
+    /// The connection broke.
+    Broken,
+    /// The answer is larger than [`HttpRequest::max_response_bytes`].
+    TooLarge,
+    /// The request could not be made.
+    Request,
+}
+
+/// Why an exchange failed. `Display` shows no URL.
+#[derive(Debug)]
+pub struct TransportError {
+    pub(crate) kind: TransportErrorKind,
+    pub(crate) status: Option<u16>,
+    pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TransportError {
+    /// A failure of this kind.
+    pub fn new(kind: TransportErrorKind) -> Self {
+        Self { kind, status: None, source: None }
+    }
+
+    /// Its cause. Its text is shown: no URL, body or key may be in it.
+    #[must_use]
+    pub fn caused_by(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// The HTTP status that had already arrived.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+}

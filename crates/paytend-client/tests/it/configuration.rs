@@ -1,0 +1,170 @@
+//! Every mistake is reported by `build`, or by what reads the file.
+
+use std::time::Duration;
+
+use paytend_client::{Builder, Client, Environment, ErrorKind};
+use paytend_vectors::PARTNER_ID;
+
+use crate::scripted::Scripted;
+use crate::server::{client, once, partner};
+
+fn builder() -> Builder {
+    Client::builder(Environment::Sandbox, PARTNER_ID, partner())
+}
+
+#[test]
+fn what_is_wrong_is_said_by_build() {
+    assert!(builder().build().is_ok());
+    for (builder, part) in [
+        (builder().attempt_timeout(Duration::ZERO), "zero leaves no time"),
+        (builder().deadline(Duration::ZERO), "zero leaves no time"),
+        (builder().max_in_flight(0), "lets none through"),
+        (builder().max_in_flight(usize::MAX), "larger than can be counted"),
+        (builder().rate_limit(0, Duration::from_secs(1)), "lets none through"),
+        (builder().rate_limit(1, Duration::ZERO), "lets none through"),
+        (builder().user_agent("a\nb"), "the user agent"),
+        (builder().path("nothing", "/x"), "path of `nothing`: no operation"),
+        (builder().path("getCities", "/x"), "both products"),
+        (builder().path("topup", "x"), "begin with one slash"),
+        (builder().path("topup", "//elsewhere.example/x"), "begin with one slash"),
+        (builder().path("topup", "/x?y"), "queries"),
+        (builder().path("topup", "/x y"), "spaces"),
+        (builder().path("topup", "/x").path("/issuing/card/topup", "/y"), "given twice"),
+        (builder().proxy("CANARY"), "the proxy is not a URL"),
+        (builder().root_certificates("CANARY"), "a root certificate is not PEM"),
+        (builder().client_certificate("CANARY"), "the client certificate is not PEM"),
+        (builder().transport(Scripted::new([])).pool_max_idle(1), "would ignore them"),
+        (builder().http_client(reqwest::Client::new()).no_proxy(), "would ignore them"),
+        (
+            Client::builder(Environment::BaseUrl("http://127.0.0.1:1".into()), PARTNER_ID, partner())
+                .proxy("http://p:1"),
+            "cannot reach a base URL on the machine itself",
+        ),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(part) && !shown.contains("CANARY"), "{shown}");
+    }
+}
+
+#[test]
+fn another_partner_is_checked_like_the_first() {
+    let client = builder().build().unwrap();
+    assert!(client.for_partner("888666000100261", partner()).is_ok());
+    assert_eq!(client.for_partner("", partner()).unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+/// A proxy that cannot be used is an error, and the request does not find another way.
+#[tokio::test]
+async fn a_proxy_is_never_passed_by() {
+    let (url, reached) = once(|_, _| async {}).await;
+    for proxy in ["http://127.0.0.1:9", "socks5://127.0.0.1:9"] {
+        // The base URL is on another machine as far as the client knows; without the proxy its name would lead here.
+        let port = url.rsplit(':').next().unwrap();
+        let client = Client::builder(Environment::BaseUrl(format!("https://localhost:{port}")), PARTNER_ID, partner())
+            .proxy(proxy)
+            .retry(paytend_client::RetryPolicy::never())
+            .build()
+            .unwrap();
+        let error = client.send(&paytend_model::issuing::QueryPartnerBalance::new()).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, paytend_client::Outcome::NotSent));
+        assert!(!format!("{error:?}").contains("localhost"), "{error:?}");
+    }
+    assert!(!reached.is_finished());
+}
+
+#[tokio::test]
+async fn a_request_goes_through_the_proxy_that_is_set() {
+    use tokio::io::AsyncReadExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://user:secret@{}", listener.local_addr().unwrap());
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8(bytes[..read].to_vec()).unwrap()
+    });
+    let client = Client::builder(Environment::BaseUrl("https://api.example.com".into()), PARTNER_ID, partner())
+        .proxy(proxy)
+        .retry(paytend_client::RetryPolicy::never())
+        .build()
+        .unwrap();
+    let error = client.send(&paytend_model::issuing::QueryPartnerBalance::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(!format!("{error:?}").contains("secret"));
+    let asked = asked.await.unwrap().to_lowercase();
+    assert!(
+        asked.starts_with("connect api.example.com:443") && asked.contains("proxy-authorization: basic"),
+        "{asked}"
+    );
+}
+
+#[test]
+fn a_file_has_profiles_and_its_mistakes_have_a_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = paytend_vectors::keys();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    };
+    write("partner.pem", &keys["partner"].private_pkcs8_pem);
+    write("roots.pem", "CANARY");
+    let public = &keys["paytend"].public;
+    let good = format!(
+        r#"
+[profiles.test]
+base_url = "https://api.example.com"
+partner_id = "{PARTNER_ID}"
+private_key_file = "partner.pem"
+public_key = "{public}"
+deadline_seconds = 5
+max_in_flight = 2
+unknown_order_codes = ["X1"]
+paths = {{ "baas.getUser" = "/v2/user" }}
+"#
+    );
+    let path = write("paytend.toml", &good);
+    let client = Client::from_file(&path, "test").unwrap().build().unwrap();
+    let shown = format!("{client:?}");
+    assert!(shown.contains("https://api.example.com") && shown.contains(PARTNER_ID), "{shown}");
+    let from = |text: &str, profile: &str| {
+        let path = write("other.toml", text);
+        Client::from_file(path, profile).and_then(Builder::build).unwrap_err()
+    };
+    for (change, to, part) in [
+        ("deadline_seconds = 5", "deadline = 5", "line 7: unknown field `deadline`"),
+        ("deadline_seconds = 5", "deadline_seconds = 'CANARY'", "line 7: invalid value, expected u32"),
+        ("deadline_seconds = 5", "deadline_seconds = -1", "line 7"),
+        ("deadline_seconds = 5", "proxy = 'CANARY'", "the proxy is not a URL"),
+        ("deadline_seconds = 5", "root_certificates_file = 'roots.pem'", "a root certificate is not PEM"),
+        ("deadline_seconds = 5", "client_certificate_file = 'none.pem'", "client_certificate_file: entity not found"),
+        ("deadline_seconds = 5", "environment = 'sandbox'", "environment and base_url: set one"),
+        ("partner.pem", "none.pem", "private_key_file: "),
+        ("[profiles.test]", "[profiles.test", "line 2"),
+        ("baas.getUser", "getUsers", "path of `getUsers`"),
+    ] {
+        let text = good.replace(change, to);
+        assert_ne!(text, good);
+        let error = from(&text, "test");
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(part) && !shown.contains("CANARY"), "{to}: {shown}");
+    }
+    let error = from(&good, "production").to_string();
+    assert!(error.contains("profile `production`: there is none; the file has: test"), "{error}");
+    let error = Client::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
+    assert!(error.contains("the configuration file: entity not found"), "{error}");
+}
+
+#[test]
+fn clients_are_small_to_clone_and_say_nothing_secret() {
+    let one = client("http://127.0.0.1:9");
+    assert_eq!(size_of_val(&one), size_of::<usize>());
+    let shown = format!("{:?} {:?}", one.clone(), builder());
+    for key in paytend_vectors::keys().values() {
+        assert!(!shown.contains(&key.private[..40]));
+    }
+}

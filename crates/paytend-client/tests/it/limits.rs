@@ -1,0 +1,106 @@
+//! How many at once, and how many in a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use paytend_client::{ErrorKind, Exchange, HttpRequest, Outcome, RawAnswer, Transport};
+use paytend_model::issuing::{QueryCardBalance, Topup};
+use tokio::sync::Semaphore;
+
+use crate::scripted::{Scripted, Step};
+use crate::server::{paytend, response};
+
+fn query() -> QueryCardBalance {
+    QueryCardBalance::new("1755902".into())
+}
+
+/// Counts how many requests it has at once; each waits until the gate opens.
+#[derive(Debug)]
+struct Counting {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    gate: Semaphore,
+}
+
+impl Transport for Counting {
+    fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
+        Box::pin(async move {
+            let _ = request.body.into_bytes();
+            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            self.gate.acquire().await.unwrap().forget();
+            self.now.fetch_sub(1, Ordering::SeqCst);
+            Ok(RawAnswer::new(200, response(&paytend(), "00", "ok", "{}").into_bytes()))
+        })
+    }
+}
+
+#[tokio::test]
+async fn no_more_are_under_way_than_may_be_clones_included() {
+    let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
+    let scripted = Scripted::new([]);
+    let (builder, _) = scripted.builder();
+    let client = builder
+        .transport(Arc::clone(&transport) as Arc<dyn Transport>)
+        .clock(Arc::new(paytend_client::SystemClock::default()))
+        .max_in_flight(3)
+        .build()
+        .unwrap();
+    let other = client.for_partner("888666000100261", crate::server::partner()).unwrap();
+    let clients = [client.clone(), client, other];
+    let calls = join_all((0..12).map(|n| {
+        let client = clients[n % 3].clone();
+        async move { client.send(&query()).await.is_ok() }
+    }));
+    let opened = async {
+        for _ in 0..12 {
+            tokio::task::yield_now().await;
+            transport.gate.add_permits(1);
+        }
+    };
+    let (results, ()) = tokio::join!(calls, opened);
+    assert_eq!(results, [true; 12]);
+    assert_eq!(transport.most.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn who_does_not_get_a_turn_in_time_was_not_sent() {
+    let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
+    let scripted = Scripted::new([]);
+    let (builder, _) = scripted.builder();
+    let client = builder
+        .transport(Arc::clone(&transport) as Arc<dyn Transport>)
+        .clock(Arc::new(paytend_client::SystemClock::default()))
+        .max_in_flight(1)
+        .build()
+        .unwrap();
+    let holder = {
+        let client = client.clone();
+        tokio::spawn(async move { client.send(&query()).await })
+    };
+    while transport.now.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
+    let error = client.request(&topup).deadline(Duration::from_millis(30)).send().await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
+    transport.gate.add_permits(1);
+    assert!(holder.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_by_waiting() {
+    let transport = Scripted::new((0..6).map(|_| Step::Success("{}")));
+    let (builder, clock) = transport.builder();
+    let client = builder.rate_limit(2, Duration::from_secs(1)).build().unwrap();
+    for _ in 0..5 {
+        client.send(&query()).await.unwrap();
+    }
+    assert_eq!(clock.waits(), [500, 500, 500]);
+    // A turn that comes after the deadline is not waited for.
+    let error = client.request(&query()).deadline(Duration::from_millis(100)).send().await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Timeout, Outcome::NotSent, 1));
+    assert_eq!(transport.seen().len(), 5);
+}

@@ -1,0 +1,124 @@
+//! Options of one request, untyped calls, several partners on one connection pool.
+
+use paytend_client::{ErrorKind, OperationExt, Outcome};
+use paytend_model::issuing::{QueryCardBalance, Topup};
+use serde_json::json;
+
+use crate::scripted::{Scripted, Step};
+
+fn query() -> QueryCardBalance {
+    QueryCardBalance::new("1755902".into())
+}
+
+#[tokio::test]
+async fn what_is_special_about_a_request_is_sent() {
+    let transport = Scripted::new([Step::Success("{}")]);
+    let client = transport.client();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let id = "0123456789abcdef0123456789ABCDEF";
+    client.request(&query()).request_id(id).field("channel", "web").trace_parent(parent).send().await.unwrap();
+    let seen = transport.seen();
+    assert_eq!((seen[0].id(), seen[0].opened.field("channel")), (id, Some("web")));
+    assert_eq!(seen[0].headers["traceparent"], parent);
+    assert_eq!(seen[0].headers["content-type"], "application/json; charset=UTF-8");
+    assert!(seen[0].headers["user-agent"].to_str().unwrap().starts_with("paytend-client/"));
+    assert!(seen[0].opened.canonical().contains("&channel=web&"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_before_it_is() {
+    let transport = Scripted::new([]);
+    let client = transport.client();
+    let query = query();
+    let requests = [
+        client.request(&query).request_id("short"),
+        client.request(&query).request_id("0123456789abcdef0123456789abcde&"),
+        client.request(&query).trace_parent("00-xyz"),
+        client.request(&query).trace_parent("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        client.request(&query).field("bad name", "x"),
+        client.request(&query).field("name", "a&b=c"),
+        client.request(&query).field("content", "x"),
+    ];
+    for request in requests {
+        let shown = format!("{request:?}");
+        let error = request.send().await.expect_err(&shown);
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent), "{error}");
+        assert_eq!(error.attempts(), 0);
+    }
+    let topup = Topup::new("CANARY".into(), "".into(), "0".parse().unwrap(), "EUR".into());
+    let error = client.send(&topup).await.unwrap_err();
+    assert_eq!(
+        error.to_string().split(" [").next().unwrap(),
+        "topup: the request is not a good one: `orderNo` must not be empty; `amount` must be above zero; nothing was sent"
+    );
+    assert_eq!(client.prepare(&topup).unwrap_err().kind(), ErrorKind::Request);
+}
+
+#[tokio::test]
+async fn a_rule_may_be_passed_over() {
+    let transport = Scripted::new([Step::Success("{}")]);
+    let topup = Topup::new("1".into(), "".into(), "0".parse().unwrap(), "EUR".into());
+    transport.client().request(&topup).without_validation().send().await.unwrap();
+    assert_eq!(
+        transport.seen()[0].opened.payload_text(),
+        r#"{"cardId":"1","orderNo":"","amount":"0","currency":"EUR"}"#
+    );
+}
+
+#[tokio::test]
+async fn an_operation_may_be_called_by_its_name_with_any_data() {
+    let transport = Scripted::new([
+        Step::Success(r#"{"status":"2","deep":{"x":1.10}}"#),
+        Step::Success(""),
+        Step::Success(r#"{"city":[]}"#),
+        Step::Success(""),
+    ]);
+    let client = transport.client();
+    let answer = client.call("topup", &json!({"cardId": "1", "more": [1, null]})).await.unwrap();
+    assert_eq!(answer.data().as_ref().unwrap().as_str(), r#"{"status":"2","deep":{"x":1.10}}"#);
+    assert!(client.call("/issuing/card/limits", &json!({"cardId": "1"})).await.unwrap().into_data().is_none());
+    client.call("baas.getCities", &json!({})).await.unwrap();
+    // An operation that has data does not succeed without.
+    let error = client.call("getCardBalance", &json!({"cardId": "1"})).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
+    let seen = transport.seen();
+    let urls: Vec<&str> = seen.iter().map(|s| s.url.trim_start_matches("https://api.example.com")).collect();
+    assert_eq!(
+        urls,
+        ["/issuing/card/topup", "/issuing/card/limits", "/iban/user/getCities", "/issuing/card/getCardBalance"]
+    );
+    assert_eq!(seen[0].opened.payload_text(), r#"{"cardId":"1","more":[1,null]}"#);
+    for (name, reason) in [("getCities", "both products"), ("nothing", "no operation")] {
+        let error = client.call(name, &json!({})).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Request && error.to_string().contains(reason), "{error}");
+    }
+    let error = client.call("topup", &json!([1])).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
+}
+
+#[tokio::test]
+async fn operations_send_themselves_and_paths_are_set_right() {
+    let transport = Scripted::new([Step::Success("{}"), Step::Success("{}"), Step::Success("{}")]);
+    let (builder, _) = transport.builder();
+    let client =
+        builder.path("getCardBalance", "/v2/card/balance").path("baas.getCities", "/v2/cities").build().unwrap();
+    query().send(&client).await.unwrap();
+    client.call("baas.getCities", &json!({})).await.unwrap();
+    client.call("/issuing/card/getCardBalance", &json!({})).await.unwrap();
+    let seen = transport.seen();
+    let urls: Vec<&str> = seen.iter().map(|s| s.url.trim_start_matches("https://api.example.com")).collect();
+    assert_eq!(urls, ["/v2/card/balance", "/v2/cities", "/v2/card/balance"]);
+}
+
+#[tokio::test]
+async fn the_raw_answer_is_there_and_not_shown() {
+    let transport = Scripted::new([Step::Raw(502, b"<html>CANARY</html>".to_vec(), &[])]);
+    let (builder, _) = transport.builder();
+    let client = builder.retry(paytend_client::RetryPolicy::never()).build().unwrap();
+    let error = client.send(&query()).await.unwrap_err();
+    assert_eq!(error.raw_body(), Some(&b"<html>CANARY</html>"[..]));
+    assert_eq!(error.http_status(), Some(502));
+    assert!(error.is_retryable(), "a query may be sent again");
+    let shown = format!("{error} {error:?} {error:#?}");
+    assert!(!shown.contains("CANARY") && shown.contains("body_bytes: Some(19)"), "{shown}");
+}

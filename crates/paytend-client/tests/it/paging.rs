@@ -1,0 +1,103 @@
+//! Lists that come in pages.
+
+use futures_util::{StreamExt, TryStreamExt};
+use paytend_client::{ErrorKind, TransportErrorKind};
+use paytend_model::issuing::{QueryAuthorizations, QueryCardTransactions, QueryCities, QueryPartnerTransactions};
+
+use crate::scripted::{Scripted, Step};
+
+fn cities(start: u64, size: u64) -> QueryCities {
+    QueryCities::new("LT".into(), start.into(), size.into())
+}
+
+/// A page with these cities.
+fn page(codes: &str, total: Option<u64>) -> Step {
+    let cities: Vec<String> = codes.chars().map(|code| format!(r#"{{"cityCode":"{code}"}}"#)).collect();
+    let total = total.map_or(String::new(), |total| format!(r#","total":"{total}""#));
+    Step::Success(Box::leak(format!(r#"{{"cities":[{}]{total}}}"#, cities.join(",")).into_boxed_str()))
+}
+
+async fn codes(steps: Vec<Step>, query: QueryCities) -> (Result<String, ErrorKind>, Vec<String>) {
+    let transport = Scripted::new(steps);
+    let client = transport.client();
+    let codes = client.pages(query).map_ok(|city| city.city_code.unwrap().to_string());
+    let codes = codes.try_collect::<Vec<_>>().await.map(|codes| codes.concat()).map_err(|error| error.kind());
+    let seen = transport.seen();
+    let starts = seen.iter().map(|request| {
+        let query: QueryCities = serde_json::from_str(request.opened.payload_text()).unwrap();
+        query.start.to_string()
+    });
+    (codes, starts.collect())
+}
+
+#[tokio::test]
+async fn it_stops_where_the_list_does() {
+    let all = |text: &str| Ok(text.to_owned());
+    // After a page that is not full,
+    assert_eq!(
+        codes(vec![page("abc", None), page("d", None)], cities(0, 3)).await,
+        (all("abcd"), vec!["0".into(), "3".into()])
+    );
+    // an empty one,
+    assert_eq!(
+        codes(vec![page("abc", None), page("", None)], cities(0, 3)).await,
+        (all("abc"), vec!["0".into(), "3".into()])
+    );
+    assert_eq!(codes(vec![page("", None)], cities(0, 3)).await, (all(""), vec!["0".into()]));
+    // or the number there are in all.
+    assert_eq!(codes(vec![page("abc", Some(3))], cities(0, 3)).await, (all("abc"), vec!["0".into()]));
+    assert_eq!(
+        codes(vec![page("abc", Some(6)), page("def", Some(6))], cities(0, 3)).await,
+        (all("abcdef"), vec!["0".into(), "3".into()])
+    );
+    // From where it was told to begin.
+    assert_eq!(codes(vec![page("x", None)], cities(7, 2)).await, (all("x"), vec!["7".into()]));
+}
+
+#[tokio::test]
+async fn a_position_that_is_ignored_is_an_error_and_no_endless_list() {
+    let (result, starts) = codes(vec![page("abc", None), page("abc", None)], cities(0, 3)).await;
+    assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_paged_is_an_error() {
+    let (result, _) = codes(vec![Step::Success(r#"{"list":[]}"#)], cities(0, 3)).await;
+    assert_eq!(result, Err(ErrorKind::Data));
+    for query in [cities(0, 0), QueryCities::new("LT".into(), "first".into(), 3.into())] {
+        let (result, starts) = codes(vec![], query).await;
+        assert_eq!((result, starts.len()), (Err(ErrorKind::Request), 0));
+    }
+}
+
+/// A page is fetched when the one before it has been taken, and not earlier; what came before a failure has been given.
+#[tokio::test]
+async fn pages_are_fetched_one_at_a_time() {
+    let transport =
+        Scripted::new([page("ab", None), Step::Lost(TransportErrorKind::Broken), page("cd", None), Step::Failure("9")]);
+    let client = transport.client();
+    let mut stream = Box::pin(client.pages(cities(0, 2)));
+    for (expected, fetched) in [("a", 1), ("b", 0), ("c", 2), ("d", 0)] {
+        assert_eq!(stream.next().await.unwrap().unwrap().city_code.unwrap(), expected);
+        assert_eq!(transport.seen().len(), fetched, "{expected}");
+    }
+    assert_eq!(stream.next().await.unwrap().unwrap_err().api_code(), Some("9"));
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn every_list_of_the_documents_is_paged() {
+    let transport =
+        Scripted::new((0..4).map(|_| Step::Success(r#"{"transactions":[{"transactionId":"1"}],"cities":[{}]}"#)));
+    let client = transport.client();
+    let (begin, end) = ("2023-11-01", "2023-11-30");
+    let partner = QueryPartnerTransactions::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());
+    let card =
+        QueryCardTransactions::new("1".into(), "1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());
+    let authorized = QueryAuthorizations::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());
+    let cities = paytend_model::iban::QueryCities::new("LT".into(), 0.into(), 9.into());
+    assert_eq!(client.pages(partner).count().await, 1);
+    assert_eq!(client.pages(card).count().await, 1);
+    assert_eq!(client.pages(authorized).count().await, 1);
+    assert_eq!(client.pages(cities).count().await, 1);
+}

@@ -1,0 +1,228 @@
+//! Orders whose answer was lost, against a sandbox behind a proxy that fails on command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_client::{
+    Client, Clock, Environment, ErrorKind, Outcome, Resolution, Resolvable, Resolved, TransportErrorKind,
+};
+use paytend_model::issuing::{ApplyCard, QueryCardBalance, QueryPartnerBalance, Topup};
+use paytend_sandbox::Sandbox;
+
+use crate::proxy::{Fault, Proxy};
+use crate::scripted::{ImpatientClock, Scripted, Step};
+
+const TOPUP: &str = "/issuing/card/topup";
+const RESULT: &str = "/issuing/card/getTopupResult";
+
+struct Bench {
+    sandbox: Sandbox,
+    proxy: Proxy,
+    client: Client,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let sandbox = Sandbox::start().await.unwrap();
+        let proxy = Proxy::before(&sandbox.url()).await;
+        let client = Client::builder(
+            Environment::BaseUrl(proxy.url.clone()),
+            sandbox.partner_id(),
+            sandbox.partner_keyring().unwrap(),
+        )
+        .clock(Arc::new(ImpatientClock::default()) as Arc<dyn Clock>)
+        // The sandbox's own code for an order that it does not know.
+        .resolution(Resolution::new().unknown_order_codes(["S102"]))
+        .build()
+        .unwrap();
+        Self { sandbox, proxy, client }
+    }
+
+    fn topup(&self) -> Topup {
+        Topup::new(self.sandbox.card_id().into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
+    }
+
+    /// What has left the partner, and what has reached the card.
+    async fn moved(&self) -> (String, String) {
+        let partner = self.client.send(&QueryPartnerBalance::new()).await.unwrap().balance.unwrap();
+        let card = self.client.send(&QueryCardBalance::new(self.sandbox.card_id().into())).await.unwrap();
+        (partner[0].available.to_string(), card.balance.unwrap().to_string())
+    }
+}
+
+fn once() -> (String, String) {
+    ("9975.00".into(), "25.00".into())
+}
+
+#[tokio::test]
+async fn an_order_that_is_answered_needs_no_resolution() {
+    let bench = Bench::new().await;
+    assert!(matches!(bench.client.resolved(&bench.topup()).await.unwrap(), Resolved::Answered(_)));
+    assert_eq!(bench.proxy.paths(), ["topup"]);
+    // The second of the same number is refused, and that is Paytend's word.
+    let error = bench.client.resolved(&bench.topup()).await.unwrap_err();
+    assert_eq!((error.outcome(), error.api_code()), (Outcome::Rejected, Some("S103")));
+    assert_eq!(bench.moved().await, once());
+}
+
+#[tokio::test]
+async fn one_that_was_carried_out_is_found_and_not_sent_again() {
+    let bench = Bench::new().await;
+    bench.proxy.fail(TOPUP, &[Fault::LoseAnswer]);
+    let Resolved::Found(order) = bench.client.resolved(&bench.topup()).await.unwrap() else { panic!() };
+    assert_eq!((order.order_no.as_deref(), order.amount.unwrap().to_string().as_str()), (Some("T-1"), "25.00"));
+    assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult"]);
+    assert_eq!(bench.moved().await, once());
+}
+
+#[tokio::test]
+async fn one_that_never_arrived_is_sent_again_once_it_is_known_to_be_unknown() {
+    let bench = Bench::new().await;
+    bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
+    assert!(matches!(bench.client.resolved(&bench.topup()).await.unwrap(), Resolved::Answered(_)));
+    assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
+    assert_eq!(bench.moved().await, once());
+}
+
+#[tokio::test]
+async fn one_that_arrives_late_is_carried_out_once() {
+    // While it is asked for; and after it has been sent again, so that the second one is there first.
+    for answers in [1, 2, 3, 4] {
+        let bench = Bench::new().await;
+        bench.proxy.fail(TOPUP, &[Fault::Late(answers)]);
+        let resolved = bench.client.resolved(&bench.topup()).await.unwrap();
+        match resolved {
+            Resolved::Found(order) => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{answers}"),
+            Resolved::Answered(taken) => assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}"),
+        }
+        assert_eq!(bench.moved().await, once(), "{answers}");
+        let again = bench.client.resolved(&bench.topup()).await.unwrap_err();
+        assert_eq!(again.api_code(), Some("S103"), "{answers}");
+        assert_eq!(bench.moved().await, once(), "{answers}");
+    }
+}
+
+/// Lost on every way there is, several times over.
+#[tokio::test]
+async fn whatever_is_lost_it_is_carried_out_once() {
+    use Fault::{LoseAnswer, LoseRequest};
+    let losses: [&[Fault]; 4] =
+        [&[LoseRequest, LoseRequest, LoseAnswer], &[LoseRequest, LoseAnswer], &[LoseAnswer], &[LoseRequest]];
+    for topup in losses {
+        for result in losses {
+            let bench = Bench::new().await;
+            bench.proxy.fail(TOPUP, topup);
+            bench.proxy.fail(RESULT, result);
+            bench.client.resolved(&bench.topup()).await.unwrap();
+            assert_eq!(bench.moved().await, once(), "{topup:?} {result:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_code_for_an_unknown_order_nothing_is_sent_again() {
+    let bench = Bench::new().await;
+    let client = Client::builder(
+        Environment::BaseUrl(bench.proxy.url.clone()),
+        bench.sandbox.partner_id(),
+        bench.sandbox.partner_keyring().unwrap(),
+    )
+    .build()
+    .unwrap();
+    bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
+    let error = client.resolved(&bench.topup()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown));
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("S102"), "{cause}");
+    assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult"]);
+}
+
+fn order() -> Topup {
+    Topup::new("1".into(), "T-1".into(), "1.00".parse().unwrap(), "EUR".into())
+}
+
+#[tokio::test]
+async fn it_ends_with_the_deadline_and_says_so() {
+    // Lost, and the query can never be asked.
+    let lost = std::iter::once(Step::Lost(TransportErrorKind::Broken));
+    let transport = Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect))));
+    let (builder, _) = transport.builder();
+    let client = builder.deadline(Duration::from_secs(20)).build().unwrap();
+    let error = client.resolved(&order()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(transport.seen().len(), 1);
+    // Never known, and never answered: sent again and again, always the same, until the time is over.
+    let mut steps = Vec::new();
+    for _ in 0..99 {
+        steps.push(Step::Lost(TransportErrorKind::Broken));
+        steps.extend([Step::Failure("X1"), Step::Failure("X1"), Step::Failure("X1")]);
+    }
+    let transport = Scripted::new(steps);
+    let (builder, clock) = transport.builder();
+    let resolution = Resolution::new().unknown_order_codes(["X1"]);
+    let client = builder.deadline(Duration::from_secs(5)).resolution(resolution).build().unwrap();
+    let error = client.resolved(&order()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert!(clock.now() <= Duration::from_secs(6));
+    let topups: Vec<_> = transport.seen().into_iter().filter(|request| request.url.ends_with("/topup")).collect();
+    assert!(topups.len() > 2 && topups.iter().all(|topup| topup.document == topups[0].document));
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_second_leaves_the_first_in_doubt() {
+    let unknown = || Step::Failure("X1");
+    let transport = Scripted::new([
+        Step::Lost(TransportErrorKind::Broken),
+        unknown(),
+        unknown(),
+        Step::Failure("1009"),
+        unknown(),
+        unknown(),
+    ]);
+    let (builder, _) = transport.builder();
+    let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"]).looks(2)).build().unwrap();
+    let error = client.resolved(&order()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.api_code()),
+        (ErrorKind::Rejected, Outcome::Unknown, Some("1009"))
+    );
+    assert_eq!(transport.seen().len(), 6);
+}
+
+/// Answers name no request: a signed one about another order is not taken for this one's.
+#[tokio::test]
+async fn an_answer_about_another_order_is_no_answer() {
+    let transport =
+        Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success(r#"{"orderNo":"T-2","status":"2"}"#)]);
+    let error = transport.client().resolved(&order()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(transport.seen().len(), 2);
+    // One without the field, whose name is a guess, is.
+    let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success(r#"{"state":"booked"}"#)]);
+    let Resolved::Found(found) = transport.client().resolved(&order()).await.unwrap() else { panic!() };
+    assert_eq!(found.extra.get("state"), Some(r#""booked""#));
+}
+
+#[tokio::test]
+async fn applications_for_cards_are_resolved_too() {
+    let address = || paytend_model::issuing::Address::new("a".into(), "c".into(), "s".into(), "p".into(), "LT".into());
+    let mut apply = ApplyCard::new(
+        "A-1".into(),
+        "3".into(),
+        "2".into(),
+        "SKU1".into(),
+        "".into(),
+        1.into(),
+        "n".into(),
+        "m".into(),
+        address(),
+    );
+    apply.holder_id = Some("H1".into());
+    assert_eq!(apply.query().holder_id, Some("H1".into()));
+    let transport =
+        Scripted::new([Step::Lost(TransportErrorKind::Timeout), Step::Success(r#"{"orderNo":"A-1","status":"1"}"#)]);
+    let Resolved::Found(found) = transport.client().resolved(&apply).await.unwrap() else { panic!() };
+    assert_eq!(found.status, Some("1".into()));
+    let seen = transport.seen();
+    assert_eq!(seen[1].opened.payload_text(), r#"{"orderNo":"A-1","holderId":"H1"}"#);
+}

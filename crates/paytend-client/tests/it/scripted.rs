@@ -1,0 +1,174 @@
+//! A transport that does as it is told, and a clock on which nothing takes time.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use paytend_client::{
+    Builder, Client, Clock, Environment, Exchange, HttpRequest, RawAnswer, Sleep, Transport, TransportError,
+    TransportErrorKind,
+};
+use paytend_crypto::{Expected, Opened};
+use paytend_vectors::PARTNER_ID;
+
+use crate::server::{partner, paytend, response};
+
+/// What to do with a request.
+pub(crate) enum Step {
+    /// A signed success with this data.
+    Success(&'static str),
+    /// A signed failure with this code.
+    Failure(&'static str),
+    /// Anything else, with its headers.
+    Raw(u16, Vec<u8>, &'static [(&'static str, &'static str)]),
+    /// A failure before the body is taken.
+    Unsent(TransportErrorKind),
+    /// A failure after.
+    Lost(TransportErrorKind),
+    /// Never an answer; whether the body is taken.
+    Hang(bool),
+}
+
+#[derive(Default)]
+pub(crate) struct Scripted {
+    steps: Mutex<VecDeque<Step>>,
+    seen: Mutex<Vec<Request>>,
+}
+
+/// A request as it arrived, opened.
+pub(crate) struct Request {
+    pub(crate) url: String,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) opened: Opened,
+    pub(crate) document: String,
+}
+
+impl Request {
+    pub(crate) fn id(&self) -> &str {
+        self.opened.field("requestId").unwrap()
+    }
+}
+
+impl Scripted {
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Arc<Self> {
+        Arc::new(Self { steps: Mutex::new(steps.into_iter().collect()), seen: Mutex::default() })
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+
+    /// A client that goes through it, on a clock of its own.
+    pub(crate) fn client(self: &Arc<Self>) -> Client {
+        self.builder().0.build().unwrap()
+    }
+
+    pub(crate) fn builder(self: &Arc<Self>) -> (Builder, Arc<TestClock>) {
+        let clock = Arc::new(TestClock::default());
+        let builder = Client::builder(Environment::BaseUrl("https://api.example.com".into()), PARTNER_ID, partner())
+            .transport(Arc::clone(self) as Arc<dyn Transport>)
+            .clock(Arc::clone(&clock) as Arc<dyn Clock>);
+        (builder, clock)
+    }
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl Transport for Scripted {
+    fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
+        Box::pin(async move {
+            let step = self.steps.lock().unwrap().pop_front().expect("a request that no step is for");
+            if let Step::Unsent(kind) = step {
+                return Err(TransportError::new(kind));
+            }
+            if let Step::Hang(false) = step {
+                pending().await
+            }
+            let HttpRequest { url, headers, body, .. } = request;
+            let body = body.into_bytes();
+            let document = String::from_utf8(body.to_vec()).unwrap();
+            let opened = paytend().open(&body, &Expected::request(PARTNER_ID)).unwrap();
+            self.seen.lock().unwrap().push(Request { url, headers, opened, document });
+            let answer = |code, data| RawAnswer::new(200, response(&paytend(), code, "message", data).into_bytes());
+            match step {
+                Step::Success(data) => Ok(answer("00", data)),
+                Step::Failure(code) => Ok(answer(code, "")),
+                Step::Raw(status, body, headers) => {
+                    let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+                    Ok(RawAnswer::new(status, body).with_headers(headers.collect()))
+                }
+                Step::Lost(kind) => Err(TransportError::new(kind)),
+                Step::Unsent(_) | Step::Hang(_) => pending().await,
+            }
+        })
+    }
+}
+
+/// A clock whose waits end at once, and take it forward.
+#[derive(Debug, Default)]
+pub(crate) struct TestClock {
+    state: Arc<Mutex<(Duration, Vec<Duration>)>>,
+}
+
+impl TestClock {
+    /// The waits there have been.
+    pub(crate) fn waits(&self) -> Vec<u128> {
+        self.state.lock().unwrap().1.iter().map(Duration::as_millis).collect()
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Duration {
+        self.state.lock().unwrap().0
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        struct Wait(Duration, Arc<Mutex<(Duration, Vec<Duration>)>>);
+
+        impl Future for Wait {
+            type Output = ();
+
+            /// Time passes only for who waits: a limit that is not reached is not polled.
+            fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+                let mut state = self.1.lock().unwrap();
+                state.0 += self.0;
+                state.1.push(self.0);
+                Poll::Ready(())
+            }
+        }
+
+        Box::pin(Wait(duration, Arc::clone(&self.state)))
+    }
+}
+
+/// A clock on which short waits end at once, and long ones, which are limits, are real.
+#[derive(Debug, Default)]
+pub(crate) struct ImpatientClock(paytend_client::SystemClock);
+
+impl Clock for ImpatientClock {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        if duration < Duration::from_secs(2) { Box::pin(tokio::task::yield_now()) } else { self.0.sleep(duration) }
+    }
+}
+
+/// The longest jitter.
+#[derive(Debug)]
+pub(crate) struct Longest;
+
+impl paytend_crypto::RandomSource for Longest {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), paytend_crypto::Error> {
+        bytes.fill(0xff);
+        Ok(())
+    }
+}

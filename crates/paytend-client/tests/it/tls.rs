@@ -1,0 +1,114 @@
+//! TLS: who is trusted, and who is shown what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_client::{Client, Environment, Error, ErrorKind, Outcome, RetryPolicy};
+use paytend_model::issuing::QueryCardBalance;
+use paytend_vectors::PARTNER_ID;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use crate::server::{partner, paytend, response};
+
+/// An authority, and a certificate of it with its key.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        (CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap(), key)
+    }
+}
+
+/// A server with a certificate for `localhost`, which asks for a client's certificate if there is an authority of clients. Serves every
+/// connection, until its task is dropped.
+async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
+    let (certificate, key) = authority.issue("localhost");
+    let config = ServerConfig::builder();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.0.der().clone()).unwrap();
+            config.with_client_cert_verifier(WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap())
+        }
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut bytes = vec![0; 64 << 10];
+                // The request is small: it comes in one piece, or the rest does not matter.
+                if stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {
+                    let body = response(&paytend(), "00", "success", r#"{"cardId":"1"}"#);
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                }
+            });
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+async fn ask(url: &str, roots: Option<&Authority>, identity: Option<String>) -> Result<(), Error> {
+    let mut builder = Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
+        .no_proxy()
+        .attempt_timeout(Duration::from_secs(10))
+        .retry(RetryPolicy::never());
+    if let Some(roots) = roots {
+        builder = builder.root_certificates(roots.0.pem());
+    }
+    if let Some(identity) = identity {
+        builder = builder.client_certificate(identity);
+    }
+    builder.build()?.send(&QueryCardBalance::new("1".into())).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_through_its_authority_alone() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let url = serve(&ours, None).await;
+    ask(&url, Some(&ours), None).await.unwrap();
+    for roots in [None, Some(&other)] {
+        let error = ask(&url, roots, None).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent), "{error:?}");
+    }
+    // The name counts too.
+    let error = ask(&url.replace("localhost", "127.0.0.1"), Some(&ours), None).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
+}
+
+#[tokio::test]
+async fn a_certificate_is_shown_to_a_server_that_asks() {
+    let (ours, clients) = (Authority::new(), Authority::new());
+    let url = serve(&ours, Some(&clients)).await;
+    let (certificate, key) = clients.issue("partner");
+    let identity = format!("{}{}", certificate.pem(), key.serialize_pem());
+    ask(&url, Some(&ours), Some(identity)).await.unwrap();
+    let (certificate, key) = ours.issue("stranger");
+    let stranger = format!("{}{}", certificate.pem(), key.serialize_pem());
+    for identity in [None, Some(stranger)] {
+        assert!(ask(&url, Some(&ours), identity).await.is_err());
+    }
+}
