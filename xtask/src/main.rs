@@ -22,7 +22,7 @@ usage: cargo xtask <chore>
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
-             --check fails if one is below its floor
+             --check fails if one is below its floor; `bench client` measures the client alone
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         ["timing", rest @ ..] => timing(rest),
         ["bench"] => bench(&["--write=BENCHMARKS.md"]),
         ["bench", "--check"] => bench(&["--check"]),
+        ["bench", "client", rest @ ..] => bench(&[&["client"], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

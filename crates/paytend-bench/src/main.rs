@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: both backends against libcrypto used directly, in one process.
+//! `cargo xtask bench`: both backends against libcrypto used directly, and the client against the same by hand, in one process.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
 mod baseline;
+mod client;
 mod measure;
 mod report;
 
@@ -58,15 +59,21 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
+    let client_only = std::env::args().any(|argument| argument == "client");
     let mut report = Report::default();
-    for bits in [1024, 2048] {
-        let sender = rustcrypto::generate(bits, &OsRandom).unwrap();
-        let receiver = rustcrypto::generate(bits, &OsRandom).unwrap();
-        measure_bits(&mut report, bits, &sender, &receiver, batch);
+    let keys = |bits| [(); 2].map(|()| rustcrypto::generate(bits, &OsRandom).unwrap());
+    if !client_only {
+        for bits in [1024, 2048] {
+            let [sender, receiver] = keys(bits);
+            measure_bits(&mut report, bits, &sender, &receiver, batch);
+        }
+        if !quick {
+            report.parallel = Some(parallel());
+        }
     }
-    if !quick {
-        report.parallel = Some(parallel());
-    }
+    let [sender, receiver] = keys(1024);
+    let (openssl, rust) = (Backend::openssl(&[&sender, &receiver]), Backend::rustcrypto(&[&sender, &receiver]));
+    report.client = client::shares(&openssl, &rust, batch);
     report.print();
     if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
         std::fs::write(path, report.markdown()).unwrap();

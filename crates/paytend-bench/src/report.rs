@@ -43,6 +43,8 @@ impl Row {
 pub(crate) struct Report {
     rows: Vec<Row>,
     pub(crate) parallel: Option<[(&'static str, u128); 2]>,
+    /// The client as a share of the same by hand, by backend.
+    pub(crate) client: Vec<(&'static str, u128)>,
 }
 
 impl Report {
@@ -52,7 +54,8 @@ impl Report {
 
     pub(crate) fn holds(&self) -> bool {
         let scales = self.parallel.is_none_or(|backends| backends.iter().all(|(_, share)| *share >= 950));
-        scales && self.rows.iter().all(Row::holds)
+        let client = self.client.iter().all(|(_, share)| *share >= crate::client::FLOOR);
+        scales && client && self.rows.iter().all(Row::holds)
     }
 
     pub(crate) fn print(&self) {
@@ -61,6 +64,30 @@ impl Report {
 
     fn table(&self) -> String {
         let mut out = String::new();
+        if !self.rows.is_empty() {
+            self.backends(&mut out);
+        }
+        for (name, share) in self.parallel.iter().flatten() {
+            let _ = writeln!(
+                out,
+                "\nOpening on all processors at once, {name}: {} of the speed-up of work that shares nothing (floor 0.950).",
+                decimal(*share)
+            );
+        }
+        for (name, share) in &self.client {
+            let _ = writeln!(
+                out,
+                "\nA call of the client, {name}, 1024 bits, small payload: {} of sealing, posting with reqwest and opening by hand \
+                 (floor {}).",
+                decimal(*share),
+                decimal(crate::client::FLOOR)
+            );
+        }
+        out
+    }
+
+    /// The table of the backends.
+    fn backends(&self, out: &mut String) {
         let _ = writeln!(
             out,
             "| work | bits | payload | libcrypto directly, µs | OpenSSL backend | floor | RustCrypto backend | floor | |"
@@ -82,14 +109,6 @@ impl Report {
                 if row.holds() { "" } else { "below" },
             );
         }
-        for (name, share) in self.parallel.iter().flatten() {
-            let _ = writeln!(
-                out,
-                "\nOpening on all processors at once, {name}: {} of the speed-up of work that shares nothing (floor 0.950).",
-                decimal(*share)
-            );
-        }
-        out
     }
 
     /// `BENCHMARKS.md`.

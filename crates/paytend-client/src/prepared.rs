@@ -85,11 +85,8 @@ pub(crate) fn new_request_id() -> Result<String, Error> {
     Ok(RequestId::generate().map_err(Error::request)?.to_string())
 }
 
-/// A payload's JSON text; none, where the operation has none.
+/// A payload's JSON text; none, where the operation has none and nothing was put into its `extra`.
 pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> Result<String, Error> {
-    if target.payload == PayloadRule::None {
-        return Ok(String::new());
-    }
     let mut text = Vec::new();
     if target.takes_file {
         // A file's text is large: no more memory than it needs, and no copies of it on the way.
@@ -98,6 +95,9 @@ pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> 
         text.reserve_exact(length.0);
     }
     serde_json::to_writer(&mut text, payload).map_err(Error::request)?;
+    if target.payload == PayloadRule::None && text == b"{}" {
+        return Ok(String::new());
+    }
     String::from_utf8(text).map_err(Error::request)
 }
 

@@ -71,7 +71,7 @@ impl<'r, O: Operation> Request<'r, O> {
         match HeaderValue::from_str(value).ok().filter(|_| is_trace_parent(value)) {
             Some(header) => self.options.trace_parent = Some(header),
             None => {
-                self.wrong = Some("a traceparent looks like 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+                self.wrong = Some("a traceparent looks like 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
             }
         }
         self

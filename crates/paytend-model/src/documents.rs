@@ -33,6 +33,12 @@ impl Country {
     }
 }
 
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
 /// The text is not a country's two letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a country is two letters of ISO 3166-1, such as LT")]
@@ -41,11 +47,16 @@ pub struct NoCountry;
 impl FromStr for Country {
     type Err = NoCountry;
 
-    /// Reads two letters, large or small.
+    /// Reads two letters, large or small. `EL` is read as `GR`, and `UK` as `GB`.
     fn from_str(text: &str) -> Result<Self, NoCountry> {
         match text.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
-                Ok(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
+                Ok(Self(match &[a.to_ascii_uppercase(), b.to_ascii_uppercase()] {
+                    // The European Union's own codes for two countries.
+                    b"EL" => *b"GR",
+                    b"UK" => *b"GB",
+                    code => *code,
+                }))
             }
             _ => Err(NoCountry),
         }
@@ -246,6 +257,7 @@ mod tests {
     #[test]
     fn a_country_is_two_letters() {
         assert_eq!(country("lt"), country("LT"));
+        assert_eq!((country("EL").to_string(), country("uk").to_string()), ("GR".into(), "GB".into()));
         for wrong in ["", "L", "LTU", "L1", "Ž", "UK "] {
             assert_eq!(wrong.parse::<Country>(), Err(NoCountry), "{wrong}");
         }

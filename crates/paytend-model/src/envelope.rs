@@ -6,13 +6,13 @@
 //! ```
 //! use paytend_model::{Validate, envelope::RequestEnvelope};
 //! let request: RequestEnvelope = serde_json::from_str(
-//!     r#"{"requestId":"20231025102930718","partnerId":"888666000100260","signType":"RSA","version":"2.0","bizData":{}}"#,
+//!     r#"{"requestId":"20231025102930718","partnerId":"888666000100260","signType":"RSA","version":"2.0","bizData":""}"#,
 //! )?;
 //! assert_eq!(request.validate().unwrap_err().to_string(), "`requestId` must be exactly 32 characters long");
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-use crate::{Code, Json, PartnerId, Personal, RequestId};
+use crate::{Code, Json, PartnerId, Personal, Report, RequestId, Rule};
 
 /// `respCode` of a success, and `status` of an acknowledgement that accepts.
 pub const SUCCESS: &str = "00";
@@ -24,7 +24,7 @@ payload! {
             /// Serial number, globally unique.
             request_id: RequestId => "requestId",
             /// The partner.
-            partner_id: PartnerId => "partnerId",
+            partner_id: PartnerId => "partnerId" [Chars(15)],
             /// "RSA".
             sign_type: String => "signType" = "RSA" [Is("RSA")],
             /// "2.0".
@@ -33,12 +33,14 @@ payload! {
         optional {
             /// The payload; on the wire base64 of the AES-encrypted JSON text, or empty.
             biz_data: Json => "bizData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The session key, RSA-encrypted for the receiver, base64. There whenever a payload is.
-            random_key: String => "randomKey" = "mGqYkw==",
+            /// The session key, RSA-encrypted for the receiver, base64; in the documentation's plain samples the key itself. There whenever a
+            /// payload is.
+            random_key: Personal => "randomKey" = "mGqYkw==",
             /// SHA256withRSA by the sender, base64. May be absent when the request was malformed.
             signature: String => "signature" = "hW3n8g==",
         }
     }
+    check |this: &Self, report: &mut Report| key_beside(this.biz_data.as_ref(), this.random_key.as_ref(), "bizData", report);
 }
 
 payload! {
@@ -56,13 +58,20 @@ payload! {
             /// The payload, as in a request.
             resp_data: Json => "respData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
             /// The session key, as in a request.
-            random_key: String => "randomKey" = "mGqYkw==",
+            random_key: Personal => "randomKey" = "mGqYkw==",
             /// As in a request. **A success without one is none.**
             signature: String => "signature" = "hW3n8g==",
             /// Reserved; not signed.
             encrypt_flag: Code => "encryptFlag" Seen,
         }
     }
+    check |this: &Self, report: &mut Report| key_beside(this.resp_data.as_ref(), this.random_key.as_ref(), "respData", report);
+}
+
+/// A payload without the key that it is encrypted with. An empty one is none.
+fn key_beside(payload: Option<&Json>, key: Option<&Personal>, field: &'static str, report: &mut Report) {
+    let there = payload.is_some_and(|json| json.as_str() != r#""""#);
+    report.require("randomKey", !there || key.is_some_and(|key| key != ""), Rule::RequiredWith(field));
 }
 
 payload! {
@@ -77,16 +86,17 @@ payload! {
             sign_type: String => "signType" = "RSA" [Is("RSA")],
             /// "2.0".
             version: String => "version" = "2.0" [Is("2.0")],
-        }
-        optional {
             /// The payload, as in a request.
             content: Json => "content" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The session key, as in a request.
-            random_key: String => "randomKey" = "mGqYkw==",
             /// As in a request. **A notification without one is none.**
             signature: String => "signature" = "hW3n8g==",
         }
+        optional {
+            /// The session key, as in a request.
+            random_key: Personal => "randomKey" = "mGqYkw==",
+        }
     }
+    check |this: &Self, report: &mut Report| key_beside(Some(&this.content), this.random_key.as_ref(), "content", report);
 }
 
 payload! {
@@ -95,8 +105,8 @@ payload! {
         required {}
         optional {
             /// A text for people.
-            msg: String => "msg" = "success",
-            /// "00" accepts; any other asks for the notification again.
+            msg: Personal => "msg" = "success",
+            /// "00" is success, any other a failure. Whether a failure brings the notification again is not documented.
             status: Code => "status" = "00",
         }
     }
@@ -108,7 +118,7 @@ impl Acknowledgement {
         Self { msg: Some("success".into()), status: Some(SUCCESS.into()), ..Self::new() }
     }
 
-    /// Refuses a notification, or asks for it again.
+    /// Says that a notification was not taken.
     pub fn refuse(status: &str, msg: &str) -> Self {
         Self { msg: Some(msg.into()), status: Some(status.into()), ..Self::new() }
     }

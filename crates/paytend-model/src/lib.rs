@@ -33,6 +33,7 @@ pub use notification::{BaasNotification, IssuingNotification, Notification, Noti
 pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
 pub use payload::{Description, Extra, Field, Payload, Problem};
 pub use registry::{BadRequest, NoSuchOperation, OperationEntry, operation, operations};
+pub use rust_decimal::Decimal;
 pub use validate::{Invalid, Report, Rule, Validate, Violation};
 pub use value::{
     Amount, AmountError, Base64Text, CardId, Code, Count, CountryCode, Currency, Date, FileContent, Gender, HashedText,

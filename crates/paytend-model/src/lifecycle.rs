@@ -1,7 +1,7 @@
 //! The states of things that live longer than a call, and a merge for news of them that arrives in any order.
 //!
 //! The codes that the provider sends for these states are in the partner's documents: a partner maps them to these states, or to
-//! states of its own, which need no more than [`Lifecycle::next`]. States and transitions are documented where nothing else is said.
+//! states of its own, which need no more than [`Lifecycle::next`]. What is documented of states and transitions is said at each.
 //!
 //! ```
 //! use paytend_model::lifecycle::{CardState, Merged, Tracked};
@@ -15,6 +15,8 @@
 //! ```
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// States and the transitions between them.
 pub trait Lifecycle: Clone + Eq + fmt::Debug {
@@ -46,10 +48,13 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
 }
 
 /// What is known of one thing's state, and since when. `T` is what times are told in: milliseconds, a sequence number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked<S, T = i64> {
     state: S,
+    /// The time of the newest news of the state, if all news of it told theirs.
     at: Option<T>,
+    /// A time that the newest news cannot be before.
+    since: Option<T>,
 }
 
 /// What news did to a [`Tracked`].
@@ -74,10 +79,10 @@ pub enum Merged<S> {
     Undecided,
 }
 
-impl<S: Lifecycle, T: Ord> Tracked<S, T> {
+impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
     /// The first news. `at` is the time that the news itself tells, never the time of its arrival; `None` if it tells none.
     pub fn new(state: S, at: Option<T>) -> Self {
-        Self { state, at }
+        Self { state, since: at.clone(), at }
     }
 
     /// The state.
@@ -85,30 +90,36 @@ impl<S: Lifecycle, T: Ord> Tracked<S, T> {
         &self.state
     }
 
-    /// The time of the newest news of this state, if one told it.
+    /// The time of the newest news of this state; `None` unless all news of it told theirs.
     pub fn at(&self) -> Option<&T> {
         self.at.as_ref()
     }
 
     /// Takes in news, in whatever order it arrives. Where both have a time, the later one is newer; otherwise the one that can only
-    /// follow the other.
+    /// follow the other. Older news never takes the place of newer.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
         if state == self.state {
-            self.at = self.at.take().max(at);
+            self.since = self.since.take().max(at.clone());
+            // News without a time may be newer than any that is known.
+            self.at = match (self.at.take(), at) {
+                (Some(known), Some(told)) => Some(known.max(told)),
+                _ => None,
+            };
             return Merged::Same;
         }
         let (forward, backward) = (self.state.leads_to(&state), state.leads_to(&self.state));
-        let newer = match (&self.at, &at) {
-            (Some(known), Some(told)) if known != told => Some(told > known),
+        let newer = match (&self.at, &self.since, &at) {
+            (Some(known), _, Some(told)) if known != told => Some(told > known),
+            // Of the state's own time no more is known than what it is not before.
+            (None, Some(since), Some(told)) if told <= since => Some(false),
             _ if forward != backward => Some(forward),
             _ if forward => return Merged::Undecided,
             _ => None,
         };
         match newer {
             Some(true) if forward => {
-                // A time that is not told is not known, but not before what was known.
-                let at = at.or(self.at.take());
-                Merged::Moved { from: std::mem::replace(self, Self { state, at }).state }
+                let since = self.since.take().max(at.clone());
+                Merged::Moved { from: std::mem::replace(self, Self { state, at, since }).state }
             }
             Some(false) if backward => Merged::Older,
             _ => Merged::Illegal { from: self.state.clone() },
@@ -117,12 +128,17 @@ impl<S: Lifecycle, T: Ord> Tracked<S, T> {
 
     /// Sets the state, whatever was known: after somebody has looked.
     pub fn set(&mut self, state: S, at: Option<T>) {
-        *self = Self { state, at };
+        *self = Self::new(state, at);
     }
 }
 
 /// A card of Issuing Cards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Documented: that a card is applied for and shipped, or bought unactivated; activation, of virtual cards when shipped; loss and its cancellation;
+/// that a replacement freezes the old card; that cards can be cancelled. Inferred: that a lost card may be replaced, and which states a
+/// cancellation may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CardState {
     /// Applied for, and not shipped yet.
@@ -153,7 +169,8 @@ impl Lifecycle for CardState {
 }
 
 /// A topup. That it has a result to be queried is documented; the states are inferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TopupState {
     /// Taken, and not booked yet.
@@ -173,8 +190,10 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The opening of an account of BaaS Core, by the order of calls of its section 4.4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The opening of an account of BaaS Core, by the order of calls of its section 4.4. That a review may be negative, and new documents may
+/// follow, is inferred from its having a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AccountState {
     /// The user is created.
@@ -185,7 +204,7 @@ pub enum AccountState {
     UnderAudit,
     /// The account is open, with an IBAN.
     Open,
-    /// The review was negative. That new documents may follow is inferred.
+    /// The review was negative.
     Rejected,
 }
 
@@ -201,11 +220,12 @@ impl Lifecycle for AccountState {
     }
 }
 
-/// The level of a user of BaaS Core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The level of a user of BaaS Core. The two levels and the upgrade are documented; that users begin as junior ones is inferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum UserLevel {
-    /// As every user begins.
+    /// A junior user.
     Junior,
     /// After an upgrade, which may cost a fee.
     Standard,
@@ -220,8 +240,10 @@ impl Lifecycle for UserLevel {
     }
 }
 
-/// A transfer order: what Paytend asks about a transaction. What follows the files is not documented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A transfer order: what Paytend asks about a transaction. The notification and the two operations are documented; in which order they come,
+/// and what follows them, is not, so either may follow the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TransferOrderState {
     /// A transaction has triggered it.
@@ -235,9 +257,9 @@ pub enum TransferOrderState {
 impl Lifecycle for TransferOrderState {
     fn next(&self) -> Vec<Self> {
         match self {
-            Self::Triggered => vec![Self::InformationSubmitted],
+            Self::Triggered => vec![Self::InformationSubmitted, Self::FileUploaded],
             Self::InformationSubmitted => vec![Self::FileUploaded],
-            Self::FileUploaded => Vec::new(),
+            Self::FileUploaded => vec![Self::InformationSubmitted],
         }
     }
 }
@@ -281,7 +303,8 @@ mod tests {
         assert!(AccountState::Rejected.leads_to(&AccountState::Open) && AccountState::Open.is_final());
         assert!(UserLevel::Junior.leads_to(&UserLevel::Standard) && UserLevel::Standard.is_final());
         assert!(TransferOrderState::Triggered.leads_to(&TransferOrderState::FileUploaded));
-        assert!(TransferOrderState::FileUploaded.is_final());
+        assert!(TransferOrderState::FileUploaded.leads_to(&TransferOrderState::InformationSubmitted));
+        assert!(!TransferOrderState::FileUploaded.leads_to(&TransferOrderState::Triggered));
     }
 
     #[test]
@@ -315,6 +338,35 @@ mod tests {
         assert_eq!((card.state(), card.at()), (&Cancelled, None));
     }
 
+    /// The state's own time is not known; that of what it followed is no time of its.
+    #[test]
+    fn what_came_without_a_time_is_not_taken_to_be_old() {
+        let mut card = Tracked::new(Active, Some(10));
+        assert_eq!(card.merge(Frozen, None), Merged::Moved { from: Active });
+        assert_eq!(card.at(), None);
+        assert_eq!(card.merge(Lost, Some(20)), Merged::Older);
+        let mut card = Tracked::new(Lost, None);
+        assert_eq!(card.merge(Lost, Some(20)), Merged::Same);
+        assert_eq!((card.merge(Active, Some(30)), card.merge(Active, Some(20))), (Merged::Undecided, Merged::Older));
+        let mut card = Tracked::new(Active, Some(10));
+        assert_eq!(card.merge(Active, None), Merged::Same);
+        assert_eq!((card.merge(Lost, Some(20)), card.merge(Lost, Some(10))), (Merged::Undecided, Merged::Older));
+        let mut account = Tracked::new(AccountState::Registered, Some(1));
+        assert_eq!(account.merge(AccountState::Rejected, None), Merged::Moved { from: AccountState::Registered });
+        assert_eq!(account.merge(AccountState::UnderAudit, Some(3)), Merged::Undecided);
+        assert_eq!(account.state(), &AccountState::Rejected);
+    }
+
+    /// A state is kept where things are kept.
+    #[test]
+    fn what_is_known_can_be_stored() {
+        let mut card = Tracked::new(Active, Some(10));
+        assert_eq!(card.merge(Frozen, None), Merged::Moved { from: Active });
+        let stored = serde_json::to_string(&card).unwrap();
+        assert_eq!(stored, r#"{"state":"frozen","at":null,"since":10}"#);
+        assert_eq!(serde_json::from_str::<Tracked<CardState>>(&stored).unwrap(), card);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -342,6 +394,33 @@ mod tests {
                 prop_assert!(!matches!(merged, Merged::Illegal { .. } | Merged::Undecided), "{merged:?}");
             }
             prop_assert_eq!((tracked.state(), tracked.at()), (&history[last], Some(&last)));
+        }
+
+        /// Whatever news tells its time and whatever does not, none that is older takes the place of newer.
+        #[test]
+        fn older_news_never_wins(
+            turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
+            arrivals in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..24),
+        ) {
+            let mut history = vec![Applied];
+            for turn in turns {
+                let next = history.last().unwrap().next();
+                if next.is_empty() { break; }
+                history.push(*turn.get(&next));
+            }
+            let mut arrivals = arrivals.into_iter().map(|(at, timed)| (at.index(history.len()), timed));
+            let (mut newest, timed) = arrivals.next().unwrap();
+            let mut tracked = Tracked::new(history[newest], timed.then_some(newest));
+            for (at, timed) in arrivals {
+                match tracked.merge(history[at], timed.then_some(at)) {
+                    Merged::Moved { .. } => { prop_assert!(at > newest, "{at} after {newest} of {history:?}"); newest = at; }
+                    Merged::Same => newest = newest.max(at),
+                    Merged::Older => prop_assert!(at < newest, "{at} before {newest} of {history:?}"),
+                    Merged::Undecided => {}
+                    Merged::Illegal { from } => prop_assert!(false, "{from:?} {at} of {history:?}"),
+                }
+                prop_assert_eq!(tracked.state(), &history[newest]);
+            }
         }
     }
 }

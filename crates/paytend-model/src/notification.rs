@@ -53,13 +53,14 @@ macro_rules! notifications {
                 schema: |generator| (<$content>::schema(generator), <$content>::example()),
             }),+];
 
-            fn read(notify_type: &str, content: &str) -> Self {
+            /// Reads a content by its `notifyType`, as [`Notification::read`] does.
+            pub fn read(notify_type: &str, content: &str) -> Self {
                 match notify_type {
                     $($notify_type => match <$content>::read(content) {
                         Ok(typed) => Self::$variant(Box::new(typed)),
-                        Err(problem) => Self::Unknown(RawNotification::new(notify_type, content, Some(problem))),
+                        Err(problem) => Self::Unknown(RawNotification::with_problem(notify_type, content, Some(problem))),
                     },)+
-                    _ => Self::Unknown(RawNotification::new(notify_type, content, None)),
+                    _ => Self::Unknown(RawNotification::new(notify_type, content)),
                 }
             }
 
@@ -83,6 +84,18 @@ macro_rules! notifications {
             }
         }
     };
+}
+
+impl From<BaasNotification> for Notification {
+    fn from(notification: BaasNotification) -> Self {
+        Self::Baas(notification)
+    }
+}
+
+impl From<IssuingNotification> for Notification {
+    fn from(notification: IssuingNotification) -> Self {
+        Self::Issuing(notification)
+    }
 }
 
 fn text(content: &impl Serialize) -> Result<String, serde_json::Error> {
@@ -150,7 +163,12 @@ pub struct RawNotification {
 }
 
 impl RawNotification {
-    fn new(notify_type: &str, content: &str, problem: Option<Problem>) -> Self {
+    /// A notification of a type that this crate does not know.
+    pub fn new(notify_type: &str, content: &str) -> Self {
+        Self::with_problem(notify_type, content, None)
+    }
+
+    fn with_problem(notify_type: &str, content: &str, problem: Option<Problem>) -> Self {
         Self { notify_type: notify_type.to_owned(), content: content.to_owned(), problem }
     }
 }

@@ -16,10 +16,14 @@ const ENVELOPE: &str = "\
 Every request is an HTTPS POST of a JSON envelope in UTF-8. Its payload (`bizData`, `respData`, `content`) is a JSON object, \
 encrypted with AES in ECB mode with PKCS#7 padding and written as base64. The AES key is 24 base64 characters, themselves, not what they \
 encode: AES-192. `randomKey` is that key, encrypted with RSA PKCS#1 v1.5 for the receiver, as base64. `signature` is SHA256withRSA \
-by the sender over all non-empty fields but itself, as `name=value` in ASCII order of the names, joined with `&`, payload and key in \
-plain text. In this document, the schema of a body is the envelope's; that of the payload inside is under `x-plaintext`, with an example.\n\n\
+by the sender over all non-empty fields but itself and `encryptFlag`, as `name=value` in ASCII order of the names, joined with `&`, \
+payload and key in plain text; where `x-payload` is `unsigned`, the payload is left out. PayBy's and PayerMax's notifications are no \
+envelopes: their signature is in a header. In this document, the schema of a body is the envelope's; that of the payload inside is under `x-plaintext`, with an example.\n\n\
 `x-provenance` says where a thing is from: `documented` by the provider, `seen` in the provider's published programs, or `inferred`, \
-which may be wrong.";
+which may be wrong. `x-kind`: a `query` only reads, a `mutation` changes something and is never to be repeated blindly. `x-payload`: \
+`signed`, `unsigned`, or `none` if the operation has no business data. `x-plaintext-example`: an example of the payload before encryption. \
+`x-request-object`, `x-response-object`, `x-object`: the provider's names. `x-known-values`: codes that are known; others may come. \
+`x-max-file-bytes`: the largest file, before base64. `x-notify-type`: the `notifyType`.";
 
 /// The document.
 ///
@@ -139,7 +143,7 @@ fn notification(kind: &NotificationInfo, generator: &mut SchemaGenerator) -> Val
         "requestBody": { "required": true, "content": { "application/json": envelope } },
         "responses": {
             "200": {
-                "description": "`status` \"00\" accepts; any other asks for the notification again.",
+                "description": "`status` \"00\" is success, any other a failure.",
                 "content": { "application/json": {
                     "schema": json!(generator.subschema_for::<Acknowledgement>()),
                     "example": { "msg": "success", "status": "00" },
@@ -179,6 +183,10 @@ fn body<E: FieldType + JsonSchema>(
     let mut schema = json!(generator.subschema_for::<E>());
     match plaintext {
         Some((plain, plain_example)) => {
+            // A failure has no data.
+            if field != "respData" {
+                schema["required"] = json!([field]);
+            }
             schema["properties"] = json!({ field: {
                 "type": "string",
                 "description": "base64 of the AES-encrypted JSON text of `x-plaintext`.",
@@ -187,6 +195,10 @@ fn body<E: FieldType + JsonSchema>(
             } });
         }
         None => example[field] = "".into(),
+    }
+    if let Value::Object(members) = &mut example {
+        // Reserved, and not sent by anybody who has no reason to.
+        members.remove("encryptFlag");
     }
     json!({ "schema": schema, "example": example })
 }

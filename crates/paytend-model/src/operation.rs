@@ -229,9 +229,3 @@ payload! {
         optional {}
     }
 }
-
-impl Default for NoData {
-    fn default() -> Self {
-        Self::new()
-    }
-}

@@ -77,20 +77,21 @@ payload! {
             /// PayBy's number of the transfer. (The documentation repeats the merchant's description here; its sample shows another.)
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
             /// Name of the beneficiary account's holder, plain or as SHA-256.
-            holder_name: HashedText => "holderName" [MaxChars(100)],
+            holder_name: HashedText => "holderName" [MaxChars(100), MaxCharsWith("beneficiaryAddress", 140)],
             /// How much, in dirhams.
             amount: Money => "amount",
             /// The transfer's description.
             memo: Personal => "memo" = "company single pay" [MaxChars(128)],
         }
         optional {
-            /// What has become of it.
+            /// What has become of it. The values are documented; the field itself stands in the documentation's sample alone.
             status: TransferStatus => "status" = "SUCCESS",
             /// IBAN of the beneficiary account, plain or as SHA-256. 34 characters at most when plain.
-            iban: HashedText => "iban",
+            iban: HashedText => "iban" [MaxPlainChars(34)],
             /// BIC of the beneficiary account's bank.
             swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11)],
-            /// Address of the beneficiary, plain or as SHA-256. Needed for a personal account.
+            /// Address of the beneficiary, plain or as SHA-256. Needed for a personal account. Documented as required, and absent in the
+            /// documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
             /// Where notifications go. Hidden in `Debug`, since a URL may hold a secret.
             notify_url: Personal => "notifyUrl" = "https://www.yoursite.com" [MaxChars(200)],
@@ -112,11 +113,11 @@ payload! {
             intermediary_bank: String => "intermediaryBank" = "NBADAEAA" [MaxChars(12)],
             /// By what the beneficiary account is identified.
             beneficiary_type: BeneficiaryType => "beneficiaryType" [MaxChars(16)],
-            /// What the transfer cost and when it arrived.
+            /// What the transfer cost and when it arrived. In the documentation's sample alone.
             payment_info: PaymentInfo => "paymentInfo",
-            /// PayBy's product.
+            /// PayBy's product. In the documentation's sample alone.
             product: String => "product" = "Transfer To Bank",
-            /// When the transfer was requested, in milliseconds since the epoch.
+            /// When the transfer was requested, in milliseconds since the epoch. In the documentation's sample alone.
             request_time: Count => "requestTime" = 1586849271877u64,
         }
     }
@@ -141,9 +142,6 @@ impl TransferToBankOrder {
 
     fn check_lengths(&self, report: &mut Report) {
         // Lengths are those of the values: a hash has its own.
-        if let Some(iban) = self.iban.as_ref().filter(|iban| !iban.is_hash()) {
-            report.require("iban", iban.as_str().chars().count() <= 34, Rule::MaxChars(34));
-        }
         if let Some(address) = &self.beneficiary_address
             && !address.is_hash()
             && !self.holder_name.is_hash()
@@ -161,7 +159,7 @@ payload! {
     pub struct Money: Documented {
         required {
             /// How much, in major units of `currency`; a JSON number.
-            amount: Amount => "amount" = 0.02,
+            amount: Amount => "amount" = 0.02 [AsNumber],
             /// The currency.
             currency: Currency => "currency" = "AED",
         }
@@ -197,8 +195,16 @@ codes! {
 impl Lifecycle for TransferStatus {
     fn next(&self) -> Vec<Self> {
         match self {
-            Self::Created => vec![Self::Success, Self::Failure],
-            _ => Vec::new(),
+            Self::Created | Self::Other(_) => vec![Self::Success, Self::Failure],
+            Self::Success | Self::Failure => Vec::new(),
+        }
+    }
+
+    /// A state that this crate does not know may be anywhere between the first and the last.
+    fn leads_to(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Success | Self::Failure, _) | (_, Self::Created) => false,
+            (Self::Created | Self::Other(_), _) => self != later,
         }
     }
 }

@@ -26,8 +26,8 @@ payload! {
         required {
             /// Whether it is a valid callback.
             code: NotificationCode => "code" [MaxChars(32)],
-            /// "Success" in a valid callback.
-            msg: String => "msg" = "Success" [MaxChars(256)],
+            /// "Success" in a valid callback. Hidden in `Debug`, as every free text.
+            msg: Personal => "msg" = "Success" [MaxChars(256)],
             /// Version of the API: "1.0".
             version: String => "version" = "1.0" [MaxChars(8)],
             /// Version of the key: "1".
@@ -58,7 +58,7 @@ payload! {
     /// A change of a balance.
     pub struct BalanceChange: Documented {
         required {
-            /// How much; never below zero, see `direction`.
+            /// How much; `direction` says whether it came or went.
             amount: Money => "amount",
             /// The other side.
             counterparty: Counterparty => "counterparty",
@@ -70,8 +70,8 @@ payload! {
         optional {
             /// The conversion, if there was one.
             exchange: Exchange => "exchange",
-            /// The fee, if there was one. The documentation states no lengths for its fields.
-            fee: Money => "fee",
+            /// The fee, if there was one.
+            fee: Fee => "fee",
         }
     }
 }
@@ -84,7 +84,20 @@ payload! {
             /// The currency.
             currency: Currency => "currency" = "MYR" [MaxChars(3)],
             /// How much, in major units of `currency`; a JSON string.
-            value: Amount => "value" = "448.13",
+            value: Amount => "value" = "448.13" [AsText],
+        }
+        optional {}
+    }
+}
+
+payload! {
+    /// A fee with its currency. The documentation states no lengths for it.
+    pub struct Fee: Documented {
+        required {
+            /// How much, in major units of `currency`; a JSON string.
+            value: Amount => "value" = "1.00" [AsText],
+            /// The currency.
+            currency: Currency => "currency" = "MYR",
         }
         optional {}
     }
@@ -111,8 +124,8 @@ payload! {
             ccy_pair: String => "ccyPair" = "USDMYR",
             /// The rate, a decimal in a JSON string.
             rate: String => "rate" = "4.48130000",
-            /// The rate's time: RFC 3339.
-            rate_time: String => "rateTime" = "2022-12-12T09:26:42.000Z",
+            /// The rate's time: RFC 3339 with milliseconds.
+            rate_time: String => "rateTime" = "2022-12-12T09:26:42.000Z" [Rfc3339Millis],
         }
         optional {}
     }

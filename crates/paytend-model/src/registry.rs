@@ -108,11 +108,11 @@ pub struct OperationEntry {
 #[non_exhaustive]
 pub enum BadRequest {
     /// It has not the request's shape.
-    #[error("{0}")]
-    Shape(#[source] Problem),
+    #[error(transparent)]
+    Shape(Problem),
     /// It breaks rules of length or format.
-    #[error("{0}")]
-    Rules(#[source] Invalid),
+    #[error(transparent)]
+    Rules(Invalid),
 }
 
 impl OperationEntry {

@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::payload::Payload;
+use crate::payload::{Field, Payload};
 use crate::validate::Rule;
 use crate::value::FieldType;
 
@@ -38,6 +38,18 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     });
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
+    }
+    // Fields that are needed unless another one is there.
+    let instead = |field: &Field| {
+        field.rules.iter().find_map(|rule| match rule {
+            Rule::RequiredUnless(other) => Some((*other, field.name)),
+            _ => None,
+        })
+    };
+    let pairs: Vec<(&str, &str)> = P::FIELDS.iter().filter_map(instead).collect();
+    if let Some((other, _)) = pairs.first() {
+        let those: Vec<&str> = pairs.iter().map(|(_, name)| *name).collect();
+        schema.insert("anyOf".into(), json!([{ "required": [other] }, { "required": those }]));
     }
     schema
 }
@@ -81,8 +93,17 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         Rule::Rfc3339Millis => set("format", "date-time".into()),
         Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
         Rule::Is(value) => set("const", (*value).into()),
-        // Of bytes before an encoding, or between fields: JSON Schema has no words for these.
-        Rule::MaxBytes(_) | Rule::Positive | Rule::NotBefore(_) | Rule::MaxCharsWith(..) | Rule::RequiredUnless(_) => {}
+        // Of bytes before an encoding, of numbers, of hashes, between fields: the object says these, or the description, or the example.
+        Rule::MaxBytes(_)
+        | Rule::Positive
+        | Rule::MaxPlainChars(_)
+        | Rule::NotBefore(_)
+        | Rule::MaxCharsWith(..)
+        | Rule::RequiredUnless(_)
+        | Rule::RequiredWith(_)
+        | Rule::AsText
+        | Rule::AsNumber
+        | Rule::OfItsType => {}
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::payload::{Extra, Field};
 use crate::value::{Date, FieldType};
 
 /// Something that has rules.
@@ -57,7 +58,7 @@ pub enum Rule {
     /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its own
     /// example has.
     PlainLatin,
-    /// An amount above zero. Inferred.
+    /// A number above zero. Inferred.
     Positive,
     /// This value alone.
     Is(&'static str),
@@ -67,6 +68,16 @@ pub enum Rule {
     MaxCharsWith(&'static str, usize),
     /// There, if another field is not.
     RequiredUnless(&'static str),
+    /// There, if another field is.
+    RequiredWith(&'static str),
+    /// So many characters at most, unless it is a hash.
+    MaxPlainChars(usize),
+    /// A JSON string.
+    AsText,
+    /// A JSON number.
+    AsNumber,
+    /// Of the field's type. It was not, or was set as an unknown field, and is kept in `extra`.
+    OfItsType,
 }
 
 impl fmt::Display for Rule {
@@ -88,6 +99,11 @@ impl fmt::Display for Rule {
             Self::MaxCharsWith(other, most) => {
                 write!(f, "and `{other}` must be at most {most} characters long together")
             }
+            Self::RequiredWith(other) => write!(f, "must be there if `{other}` is"),
+            Self::MaxPlainChars(most) => write!(f, "must be at most {most} characters long, unless it is a hash"),
+            Self::AsText => f.write_str("must be written as a JSON string"),
+            Self::AsNumber => f.write_str("must be written as a JSON number"),
+            Self::OfItsType => f.write_str("must be of its type, and on the type itself, not in `extra`"),
             Self::RequiredUnless(other) => write!(f, "must be there if `{other}` is not"),
         }
     }
@@ -116,7 +132,16 @@ impl Rule {
                 text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b' '))
             }
             Self::Is(value) => text == value,
-            Self::Positive | Self::NotBefore(_) | Self::MaxCharsWith(..) | Self::RequiredUnless(_) => true,
+            Self::Positive => !text.is_empty() && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
+            // Of numbers, hashes and other fields: whoever knows those checks them.
+            Self::NotBefore(_)
+            | Self::MaxCharsWith(..)
+            | Self::RequiredUnless(_)
+            | Self::RequiredWith(_)
+            | Self::MaxPlainChars(_)
+            | Self::AsText
+            | Self::AsNumber
+            | Self::OfItsType => true,
         }
     }
 }
@@ -189,6 +214,13 @@ impl Report {
         // Days in this form are in order when their texts are; what is not in this form is reported for that.
         let comparable = Rule::Date.holds(begin.as_str()) && Rule::Date.holds(end.as_str());
         self.require("endDate", !comparable || begin <= end, Rule::NotBefore("beginDate"));
+    }
+
+    /// Reports known fields that are among the unknown ones.
+    pub(crate) fn unread(&mut self, extra: &Extra, fields: &[Field]) {
+        for (name, _) in extra.iter().filter(|(_, json)| *json != "null") {
+            self.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
+        }
     }
 
     pub(crate) fn field(&mut self, name: &str, value: &impl FieldType, rules: &[Rule]) {
@@ -295,6 +327,11 @@ mod tests {
             NotBefore("x"),
             MaxCharsWith("x", 1),
             RequiredUnless("x"),
+            RequiredWith("x"),
+            MaxPlainChars(1),
+            AsText,
+            AsNumber,
+            OfItsType,
         ];
         for rule in rules {
             assert!(rule.to_string().contains("must"), "{rule:?}");

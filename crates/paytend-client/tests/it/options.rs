@@ -96,6 +96,19 @@ async fn an_operation_may_be_called_by_its_name_with_any_data() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
 }
 
+/// Some operations have no business data, or may have: what is put there is sent.
+#[tokio::test]
+async fn what_an_operation_without_data_is_given_is_sent() {
+    let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);
+    let client = transport.client();
+    let mut query = paytend_model::iban::QueryUpgradeFee::new();
+    client.send(&query).await.unwrap();
+    query.extra.set("userId", r#""U1""#).unwrap();
+    client.send(&query).await.unwrap();
+    let seen = transport.seen();
+    assert_eq!([0, 1].map(|at: usize| seen[at].opened.payload_text()), ["", r#"{"userId":"U1"}"#]);
+}
+
 #[tokio::test]
 async fn operations_send_themselves_and_paths_are_set_right() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}"), Step::Success("{}")]);

@@ -31,7 +31,7 @@ async fn a_file_arrives_whole_with_its_progress_told() {
             let upload = issuing::UploadDocument::new("H1".into(), "3".into(), content.clone().into(), ".jpeg".into());
             client.upload(upload, progress).await.unwrap();
         } else {
-            let upload = iban::UploadDocument::new("U1".into(), "3".into(), content.clone().into());
+            let upload = iban::UploadDocument::file("U1".into(), "3".into(), content.clone().into());
             client.upload(upload, progress).await.unwrap();
         }
         let seen = seen.await.unwrap();

@@ -18,12 +18,14 @@ payload! {
         optional {
             /// The user.
             user_id: UserId => "userId",
-            /// Mobile number with country code and no `+`.
-            mobile: Personal => "mobile" = "37060000000" [NotEmpty],
+            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred).
+            mobile: Personal => "mobile" = "37060000000" [NotEmpty, RequiredUnless("userId")],
         }
     }
     check |this: &Self, report: &mut Report| {
-        report.require("mobile", this.mobile.is_some() || this.user_id.is_some() || !this.extra.is_empty(), Rule::RequiredUnless("userId"));
+        // The partner's own documents may have other ways to ask.
+        let otherwise = this.extra.has_other_than(&["userId", "mobile"]);
+        report.require("mobile", this.mobile.is_some() || this.user_id.is_some() || otherwise, Rule::RequiredUnless("userId"));
     };
 }
 
@@ -74,7 +76,7 @@ payload! {
             /// Position of the page's first city.
             start: Count => "start" = "0",
             /// How many cities the page may hold.
-            max_result: Count => "maxResult",
+            max_result: Count => "maxResult" [Positive],
         }
         optional {}
     }

@@ -52,7 +52,7 @@ const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> 
     })
 }
 
-/// The same, with a documented response: none.
+/// The same, with a documented response: an object without fields.
 const fn named_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = named(kind, title, path);
     info.sure(Provenance { response: Source::Documented, ..info.provenance })

@@ -5,7 +5,7 @@ use crate::OperationKind::Mutation;
 use crate::issuing::Address;
 use crate::{
     Base64Text, Code, CountryCode, FileContent, Gender, IdType, MAX_FILE_BYTES, NoData, Operation, OperationInfo,
-    PayloadRule, Personal, Provenance, Source, UserId,
+    PayloadRule, Personal, Provenance, Report, Rule, Source, UserId,
 };
 
 pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
@@ -15,8 +15,8 @@ payload! {
     /// step of opening an account.
     pub struct VerifyMobileNumber: Documented {
         required {
-            /// Mobile number with country code and no `+`.
-            mobile: Personal => "mobile" = "8613261402222",
+            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred).
+            mobile: Personal => "mobile" = "8613261402222" [NotEmpty],
             /// Code of the purpose; the documentation's example has "1" and explains none.
             type_: Code => "type",
         }
@@ -42,7 +42,7 @@ payload! {
     /// Create individual user.
     pub struct CreateIndividual: Inferred {
         required {
-            /// Mobile number with country code and no `+`: the user's unique identifier (documented, section 4.4).
+            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred): the user's unique identifier (documented, section 4.4).
             mobile: Personal => "mobile" = "37060000000" [NotEmpty],
         }
         optional {
@@ -83,7 +83,7 @@ payload! {
     /// Create corporation user.
     pub struct CreateCorporation: Inferred {
         required {
-            /// Mobile number with country code and no `+`: the user's unique identifier (documented, section 4.4).
+            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred): the user's unique identifier (documented, section 4.4).
             mobile: Personal => "mobile" = "37060000001" [NotEmpty],
         }
         optional {
@@ -147,22 +147,34 @@ payload! {
 }
 
 payload! {
-    /// Upload supporting documents: one file of a user, or the result of a verification by Sumsub or Veriff.
+    /// Upload supporting documents: one file of a user, or the result of a verification by Sumsub or Veriff (documented, section 4.4; how
+    /// such a result is written is in the partner's documents, and it goes into `extra`).
     ///
     /// The payload is encrypted and **not signed** (documented).
     pub struct UploadDocument: Inferred {
         required {
             /// The user.
             user_id: UserId => "userId",
+        }
+        optional {
             /// Code of what the file shows.
             file_type: Code => "fileType" = "3",
             /// The file, 2 MiB at most.
             file_content: FileContent => "fileContent",
-        }
-        optional {
             /// The file name's ending, with its point.
             suffix: String => "suffix" = ".jpeg",
         }
+    }
+    check |this: &Self, report: &mut Report| {
+        let result = this.extra.has_other_than(&["fileType", "fileContent", "suffix"]);
+        report.require("fileContent", this.file_content.is_some() || result, Rule::NotEmpty);
+    };
+}
+
+impl UploadDocument {
+    /// A file of a user.
+    pub fn file(user_id: UserId, file_type: Code, content: FileContent) -> Self {
+        Self { file_type: Some(file_type), file_content: Some(content), ..Self::new(user_id) }
     }
 }
 

@@ -17,17 +17,17 @@ payload! {
             /// The account's IBAN.
             account_num: Personal => "accountNum" = "LT463570021000000451",
             /// Code of the kind of trade; a JSON number.
-            trade_type: Code => "tradeType" = 1,
+            trade_type: Code => "tradeType" = 1 [AsNumber],
             /// Code of its state; a JSON number.
-            trade_status: Code => "tradeStatus" = 2,
+            trade_status: Code => "tradeStatus" = 2 [AsNumber],
             /// Code of the way of payment; a JSON number.
-            payment_type: Code => "paymentType" = 3,
+            payment_type: Code => "paymentType" = 3 [AsNumber],
             /// The currency.
             currency: Currency => "currency",
             /// How much, in major units of `currency`; a JSON number.
-            amount: Amount => "amount" = 1250.07,
+            amount: Amount => "amount" = 1250.07 [AsNumber],
             /// Fee, in major units; a JSON number.
-            fee: Amount => "fee" = 0.35,
+            fee: Amount => "fee" = 0.35 [AsNumber],
             /// Name of the other side.
             counterparty_account_name: Personal => "counterpartyAccountName" = "Žalgirio UAB",
             /// Account of the other side.
@@ -47,7 +47,7 @@ payload! {
             /// Currency after the exchange.
             target_currency: Currency => "targetCurrency",
             /// Amount after the exchange, in major units of `target_currency`; a JSON number.
-            target_amount: Amount => "targetAmount" = 1250.07,
+            target_amount: Amount => "targetAmount" = 1250.07 [AsNumber],
         }
     }
 }

@@ -69,11 +69,11 @@ payload! {
             /// A remark.
             remarks: Personal => "remarks" = "first card",
             /// How many cards.
-            quantity: Count => "quantity" = "1",
+            quantity: Count => "quantity" = "1" [Positive],
             /// Who receives the cards.
-            contact_name: Personal => "contactName" = "Ona Kazlauskiene",
+            contact_name: Personal => "contactName" = "Ona Kazlauskiene" [NotEmpty],
             /// Mobile number of who receives them.
-            contact_mobile: Personal => "contactMobile" = "37060000000",
+            contact_mobile: Personal => "contactMobile" = "37060000000" [NotEmpty],
             /// Where they are sent.
             delivery_address: Address => "deliveryAddress",
         }
@@ -260,8 +260,8 @@ impl Operation for CancelReportLoss {
 }
 
 payload! {
-    /// Retrieve password: the card's PIN is not in the answer, which has no business data (documented); how it reaches the holder
-    /// is not documented.
+    /// Retrieve password. The documentation's answer is an object without fields, so the PIN is not in it; how it reaches the holder is not
+    /// documented.
     pub struct RetrievePassword: Seen {
         required {
             /// The card.

@@ -81,7 +81,7 @@ payload! {
             /// The partner's unique number for this topup.
             order_no: OrderNo => "orderNo",
             /// How much, in major units of `currency`; sent as a JSON string, as the published demo does.
-            amount: Amount => "amount" [Positive],
+            amount: Amount => "amount" [Positive, AsText],
             /// The currency.
             currency: Currency => "currency",
         }
@@ -163,11 +163,11 @@ payload! {
             /// The first day.
             begin_date: Date => "beginDate" = "2023-11-01",
             /// The last day.
-            end_date: Date => "endDate" = "2023-11-30",
+            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate")],
             /// Position of the page's first transaction.
             start: Count => "start" = "0",
             /// How many transactions the page may hold.
-            max_size: Count => "maxSize",
+            max_size: Count => "maxSize" [Positive],
         }
         optional {}
     }
@@ -226,11 +226,11 @@ payload! {
             /// The first day.
             begin_date: Date => "beginDate" = "2023-11-01",
             /// The last day.
-            end_date: Date => "endDate" = "2023-11-30",
+            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate")],
             /// Position of the page's first authorization.
             start: Count => "start" = "0",
             /// How many authorizations the page may hold.
-            max_size: Count => "maxSize",
+            max_size: Count => "maxSize" [Positive],
         }
         optional {}
     }

@@ -16,18 +16,18 @@ payload! {
     /// 4.3): see [`required_documents`](crate::documents::required_documents).
     pub struct CreateCardholder: Seen {
         required {
-            /// Mobile number with country code and no `+`.
-            mobile: Personal => "mobile" = "37060000000",
+            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred).
+            mobile: Personal => "mobile" = "37060000000" [NotEmpty],
             /// Given name.
-            first_name: Base64Text => "firstName" = "T25h",
+            first_name: Base64Text => "firstName" = "T25h" [NotEmpty],
             /// Family name.
-            last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
+            last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==" [NotEmpty],
             /// Number of the identity document.
             id_no: Personal => "idNo" = "12345678" [NotEmpty],
             /// Kind of the identity document.
             id_type: IdType => "idType",
             /// E-mail address.
-            email: Personal => "email" = "ona@example.com",
+            email: Personal => "email" = "ona@example.com" [NotEmpty],
             /// Date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
             /// Gender.
@@ -55,15 +55,15 @@ payload! {
     pub struct Address: Seen {
         required {
             /// Street and number.
-            address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=",
+            address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=" [NotEmpty],
             /// The provider's code of the city, from Query cities.
-            city_code: Personal => "cityCode" = "VNO",
+            city_code: Personal => "cityCode" = "VNO" [NotEmpty],
             /// State or region.
-            state: Personal => "state" = "Vilnius",
+            state: Personal => "state" = "Vilnius" [NotEmpty],
             /// Postal code.
-            postcode: Personal => "postcode" = "01103",
+            postcode: Personal => "postcode" = "01103" [NotEmpty],
             /// Country.
-            country_code: Personal => "countryCode" = "LT",
+            country_code: Personal => "countryCode" = "LT" [NotEmpty],
         }
         optional {
             /// Second line.
@@ -131,9 +131,9 @@ payload! {
             /// The cardholder.
             holder_id: HolderId => "holderId",
             /// Number of the identity document.
-            id_no: Personal => "idNo" = "12345678" [NotEmpty],
+            id_no: Personal => "idNo" = "12345678" [NotEmpty, RequiredUnless("holderId")],
             /// Kind of the identity document.
-            id_type: IdType => "idType",
+            id_type: IdType => "idType" [RequiredUnless("holderId")],
         }
     }
     check |this: &Self, report: &mut Report| {
@@ -176,7 +176,7 @@ payload! {
             /// The file, 2 MiB at most. The photo of a document must be of the kind that `idType` names (documented).
             file_content: FileContent => "fileContent",
             /// The file name's ending, with its point.
-            suffix: String => "suffix" = ".jpeg",
+            suffix: String => "suffix" = ".jpeg" [NotEmpty],
         }
         optional {}
     }
@@ -201,7 +201,7 @@ payload! {
             /// Position of the page's first city.
             start: Count => "start" = "0",
             /// How many cities the page may hold.
-            max_result: Count => "maxResult",
+            max_result: Count => "maxResult" [Positive],
         }
         optional {}
     }

@@ -54,7 +54,7 @@ const fn seen(kind: OperationKind, title: &'static str, path: &'static str) -> O
     })
 }
 
-/// The same, with a documented response: none.
+/// The same, with a documented response: an object without fields.
 const fn seen_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = seen(kind, title, path);
     info.sure(Provenance { response: Source::Documented, ..info.provenance })

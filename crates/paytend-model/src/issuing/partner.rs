@@ -91,11 +91,11 @@ payload! {
             /// The first day.
             begin_date: Date => "beginDate" = "2023-11-01",
             /// The last day.
-            end_date: Date => "endDate" = "2023-11-30",
+            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate")],
             /// Position of the page's first transaction.
             start: Count => "start" = "0",
             /// How many transactions the page may hold.
-            max_size: Count => "maxSize",
+            max_size: Count => "maxSize" [Positive],
         }
         optional {}
     }

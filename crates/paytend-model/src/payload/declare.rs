@@ -41,7 +41,7 @@ macro_rules! payload {
     ) => {
         $(#[doc = $about])*
         #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", where none says otherwise.")]
-        #[derive(Clone, PartialEq)]
+        #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct $name {
             $(
@@ -60,11 +60,13 @@ macro_rules! payload {
 
         impl $name {
             /// With all required fields; the optional ones are empty.
-            #[allow(clippy::too_many_arguments, clippy::new_without_default)]
+            #[allow(clippy::too_many_arguments)]
             pub fn new($($required: $rtype),*) -> Self {
                 Self { $($required,)* $($optional: None,)* extra: $crate::Extra::default() }
             }
         }
+
+        payload!(@default $name $($required)*);
 
         impl $crate::Payload for $name {
             const NAME: &'static str = stringify!($name);
@@ -100,8 +102,8 @@ macro_rules! payload {
                 use $crate::Rule::*;
                 $(report.field($rwire, &self.$required, &[$($($rrule),*)?]);)*
                 $(if let Some(value) = &self.$optional { report.field($owire, value, &[$($($orule),*)?]); })*
+                report.unread(&self.extra, <Self as $crate::Payload>::FIELDS);
                 $(($check)(self, report);)?
-                let _ = report;
             }
         }
 
@@ -193,6 +195,14 @@ macro_rules! payload {
         }
     };
 
+    (@default $name:ident) => {
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
+    (@default $name:ident $($required:ident)+) => {};
     (@source $default:ident) => { $crate::Source::$default };
     (@source $default:ident $source:ident) => { $crate::Source::$source };
     (@source_text Documented) => { "documented" };

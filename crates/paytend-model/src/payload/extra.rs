@@ -19,7 +19,9 @@ impl Extra {
         self.0.iter().map(|(name, json)| (name.as_str(), json.get()))
     }
 
-    /// Sets a field to a JSON text, for what the provider's own documents describe and this crate does not know yet.
+    /// Sets a field to a JSON text, for what the provider's own documents describe and this crate does not know yet. A field that the
+    /// type knows is set on the type: one that is here as well is not written if the type has a value, and reported by
+    /// [`validate`](crate::Validate::validate).
     ///
     /// # Errors
     /// When the text is not JSON.
@@ -32,6 +34,17 @@ impl Extra {
         Ok(())
     }
 
+    /// Takes a field out; its JSON text.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(at).1.get().to_owned())
+    }
+
+    /// Whether there is a field with a value that is not among these.
+    pub(crate) fn has_other_than(&self, known: &[&str]) -> bool {
+        self.iter().any(|(name, json)| json != "null" && !known.contains(&name))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -42,6 +55,8 @@ impl Extra {
         self.0.is_empty()
     }
 }
+
+impl Eq for Extra {}
 
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Extra;
@@ -53,6 +53,16 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+const NOT_AN_OBJECT: &str = "expected a JSON object";
+
+macro_rules! refuse {
+    ($($visit:ident: $type:ty),+) => { $(
+        fn $visit<E: serde::de::Error>(self, _: $type) -> Result<Members, E> {
+            Err(E::custom(NOT_AN_OBJECT))
+        }
+    )+ };
+}
+
 /// The members of a JSON object that have not been taken yet, in order.
 pub(crate) struct Members(Vec<(String, Option<Box<RawValue>>)>);
 
@@ -74,14 +84,28 @@ impl Members {
                 }
                 Ok(Members(members))
             }
+
+            // The message for anything else must not repeat it.
+            refuse! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_bytes: &[u8] }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<Members, E> {
+                Err(E::custom(NOT_AN_OBJECT))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Members, A::Error> {
+                Err(serde::de::Error::custom(NOT_AN_OBJECT))
+            }
         }
 
-        deserializer.deserialize_map(Object)
+        // Not `deserialize_map`: with it serde_json writes the message, and the value into it.
+        deserializer.deserialize_any(Object)
     }
 
     pub(crate) fn read(json: &str) -> Result<Self, Problem> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        Self::deserialize(&mut deserializer).map_err(|_| Problem::Expected("a JSON object"))
+        let members = Self::deserialize(&mut deserializer).map_err(|_| Problem::Expected("a JSON object"))?;
+        deserializer.end().map_err(|_| Problem::Expected("a JSON object, and nothing after it"))?;
+        Ok(members)
     }
 
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str) -> Result<T, Problem> {
@@ -90,9 +114,14 @@ impl Members {
         T::read(json.get()).map_err(|problem| problem.at(name))
     }
 
-    /// An optional field. Where the field itself is a guess, one of another type is as good as unknown: it stays where it is.
+    /// An optional field. Where the field itself is a guess, one of another type, or one that is there twice, is as good as unknown: it
+    /// stays where it is.
     pub(crate) fn optional<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<Option<T>, Problem> {
-        let Some(place) = self.find(name)?.and_then(|at| self.0.get_mut(at)) else { return Ok(None) };
+        let found = match self.find(name) {
+            Err(_) if source == Source::Inferred => None,
+            found => found?,
+        };
+        let Some(place) = found.and_then(|at| self.0.get_mut(at)) else { return Ok(None) };
         let Some(json) = place.1.as_ref().map(|json| json.get()).filter(|json| *json != "null") else {
             return Ok(None);
         };

@@ -134,7 +134,23 @@ impl FromStr for Amount {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.digits)
+        f.pad(&self.digits)
+    }
+}
+
+impl From<u32> for Amount {
+    /// So many whole units; the amount is written as a JSON string.
+    fn from(units: u32) -> Self {
+        Self { digits: units.to_string(), value: units.into(), form: Form::Text }
+    }
+}
+
+impl TryFrom<Decimal> for Amount {
+    type Error = AmountError;
+
+    /// The decimal with all its digits; the amount is written as a JSON string.
+    fn try_from(value: Decimal) -> Result<Self, AmountError> {
+        Self::parse(&value.to_string(), Form::Text)
     }
 }
 
@@ -203,7 +219,13 @@ impl FieldType for Amount {
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
         for rule in rules {
-            report.unless(*rule != Rule::Positive || self.is_positive(), *rule);
+            let holds = match rule {
+                Rule::Positive => self.is_positive(),
+                Rule::AsText => matches!(self.form, Form::Text),
+                Rule::AsNumber => matches!(self.form, Form::Number),
+                _ => true,
+            };
+            report.unless(holds, *rule);
         }
     }
 

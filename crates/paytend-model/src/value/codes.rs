@@ -9,7 +9,9 @@ macro_rules! codes {
         }
     ) => {
         $(#[$about])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        ///
+        /// Two are equal when their texts are. One that arrived as a JSON number is in `Other`, so that it is written as one again.
+        #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub enum $name {
             $(#[doc = concat!("`", $wire, "`:")] $(#[$vabout])* $variant,)+
@@ -27,6 +29,20 @@ macro_rules! codes {
                     $(Self::$variant => $wire,)+
                     Self::Other(code) => code.as_str(),
                 }
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.as_str() == other.as_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl ::std::hash::Hash for $name {
+            fn hash<H: ::std::hash::Hasher>(&self, state: &mut H) {
+                self.as_str().hash(state);
             }
         }
 
@@ -74,6 +90,7 @@ macro_rules! codes {
             }
 
             fn check(&self, rules: &[$crate::Rule], report: &mut $crate::validate::Report) {
+                report.text(&[$crate::Rule::NotEmpty], self.as_str());
                 report.text(rules, self.as_str());
             }
 

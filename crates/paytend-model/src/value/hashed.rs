@@ -12,7 +12,8 @@ use crate::payload::Problem;
 use crate::validate::{Report, Rule};
 
 /// A value that arrives as the hexadecimal SHA-256 of itself, or as itself. It cannot be read back from a hash, only compared
-/// with a value that is known. `Debug` hides it either way: hashes of names can be guessed.
+/// with a value that is known. `Debug` hides it either way: hashes of names can be guessed. SHA-256 is what the documentation recommends;
+/// a hash of another form is not known for one.
 ///
 /// ```
 /// use paytend_model::HashedText;
@@ -93,6 +94,11 @@ impl FieldType for HashedText {
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
         report.text(rules, &self.0);
+        for rule in rules {
+            if let Rule::MaxPlainChars(most) = rule {
+                report.unless(self.is_hash() || self.0.chars().count() <= *most, *rule);
+            }
+        }
     }
 
     #[cfg(feature = "schema")]

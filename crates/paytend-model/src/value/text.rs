@@ -33,6 +33,15 @@ impl Scalar {
     }
 }
 
+/// Whether a text looks like an identifier or a code, as it should: short, one word, and, where the field's very name is mostly inferred,
+/// not like a card's number. What looks like anything else is not shown.
+fn is_plain(text: &str, type_name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
+    let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let may_be_one = matches!(type_name, "Code" | "CardId" | "HolderId" | "UserId");
+    text.len() <= 64 && text.bytes().all(word) && !(card_number && may_be_one)
+}
+
 /// Declares a kind of text. `hidden` ones print `_` in `Debug`, have no `Display`, and are no `str` by themselves.
 macro_rules! text {
     ($(#[$about:meta])* pub struct $name:ident shown $([$($rule:expr),*])? $(= $example:literal)?;) => {
@@ -40,7 +49,19 @@ macro_rules! text {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0.text, f)
+                if is_plain(&self.0.text, stringify!($name)) { fmt::Debug::fmt(&self.0.text, f) } else { f.write_str("_") }
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0.text
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0.text
             }
         }
 
@@ -90,6 +111,20 @@ macro_rules! text {
         impl From<String> for $name {
             fn from(text: String) -> Self {
                 Self(Scalar { text, number: false })
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0.text
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::convert::Infallible;
+
+            fn from_str(text: &str) -> Result<Self, std::convert::Infallible> {
+                Ok(text.into())
             }
         }
 
@@ -152,6 +187,10 @@ macro_rules! text {
             fn check(&self, rules: &[Rule], report: &mut Report) {
                 report.text(&[$($rule),*], self.as_str());
                 report.text(rules, self.as_str());
+                for rule in rules {
+                    report.unless(*rule != Rule::AsText || !self.0.number, *rule);
+                    report.unless(*rule != Rule::AsNumber || self.0.number, *rule);
+                }
             }
 
             #[cfg(feature = "schema")]
@@ -197,8 +236,8 @@ text! {
 }
 
 text! {
-    /// `partnerId`: 15 characters, assigned by Paytend.
-    pub struct PartnerId shown [Rule::Chars(15)] = "888666000100260";
+    /// `partnerId`, assigned by Paytend. In a request it has 15 characters (documented).
+    pub struct PartnerId shown [Rule::NotEmpty] = "888666000100260";
 }
 
 text! {
@@ -209,7 +248,7 @@ text! {
 text! {
     /// A code whose values the documentation does not explain. The provider writes codes as JSON strings in what has been seen,
     /// and documents some as numbers.
-    pub struct Code shown = "1";
+    pub struct Code shown [Rule::NotEmpty] = "1";
 }
 
 text! {
@@ -219,12 +258,12 @@ text! {
 
 text! {
     /// A currency's ISO 4217 code, such as `EUR`.
-    pub struct Currency shown = "EUR";
+    pub struct Currency shown [Rule::NotEmpty] = "EUR";
 }
 
 text! {
     /// A country's code. ISO 3166-1 with two letters, such as `LT`, as far as seen; PayBy also writes `UAE`.
-    pub struct CountryCode shown = "LT";
+    pub struct CountryCode shown [Rule::NotEmpty] = "LT";
 }
 
 text! {
@@ -233,7 +272,7 @@ text! {
 }
 
 text! {
-    /// Personal data: a name, an address, a number of a document, an account or a phone, a free text that may hold any of these.
+    /// Personal data or a secret: a name, an address, a number of a document, an account or a phone, a free text that may hold any of these.
     /// `Debug` prints `_`, and there is no `Display`: [`as_str`](Self::as_str) is the one way to it.
     pub struct Personal hidden;
 }

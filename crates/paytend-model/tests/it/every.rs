@@ -58,7 +58,7 @@ pub(crate) fn types() -> Vec<Type> {
             TopupResponse, QueryTopupResult, TopupResultResponse, QueryCardTransactions, CardTransactionsResponse, CardTransaction,
             QueryAuthorizations, AuthorizationsResponse, TransactionNotification, CardHolderResult;
         payby: TransferToBankNotification, TransferToBankOrder, Money, PaymentInfo;
-        payermax: BalanceChangeNotification, BalanceChange, Money, Counterparty, Exchange;
+        payermax: BalanceChangeNotification, BalanceChange, Money, Fee, Counterparty, Exchange;
     }
 }
 

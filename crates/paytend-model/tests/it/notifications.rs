@@ -43,6 +43,8 @@ fn what_is_not_known_is_delivered_as_it_came() {
         (Product::Issuing, "4", "{}", false),
         (Product::Issuing, "6", "{}", false),
         (Product::Issuing, "1", "[1]", true),
+        (Product::Baas, "4", r#"{"a":1} x"#, true),
+        (Product::Baas, "2", r#"{"orderNo":"1"}{"amount":5}"#, true),
     ] {
         let read = Notification::read(product, notify_type, content);
         let raw = read.unknown().unwrap_or_else(|| panic!("{notify_type} {content}"));

@@ -97,7 +97,7 @@ fn codes_and_identifiers_keep_their_form() {
     for json in [r#""2""#, "2", r#""9""#] {
         let id_type: IdType = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&id_type).unwrap(), json);
-        assert_eq!(id_type == IdType::Passport, json == r#""2""#);
+        assert_eq!(id_type == IdType::Passport, json != r#""9""#, "equal by what they say");
     }
     assert_eq!((Count::from(20).get(), Count::from("x").get()), (Some(20), None));
 }

@@ -39,7 +39,8 @@ fn payby_s_lengths() {
             let mut order = payby_order();
             order[field] = letter.repeat(length).into();
             let order: payby::TransferToBankOrder = serde_json::from_value(order).unwrap();
-            let rule = format!("`{field}` must be at most {most} characters long");
+            let unless = if field == "iban" { ", unless it is a hash" } else { "" };
+            let rule = format!("`{field}` must be at most {most} characters long{unless}");
             assert_eq!(broken(&order), if length > most { rule } else { String::new() });
         }
     }
@@ -120,7 +121,7 @@ fn files_may_have_two_mebibytes() {
         [(1, ""), (MAX_FILE_BYTES, ""), (MAX_FILE_BYTES + 1, too_large), (0, "`fileContent` must not be empty")]
     {
         let issuing = UploadDocument::new("H1".into(), "3".into(), file(bytes), ".jpeg".into());
-        let user = iban::UploadDocument::new("U1".into(), "3".into(), file(bytes));
+        let user = iban::UploadDocument::file("U1".into(), "3".into(), file(bytes));
         let order = iban::UploadTransferOrderFile::new("T1".into(), file(bytes));
         assert_eq!([broken(&issuing), broken(&user), broken(&order)], [complaint; 3].map(String::from), "{bytes}");
     }
@@ -163,6 +164,64 @@ fn a_cardholder_is_asked_for_by_one_or_the_other() {
     let mut own = iban::QueryUser::new();
     own.extra.set("email", r#""ona@example.com""#).unwrap();
     assert_eq!(broken(&own), "");
+}
+
+#[test]
+fn nothing_is_asked_with_nothing() {
+    // Nulls ask for nothing.
+    let query: iban::QueryUser = serde_json::from_str(r#"{"userId":null,"mobile":null,"new":null}"#).unwrap();
+    assert_eq!(broken(&query), "`mobile` must be there if `userId` is not");
+    // A result of a verification in the place of a file.
+    let mut upload = iban::UploadDocument::new("U1".into());
+    assert_eq!(broken(&upload), "`fileContent` must not be empty");
+    upload.extra.set("sumsub", r#"{"id":1}"#).unwrap();
+    assert_eq!(broken(&upload), "");
+    let mobile = iban::VerifyMobileNumber::new("".into(), "".into());
+    assert_eq!(broken(&mobile), "`mobile` must not be empty; `type` must not be empty");
+}
+
+/// What could not be read, or was set beside its own field, does not go out unseen.
+#[test]
+fn known_fields_among_the_unknown_are_told() {
+    let check = |json: &str| paytend_model::operation("createIndividual").unwrap().check(json).unwrap_err().to_string();
+    assert_eq!(
+        check(r#"{"mobile":"1","birthday":["x"],"firstName":"not base64!","email":null}"#),
+        "`birthday` must be of its type, and on the type itself, not in `extra`; `firstName` must be of its type, and on the type itself, not in `extra`"
+    );
+    let mut topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
+    topup.extra.set("cardId", r#""9""#).unwrap();
+    assert_eq!(broken(&topup), "`cardId` must be of its type, and on the type itself, not in `extra`");
+    assert_eq!(topup.extra.remove("cardId").as_deref(), Some(r#""9""#));
+    assert_eq!((broken(&topup), topup.extra.remove("cardId")), (String::new(), None));
+}
+
+#[test]
+fn amounts_are_written_as_documented() {
+    let read = |json: &str| serde_json::from_str(json).unwrap();
+    let topup = |amount| Topup::new("1".into(), "T".into(), amount, "EUR".into());
+    assert_eq!(broken(&topup(read("10.10"))), "`amount` must be written as a JSON string");
+    assert_eq!(broken(&topup(read(r#""10.10""#))), "");
+    let mut deposit = iban::IbanTransaction::default();
+    deposit.amount = Some("1.10".parse().unwrap());
+    deposit.trade_type = Some("1".into());
+    assert_eq!(
+        broken(&deposit),
+        "`tradeType` must be written as a JSON number; `amount` must be written as a JSON number"
+    );
+}
+
+#[test]
+fn a_payload_comes_with_its_key() {
+    let request = |more: &str| {
+        let json = format!(
+            r#"{{"requestId":"{}","partnerId":"888666000100260","signType":"RSA","version":"2.0"{more}}}"#,
+            "a".repeat(32)
+        );
+        broken(&serde_json::from_str::<paytend_model::envelope::RequestEnvelope>(&json).unwrap())
+    };
+    assert_eq!(request(r#","bizData":"""#), "");
+    assert_eq!(request(r#","bizData":"x","randomKey":"y""#), "");
+    assert_eq!(request(r#","bizData":{"a":1}"#), "`randomKey` must be there if `bizData` is");
 }
 
 #[test]

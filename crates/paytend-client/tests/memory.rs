@@ -1,0 +1,131 @@
+//! How much memory calls take, and how many connections. By itself in this file, because the counting is the whole program's.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use paytend_client::{Client, Environment, file_from_path};
+use paytend_crypto::{Fields, Keyring, Outgoing, PrivateKey};
+use paytend_model::issuing::{QueryCardBalance, UploadDocument};
+use paytend_model::{MAX_FILE_BYTES, Operation};
+use paytend_vectors::PARTNER_ID;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[global_allocator]
+static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+/// Answers every request on every connection alike, reads bodies without keeping them, and counts connections.
+async fn server(answer: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let answer: Arc<str> = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).into();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(serve(stream, Arc::clone(&answer)));
+        }
+    });
+    (url, connections)
+}
+
+async fn serve(mut stream: TcpStream, answer: Arc<str>) {
+    let mut bytes = vec![0; 16 << 10];
+    let mut held = 0;
+    loop {
+        let Ok(read) = stream.read(&mut bytes[held..]).await else { return };
+        held += read;
+        let Some(end) = bytes[..held].windows(4).position(|window| window == b"\r\n\r\n") else {
+            assert!(read > 0 || held == 0, "half a head");
+            if read == 0 {
+                return;
+            }
+            continue;
+        };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+        let length: usize =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        let mut left = (end + 4 + length).saturating_sub(held);
+        while left > 0 {
+            let most = left.min(bytes.len());
+            left -= stream.read(&mut bytes[..most]).await.unwrap();
+        }
+        held = 0;
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn keyring(own: &str, peer: &str) -> Keyring {
+    let keys = paytend_vectors::keys();
+    let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
+    Keyring::from_keys(&key(own), key(peer).public_key()).unwrap()
+}
+
+fn sealed(data: &str) -> String {
+    let fields = Fields::response("00", "success");
+    keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document()
+}
+
+/// What the most memory was beyond what was held before.
+async fn peak<T>(work: impl Future<Output = T>) -> (usize, T) {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let result = work.await;
+    (MEMORY.peak_usage() - before, result)
+}
+
+/// One test, because two would count each other's memory.
+#[tokio::test]
+async fn memory_and_connections_stay_in_their_budgets() {
+    an_upload_takes_less_than_four_times_the_file().await;
+    two_thousand_calls_take_no_more_each_time().await;
+}
+
+async fn an_upload_takes_less_than_four_times_the_file() {
+    let (url, _) = server(sealed("")).await;
+    let client = Client::builder(Environment::BaseUrl(url), PARTNER_ID, keyring("partner", "paytend"))
+        .attempt_timeout(std::time::Duration::from_secs(60))
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("passport.jpeg");
+    std::fs::write(&path, vec![0xd8; MAX_FILE_BYTES]).unwrap();
+    let (most, ()) = peak(async {
+        let file = file_from_path(&path).unwrap();
+        let upload = UploadDocument::new("H1".into(), "3".into(), file, ".jpeg".into());
+        client.upload(upload, |_, _| ()).await.map(drop).unwrap();
+    })
+    .await;
+    assert!(most <= 4 * MAX_FILE_BYTES, "{most} bytes, {} thousandths of the file", most * 1000 / MAX_FILE_BYTES);
+    // It holds the document at least, so something is being measured.
+    assert!(most >= 3 * MAX_FILE_BYTES, "{most}");
+}
+
+async fn two_thousand_calls_take_no_more_each_time() {
+    const AT_ONCE: usize = 64;
+    let (url, connections) = server(sealed(r#"{"cardId":"1","balance":"1.00"}"#)).await;
+    let client = Client::builder(Environment::BaseUrl(url), PARTNER_ID, keyring("partner", "paytend"))
+        .max_in_flight(AT_ONCE)
+        .deadline(std::time::Duration::from_secs(300))
+        .build()
+        .unwrap();
+    let query = QueryCardBalance::new("1".into());
+    let mut peaks = Vec::new();
+    for _ in 0..3 {
+        let (most, answers) =
+            peak(async { futures_util::future::join_all((0..2000).map(|_| client.send(&query))).await }).await;
+        assert!(answers.iter().all(Result::is_ok), "{}", QueryCardBalance::INFO.name);
+        peaks.push(most);
+    }
+    // The first round pays for the connections; the last must not take more than the one before it.
+    assert!(peaks[2] <= peaks[1] + peaks[1] / 20, "{peaks:?}");
+    assert!(peaks[2] / 2000 < 16 << 10, "{peaks:?}: more than 16 KiB a call");
+    let connections = connections.load(Ordering::SeqCst);
+    assert!((1..=AT_ONCE).contains(&connections), "{connections} connections for 6,000 calls");
+}
