@@ -59,6 +59,9 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     cargo(with_schemas).args(["--", "openapi", "schema"]).run()?;
     rows.push(Row { what: "the OpenAPI document, held against the types", skipped: None });
 
+    cargo(["test", "--locked", "-p", "paytend-client", "--all-features", "--test", "it", "blocking"]).run()?;
+    rows.push(Row { what: "the blocking client", skipped: None });
+
     if python.is_some() {
         openapi::validate()?;
     }

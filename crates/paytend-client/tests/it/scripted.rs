@@ -89,7 +89,7 @@ impl Transport for Scripted {
                 return Err(TransportError::new(kind));
             }
             if let Step::Hang(false) = step {
-                pending().await
+                match pending::<std::convert::Infallible>().await {}
             }
             let HttpRequest { url, headers, body, .. } = request;
             let body = body.into_bytes();
