@@ -54,6 +54,53 @@ fn listen() -> (Written, tracing::subscriber::DefaultGuard) {
     (written, tracing::subscriber::set_default(subscriber))
 }
 
+/// The variable that names the file to which all tests of this program write what is traced.
+const TRACE_TO: &str = "PAYTEND_TEST_TRACE_TO";
+
+/// Begins to write traces to a file, in the program that the test below runs.
+pub(crate) fn write_traces() {
+    let Some(path) = std::env::var_os(TRACE_TO) else { return };
+    let _ = tracing_log::LogTracer::init();
+    let file = Arc::new(std::fs::File::create(path).unwrap());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::FULL)
+        .with_ansi(false)
+        .with_writer(file);
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+}
+
+/// This whole program once more, every test of it, with everything written down that is traced.
+#[test]
+fn nothing_secret_or_personal_is_traced_by_any_test() {
+    if std::env::var_os(TRACE_TO).is_some() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("traces");
+    let ran = std::process::Command::new(std::env::current_exe().unwrap()).env(TRACE_TO, &path).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.lines().count() > 1000 && text.contains("hyper"), "{} lines", text.lines().count());
+    // What tests send, what is signed, and keys.
+    let mut secrets: Vec<String> = [
+        "CANARY",
+        "8613261402222",
+        "bizData=",
+        "&randomKey=",
+        "\"cardId\"",
+        "\"orderNo\"",
+        "user:secret",
+        "PRIVATE KEY",
+    ]
+    .map(str::to_owned)
+    .into();
+    secrets.extend(paytend_vectors::keys().values().map(|key| key.private[60..100].to_owned()));
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} in {}", text.lines().find(|line| line.contains(&secret)).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     let (written, _guard) = listen();

@@ -160,6 +160,26 @@ async fn a_server_that_does_not_speak_tls_means_not_sent() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_after_the_request_means_unknown() {
+    // Closed in the middle of the answer; torn down in the middle of it; torn down without one.
+    for (answer, torn) in [("half of it", false), ("half of it", true), ("", true)] {
+        let (url, _) = once(move |_, mut stream| async move {
+            if !answer.is_empty() {
+                let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+                stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+            }
+            if torn {
+                stream.set_zero_linger().unwrap();
+            }
+        })
+        .await;
+        let error = topup(&url).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown), "{answer} {torn}");
+        assert!(error.http_status().is_none_or(|status| status == 200));
+    }
+}
+
+#[tokio::test]
 async fn silence_after_the_request_means_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;
     let error = topup(&url).await.unwrap_err();
