@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::events::{Event, Events, Phase};
 use crate::limits::Limits;
 use crate::prepared::{Sealer, new_request_id};
-use crate::resolve::Resolution;
+use crate::resolution::Resolution;
 use crate::retry::{Decision, RetryPolicy, Situation};
 use crate::target::Target;
 use crate::transport::{HttpRequest, OutgoingBody, Progress, Sent, Transport};

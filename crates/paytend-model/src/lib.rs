@@ -12,6 +12,7 @@ mod payload;
 
 mod notification;
 mod operation;
+mod problem;
 mod registry;
 #[cfg(feature = "schema")]
 mod schema;
@@ -31,7 +32,8 @@ pub mod payermax;
 
 pub use notification::{BaasNotification, IssuingNotification, Notification, NotificationInfo, RawNotification};
 pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
-pub use payload::{Description, Extra, Field, Payload, Problem};
+pub use payload::{Description, Extra, Field, Payload};
+pub use problem::Problem;
 pub use registry::{BadRequest, NoSuchOperation, OperationEntry, operation, operations};
 pub use rust_decimal::Decimal;
 pub use validate::{Invalid, Report, Rule, Validate, Violation};

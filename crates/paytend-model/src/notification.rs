@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::Product;
 use crate::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
 use crate::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
-use crate::payload::{Description, Problem};
+use crate::payload::Description;
+use crate::problem::Problem;
 use crate::value::FieldType;
 
 /// A notification of one of Paytend's products.

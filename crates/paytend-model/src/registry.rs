@@ -1,6 +1,7 @@
 //! All operations, for what must know them all: the command line, the sandbox, the OpenAPI file.
 
-use crate::payload::{Description, Problem};
+use crate::payload::Description;
+use crate::problem::Problem;
 use crate::validate::Invalid;
 use crate::value::FieldType;
 use crate::{Operation, OperationInfo, Payload, funding, iban, issuing};

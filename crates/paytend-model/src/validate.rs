@@ -4,9 +4,6 @@
 
 use std::fmt;
 
-use crate::payload::{Extra, Field};
-use crate::value::{Date, FieldType};
-
 /// Something that has rules.
 pub trait Validate {
     /// Reports the rules that it breaks. Reports none unless told otherwise: an operation of one's own need not have rules.
@@ -210,21 +207,10 @@ impl Report {
     }
 
     /// Reports an `endDate` before its `beginDate`.
-    pub(crate) fn days_in_order(&mut self, begin: &Date, end: &Date) {
+    pub(crate) fn days_in_order(&mut self, begin: &str, end: &str) {
         // Days in this form are in order when their texts are; what is not in this form is reported for that.
-        let comparable = Rule::Date.holds(begin.as_str()) && Rule::Date.holds(end.as_str());
+        let comparable = Rule::Date.holds(begin) && Rule::Date.holds(end);
         self.require("endDate", !comparable || begin <= end, Rule::NotBefore("beginDate"));
-    }
-
-    /// Reports known fields that are among the unknown ones.
-    pub(crate) fn unread(&mut self, extra: &Extra, fields: &[Field]) {
-        for (name, _) in extra.iter().filter(|(_, json)| *json != "null") {
-            self.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
-        }
-    }
-
-    pub(crate) fn field(&mut self, name: &str, value: &impl FieldType, rules: &[Rule]) {
-        self.within(name, |report| value.check(rules, report));
     }
 
     /// Reports what `check` reports, with `name` before it.

@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::Core;
 use crate::events::Events;
 use crate::limits::{Limits, Rate};
-use crate::resolve::Resolution;
+use crate::resolution::Resolution;
 use crate::retry::RetryPolicy;
 use crate::transport::{HttpTransport, Transport};
 use crate::{Client, Error};

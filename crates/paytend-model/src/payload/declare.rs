@@ -100,9 +100,9 @@ macro_rules! payload {
             fn check(&self, report: &mut $crate::Report) {
                 #[allow(unused_imports)]
                 use $crate::Rule::*;
-                $(report.field($rwire, &self.$required, &[$($($rrule),*)?]);)*
-                $(if let Some(value) = &self.$optional { report.field($owire, value, &[$($($orule),*)?]); })*
-                report.unread(&self.extra, <Self as $crate::Payload>::FIELDS);
+                $(report.within($rwire, |report| $crate::value::FieldType::check(&self.$required, &[$($($rrule),*)?], report));)*
+                $(if let Some(value) = &self.$optional { report.within($owire, |report| $crate::value::FieldType::check(value, &[$($($orule),*)?], report)); })*
+                $crate::payload::check_unread(&self.extra, <Self as $crate::Payload>::FIELDS, report);
                 $(($check)(self, report);)?
             }
         }

@@ -7,7 +7,6 @@ mod members;
 
 pub use extra::Extra;
 pub(crate) use members::Members;
-pub use members::Problem;
 
 use std::fmt;
 
@@ -15,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Source;
-use crate::validate::{Rule, Validate};
+use crate::validate::{Report, Rule, Validate};
 
 /// A JSON object of the provider's, as a type of this crate. Declared by a macro; the methods that matter are on the types.
 ///
@@ -64,6 +63,13 @@ pub struct Description {
     pub source: Source,
     /// Its known fields.
     pub fields: &'static [Field],
+}
+
+/// Reports known fields that are among the unknown ones.
+pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
+    for (name, _) in extra.iter().filter(|(_, json)| *json != "null") {
+        report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
+    }
 }
 
 impl Description {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::FieldType;
-use crate::payload::Problem;
+use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// Most digits before the point.
@@ -46,17 +46,25 @@ enum Form {
 
 /// Why a text is not an amount. The text itself is not repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.reason())]
 #[non_exhaustive]
 pub enum AmountError {
     /// Not decimal digits with at most one point between them and a minus sign before them.
-    #[error("not a decimal number like 1250.07")]
     NotDecimal,
     /// Written with an exponent.
-    #[error("an amount has no exponent; write 1250.07, not 1.25007e3")]
     Exponent,
     /// Too many digits.
-    #[error("more than 15 digits before the point, or more than 8 after it")]
     TooLong,
+}
+
+impl AmountError {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::NotDecimal => "not a decimal number like 1250.07",
+            Self::Exponent => "an amount has no exponent; write 1250.07, not 1.25007e3",
+            Self::TooLong => "more than 15 digits before the point, or more than 8 after it",
+        }
+    }
 }
 
 impl Amount {
@@ -214,7 +222,7 @@ impl Amount {
 
 impl FieldType for Amount {
     fn read(json: &str) -> Result<Self, Problem> {
-        Self::read_json(json).map_err(Problem::Amount)
+        Self::read_json(json).map_err(|error| Problem::Because(error.reason()))
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::FieldType;
-use crate::payload::Problem;
+use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// Text that travels as base64 of its UTF-8 bytes, as names and address lines do. Holds the plain text; `Debug` hides it.

@@ -85,7 +85,7 @@ macro_rules! codes {
         }
 
         impl $crate::value::FieldType for $name {
-            fn read(json: &str) -> Result<Self, $crate::payload::Problem> {
+            fn read(json: &str) -> Result<Self, $crate::Problem> {
                 $crate::Code::read(json).map(Self::from)
             }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::FieldType;
-use crate::payload::Problem;
+use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// The largest file that Paytend takes, in bytes, before base64: 2 MiB.

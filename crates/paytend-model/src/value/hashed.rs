@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::FieldType;
-use crate::payload::Problem;
+use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// A value that arrives as the hexadecimal SHA-256 of itself, or as itself. It cannot be read back from a hash, only compared

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::FieldType;
-use crate::payload::Problem;
+use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// Text that arrived as a JSON string or as a JSON number, and is written again as the same.
