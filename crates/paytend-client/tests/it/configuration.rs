@@ -55,6 +55,41 @@ fn another_partner_is_checked_like_the_first() {
     assert_eq!(client.for_partner("", partner()).unwrap_err().kind(), ErrorKind::Configuration);
 }
 
+/// What the environment says is told to `build`. By itself in a program of its own, because the environment is the whole program's.
+#[test]
+fn a_wrong_proxy_in_the_environment_is_an_error() {
+    const CHILD: &str = "PAYTEND_TEST_WRONG_PROXY";
+    if std::env::var_os(CHILD).is_some() {
+        let error = builder().build().unwrap_err();
+        assert!(error.to_string().contains("HTTPS_PROXY") && !error.to_string().contains("CANARY"), "{error}");
+        assert!(builder().no_proxy().build().is_ok());
+        return;
+    }
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "configuration::a_wrong_proxy_in_the_environment_is_an_error"])
+        .env(CHILD, "1")
+        .env("HTTPS_PROXY", "http://CANARY:99999")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// A redirect would take a signed request to a host that it was not made for.
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    use tokio::io::AsyncWriteExt;
+    let (elsewhere, reached) = once(|_, _| async {}).await;
+    let (url, _) = once(move |_, mut stream| async move {
+        let head = format!("HTTP/1.1 303 See Other\r\nLocation: {elsewhere}/x\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+    })
+    .await;
+    let error = client(&url).send(&paytend_model::issuing::QueryPartnerBalance::new()).await.unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (ErrorKind::Answer, Some(303)));
+    assert!(!reached.is_finished());
+}
+
 /// A proxy that cannot be used is an error, and the request does not find another way.
 #[tokio::test]
 async fn a_proxy_is_never_passed_by() {

@@ -189,6 +189,17 @@ async fn a_refusal_of_the_second_leaves_the_first_in_doubt() {
     assert_eq!(transport.seen().len(), 6);
 }
 
+/// Only Paytend can say that there is no such order: the same code without a signature is anybody's.
+#[tokio::test]
+async fn an_unsigned_code_is_no_word_on_the_order() {
+    let unsigned = br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec();
+    let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Raw(200, unsigned, &[])]);
+    let (builder, _) = transport.builder();
+    let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"]).looks(1)).build().unwrap();
+    assert_eq!(client.resolved(&order()).await.unwrap_err().outcome(), Outcome::Unknown);
+    assert_eq!(transport.seen().len(), 2);
+}
+
 /// Answers name no request: a signed one about another order is not taken for this one's.
 #[tokio::test]
 async fn an_answer_about_another_order_is_no_answer() {
