@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 use paytend_crypto::{Expected, Keyring, Opened};
@@ -41,10 +41,19 @@ impl RawAnswer {
         &self.body
     }
 
-    /// `Retry-After` in seconds. Its other form, a date, is rarely sent and not read.
+    /// Its headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// How long `Retry-After` asks to wait, in seconds or until a date by the system's clock.
     pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-        value.trim().parse().ok().map(Duration::from_secs)
+        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
     }
 }
 
@@ -62,11 +71,17 @@ impl fmt::Debug for RawAnswer {
 pub struct Answer<T> {
     data: T,
     opened: Opened,
+    request_id: String,
 }
 
 impl<T> Answer<T> {
-    pub(crate) fn new(data: T, opened: Opened) -> Self {
-        Self { data, opened }
+    pub(crate) fn new(data: T, opened: Opened, request_id: String) -> Self {
+        Self { data, opened, request_id }
+    }
+
+    /// The `requestId` of the request that it is the answer to.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
     }
 
     /// The business data.

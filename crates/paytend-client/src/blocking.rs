@@ -1,4 +1,5 @@
-//! The same client for programs without a runtime (feature `blocking`). It holds a runtime of its own, in which the one implementation runs.
+//! The same client for programs without a runtime (feature `blocking`). It holds a runtime of its own with one thread, in which the one
+//! implementation runs, and in which connections are looked after between calls.
 //!
 //! ```no_run
 //! # fn example(client: paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -55,7 +56,8 @@ impl Client {
     /// runtime can be started.
     pub fn new(client: crate::Client) -> Result<Self, Error> {
         outside()?;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::configuration)?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Error::configuration)?;
         Ok(Self { client, runtime: Arc::new(Own(Some(runtime))) })
     }
 
@@ -99,7 +101,15 @@ impl Client {
     pub fn pages<Q: Paged>(&self, query: Q) -> impl Iterator<Item = Result<Q::Item, Error>> + '_ {
         use futures_util::StreamExt;
         let mut pages = Box::pin(self.client.pages(query));
-        std::iter::from_fn(move || self.runtime.run(pages.next()).unwrap_or_else(|error| Some(Err(error))))
+        let mut over = false;
+        std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            let item = self.runtime.run(pages.next()).unwrap_or_else(|error| Some(Err(error)));
+            over = !matches!(item, Some(Ok(_)));
+            item
+        })
     }
 
     /// Whatever else the asynchronous client does.
@@ -134,7 +144,8 @@ fn outside() -> Result<(), Error> {
     match Handle::try_current() {
         Err(_) => Ok(()),
         Ok(_) => Err(Error::configuration(
-            "a blocking client inside of an asynchronous runtime would bring it to a stand; use paytend_client::Client there",
+            "a blocking client cannot be used inside of an asynchronous runtime, which it would bring to a stand, nor on the blocking threads \
+             of one; use paytend_client::Client there, with the runtime's Handle::block_on on its blocking threads",
         )),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use paytend_crypto::Keyring;
+use paytend_crypto::{Keyring, Opened};
 use paytend_model::{Json, Operation};
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use crate::answer::{self, Answer, RawAnswer};
 use crate::config::{Builder, Environment};
 use crate::engine::{Core, Options};
 use crate::error::{Error, ErrorKind};
+use crate::job::Job;
 use crate::prepared::{Prepared, new_request_id, payload_text};
 use crate::request::{Request, job};
 use crate::target::Target;
@@ -79,18 +80,15 @@ impl Client {
         let payload = payload_text(&target, data).map_err(during)?;
         let options = Options::default();
         let span = self.core.span(&options);
-        let success = job(&self.core, &target, &options, request_id, payload)?.run(span).await?;
-        let data = match success.opened.payload_text() {
-            "" if target.has_response => {
-                let error = Error::new(ErrorKind::Data).caused_by("the answer has no data, and this operation has");
-                return Err(error.during(&target, &success.request_id).after(success.attempts));
+        let has_response = target.has_response;
+        let read = |opened: &Opened| match opened.payload_text() {
+            "" if has_response => {
+                Err(Error::new(ErrorKind::Data).caused_by("the answer has no data, and this operation has"))
             }
-            "" => None,
-            text => Some(serde_json::from_str(text).map_err(|e| {
-                Error::new(ErrorKind::Data).caused_by(e).during(&target, &success.request_id).after(success.attempts)
-            })?),
+            "" => Ok(None),
+            text => serde_json::from_str(text).map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         };
-        Ok(Answer::new(data, success.opened))
+        job(&self.core, &target, &options, request_id, payload)?.run(span, read).await
     }
 
     /// Seals and signs an operation without sending it.
@@ -101,7 +99,7 @@ impl Client {
         self.request(operation).prepare()
     }
 
-    /// Sends a prepared request once and reads the answer, whatever it is.
+    /// Sends a prepared request once, in its turn and within the deadline, and gives whatever comes back.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::Transport`], or [`ErrorKind::Answer`] for an answer
@@ -109,15 +107,16 @@ impl Client {
     pub async fn transmit<O: Operation>(&self, prepared: &Prepared<O>) -> Result<RawAnswer, Error> {
         let target = Target::from(&O::INFO);
         let options = Options::default();
-        let job = crate::engine::Job {
+        let job = Job {
             core: &self.core,
             target: &target,
             options: &options,
             request_id: prepared.request_id.clone(),
             document: prepared.document().to_owned().into(),
             payload: None,
+            doubtful: false,
         };
-        job.once().await.map_err(|error| error.during(&target, prepared.request_id()).after(1))
+        job.once(self.core.span(&options)).await
     }
 
     /// Opens the answer to a prepared request.
@@ -128,7 +127,7 @@ impl Client {
         let during = |error: Error| error.during(&Target::from(&O::INFO), prepared.request_id()).after(1);
         let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes).map_err(during)?;
         let data = answer::data(&opened).map_err(during)?;
-        Ok(Answer::new(data, opened))
+        Ok(Answer::new(data, opened, prepared.request_id.clone()))
     }
 }
 

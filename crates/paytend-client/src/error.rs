@@ -22,6 +22,7 @@ struct Inner {
     attempts: u32,
     http_status: Option<u16>,
     retry_after: Option<Duration>,
+    timed_out: bool,
     api: Option<(String, String)>,
     body: Option<Vec<u8>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -87,6 +88,7 @@ impl Error {
             attempts: 0,
             http_status: None,
             retry_after: None,
+            timed_out: kind == ErrorKind::Timeout,
             api: None,
             body: None,
             source: None,
@@ -103,6 +105,12 @@ impl Error {
 
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// It is about this operation, of which nothing was sent.
+    pub(crate) fn about(mut self, target: &Target) -> Self {
+        self.0.operation = Some(target.name.to_string());
         self
     }
 
@@ -153,6 +161,7 @@ impl Error {
             TransportErrorKind::Request => ErrorKind::Configuration,
         });
         error.0.http_status = failure.status;
+        error.0.timed_out = failure.timed_out;
         error.0.source = match failure.kind {
             TransportErrorKind::TooLarge => Some("the answer is larger than the configured limit".into()),
             _ => failure.source,
@@ -179,9 +188,9 @@ impl Error {
         self.0.kind == ErrorKind::Rejected
     }
 
-    /// Whether time ran out.
+    /// Whether time ran out: that of a connection, an attempt, or the call.
     pub fn is_timeout(&self) -> bool {
-        self.0.kind == ErrorKind::Timeout
+        self.0.timed_out
     }
 
     /// Whether the same call may succeed later without any risk of doing something twice: the failure may pass, and either nothing was
@@ -191,7 +200,7 @@ impl Error {
         safe && may_pass(self.0.kind, self.0.http_status)
     }
 
-    /// How many times the request was tried.
+    /// How many times the request was tried; zero if it never had its turn.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

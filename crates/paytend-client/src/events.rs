@@ -16,7 +16,7 @@ pub struct Event {
     pub request_id: String,
     /// The number of the attempt, from one; zero before the first.
     pub attempt: u32,
-    /// The answer's HTTP status, if there was an answer.
+    /// The answer's HTTP status, if there was an answer. Of a call, the last one's.
     pub status: Option<u16>,
     /// Why it failed; `None` after a success, and when it was dropped.
     pub error: Option<ErrorKind>,

@@ -10,6 +10,8 @@ mod config;
 mod engine;
 mod error;
 mod events;
+mod guard;
+mod job;
 mod limits;
 mod paging;
 mod prepared;
@@ -33,5 +35,7 @@ pub use request::Request;
 pub use resolution::Resolution;
 pub use resolve::{Resolvable, Resolved};
 pub use retry::{Decision, RetryPolicy, Situation};
-pub use transport::{Exchange, HttpRequest, OutgoingBody, Transport, TransportError, TransportErrorKind};
+pub use transport::{
+    Exchange, HttpRequest, HttpTransport, OutgoingBody, Transport, TransportError, TransportErrorKind,
+};
 pub use upload::{file_from_path, file_from_reader};

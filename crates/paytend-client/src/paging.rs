@@ -1,5 +1,8 @@
 //! Lists that come in pages, as streams.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use futures_core::Stream;
 use futures_util::stream::try_unfold;
 use paytend_model::issuing::{
@@ -7,15 +10,16 @@ use paytend_model::issuing::{
     QueryPartnerTransactions,
 };
 use paytend_model::{Count, Operation, iban};
+use serde::Serialize;
 
+use crate::Client;
 use crate::error::{Error, ErrorKind};
 use crate::target::Target;
-use crate::{Answer, Client};
 
 /// A query whose answer is one page of a list.
 pub trait Paged: Operation + Clone {
     /// What the list is of.
-    type Item: Clone + PartialEq + Send + 'static;
+    type Item: Serialize + Send + 'static;
 
     /// The position of the page's first item, and the most items of a page; `None` if either is no number.
     fn page(&self) -> Option<(u64, u64)>;
@@ -61,8 +65,8 @@ paged! {
 struct State<Q: Paged> {
     query: Q,
     page: std::vec::IntoIter<Q::Item>,
-    /// The first item of the last page: one that comes again means that the position is ignored.
-    first: Option<Q::Item>,
+    /// Hashes of the pages there have been: one that comes again means that the position is ignored, or counts something else.
+    seen: HashSet<u64>,
     last: bool,
 }
 
@@ -70,8 +74,9 @@ impl Client {
     /// The items of a list from the query's `start` on, page by page: a page is asked for when the one before it has been taken, and no more
     /// than one is held.
     ///
-    /// It ends after a page that is not full, an empty one, or the number that the answer says there are in all. What a `start` counts is
-    /// inferred: items, from zero. If the provider sends the same page again, that is an error rather than a list without end.
+    /// It ends with the number of items that the answer says there are in all, or else with an empty page: one that is merely not full may be
+    /// all that the provider puts on one. What a `start` counts is inferred: items, from zero. A page that comes again, or an empty one
+    /// before the end, is an error rather than a list that is too long or too short.
     ///
     /// ```no_run
     /// use futures_util::{StreamExt, pin_mut};
@@ -85,7 +90,7 @@ impl Client {
     /// # }
     /// ```
     pub fn pages<Q: Paged>(&self, query: Q) -> impl Stream<Item = Result<Q::Item, Error>> + Send + '_ {
-        let state = State { query, page: Vec::new().into_iter(), first: None, last: false };
+        let state = State { query, page: Vec::new().into_iter(), seen: HashSet::new(), last: false };
         try_unfold(state, move |mut state| async move {
             loop {
                 if let Some(item) = state.page.next() {
@@ -101,29 +106,40 @@ impl Client {
 
     /// Fetches the next page.
     async fn turn<Q: Paged>(&self, state: &mut State<Q>) -> Result<(), Error> {
-        let wrong = |kind, text: &'static str| {
-            Error::new(kind).caused_by(text).during(&Target::from(&Q::INFO), "").with_outcome(crate::Outcome::NotSent)
+        let target = Target::from(&Q::INFO);
+        let Some((start, _)) = state.query.page().filter(|(_, size)| *size > 0) else {
+            let text = "the position and the size of a page must be numbers, and the size above zero";
+            return Err(Error::request(text).about(&target));
         };
-        let number = || {
-            wrong(ErrorKind::Request, "the position and the size of a page must be numbers, and the size above zero")
-        };
-        let (start, size) = state.query.page().filter(|(_, size)| *size > 0).ok_or_else(number)?;
-        let answer = self.request(&state.query).send().await.map(Answer::into_data)?;
-        let (items, total) = Q::items(answer).ok_or_else(|| {
-            wrong(ErrorKind::Data, "the answer has no list where one is expected; see its extra fields")
-        })?;
-        if state.first.is_some() && items.first() == state.first.as_ref() {
-            return Err(wrong(
-                ErrorKind::Data,
-                "the same page came again: the position counts something else than items",
-            ));
+        let answer = self.request(&state.query).send().await?;
+        let id = answer.request_id().to_owned();
+        let wrong = |text: &'static str| Error::new(ErrorKind::Data).caused_by(text).during(&target, &id).after(1);
+        let items = Q::items(answer.into_data());
+        let (items, total) =
+            items.ok_or_else(|| wrong("the answer has no list where one is expected; see its extra fields"))?;
+        let next = start.saturating_add(items.len() as u64);
+        // A total that is less than there has been is none.
+        let total = total.filter(|total| *total >= next);
+        if items.is_empty() {
+            if total.is_some_and(|total| total > next) {
+                return Err(wrong("an empty page before the end: the position counts something else than items"));
+            }
+            state.last = true;
+            return Ok(());
         }
-        let count = items.len() as u64;
-        let next = start.saturating_add(count);
-        state.last = count < size || total.is_some_and(|total| next >= total);
-        state.first = items.first().cloned();
+        let text = serde_json::to_string(&items).map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?;
+        if !state.seen.insert(hash(&text)) {
+            return Err(wrong("the same page came again: the position counts something else than items"));
+        }
+        state.last = total == Some(next);
         state.query = Paged::from(state.query.clone(), next);
         state.page = items.into_iter();
         Ok(())
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,8 +8,9 @@ use http::HeaderValue;
 use paytend_model::Operation;
 
 use crate::answer::{self, Answer};
-use crate::engine::{Core, Job, Options, Span};
+use crate::engine::{Core, Options};
 use crate::error::Error;
+use crate::job::Job;
 use crate::prepared::{Prepared, new_request_id, payload_text};
 use crate::target::Target;
 
@@ -26,9 +27,9 @@ use crate::target::Target;
 /// ```
 #[must_use]
 pub struct Request<'r, O> {
-    core: &'r Core,
-    operation: &'r O,
-    options: Options,
+    pub(crate) core: &'r Core,
+    pub(crate) operation: &'r O,
+    pub(crate) options: Options,
     wrong: Option<&'static str>,
     checked: bool,
 }
@@ -62,7 +63,12 @@ impl<'r, O: Operation> Request<'r, O> {
 
     /// A further field of the envelope, which is signed like the others. Further fields of the payload go into the operation's `extra`.
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.extra.push((name.into(), value.into()));
+        let name = name.into();
+        let own = ["requestId", "partnerId", "signType", "version", "bizData", "randomKey", "signature"];
+        if own.contains(&name.as_str()) {
+            self.wrong = Some("a field that the envelope sets itself cannot be a further one");
+        }
+        self.options.extra.push((name, value.into()));
         self
     }
 
@@ -113,7 +119,8 @@ impl<'r, O: Operation> Request<'r, O> {
         let target = Target::from(&O::INFO);
         let span = self.core.span(&self.options);
         let (request_id, payload) = self.payload(&target)?;
-        self.send_payload(&target, request_id, payload, span).await
+        let job = job(self.core, &target, &self.options, request_id, payload)?;
+        job.run(span, answer::data).await
     }
 
     /// Checks the request and writes its payload.
@@ -132,18 +139,6 @@ impl<'r, O: Operation> Request<'r, O> {
         let payload = payload_text(target, self.operation).map_err(during)?;
         Ok((request_id, payload))
     }
-
-    pub(crate) async fn send_payload(
-        self,
-        target: &Target,
-        request_id: String,
-        payload: String,
-        span: Span,
-    ) -> Result<Answer<O::Response>, Error> {
-        let (core, options) = (self.core, self.options);
-        let job = job(core, target, &options, request_id, payload)?;
-        read(job.run(span).await?, target)
-    }
 }
 
 /// Seals a payload, and keeps it if it may have to be sealed again.
@@ -159,18 +154,7 @@ pub(crate) fn job<'j>(
         .document(&request_id, &payload)
         .map_err(|error| error.during(target, &request_id))?;
     let payload = (target.kind == paytend_model::OperationKind::Query).then_some(payload);
-    Ok(Job { core, target, options, request_id, document, payload })
-}
-
-/// Reads the data of a success.
-pub(crate) fn read<T: serde::de::DeserializeOwned + 'static>(
-    success: crate::engine::Success,
-    target: &Target,
-) -> Result<Answer<T>, Error> {
-    match answer::data(&success.opened) {
-        Ok(data) => Ok(Answer::new(data, success.opened)),
-        Err(error) => Err(error.during(target, &success.request_id).after(success.attempts)),
-    }
+    Ok(Job { core, target, options, request_id, document, payload, doubtful: false })
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.

@@ -1,15 +1,18 @@
 //! Finding out what became of an order whose answer was lost, before anything is sent again.
 
+use std::time::Duration;
+
 use paytend_model::issuing::{
     ApplyCard, CardApplyResponse, QueryApplyResult, QueryTopupResult, Topup, TopupResultResponse,
 };
 use paytend_model::{Operation, OrderNo};
 
 use crate::Client;
-use crate::answer::Answer;
-use crate::engine::{Options, Span};
+use crate::answer::{self, Answer};
+use crate::engine::Span;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::request::{Request, job, read};
+use crate::job::Job;
+use crate::request::{Request, job};
 use crate::retry::may_pass;
 use crate::target::Target;
 
@@ -51,9 +54,9 @@ impl Resolvable for ApplyCard {
     }
 }
 
-/// The field's name in an answer is inferred: an answer without it says nothing against the order.
+/// An answer that does not name the order may be anything's. (The field's name in it is inferred, by the pattern of the requests.)
 fn same(order_no: &OrderNo, answered: Option<&OrderNo>) -> bool {
-    answered.is_none_or(|answered| answered == order_no)
+    answered == Some(order_no)
 }
 
 /// What became of an order.
@@ -61,24 +64,29 @@ fn same(order_no: &OrderNo, answered: Option<&OrderNo>) -> bool {
 pub enum Resolved<O: Resolvable> {
     /// It was sent, and the answer is this.
     Answered(O::Response),
-    /// The answer was lost, and the query found the order. **It stands; whether it succeeded is in the answer's status.**
+    /// The answer was lost, or a refusal, and the query found the order. **It stands; whether it succeeded is in the answer's status**, and
+    /// whether it is the very order that was meant, in its other fields.
     Found(<O::Query as Operation>::Response),
 }
 
 impl Client {
     /// Carries out an order, and finds out what became of it if the answer is lost: by querying for the same order number, and by sending
-    /// the very same request again only once the query has said, as often as [`Resolution::looks`] asks, that there is no such order.
+    /// the very same request again only once the query has said, as often and as long as [`Resolution`] asks, that there is no such order.
     ///
-    /// Everything is within one deadline, which ought to be longer than an ordinary call's.
+    /// A refusal is looked up as well, once: "duplicate" means that an order of this number stands, perhaps from before this program was
+    /// started again.
+    ///
+    /// Everything is within one deadline, which ought to be longer than an ordinary call's: [`Request::resolved`] takes one.
     ///
     /// ```no_run
+    /// # use std::time::Duration;
     /// # use paytend_client::{Client, Outcome, Resolved};
     /// # async fn example(client: &Client, topup: &paytend_model::issuing::Topup) {
-    /// match client.resolved(topup).await {
+    /// match client.request(topup).deadline(Duration::from_secs(120)).resolved().await {
     ///     Ok(Resolved::Answered(taken)) => println!("taken: {taken:?}"),
-    ///     Ok(Resolved::Found(order)) => println!("the answer was lost; the order stands: {:?}", order.status),
+    ///     Ok(Resolved::Found(order)) => println!("an order of this number stands: {:?} {:?}", order.amount, order.status),
     ///     Err(error) if error.outcome() == Outcome::Unknown => println!("keep the order number and ask later: {error}"),
-    ///     Err(error) => println!("no topup: {error}"),
+    ///     Err(error) => println!("refused, or not sent: {error}"),
     /// }
     /// # }
     /// ```
@@ -86,79 +94,92 @@ impl Client {
     /// # Errors
     /// With the outcome [`Unknown`](Outcome::Unknown) if time ran out, or no code says that there is no such order.
     pub async fn resolved<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
+        self.request(order).resolved().await
+    }
+}
+
+impl<O: Resolvable> Request<'_, O> {
+    /// As [`Client::resolved`], with these options.
+    ///
+    /// # Errors
+    /// As [`Client::resolved`].
+    pub async fn resolved(self) -> Result<Resolved<O>, Error> {
         let target = Target::from(&O::INFO);
-        let options = Options::default();
-        let core = &*self.core;
-        let span = core.span(&options);
-        let (request_id, payload) = Request::new(core, order).payload(&target)?;
-        let sealed = job(core, &target, &options, request_id, payload)?;
-        let (request_id, document) = (sealed.request_id.clone(), sealed.document.clone());
-        let mut doubtful: Option<Error> = None;
-        loop {
-            let again = crate::engine::Job {
+        let (core, options) = (self.core, &self.options);
+        let span = core.span(options);
+        let (request_id, payload) = self.payload(&target)?;
+        let first = job(core, &target, options, request_id, payload)?;
+        let (request_id, document) = (first.request_id.clone(), first.document.clone());
+        // What was wrong with the first request that may have arrived.
+        let mut doubt: Option<Error> = None;
+        for send in 1.. {
+            let again = Job {
                 core,
                 target: &target,
-                options: &options,
+                options,
                 request_id: request_id.clone(),
                 document: document.clone(),
                 payload: None,
+                doubtful: doubt.is_some(),
             };
-            let error = match again.run(span).await.and_then(|success| read::<O::Response>(success, &target)) {
+            let error = match again.run(span, answer::data).await {
                 Ok(answer) => return Ok(Resolved::Answered(answer.into_data())),
                 Err(error) => error,
             };
-            // A first request that is refused, or was not sent, leaves nothing to find.
-            let refused = error.outcome() == Outcome::Rejected;
-            if doubtful.is_none() && error.outcome() != Outcome::Unknown {
+            // Nothing has arrived, so there is nothing to find.
+            if error.outcome() == Outcome::NotSent {
                 return Err(error);
             }
-            match self.look(order, span).await {
+            let looked = self.look(span, error.outcome() == Outcome::Rejected).await;
+            // A signed word, be it a refusal or a success that cannot be read, is not asked for again.
+            let signed = matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Data);
+            let error = match doubt.take() {
+                Some(first) if !signed => first,
+                _ => error,
+            };
+            match looked {
                 Ok(Some(found)) => return Ok(Resolved::Found(found)),
-                // Refused the second time: perhaps because the first is still on its way, perhaps for good.
-                Ok(None) if refused => return Err(error.with_outcome(Outcome::Unknown)),
-                Ok(None) => doubtful = Some(doubtful.take().unwrap_or(error)),
-                Err(problem) => {
-                    let error = doubtful.take().unwrap_or(error);
-                    return Err(error.with_outcome(Outcome::Unknown).caused_by(problem));
+                Ok(None) if signed || send >= core.resolution.max_sends() || core.left(span).is_none() => {
+                    return Err(error);
                 }
-            }
-            if core.elapsed(span) >= span.deadline {
-                return Err(doubtful.unwrap_or_else(|| Error::new(ErrorKind::Timeout)).with_outcome(Outcome::Unknown));
+                Ok(None) => doubt = Some(error),
+                Err(_) if error.outcome() == Outcome::Rejected => return Err(error),
+                Err(problem) => return Err(error.caused_by(problem)),
             }
         }
+        Err(Error::new(ErrorKind::Timeout))
     }
 
-    /// Asks for an order until it is found, or is said to be unknown as often as it must be.
-    async fn look<O: Resolvable>(
-        &self,
-        order: &O,
-        span: Span,
-    ) -> Result<Option<<O::Query as Operation>::Response>, Error> {
-        let (core, query) = (&*self.core, order.query());
-        let (mut unknown, mut attempt) = (0, 0);
-        loop {
-            attempt += 1;
-            let left = span.deadline.saturating_sub(core.elapsed(span));
+    /// Asks for the order until it is found, or is said to be unknown often and long enough; or just once.
+    async fn look(&self, span: Span, once: bool) -> Result<Option<<O::Query as Operation>::Response>, Error> {
+        let (core, query) = (self.core, self.operation.query());
+        let (mut unknown, mut waited) = (0, Duration::ZERO);
+        for attempt in 1.. {
+            let left = core.left(span).ok_or_else(|| Error::new(ErrorKind::Timeout))?;
             let error = match Request::new(core, &query).deadline(left).send().await.map(Answer::into_data) {
-                Ok(answer) if order.is_answered_by(&answer) => return Ok(Some(answer)),
-                Ok(_) => return Err(Error::new(ErrorKind::Data).caused_by("the query's answer is about another order")),
+                Ok(answer) if self.operation.is_answered_by(&answer) => return Ok(Some(answer)),
+                Ok(_) => {
+                    return Err(Error::new(ErrorKind::Data).caused_by("the query's answer does not name this order"));
+                }
                 Err(error) => error,
             };
             if core.resolution.says_unknown(&error) {
                 unknown += 1;
-                if unknown >= core.resolution.needed_looks() {
+                if once || core.resolution.is_enough(unknown, waited) {
                     return Ok(None);
                 }
             } else if !may_pass(error.kind(), error.http_status()) {
                 return Err(error);
             } else {
-                unknown = 0;
+                (unknown, waited) = (0, Duration::ZERO);
             }
-            let wait = core.retry.wait(attempt, core.random());
-            if core.elapsed(span).saturating_add(wait) >= span.deadline {
+            let wait = core.retry.wait(attempt, core.random()).max(core.resolution.pause());
+            if core.left(span).is_none_or(|left| wait >= left) {
                 return Err(error);
             }
             core.clock.sleep(wait).await;
+            waited += wait;
         }
+        Err(Error::new(ErrorKind::Timeout))
     }
 }

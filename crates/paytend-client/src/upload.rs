@@ -6,7 +6,7 @@ use std::path::Path;
 use paytend_model::{FileContent, MAX_FILE_BYTES, Operation};
 
 use crate::Client;
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::error::Error;
 use crate::request::Request;
 use crate::target::Target;
@@ -78,6 +78,6 @@ impl Client {
         let (request_id, payload) = Request::new(&self.core, &operation).payload(&target)?;
         drop(operation);
         let job = crate::request::job(&self.core, &target, &options, request_id, payload)?;
-        crate::request::read(job.run(span).await?, &target).map(Answer::into_data)
+        job.run(span, answer::data).await.map(Answer::into_data)
     }
 }

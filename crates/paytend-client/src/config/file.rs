@@ -59,7 +59,7 @@ impl Client {
     /// # Errors
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the variable's name.
     pub fn from_env() -> Result<Builder, Error> {
-        from_variables(|name| std::env::var(name).ok())
+        from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
     /// Starts a client from a profile of a TOML file:

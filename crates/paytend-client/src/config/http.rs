@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Identity, Proxy, Url};
+use reqwest::{Certificate, Identity, NoProxy, Proxy, Url};
 
 use crate::Error;
 
@@ -27,7 +27,8 @@ pub(super) enum ProxyChoice {
     Given(String),
 }
 
-/// The variables that name proxies. reqwest passes over a wrong one in silence, and goes without.
+/// The variables that name proxies, the first that is set counting. They are read here, and not by reqwest, which passes over one that it
+/// cannot read, and goes without.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 impl Options {
@@ -43,15 +44,20 @@ impl Options {
             // Whether to send again is decided where it is known what may be sent twice.
             .retry(reqwest::retry::never());
         let local = base_url.starts_with("http:");
-        match &self.proxy {
+        let proxy = match &self.proxy {
             // The machine itself, which a proxy cannot reach, and would read in the clear.
-            ProxyChoice::Environment if local => client = client.no_proxy(),
-            ProxyChoice::Environment => check_environment(|name| std::env::var(name).ok())?,
-            ProxyChoice::None => client = client.no_proxy(),
+            ProxyChoice::Environment if local => None,
+            ProxyChoice::Environment => of_environment(|name| std::env::var_os(name))?,
+            ProxyChoice::None => None,
             ProxyChoice::Given(_) if local => {
                 return Err(Error::configuration("a proxy cannot reach a base URL on the machine itself"));
             }
-            ProxyChoice::Given(url) => client = client.proxy(proxy(url)?),
+            ProxyChoice::Given(url) => Some(proxy(url)?),
+        };
+        // Nothing but what was chosen here.
+        client = client.no_proxy();
+        if let Some(proxy) = proxy {
+            client = client.proxy(proxy);
         }
         for pem in &self.roots {
             let roots = Certificate::from_pem_bundle(pem)
@@ -67,7 +73,8 @@ impl Options {
             client = client.identity(identity);
         }
         if let Some(timeout) = self.pool_idle_timeout {
-            client = client.pool_idle_timeout(timeout);
+            // Longer than a day is for ever, and an instant cannot be as far away as a Duration may say.
+            client = client.pool_idle_timeout(timeout.min(Duration::from_secs(86_400)));
         }
         if let Some(connections) = self.pool_max_idle {
             client = client.pool_max_idle_per_host(connections);
@@ -77,31 +84,43 @@ impl Options {
 }
 
 /// A proxy that can be one. Its URL may hold credentials, and is in no error.
-fn proxy(url: &str) -> Result<Proxy, Error> {
-    let wrong =
-        || Error::configuration("the proxy is not a URL like http://proxy.example:3128 or socks5://proxy.example:1080");
-    let parsed = Url::parse(url).map_err(|_| wrong())?;
-    if !matches!(parsed.scheme(), "http" | "https" | "socks5" | "socks5h")
-        || parsed.host_str().is_none_or(str::is_empty)
-    {
+fn proxy(text: &str) -> Result<Proxy, Error> {
+    let wrong = || {
+        Error::configuration(
+            "the proxy is not a URL like http://proxy.example:3128 or socks5://proxy.example:1080, in plain letters",
+        )
+    };
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&url.scheme());
+    // What the two parsers do not both read, reqwest would go without.
+    let uri: http::Uri = url.as_str().parse().map_err(|_| wrong())?;
+    let plain =
+        |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    if !known || !uri.host().is_some_and(plain) || url.host_str() != uri.host() {
         return Err(wrong());
     }
-    Proxy::all(parsed).map_err(|_| wrong())
+    Proxy::all(url).map_err(|_| wrong())
 }
 
-/// What the environment says must be a proxy, or nothing.
-fn check_environment(variable: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
+/// The proxy that the environment names, if it names one.
+fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Option<Proxy>, Error> {
     for name in VARIABLES {
-        let Some(value) = variable(name).filter(|value| !value.trim().is_empty()) else { continue };
-        // Without a scheme it is taken to be http.
-        let url = if value.contains("://") { value } else { format!("http://{value}") };
-        if proxy(&url).is_err() {
-            return Err(Error::configuration(format!(
-                "the environment variable {name} is not a proxy's URL, and would be passed over; set it right, or call no_proxy()"
-            )));
+        let Some(value) = variable(name) else { continue };
+        let value = value.to_string_lossy();
+        let value = value.trim();
+        if value.is_empty() {
+            continue;
         }
+        // Without a scheme it is taken to be http.
+        let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+        let proxy = proxy(&url).map_err(|_| {
+            Error::configuration(format!(
+                "the environment variable {name} is not a proxy's URL; set it right, or call no_proxy()"
+            ))
+        })?;
+        return Ok(Some(proxy.no_proxy(NoProxy::from_env())));
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -110,14 +129,28 @@ mod tests {
 
     #[test]
     fn a_wrong_proxy_is_an_error_that_does_not_show_it() {
-        for good in
-            ["http://proxy.example:3128", "https://u:p@proxy.example", "socks5://127.0.0.1:1080", "socks5h://p:1"]
-        {
+        for good in [
+            "http://proxy.example:3128",
+            "https://u:p@proxy.example",
+            "socks5://127.0.0.1:1080",
+            "socks5h://p:1",
+            "socks4://p:1",
+            "http://[::1]:3128",
+        ] {
             assert!(proxy(good).is_ok(), "{good}");
         }
-        for wrong in
-            ["", "proxy.example:3128", "ftp://CANARY", "http://", "://", "socks4://CANARY", "http://CANARY:99999"]
-        {
+        for wrong in [
+            "",
+            "proxy.example:3128",
+            "ftp://CANARY",
+            "http://",
+            "://",
+            "http://CANARY:99999",
+            "socks5://прокси:9",
+            "socks5h://127%2e0.0.1:9",
+            "socks5://a~b`c:9",
+            "http://CANARY proxy",
+        ] {
             let error = proxy(wrong).unwrap_err();
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("the proxy is not a URL") && !shown.contains("CANARY"), "{shown}");
@@ -126,20 +159,35 @@ mod tests {
 
     #[test]
     fn a_wrong_proxy_in_the_environment_is_not_passed_over() {
-        for (value, good) in [
-            ("", true),
-            ("http://proxy.example:3128", true),
-            ("proxy.example:3128", true),
-            ("http://CANARY proxy", false),
-            ("CANARY://x", false),
-            ("http://CANARY:99999", false),
+        // What is there: a proxy, none, or an error.
+        for (variables, expected) in [
+            (vec![("all_proxy", "")], Ok(false)),
+            (vec![("all_proxy", "http://proxy.example:3128")], Ok(true)),
+            (vec![("HTTPS_PROXY", " proxy.example:3128 ")], Ok(true)),
+            (vec![("HTTPS_PROXY", ""), ("https_proxy", "proxy.example:3128")], Ok(true)),
+            (vec![("https_proxy", "http://CANARY proxy")], Err("https_proxy")),
+            (vec![("all_proxy", "CANARY://x")], Err("all_proxy")),
+            (vec![("ALL_PROXY", "http:///CANARY:9")], Ok(true)),
+            (vec![("ALL_PROXY", "http://CANARY:99999")], Err("ALL_PROXY")),
+            (vec![], Ok(false)),
         ] {
-            let result = check_environment(|name| (name == "all_proxy").then(|| value.to_owned()));
-            assert_eq!(result.is_ok(), good, "{value}");
-            if let Err(error) = result {
-                let shown = format!("{error} {error:?}");
-                assert!(shown.contains("all_proxy") && !shown.contains("CANARY"), "{shown}");
+            let found = of_environment(|name| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into()));
+            match (found, expected) {
+                (Ok(found), Ok(is_one)) => assert_eq!(found.is_some(), is_one, "{variables:?}"),
+                (Err(error), Err(name)) => {
+                    let shown = format!("{error} {error:?}");
+                    assert!(shown.contains(name) && !shown.contains("CANARY"), "{shown}");
+                }
+                (found, _) => panic!("{variables:?}: {found:?}"),
             }
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_is_no_text_is_wrong_too() {
+        use std::os::unix::ffi::OsStringExt;
+        let value = std::ffi::OsString::from_vec(b"http://proxy\xff.example".to_vec());
+        assert!(of_environment(|_| Some(value.clone())).is_err());
     }
 }

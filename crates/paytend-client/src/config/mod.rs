@@ -27,13 +27,24 @@ use crate::{Client, Error};
 const SANDBOX: &str = "https://sandbox-api.paytend.com";
 
 /// Which Paytend to talk to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
     /// The provider's sandbox, `https://sandbox-api.paytend.com`.
     Sandbox,
     /// Another base URL: production's comes with the contract; a sandbox of your own says its own.
     BaseUrl(String),
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sandbox => f.write_str("Sandbox"),
+            // Credentials in it are refused by `build`, and shown by nobody.
+            Self::BaseUrl(url) if url.contains('@') => f.write_str("BaseUrl(_)"),
+            Self::BaseUrl(url) => f.debug_tuple("BaseUrl").field(url).finish(),
+        }
+    }
 }
 
 /// Builds a [`Client`]. What is not set has the default that its method names.
@@ -138,9 +149,9 @@ impl Builder {
         self
     }
 
-    /// The proxy to go through: `http://`, `https://`, `socks5://` or `socks5h://`, with credentials if it needs them. Without one, those of the
-    /// environment are used (`HTTPS_PROXY` and so on), and a wrong one there is an error too. A base URL on the machine itself is never
-    /// reached through a proxy.
+    /// The proxy to go through: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with credentials if it needs them. Without one,
+    /// that of the environment is used (`HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, the first that is set; but for the hosts of
+    /// `NO_PROXY`), and a wrong one there is an error too. A plain-HTTP base URL, which is on the machine itself, is reached without.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
@@ -195,7 +206,7 @@ impl Builder {
         self
     }
 
-    /// The most requests in any such time, over all clones (default: no limit). Others wait for their turn, within their deadline.
+    /// The most requests that may begin in any window of such a time, over all clones (default: no limit). Others wait for their turn, within their deadline.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self
@@ -241,11 +252,14 @@ impl Builder {
         if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {
             return Err(Error::configuration("max_in_flight is larger than can be counted"));
         }
+        if self.max_response_bytes == 0 {
+            return Err(Error::configuration("a limit of zero bytes lets no answer through"));
+        }
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| Error::configuration("the user agent has characters that no header may have"))?;
         let transport: Arc<dyn Transport> = match self.carrier {
-            Carrier::Own => Arc::new(HttpTransport(self.http.client(&base_url)?)),
-            Carrier::Given(client) if self.http.is_default() => Arc::new(HttpTransport(client)),
+            Carrier::Own => Arc::new(HttpTransport::new(self.http.client(&base_url)?)),
+            Carrier::Given(client) if self.http.is_default() => Arc::new(HttpTransport::new(client)),
             Carrier::Other(transport) if self.http.is_default() => transport,
             Carrier::Given(_) | Carrier::Other(_) => {
                 return Err(Error::configuration(

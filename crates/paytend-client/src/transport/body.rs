@@ -33,8 +33,15 @@ pub struct OutgoingBody {
     progress: Option<Progress>,
 }
 
+impl From<Bytes> for OutgoingBody {
+    /// A body that nobody watches, for tests of a transport.
+    fn from(bytes: Bytes) -> Self {
+        Self::watched(bytes, Sent::default(), None)
+    }
+}
+
 impl OutgoingBody {
-    pub(crate) fn new(bytes: Bytes, sent: Sent, progress: Option<Progress>) -> Self {
+    pub(crate) fn watched(bytes: Bytes, sent: Sent, progress: Option<Progress>) -> Self {
         Self { total: bytes.len(), left: bytes, sent, progress }
     }
 

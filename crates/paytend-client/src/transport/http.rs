@@ -3,9 +3,16 @@
 use super::{Exchange, HttpRequest, Transport, TransportError, TransportErrorKind};
 use crate::RawAnswer;
 
-/// Posts through a reqwest client.
+/// Posts through a reqwest client: what a client does by itself, for transports that wrap it.
 #[derive(Clone, Debug)]
-pub(crate) struct HttpTransport(pub(crate) reqwest::Client);
+pub struct HttpTransport(reqwest::Client);
+
+impl HttpTransport {
+    /// Posts through this client. Its redirects and retries are to be switched off.
+    pub fn new(client: reqwest::Client) -> Self {
+        Self(client)
+    }
+}
 
 impl Transport for HttpTransport {
     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
@@ -38,5 +45,7 @@ fn failed(error: reqwest::Error) -> TransportError {
     } else {
         TransportErrorKind::Broken
     };
-    TransportError::new(kind).caused_by(error.without_url())
+    let failure = TransportError::new(kind);
+    let failure = if error.is_timeout() { failure.timed_out() } else { failure };
+    failure.caused_by(error.without_url())
 }

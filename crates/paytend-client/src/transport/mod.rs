@@ -5,7 +5,7 @@ mod http;
 
 pub use body::OutgoingBody;
 pub(crate) use body::{Progress, Sent};
-pub(crate) use http::HttpTransport;
+pub use http::HttpTransport;
 
 use std::fmt;
 use std::future::Future;
@@ -53,6 +53,18 @@ pub struct HttpRequest {
     pub max_response_bytes: usize,
 }
 
+impl HttpRequest {
+    /// A request. The client makes its own; others are for tests of a transport.
+    pub fn new(
+        url: impl Into<String>,
+        headers: ::http::HeaderMap,
+        body: OutgoingBody,
+        max_response_bytes: usize,
+    ) -> Self {
+        Self { url: url.into(), headers, body, max_response_bytes }
+    }
+}
+
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest").field("body", &self.body).finish_non_exhaustive()
@@ -79,6 +91,7 @@ pub enum TransportErrorKind {
 #[derive(Debug)]
 pub struct TransportError {
     pub(crate) kind: TransportErrorKind,
+    pub(crate) timed_out: bool,
     pub(crate) status: Option<u16>,
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -86,7 +99,23 @@ pub struct TransportError {
 impl TransportError {
     /// A failure of this kind.
     pub fn new(kind: TransportErrorKind) -> Self {
-        Self { kind, status: None, source: None }
+        Self { kind, timed_out: kind == TransportErrorKind::Timeout, status: None, source: None }
+    }
+
+    /// It took too long, whatever else it is: a connection that was not made in time.
+    #[must_use]
+    pub fn timed_out(self) -> Self {
+        Self { timed_out: true, ..self }
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+
+    /// The HTTP status that had already arrived.
+    pub fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// Its cause. Its text is shown: no URL, body or key may be in it.
@@ -99,5 +128,23 @@ impl TransportError {
     #[must_use]
     pub fn with_status(self, status: u16) -> Self {
         Self { status: Some(status), ..self }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            TransportErrorKind::Connect => "no connection",
+            TransportErrorKind::Timeout => "it took too long",
+            TransportErrorKind::Broken => "the connection broke",
+            TransportErrorKind::TooLarge => "the answer is too large",
+            TransportErrorKind::Request => "the request could not be made",
+        })
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }

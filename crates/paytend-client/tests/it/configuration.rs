@@ -22,6 +22,7 @@ fn what_is_wrong_is_said_by_build() {
         (builder().max_in_flight(usize::MAX), "larger than can be counted"),
         (builder().rate_limit(0, Duration::from_secs(1)), "lets none through"),
         (builder().rate_limit(1, Duration::ZERO), "lets none through"),
+        (builder().max_response_bytes(0), "lets no answer through"),
         (builder().user_agent("a\nb"), "the user agent"),
         (builder().path("nothing", "/x"), "path of `nothing`: no operation"),
         (builder().path("getCities", "/x"), "both products"),

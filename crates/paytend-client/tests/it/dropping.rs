@@ -65,8 +65,8 @@ async fn a_call_that_ends_is_told_attempt_by_attempt() {
         told,
         [
             (Phase::Attempt, 1, Some(ErrorKind::Transport), Some(Outcome::Unknown), None),
-            (Phase::Attempt, 2, None, None, None),
-            (Phase::Finished, 2, None, None, None),
+            (Phase::Attempt, 2, None, None, Some(200)),
+            (Phase::Finished, 2, None, None, Some(200)),
             (Phase::Attempt, 1, Some(ErrorKind::Rejected), Some(Outcome::Rejected), Some(200)),
             (Phase::Finished, 1, Some(ErrorKind::Rejected), Some(Outcome::Rejected), Some(200)),
         ]

@@ -95,12 +95,12 @@ async fn a_rate_is_kept_by_waiting() {
     let transport = Scripted::new((0..6).map(|_| Step::Success("{}")));
     let (builder, clock) = transport.builder();
     let client = builder.rate_limit(2, Duration::from_secs(1)).build().unwrap();
-    for _ in 0..5 {
+    for _ in 0..6 {
         client.send(&query()).await.unwrap();
     }
-    assert_eq!(clock.waits(), [500, 500, 500]);
+    assert_eq!(clock.waits(), [1000, 1000]);
     // A turn that comes after the deadline is not waited for.
     let error = client.request(&query()).deadline(Duration::from_millis(100)).send().await.unwrap_err();
-    assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Timeout, Outcome::NotSent, 1));
-    assert_eq!(transport.seen().len(), 5);
+    assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Timeout, Outcome::NotSent, 0));
+    assert_eq!(transport.seen().len(), 6);
 }

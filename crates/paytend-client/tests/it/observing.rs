@@ -109,6 +109,10 @@ async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     let text = written.take();
     let closed = text.lines().rfind(|line| line.contains("close")).unwrap();
     let id = format!("request_id=\"{}\"", error.request_id().unwrap());
+    assert!(
+        text.lines().any(|line| line.contains("attempted") && line.contains(error.request_id().unwrap())),
+        "{text}"
+    );
     for part in
         ["operation=\"getCardBalance\"", &id, "attempts=2", "http_status=200", "outcome=Rejected", "latency_ms="]
     {

@@ -38,6 +38,8 @@ async fn what_cannot_be_sent_is_refused_before_it_is() {
         client.request(&query).field("bad name", "x"),
         client.request(&query).field("name", "a&b=c"),
         client.request(&query).field("content", "x"),
+        client.request(&query).field("requestId", "0123456789abcdef0123456789ABCDEF"),
+        client.request(&query).field("partnerId", "1"),
     ];
     for request in requests {
         let shown = format!("{request:?}");

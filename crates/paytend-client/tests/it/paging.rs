@@ -33,12 +33,16 @@ async fn codes(steps: Vec<Step>, query: QueryCities) -> (Result<String, ErrorKin
 #[tokio::test]
 async fn it_stops_where_the_list_does() {
     let all = |text: &str| Ok(text.to_owned());
-    // After a page that is not full,
+    // After a page that is not full another one is asked for: it may be all that fits.
     assert_eq!(
-        codes(vec![page("abc", None), page("d", None)], cities(0, 3)).await,
-        (all("abcd"), vec!["0".into(), "3".into()])
+        codes(vec![page("ab", None), page("c", None), page("", None)], cities(0, 3)).await,
+        (all("abc"), vec!["0".into(), "2".into(), "3".into()])
     );
-    // an empty one,
+    assert_eq!(
+        codes(vec![page("ab", Some(5)), page("cd", Some(5)), page("e", Some(5))], cities(0, 100)).await,
+        (all("abcde"), vec!["0".into(), "2".into(), "4".into()])
+    );
+    // After an empty one it is over,
     assert_eq!(
         codes(vec![page("abc", None), page("", None)], cities(0, 3)).await,
         (all("abc"), vec!["0".into(), "3".into()])
@@ -51,13 +55,36 @@ async fn it_stops_where_the_list_does() {
         (all("abcdef"), vec!["0".into(), "3".into()])
     );
     // From where it was told to begin.
-    assert_eq!(codes(vec![page("x", None)], cities(7, 2)).await, (all("x"), vec!["7".into()]));
+    assert_eq!(codes(vec![page("x", Some(8))], cities(7, 2)).await, (all("x"), vec!["7".into()]));
+    // A total of less than there has been is none.
+    assert_eq!(
+        codes(vec![page("ab", Some(0)), page("", Some(0))], cities(0, 2)).await,
+        (all("ab"), vec!["0".into(), "2".into()])
+    );
 }
 
 #[tokio::test]
 async fn a_position_that_is_ignored_is_an_error_and_no_endless_list() {
     let (result, starts) = codes(vec![page("abc", None), page("abc", None)], cities(0, 3)).await;
     assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 2));
+    // Nor is one that goes round in a circle, and one that ends before its end.
+    let (result, starts) = codes(vec![page("ab", None), page("cd", None), page("ab", None)], cities(0, 2)).await;
+    assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 3));
+    let (result, _) = codes(vec![page("ab", Some(5)), page("", Some(5))], cities(0, 2)).await;
+    assert_eq!(result, Err(ErrorKind::Data));
+    // Pages that merely begin alike are two pages.
+    let (result, _) = codes(vec![page("ab", None), page("ac", None), page("", None)], cities(0, 2)).await;
+    assert_eq!(result, Ok("abac".into()));
+}
+
+/// The request was sent and answered, and the error says which it was.
+#[tokio::test]
+async fn errors_of_pages_name_their_request() {
+    let transport = Scripted::new([Step::Success(r#"{"list":[]}"#)]);
+    let client = transport.client();
+    let error = Box::pin(client.pages(cities(0, 3))).next().await.unwrap().unwrap_err();
+    assert_eq!(error.request_id(), Some(transport.seen()[0].id()));
+    assert!(!error.to_string().contains("nothing was sent"), "{error}");
 }
 
 #[tokio::test]
@@ -87,8 +114,9 @@ async fn pages_are_fetched_one_at_a_time() {
 
 #[tokio::test]
 async fn every_list_of_the_documents_is_paged() {
-    let transport =
-        Scripted::new((0..4).map(|_| Step::Success(r#"{"transactions":[{"transactionId":"1"}],"cities":[{}]}"#)));
+    let transport = Scripted::new(
+        (0..4).map(|_| Step::Success(r#"{"transactions":[{"transactionId":"1"}],"cities":[{}],"total":"1"}"#)),
+    );
     let client = transport.client();
     let (begin, end) = ("2023-11-01", "2023-11-30");
     let partner = QueryPartnerTransactions::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());

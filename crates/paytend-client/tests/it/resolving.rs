@@ -10,7 +10,7 @@ use paytend_model::issuing::{ApplyCard, QueryCardBalance, QueryPartnerBalance, T
 use paytend_sandbox::Sandbox;
 
 use crate::proxy::{Fault, Proxy};
-use crate::scripted::{ImpatientClock, Scripted, Step};
+use crate::scripted::{ImpatientClock, Longest, Scripted, Step};
 
 const TOPUP: &str = "/issuing/card/topup";
 const RESULT: &str = "/issuing/card/getTopupResult";
@@ -32,7 +32,7 @@ impl Bench {
         )
         .clock(Arc::new(ImpatientClock::default()) as Arc<dyn Clock>)
         // The sandbox's own code for an order that it does not know.
-        .resolution(Resolution::new().unknown_order_codes(["S102"]))
+        .resolution(Resolution::new().unknown_order_codes(["S102"]).settle(Duration::ZERO).sends(9))
         .build()
         .unwrap();
         Self { sandbox, proxy, client }
@@ -59,9 +59,15 @@ async fn an_order_that_is_answered_needs_no_resolution() {
     let bench = Bench::new().await;
     assert!(matches!(bench.client.resolved(&bench.topup()).await.unwrap(), Resolved::Answered(_)));
     assert_eq!(bench.proxy.paths(), ["topup"]);
-    // The second of the same number is refused, and that is Paytend's word.
-    let error = bench.client.resolved(&bench.topup()).await.unwrap_err();
-    assert_eq!((error.outcome(), error.api_code()), (Outcome::Rejected, Some("S103")));
+    // The second of the same number is refused, because the first stands: so after a restart it is found.
+    let Resolved::Found(order) = bench.client.resolved(&bench.topup()).await.unwrap() else { panic!() };
+    assert_eq!(order.order_no.as_deref(), Some("T-1"));
+    // One that is refused for itself, and does not stand, is refused.
+    let mut too_much = bench.topup();
+    (too_much.order_no, too_much.amount) = ("T-2".into(), "99999".parse().unwrap());
+    let error = bench.client.resolved(&too_much).await.unwrap_err();
+    assert_eq!((error.outcome(), error.api_code()), (Outcome::Rejected, Some("S104")));
+    assert_eq!(bench.proxy.paths(), ["topup", "topup", "getTopupResult", "topup", "getTopupResult"]);
     assert_eq!(bench.moved().await, once());
 }
 
@@ -96,7 +102,7 @@ async fn one_that_arrives_late_is_carried_out_once() {
             Resolved::Answered(taken) => assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}"),
         }
         assert_eq!(bench.moved().await, once(), "{answers}");
-        let again = bench.client.resolved(&bench.topup()).await.unwrap_err();
+        let again = bench.client.send(&bench.topup()).await.unwrap_err();
         assert_eq!(again.api_code(), Some("S103"), "{answers}");
         assert_eq!(bench.moved().await, once(), "{answers}");
     }
@@ -148,7 +154,8 @@ async fn it_ends_with_the_deadline_and_says_so() {
     let transport = Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect))));
     let (builder, _) = transport.builder();
     let client = builder.deadline(Duration::from_secs(20)).build().unwrap();
-    let error = client.resolved(&order()).await.unwrap_err();
+    let order = order();
+    let error = client.resolved(&order).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 1);
     // Never known, and never answered: sent again and again, always the same, until the time is over.
@@ -159,13 +166,49 @@ async fn it_ends_with_the_deadline_and_says_so() {
     }
     let transport = Scripted::new(steps);
     let (builder, clock) = transport.builder();
-    let resolution = Resolution::new().unknown_order_codes(["X1"]);
-    let client = builder.deadline(Duration::from_secs(5)).resolution(resolution).build().unwrap();
-    let error = client.resolved(&order()).await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Unknown);
+    let resolution = Resolution::new().unknown_order_codes(["X1"]).settle(Duration::from_millis(500)).sends(99);
+    let client = builder.resolution(resolution).jitter(Arc::new(Longest)).build().unwrap();
+    let call = client.request(&order).deadline(Duration::from_secs(5)).resolved();
+    assert_eq!(call.await.unwrap_err().outcome(), Outcome::Unknown);
     assert!(clock.now() <= Duration::from_secs(6));
     let topups: Vec<_> = transport.seen().into_iter().filter(|request| request.url.ends_with("/topup")).collect();
     assert!(topups.len() > 2 && topups.iter().all(|topup| topup.document == topups[0].document));
+}
+
+/// Between two sendings of an order lies a time that no jitter shortens, and by default there are two at most.
+#[tokio::test]
+async fn an_order_is_sent_again_once_and_not_at_once() {
+    let mut steps = Vec::new();
+    for _ in 0..2 {
+        steps.push(Step::Lost(TransportErrorKind::Broken));
+        steps.extend((0..9).map(|_| Step::Failure("X1")));
+    }
+    let transport = Scripted::new(
+        [Step::Lost(TransportErrorKind::Broken)].into_iter().chain((0..4).map(|_| Step::Failure("X1"))).chain(steps),
+    );
+    let (builder, clock) = transport.builder();
+    let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
+    let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"])).retry(policy).build().unwrap();
+    let error = client.resolved(&order()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown));
+    let seen = transport.seen();
+    let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
+    assert_eq!(paths[..6], ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
+    assert_eq!(paths.iter().filter(|path| **path == "topup").count(), 2);
+    assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "ten seconds in thirds, rounded");
+}
+
+/// Paytend has signed a success, so the order is not sent again, whatever the query says.
+#[tokio::test]
+async fn a_success_that_cannot_be_read_is_not_asked_for_again() {
+    let unknown = || Step::Failure("X1");
+    let transport = Scripted::new([Step::Success(""), unknown(), unknown(), unknown(), unknown(), unknown()]);
+    let (builder, _) = transport.builder();
+    let resolution = Resolution::new().unknown_order_codes(["X1"]).settle(Duration::ZERO).looks(2);
+    let client = builder.resolution(resolution).build().unwrap();
+    let error = client.resolved(&order()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
+    assert_eq!(transport.seen().iter().filter(|request| request.url.ends_with("/topup")).count(), 1);
 }
 
 #[tokio::test]
@@ -180,7 +223,10 @@ async fn a_refusal_of_the_second_leaves_the_first_in_doubt() {
         unknown(),
     ]);
     let (builder, _) = transport.builder();
-    let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"]).looks(2)).build().unwrap();
+    let client = builder
+        .resolution(Resolution::new().unknown_order_codes(["X1"]).looks(2).settle(Duration::ZERO))
+        .build()
+        .unwrap();
     let error = client.resolved(&order()).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome(), error.api_code()),
@@ -203,15 +249,12 @@ async fn an_unsigned_code_is_no_word_on_the_order() {
 /// Answers name no request: a signed one about another order is not taken for this one's.
 #[tokio::test]
 async fn an_answer_about_another_order_is_no_answer() {
-    let transport =
-        Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success(r#"{"orderNo":"T-2","status":"2"}"#)]);
-    let error = transport.client().resolved(&order()).await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Unknown);
-    assert_eq!(transport.seen().len(), 2);
-    // One without the field, whose name is a guess, is.
-    let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success(r#"{"state":"booked"}"#)]);
-    let Resolved::Found(found) = transport.client().resolved(&order()).await.unwrap() else { panic!() };
-    assert_eq!(found.extra.get("state"), Some(r#""booked""#));
+    for answer in [r#"{"orderNo":"T-2","status":"2"}"#, "{}", r#"{"balance":"1.00","cardId":"77"}"#] {
+        let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success(answer)]);
+        let error = transport.client().resolved(&order()).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert_eq!(transport.seen().len(), 2);
+    }
 }
 
 #[tokio::test]

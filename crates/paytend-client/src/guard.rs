@@ -1,0 +1,147 @@
+//! Tells what happens to a call, also when it is dropped in the middle.
+
+use std::time::Duration;
+
+use paytend_model::OperationKind;
+
+use crate::engine::{Core, Span};
+use crate::error::{Error, Outcome};
+use crate::events::{Event, Phase};
+use crate::target::Target;
+use crate::transport::Sent;
+
+/// A call under way. Dropped before it is finished, it tells that.
+pub(crate) struct Guard<'g> {
+    core: &'g Core,
+    target: &'g Target,
+    pub(crate) span: Span,
+    pub(crate) request_id: String,
+    /// How many attempts there have been.
+    pub(crate) attempt: u32,
+    /// Whether the document of this attempt has been handed over.
+    pub(crate) sent: Sent,
+    /// An earlier attempt, or call, of the same request may have been carried out.
+    pub(crate) doubtful: bool,
+    /// A document of an earlier attempt has been handed over.
+    sent_before: bool,
+    finished: bool,
+    traced: tracing::Span,
+}
+
+impl<'g> Guard<'g> {
+    pub(crate) fn new(core: &'g Core, target: &'g Target, request_id: &str, span: Span, doubtful: bool) -> Self {
+        let traced = tracing::info_span!(
+            "paytend",
+            operation = target.name.as_ref(),
+            request_id,
+            attempts = tracing::field::Empty,
+            http_status = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+            latency_ms = tracing::field::Empty,
+        );
+        Self {
+            core,
+            target,
+            span,
+            request_id: request_id.to_owned(),
+            attempt: 0,
+            sent: Sent::default(),
+            doubtful,
+            sent_before: false,
+            finished: false,
+            traced,
+        }
+    }
+
+    /// The span to work in.
+    pub(crate) fn traced(&self) -> tracing::Span {
+        self.traced.clone()
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn attempted(&self, result: Result<u16, &Error>, latency: Duration) {
+        tracing::debug!(
+            parent: &self.traced,
+            request_id = self.request_id,
+            attempt = self.attempt,
+            http_status = result.map_or_else(Error::http_status, Some),
+            kind = result.err().map(|error| tracing::field::debug(error.kind())),
+            "attempted"
+        );
+        self.tell(Phase::Attempt, result, latency);
+    }
+
+    /// There will be another attempt, after one with this outcome.
+    pub(crate) fn again(&mut self, outcome: Outcome) {
+        self.doubtful |= outcome == Outcome::Unknown && self.target.kind == OperationKind::Mutation;
+        self.sent_before |= self.sent.all();
+        self.sent = Sent::default();
+    }
+
+    /// The call has ended.
+    pub(crate) fn finish(&mut self, result: Result<u16, &Error>) {
+        self.finished = true;
+        let latency = self.core.elapsed(self.span);
+        self.record(latency, result.map_or_else(Error::http_status, Some), result.err().map(Error::outcome));
+        match result {
+            Ok(_) => tracing::debug!(parent: &self.traced, "succeeded"),
+            Err(error) => {
+                tracing::debug!(parent: &self.traced, kind = ?error.kind(), outcome = ?error.outcome(), "failed");
+            }
+        }
+        self.tell(Phase::Finished, result, latency);
+    }
+
+    fn record(&self, latency: Duration, status: Option<u16>, outcome: Option<Outcome>) {
+        self.traced.record("attempts", self.attempt);
+        self.traced.record("latency_ms", u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+        if let Some(status) = status {
+            self.traced.record("http_status", status);
+        }
+        if let Some(outcome) = outcome {
+            self.traced.record("outcome", tracing::field::debug(outcome));
+        }
+    }
+
+    fn tell(&self, phase: Phase, result: Result<u16, &Error>, latency: Duration) {
+        let (status, error, outcome) = match result {
+            Ok(status) => (Some(status), None, None),
+            Err(error) => (error.http_status(), Some(error.kind()), Some(error.outcome())),
+        };
+        self.event(Event { phase, status, error, outcome, ..self.blank(latency) });
+    }
+
+    fn blank(&self, latency: Duration) -> Event {
+        Event {
+            phase: Phase::Dropped,
+            operation: self.target.name.to_string(),
+            request_id: self.request_id.clone(),
+            attempt: self.attempt,
+            status: None,
+            error: None,
+            outcome: None,
+            latency,
+        }
+    }
+
+    fn event(&self, event: Event) {
+        if let Some(events) = &self.core.events {
+            events.on(&event);
+        }
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        // A hook that panicked is not called again: a second panic would end the program.
+        if self.finished || std::thread::panicking() {
+            return;
+        }
+        let sent = self.doubtful || self.sent_before || self.sent.all();
+        let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
+        let latency = self.core.elapsed(self.span);
+        self.record(latency, None, Some(outcome));
+        tracing::debug!(parent: &self.traced, ?outcome, "dropped");
+        self.event(Event { outcome: Some(outcome), ..self.blank(latency) });
+    }
+}

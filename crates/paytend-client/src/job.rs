@@ -1,0 +1,183 @@
+//! One call from beginning to end: attempts, the waits between them, one deadline over all of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use paytend_crypto::Opened;
+use paytend_model::OperationKind;
+use tracing::Instrument as _;
+
+use crate::answer::{self, Answer, RawAnswer};
+use crate::engine::{Core, Options, Span};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::guard::Guard;
+use crate::prepared::new_request_id;
+use crate::retry::{Decision, Situation};
+use crate::target::Target;
+use crate::transport::{HttpRequest, OutgoingBody, Sent};
+
+/// A document to send, and how to seal another one of the same content.
+pub(crate) struct Job<'j> {
+    pub(crate) core: &'j Core,
+    pub(crate) target: &'j Target,
+    pub(crate) options: &'j Options,
+    pub(crate) request_id: String,
+    pub(crate) document: Bytes,
+    /// The payload, of what may be sealed again.
+    pub(crate) payload: Option<String>,
+    /// Whether the same request may have been carried out before.
+    pub(crate) doubtful: bool,
+}
+
+impl Job<'_> {
+    /// Carries it out; `read` takes the data from a success.
+    pub(crate) async fn run<T>(
+        self,
+        span: Span,
+        read: impl Fn(&Opened) -> Result<T, Error>,
+    ) -> Result<Answer<T>, Error> {
+        let guard = Guard::new(self.core, self.target, &self.request_id, span, self.doubtful);
+        let traced = guard.traced();
+        self.attempts(guard, read).instrument(traced).await
+    }
+
+    async fn attempts<T>(
+        mut self,
+        mut guard: Guard<'_>,
+        read: impl Fn(&Opened) -> Result<T, Error>,
+    ) -> Result<Answer<T>, Error> {
+        let span = guard.span;
+        let mut last: Option<Error> = None;
+        loop {
+            let began = self.core.clock.now();
+            let turn = match self.core.turn(span).await {
+                Ok(turn) => turn,
+                // There was no time for another attempt: what was wrong with the last one is the better word.
+                Err(late) => {
+                    let error = last.unwrap_or_else(|| self.named(late, &guard));
+                    guard.finish(Err(&error));
+                    return Err(error);
+                }
+            };
+            guard.attempt += 1;
+            let result = self.attempt(&guard, &read).await;
+            drop(turn);
+            let error = match result {
+                Ok((status, data, opened)) => {
+                    guard.attempted(Ok(status), self.since(began));
+                    guard.finish(Ok(status));
+                    return Ok(Answer::new(data, opened, self.request_id));
+                }
+                Err(error) => self.named(error, &guard),
+            };
+            guard.attempted(Err(&error), self.since(began));
+            let decision = self.core.retry.decide(&Situation {
+                operation: if self.options.idempotent { OperationKind::Query } else { self.target.kind },
+                error: error.kind(),
+                outcome: error.outcome(),
+                status: error.http_status(),
+                retry_after: error.retry_after(),
+                attempt: guard.attempt,
+                elapsed: self.core.elapsed(span),
+                deadline: span.deadline,
+                random: self.core.random(),
+            });
+            let Decision::Wait(wait) = decision else {
+                guard.finish(Err(&error));
+                return Err(error);
+            };
+            tracing::debug!(attempt = guard.attempt, kind = ?error.kind(), ?wait, "trying again");
+            guard.again(error.outcome());
+            self.core.clock.sleep(wait).await;
+            if error.outcome() == Outcome::Unknown
+                && let Err(error) = self.seal_again(&mut guard)
+            {
+                guard.finish(Err(&error));
+                return Err(error);
+            }
+            last = Some(error);
+        }
+    }
+
+    fn since(&self, began: Duration) -> Duration {
+        self.core.clock.now().saturating_sub(began)
+    }
+
+    /// An error with what tells of the call.
+    fn named(&self, error: Error, guard: &Guard<'_>) -> Error {
+        let error = error.during(self.target, &self.request_id).after(guard.attempt);
+        // A refusal of the second is no word on the first.
+        if guard.doubtful { error.with_outcome(Outcome::Unknown) } else { error }
+    }
+
+    /// A query that may have arrived is sent as another request, for a `requestId` counts once. A mutation never is.
+    fn seal_again(&mut self, guard: &mut Guard<'_>) -> Result<(), Error> {
+        let (Some(payload), None) = (&self.payload, &self.options.request_id) else { return Ok(()) };
+        self.request_id = new_request_id()?;
+        self.document = self.core.sealer(self.target, &self.options.extra).document(&self.request_id, payload)?;
+        guard.request_id.clone_from(&self.request_id);
+        Ok(())
+    }
+
+    /// One attempt: the HTTP status, the data, the opened answer.
+    async fn attempt<T>(
+        &self,
+        guard: &Guard<'_>,
+        read: &impl Fn(&Opened) -> Result<T, Error>,
+    ) -> Result<(u16, T, Opened), Error> {
+        let raw = self.exchange(guard).await?;
+        let opened = answer::open(&self.core.keyring, &raw, self.core.max_response_bytes);
+        let opened = opened.map_err(|error| settled(error, &guard.sent))?;
+        let data = read(&opened).map_err(|error| error.answered(raw.status(), None, raw.body()))?;
+        Ok((raw.status(), data, opened))
+    }
+
+    /// Sends the document once, in its turn, and gives whatever comes back.
+    pub(crate) async fn once(self, span: Span) -> Result<RawAnswer, Error> {
+        let mut guard = Guard::new(self.core, self.target, &self.request_id, span, self.doubtful);
+        let traced = guard.traced();
+        let result = match self.core.turn(span).instrument(traced.clone()).await {
+            Ok(_turn) => {
+                guard.attempt = 1;
+                self.exchange(&guard).instrument(traced).await
+            }
+            Err(late) => Err(late),
+        };
+        let result = result.map_err(|error| self.named(error, &guard));
+        guard.finish(result.as_ref().map(RawAnswer::status));
+        result
+    }
+
+    async fn exchange(&self, guard: &Guard<'_>) -> Result<RawAnswer, Error> {
+        let late = || Error::new(ErrorKind::Timeout).with_outcome(Outcome::NotSent);
+        let limit = self.core.attempt_timeout.min(self.core.left(guard.span).ok_or_else(late)?);
+        let exchange = self.core.transport.exchange(self.http_request(&guard.sent));
+        let answer = match self.core.within(limit, exchange).await {
+            Some(answer) => answer.map_err(Error::transport),
+            None => Err(Error::new(ErrorKind::Timeout)),
+        };
+        answer.map_err(|error| settled(error, &guard.sent))
+    }
+
+    fn http_request(&self, sent: &Sent) -> HttpRequest {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, self.core.user_agent.clone());
+        if let Some(parent) = &self.options.trace_parent {
+            headers.insert("traceparent", parent.clone());
+        }
+        let body = OutgoingBody::watched(self.document.clone(), sent.clone(), self.options.progress.clone());
+        HttpRequest::new(self.core.url(self.target), headers, body, self.core.max_response_bytes)
+    }
+}
+
+/// Whoever has not the whole document cannot have carried it out; whoever has it may have, whatever came of the connection then.
+fn settled(error: Error, sent: &Sent) -> Error {
+    match error.outcome() {
+        Outcome::Rejected => error,
+        _ if sent.all() => error.with_outcome(Outcome::Unknown),
+        _ => error.with_outcome(Outcome::NotSent),
+    }
+}
