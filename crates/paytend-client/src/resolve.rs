@@ -71,7 +71,7 @@ pub enum Resolved<O: Resolvable> {
 
 impl Client {
     /// Carries out an order, and finds out what became of it if the answer is lost: by querying for the same order number, and by sending
-    /// the very same request again only once the query has said, as often and as long as [`Resolution`] asks, that there is no such order.
+    /// the very same request again only once the query has said, as often and as long as [`Resolution`](crate::Resolution) asks, that there is no such order.
     ///
     /// A refusal is looked up as well, once: "duplicate" means that an order of this number stands, perhaps from before this program was
     /// started again.

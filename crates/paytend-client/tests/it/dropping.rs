@@ -73,6 +73,29 @@ async fn a_call_that_ends_is_told_attempt_by_attempt() {
     );
 }
 
+/// A hook that panics ends the call, and nothing else.
+#[tokio::test]
+async fn a_hook_that_panics_is_not_called_again() {
+    let transport = Scripted::new([Step::Success("{}")]);
+    let (builder, _) = transport.builder();
+    let client = builder.events(|_: &Event| panic!("a hook")).build().unwrap();
+    let call = tokio::spawn(async move { client.send(&topup()).await.is_ok() });
+    assert!(call.await.unwrap_err().is_panic());
+}
+
+/// The data of a success is part of the call: what is told is what the caller gets.
+#[tokio::test]
+async fn a_success_that_cannot_be_read_is_told_as_the_failure_it_is() {
+    let (told, events) = telling();
+    let transport = Scripted::new([Step::Success("")]);
+    let (builder, _) = transport.builder();
+    let client = builder.events(events).build().unwrap();
+    let error = client.send(&topup()).await.unwrap_err();
+    let last = told.lock().unwrap().last().unwrap().clone();
+    assert_eq!((last.phase, last.error, last.outcome), (Phase::Finished, Some(error.kind()), Some(error.outcome())));
+    assert_eq!((error.kind(), error.outcome(), error.http_status()), (ErrorKind::Data, Outcome::Unknown, Some(200)));
+}
+
 /// The connection of a dropped call is closed: nobody waits for its answer.
 #[tokio::test]
 async fn no_task_is_left_behind() {

@@ -90,6 +90,21 @@ async fn who_does_not_get_a_turn_in_time_was_not_sent() {
     assert!(holder.await.unwrap().is_ok());
 }
 
+/// What is prepared by hand is limited like everything else.
+#[tokio::test]
+async fn a_prepared_request_waits_its_turn_too() {
+    let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);
+    let (builder, clock) = transport.builder();
+    let client = builder.rate_limit(1, Duration::from_secs(10)).deadline(Duration::from_secs(15)).build().unwrap();
+    let prepared = [(); 3].map(|()| client.prepare(&query()).unwrap());
+    client.transmit(&prepared[0]).await.unwrap();
+    client.transmit(&prepared[1]).await.unwrap();
+    assert_eq!(clock.waits(), [10_000]);
+    let fast = client.for_partner("888666000100261", crate::server::partner()).unwrap();
+    let error = fast.request(&query()).deadline(Duration::from_secs(1)).send().await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Timeout, Outcome::NotSent, 0));
+}
+
 #[tokio::test]
 async fn a_rate_is_kept_by_waiting() {
     let transport = Scripted::new((0..6).map(|_| Step::Success("{}")));

@@ -179,6 +179,24 @@ async fn a_connection_that_breaks_after_the_request_means_unknown() {
     }
 }
 
+/// A client of the user's that follows redirects: the first server has the topup, and that the second cannot be reached is no word on it.
+#[tokio::test]
+async fn a_redirect_that_leads_nowhere_means_unknown() {
+    let (url, _) = once(|_, mut stream| async move {
+        let head = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+    })
+    .await;
+    let base = paytend_client::Environment::BaseUrl(url);
+    let client = paytend_client::Client::builder(base, paytend_vectors::PARTNER_ID, crate::server::partner())
+        .http_client(reqwest::Client::new())
+        .build()
+        .unwrap();
+    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let error = client.send(&topup).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::Unknown, 1));
+}
+
 #[tokio::test]
 async fn silence_after_the_request_means_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;

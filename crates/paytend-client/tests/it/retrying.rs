@@ -60,6 +60,9 @@ async fn a_mutation_that_may_have_been_carried_out_is_sent_once() {
     for step in [
         Step::Lost(TransportErrorKind::Broken),
         Step::Lost(TransportErrorKind::Timeout),
+        // Whatever is said of a connection after the document is gone.
+        Step::Lost(TransportErrorKind::Connect),
+        Step::Lost(TransportErrorKind::Request),
         Step::Hang(true),
         Step::Raw(503, vec![], &[("retry-after", "1")]),
         Step::Raw(200, b"{}".to_vec(), &[]),
