@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
+use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
@@ -14,17 +15,21 @@ use paytend_client::{Client, Environment};
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::{BaasNotification, Notification, Product};
 use paytend_sandbox::{Deposit, Sandbox};
-use paytend_webhook::{Receiver, acknowledge, try_again_later};
+use paytend_webhook::{PaytendReceiver, Receiver};
 use tokio::sync::mpsc;
 
 type Store = mpsc::Sender<Notification>;
 
-async fn take(State((receiver, store)): State<(Receiver, Store)>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let response = match receiver.receive(&headers, &body) {
+async fn take(
+    State((receiver, store)): State<(PaytendReceiver, Store)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let response = match receiver.receive(&headers, &body, SystemTime::now()) {
         // In real life: into a database, in a transaction, and only then the acknowledgement.
         Ok(verified) => match store.send(verified.into_notification()).await {
-            Ok(()) => acknowledge(),
-            Err(_) => try_again_later(),
+            Ok(()) => receiver.provider().accept(),
+            Err(_) => receiver.provider().try_again_later(),
         },
         Err(rejection) => rejection.response(),
     };
@@ -38,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let keyring = sandbox.partner_keyring().ok_or("the sandbox was given a partner")?;
 
     // The product belongs to the URL, because `notifyType` alone is ambiguous.
-    let receiver = Receiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
+    let receiver = PaytendReceiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
     let (store, mut stored) = mpsc::channel(16);
     let app = Router::new()
         .route("/paytend/baas", routing::post(take))

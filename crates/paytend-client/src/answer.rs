@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
-use paytend_crypto::{Expected, Keyring, Opened};
+use paytend_crypto::{Expected, Keyring, Kind, Opened};
 use paytend_model::NoData;
 use serde::de::DeserializeOwned;
 use serde_json::from_str;
@@ -74,12 +74,38 @@ pub struct Answer<T> {
     request_id: String,
 }
 
+impl<T: DeserializeOwned + 'static> Answer<T> {
+    /// Opens an answer without a client: of a request that was made elsewhere, or came by another way.
+    ///
+    /// ```
+    /// use paytend_client::{Answer, RawAnswer};
+    /// use paytend_model::issuing::CardBalanceResponse;
+    /// # use paytend_crypto::{Fields, Keyring, OsRandom, Outgoing, rustcrypto};
+    /// # let (own, paytend) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
+    /// # let keyring = Keyring::from_keys(&own, paytend.public_key())?;
+    /// # let theirs = Keyring::from_keys(&paytend, own.public_key())?;
+    /// # let sealed = theirs.seal(&Outgoing::new(&Fields::response("00", "ok")).payload(r#"{"balance":"1.00"}"#))?;
+    /// # let body = sealed.into_document().into_bytes();
+    /// let answer: Answer<CardBalanceResponse> = Answer::open(&keyring, &RawAnswer::new(200, body))?;
+    /// println!("{:?}", answer.data().balance);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::open`](crate::Client::open). Nothing ties an answer to a request but TLS and what is in it.
+    pub fn open(keyring: &Keyring, raw: &RawAnswer) -> Result<Self, Error> {
+        let opened = open(keyring, raw, Kind::Response.default_max_bytes())?;
+        let data = data(&opened).map_err(|error| error.answered(raw.status, None, &raw.body))?;
+        Ok(Self::new(data, opened, String::new()))
+    }
+}
+
 impl<T> Answer<T> {
     pub(crate) fn new(data: T, opened: Opened, request_id: String) -> Self {
         Self { data, opened, request_id }
     }
 
-    /// The `requestId` of the request that it is the answer to.
+    /// The `requestId` of the request that it is the answer to; empty if it was opened without one.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }

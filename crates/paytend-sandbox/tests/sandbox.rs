@@ -11,7 +11,7 @@ use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup};
 use paytend_model::{BaasNotification, Notification, Product};
 use paytend_sandbox::{DeliverError, Deposit, Failure, Sandbox};
-use paytend_webhook::{Receiver, acknowledge};
+use paytend_webhook::{PaytendReceiver, Provider, Receiver};
 use serde_json::Value;
 
 fn client(sandbox: &Sandbox) -> Client {
@@ -65,13 +65,13 @@ async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
     let deposit = Deposit::new("1250.07".parse().unwrap(), "EUR").reference("INV=42&x");
     assert!(matches!(sandbox.deposit(&deposit).await.unwrap_err(), DeliverError::NoCallbackUrl));
 
-    let receiver = Receiver::new(Product::Baas, sandbox.partner_id(), sandbox.partner_keyring().unwrap());
+    let receiver = PaytendReceiver::new(Product::Baas, sandbox.partner_id(), sandbox.partner_keyring().unwrap());
     let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
     let app = axum::Router::new().fallback(move |headers: http::HeaderMap, body: Bytes| async move {
-        match receiver.receive(&headers, &body) {
+        match receiver.receive(&headers, &body, std::time::SystemTime::now()) {
             Ok(verified) => {
                 sender.send(verified.into_notification()).unwrap();
-                acknowledge().map(axum::body::Body::from)
+                Provider::Paytend.accept().map(axum::body::Body::from)
             }
             Err(rejection) => rejection.response().map(axum::body::Body::from),
         }

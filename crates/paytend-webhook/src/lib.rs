@@ -1,8 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod detached;
+mod paytend;
+mod provider;
 mod receiver;
-mod response;
+mod verified;
 
-pub use receiver::{Receiver, Rejection, Verified};
-pub use response::{acknowledge, try_again_later};
+pub use detached::{PayByReceiver, PayerMaxReceiver, Read};
+pub use paytend::PaytendReceiver;
+pub use provider::Provider;
+pub use receiver::{Reason, Receiver, Rejection};
+pub use verified::{BusinessKey, DedupKey, Verified};

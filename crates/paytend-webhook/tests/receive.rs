@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use paytend_crypto::rsa::RsaPrivate;
-use paytend_crypto::{BackendError, Error, Fields, Keyring, Outgoing, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::{BackendError, Fields, Keyring, Outgoing, PrivateKey, PublicKey, rustcrypto};
 use paytend_model::{BaasNotification, IssuingNotification, Notification, Product};
 use paytend_vectors::PARTNER_ID;
-use paytend_webhook::{Receiver, Rejection, acknowledge, try_again_later};
+use paytend_webhook::{PaytendReceiver, Provider, Reason, Receiver};
 use serde_json::Value;
 
 fn private(name: &str) -> PrivateKey {
@@ -21,8 +22,12 @@ fn public(name: &str) -> PublicKey {
     private(name).public_key().clone()
 }
 
-fn receiver(product: Product) -> Receiver {
-    Receiver::new(product, PARTNER_ID, Keyring::from_keys(&private("partner"), &public("paytend")).unwrap())
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
+
+fn receiver(product: Product) -> PaytendReceiver {
+    PaytendReceiver::new(product, PARTNER_ID, Keyring::from_keys(&private("partner"), &public("paytend")).unwrap())
 }
 
 fn sealed(notify_type: &str, content: &str) -> String {
@@ -37,11 +42,11 @@ fn every_notification_of_the_vectors_is_taken() {
     let mut taken = 0;
     for case in paytend_vectors::envelope().iter().filter(|case| case.payload_field == "content") {
         let name = &case.name;
-        let verified = receiver.receive(&HeaderMap::new(), case.wire.as_bytes()).expect(name);
+        let verified = receiver.receive(&HeaderMap::new(), case.wire.as_bytes(), now()).expect(name);
         assert_eq!(verified.content_text(), case.payload, "{name}");
         assert_eq!(verified.verified_by(), public("paytend").fingerprint());
         let Notification::Baas(notification) = verified.notification() else { panic!("{name}") };
-        match (verified.notify_type(), notification) {
+        match (notification.notify_type(), notification) {
             ("2", BaasNotification::FundDeposit(deposit)) => {
                 assert_eq!(deposit.amount.as_ref().unwrap().to_string(), "1250.07");
                 assert_eq!(deposit.counterparty_account_name, Some("Žalgirio 24-oji UAB & Söhne".into()));
@@ -59,7 +64,7 @@ fn every_notification_of_the_vectors_is_taken() {
 fn every_message_to_refuse_is_refused_with_one_response() {
     let receiver = receiver(Product::Baas);
     for case in paytend_vectors::refuse() {
-        let rejection = receiver.receive(&HeaderMap::new(), &case.document).unwrap_err();
+        let rejection = receiver.receive(&HeaderMap::new(), &case.document, now()).unwrap_err();
         let response = rejection.response();
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{}", case.name);
         assert_eq!(response.body().as_ref(), br#"{"msg":"refused","status":"01"}"#, "{}", case.name);
@@ -69,10 +74,10 @@ fn every_message_to_refuse_is_refused_with_one_response() {
 #[test]
 fn the_product_is_the_route_s() {
     let body = sealed("2", r#"{"orderNo":"F1"}"#);
-    let baas = receiver(Product::Baas).receive(&HeaderMap::new(), body.as_bytes()).unwrap();
+    let baas = receiver(Product::Baas).receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap();
     assert!(matches!(baas.notification(), Notification::Baas(BaasNotification::FundDeposit(_))));
-    let issuing = receiver(Product::Issuing).receive(&HeaderMap::new(), body.as_bytes()).unwrap();
-    assert_eq!(issuing.product(), Product::Issuing);
+    let issuing = receiver(Product::Issuing).receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap();
+    assert_ne!(baas.dedup_key(), issuing.dedup_key());
     assert!(matches!(issuing.into_notification(), Notification::Issuing(IssuingNotification::CardholderAudit(_))));
 }
 
@@ -81,29 +86,59 @@ fn bodies_that_are_encoded_or_too_large_are_refused() {
     let body = sealed("2", r#"{"orderNo":"F1"}"#);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
-    assert!(receiver(Product::Baas).receive(&headers, body.as_bytes()).is_ok());
+    assert!(receiver(Product::Baas).receive(&headers, body.as_bytes(), now()).is_ok());
     headers.append(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    let rejection = receiver(Product::Baas).receive(&headers, body.as_bytes()).unwrap_err();
-    assert_eq!(rejection, Rejection::Encoded);
+    let rejection = receiver(Product::Baas).receive(&headers, body.as_bytes(), now()).unwrap_err();
+    assert_eq!(rejection.reason(), &Reason::Encoded);
 
     let small = receiver(Product::Baas).max_bytes(body.len() - 1);
     assert_eq!(small.limit(), body.len() - 1);
-    let rejection = small.receive(&HeaderMap::new(), body.as_bytes()).unwrap_err();
-    assert!(matches!(rejection, Rejection::Refused(Error::Malformed(_))));
+    let rejection = small.receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap_err();
+    assert_eq!(rejection.reason(), &Reason::TooLarge);
     assert_eq!(receiver(Product::Baas).limit(), 64 * 1024);
 }
 
 #[test]
 fn acknowledgements_are_the_documented_ones() {
-    let yes = acknowledge();
-    assert_eq!(yes.status(), StatusCode::OK);
-    let body: Value = serde_json::from_slice(yes.body()).unwrap();
-    assert_eq!(body["status"], "00");
-    assert!(body["msg"].is_string());
-    let later = try_again_later();
-    assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(later.headers().contains_key(header::RETRY_AFTER));
-    assert_ne!(serde_json::from_slice::<Value>(later.body()).unwrap()["status"], "00");
+    for (provider, field, value) in [
+        (Provider::Paytend, "status", "00"),
+        (Provider::PayBy, "response", "SUCCESS"),
+        (Provider::PayerMax, "code", "SUCCESS"),
+    ] {
+        let body = |response: &http::Response<bytes::Bytes>| serde_json::from_slice::<Value>(response.body()).unwrap();
+        let accepted = provider.accept();
+        assert_eq!((accepted.status(), &body(&accepted)[field]), (StatusCode::OK, &value.into()));
+        assert_eq!(accepted.headers()[header::CONTENT_TYPE], "application/json");
+        let later = provider.try_again_later();
+        assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(later.headers().contains_key(header::RETRY_AFTER));
+        let refused = provider.refuse();
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+        assert!(body(&later)[field] != value && body(&refused)[field] != value, "{provider}");
+    }
+    assert_eq!(Provider::PayerMax.accept().body(), r#"{"msg":"Success","code":"SUCCESS"}"#);
+}
+
+/// The same notification, sealed again, has other bytes and the same key; another one has another.
+#[test]
+fn a_notification_that_comes_again_is_known_again() {
+    let receiver = receiver(Product::Baas);
+    let key = |notify_type: &str, content: &str| {
+        let body = sealed(notify_type, content);
+        let verified = receiver.receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap();
+        (body, verified.dedup_key(), verified.business_key().cloned())
+    };
+    let deposit = r#"{"transactionId":"T1","orderNo":"F1","tradeStatus":2}"#;
+    let ((body, first, about), (again, second, _)) = (key("2", deposit), key("2", deposit));
+    assert_ne!(body, again);
+    assert_eq!((first, first.to_string().len()), (second, 64));
+    let about = about.unwrap();
+    assert_eq!((about.kind, about.id.as_str(), about.state.as_deref()), ("deposit", "T1", Some("2")));
+    for (notify_type, content) in [("2", r#"{"transactionId":"T2"}"#), ("4", deposit), ("2", "{}")] {
+        assert_ne!(key(notify_type, content).1, first, "{notify_type} {content}");
+    }
+    assert_eq!(key("2", "{}").2, None);
+    assert_eq!(key("99", "{}").2, None);
 }
 
 #[test]
@@ -125,20 +160,20 @@ fn a_key_that_cannot_be_used_now_asks_for_another_try() {
         .peer_key(rustcrypto::public(&public("paytend")).unwrap())
         .build()
         .unwrap();
-    let rejection = Receiver::new(Product::Baas, PARTNER_ID, keyring)
-        .receive(&HeaderMap::new(), sealed("2", "{}").as_bytes())
+    let rejection = PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring)
+        .receive(&HeaderMap::new(), sealed("2", "{}").as_bytes(), now())
         .unwrap_err();
-    assert!(matches!(rejection, Rejection::Unavailable(_)), "{rejection}");
+    assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
     assert_eq!(rejection.response().status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[test]
 fn debug_shows_nothing_of_the_content() {
     let verified = receiver(Product::Baas)
-        .receive(&HeaderMap::new(), sealed("2", r#"{"reference":"CANARY"}"#).as_bytes())
+        .receive(&HeaderMap::new(), sealed("2", r#"{"reference":"CANARY"}"#).as_bytes(), now())
         .unwrap();
     let unread =
-        receiver(Product::Baas).receive(&HeaderMap::new(), sealed("9", r#"{"x":"CANARY"}"#).as_bytes()).unwrap();
+        receiver(Product::Baas).receive(&HeaderMap::new(), sealed("9", r#"{"x":"CANARY"}"#).as_bytes(), now()).unwrap();
     let shown = format!("{verified:?} {unread:?}");
     assert!(!shown.contains("CANARY"), "{shown}");
 }

@@ -15,7 +15,7 @@ use paytend_model::issuing::{
 };
 use paytend_model::{Amount, BaasNotification, Notification, Operation, Product};
 use paytend_sandbox::{Deposit, Failure as SandboxFailure, Sandbox};
-use paytend_webhook::Receiver;
+use paytend_webhook::PaytendReceiver;
 use serde_json::{Value, json};
 
 use self::report::Report;
@@ -65,7 +65,7 @@ impl Demo<'_> {
 
         report.begin("receiver", "The partner listens for notifications")?;
         let keyring = Keyring::from_keys(&partner_key, sandbox.public_key())?;
-        let mut inbox = receiver::start(Receiver::new(Product::Baas, PARTNER_ID, keyring.clone())).await?;
+        let mut inbox = receiver::start(PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring.clone())).await?;
         report.fact("url", inbox.url.clone())?;
         report.end()?;
 
@@ -174,7 +174,9 @@ impl Demo<'_> {
         let received = tokio::time::timeout(PATIENCE, inbox.notifications.recv()).await.ok().flatten();
         let verified = received.ok_or_else(|| Failure::new(Category::Unexpected, "no notification was received"))?;
         self.report.fact("verifiedBy", verified.verified_by().to_string())?;
-        self.report.fact("received", inside(&verified.opened().canonical()))?;
+        if let Some(opened) = verified.opened() {
+            self.report.fact("received", inside(&opened.canonical()))?;
+        }
         let Notification::Baas(BaasNotification::FundDeposit(transaction)) = verified.into_notification() else {
             return Err(Failure::new(Category::Unexpected, "the notification is not a fund deposit"));
         };

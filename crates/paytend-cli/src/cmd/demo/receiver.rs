@@ -1,10 +1,13 @@
 //! The partner's side of the callback URL: an HTTP server that hands on what is verified.
 
+use std::time::SystemTime;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::{Router, routing};
 use http::{HeaderMap, Response};
-use paytend_webhook::{Receiver, Verified, acknowledge, try_again_later};
+use paytend_model::Notification;
+use paytend_webhook::{PaytendReceiver, Receiver, Verified};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -15,7 +18,7 @@ pub(crate) struct Inbox {
     /// The callback URL.
     pub(crate) url: String,
     /// Verified notifications, in the order in which they came.
-    pub(crate) notifications: mpsc::Receiver<Verified>,
+    pub(crate) notifications: mpsc::Receiver<Verified<Notification>>,
 }
 
 impl Inbox {
@@ -29,7 +32,7 @@ impl Inbox {
 }
 
 /// Starts the server on a free port of the loopback; it stops with the program.
-pub(crate) async fn start(receiver: Receiver) -> Result<Inbox, Failure> {
+pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
     let (sender, notifications) = mpsc::channel(16);
     let limit = receiver.limit();
     let app = Router::new()
@@ -44,15 +47,16 @@ pub(crate) async fn start(receiver: Receiver) -> Result<Inbox, Failure> {
 }
 
 async fn take(
-    State((receiver, sender)): State<(Receiver, mpsc::Sender<Verified>)>,
+    State((receiver, sender)): State<(PaytendReceiver, mpsc::Sender<Verified<Notification>>)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let response = match receiver.receive(&headers, &body) {
+    let provider = receiver.provider();
+    let response = match receiver.receive(&headers, &body, SystemTime::now()) {
         // Acknowledged once it is handed on, and not before.
         Ok(verified) => match sender.send(verified).await {
-            Ok(()) => acknowledge(),
-            Err(_) => try_again_later(),
+            Ok(()) => provider.accept(),
+            Err(_) => provider.try_again_later(),
         },
         Err(rejection) => rejection.response(),
     };

@@ -1,0 +1,216 @@
+//! PayBy and PayerMax: the shared vectors, times, merchants.
+
+// A test that cannot go on should panic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use paytend_crypto::rsa::RsaPublic;
+use paytend_crypto::{PrivateKey, detached, rustcrypto};
+use paytend_model::payby::TransferStatus;
+use paytend_model::payermax::Direction;
+use paytend_webhook::{PayByReceiver, PayerMaxReceiver, Read, Reason, Receiver, Rejection, Verified};
+
+const MERCHANT: &str = "P01010113842047";
+
+fn private(name: &str) -> PrivateKey {
+    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+}
+
+fn public(name: &str) -> Arc<dyn RsaPublic> {
+    rustcrypto::public(private(name).public_key()).unwrap()
+}
+
+fn payby() -> PayByReceiver {
+    PayByReceiver::new([public("payby")]).unwrap()
+}
+
+fn payermax() -> PayerMaxReceiver {
+    PayerMaxReceiver::new([(MERCHANT, public("payermax"))]).unwrap()
+}
+
+fn sample(document: &str) -> String {
+    let samples = paytend_vectors::samples();
+    samples.into_iter().find(|s| s.document == document && s.name == "notification").unwrap().json
+}
+
+fn signed(key: &str, body: &[u8]) -> HeaderMap {
+    let sign = detached::sign(&*rustcrypto::private(&private(key)).unwrap(), body).unwrap();
+    HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
+}
+
+/// Signs a body, and receives it.
+fn take<R: Receiver>(
+    receiver: &R,
+    key: &str,
+    body: &str,
+    now: SystemTime,
+) -> Result<Verified<R::Notification>, Rejection> {
+    receiver.receive(&signed(key, body.as_bytes()), body.as_bytes(), now)
+}
+
+fn at(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+/// PayerMax's sample was sent then.
+const SENT: u64 = 1_670_837_217_628;
+
+#[test]
+fn every_detached_vector_is_taken_or_refused() {
+    let mut counts = (0, 0);
+    for case in paytend_vectors::detached() {
+        let body = case.body();
+        let mut headers = HeaderMap::new();
+        headers.insert("sign", HeaderValue::from_str(&case.sign).unwrap());
+        let (valid, text, response) = match case.key.as_str() {
+            "payby" => outcome(payby().receive(&headers, &body, at(1_586_849_300_000))),
+            "payermax" => outcome(payermax().receive(&headers, &body, at(SENT))),
+            other => panic!("{other}"),
+        };
+        assert_eq!(valid, case.valid, "{}", case.name);
+        if valid {
+            assert_eq!(text, body, "{}", case.name);
+            counts.0 += 1;
+        } else {
+            assert_eq!(response, Some(StatusCode::BAD_REQUEST), "{}", case.name);
+            counts.1 += 1;
+        }
+    }
+    assert_eq!(counts, (4, 5));
+}
+
+fn outcome<T>(result: Result<Verified<Read<T>>, Rejection>) -> (bool, Vec<u8>, Option<StatusCode>) {
+    match result {
+        Ok(verified) => {
+            assert!(verified.notification().typed().is_some());
+            (true, verified.content().to_owned(), None)
+        }
+        Err(rejection) => (false, Vec::new(), Some(rejection.response().status())),
+    }
+}
+
+#[test]
+fn what_is_received_is_typed_and_known_again() {
+    let verified = take(&payby(), "payby", &sample("payby"), at(0)).unwrap();
+    let order = verified.notification().typed().unwrap().order.as_ref().unwrap();
+    assert_eq!(order.status, Some(TransferStatus::Success));
+    let about = verified.business_key().unwrap();
+    assert_eq!(
+        (about.kind, about.id.as_str(), about.state.as_deref()),
+        ("transfer-to-bank", "M188573109026", Some("SUCCESS"))
+    );
+    // Written otherwise, or with another time, it is the same notification; with another state it is not.
+    let again = sample("payby")
+        .replace(r#""memo": "company single pay""#, r#""memo": "company"#)
+        .replace(r#""company"#, r#""company""#);
+    let again = take(&payby(), "payby", &again, at(0)).unwrap();
+    assert_eq!(again.dedup_key(), verified.dedup_key());
+    assert_ne!(again.content(), verified.content());
+    let failed = take(&payby(), "payby", &sample("payby").replace("SUCCESS", "FAILURE"), at(0)).unwrap();
+    assert_ne!(failed.dedup_key(), verified.dedup_key());
+
+    let verified = take(&payermax(), "payermax", &sample("payermax"), at(SENT)).unwrap();
+    assert_eq!(verified.notification().typed().unwrap().data.direction, Direction::Decrease);
+    assert_eq!((verified.sent_at(), verified.opened().is_none()), (Some(at(SENT)), true));
+    let about = verified.business_key().unwrap();
+    assert_eq!((about.kind, about.state.as_deref()), ("balance-change", Some("DECREASE")));
+    let again = sample("payermax").replace("448.13", "448.130").replace("57.628Z", "58.000Z");
+    let again = take(&payermax(), "payermax", &again, at(SENT)).unwrap();
+    assert_eq!(again.dedup_key(), verified.dedup_key());
+    let other = take(&payermax(), "payermax", &sample("payermax").replace("DECREASE", "INCREASE"), at(SENT)).unwrap();
+    assert_ne!(other.dedup_key(), verified.dedup_key());
+}
+
+#[test]
+fn a_merchant_is_one_of_those_that_have_the_key() {
+    // Two merchants, two keys: each with its own, and neither with the other's.
+    let receiver =
+        PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
+            .unwrap();
+    let other = sample("payermax").replace(MERCHANT, "P2");
+    let now = at(SENT);
+    assert!(take(&receiver, "payermax", &sample("payermax"), now).is_ok());
+    assert!(take(&receiver, "paytend", &sample("payermax"), now).is_ok(), "a second key of the same merchant");
+    assert!(take(&receiver, "payby", &other, now).is_ok());
+    for (key, body) in [("payby", sample("payermax")), ("payermax", other.clone())] {
+        let rejection = take(&receiver, key, &body, now).unwrap_err();
+        assert_eq!(
+            (rejection.reason(), rejection.response().status()),
+            (&Reason::OtherMerchant, StatusCode::BAD_REQUEST)
+        );
+    }
+    assert!(matches!(take(&receiver, "stranger", &other, now).unwrap_err().reason(), Reason::Refused(_)));
+    assert!(PayerMaxReceiver::new(Vec::<(String, Arc<dyn RsaPublic>)>::new()).is_err());
+}
+
+#[test]
+fn what_is_too_old_or_from_the_future_is_refused() {
+    let (minute, hour) = (60_000, 3_600_000);
+    let reason = |result: Result<_, Rejection>| result.map(|_: Verified<_>| ()).map_err(|r| r.reason().clone());
+    let payermax_at = |now: u64| reason(take(&payermax(), "payermax", &sample("payermax"), at(now)));
+    assert_eq!(payermax_at(SENT + 72 * hour), Ok(()));
+    assert_eq!(payermax_at(SENT + 72 * hour + 1), Err(Reason::TooOld));
+    assert_eq!(payermax_at(SENT - 5 * minute), Ok(()));
+    assert_eq!(payermax_at(SENT - 5 * minute - 1), Err(Reason::Ahead));
+    let undated = sample("payermax").replace("2022-12-12T09:26:57.628Z", "yesterday");
+    assert_eq!(reason(take(&payermax(), "payermax", &undated, at(SENT))), Err(Reason::Undated));
+
+    // PayBy's last attempt is 24 hours and 22 minutes after the first.
+    let dated = sample("payby").replacen('{', r#"{"notify_timestamp":1586849271877,"#, 1);
+    let sent = 1_586_849_271_877;
+    let reason = |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| r.reason().clone());
+    let last = paytend_model::payby::RETRY_SCHEDULE.iter().sum::<Duration>().as_millis();
+    let last = sent + u64::try_from(last).unwrap();
+    assert_eq!(reason(take(&payby(), "payby", &dated, at(last))), Ok(()));
+    assert_eq!(reason(take(&payby(), "payby", &dated, at(sent + 26 * hour + 1))), Err(Reason::TooOld));
+    let strict = payby().require_timestamp().max_age(Duration::from_secs(60)).max_ahead(Duration::ZERO);
+    assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute))), Ok(()));
+    assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute + 1))), Err(Reason::TooOld));
+    assert_eq!(reason(take(&strict, "payby", &dated, at(sent - 1))), Err(Reason::Ahead));
+    assert_eq!(reason(take(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
+}
+
+#[test]
+fn what_is_not_signed_once_is_refused_before_it_is_looked_at() {
+    let body = sample("payby");
+    let headers = signed("payby", body.as_bytes());
+    let mut twice = headers.clone();
+    twice.append("sign", headers["sign"].clone());
+    let mut encoded = headers.clone();
+    encoded.insert("content-encoding", HeaderValue::from_static("gzip"));
+    let mut strange = HeaderMap::new();
+    strange.insert("sign", HeaderValue::from_bytes(b"\xff").unwrap());
+    let small = payby().max_bytes(body.len() - 1);
+    for (receiver, headers, reason) in [
+        (payby(), HeaderMap::new(), Some(Reason::Unsigned)),
+        (payby(), twice, Some(Reason::Unsigned)),
+        (payby(), encoded, Some(Reason::Encoded)),
+        (payby(), strange, None),
+        (small, headers, Some(Reason::TooLarge)),
+    ] {
+        let rejection = receiver.receive(&headers, body.as_bytes(), at(0)).unwrap_err();
+        if let Some(reason) = reason {
+            assert_eq!(rejection.reason(), &reason);
+        }
+        assert_eq!(rejection.response().body(), r#"{"response":"REFUSED"}"#, "one answer to all of them");
+    }
+}
+
+/// Authentic, and not as documented: delivered with its bytes.
+#[test]
+fn what_has_another_shape_is_not_lost() {
+    for body in [r#"{"notify_id":{"CANARY":1}}"#, "[1]", "not json", "{}", r#"{"notify_id":"1"} CANARY"#] {
+        let verified = take(&payby(), "payby", body, at(0)).unwrap();
+        let Read::Untyped(problem) = verified.notification() else { panic!("{body}") };
+        assert!(!problem.contains("CANARY"), "{problem}");
+        assert_eq!(verified.content_text(), body);
+        assert!(!format!("{verified:?}").contains("CANARY"));
+        let verified = take(&payermax(), "payermax", body, at(0)).unwrap();
+        assert!(verified.notification().typed().is_none() && verified.business_key().is_none());
+    }
+    let shown = format!("{:?}", take(&payby(), "payby", &sample("payby"), at(0)).unwrap());
+    assert!(!shown.contains("company single pay") && shown.contains("M188573109026"), "{shown}");
+}
