@@ -86,8 +86,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Read<T> {
     }
 }
 
+/// The time; what is beyond the year 9999, which not every system can tell, is its end.
 fn at_millis(millis: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    const END: u64 = 253_402_300_799_999;
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(END))
 }
 
 /// Receives PayBy's transfer-to-bank notifications. Cloning is cheap.

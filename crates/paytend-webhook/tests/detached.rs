@@ -171,6 +171,9 @@ fn what_is_too_old_or_from_the_future_is_refused() {
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute + 1))), Err(Reason::TooOld));
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent - 1))), Err(Reason::Ahead));
     assert_eq!(reason(take(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
+    // Further away than any clock goes.
+    let endless = dated.replace("1586849271877,", "18446744073709551615,");
+    assert_eq!(reason(take(&payby(), "payby", &endless, at(sent))), Err(Reason::Ahead));
 }
 
 #[test]
