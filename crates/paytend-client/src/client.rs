@@ -126,7 +126,7 @@ impl Client {
     pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
         let during = |error: Error| error.during(&Target::from(&O::INFO), prepared.request_id()).after(1);
         let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes).map_err(during)?;
-        let data = answer::data(&opened).map_err(during)?;
+        let data = answer::data(&opened).map_err(|error| during(error.answered(raw.status(), None, raw.body())))?;
         Ok(Answer::new(data, opened, prepared.request_id.clone()))
     }
 }

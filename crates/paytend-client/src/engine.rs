@@ -106,11 +106,10 @@ impl Core {
         };
         if let Some(rate) = &self.limits.rate {
             let left = self.left(span).ok_or_else(|| late("the deadline is over"))?;
-            let slot = rate.take(self.clock.now(), left).ok_or_else(|| late("the rate limit leaves no time for it"))?;
-            if !slot.wait.is_zero() {
-                self.clock.sleep(slot.wait).await;
+            let wait = rate.take(self.clock.now(), left).ok_or_else(|| late("the rate limit leaves no time for it"))?;
+            if !wait.is_zero() {
+                self.clock.sleep(wait).await;
             }
-            slot.used();
         }
         Ok(Turn { _place: place.and_then(Result::ok) })
     }

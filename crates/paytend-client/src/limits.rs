@@ -24,17 +24,8 @@ impl fmt::Debug for Limits {
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// When the last so many requests began, or will: in order.
+    /// When the last so many requests begin, in order. A caller who goes away leaves its place empty: whoever takes a later one already waits.
     begins: Mutex<VecDeque<Duration>>,
-}
-
-/// A request's place in time. Dropped before it is used, it is given back.
-#[derive(Debug)]
-pub(crate) struct Slot<'r> {
-    rate: &'r Rate,
-    begin: Duration,
-    pub(crate) wait: Duration,
-    used: bool,
 }
 
 impl Rate {
@@ -42,42 +33,23 @@ impl Rate {
         Self { count: usize::try_from(count).unwrap_or(usize::MAX), per, begins: Mutex::default() }
     }
 
-    /// Takes the next place, if it is no further away than `left`.
-    pub(crate) fn take(&self, now: Duration, left: Duration) -> Option<Slot<'_>> {
+    /// Takes the next place, if it is no further away than `left`; how long to wait for it.
+    pub(crate) fn take(&self, now: Duration, left: Duration) -> Option<Duration> {
         let mut begins = self.begins.lock().unwrap_or_else(PoisonError::into_inner);
-        // The one that so many requests began before must be a whole time ago.
-        let last = begins.len().checked_sub(self.count).and_then(|at| begins.get(at));
-        let begin = last.map_or(now, |begin| begin.saturating_add(self.per).max(now));
+        let last = begins.back().copied().unwrap_or_default();
+        // The one that is so many before this one must be a whole time ago.
+        let free = begins.len().checked_sub(self.count).and_then(|at| begins.get(at));
+        let begin = free.map_or(now, |begin| begin.saturating_add(self.per)).max(now).max(last);
         let wait = begin - now;
         if wait >= left {
             return None;
         }
         begins.push_back(begin);
-        while begins.len() > self.count.saturating_mul(2)
-            || begins.front().is_some_and(|b| b.saturating_add(self.per) <= now)
-        {
+        // No more than so many matter, and none that is a whole time ago.
+        while begins.len() > self.count || begins.front().is_some_and(|first| first.saturating_add(self.per) <= now) {
             begins.pop_front();
         }
-        Some(Slot { rate: self, begin, wait, used: false })
-    }
-}
-
-impl Slot<'_> {
-    /// The request begins now.
-    pub(crate) fn used(mut self) {
-        self.used = true;
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        if self.used {
-            return;
-        }
-        let mut begins = self.rate.begins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = begins.iter().rposition(|begin| *begin == self.begin) {
-            begins.remove(at);
-        }
+        Some(wait)
     }
 }
 
@@ -88,13 +60,7 @@ mod tests {
     const FOREVER: Duration = Duration::MAX;
 
     fn waits(rate: &Rate, now: u64, calls: usize) -> Vec<u128> {
-        let one = |_| {
-            let slot = rate.take(Duration::from_millis(now), FOREVER).unwrap();
-            let wait = slot.wait.as_millis();
-            slot.used();
-            wait
-        };
-        (0..calls).map(one).collect()
+        (0..calls).map(|_| rate.take(Duration::from_millis(now), FOREVER).unwrap().as_millis()).collect()
     }
 
     #[test]
@@ -106,36 +72,39 @@ mod tests {
         assert_eq!(waits(&rate, 900_000, 4), [0, 0, 0, 1000]);
     }
 
-    /// In any window of the time there are no more than the count.
+    /// In any window of the time there are no more than the count, whoever is refused in between, and however long the queue is.
     #[test]
     fn no_window_holds_more() {
-        let rate = Rate::new(5, Duration::from_millis(1000));
-        let mut begins = Vec::new();
-        for now in (0..10_000).step_by(70) {
-            let slot = rate.take(Duration::from_millis(now), FOREVER).unwrap();
-            begins.push(now + u64::try_from(slot.wait.as_millis()).unwrap());
-            slot.used();
-        }
-        assert!(begins.is_sorted());
-        for window in begins.windows(6) {
-            assert!(window[5] - window[0] >= 1000, "{window:?}");
+        for (count, step) in [(1, 70), (2, 300), (5, 70), (5, 900), (3, 1)] {
+            let rate = Rate::new(count, Duration::from_millis(1000));
+            let mut begins = Vec::new();
+            let mut now = 5000;
+            for turn in 0..400_u64 {
+                now += turn % 7 * step;
+                let left = if turn % 3 == 0 { Duration::from_millis(1500) } else { FOREVER };
+                if let Some(wait) = rate.take(Duration::from_millis(now), left) {
+                    begins.push(now + u64::try_from(wait.as_millis()).unwrap());
+                }
+            }
+            assert!(begins.is_sorted() && begins.len() > 100);
+            for window in begins.windows(usize::try_from(count).unwrap() + 1) {
+                assert!(window.last().unwrap() - window[0] >= 1000, "{count} {step} {window:?}");
+            }
         }
     }
 
-    /// Who does not come in time takes no place, and who goes away gives it back: the next ones do not wait for nobody.
+    /// Who would come too late takes no place: the next ones do not wait for nobody.
     #[test]
-    fn nobody_waits_for_who_is_not_there() {
+    fn nobody_waits_for_who_was_refused() {
         let rate = Rate::new(1, Duration::from_secs(1));
         let now = Duration::from_secs(5);
-        rate.take(now, FOREVER).unwrap().used();
+        assert_eq!(rate.take(now, FOREVER), Some(Duration::ZERO));
         for _ in 0..100 {
-            assert!(rate.take(now, Duration::from_millis(1000)).is_none());
+            assert_eq!(rate.take(now, Duration::from_millis(1000)), None);
         }
-        for _ in 0..100 {
-            assert_eq!(rate.take(now, FOREVER).unwrap().wait, Duration::from_secs(1));
-        }
+        assert_eq!(rate.take(now, FOREVER), Some(Duration::from_secs(1)));
         let longest = Rate::new(1, Duration::MAX);
-        longest.take(now, FOREVER).unwrap().used();
-        assert!(longest.take(now, Duration::from_secs(60)).is_none());
+        assert_eq!(longest.take(now, FOREVER), Some(Duration::ZERO));
+        assert_eq!(longest.take(now, Duration::from_secs(60)), None);
     }
 }

@@ -76,7 +76,8 @@ impl Client {
     ///
     /// It ends with the number of items that the answer says there are in all, or else with an empty page: one that is merely not full may be
     /// all that the provider puts on one. What a `start` counts is inferred: items, from zero. A page that comes again, or an empty one
-    /// before the end, is an error rather than a list that is too long or too short.
+    /// before the end, is an error rather than a list that is too long or too short: so is the end of one whose provider repeats its last
+    /// page for ever, and tells no total.
     ///
     /// ```no_run
     /// use futures_util::{StreamExt, pin_mut};

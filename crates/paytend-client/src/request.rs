@@ -111,6 +111,15 @@ impl<'r, O: Operation> Request<'r, O> {
         Ok(Prepared::new(request_id, sealed, payload))
     }
 
+    /// A request for another operation, with the same further fields and trace.
+    pub(crate) fn sibling<'s, Q: Operation>(&'s self, operation: &'s Q) -> Request<'s, Q> {
+        let mut request = Request::new(self.core, operation);
+        request.options.extra.clone_from(&self.options.extra);
+        request.options.trace_parent.clone_from(&self.options.trace_parent);
+        request.checked = self.checked;
+        request
+    }
+
     /// Carries it out.
     ///
     /// # Errors

@@ -86,13 +86,14 @@ impl Client {
     ///     Ok(Resolved::Answered(taken)) => println!("taken: {taken:?}"),
     ///     Ok(Resolved::Found(order)) => println!("an order of this number stands: {:?} {:?}", order.amount, order.status),
     ///     Err(error) if error.outcome() == Outcome::Unknown => println!("keep the order number and ask later: {error}"),
-    ///     Err(error) => println!("refused, or not sent: {error}"),
+    ///     Err(error) => println!("refused, with code {:?}, or not sent: {error}", error.api_code()),
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// With the outcome [`Unknown`](Outcome::Unknown) if time ran out, or no code says that there is no such order.
+    /// With the outcome [`Unknown`](Outcome::Unknown) if the request may have arrived and the order was neither found nor, by a configured
+    /// code, said to be unknown; [`Rejected`](Outcome::Rejected) if the request was refused and the query said, signed, nothing of an order.
     pub async fn resolved<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.request(order).resolved().await
     }
@@ -143,8 +144,11 @@ impl<O: Resolvable> Request<'_, O> {
                     return Err(error);
                 }
                 Ok(None) => doubt = Some(error),
-                Err(_) if error.outcome() == Outcome::Rejected => return Err(error),
-                Err(problem) => return Err(error.caused_by(problem)),
+                // A signed answer that names no order and has no code that is configured: the refusal is all there is to go by.
+                Err(problem) if error.outcome() == Outcome::Rejected && problem.is_authenticated() => {
+                    return Err(error);
+                }
+                Err(problem) => return Err(error.with_outcome(Outcome::Unknown).caused_by(problem)),
             }
         }
         Err(Error::new(ErrorKind::Timeout))
@@ -156,7 +160,7 @@ impl<O: Resolvable> Request<'_, O> {
         let (mut unknown, mut waited) = (0, Duration::ZERO);
         for attempt in 1.. {
             let left = core.left(span).ok_or_else(|| Error::new(ErrorKind::Timeout))?;
-            let error = match Request::new(core, &query).deadline(left).send().await.map(Answer::into_data) {
+            let error = match self.sibling(&query).deadline(left).send().await.map(Answer::into_data) {
                 Ok(answer) if self.operation.is_answered_by(&answer) => return Ok(Some(answer)),
                 Ok(_) => {
                     return Err(Error::new(ErrorKind::Data).caused_by("the query's answer does not name this order"));

@@ -50,8 +50,13 @@ payload! {
 impl BalanceChangeNotification {
     /// When PayerMax sent it, in milliseconds since the epoch, if it is written as documented.
     pub fn sent_at_millis(&self) -> Option<i64> {
-        self.notify_time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+        millis(&self.notify_time)
     }
+}
+
+/// Milliseconds since the epoch of a time as PayerMax writes it; `None` if it is written otherwise.
+pub fn millis(time: &str) -> Option<i64> {
+    time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 payload! {

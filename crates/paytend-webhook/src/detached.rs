@@ -9,7 +9,7 @@ use paytend_crypto::detached::Verifier;
 use paytend_crypto::rsa::RsaPublic;
 use paytend_crypto::{Error, Fingerprint};
 use paytend_model::payby::TransferToBankNotification;
-use paytend_model::payermax::BalanceChangeNotification;
+use paytend_model::payermax::{self, BalanceChangeNotification};
 use serde::de::DeserializeOwned;
 
 use crate::provider::Provider;
@@ -86,17 +86,39 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Read<T> {
     }
 }
 
+/// What a body says besides, when it is not of its type.
+#[derive(Default, serde::Deserialize)]
+struct Remains {
+    notify_timestamp: Option<serde_json::Value>,
+    #[serde(rename = "notifyTime")]
+    notify_time: Option<serde_json::Value>,
+    #[serde(rename = "merchantNo")]
+    merchant_no: Option<serde_json::Value>,
+}
+
+impl Remains {
+    fn of(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+}
+
 /// The time; what is beyond the year 9999, which not every system can tell, is its end.
 fn at_millis(millis: u64) -> SystemTime {
     const END: u64 = 253_402_300_799_999;
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(END))
 }
 
+/// A time as PayerMax writes it. One before 1970 is as old as can be.
+fn at_time(text: &str) -> Option<SystemTime> {
+    payermax::millis(text).map(|millis| at_millis(u64::try_from(millis).unwrap_or_default()))
+}
+
 /// Receives PayBy's transfer-to-bank notifications. Cloning is cheap.
 ///
 /// What `notify_timestamp` is the time of, the notification or the attempt, is not documented; PayBy tries for 24 hours and 22 minutes
 /// (documented). So the default takes what is up to 26 hours old, which accepts the last attempt either way. The documentation's own
-/// sample has no timestamp: such a one is taken too, unless [`require_timestamp`](Self::require_timestamp).
+/// sample has no timestamp: one without, or with one that is no number, is taken too, unless
+/// [`require_timestamp`](Self::require_timestamp).
 #[derive(Clone, Debug)]
 pub struct PayByReceiver {
     keys: Verifier,
@@ -165,10 +187,12 @@ impl Receiver for PayByReceiver {
         let verified_by = verify(PAYBY, &self.keys, headers, body, self.max_bytes)?;
         let notification: Read<TransferToBankNotification> = read(body);
         let typed = notification.typed();
-        let sent_at = typed.and_then(TransferToBankNotification::sent_at_millis).map(at_millis);
-        if typed.is_some() {
-            self.window.check(PAYBY, sent_at, now)?;
-        }
+        let sent_at = match typed {
+            Some(typed) => typed.sent_at_millis(),
+            None => Remains::of(body).notify_timestamp.and_then(|time| time.as_u64()),
+        };
+        let sent_at = sent_at.map(at_millis);
+        self.window.check(PAYBY, sent_at, now)?;
         let order = typed.and_then(|typed| typed.order.as_ref());
         let status = order.and_then(|order| order.status.as_ref()).map(|status| status.as_str());
         let dedup_key = match (typed, order) {
@@ -176,7 +200,8 @@ impl Receiver for PayByReceiver {
                 let parts = ["order", &typed.notify_id, &order.order_no, status.unwrap_or_default()];
                 DedupKey::of(PAYBY, &parts.map(str::as_bytes))
             }
-            _ => DedupKey::of(PAYBY, &[b"body", body]),
+            (Some(typed), None) => DedupKey::of(PAYBY, &[b"notification", typed.notify_id.as_bytes()]),
+            (None, _) => DedupKey::of(PAYBY, &[b"body", body]),
         };
         let business_key = order.and_then(|o| BusinessKey::new("transfer-to-bank", Some(&o.merchant_order_no), status));
         Ok(Verified {
@@ -196,7 +221,8 @@ impl Receiver for PayByReceiver {
 /// Each merchant has its keys. A signature is held against all keys that are configured, and the merchant in the body, which is read only
 /// then, must be one of those that have the key which it is by.
 ///
-/// When PayerMax tries again is not documented; the default takes what is up to three days old.
+/// When PayerMax tries again is not documented; the default takes what is up to three days old. A body of another shape than documented is
+/// held against merchants and time as far as it says them.
 #[derive(Clone, Debug)]
 pub struct PayerMaxReceiver {
     keys: Verifier,
@@ -247,6 +273,13 @@ impl PayerMaxReceiver {
     }
 }
 
+impl PayerMaxReceiver {
+    fn check_merchant(&self, key: Fingerprint, merchant: &str) -> Result<(), Rejection> {
+        let known = self.merchants.contains(&(key.to_string(), merchant.to_owned()));
+        if known { Ok(()) } else { Err(Rejection::new(Provider::PayerMax, Reason::OtherMerchant)) }
+    }
+}
+
 impl Receiver for PayerMaxReceiver {
     type Notification = Read<BalanceChangeNotification>;
 
@@ -268,26 +301,34 @@ impl Receiver for PayerMaxReceiver {
         let verified_by = verify(PAYERMAX, &self.keys, headers, body, self.max_bytes)?;
         let notification: Read<BalanceChangeNotification> = read(body);
         let Some(typed) = notification.typed() else {
-            // Whose it is cannot be told. It is by a key of ours, and nothing of it is lost.
+            // It is by a key of ours, and nothing of it is lost; but what it says of merchant and time must hold all the same.
+            let remains = Remains::of(body);
+            if let Some(merchant) = remains.merchant_no.as_ref().and_then(serde_json::Value::as_str) {
+                self.check_merchant(verified_by, merchant)?;
+            }
+            let sent_at = remains.notify_time.as_ref().and_then(serde_json::Value::as_str).and_then(at_time);
+            if sent_at.is_some() {
+                self.window.check(PAYERMAX, sent_at, now)?;
+            }
             return Ok(Verified {
                 provider: PAYERMAX,
                 notification,
                 content: Content::Body(body.to_owned()),
                 verified_by,
-                sent_at: None,
+                sent_at,
                 dedup_key: DedupKey::of(PAYERMAX, &[b"body", body]),
                 business_key: None,
             });
         };
-        if !self.merchants.contains(&(verified_by.to_string(), typed.merchant_no.clone())) {
-            return Err(Rejection::new(PAYERMAX, Reason::OtherMerchant));
-        }
-        let sent_at = typed.sent_at_millis().and_then(|millis| u64::try_from(millis).ok()).map(at_millis);
+        self.check_merchant(verified_by, &typed.merchant_no)?;
+        let sent_at = at_time(&typed.notify_time);
         self.window.check(PAYERMAX, sent_at, now)?;
         let change = &typed.data;
         let amount = change.amount.value.value().normalize().to_string();
         let parts = [
             "change",
+            typed.code.as_str(),
+            &typed.app_id,
             &typed.merchant_no,
             &change.related_trade_no,
             typed.notify_type.as_str(),

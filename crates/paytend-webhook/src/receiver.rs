@@ -68,8 +68,8 @@ pub enum Reason {
     /// It is authentic, and from the future: a clock is wrong.
     #[error("it was sent in the future")]
     Ahead,
-    /// It is authentic, and does not say when it was sent, which this receiver was told to require.
-    #[error("it does not say when it was sent")]
+    /// It is authentic, and does not say in the documented form when it was sent, which this receiver requires.
+    #[error("it does not say, as documented, when it was sent")]
     Undated,
     /// Our own keys cannot be used now. The message may be good.
     #[error("cannot verify now: {0}")]
@@ -108,7 +108,8 @@ impl Rejection {
 /// What is publicly wrong with a body, whoever sent it.
 pub(crate) fn check_body(provider: Provider, headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Rejection> {
     // What is signed is the plain body: a compressed one cannot be it, and unpacking a stranger's bytes is not our work.
-    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| value != "identity") {
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(Rejection::new(provider, Reason::Encoded));
     }
     if body.len() > limit {

@@ -71,10 +71,14 @@ impl<N> Verified<N> {
     /// | provider | what it is made of |
     /// |---|---|
     /// | Paytend | product, partner, `notifyType`, and the content's text; the envelope differs each time |
-    /// | PayBy | `notify_id`, the order's number and its status |
-    /// | PayerMax | merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
+    /// | PayBy | `notify_id`, and the order's number and status if there is an order |
+    /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
     /// Of a content that could not be read as its type, the content itself.
+    ///
+    /// **Paytend's notifications have no number of their own.** One that reports a state which a thing has had before (active, lost, active
+    /// again) may be equal to the earlier one, and so may two with empty contents: where that matters, let a duplicate be a reason to query the
+    /// state, not to drop the news.
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }

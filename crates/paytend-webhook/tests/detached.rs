@@ -120,8 +120,18 @@ fn what_is_received_is_typed_and_known_again() {
     let again = sample("payermax").replace("448.13", "448.130").replace("57.628Z", "58.000Z");
     let again = take(&payermax(), "payermax", &again, at(SENT)).unwrap();
     assert_eq!(again.dedup_key(), verified.dedup_key());
-    let other = take(&payermax(), "payermax", &sample("payermax").replace("DECREASE", "INCREASE"), at(SENT)).unwrap();
-    assert_ne!(other.dedup_key(), verified.dedup_key());
+    for (from, to) in
+        [("DECREASE", "INCREASE"), ("APPLY_SUCCESS", "PENDING"), ("2222fd56", "3333fd56"), ("448.13", "448.14")]
+    {
+        let other = take(&payermax(), "payermax", &sample("payermax").replace(from, to), at(SENT)).unwrap();
+        assert_ne!(other.dedup_key(), verified.dedup_key(), "{to}");
+    }
+    // Without an order, the notification's number tells it, and not its time.
+    let key = |time: u64| {
+        let body = format!(r#"{{"notify_id":"1","notify_timestamp":{time}}}"#);
+        take(&payby(), "payby", &body, at(time)).unwrap().dedup_key()
+    };
+    assert_eq!(key(1000), key(2000));
 }
 
 #[test]
@@ -174,6 +184,25 @@ fn what_is_too_old_or_from_the_future_is_refused() {
     // Further away than any clock goes.
     let endless = dated.replace("1586849271877,", "18446744073709551615,");
     assert_eq!(reason(take(&payby(), "payby", &endless, at(sent))), Err(Reason::Ahead));
+}
+
+/// Another shape is no way round merchants and times.
+#[test]
+fn what_cannot_be_read_is_held_against_what_can() {
+    let body = sample("payermax").replace("448.13", "much");
+    let taken = take(&payermax(), "payermax", &body, at(SENT)).unwrap();
+    assert!(taken.notification().typed().is_none() && taken.sent_at() == Some(at(SENT)));
+    let reason = |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| r.reason().clone());
+    let other = body.replace(MERCHANT, "P2");
+    assert_eq!(reason(take(&payermax(), "payermax", &other, at(SENT))), Err(Reason::OtherMerchant));
+    let late = at(SENT + 80 * 3_600_000);
+    assert_eq!(reason(take(&payermax(), "payermax", &body, late)), Err(Reason::TooOld));
+
+    let body = r#"{"notify_timestamp":1000,"notify_id":{}}"#;
+    let reason = |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| r.reason().clone());
+    assert_eq!(reason(take(&payby(), "payby", body, at(SENT))), Err(Reason::TooOld));
+    assert_eq!(reason(take(&payby(), "payby", body, at(1000))), Ok(()));
+    assert_eq!(reason(take(&payby().require_timestamp(), "payby", "[1]", at(1000))), Err(Reason::Undated));
 }
 
 #[test]

@@ -206,7 +206,8 @@ impl Builder {
         self
     }
 
-    /// The most requests that may begin in any window of such a time, over all clones (default: no limit). Others wait for their turn, within their deadline.
+    /// The most requests that may begin in any window of such a time, over all clones (default: no limit), as far as the system wakes those
+    /// who wait in time. Others wait for their turn, within their deadline.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self

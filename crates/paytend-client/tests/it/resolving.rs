@@ -198,6 +198,25 @@ async fn an_order_is_sent_again_once_and_not_at_once() {
     assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "ten seconds in thirds, rounded");
 }
 
+/// The query carries what the order did: a field may say where to look. If it fails, the refusal is not the last word.
+#[tokio::test]
+async fn a_refusal_is_looked_up_with_the_order_s_own_fields() {
+    let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
+    let order = order();
+    let error = transport.client().request(&order).field("subAccount", "7").resolved().await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Rejected));
+    let fields: Vec<_> = transport.seen().iter().map(|r| r.opened.field("subAccount").map(str::to_owned)).collect();
+    assert_eq!(fields, [Some("7".to_owned()), Some("7".to_owned())]);
+    let lost = (0..4).map(|_| Step::Unsent(TransportErrorKind::Connect));
+    let transport = Scripted::new(std::iter::once(Step::Failure("1009")).chain(lost.chain([Step::Failure("9")])));
+    let error = transport.client().resolved(&order).await.unwrap_err();
+    assert_eq!((error.kind(), error.api_code()), (ErrorKind::Rejected, Some("1009")));
+    // A query that brings no word leaves it open what the refusal meant.
+    let transport = Scripted::new([Step::Failure("1009"), Step::Raw(200, b"{}".to_vec(), &[])]);
+    let error = transport.client().resolved(&order).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Unknown));
+}
+
 /// Paytend has signed a success, so the order is not sent again, whatever the query says.
 #[tokio::test]
 async fn a_success_that_cannot_be_read_is_not_asked_for_again() {
