@@ -154,3 +154,24 @@ pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, 
         _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let asked = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
+            RawAnswer::new(503, Vec::new()).with_headers(headers).retry_after()
+        };
+        assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(asked("Fri, 06 Nov 2015 08:49:37 GMT"), Some(Duration::ZERO), "it is over");
+        let hours = Duration::from_secs(100 * 3600);
+        let date = httpdate::fmt_http_date(SystemTime::now() + hours);
+        assert!(asked(&date).is_some_and(|wait| wait <= hours && wait > hours / 2), "{date}");
+        for nothing in ["soon", "-1", "1.5", ""] {
+            assert_eq!(asked(nothing), None, "{nothing}");
+        }
+    }
+}
