@@ -74,7 +74,10 @@ fn payby_s_formats() {
     order["holderName"] = "0".repeat(64).into();
     order["beneficiaryAddress"] = "a".repeat(140).into();
     order["iban"] = "0".repeat(64).into();
-    assert_eq!(broken(&serde_json::from_value::<payby::TransferToBankOrder>(order).unwrap()), "");
+    assert_eq!(broken(&serde_json::from_value::<payby::TransferToBankOrder>(order.clone()).unwrap()), "");
+    order["beneficiaryAddress"] = "a".repeat(141).into();
+    let too_long = broken(&serde_json::from_value::<payby::TransferToBankOrder>(order).unwrap());
+    assert_eq!(too_long, "`beneficiaryAddress` must be at most 140 characters long");
 
     let notification =
         json!({ "notify_id": "1", "notify_time": "20200230113800", "transferToBankOrder": payby_order() });
@@ -111,6 +114,10 @@ fn payermax_s_lengths() {
     let notification: payermax::BalanceChangeNotification = serde_json::from_value(value).unwrap();
     assert_eq!(broken(&notification), "`notifyTime` must be a time like 2022-12-12T09:26:57.628Z");
     assert_eq!(notification.sent_at_millis(), None);
+    let mut value = sample;
+    value["notifyTime"] = "2".repeat(33).into();
+    let notification: payermax::BalanceChangeNotification = serde_json::from_value(value).unwrap();
+    assert!(broken(&notification).starts_with("`notifyTime` must be at most 32 characters long; "));
 }
 
 #[test]
@@ -222,6 +229,15 @@ fn a_payload_comes_with_its_key() {
     assert_eq!(request(r#","bizData":"""#), "");
     assert_eq!(request(r#","bizData":"x","randomKey":"y""#), "");
     assert_eq!(request(r#","bizData":{"a":1}"#), "`randomKey` must be there if `bizData` is");
+
+    for partner_id in ["8886660001002601", "88866600010026"] {
+        let json = format!(
+            r#"{{"requestId":"{}","partnerId":"{partner_id}","signType":"RSA","version":"2.0"}}"#,
+            "a".repeat(32)
+        );
+        let request: paytend_model::envelope::RequestEnvelope = serde_json::from_str(&json).unwrap();
+        assert_eq!(broken(&request), "`partnerId` must be exactly 15 characters long");
+    }
 }
 
 #[test]
