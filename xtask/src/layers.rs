@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-use crate::shell::root;
+use crate::shell::{cargo, root};
 
 /// Each crate with the workspace's crates that it may use. Tests may use more; they are not part of what a user takes.
 const LAYERS: [(&str, &[&str]); 8] = [
@@ -31,7 +31,7 @@ const WITHOUT: [(&str, &[&str]); 3] = [
 ];
 
 pub(crate) fn run() -> Result<(), String> {
-    let metadata = MetadataCommand::new().current_dir(root()).exec().map_err(|e| e.to_string())?;
+    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
     let complaints = check(&metadata);
     if complaints.is_empty() {
         println!("layers: no crate depends on one above or beside it");
@@ -43,7 +43,6 @@ pub(crate) fn run() -> Result<(), String> {
 fn check(metadata: &Metadata) -> Vec<String> {
     let mut complaints = Vec::new();
     let layers: BTreeMap<&str, &[&str]> = LAYERS.into_iter().collect();
-    let tree = Tree::of(metadata);
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
         if ["xtask", "paytend-examples", "paytend-bench"].contains(&name) {
@@ -58,10 +57,16 @@ fn check(metadata: &Metadata) -> Vec<String> {
                 complaints.push(format!("{name} must not depend on {used}"));
             }
         }
-        let brought = tree.below(&package.id);
         if name == "paytend-crypto-openssl" {
             continue;
         }
+        let brought = match brought_by(name) {
+            Ok(brought) => brought,
+            Err(error) => {
+                complaints.push(error);
+                continue;
+            }
+        };
         let forbidden = WITHOUT.iter().filter(|(of, _)| *of == name).flat_map(|(_, list)| list.iter()).chain(&NOWHERE);
         for unwanted in forbidden.filter(|unwanted| brought.contains(**unwanted)) {
             complaints.push(format!("{name} must not bring along {unwanted}"));
@@ -84,36 +89,11 @@ fn ours(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
-/// Who brings whom along on this machine's platform, other than in tests.
-struct Tree<'m> {
-    names: BTreeMap<&'m PackageId, &'m str>,
-    edges: BTreeMap<&'m PackageId, Vec<&'m PackageId>>,
-}
-
-impl<'m> Tree<'m> {
-    fn of(metadata: &'m Metadata) -> Self {
-        let names = metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
-        let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-        let edges = nodes
-            .map(|node| {
-                let used = node.deps.iter().filter(|dependency| {
-                    dependency
-                        .dep_kinds
-                        .iter()
-                        .any(|kind| kind.kind != DependencyKind::Development && kind.target.is_none())
-                });
-                (&node.id, used.map(|dependency| &dependency.pkg).collect())
-            })
-            .collect();
-        Self { names, edges }
-    }
-
-    fn below(&self, package: &'m PackageId) -> BTreeSet<&'m str> {
-        let mut seen: BTreeSet<&PackageId> = BTreeSet::new();
-        let mut left = vec![package];
-        while let Some(next) = left.pop() {
-            left.extend(self.edges.get(next).into_iter().flatten().copied().filter(|id| seen.insert(id)));
-        }
-        seen.into_iter().filter_map(|id| self.names.get(id).copied()).collect()
-    }
+/// The names of all packages that a crate brings along on this machine's platform with its default features, other than in tests, whatever
+/// the rest of the workspace switches on.
+fn brought_by(name: &str) -> Result<BTreeSet<String>, String> {
+    let tree =
+        ["tree", "--locked", "--package", name, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let listed = cargo(tree).output()?;
+    Ok(listed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }

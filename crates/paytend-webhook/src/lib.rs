@@ -1,14 +1,40 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "actix-web")]
+#[cfg_attr(docsrs, doc(cfg(feature = "actix-web")))]
+pub mod actix_web;
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod detached;
+mod gate;
+mod keys;
+mod payby;
+mod payermax;
 mod paytend;
+#[cfg(feature = "poem")]
+#[cfg_attr(docsrs, doc(cfg(feature = "poem")))]
+pub mod poem;
 mod provider;
 mod receiver;
+#[cfg(feature = "server")]
+#[cfg_attr(docsrs, doc(cfg(feature = "server")))]
+pub mod server;
+#[cfg(any(feature = "tower", feature = "hyper"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tower", feature = "hyper"))))]
+pub mod service;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod verified;
 
-pub use detached::{PayByReceiver, PayerMaxReceiver, Read};
+pub use detached::{DetachedReceiver, Read};
+pub use gate::{Gate, Source, Sources};
+pub use keys::{Dated, KeyRole, KeyUse};
+pub use payby::PayByReceiver;
+pub use payermax::PayerMaxReceiver;
 pub use paytend::PaytendReceiver;
-pub use provider::Provider;
-pub use receiver::{Reason, Receiver, Rejection};
+pub use provider::{Answer, Provider, Reply};
+pub use receiver::{ConfigError, Reason, Receiver, Rejection};
 pub use verified::{BusinessKey, DedupKey, Verified};

@@ -1,29 +1,64 @@
 //! Paytend: the hardened envelope, and the notifications in it.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use http::HeaderMap;
-use paytend_crypto::{Expected, Keyring};
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{Error, Expected, KeyError, Keyring};
 use paytend_model::{BaasNotification, IssuingNotification, Notification, Product};
 
+use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, checked, used};
 use crate::provider::Provider;
-use crate::receiver::{Receiver, Rejection, check_body};
+use crate::receiver::{ConfigError, Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, Content, DedupKey, Verified};
 
 /// Receives what one of Paytend's products notifies one partner of. Cloning is cheap.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PaytendReceiver {
     product: Product,
     partner_id: String,
     expected: Expected,
-    keyring: Keyring,
+    keyrings: Timeline<Keyring>,
+    uses: Uses,
 }
 
 impl PaytendReceiver {
     /// A receiver for what `product` notifies `partner_id` of. Both belong to the route; a message that says otherwise is refused.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
-        let partner_id = partner_id.into();
-        Self { product, expected: Expected::notification(partner_id.clone()), partner_id, keyring }
+        let uses = Uses::of_keyring(&keyring);
+        Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
+    }
+
+    /// The same with keys that come and go: our own, which decrypt, and Paytend's, which verify. An [`Arc`](std::sync::Arc) of a key is one
+    /// that is used always. While there is no key of either kind, the answer is to try again later.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn rotating(
+        product: Product,
+        partner_id: impl Into<String>,
+        own: impl IntoIterator<Item: Into<Dated<dyn RsaPrivate>>>,
+        paytend: impl IntoIterator<Item: Into<Dated<dyn RsaPublic>>>,
+    ) -> Result<Self, ConfigError> {
+        let (own, paytend) = (checked(own)?, checked(paytend)?);
+        let bounds = own.iter().flat_map(Dated::bounds).chain(paytend.iter().flat_map(Dated::bounds));
+        let keyrings = Timeline::new(bounds, |from| {
+            let (own, paytend) = (used(&own, from), used(&paytend, from));
+            if own.is_empty() || paytend.is_empty() {
+                return Ok(None);
+            }
+            let keyring = own.into_iter().fold(Keyring::builder(), |builder, key| builder.decryption_key(key));
+            let keyring = paytend.into_iter().fold(keyring, |builder, key| builder.verification_key(key));
+            Ok(Some(keyring.build()?))
+        })?;
+        let verifying = paytend.iter().map(|key| (key.fingerprint(), KeyRole::Verifies));
+        let uses = Uses::new(verifying.chain(own.iter().map(|key| (key.fingerprint(), KeyRole::Decrypts))));
+        Ok(Self::with(product, partner_id.into(), keyrings, uses))
+    }
+
+    fn with(product: Product, partner_id: String, keyrings: Timeline<Keyring>, uses: Uses) -> Self {
+        Self { product, expected: Expected::notification(partner_id.clone()), partner_id, keyrings, uses }
     }
 
     /// Sets the largest body that is looked at, in bytes (default 64 KiB).
@@ -39,6 +74,16 @@ impl PaytendReceiver {
     }
 }
 
+impl fmt::Debug for PaytendReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaytendReceiver")
+            .field("product", &self.product)
+            .field("partner_id", &self.partner_id)
+            .field("keys", &self.uses.list())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Receiver for PaytendReceiver {
     type Notification = Notification;
 
@@ -50,21 +95,33 @@ impl Receiver for PaytendReceiver {
         self.expected.limit()
     }
 
-    /// Paytend's notifications say no time: `now` plays no part. One that is played again has the same dedup key.
-    fn receive(&self, headers: &HeaderMap, body: &[u8], _: SystemTime) -> Result<Verified<Notification>, Rejection> {
-        check_body(Provider::Paytend, headers, body, self.limit())?;
-        let opened = self.keyring.open(body, &self.expected).map_err(|e| Rejection::of(Provider::Paytend, e))?;
+    fn key_uses(&self) -> Vec<KeyUse> {
+        self.uses.list()
+    }
+
+    /// Paytend's notifications say no time: `now` only chooses the keys. One that is played again has the same dedup key.
+    fn receive(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified<Notification>, Rejection> {
+        const PAYTEND: Provider = Provider::Paytend;
+        check_body(headers, body, self.limit()).map_err(|reason| Rejection::new(PAYTEND, reason))?;
+        let keyring = self.keyrings.at(now).ok_or(Error::Key(KeyError::Absent("open a notification with now")));
+        let opened = keyring
+            .and_then(|keyring| keyring.open(body, &self.expected))
+            .map_err(|error| Rejection::of(PAYTEND, error))?;
+        self.uses.count(opened.verified_by(), KeyRole::Verifies, now);
+        if let Some(key) = opened.decrypted_by() {
+            self.uses.count(key, KeyRole::Decrypts, now);
+        }
         let notify_type = opened.field("notifyType").unwrap_or_default();
         let content = opened.payload_text();
         let notification = Notification::read(self.product, notify_type, content);
         let parts = [self.product.as_str(), self.partner_id.as_str(), notify_type, content].map(str::as_bytes);
         Ok(Verified {
-            provider: Provider::Paytend,
+            provider: PAYTEND,
             business_key: business_key(&notification),
             notification,
             verified_by: opened.verified_by(),
             sent_at: None,
-            dedup_key: DedupKey::of(Provider::Paytend, &parts),
+            dedup_key: DedupKey::of(PAYTEND, &parts),
             content: Content::Envelope(Box::new(opened)),
         })
     }

@@ -51,15 +51,43 @@ impl Provider {
 
     /// The one answer to whatever is not authentic. What to answer then is not documented by any provider: any status but 200 is a failure.
     pub fn refuse(self) -> Response<Bytes> {
-        json(
-            StatusCode::BAD_REQUEST,
+        self.refuse_with(StatusCode::BAD_REQUEST)
+    }
+
+    pub(crate) fn refuse_with(self, status: StatusCode) -> Response<Bytes> {
+        let mut response = json(
+            status,
             match self {
                 Self::Paytend => r#"{"msg":"refused","status":"01"}"#,
                 Self::PayBy => r#"{"response":"REFUSED"}"#,
                 Self::PayerMax => r#"{"msg":"refused","code":"FAIL"}"#,
             },
-        )
+        );
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
     }
+
+    /// The response to what a handler made of a notification.
+    pub fn answer(self, reply: Reply) -> Response<Bytes> {
+        match reply {
+            Reply::Accepted | Reply::Duplicate => self.accept(),
+            Reply::TryAgainLater => self.try_again_later(),
+        }
+    }
+}
+
+/// What a handler made of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reply {
+    /// It is durable.
+    Accepted,
+    /// It was durable before. The provider is told the same as for [`Accepted`](Self::Accepted), or it would send it again.
+    Duplicate,
+    /// It could not be stored now.
+    TryAgainLater,
 }
 
 impl fmt::Display for Provider {
@@ -69,6 +97,25 @@ impl fmt::Display for Provider {
             Self::PayBy => "PayBy",
             Self::PayerMax => "PayerMax",
         })
+    }
+}
+
+/// A [`Reply`] to a provider: what a framework's handler gives back. Made by [`Verified::answer`](crate::Verified::answer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Answer {
+    provider: Provider,
+    reply: Reply,
+}
+
+impl Answer {
+    /// A reply to this provider.
+    pub fn new(provider: Provider, reply: Reply) -> Self {
+        Self { provider, reply }
+    }
+
+    /// The response to send.
+    pub fn response(self) -> Response<Bytes> {
+        self.provider.answer(self.reply)
     }
 }
 

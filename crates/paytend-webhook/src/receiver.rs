@@ -1,11 +1,12 @@
 //! What all receivers have in common.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
-use paytend_crypto::Error;
+use http::{HeaderMap, Response, StatusCode, header};
+use paytend_crypto::{Error, Fingerprint};
 
+use crate::keys::KeyUse;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
@@ -21,6 +22,9 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// The largest body that is looked at, in bytes: a server need not read further.
     fn limit(&self) -> usize;
 
+    /// How often each key was of use. The one to retire is the one whose count has stopped.
+    fn key_uses(&self) -> Vec<KeyUse>;
+
     /// Verifies a notification and reads it. `body` is the raw body, as received; `now` is the time, which a test may choose.
     ///
     /// # Errors
@@ -33,8 +37,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the same for every
-/// refusal.
+/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the same for everything
+/// that has to do with keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {
@@ -47,12 +51,30 @@ pub struct Rejection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
+    /// Not a `POST`.
+    #[error("the method is not POST")]
+    Method,
+    /// The body is of another type than the gate takes.
+    #[error("the Content-Type is not that of a notification")]
+    ContentType,
+    /// It comes from an address that is not on the list, and the list is binding.
+    #[error("the source address is not on the list")]
+    Source,
     /// The body is compressed.
     #[error("the body has a Content-Encoding; notifications are plain JSON")]
     Encoded,
     /// The body is larger than the receiver's limit.
     #[error("the body is too large")]
     TooLarge,
+    /// The body did not arrive in time.
+    #[error("the body did not arrive within {} ms", .0.as_millis())]
+    TooSlow(Duration),
+    /// The connection broke, or the body's framing is wrong.
+    #[error("the body could not be read to its end")]
+    Broken,
+    /// More is being received than there is room for. The message may be good.
+    #[error("more notifications are being received than the budget allows")]
+    Overloaded,
     /// There is no `sign` header, or more than one.
     #[error("there is not exactly one sign header")]
     Unsigned,
@@ -76,6 +98,21 @@ pub enum Reason {
     Unavailable(Error),
 }
 
+impl Reason {
+    /// What anybody can see is told; of the rest, all is one.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Source => StatusCode::FORBIDDEN,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
 impl Rejection {
     pub(crate) fn new(provider: Provider, reason: Reason) -> Self {
         Self { provider, reason }
@@ -91,6 +128,11 @@ impl Rejection {
         )
     }
 
+    /// Whose notification it would have been.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
     /// The reason.
     pub fn reason(&self) -> &Reason {
         &self.reason
@@ -98,22 +140,47 @@ impl Rejection {
 
     /// The response to send.
     pub fn response(&self) -> Response<Bytes> {
-        match self.reason {
-            Reason::Unavailable(_) => self.provider.try_again_later(),
-            _ => self.provider.refuse(),
+        match self.reason.status() {
+            StatusCode::SERVICE_UNAVAILABLE => self.provider.try_again_later(),
+            status => self.provider.refuse_with(status),
         }
     }
 }
 
 /// What is publicly wrong with a body, whoever sent it.
-pub(crate) fn check_body(provider: Provider, headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Rejection> {
+pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
     // What is signed is the plain body: a compressed one cannot be it, and unpacking a stranger's bytes is not our work.
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
-        return Err(Rejection::new(provider, Reason::Encoded));
+        return Err(Reason::Encoded);
     }
-    if body.len() > limit {
-        return Err(Rejection::new(provider, Reason::TooLarge));
-    }
-    Ok(())
+    if body.len() > limit { Err(Reason::TooLarge) } else { Ok(()) }
+}
+
+/// A configuration that cannot be meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no key.
+    #[error("a receiver needs at least one key")]
+    NoKey,
+    /// A key that is retired before it is used.
+    #[error("the key {0} is retired before it may be used: its `retire_at` must be later than its `not_before`")]
+    NeverUsed(Fingerprint),
+    /// A source that is neither an address nor a block of them.
+    #[error("{0:?} is neither an IP address nor a block of them such as 203.0.113.0/24 or 2001:db8::/32")]
+    Source(String),
+    /// A block whose address has bits beyond its prefix.
+    #[error("{given} has bits beyond its prefix; the block is {block}, the one address {address}")]
+    HostBits {
+        /// What was given.
+        given: String,
+        /// The block that it lies in.
+        block: String,
+        /// The address alone.
+        address: String,
+    },
+    /// A keyring could not be made.
+    #[error(transparent)]
+    Crypto(#[from] Error),
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use paytend_crypto::{Fingerprint, Opened};
 use sha2::{Digest, Sha256};
 
-use crate::provider::Provider;
+use crate::provider::{Answer, Provider, Reply};
 
 /// A notification that is authentic. Only a [`Receiver`](crate::Receiver) makes one.
 pub struct Verified<N> {
@@ -86,6 +86,11 @@ impl<N> Verified<N> {
     /// What it is about, and the state that it reports, if it says so.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
+    }
+
+    /// What to answer its sender.
+    pub fn answer(&self, reply: Reply) -> Answer {
+        Answer::new(self.provider, reply)
     }
 
     /// The opened envelope of a notification of Paytend's.

@@ -1,8 +1,5 @@
 //! The receiver against the shared vectors, and its answers.
 
-// A test that cannot go on should panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -60,14 +57,19 @@ fn every_notification_of_the_vectors_is_taken() {
     assert_eq!(taken, 7);
 }
 
+/// What is wrong with a message shows in nothing that its sender sees, but for its size, which he knows.
 #[test]
 fn every_message_to_refuse_is_refused_with_one_response() {
     let receiver = receiver(Product::Baas);
     for case in paytend_vectors::refuse() {
         let rejection = receiver.receive(&HeaderMap::new(), &case.document, now()).unwrap_err();
         let response = rejection.response();
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{}", case.name);
+        let too_large = case.document.len() > receiver.limit();
+        let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        assert_eq!(response.status(), status, "{}", case.name);
         assert_eq!(response.body().as_ref(), br#"{"msg":"refused","status":"01"}"#, "{}", case.name);
+        let names: Vec<_> = response.headers().keys().collect();
+        assert_eq!(names, ["content-type"], "{}", case.name);
     }
 }
 

@@ -1,8 +1,5 @@
 //! PayBy and PayerMax: the shared vectors, times, merchants.
 
-// A test that cannot go on should panic.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

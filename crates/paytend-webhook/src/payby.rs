@@ -1,0 +1,72 @@
+//! PayBy: transfer to bank.
+
+use std::time::Duration;
+
+use paytend_crypto::rsa::RsaPublic;
+use paytend_model::payby::TransferToBankNotification;
+
+use crate::detached::{Authentic, DetachedReceiver, Facts, Remains, Scheme, at_millis};
+use crate::keys::{Dated, checked};
+use crate::provider::Provider;
+use crate::receiver::{ConfigError, Reason};
+use crate::verified::{BusinessKey, DedupKey};
+
+/// Receives PayBy's transfer-to-bank notifications. Cloning is cheap.
+///
+/// What `notify_timestamp` is the time of, the notification or the attempt, is not documented; PayBy tries for 24 hours and 22 minutes
+/// (documented). So the default takes what is up to 26 hours old, which accepts the last attempt either way. The documentation's own
+/// sample has no timestamp: one without, or with one that is no number, is taken too, unless
+/// [`require_timestamp`](Self::require_timestamp).
+pub type PayByReceiver = DetachedReceiver<PayBy>;
+
+/// PayBy's way of signing in a header.
+#[derive(Clone, Debug)]
+pub struct PayBy {
+    require_timestamp: bool,
+}
+
+impl PayByReceiver {
+    /// A receiver with PayBy's key, or several while they are rotated.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn new(keys: impl IntoIterator<Item: Into<Dated<dyn RsaPublic>>>) -> Result<Self, ConfigError> {
+        Self::with(PayBy { require_timestamp: false }, &checked(keys)?, Duration::from_secs(26 * 3600))
+    }
+
+    /// Refuses notifications that do not say when they were sent.
+    #[must_use]
+    pub fn require_timestamp(mut self) -> Self {
+        self.scheme.require_timestamp = true;
+        self
+    }
+}
+
+impl Scheme for PayBy {
+    type Body = TransferToBankNotification;
+    const PROVIDER: Provider = Provider::PayBy;
+
+    fn facts(&self, Authentic { read, body, .. }: &Authentic<'_, Self::Body>) -> Result<Facts, Reason> {
+        let typed = read.typed();
+        let sent_at = match typed {
+            Some(typed) => typed.sent_at_millis(),
+            None => Remains::of(body).notify_timestamp.and_then(|time| time.as_u64()),
+        };
+        let order = typed.and_then(|typed| typed.order.as_ref());
+        let status = order.and_then(|order| order.status.as_ref()).map(|status| status.as_str());
+        let dedup_key = match (typed, order) {
+            (Some(typed), Some(order)) => {
+                let parts = ["order", &typed.notify_id, &order.order_no, status.unwrap_or_default()];
+                DedupKey::of(Self::PROVIDER, &parts.map(str::as_bytes))
+            }
+            (Some(typed), None) => DedupKey::of(Self::PROVIDER, &[b"notification", typed.notify_id.as_bytes()]),
+            (None, _) => DedupKey::of(Self::PROVIDER, &[b"body", body]),
+        };
+        Ok(Facts {
+            sent_at: sent_at.map(at_millis),
+            may_be_undated: !self.require_timestamp,
+            dedup_key,
+            business_key: order.and_then(|o| BusinessKey::new("transfer-to-bank", Some(&o.merchant_order_no), status)),
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! [`poem`](https://docs.rs/poem): an endpoint for a handler, or an extractor.
+
+use ::poem::http::StatusCode;
+use ::poem::web::RemoteAddr;
+use ::poem::{Addr, Error, FromRequest, IntoResponse, Request, RequestBody, Response, Result};
+use bytes::Bytes;
+
+use crate::provider::{Answer, Reply};
+use crate::receiver::{Receiver, Rejection};
+use crate::server::Endpoint;
+use crate::verified::Verified;
+
+/// An endpoint that gives notifications to a function, and answers with what it replies.
+///
+/// ```
+/// use paytend_webhook::server::Endpoint;
+/// use paytend_webhook::{PayByReceiver, Reply};
+///
+/// # fn example(receiver: PayByReceiver) -> poem::Route {
+/// poem::Route::new().at(
+///     "/payby",
+///     paytend_webhook::poem::endpoint(Endpoint::new(receiver), async |verified| {
+///         // Store it, then:
+///         println!("{}", verified.dedup_key());
+///         Reply::Accepted
+///     }),
+/// )
+/// # }
+/// ```
+pub fn endpoint<R, F, T>(endpoint: Endpoint<R>, handler: F) -> Notifications<R, F>
+where
+    R: Receiver,
+    F: Fn(Verified<R::Notification>) -> T + Send + Sync,
+    T: Future<Output = Reply> + Send,
+{
+    Notifications { endpoint, handler }
+}
+
+/// See [`endpoint`].
+#[derive(Clone, Debug)]
+pub struct Notifications<R, F> {
+    endpoint: Endpoint<R>,
+    handler: F,
+}
+
+impl<R, F, T> ::poem::Endpoint for Notifications<R, F>
+where
+    R: Receiver,
+    F: Fn(Verified<R::Notification>) -> T + Send + Sync,
+    T: Future<Output = Reply> + Send,
+{
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let (request, mut body) = request.split();
+        match receive(&self.endpoint, &request, &mut body).await? {
+            Ok(verified) => {
+                let provider = verified.provider();
+                Ok(Answer::new(provider, (self.handler)(verified).await).into_response())
+            }
+            Err(rejection) => Ok(rejection.into_response()),
+        }
+    }
+}
+
+/// An extractor: a notification of the [`Endpoint`] that is among the request's data.
+///
+/// ```
+/// use paytend_webhook::poem::Notified;
+/// use paytend_webhook::server::Endpoint;
+/// use paytend_webhook::{Answer, PaytendReceiver, Reply};
+/// use poem::EndpointExt;
+///
+/// #[poem::handler]
+/// async fn take(Notified(verified): Notified<PaytendReceiver>) -> Answer {
+///     // Store it, then:
+///     verified.answer(Reply::Accepted)
+/// }
+/// # fn example(endpoint: Endpoint<PaytendReceiver>) {
+/// let app = poem::Route::new().at("/paytend/baas", take).data(endpoint);
+/// # let _ = app;
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Notified<R: Receiver>(pub Verified<R::Notification>);
+
+impl<'a, R: Receiver> FromRequest<'a> for Notified<R> {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let endpoint = request.data::<Endpoint<R>>().ok_or_else(|| {
+            Error::from_string("no Endpoint of this receiver is among the data", StatusCode::INTERNAL_SERVER_ERROR)
+        })?;
+        match receive(endpoint, request, body).await? {
+            Ok(verified) => Ok(Self(verified)),
+            Err(rejection) => Err(Error::from_response(rejection.into_response())),
+        }
+    }
+}
+
+async fn receive<R: Receiver>(
+    endpoint: &Endpoint<R>,
+    request: &Request,
+    body: &mut RequestBody,
+) -> Result<std::result::Result<Verified<R::Notification>, Rejection>> {
+    let RemoteAddr(address) = request.remote_addr();
+    let peer = match address {
+        Addr::SocketAddr(address) => Some(address.ip()),
+        _ => None,
+    };
+    let pieces = body.take()?.into_bytes_stream();
+    Ok(endpoint.receive(request.method(), request.headers(), peer, pieces).await)
+}
+
+fn converted(response: http::Response<Bytes>) -> Response {
+    let (parts, body) = response.into_parts();
+    let mut converted = Response::builder().status(parts.status).body(body);
+    *converted.headers_mut() = parts.headers;
+    converted
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        converted(self.response())
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        converted(self.response())
+    }
+}

@@ -1,0 +1,163 @@
+//! The providers' side, for the tests of a program that takes notifications: any notification, sealed or signed as the provider would, as the
+//! request that the provider would send. Keys come from [`paytend_crypto::rustcrypto::generate`].
+//!
+//! ```
+//! use std::time::SystemTime;
+//! use paytend_crypto::{Keyring, OsRandom, rustcrypto};
+//! use paytend_model::iban::IbanTransaction;
+//! use paytend_model::{BaasNotification, Product};
+//! use paytend_webhook::testing::PaytendSender;
+//! use paytend_webhook::{PaytendReceiver, Receiver};
+//!
+//! let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+//! let sender = PaytendSender::new("888666000100260", &paytend, own.public_key())?;
+//! let mut deposit = IbanTransaction::new();
+//! deposit.order_no = Some("F1".into());
+//! let request = sender.notification(&BaasNotification::FundDeposit(Box::new(deposit)).into())?;
+//!
+//! let keyring = Keyring::from_keys(&own, paytend.public_key())?;
+//! let receiver = PaytendReceiver::new(Product::Baas, "888666000100260", keyring);
+//! let verified = receiver.receive(request.headers(), request.body(), SystemTime::now())?;
+//! assert_eq!(verified.business_key().unwrap().id, "F1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use paytend_crypto::rsa::RsaPrivate;
+use paytend_crypto::{Fields, Fingerprint, Keyring, Outgoing, PrivateKey, PublicKey, detached, rustcrypto};
+use paytend_model::Notification;
+use serde::Serialize;
+
+use crate::provider::Provider;
+use crate::verified::{Content, DedupKey, Verified};
+
+/// Why a notification cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It cannot be sealed or signed.
+    #[error(transparent)]
+    Crypto(#[from] paytend_crypto::Error),
+    /// It cannot be written as JSON.
+    #[error("the notification cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Seals notifications as Paytend does.
+#[derive(Clone, Debug)]
+pub struct PaytendSender {
+    partner_id: String,
+    keyring: Keyring,
+}
+
+impl PaytendSender {
+    /// With Paytend's private key, for this partner and his public key.
+    ///
+    /// # Errors
+    /// When the numbers of a key do not belong together.
+    pub fn new(partner_id: impl Into<String>, own: &PrivateKey, partner: &PublicKey) -> Result<Self, SendError> {
+        Ok(Self { partner_id: partner_id.into(), keyring: Keyring::from_keys(own, partner)? })
+    }
+
+    /// A notification, by its type.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn notification(&self, notification: &Notification) -> Result<Request<Bytes>, SendError> {
+        let content = match notification {
+            Notification::Baas(notification) => notification.content()?,
+            Notification::Issuing(notification) => notification.content()?,
+            other => return self.raw(other.notify_type(), ""),
+        };
+        self.raw(notification.notify_type(), &content)
+    }
+
+    /// A notification of any type and content: the text of a JSON object, or nothing.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn raw(&self, notify_type: &str, content: &str) -> Result<Request<Bytes>, SendError> {
+        let fields = Fields::notification(&self.partner_id, notify_type);
+        let sealed = self.keyring.seal(&Outgoing::new(&fields).payload(content))?;
+        Ok(post(sealed.into_document().into()))
+    }
+}
+
+/// Signs notifications as PayBy and PayerMax do.
+#[derive(Clone)]
+pub struct DetachedSender {
+    key: Arc<dyn RsaPrivate>,
+}
+
+impl DetachedSender {
+    /// With the provider's private key.
+    ///
+    /// # Errors
+    /// When the numbers of the key do not belong together.
+    pub fn new(key: &PrivateKey) -> Result<Self, SendError> {
+        Ok(Self { key: rustcrypto::private(key).map_err(paytend_crypto::Error::from)? })
+    }
+
+    /// A notification, by its type: [`TransferToBankNotification`](paytend_model::payby::TransferToBankNotification) or
+    /// [`BalanceChangeNotification`](paytend_model::payermax::BalanceChangeNotification).
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn notification(&self, notification: &impl Serialize) -> Result<Request<Bytes>, SendError> {
+        self.raw(serde_json::to_vec(notification)?)
+    }
+
+    /// Any body.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn raw(&self, body: impl Into<Bytes>) -> Result<Request<Bytes>, SendError> {
+        let body = body.into();
+        let sign = detached::sign(&*self.key, &body)?;
+        let mut request = post(body);
+        // Base64 is made of characters that a header may have.
+        if let Ok(sign) = HeaderValue::from_str(&sign) {
+            request.headers_mut().insert(HeaderName::from_static("sign"), sign);
+        }
+        Ok(request)
+    }
+}
+
+impl std::fmt::Debug for DetachedSender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("DetachedSender").field(&self.key.public_key().fingerprint()).finish()
+    }
+}
+
+fn post(body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
+}
+
+impl<N> Verified<N> {
+    /// **Verifies nothing**: calls a notification verified, so that a handler can be tested by itself. `verified_by` is the key that it will
+    /// name; the dedup key is made of `content` alone.
+    pub fn danger_unverified(
+        provider: Provider,
+        notification: N,
+        content: impl Into<Vec<u8>>,
+        verified_by: Fingerprint,
+    ) -> Self {
+        let content = content.into();
+        let dedup_key = DedupKey::of(provider, &[b"unverified", &content]);
+        Self {
+            provider,
+            notification,
+            content: Content::Body(content),
+            verified_by,
+            sent_at: None,
+            dedup_key,
+            business_key: None,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What every adapter must do.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use paytend_webhook::server::Budget;
+use paytend_webhook::{Gate, Receiver, Reply, Sources};
+
+use crate::raw::{Connection, head};
+use crate::servers::Server;
+use crate::support::{Held, payby, payermax, paytend, sealed};
+
+const ACCEPTED: &str = r#"{"msg":"success","status":"00"}"#;
+const REFUSED: &str = r#"{"msg":"refused","status":"01"}"#;
+
+struct Response {
+    status: u16,
+    headers: http::HeaderMap,
+    body: String,
+}
+
+impl Response {
+    #[track_caller]
+    fn expect(&self, status: u16, body: &str, what: &str) {
+        assert_eq!((self.status, self.body.as_str()), (status, body), "{what}");
+        assert_eq!(self.headers["content-type"], "application/json", "{what}");
+    }
+}
+
+struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Client {
+    fn new(address: SocketAddr) -> Self {
+        Self::with(address, reqwest::Client::builder())
+    }
+
+    fn with(address: SocketAddr, builder: reqwest::ClientBuilder) -> Self {
+        let http = builder.no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { http, url: format!("http://{address}/") }
+    }
+
+    fn post(&self) -> reqwest::RequestBuilder {
+        self.http.post(&self.url).header("content-type", "application/json")
+    }
+
+    async fn send(&self, body: impl Into<reqwest::Body>) -> Response {
+        respond(self.post().body(body)).await
+    }
+}
+
+async fn respond(request: reqwest::RequestBuilder) -> Response {
+    let response = request.send().await.unwrap();
+    Response {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: response.text().await.unwrap(),
+    }
+}
+
+pub(crate) async fn every_notification_of_the_vectors_is_accepted(server: Server) {
+    let client = Client::new(server.start(paytend(), Reply::Accepted).await);
+    let cases = paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "content");
+    let mut taken = 0;
+    for case in cases {
+        client.send(case.wire).await.expect(200, ACCEPTED, &case.name);
+        taken += 1;
+    }
+    assert_eq!(taken, 7);
+}
+
+pub(crate) async fn every_message_to_refuse_is_refused(server: Server) {
+    let endpoint = paytend();
+    let limit = endpoint.receiver().limit();
+    let address = server.start(endpoint, Reply::Accepted).await;
+    let client = Client::new(address);
+    let mut too_large = 0;
+    for case in paytend_vectors::refuse() {
+        if case.document.len() > limit {
+            // It is refused by what it announces.
+            let mut connection = Connection::to(address).await;
+            connection.send(head("POST", &format!("Content-Length: {}\r\n", case.document.len()))).await;
+            assert_eq!(connection.response().await.0, 413, "{}", case.name);
+            too_large += 1;
+        } else {
+            client.send(case.document).await.expect(400, REFUSED, &case.name);
+        }
+    }
+    assert!(too_large > 0);
+}
+
+pub(crate) async fn every_detached_vector_is_accepted_or_refused(server: Server) {
+    let payby = Client::new(server.start(payby(), Reply::Accepted).await);
+    let payermax = Client::new(server.start(payermax(), Reply::Duplicate).await);
+    let mut counts = (0, 0);
+    for case in paytend_vectors::detached() {
+        let (client, accepted, refused) = match case.key.as_str() {
+            "payby" => (&payby, r#"{"response":"SUCCESS"}"#, r#"{"response":"REFUSED"}"#),
+            "payermax" => (&payermax, r#"{"msg":"Success","code":"SUCCESS"}"#, r#"{"msg":"refused","code":"FAIL"}"#),
+            other => panic!("{other}"),
+        };
+        let response = respond(client.post().header("Sign", &case.sign).body(case.body())).await;
+        if case.valid {
+            response.expect(200, accepted, &case.name);
+            counts.0 += 1;
+        } else {
+            response.expect(400, refused, &case.name);
+            counts.1 += 1;
+        }
+    }
+    assert_eq!(counts, (4, 5));
+}
+
+pub(crate) async fn a_body_that_is_too_large_is_not_read(server: Server) {
+    let body = sealed("{}");
+    let paytend = |limit| paytend_webhook::server::Endpoint::new(paytend().receiver().clone().max_bytes(limit));
+    let exactly = Client::new(server.start(paytend(body.len()), Reply::Accepted).await);
+    exactly.send(body.clone()).await.expect(200, ACCEPTED, "a body of the limit");
+
+    let address = server.start(paytend(body.len() - 1), Reply::Accepted).await;
+    Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body of one byte more");
+    // One that does not announce its size, and has no end.
+    let mut connection = Connection::to(address).await;
+    connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
+    connection.send(format!("{:x}\r\n", body.len())).await;
+    connection.send(&body).await;
+    connection.send("\r\n").await;
+    assert_eq!(connection.response().await.0, 413);
+}
+
+pub(crate) async fn other_methods_and_types_are_refused(server: Server) {
+    let client = Client::new(server.start(paytend(), Reply::Accepted).await);
+    for method in [reqwest::Method::GET, reqwest::Method::PUT, reqwest::Method::DELETE] {
+        let response = respond(client.http.request(method.clone(), &client.url).body(sealed("{}"))).await;
+        response.expect(405, REFUSED, method.as_str());
+        assert_eq!(response.headers["allow"], "POST");
+    }
+    let post = || client.http.post(&client.url).body(sealed("{}"));
+    respond(post()).await.expect(200, ACCEPTED, "no type");
+    respond(post().header("content-type", "text/html")).await.expect(415, REFUSED, "another type");
+    let gzip = post().header("content-type", "application/json").header("content-encoding", "gzip");
+    respond(gzip).await.expect(415, REFUSED, "compressed");
+}
+
+pub(crate) async fn a_slow_body_is_given_up(server: Server) {
+    // The body's time is the real one: what is tested is that it passes.
+    let address = server.start(paytend().body_timeout(Duration::from_millis(200)), Reply::Accepted).await;
+    let start = Instant::now();
+    for (fields, beginning) in [("Content-Length: 500\r\n", "{"), ("Transfer-Encoding: chunked\r\n", "5\r\n{")] {
+        let mut connection = Connection::to(address).await;
+        connection.send(head("POST", fields)).await;
+        connection.send(beginning).await;
+        let (status, head) = connection.response().await;
+        assert_eq!(status, 408, "{head}");
+    }
+    assert!((Duration::from_millis(400)..Duration::from_secs(15)).contains(&start.elapsed()));
+}
+
+pub(crate) async fn a_broken_body_is_refused(server: Server) {
+    let address = server.start(paytend(), Reply::Accepted).await;
+    let body = sealed("{}");
+    // Cut short; framed wrongly. No answer at all is fine, acceptance is not.
+    let mut connection = Connection::to(address).await;
+    connection.send(head("POST", &format!("Content-Length: {}\r\n", body.len() + 1))).await;
+    connection.send(&body).await;
+    connection.finish().await;
+    let answer = connection.until("\r\n\r\n").await;
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+
+    let mut connection = Connection::to(address).await;
+    connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
+    connection.send(format!("{:x}\r\n", body.len())).await;
+    connection.send(&body).await;
+    connection.send("\r\nnot a length\r\n\r\n").await;
+    let answer = connection.until("\r\n\r\n").await;
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+}
+
+pub(crate) async fn bodies_come_in_chunks(server: Server) {
+    let address = server.start(paytend(), Reply::Accepted).await;
+    let body = sealed(r#"{"orderNo":"F1"}"#);
+    let mut connection = Connection::to(address).await;
+    connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
+    for chunk in body.chunks(7) {
+        connection.send(format!("{:x}\r\n", chunk.len())).await;
+        connection.send(chunk).await;
+        connection.send("\r\n").await;
+    }
+    connection.send("0\r\n\r\n").await;
+    assert_eq!(connection.response().await.0, 200);
+    assert!(connection.until(ACCEPTED).await.ends_with(ACCEPTED));
+}
+
+pub(crate) async fn bodies_come_over_http_2(server: Server) {
+    let address = server.start(paytend(), Reply::Accepted).await;
+    let client = Client::with(address, reqwest::Client::builder().http2_prior_knowledge());
+    let response = client.post().body(sealed("{}")).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, reqwest::Version::HTTP_2));
+    client.send("{}").await.expect(400, REFUSED, "no notification");
+}
+
+pub(crate) async fn a_client_may_wait_to_be_asked_for_the_body(server: Server) {
+    let address = server.start(paytend(), Reply::Accepted).await;
+    let body = sealed("{}");
+    let mut connection = Connection::to(address).await;
+    connection.send(head("POST", &format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len()))).await;
+    let interim = connection.until("\r\n\r\n").await;
+    assert!(interim.starts_with("HTTP/1.1 100 "), "{interim}");
+    connection.send(&body).await;
+    assert_eq!(connection.response().await.0, 200);
+
+    // Whoever is refused anyway is told without sending anything.
+    let mut connection = Connection::to(address).await;
+    connection.send(head("POST", "Content-Length: 1000000\r\nExpect: 100-continue\r\n")).await;
+    assert_eq!(connection.response().await.0, 413);
+}
+
+pub(crate) async fn a_handler_may_ask_for_another_try(server: Server) {
+    let client = Client::new(server.start(paytend(), Reply::TryAgainLater).await);
+    let response = client.send(sealed("{}")).await;
+    response.expect(503, r#"{"msg":"try again later","status":"01"}"#, "later");
+    assert_eq!(response.headers["retry-after"], "60");
+}
+
+pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server: Server) {
+    let (receiver, mut at_work) = Held::new();
+    // The test is a proxy that says where requests are from.
+    let sources = Sources::new().allow(["203.0.113.7"]).unwrap().behind(["127.0.0.1"]).unwrap();
+    let endpoint = paytend_webhook::server::Endpoint::new(receiver.clone())
+        .gate(Gate::new().sources(sources))
+        .listed(Budget::new().operations(1).waiting(0))
+        .others(Budget::new().operations(1).waiting(1));
+    let client = Client::new(server.start(endpoint, Reply::Accepted).await);
+    let from = |address: &str| {
+        let request = client.post().header("x-forwarded-for", address).body(sealed("{}"));
+        tokio::spawn(respond(request))
+    };
+
+    let first = from("198.51.100.1");
+    at_work.recv().await.unwrap();
+    // Of two more from elsewhere, one waits, and there is no room for the other.
+    let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
+    let (refused, waiting) = tokio::select! {
+        response = &mut second => (response, third),
+        response = &mut third => (response, second),
+    };
+    let refused = refused.unwrap();
+    refused.expect(503, r#"{"msg":"try again later","status":"01"}"#, "overload");
+    assert_eq!(refused.headers["retry-after"], "60");
+    // The provider's own address has a place of its own, and one only.
+    let listed = from("203.0.113.7");
+    at_work.recv().await.unwrap();
+    from("203.0.113.7").await.unwrap().expect(503, r#"{"msg":"try again later","status":"01"}"#, "the second listed");
+
+    receiver.go_on();
+    for response in [first, waiting, listed] {
+        response.await.unwrap().expect(200, ACCEPTED, "after the wait");
+    }
+    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "when all is over");
+}
+
+pub(crate) async fn a_binding_list_lets_nobody_else_in(server: Server) {
+    let gate = |list: &str| Gate::new().sources(Sources::new().allow([list]).unwrap().only_listed());
+    let inside = Client::new(server.start(paytend().gate(gate("127.0.0.0/8")), Reply::Accepted).await);
+    inside.send(sealed("{}")).await.expect(200, ACCEPTED, "from the list");
+    let outside = Client::new(server.start(paytend().gate(gate("203.0.113.7")), Reply::Accepted).await);
+    outside.send(sealed("{}")).await.expect(403, REFUSED, "from elsewhere");
+    // Nobody is named as a proxy.
+    let forwarded = outside.post().header("x-forwarded-for", "203.0.113.7").body(sealed("{}"));
+    respond(forwarded).await.expect(403, REFUSED, "from elsewhere, with a story");
+}

@@ -1,0 +1,67 @@
+//! HTTP/1.1 by hand, for what a client library would not send.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A test hangs no longer than this.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.unwrap(), received: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The sender's side is closed.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// What came up to and including this text; nothing more if the other side closes.
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        let reading = async {
+            loop {
+                let found = self.received.windows(text.len()).position(|window| window == text.as_bytes());
+                if let Some(at) = found {
+                    let rest = self.received.split_off(at + text.len());
+                    return std::mem::replace(&mut self.received, rest);
+                }
+                let mut piece = [0; 4096];
+                match self.stream.read(&mut piece).await {
+                    Ok(count) if count > 0 => self.received.extend_from_slice(&piece[..count]),
+                    _ => return std::mem::take(&mut self.received),
+                }
+            }
+        };
+        let bytes = tokio::time::timeout(PATIENCE, reading).await.expect("an answer in time");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// The head of the next response that is not an interim one, and its status.
+    pub(crate) async fn response(&mut self) -> (u16, String) {
+        loop {
+            let head = self.until("\r\n\r\n").await;
+            let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+            match status.unwrap_or_else(|| panic!("no response: {head:?}")) {
+                100 => {}
+                status => return (status, head),
+            }
+        }
+    }
+}
+
+/// A request's head; `fields` are lines with their ends.
+pub(crate) fn head(method: &str, fields: &str) -> String {
+    format!("{method} / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{fields}\r\n")
+}

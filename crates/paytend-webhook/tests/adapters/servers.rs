@@ -1,0 +1,177 @@
+//! The servers: each adapter, on a free port of the loopback.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use paytend_webhook::server::Endpoint;
+use paytend_webhook::service::{Notifications, NotificationsLayer, Peer, handler};
+use paytend_webhook::{Answer, Receiver, Reply};
+use tokio::net::TcpListener;
+use tower_layer::Layer;
+
+/// An adapter, as it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    AxumRoute,
+    AxumExtractor,
+    TowerLayer,
+    Hyper,
+    ActixResource,
+    ActixExtractor,
+    PoemEndpoint,
+    PoemExtractor,
+}
+
+impl Server {
+    /// Serves an endpoint whose handler always replies so, until the test is over.
+    pub(crate) async fn start<R: Receiver>(self, endpoint: Endpoint<R>, reply: Reply) -> SocketAddr {
+        match self {
+            Self::AxumRoute => {
+                axum(
+                    ::axum::Router::new()
+                        .route("/", paytend_webhook::axum::route(endpoint, move |_| std::future::ready(reply))),
+                )
+                .await
+            }
+            Self::AxumExtractor => {
+                use paytend_webhook::axum::Notified;
+                let take = move |Notified(verified): Notified<R>| async move { verified.answer(reply) };
+                axum(::axum::Router::new().route("/", ::axum::routing::any(take)).with_state(endpoint)).await
+            }
+            Self::TowerLayer => {
+                let service = NotificationsLayer::new(endpoint).layer(handler(move |_| std::future::ready(reply)));
+                hyper(move |peer| {
+                    // A server that tells the service by an extension where a request is from.
+                    let mut service = service.clone();
+                    TowerToHyperService::new(tower_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+                        request.extensions_mut().insert(Peer(peer.ip()));
+                        tower_service::Service::call(&mut service, request)
+                    }))
+                })
+                .await
+            }
+            Self::Hyper => {
+                let service = Notifications::new(endpoint, handler(move |_| std::future::ready(reply)));
+                hyper(move |peer| service.clone().from_peer(peer.ip())).await
+            }
+            Self::ActixResource => actix(move || {
+                let resource =
+                    paytend_webhook::actix_web::resource("/", endpoint.clone(), move |_| std::future::ready(reply));
+                ::actix_web::App::new().service(resource)
+            }),
+            Self::ActixExtractor => {
+                use paytend_webhook::actix_web::Notified;
+                actix(move || {
+                    let take = move |Notified::<R>(verified)| async move { verified.answer(reply) };
+                    let data = ::actix_web::web::Data::new(endpoint.clone());
+                    ::actix_web::App::new().app_data(data).route("/", ::actix_web::web::to(take))
+                })
+            }
+            Self::PoemEndpoint => {
+                poem(paytend_webhook::poem::endpoint(endpoint, move |_| std::future::ready(reply))).await
+            }
+            Self::PoemExtractor => {
+                use ::poem::{EndpointExt, FromRequest, IntoResponse};
+                let take = ::poem::endpoint::make(move |request: ::poem::Request| async move {
+                    let (request, mut body) = request.split();
+                    type Notified<R> = paytend_webhook::poem::Notified<R>;
+                    let notified = <Notified<R> as FromRequest<'_>>::from_request(&request, &mut body).await?;
+                    let answer: Answer = notified.0.answer(reply);
+                    Ok::<_, ::poem::Error>(answer.into_response())
+                });
+                poem(take.data(endpoint)).await
+            }
+        }
+    }
+}
+
+async fn axum(router: ::axum::Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { ::axum::serve(listener, service).await });
+    address
+}
+
+async fn hyper<S, B>(service: impl Fn(SocketAddr) -> S + Send + Sync + 'static) -> SocketAddr
+where
+    S: hyper::service::Service<
+            http::Request<hyper::body::Incoming>,
+            Response = http::Response<B>,
+            Error = Infallible,
+            Future: Send,
+        > + Send
+        + 'static,
+    B: http_body::Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, peer)) = listener.accept().await {
+            let service = service(peer);
+            tokio::spawn(async move {
+                auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await
+            });
+        }
+    });
+    address
+}
+
+/// A `tower` service of a function that is given requests.
+fn tower_fn<F>(function: F) -> TowerFn<F> {
+    TowerFn(function)
+}
+
+#[derive(Clone)]
+struct TowerFn<F>(F);
+
+impl<F, Q, T, P> tower_service::Service<Q> for TowerFn<F>
+where
+    F: FnMut(Q) -> T,
+    T: Future<Output = Result<P, Infallible>>,
+{
+    type Response = P;
+    type Error = Infallible;
+    type Future = T;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Q) -> T {
+        (self.0)(request)
+    }
+}
+
+fn actix<F, T>(app: F) -> SocketAddr
+where
+    F: Fn() -> ::actix_web::App<T> + Clone + Send + 'static,
+    T: ::actix_web::dev::ServiceFactory<
+            ::actix_web::dev::ServiceRequest,
+            Config = (),
+            Response = ::actix_web::dev::ServiceResponse,
+            Error = ::actix_web::Error,
+            InitError = (),
+        > + 'static,
+{
+    let server = ::actix_web::HttpServer::new(app).workers(1).disable_signals();
+    let server = server.bind_auto_h2c(("127.0.0.1", 0)).unwrap();
+    let address = server.addrs()[0];
+    tokio::spawn(server.run());
+    address
+}
+
+async fn poem<E>(endpoint: E) -> SocketAddr
+where
+    E: ::poem::Endpoint<Output = ::poem::Response> + 'static,
+{
+    use ::poem::listener::{Acceptor, Listener, TcpListener};
+    let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+    let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+    let app = ::poem::Route::new().at("/", endpoint);
+    tokio::spawn(::poem::Server::new_with_acceptor(acceptor).run(app));
+    address
+}

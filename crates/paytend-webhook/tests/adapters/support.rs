@@ -1,0 +1,88 @@
+//! Receivers with the vectors' keys, and one that waits to be told.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use paytend_crypto::{Keyring, PrivateKey, rustcrypto};
+use paytend_model::{Notification, Product};
+use paytend_vectors::PARTNER_ID;
+use paytend_webhook::server::Endpoint;
+use paytend_webhook::testing::PaytendSender;
+use paytend_webhook::{
+    KeyUse, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Receiver, Rejection, Verified,
+};
+use tokio::sync::mpsc;
+
+pub(crate) fn private(name: &str) -> PrivateKey {
+    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+}
+
+pub(crate) fn paytend() -> Endpoint<PaytendReceiver> {
+    let keyring = Keyring::from_keys(&private("partner"), private("paytend").public_key()).unwrap();
+    Endpoint::new(PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring))
+}
+
+pub(crate) fn payby() -> Endpoint<PayByReceiver> {
+    let key = rustcrypto::public(private("payby").public_key()).unwrap();
+    Endpoint::new(PayByReceiver::new([key]).unwrap()).clock(|| at(1_586_849_300_000))
+}
+
+pub(crate) fn payermax() -> Endpoint<PayerMaxReceiver> {
+    let key = rustcrypto::public(private("payermax").public_key()).unwrap();
+    let receiver = PayerMaxReceiver::new([("P01010113842047", key)]).unwrap();
+    Endpoint::new(receiver).clock(|| at(1_670_837_217_628))
+}
+
+fn at(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+/// A notification as Paytend would send it.
+pub(crate) fn sealed(content: &str) -> Vec<u8> {
+    let sender = PaytendSender::new(PARTNER_ID, &private("paytend"), private("partner").public_key()).unwrap();
+    sender.raw("2", content).unwrap().into_body().into()
+}
+
+/// A receiver that tells when it is at work, and does not go on until it may.
+#[derive(Clone)]
+pub(crate) struct Held {
+    inner: PaytendReceiver,
+    at_work: mpsc::UnboundedSender<()>,
+    may_go_on: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Held {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
+        let (at_work, told) = mpsc::unbounded_channel();
+        (Self { inner: paytend().receiver().clone(), at_work, may_go_on: Arc::default() }, told)
+    }
+
+    pub(crate) fn go_on(&self) {
+        *self.may_go_on.0.lock().unwrap() = true;
+        self.may_go_on.1.notify_all();
+    }
+}
+
+impl Receiver for Held {
+    type Notification = Notification;
+
+    fn provider(&self) -> Provider {
+        self.inner.provider()
+    }
+
+    fn limit(&self) -> usize {
+        self.inner.limit()
+    }
+
+    fn key_uses(&self) -> Vec<KeyUse> {
+        self.inner.key_uses()
+    }
+
+    fn receive(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified<Notification>, Rejection> {
+        self.at_work.send(()).unwrap();
+        let waiting = self.may_go_on.1.wait_while(self.may_go_on.0.lock().unwrap(), |may| !*may).unwrap();
+        drop(waiting);
+        self.inner.receive(headers, body, now)
+    }
+}

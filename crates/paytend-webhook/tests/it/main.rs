@@ -1,0 +1,8 @@
+//! The crate from outside.
+
+// A test that cannot go on should panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
+
+mod detached;
+mod receive;
+mod rotation;

@@ -1,0 +1,168 @@
+//! Keys that are rotated while notifications keep coming.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{OsRandom, PrivateKey, rustcrypto};
+use paytend_model::Product;
+use paytend_vectors::PARTNER_ID;
+use paytend_webhook::testing::{DetachedSender, PaytendSender};
+use paytend_webhook::{
+    ConfigError, Dated, KeyRole, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Reason, Receiver,
+};
+
+fn generate() -> PrivateKey {
+    rustcrypto::generate(1024, &OsRandom).unwrap()
+}
+
+fn public(key: &PrivateKey) -> Arc<dyn RsaPublic> {
+    rustcrypto::public(key.public_key()).unwrap()
+}
+
+fn private(key: &PrivateKey) -> Arc<dyn RsaPrivate> {
+    rustcrypto::private(key).unwrap()
+}
+
+/// A moment of the rehearsal.
+fn day(number: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
+}
+
+/// Both sides change their keys, at different times, and nothing is refused: the old keys only, both, the new ones only.
+#[test]
+fn a_rotation_of_both_sides_keys_refuses_nothing() {
+    let [old_paytend, new_paytend, old_own, new_own] = [(); 4].map(|()| generate());
+    let receiver = PaytendReceiver::rotating(
+        Product::Baas,
+        PARTNER_ID,
+        [Dated::from(private(&old_own)).retire_at(day(40)), Dated::from(private(&new_own)).not_before(day(20))],
+        [Dated::from(public(&old_paytend)).retire_at(day(30)), Dated::from(public(&new_paytend)).not_before(day(10))],
+    )
+    .unwrap();
+    let sent = |paytend: &PrivateKey, own: &PrivateKey| {
+        PaytendSender::new(PARTNER_ID, paytend, own.public_key()).unwrap().raw("2", "{}").unwrap().into_body()
+    };
+    let take = |body: &[u8], at| receiver.receive(&HeaderMap::new(), body, at);
+    let fingerprint = |key: &PrivateKey| key.public_key().fingerprint();
+
+    // What Paytend does: it signs with the new key from day 15, and encrypts for our new one from day 25.
+    for number in 0..60 {
+        let paytend = if number < 15 { &old_paytend } else { &new_paytend };
+        let own = if number < 25 { &old_own } else { &new_own };
+        let verified = take(&sent(paytend, own), day(number)).unwrap_or_else(|e| panic!("day {number}: {e}"));
+        assert_eq!(verified.verified_by(), fingerprint(paytend), "day {number}");
+        assert_eq!(verified.opened().unwrap().decrypted_by(), Some(fingerprint(own)), "day {number}");
+    }
+    let uses = receiver.clone().key_uses();
+    let count = |key: &PrivateKey, role| {
+        let found = uses.iter().find(|found| (found.key, found.role) == (fingerprint(key), role)).unwrap();
+        (found.count, found.last)
+    };
+    assert_eq!(uses.len(), 4);
+    assert_eq!(count(&old_paytend, KeyRole::Verifies), (15, Some(day(14))));
+    assert_eq!(count(&new_paytend, KeyRole::Verifies), (45, Some(day(59))));
+    assert_eq!(count(&old_own, KeyRole::Decrypts), (25, Some(day(24))));
+    assert_eq!(count(&new_own, KeyRole::Decrypts), (35, Some(day(59))));
+
+    // A key counts from its first moment on, and no longer at its last.
+    let moment = Duration::from_secs(1);
+    for (paytend, own, at, taken) in [
+        (&new_paytend, &old_own, day(10) - moment, false),
+        (&new_paytend, &old_own, day(10), true),
+        (&old_paytend, &new_own, day(20) - moment, false),
+        (&old_paytend, &new_own, day(20), true),
+        (&old_paytend, &new_own, day(30) - moment, true),
+        (&old_paytend, &new_own, day(30), false),
+        (&new_paytend, &old_own, day(40) - moment, true),
+        (&new_paytend, &old_own, day(40), false),
+    ] {
+        let result = take(&sent(paytend, own), at);
+        assert_eq!(result.is_ok(), taken, "{result:?}");
+        if let Err(rejection) = result {
+            assert_eq!(rejection.response().status(), StatusCode::BAD_REQUEST);
+        }
+    }
+    // What was refused was counted for nobody: the six that were taken are.
+    assert_eq!(receiver.key_uses().iter().map(|found| found.count).sum::<u64>(), 2 * (60 + 4));
+}
+
+#[test]
+fn payby_s_and_payermax_s_keys_are_rotated_too() {
+    let [old, new] = [(); 2].map(|()| generate());
+    let senders = [&old, &new].map(|key| DetachedSender::new(key).unwrap().raw("{}").unwrap());
+    let dated = || [Dated::from(public(&old)).retire_at(day(30)), Dated::from(public(&new)).not_before(day(10))];
+    let payby = PayByReceiver::new(dated()).unwrap();
+    let payermax = PayerMaxReceiver::new(dated().map(|key| ("M1", key))).unwrap();
+    for (number, expected) in [(9, [true, false]), (10, [true, true]), (29, [true, true]), (30, [false, true])] {
+        let [by, max] = [true, false].map(|is_payby| {
+            senders.each_ref().map(|request| {
+                let (headers, body) = (request.headers(), request.body());
+                if is_payby {
+                    payby.receive(headers, body, day(number)).is_ok()
+                } else {
+                    payermax.receive(headers, body, day(number)).is_ok()
+                }
+            })
+        });
+        assert_eq!((by, max), (expected, expected), "day {number}");
+    }
+    for uses in [payby.key_uses(), payermax.key_uses()] {
+        assert_eq!(uses.iter().map(|found| found.count).collect::<Vec<_>>(), [3, 3]);
+    }
+}
+
+/// Two merchants share a key; it is retired for one of them.
+#[test]
+fn a_merchant_s_key_is_retired_for_that_merchant() {
+    let key = generate();
+    let sample = paytend_vectors::samples().into_iter().find(|s| s.document == "payermax" && s.name == "notification");
+    let sample = sample.unwrap().json;
+    let of = |merchant: &str| {
+        let body = sample.replace("P01010113842047", merchant);
+        assert!(body.contains(merchant));
+        DetachedSender::new(&key).unwrap().raw(body).unwrap()
+    };
+    // The sample's time.
+    let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
+    let receiver =
+        PayerMaxReceiver::new([("M1", Dated::from(public(&key)).retire_at(sent)), ("M2", Dated::from(public(&key)))])
+            .unwrap();
+    let take = |merchant, at| receiver.receive(of(merchant).headers(), of(merchant).body(), at).map(|_| ());
+    let before = sent - Duration::from_secs(1);
+    assert_eq!((take("M1", before), take("M2", before), take("M2", sent)), (Ok(()), Ok(()), Ok(())));
+    assert_eq!(take("M1", sent).unwrap_err().reason(), &Reason::OtherMerchant);
+    assert_eq!(receiver.key_uses().len(), 1);
+}
+
+#[test]
+fn a_gap_between_keys_asks_for_another_try() {
+    let [old, new] = [(); 2].map(|()| generate());
+    let receiver = PayByReceiver::new([
+        Dated::from(public(&old)).retire_at(day(10)),
+        Dated::from(public(&new)).not_before(day(11)),
+    ])
+    .unwrap();
+    let request = DetachedSender::new(&new).unwrap().raw("{}").unwrap();
+    let take = |at| receiver.receive(request.headers(), request.body(), at);
+    let rejection = take(day(10)).unwrap_err();
+    assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
+    assert_eq!(rejection.response().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(take(day(11)).is_ok());
+}
+
+#[test]
+fn keys_that_cannot_be_meant_are_named() {
+    let none: [Arc<dyn RsaPublic>; 0] = [];
+    assert_eq!(PayByReceiver::new(none.clone()).unwrap_err(), ConfigError::NoKey);
+    assert_eq!(PayerMaxReceiver::new(none.map(|key| ("M1", key))).unwrap_err(), ConfigError::NoKey);
+    let key = generate();
+    let never = Dated::from(public(&key)).not_before(day(2)).retire_at(day(2));
+    let error = PayByReceiver::new([never]).unwrap_err();
+    assert_eq!(error, ConfigError::NeverUsed(key.public_key().fingerprint()));
+    assert!(error.to_string().contains("must be later"), "{error}");
+    let none: [Arc<dyn RsaPrivate>; 0] = [];
+    let result = PaytendReceiver::rotating(Product::Baas, PARTNER_ID, none, [public(&key)]);
+    assert_eq!(result.unwrap_err(), ConfigError::NoKey);
+}
