@@ -5,36 +5,15 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
-use std::time::SystemTime;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::{Router, routing};
-use http::{HeaderMap, Response};
+use axum::Router;
 use paytend_client::{Client, Environment};
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::{BaasNotification, Notification, Product};
 use paytend_sandbox::{Deposit, Sandbox};
-use paytend_webhook::{PaytendReceiver, Receiver};
+use paytend_webhook::server::Endpoint;
+use paytend_webhook::{PaytendReceiver, Reply, Verified};
 use tokio::sync::mpsc;
-
-type Store = mpsc::Sender<Notification>;
-
-async fn take(
-    State((receiver, store)): State<(PaytendReceiver, Store)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    let response = match receiver.receive(&headers, &body, SystemTime::now()) {
-        // In real life: into a database, in a transaction, and only then the acknowledgement.
-        Ok(verified) => match store.send(verified.into_notification()).await {
-            Ok(()) => receiver.provider().accept(),
-            Err(_) => receiver.provider().try_again_later(),
-        },
-        Err(rejection) => rejection.response(),
-    };
-    response.map(Body::from)
-}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -45,10 +24,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The product belongs to the URL, because `notifyType` alone is ambiguous.
     let receiver = PaytendReceiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
     let (store, mut stored) = mpsc::channel(16);
-    let app = Router::new()
-        .route("/paytend/baas", routing::post(take))
-        .layer(DefaultBodyLimit::max(receiver.limit()))
-        .with_state((receiver, store));
+    let take = move |verified: Verified<Notification>| {
+        let store = store.clone();
+        async move {
+            // In real life: into a database, in a transaction, and only then the acknowledgement.
+            match store.send(verified.into_notification()).await {
+                Ok(()) => Reply::Accepted,
+                Err(_) => Reply::TryAgainLater,
+            }
+        }
+    };
+    let app = Router::new().route("/paytend/baas", paytend_webhook::axum::route(Endpoint::new(receiver), take));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/paytend/baas", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, app).await });

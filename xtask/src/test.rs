@@ -5,7 +5,7 @@ use crate::setup;
 use crate::shell::cargo;
 
 /// The programs in `examples/`.
-const EXAMPLES: [&str; 2] = ["receive_notifications", "topup"];
+const EXAMPLES: [&str; 3] = ["receive_notifications", "serverless", "topup"];
 
 /// What to do about a test that cannot run here.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,6 +61,9 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
 
     cargo(["test", "--locked", "-p", "paytend-client", "--all-features", "--test", "it", "blocking"]).run()?;
     rows.push(Row { what: "the blocking client", skipped: None });
+
+    cargo(["test", "--locked", "-p", "paytend-webhook", "--all-features"]).run()?;
+    rows.push(Row { what: "every web framework's adapter, over real connections", skipped: None });
 
     if python.is_some() {
         openapi::validate()?;

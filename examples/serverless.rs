@@ -1,0 +1,102 @@
+//! A function that takes PayBy's notifications behind an HTTP gateway (AWS Lambda). An instance has one request at a time, so the plain
+//! receiver is enough; the gateway has read the body, and says where it is from.
+//!
+//! Run by Lambda it serves; run by hand, with `cargo run -p paytend-examples --example serverless`, it takes two events that it makes itself.
+
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt, Response, service_fn};
+use paytend_crypto::{OsRandom, PublicKey, rustcrypto};
+use paytend_webhook::testing::DetachedSender;
+use paytend_webhook::{Gate, PayByReceiver, Receiver, Rejection, Reply, Sources};
+
+struct Function {
+    receiver: PayByReceiver,
+    gate: Gate,
+}
+
+impl Function {
+    fn new(payby: &PublicKey) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let receiver = PayByReceiver::new([rustcrypto::public(payby)?])?;
+        // The addresses that PayBy has told you, and nobody else.
+        Ok(Self { receiver, gate: Gate::new().sources(Sources::new().allow(["203.0.113.0/24"])?.only_listed()) })
+    }
+
+    fn handle(&self, request: &Request) -> Response<Body> {
+        let response = match self.take(request) {
+            Ok(reply) => self.receiver.provider().answer(reply),
+            Err(rejection) => {
+                // In real life: into a log. It holds nothing secret or personal.
+                println!("not taken: {rejection}");
+                rejection.response()
+            }
+        };
+        response.map(|body| Body::Binary(body.into()))
+    }
+
+    fn take(&self, request: &Request) -> Result<Reply, Rejection> {
+        let peer = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_ref(),
+            _ => None,
+        };
+        let peer = peer.and_then(|address| address.parse().ok());
+        let (receiver, headers) = (&self.receiver, request.headers());
+        self.gate.admit(receiver.provider(), receiver.limit(), request.method(), headers, peer)?;
+        let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
+        // In real life: into a database, once for each dedup key, and only then the acknowledgement.
+        println!("taken: {}", verified.dedup_key());
+        Ok(Reply::Accepted)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        // PayBy's public key, which is no secret, comes with the function.
+        let function = Function::new(&PublicKey::from_file("payby.pem")?)?;
+        let function = &function;
+        return lambda_http::run(service_fn(async |request: Request| {
+            Ok::<_, std::convert::Infallible>(function.handle(&request))
+        }))
+        .await;
+    }
+
+    let payby = rustcrypto::generate(2048, &OsRandom)?;
+    let function = Function::new(payby.public_key())?;
+    let sent = DetachedSender::new(&payby)?.raw(r#"{"notify_id":"N1"}"#)?;
+    for (source_ip, expected) in [("203.0.113.7", 200), ("198.51.100.1", 403)] {
+        let sign = sent.headers()["sign"].to_str()?;
+        let response = function.handle(&lambda_http::request::from_str(&event(source_ip, sign, sent.body()))?);
+        println!("{source_ip}: {}", response.status());
+        if response.status() != expected {
+            return Err(format!("{expected} was expected").into());
+        }
+    }
+    Ok(())
+}
+
+/// An event as an HTTP API sends it to a function, with the body's bytes untouched.
+fn event(source_ip: &str, sign: &str, body: &[u8]) -> String {
+    serde_json::json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/payby",
+        "rawQueryString": "",
+        "headers": { "content-type": "application/json", "sign": sign },
+        "requestContext": {
+            "http": {
+                "method": "POST", "path": "/payby", "protocol": "HTTP/1.1", "sourceIp": source_ip, "userAgent": "payby",
+            },
+            "timeEpoch": 0,
+        },
+        "body": STANDARD.encode(body),
+        "isBase64Encoded": true,
+    })
+    .to_string()
+}
