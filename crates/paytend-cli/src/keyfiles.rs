@@ -35,7 +35,7 @@ impl KeyArgs {
 
     fn private(&self) -> Result<PrivateKey, Failure> {
         let Some(path) = &self.private_key else {
-            let text = std::env::var(PRIVATE_KEY_VARIABLE).map(Zeroizing::new).map_err(|_| {
+            let text = private_from_environment().ok_or_else(|| {
                 Failure::usage(format!(
                     "no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"
                 ))
@@ -71,6 +71,23 @@ pub(crate) struct MessageArgs {
 /// Loads a public key's file.
 pub(crate) fn public(path: &Path) -> Result<PublicKey, Failure> {
     PublicKey::from_file(path).map_err(|e| Failure::new(Category::Configuration, named(path, &e)))
+}
+
+/// The text of a private key that is in the environment.
+pub(crate) fn private_from_environment() -> Option<Zeroizing<String>> {
+    std::env::var(PRIVATE_KEY_VARIABLE).ok().map(Zeroizing::new)
+}
+
+/// The bytes of a private key's file, whose permissions are checked as when it is used.
+pub(crate) fn private_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    PrivateKey::from_file(path).map_err(|e| Failure::new(Category::Configuration, named(path, &e)))?;
+    file_or_stdin(path, 64 << 10)
+}
+
+/// The bytes of a public key's file.
+pub(crate) fn public_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    public(path)?;
+    file_or_stdin(path, 64 << 10)
 }
 
 /// An error with the file's name before it, unless it holds the name already.

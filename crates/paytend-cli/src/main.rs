@@ -29,6 +29,8 @@ enum Command {
     Open(cmd::open::Args),
     /// Verify a detached signature over a raw body from standard input
     Verify(cmd::verify::Args),
+    /// Say why a message from standard input is not authentic
+    Explain(cmd::explain::Args),
     /// List the operations, their paths, and how sure we are of each
     Endpoints(cmd::endpoints::Args),
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Seal(args) => cmd::seal::run(&args),
         Command::Open(args) => cmd::open::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
+        Command::Explain(args) => cmd::explain::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),
     };
     match result {

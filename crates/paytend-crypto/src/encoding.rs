@@ -19,21 +19,81 @@ pub(crate) enum Decoded {
     Public { modulus: Vec<u8>, exponent: Vec<u8> },
 }
 
-/// Reads a key in any of the encodings.
-pub(crate) fn decode(data: &[u8]) -> Result<Decoded, KeyError> {
-    // DER is a SEQUENCE, whose first byte is 0x30. It may end in a byte that would be white space in a text.
-    if data.first() == Some(&0x30)
-        && let Ok(key) = decode_der(data)
-    {
-        return Ok(key);
-    }
-    match find(data, b"-----BEGIN ") {
-        Some(armoured) => decode_pem(&data[armoured..]),
-        None => decode_der(&unarmour(data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data))?),
+/// How a key is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyForm {
+    /// The structure of its DER.
+    pub structure: KeyStructure,
+    /// How the DER is wrapped.
+    pub armour: Armour,
+}
+
+/// The structures of an RSA key in DER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyStructure {
+    /// `RSAPrivateKey`: PKCS#1.
+    Pkcs1Private,
+    /// `RSAPublicKey`: PKCS#1.
+    Pkcs1Public,
+    /// `PrivateKeyInfo`: PKCS#8.
+    Pkcs8,
+    /// `SubjectPublicKeyInfo`: X.509.
+    Spki,
+}
+
+impl KeyStructure {
+    /// The label of its PEM.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Pkcs1Private => "RSA PRIVATE KEY",
+            Self::Pkcs1Public => "RSA PUBLIC KEY",
+            Self::Pkcs8 => "PRIVATE KEY",
+            Self::Spki => "PUBLIC KEY",
+        }
     }
 }
 
-fn decode_pem(data: &[u8]) -> Result<Decoded, KeyError> {
+/// How a key's DER is wrapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Armour {
+    /// Not at all.
+    Der,
+    /// In base64 without anything around it: how keys of Paytend and PayerMax travel.
+    Base64,
+    /// In PEM, with this label. It may be another one than the structure's, which this crate does not mind and other libraries do.
+    Pem(String),
+}
+
+/// Reads a key in any of the encodings.
+pub(crate) fn decode(data: &[u8]) -> Result<Decoded, KeyError> {
+    Ok(read(data)?.1)
+}
+
+/// How a key is written.
+pub(crate) fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
+    Ok(read(data)?.0)
+}
+
+fn read(data: &[u8]) -> Result<(KeyForm, Decoded), KeyError> {
+    // DER is a SEQUENCE, whose first byte is 0x30. It may end in a byte that would be white space in a text.
+    if data.first() == Some(&0x30)
+        && let Ok((structure, key)) = decode_der(data)
+    {
+        return Ok((KeyForm { structure, armour: Armour::Der }, key));
+    }
+    match find(data, b"-----BEGIN ") {
+        Some(armoured) => decode_pem(&data[armoured..]),
+        None => {
+            let (structure, key) = decode_der(&unarmour(data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data))?)?;
+            Ok((KeyForm { structure, armour: Armour::Base64 }, key))
+        }
+    }
+}
+
+fn decode_pem(data: &[u8]) -> Result<(KeyForm, Decoded), KeyError> {
     let label_start = b"-----BEGIN ".len();
     let label_end = label_start + find(&data[label_start..], b"-----").ok_or(KeyError::Encoding)?;
     let label = &data[label_start..label_end];
@@ -45,7 +105,9 @@ fn decode_pem(data: &[u8]) -> Result<Decoded, KeyError> {
         b"EC PRIVATE KEY" | b"DSA PRIVATE KEY" => return Err(KeyError::NotRsa),
         _ => {}
     }
-    decode_der(&unarmour(body)?)
+    let (structure, key) = decode_der(&unarmour(body)?)?;
+    let label = String::from_utf8_lossy(label).chars().take(64).collect();
+    Ok((KeyForm { structure, armour: Armour::Pem(label) }, key))
 }
 
 /// Base64 with any white space in it, to bytes.
@@ -56,16 +118,20 @@ fn unarmour(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     STANDARD.decode(&*compact).map(Zeroizing::new).map_err(|_| KeyError::Encoding)
 }
 
-fn decode_der(der: &[u8]) -> Result<Decoded, KeyError> {
+fn decode_der(der: &[u8]) -> Result<(KeyStructure, Decoded), KeyError> {
     if let Ok(info) = PrivateKeyInfoRef::from_der(der) {
         require_rsa(&info.algorithm)?;
-        return decode_pkcs1_private(info.private_key.as_bytes());
+        return Ok((KeyStructure::Pkcs8, decode_pkcs1_private(info.private_key.as_bytes())?));
     }
     if let Ok(info) = SubjectPublicKeyInfoRef::from_der(der) {
         require_rsa(&info.algorithm)?;
-        return decode_pkcs1_public(info.subject_public_key.as_bytes().ok_or(KeyError::Encoding)?);
+        let inner = info.subject_public_key.as_bytes().ok_or(KeyError::Encoding)?;
+        return Ok((KeyStructure::Spki, decode_pkcs1_public(inner)?));
     }
-    decode_pkcs1_private(der).or_else(|_| decode_pkcs1_public(der))
+    match decode_pkcs1_private(der) {
+        Ok(key) => Ok((KeyStructure::Pkcs1Private, key)),
+        Err(_) => Ok((KeyStructure::Pkcs1Public, decode_pkcs1_public(der)?)),
+    }
 }
 
 fn require_rsa(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), KeyError> {

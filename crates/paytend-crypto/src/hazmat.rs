@@ -5,6 +5,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::aes_text::{self, BLOCK, SessionKeyLength};
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, RandomSource, pkcs1v15};
 
@@ -55,4 +56,107 @@ pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizi
         out.extend_from_slice(content);
     }
     Ok(out)
+}
+
+/// The hash functions that a PKCS#1 v1.5 signature names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DigestAlgorithm {
+    /// MD5, 16 bytes.
+    Md5,
+    /// SHA-1, 20 bytes.
+    Sha1,
+    /// SHA-256, 32 bytes: what all three providers use.
+    Sha256,
+    /// SHA-384, 48 bytes.
+    Sha384,
+    /// SHA-512, 64 bytes.
+    Sha512,
+}
+
+impl DigestAlgorithm {
+    /// Each with its DigestInfo, without the digest.
+    const ALL: [(Self, &[u8]); 5] = [
+        (Self::Md5, b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"),
+        (Self::Sha1, b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"),
+        (Self::Sha256, &pkcs1v15::SHA256_PREFIX),
+        (Self::Sha384, b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30"),
+        (Self::Sha512, b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"),
+    ];
+}
+
+/// The digest that a signature was made over, if this key's private half made it: whoever looks for the text that was signed can then
+/// compare. **It verifies nothing** and is lenient about the padding's length.
+pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {
+    if !key.public_key().admits(signature) {
+        return None;
+    }
+    let block = key.encrypt_raw(signature).ok()?;
+    let content = block.strip_prefix(&[0, 1])?;
+    let separator = content.iter().position(|byte| *byte != 0xff)?;
+    let info = content[separator..].strip_prefix(&[0])?;
+    DigestAlgorithm::ALL.iter().find_map(|(algorithm, prefix)| {
+        let digest = info.strip_prefix(*prefix)?;
+        // The last byte of a DigestInfo's frame is the digest's length.
+        (prefix.last().copied().map(usize::from) == Some(digest.len())).then(|| (*algorithm, digest.to_vec()))
+    })
+}
+
+/// AES-ECB with PKCS#7 padding, the key's bytes as they are: AES-128, 192 or 256 by its length. `None` for another length, an incomplete
+/// block or a wrong padding, which **an attacker must not be told**.
+pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let lengths = [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32];
+    let length = lengths.into_iter().find(|length| length.chars() == key.len())?;
+    if data.is_empty() || !data.len().is_multiple_of(BLOCK) {
+        return None;
+    }
+    let mut plain = Zeroizing::new(data.to_vec());
+    aes_text::decrypt_in_place(key, length, &mut plain);
+    let (good, padding) = aes_text::padding(&plain);
+    if !bool::from(good) {
+        return None;
+    }
+    plain.truncate(data.len() - padding);
+    Some(plain)
+}
+
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests {
+    use super::*;
+    use crate::{OsRandom, rustcrypto};
+
+    #[test]
+    fn a_signature_tells_its_digest_to_the_right_key_alone() {
+        let [one, other] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+        let private = rustcrypto::private(&one).unwrap();
+        let [one, other] = [one, other].map(|key| rustcrypto::public(key.public_key()).unwrap());
+        let signature = private.sign_sha256(&[7; 32]).unwrap();
+        assert_eq!(signed_digest(&*one, &signature), Some((DigestAlgorithm::Sha256, vec![7; 32])));
+        assert_eq!(signed_digest(&*other, &signature), None);
+        assert_eq!(signed_digest(&*one, &signature[1..]), None);
+        // Another hash, as a careless sender makes it.
+        for (algorithm, prefix) in DigestAlgorithm::ALL {
+            let digest = vec![9; usize::from(prefix[prefix.len() - 1])];
+            let mut block = vec![0xff; 128];
+            block[..2].copy_from_slice(&[0, 1]);
+            let info = [&[0], prefix, &digest].concat();
+            block[128 - info.len()..].copy_from_slice(&info);
+            let mut signature = vec![0; 128];
+            private.decrypt_raw(&block, &mut signature).unwrap();
+            assert_eq!(signed_digest(&*one, &signature), Some((algorithm, digest)));
+        }
+    }
+
+    #[test]
+    fn payloads_are_decrypted_by_keys_of_every_length() {
+        for length in [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32] {
+            let key = aes_text::generate(length, &OsRandom).unwrap();
+            let mut wire = String::new();
+            aes_text::encrypt_into(key.as_bytes(), length, b"{\"a\":1}", &mut wire);
+            let data = crate::base64_wire::decode(&wire).unwrap();
+            assert_eq!(decrypt_payload(key.as_bytes(), &data).unwrap().as_slice(), b"{\"a\":1}");
+            assert!(decrypt_payload(&key.as_bytes()[1..], &data).is_none());
+            assert!(decrypt_payload(key.as_bytes(), &data[1..]).is_none());
+        }
+    }
 }

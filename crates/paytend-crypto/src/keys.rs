@@ -14,12 +14,22 @@ use zeroize::Zeroizing;
 use crate::KeyError;
 use crate::encoding::{self, Decoded};
 
+pub use crate::encoding::{Armour, KeyForm, KeyStructure};
+
 /// Smallest modulus that is accepted, in bits. Paytend's keys have this size today.
 pub const MIN_BITS: usize = 1024;
 /// Largest modulus that is accepted, in bits.
 pub const MAX_BITS: usize = 8192;
 /// No key file is longer than this, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
+
+/// How a key is written, in any of the encodings that [`PrivateKey::from_bytes`] and [`PublicKey::from_bytes`] read.
+///
+/// # Errors
+/// As they.
+pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
+    encoding::form(data)
+}
 
 /// A private RSA key, as data. Not `Serialize`, not `Clone`d by accident into logs: its `Debug` shows the fingerprint alone,
 /// and its memory is wiped when it is dropped.

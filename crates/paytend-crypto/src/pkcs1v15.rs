@@ -9,7 +9,7 @@ use crate::{Error, RandomSource};
 pub(crate) const OVERHEAD: usize = 11;
 
 /// DER of the DigestInfo for SHA-256, without the digest.
-const SHA256_PREFIX: [u8; 19] =
+pub(crate) const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
 /// `00 01 FF … FF 00 DigestInfo`, as long as the modulus. `None` if the modulus has no room for it (below 496 bits).

@@ -8,6 +8,9 @@ pub mod actix_web;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 mod detached;
+#[cfg(feature = "explain")]
+#[cfg_attr(docsrs, doc(cfg(feature = "explain")))]
+pub mod explain;
 mod gate;
 mod keys;
 mod payby;

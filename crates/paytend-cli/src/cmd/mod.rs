@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod endpoints;
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod open;
 pub(crate) mod seal;

@@ -5,4 +5,5 @@
 
 mod contract;
 mod demo;
+mod explain;
 mod support;

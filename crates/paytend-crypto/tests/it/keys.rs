@@ -161,3 +161,31 @@ fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
 fn limits_are_what_the_documentation_says() {
     assert_eq!((keys::MIN_BITS, keys::MAX_BITS), (1024, 8192));
 }
+
+#[test]
+fn the_form_of_a_key_shows_in_its_data() {
+    use paytend_crypto::keys::{Armour, KeyStructure, form};
+    let pem = |label: &str| Armour::Pem(label.to_owned());
+    for (name, key) in paytend_vectors::keys() {
+        for (data, structure, armour) in [
+            (&key.private, KeyStructure::Pkcs8, Armour::Base64),
+            (&key.public, KeyStructure::Spki, Armour::Base64),
+            (&key.private_pkcs1_pem, KeyStructure::Pkcs1Private, pem("RSA PRIVATE KEY")),
+            (&key.private_pkcs8_pem, KeyStructure::Pkcs8, pem("PRIVATE KEY")),
+            (&key.public_pkcs1_pem, KeyStructure::Pkcs1Public, pem("RSA PUBLIC KEY")),
+        ] {
+            let form = form(data.as_bytes()).unwrap();
+            assert_eq!((form.structure, form.armour), (structure, armour.clone()), "{name}");
+            if let Armour::Pem(label) = armour {
+                assert_eq!(label, structure.label());
+            }
+        }
+        // A label that does not fit.
+        let mislabelled = key.public_pkcs1_pem.replace("RSA PUBLIC KEY", "PUBLIC KEY");
+        let form = form(mislabelled.as_bytes()).unwrap();
+        assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Public, pem("PUBLIC KEY")), "{name}");
+    }
+    let der = PrivateKey::from_text(&paytend_vectors::keys()["partner"].private).unwrap();
+    let form = form(der.pkcs1_der()).unwrap();
+    assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Private, Armour::Der));
+}

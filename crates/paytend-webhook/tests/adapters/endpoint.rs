@@ -53,7 +53,7 @@ async fn a_client_who_goes_away_frees_no_place() {
     // The place is free when the work is done, and that nobody is told of.
     let free = async {
         while post(&endpoint, sealed("{}")).await.is_err() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), free).await.unwrap();

@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
 
 mod detached;
+#[cfg(feature = "explain")]
+mod explain;
 mod receive;
 mod rotation;

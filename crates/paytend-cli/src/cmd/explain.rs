@@ -1,0 +1,142 @@
+//! `paytend explain`
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use http::{HeaderMap, HeaderValue};
+use paytend_crypto::Kind;
+use paytend_webhook::Provider;
+use paytend_webhook::explain::{Explanation, KeyShelf, explain, explain_envelope};
+use serde_json::json;
+
+use crate::exit::{Category, Failure};
+use crate::keyfiles::{KindArg, private_bytes, private_from_environment, public_bytes, stdin};
+use crate::output;
+
+/// The private keys' files are checked as always: nobody else may be able to read them.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Whose message it is
+    #[arg(long, value_enum, default_value_t = From::Paytend)]
+    provider: From,
+    /// The shape of a message of Paytend's
+    #[arg(long, value_enum, default_value_t = KindArg::Notification)]
+    kind: KindArg,
+    /// Our private key, which should decrypt it; several while it is rotated. Without any, the text in PAYTEND_PRIVATE_KEY
+    #[arg(long, value_name = "FILE")]
+    private_key: Vec<PathBuf>,
+    /// The sender's public key, which should verify it; several while it is rotated
+    #[arg(long, value_name = "FILE", required = true)]
+    public_key: Vec<PathBuf>,
+    /// Another private key that may explain it: of the other environment, of before
+    #[arg(long, value_name = "FILE")]
+    other_private_key: Vec<PathBuf>,
+    /// Another public key that may explain it: of the other environment, of another provider
+    #[arg(long, value_name = "FILE")]
+    other_public_key: Vec<PathBuf>,
+    /// The partnerId that the message should have
+    #[arg(long, value_name = "ID")]
+    partner_id: Option<String>,
+    /// The `sign` header of PayBy's or PayerMax's, as received
+    #[arg(long, value_name = "BASE64")]
+    sign: Option<String>,
+    /// The payload should not be part of the signature, as in the upload endpoints of the IBAN product
+    #[arg(long)]
+    unsigned_payload: bool,
+    /// Print the signed texts too, which hold the payload and the session key
+    #[arg(long)]
+    show_texts: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum From {
+    Paytend,
+    Payby,
+    Payermax,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let explanation = match args.provider {
+        From::Paytend if args.sign.is_some() => {
+            return Err(Failure::usage("Paytend has no sign header: leave --sign out, or name the --provider"));
+        }
+        From::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
+            return Err(Failure::usage(
+                "a message of Paytend's is encrypted: give the --private-key that decrypts it, or its text in PAYTEND_PRIVATE_KEY",
+            ));
+        }
+        From::Payby | From::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {
+            return Err(Failure::usage("--kind and --unsigned-payload are for messages of Paytend's"));
+        }
+        From::Paytend => {
+            let body = stdin(Kind::Request.default_max_bytes())?;
+            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &shelf(args)?)
+        }
+        detached => {
+            let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
+            let mut headers = HeaderMap::new();
+            if let Some(sign) = &args.sign {
+                let value = HeaderValue::from_str(sign)
+                    .map_err(|_| Failure::usage("--sign is no header's value: it has a line's end in it"))?;
+                headers.insert("sign", value);
+            }
+            explain(provider, &headers, &stdin(1 << 20)?, &shelf(args)?)
+        }
+    };
+    show(args, &explanation)?;
+    if explanation.authentic() {
+        return Ok(());
+    }
+    Err(Failure::new(Category::NotAuthentic, "the message is not authentic"))
+}
+
+/// The keys, each by its file's name.
+fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
+    let name = |path: &Path| path.display().to_string();
+    let mut shelf = KeyShelf::new();
+    if let Some(text) = private_from_environment().filter(|_| args.private_key.is_empty()) {
+        shelf = shelf.own("PAYTEND_PRIVATE_KEY", text.as_bytes())?;
+    }
+    for path in &args.private_key {
+        shelf = shelf.own(name(path), &private_bytes(path)?)?;
+    }
+    for path in &args.public_key {
+        shelf = shelf.sender(name(path), &public_bytes(path)?)?;
+    }
+    for path in &args.other_private_key {
+        shelf = shelf.other_private(name(path), &private_bytes(path)?)?;
+    }
+    for path in &args.other_public_key {
+        shelf = shelf.other_public(name(path), &public_bytes(path)?)?;
+    }
+    Ok(match &args.partner_id {
+        Some(id) => shelf.partner_id(id),
+        None => shelf,
+    })
+}
+
+fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
+    let texts = [("expected", explanation.expected_text()), ("signed", explanation.signed_text())];
+    let texts = texts.map(|(name, text)| (name, text.filter(|_| args.show_texts).map(String::from_utf8_lossy)));
+    if args.json {
+        let findings: Vec<String> = explanation.findings().iter().map(ToString::to_string).collect();
+        let mut shown = json!({ "authentic": explanation.authentic(), "findings": findings });
+        for (name, text) in texts {
+            if let Some(text) = text {
+                shown[format!("{name}_text")] = text.into();
+            }
+        }
+        output::line(&shown.to_string())?;
+        return Ok(());
+    }
+    output::line(&explanation.to_string())?;
+    for (name, text) in texts {
+        if let Some(text) = text {
+            output::line(&format!("{name} text: {text}"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The keys that are at hand, each with its owner's name for it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use paytend_crypto::keys::{Armour, KeyForm, KeyStructure, form};
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
+
+use super::Finding;
+
+/// The keys that are at hand: those that should open a message, and others that may explain it (of the other environment, of another
+/// provider, of before a rotation). Each has a name, which is shown.
+#[derive(Clone, Default)]
+pub struct KeyShelf {
+    pub(crate) private: Vec<Entry<dyn RsaPrivate>>,
+    pub(crate) public: Vec<Entry<dyn RsaPublic>>,
+    pub(crate) partner_id: Option<String>,
+    pub(crate) notes: Vec<Finding>,
+}
+
+pub(crate) struct Entry<K: ?Sized> {
+    pub(crate) name: String,
+    pub(crate) key: Arc<K>,
+    pub(crate) expected: bool,
+}
+
+impl<K: ?Sized> Clone for Entry<K> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), key: Arc::clone(&self.key), expected: self.expected }
+    }
+}
+
+impl KeyShelf {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the key that should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn own(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
+        self.add_private(name.into(), key, true)
+    }
+
+    /// Adds the sender's key, which should verify, in any encoding that [`PublicKey::from_bytes`] reads.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn sender(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
+        self.add_public(name.into(), key, true)
+    }
+
+    /// Adds another private key.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn other_private(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
+        self.add_private(name.into(), key, false)
+    }
+
+    /// Adds another public key.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn other_public(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
+        self.add_public(name.into(), key, false)
+    }
+
+    /// The `partnerId` that the message should have.
+    #[must_use]
+    pub fn partner_id(mut self, id: impl Into<String>) -> Self {
+        self.partner_id = Some(id.into());
+        self
+    }
+
+    fn add_private(mut self, name: String, data: &[u8], expected: bool) -> Result<Self, KeyError> {
+        let key = PrivateKey::from_bytes(data)?;
+        self.note(&name, &form(data)?);
+        let public = rustcrypto::public(key.public_key())?;
+        self.public.push(Entry { name: format!("{name} (its public half)"), key: public, expected: false });
+        self.private.push(Entry { name, key: rustcrypto::private(&key)?, expected });
+        Ok(self)
+    }
+
+    fn add_public(mut self, name: String, data: &[u8], expected: bool) -> Result<Self, KeyError> {
+        let key = PublicKey::from_bytes(data)?;
+        self.note(&name, &form(data)?);
+        self.public.push(Entry { name, key: rustcrypto::public(&key)?, expected });
+        Ok(self)
+    }
+
+    fn note(&mut self, key: &str, form: &KeyForm) {
+        let (content, pkcs1) = match form.structure {
+            KeyStructure::Pkcs1Private => ("PKCS#1", Some("PKCS#8")),
+            KeyStructure::Pkcs1Public => ("PKCS#1", Some("SubjectPublicKeyInfo")),
+            KeyStructure::Pkcs8 => ("PKCS#8", None),
+            _ => ("SubjectPublicKeyInfo", None),
+        };
+        let correct = form.structure.label();
+        match (&form.armour, pkcs1) {
+            (Armour::Pem(label), _) if label != correct => {
+                self.notes.push(Finding::KeyLabel { key: key.to_owned(), label: label.clone(), content, correct });
+            }
+            (_, Some(instead)) => self.notes.push(Finding::KeyPkcs1 { key: key.to_owned(), instead }),
+            _ => {}
+        }
+    }
+
+    /// The pairs of which both halves are taken for different sides'.
+    pub(crate) fn same_pairs(&self) -> impl Iterator<Item = Finding> + '_ {
+        self.private.iter().filter(|own| own.expected).flat_map(|own| {
+            let same =
+                |sender: &&Entry<dyn RsaPublic>| sender.expected && sender.key.public_key() == own.key.public_key();
+            self.public
+                .iter()
+                .filter(same)
+                .map(|sender| Finding::SamePair { own: own.name.clone(), sender: sender.name.clone() })
+        })
+    }
+
+    /// A keyring of the keys that should open a message.
+    pub(crate) fn keyring(&self) -> Option<Keyring> {
+        let own = self.private.iter().filter(|own| own.expected);
+        let keyring = own.fold(Keyring::builder(), |builder, own| builder.decryption_key(Arc::clone(&own.key)));
+        let senders = self.public.iter().filter(|sender| sender.expected);
+        senders.fold(keyring, |builder, sender| builder.verification_key(Arc::clone(&sender.key))).build().ok()
+    }
+}
+
+impl fmt::Debug for KeyShelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let private = self.private.iter().map(|entry| (&entry.name, entry.key.public_key().fingerprint()));
+        let public = self.public.iter().map(|entry| (&entry.name, entry.key.public_key().fingerprint()));
+        f.debug_struct("KeyShelf")
+            .field("private", &private.collect::<Vec<_>>())
+            .field("public", &public.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
