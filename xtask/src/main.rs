@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod ci;
+mod fuzz;
 mod layers;
 mod openapi;
 mod package;
@@ -21,6 +22,8 @@ usage: cargo xtask <chore>
   layers     check that no crate depends on one above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
+  fuzz-smoke [SECONDS]
+             run each fuzz target for some seconds (default 10)
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
              --check fails if one is below its floor; `bench client` measures the client alone
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
@@ -36,6 +39,11 @@ fn main() -> ExitCode {
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
+        ["fuzz-smoke"] => fuzz::smoke(10),
+        ["fuzz-smoke", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz::smoke(seconds),
+            Err(_) => Err(format!("{seconds:?} is no number of seconds")),
+        },
         ["timing", rest @ ..] => timing(rest),
         ["bench"] => bench(&["--write=BENCHMARKS.md"]),
         ["bench", "--check"] => bench(&["--check"]),

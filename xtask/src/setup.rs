@@ -30,6 +30,9 @@ pub(crate) fn run() -> Result<(), String> {
         }
     }
     ensure("a C compiler", &["build-essential"], || program("cc").args(["--version"]).succeeds() || cfg!(windows))?;
+    ensure("a C++ compiler, for the fuzzer", &["g++"], || {
+        program("c++").args(["--version"]).succeeds() || cfg!(windows)
+    })?;
     ensure("OpenSSL 3 with its headers", &["libssl-dev", "pkg-config"], openssl)?;
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
     if python().is_none() {

@@ -43,11 +43,24 @@ impl Program {
     /// Runs it, with its output on ours. A failure says what was run.
     pub(crate) fn run(mut self) -> Result<(), String> {
         println!("$ {}", self.shown());
+        self.run_as_it_is()
+    }
+
+    fn run_as_it_is(&mut self) -> Result<(), String> {
         match self.0.status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("`{}` failed ({status})", self.shown())),
             Err(error) => Err(format!("`{}` cannot be run: {error}", self.shown())),
         }
+    }
+
+    /// Runs it, with its output in a file.
+    pub(crate) fn run_into(mut self, log: &Path) -> Result<(), String> {
+        println!("$ {}", self.shown());
+        let named = |error: std::io::Error| format!("{}: {error}", log.display());
+        let file = std::fs::File::create(log).map_err(named)?;
+        self.0.stdout(file.try_clone().map_err(named)?).stderr(file);
+        self.run_as_it_is().map_err(|error| format!("{error}; see {}", log.display()))
     }
 
     /// Runs it; what it prints on standard output.

@@ -1,0 +1,41 @@
+//! Any content, sealed as Paytend would and received. The first byte says which type it is of.
+
+#![no_main]
+
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use libfuzzer_sys::fuzz_target;
+use paytend_crypto::{Fields, Keyring, Outgoing};
+use paytend_fuzz::{NoSecurity, PARTNER_ID};
+use paytend_model::{Notification, Product};
+use paytend_webhook::{PaytendReceiver, Receiver};
+
+static KEYRING: LazyLock<Keyring> = LazyLock::new(NoSecurity::keyring);
+
+fuzz_target!(|input: &[u8]| {
+    let Some((kind, content)) = input.split_first() else { return };
+    let Ok(content) = std::str::from_utf8(content) else { return };
+    let product = if kind & 1 == 0 { Product::Baas } else { Product::Issuing };
+    let notify_type = (kind >> 1).to_string();
+    let fields = Fields::notification(PARTNER_ID, &notify_type);
+    // What cannot be sealed is what a receiver would refuse.
+    let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(content)) else { return };
+    let receiver = PaytendReceiver::new(product, PARTNER_ID, KEYRING.clone()).max_bytes(16 << 20);
+    let document = sealed.into_document();
+    let verified = receiver
+        .receive(&HeaderMap::new(), document.as_bytes(), SystemTime::UNIX_EPOCH)
+        .expect("what is sealed is received");
+    assert_eq!(verified.content_text(), content);
+    assert_eq!(verified.notification().notify_type(), notify_type);
+    // What is written of it reads as the same.
+    let (written, again) = match verified.notification() {
+        Notification::Baas(baas) => (baas.content(), Notification::Baas(baas.clone())),
+        Notification::Issuing(issuing) => (issuing.content(), Notification::Issuing(issuing.clone())),
+        _ => return,
+    };
+    if let Ok(written) = written {
+        assert_eq!(Notification::read(product, &notify_type, &written), again);
+    }
+});

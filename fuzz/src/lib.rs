@@ -1,0 +1,71 @@
+//! Keys that do no cryptography: what they encrypt stays as it is, and every signature is good. So a fuzzer gets past them, to everything
+//! that only an authentic message reaches. For fuzzing alone.
+
+use std::sync::Arc;
+
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{BackendError, Keyring, PublicKey, RandomSource};
+
+/// The partner of all messages.
+pub const PARTNER_ID: &str = "888666000100260";
+
+/// The public half of the vectors' test key `partner`; only its length counts.
+pub const PUBLIC: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPXVyZZUBX5NPRpO3i1MrGsKVe8z89kP7YYxUq0mqToUmsklUGwGGxa59TyOoI3FimojDHQSzcdIxOO9vv6RxIv+cF8h/2UaOMGKHiP35EtCMOp5at2QPBNxLOOidv8tb0mzY1cquVmUgsP8LQehSYAH0AjojQRjEhaGS1XxX+oQIDAQAB";
+
+/// A key that changes nothing and accepts everything.
+pub struct NoSecurity(PublicKey);
+
+impl NoSecurity {
+    pub fn key() -> Self {
+        Self(PublicKey::from_text(PUBLIC).expect("the test key"))
+    }
+
+    pub fn public() -> Arc<dyn RsaPublic> {
+        Arc::new(Self::key())
+    }
+
+    /// Seals and opens.
+    pub fn keyring() -> Keyring {
+        let keyring = Keyring::builder().own_key(Arc::new(Self::key())).peer_key(Self::public());
+        keyring.random_source(Arc::new(Fixed)).build().expect("both kinds of keys")
+    }
+}
+
+impl RsaPrivate for NoSecurity {
+    fn public_key(&self) -> &PublicKey {
+        &self.0
+    }
+
+    fn sign_sha256(&self, _: &[u8; 32]) -> Result<Vec<u8>, BackendError> {
+        Ok(vec![0; self.0.size()])
+    }
+
+    fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
+        out.copy_from_slice(ciphertext);
+        Ok(())
+    }
+}
+
+impl RsaPublic for NoSecurity {
+    fn public_key(&self) -> &PublicKey {
+        &self.0
+    }
+
+    fn verify_sha256(&self, _: &[u8; 32], _: &[u8]) -> bool {
+        true
+    }
+
+    fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
+        Ok(block.to_vec())
+    }
+}
+
+/// The same every time, so that an input always does the same.
+struct Fixed;
+
+impl RandomSource for Fixed {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), paytend_crypto::Error> {
+        bytes.fill(0x5a);
+        Ok(())
+    }
+}

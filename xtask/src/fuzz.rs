@@ -1,0 +1,70 @@
+//! `fuzz-smoke`: each fuzz target for some seconds, on the toolchain at hand. Long runs are `cargo fuzz run TARGET`'s work, with a nightly.
+
+use std::path::PathBuf;
+
+use cargo_metadata::{MetadataCommand, TargetKind};
+
+use crate::shell::{cargo, output, program, root};
+
+/// The coverage that libFuzzer wants, which stable compilers can give; sanitizers would need a nightly, and the workspace has no unsafe code.
+const FLAGS: [&str; 7] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "--cfg=fuzzing",
+    "-Dwarnings",
+];
+
+/// What is kept out of the tree: the build, and what the fuzzer finds out.
+fn folder() -> PathBuf {
+    root().join("target/fuzz")
+}
+
+pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
+    let manifest = root().join("fuzz/Cargo.toml");
+    cargo(["fmt", "--check", "--manifest-path"]).args([&manifest]).run()?;
+    let rustc = output("rustc", &["-vV"]).ok_or("rustc cannot be run")?;
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not name its host")?;
+    // With a target named, build scripts and macros are built without the flags.
+    cargo(["build", "--release", "--locked", "--target", host, "--manifest-path"])
+        .args([&manifest])
+        .args(["--target-dir"])
+        .args([folder()])
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
+        .run()?;
+    let targets = targets(&manifest)?;
+    for target in &targets {
+        let program = folder().join(host).join("release").join(target);
+        run(&program, target, seconds)?;
+    }
+    println!("fuzz-smoke: {} targets ran for {seconds} s each and found nothing", targets.len());
+    Ok(())
+}
+
+fn targets(manifest: &PathBuf) -> Result<Vec<String>, String> {
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().map_err(|e| e.to_string())?;
+    let targets = metadata.workspace_packages().into_iter().flat_map(|package| package.targets.clone());
+    let names: Vec<_> =
+        targets.filter(|target| target.kind.contains(&TargetKind::Bin)).map(|target| target.name).collect();
+    if names.is_empty() { Err("there is no fuzz target".into()) } else { Ok(names) }
+}
+
+/// Starts from the corpus in the tree, which stays as it is.
+fn run(binary: &PathBuf, target: &str, seconds: u32) -> Result<(), String> {
+    let corpus = root().join("fuzz/corpus").join(target);
+    if !corpus.is_dir() {
+        return Err(format!("{target} has no corpus in fuzz/corpus"));
+    }
+    let found = folder().join("corpus").join(target);
+    let artifacts = folder().join("artifacts").join(target);
+    for folder in [&found, &artifacts] {
+        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    program(binary)
+        .args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={}/", artifacts.display())])
+        .args(["-timeout=10", "-rss_limit_mb=2048"])
+        .args([&found, &corpus])
+        .run_into(&folder().join(format!("{target}.log")))
+}
