@@ -25,7 +25,7 @@ usage: cargo xtask <chore>
   fuzz-smoke [SECONDS]
              run each fuzz target for some seconds (default 10)
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
-             --check fails if one is below its floor; `bench client` measures the client alone
+             --check fails if one is below its floor; `bench client` and `bench webhook` measure one part alone
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         ["timing", rest @ ..] => timing(rest),
         ["bench"] => bench(&["--write=BENCHMARKS.md"]),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", "client", rest @ ..] => bench(&[&["client"], rest].concat()),
+        ["bench", part @ ("client" | "webhook"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: both backends against libcrypto used directly, and the client against the same by hand, in one process.
+//! `cargo xtask bench`: both backends against libcrypto used directly, the client against the same by hand, and what receiving
+//! costs beyond opening, in one process.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,6 +7,7 @@ mod baseline;
 mod client;
 mod measure;
 mod report;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, 
 use crate::baseline::Baseline;
 use crate::measure::{Work, medians};
 use crate::report::{Report, Row};
+use crate::webhook::Webhook;
 
 const PARTNER_ID: &str = "888666000100260";
 const SIZES: [(&str, usize); 4] = [("64 B", 64), ("400 B", 400), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
@@ -59,10 +62,12 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    let client_only = std::env::args().any(|argument| argument == "client");
+    // One part alone, or all.
+    let part = |name: &str| std::env::args().any(|argument| argument == name);
+    let (client_only, webhook_only) = (part("client"), part("webhook"));
     let mut report = Report::default();
     let keys = |bits| [(); 2].map(|()| rustcrypto::generate(bits, &OsRandom).unwrap());
-    if !client_only {
+    if !client_only && !webhook_only {
         for bits in [1024, 2048] {
             let [sender, receiver] = keys(bits);
             measure_bits(&mut report, bits, &sender, &receiver, batch);
@@ -73,7 +78,13 @@ fn main() {
     }
     let [sender, receiver] = keys(1024);
     let (openssl, rust) = (Backend::openssl(&[&sender, &receiver]), Backend::rustcrypto(&[&sender, &receiver]));
-    report.client = client::shares(&openssl, &rust, batch);
+    if !webhook_only {
+        report.client = client::shares(&openssl, &rust, batch);
+    }
+    if !client_only {
+        let payby = rustcrypto::generate(2048, &OsRandom).unwrap();
+        report.webhook = Webhook::measure([("OpenSSL", &openssl), ("RustCrypto", &rust)], &payby, batch);
+    }
     report.print();
     if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
         std::fs::write(path, report.markdown()).unwrap();

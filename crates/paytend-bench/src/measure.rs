@@ -12,8 +12,27 @@ const ROUNDS: usize = 9;
 /// One contestant's work, done so many times.
 pub(crate) type Work<'w> = Box<dyn FnMut(usize) + 'w>;
 
-/// Medians of the time of one piece of work, in nanoseconds, in the contestants' order.
+/// Whose time counts.
+#[derive(Clone, Copy)]
+pub(crate) enum Clock {
+    /// The thread that works.
+    Thread,
+    /// All threads, for work that is done on several.
+    Process,
+}
+
+/// Medians of the time of one piece of work, in nanoseconds of the thread, in the contestants' order.
 pub(crate) fn medians(contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
+    medians_by(Clock::Thread, contestants, batch)
+}
+
+/// The same by either clock.
+pub(crate) fn medians_by(clock: Clock, contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
+    let time = |work: &mut Work<'_>, repetitions: usize| {
+        let start = clock.now();
+        work(repetitions);
+        clock.now() - start
+    };
     // As many repetitions as the first contestant needs to fill a batch.
     let once = time(&mut contestants[0], 3) / 3;
     let repetitions = usize::try_from(batch.as_nanos() / once.max(1)).unwrap_or(1).max(1);
@@ -37,16 +56,15 @@ pub(crate) fn medians(contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128
         .collect()
 }
 
-fn time(work: &mut Work<'_>, repetitions: usize) -> u128 {
-    let start = processor_time();
-    work(repetitions);
-    processor_time() - start
-}
-
-/// Nanoseconds that this thread has run.
-fn processor_time() -> u128 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    u128::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u128::try_from(now.tv_nsec).unwrap_or(0)
+impl Clock {
+    /// Nanoseconds that have been worked.
+    fn now(self) -> u128 {
+        let now = clock_gettime(match self {
+            Self::Thread => ClockId::ThreadCPUTime,
+            Self::Process => ClockId::ProcessCPUTime,
+        });
+        u128::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u128::try_from(now.tv_nsec).unwrap_or(0)
+    }
 }
 
 fn shuffle(order: &mut [usize]) {

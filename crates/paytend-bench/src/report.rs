@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::webhook::{self, Webhook};
+
 /// One line: how fast each backend is, as a share of libcrypto used directly, in thousandths.
 pub(crate) struct Row {
     work: &'static str,
@@ -45,6 +47,7 @@ pub(crate) struct Report {
     pub(crate) parallel: Option<[(&'static str, u128); 2]>,
     /// The client as a share of the same by hand, by backend.
     pub(crate) client: Vec<(&'static str, u128)>,
+    pub(crate) webhook: Webhook,
 }
 
 impl Report {
@@ -55,7 +58,7 @@ impl Report {
     pub(crate) fn holds(&self) -> bool {
         let scales = self.parallel.is_none_or(|backends| backends.iter().all(|(_, share)| *share >= 950));
         let client = self.client.iter().all(|(_, share)| *share >= crate::client::FLOOR);
-        scales && client && self.rows.iter().all(Row::holds)
+        scales && client && self.webhook.holds() && self.rows.iter().all(Row::holds)
     }
 
     pub(crate) fn print(&self) {
@@ -82,6 +85,25 @@ impl Report {
                 decimal(*share),
                 decimal(crate::client::FLOOR)
             );
+        }
+        for (name, [receive, service, handed_over]) in &self.webhook.shares {
+            let floor = decimal(webhook::FLOOR);
+            let _ = writeln!(
+                out,
+                "\nReceiving a fund deposit, {name}, 1024 bits: {} of the speed of opening it alone (floor {floor}); by a whole \
+                 service, from the request to the response: {} (floor {floor}); if that hands the cryptography to another thread, which \
+                 wakes two threads for each: {}.",
+                decimal(*receive),
+                decimal(*service),
+                decimal(*handed_over),
+            );
+        }
+        if !self.webhook.garbage.is_empty() {
+            let most = decimal(webhook::GARBAGE);
+            let _ = writeln!(out, "\nWhat 1 KiB that is no notification costs, in µs (at most {most}):\n");
+            for (kind, time) in &self.webhook.garbage {
+                let _ = writeln!(out, "- {kind}: {}", decimal(*time));
+            }
         }
         out
     }

@@ -171,6 +171,11 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
+    /// Verifying takes some hundredths of a millisecond.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
     fn key_uses(&self) -> Vec<KeyUse> {
         self.uses.list()
     }

@@ -22,6 +22,12 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// The largest body that is looked at, in bytes: a server need not read further.
     fn limit(&self) -> usize;
 
+    /// Whether it does private-key operations, which take so long (0.1 ms and more) that a server had better do them on a thread of their own.
+    /// By default it does.
+    fn is_slow(&self) -> bool {
+        true
+    }
+
     /// How often each key was of use. The one to retire is the one whose count has stopped.
     fn key_uses(&self) -> Vec<KeyUse>;
 

@@ -47,6 +47,7 @@ pub struct Endpoint<R> {
     body_timeout: Duration,
     listed: Limits,
     others: Limits,
+    on_this_thread: bool,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     on_rejection: Arc<OnRejection>,
 }
@@ -59,13 +60,14 @@ impl<R: Receiver> Endpoint<R> {
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            receiver,
             gate: Arc::new(Gate::new()),
             body_timeout: BODY_TIMEOUT,
             listed: Limits::new(Budget::new().operations(processors)),
             others: Limits::new(Budget::new().operations(processors.div_ceil(2)).waiting(64).bytes(4 << 20)),
+            on_this_thread: !receiver.is_slow(),
             clock: Arc::new(SystemTime::now),
             on_rejection: Arc::new(|_, _| {}),
+            receiver,
         }
     }
 
@@ -97,6 +99,15 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
+    /// Does the cryptography on the thread that calls, not on one of the runtime's blocking threads. That saves some 0.02 ms for each
+    /// notification, and delays the other tasks of the thread by one operation: for keys in memory, never for those in a device or behind a
+    /// network. A receiver that only verifies (PayBy, PayerMax) does so anyway.
+    #[must_use]
+    pub fn on_this_thread(mut self) -> Self {
+        self.on_this_thread = true;
+        self
+    }
+
     /// Sets where the time comes from. For tests.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
@@ -116,8 +127,8 @@ impl<R: Receiver> Endpoint<R> {
         &self.receiver
     }
 
-    /// Receives one request. `peer` is the other end of the connection, if it is known. Needs a Tokio runtime, whose blocking threads do the
-    /// cryptography.
+    /// Receives one request. `peer` is the other end of the connection, if it is known. Needs a Tokio runtime with its timer; its blocking
+    /// threads do the cryptography, unless it is done [here](Self::on_this_thread).
     ///
     /// # Errors
     /// A [`Rejection`], whose response is to be sent.
@@ -161,7 +172,11 @@ impl<R: Receiver> Endpoint<R> {
             .map_err(reject)?;
 
         let permit = limits.operation().await.map_err(reject)?;
-        let (receiver, headers, now) = (self.receiver.clone(), headers.clone(), (self.clock)());
+        let now = (self.clock)();
+        if self.on_this_thread {
+            return self.receiver.receive(headers, &body, now);
+        }
+        let (receiver, headers) = (self.receiver.clone(), headers.clone());
         // The permit and the memory are given back when the work is done, even if nobody waits for it any more.
         let work = tokio::task::spawn_blocking(move || {
             let _held = (permit, held);

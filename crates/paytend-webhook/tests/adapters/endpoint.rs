@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -150,4 +151,57 @@ async fn the_clock_can_be_chosen() {
     let rejection =
         endpoint.receive(&Method::POST, &parts.headers, None, pieces(vec![body.to_vec()])).await.unwrap_err();
     assert_eq!(rejection.reason(), &Reason::Ahead);
+}
+
+/// A receiver that says on which thread it works, and whether that is slow work.
+#[derive(Clone)]
+struct Telling<R>(R, bool, Arc<Mutex<Vec<ThreadId>>>);
+
+impl<R: Receiver> Receiver for Telling<R> {
+    type Notification = R::Notification;
+    fn provider(&self) -> Provider {
+        self.0.provider()
+    }
+    fn limit(&self) -> usize {
+        self.0.limit()
+    }
+    fn is_slow(&self) -> bool {
+        self.1
+    }
+    fn key_uses(&self) -> Vec<KeyUse> {
+        self.0.key_uses()
+    }
+    fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<Verified<Self::Notification>, Rejection> {
+        self.2.lock().unwrap().push(std::thread::current().id());
+        self.0.receive(headers, body, now)
+    }
+}
+
+/// Slow work is done elsewhere, unless somebody wants it here; quick work is done here.
+#[tokio::test]
+async fn slow_work_is_done_on_another_thread() {
+    assert!(paytend().receiver().is_slow());
+    assert!(!crate::support::payby().receiver().is_slow());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&told));
+    let budget = Budget::new().operations(1).waiting(0);
+    for (endpoint, here) in [
+        (Endpoint::new(telling(true)), false),
+        (Endpoint::new(telling(true)).on_this_thread(), true),
+        (Endpoint::new(telling(false)), true),
+    ] {
+        let endpoint = endpoint.listed(budget);
+        for _ in 0..3 {
+            assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
+            assert!(matches!(post(&endpoint, b"{}".to_vec()).await, Err(Reason::Refused(_))));
+        }
+        let threads = std::mem::take(&mut *told.lock().unwrap());
+        assert_eq!(threads.len(), 6);
+        assert!(threads.iter().all(|thread| (*thread == std::thread::current().id()) == here));
+    }
 }

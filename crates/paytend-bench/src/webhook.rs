@@ -1,0 +1,123 @@
+//! What receiving costs beyond the cryptography, and what garbage costs.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::Full;
+use paytend_crypto::rsa::RsaPublic;
+use paytend_crypto::{Expected, Fields, Outgoing, PrivateKey, rustcrypto};
+use paytend_model::Product;
+use paytend_webhook::server::Endpoint;
+use paytend_webhook::service::{Notifications, handler};
+use paytend_webhook::{PayByReceiver, PaytendReceiver, Receiver, Reply};
+use tower_service::Service;
+
+use crate::measure::{Clock, Work, medians_by};
+use crate::{Backend, PARTNER_ID, payload, repeat};
+
+/// The least share of opening's speed that is accepted, in thousandths: an overhead of 10 %.
+pub(crate) const FLOOR: u128 = 909;
+/// The most that garbage may cost, in nanoseconds.
+pub(crate) const GARBAGE: u128 = 5000;
+
+/// What was measured.
+#[derive(Default)]
+pub(crate) struct Webhook {
+    /// By backend: receiving, a whole service, and one that hands the cryptography to another thread, as shares of opening alone.
+    pub(crate) shares: Vec<(&'static str, [u128; 3])>,
+    /// Nanoseconds for one piece of garbage, by its kind.
+    pub(crate) garbage: Vec<(&'static str, u128)>,
+}
+
+impl Webhook {
+    pub(crate) fn holds(&self) -> bool {
+        self.shares.iter().all(|(_, [receive, service, _])| *receive >= FLOOR && *service >= FLOOR)
+            && self.garbage.iter().all(|(_, time)| *time <= GARBAGE)
+    }
+
+    pub(crate) fn measure(backends: [(&'static str, &Backend); 2], payby: &PrivateKey, batch: Duration) -> Self {
+        let shares = backends.map(|(name, backend)| (name, measure_shares(backend, batch)));
+        Self { shares: shares.into(), garbage: measure_garbage(backends[1].1, payby, batch) }
+    }
+}
+
+fn deposit() -> &'static str {
+    r#"{"transactionId":"T000000000001","orderNo":"F000000000001","accountNum":"LT463570021000000451","tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"counterpartyAccountName":"Example GmbH","counterpartyAccountNum":"DE89370400440532013000","reference":"INV-1","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#
+}
+
+fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
+    let fields = Fields::notification(PARTNER_ID, "2");
+    let document = backend.sender.seal(&Outgoing::new(&fields).payload(deposit())).unwrap().into_document();
+    let expected = Expected::notification(PARTNER_ID);
+    let receiver = PaytendReceiver::new(Product::Baas, PARTNER_ID, backend.receiver.clone());
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let now = SystemTime::now();
+    let runtime = &tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let body = &Bytes::from(document.clone().into_bytes());
+    let serving = |endpoint| {
+        let mut service = Notifications::new(endpoint, handler(|_| std::future::ready(Reply::Accepted)));
+        move |repetitions: usize| {
+            runtime.block_on(async {
+                for _ in 0..repetitions {
+                    let request = Request::post("/").body(Full::new(body.clone())).unwrap();
+                    assert_eq!(service.call(request).await.unwrap().status(), 200);
+                }
+            });
+        }
+    };
+    // Where several threads work, the whole process's time counts, for all.
+    let times = medians_by(
+        Clock::Process,
+        &mut [
+            repeat(|| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap())),
+            repeat(|| drop(receiver.receive(&headers, document.as_bytes(), now).unwrap())),
+            Box::new(serving(Endpoint::new(receiver.clone()).on_this_thread())) as Work<'_>,
+            Box::new(serving(Endpoint::new(receiver.clone()))),
+        ],
+        batch,
+    );
+    [1, 2, 3].map(|contestant: usize| times[0] * 1000 / times[contestant].max(1))
+}
+
+/// A KiB each, of what anybody can see is no notification.
+fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Vec<(&'static str, u128)> {
+    let sealed = |partner: &str| {
+        let (fields, text) = (Fields::notification(partner, "2"), payload(230));
+        backend.sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document().into_bytes()
+    };
+    let other_partner = sealed("888666000100999");
+    let cut = sealed(PARTNER_ID);
+    let cut = cut[..cut.len() - 1].to_vec();
+    let html = b"<html>".iter().copied().cycle().take(1024).collect::<Vec<u8>>();
+    let json = payload(1024).into_bytes();
+    let paytend = PaytendReceiver::new(Product::Baas, PARTNER_ID, backend.receiver.clone());
+    let key: Arc<dyn RsaPublic> = rustcrypto::public(payby.public_key()).unwrap();
+    let payby = PayByReceiver::new([key]).unwrap();
+    let (none, now) = (HeaderMap::new(), SystemTime::now());
+    let short = HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_static("AAAA"))]);
+    let paytend = |body: &[u8]| assert!(paytend.receive(&none, body, now).is_err());
+    let payby = |headers: &HeaderMap| assert!(payby.receive(headers, &json, now).is_err());
+    let names = [
+        "no JSON",
+        "JSON that is no envelope",
+        "an envelope cut short",
+        "an envelope for another partner",
+        "a body without a sign header",
+        "a body with a sign header of another length than the key's",
+    ];
+    let times = medians_by(
+        Clock::Thread,
+        &mut [
+            repeat(|| paytend(&html)),
+            repeat(|| paytend(&json)),
+            repeat(|| paytend(&cut)),
+            repeat(|| paytend(&other_partner)),
+            repeat(|| payby(&none)),
+            repeat(|| payby(&short)),
+        ],
+        batch,
+    );
+    names.into_iter().zip(times).collect()
+}
