@@ -8,7 +8,9 @@ use http::HeaderMap;
 use paytend_crypto::detached::Verifier;
 use paytend_crypto::rsa::RsaPublic;
 use paytend_crypto::{Error, Fingerprint, KeyError};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, used};
 use crate::provider::Provider;
@@ -71,8 +73,6 @@ pub struct Authentic<'a, T> {
 #[derive(Debug)]
 pub struct Facts {
     pub(crate) sent_at: Option<SystemTime>,
-    /// It is taken even if it does not say when it was sent.
-    pub(crate) may_be_undated: bool,
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
 }
@@ -86,6 +86,7 @@ pub struct DetachedReceiver<S> {
     uses: Uses,
     max_age: Duration,
     max_ahead: Duration,
+    require_timestamp: bool,
     max_bytes: usize,
 }
 
@@ -103,7 +104,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         })?;
         let uses = Uses::new(keys.iter().map(|key| (key.fingerprint(), KeyRole::Verifies)));
         let max_ahead = Duration::from_secs(300);
-        Ok(Self { scheme, verifiers, uses, max_age, max_ahead, max_bytes: MAX_BYTES })
+        Ok(Self { scheme, verifiers, uses, max_age, max_ahead, require_timestamp: false, max_bytes: MAX_BYTES })
     }
 
     /// How old a notification may be (default: see the receiver).
@@ -117,6 +118,14 @@ impl<S: Scheme> DetachedReceiver<S> {
     #[must_use]
     pub fn max_ahead(mut self, time: Duration) -> Self {
         self.max_ahead = time;
+        self
+    }
+
+    /// Refuses notifications that do not say, in the documented form, when they were sent. By default they are taken: what is authentic is news
+    /// of money, and only the provider can have left the time out.
+    #[must_use]
+    pub fn require_timestamp(mut self) -> Self {
+        self.require_timestamp = true;
         self
     }
 
@@ -140,7 +149,7 @@ impl<S: Scheme> DetachedReceiver<S> {
 
     fn check_time(&self, facts: &Facts, now: SystemTime) -> Result<(), Reason> {
         let Some(sent_at) = facts.sent_at else {
-            return if facts.may_be_undated { Ok(()) } else { Err(Reason::Undated) };
+            return if self.require_timestamp { Err(Reason::Undated) } else { Ok(()) };
         };
         match now.duration_since(sent_at) {
             Ok(age) if age > self.max_age => Err(Reason::TooOld),
@@ -187,13 +196,14 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         now: SystemTime,
     ) -> Result<Verified<Self::Notification>, Rejection> {
         let verified_by = self.verify(headers, body, now)?;
-        self.uses.count(verified_by, KeyRole::Verifies, now);
         let notification = Read::of(body);
         let facts = self
             .scheme
             .facts(&Authentic { key: verified_by, read: &notification, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
+        // Only now: an old message that is played again must not make an old key look used.
+        self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,
             notification,
@@ -202,23 +212,44 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             sent_at: facts.sent_at,
             dedup_key: facts.dedup_key,
             business_key: facts.business_key,
+            in_hand: None,
         })
     }
 }
 
-/// What a body says besides, when it is not of its type.
-#[derive(Default, serde::Deserialize)]
-pub(crate) struct Remains {
-    pub(crate) notify_timestamp: Option<serde_json::Value>,
-    #[serde(rename = "notifyTime")]
-    pub(crate) notify_time: Option<serde_json::Value>,
-    #[serde(rename = "merchantNo")]
-    pub(crate) merchant_no: Option<serde_json::Value>,
-}
+/// The members of a body that is not of its type, as far as it is an object. A name may be there several times.
+#[derive(Default)]
+pub(crate) struct Remains(Vec<(String, Value)>);
 
 impl Remains {
     pub(crate) fn of(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Remains {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Remains;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Remains, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Remains(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
     }
 }
 

@@ -63,6 +63,11 @@ impl Gate {
         self.check(limit, method, headers, peer).map_err(|reason| Rejection::new(provider, reason))
     }
 
+    /// The address that a request comes from, by the rule of its [`Sources`].
+    pub fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        self.sources.address(peer, headers)
+    }
+
     fn check(
         &self,
         limit: usize,

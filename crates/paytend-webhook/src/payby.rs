@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use paytend_crypto::rsa::RsaPublic;
 use paytend_model::payby::TransferToBankNotification;
+use serde_json::Value;
 
 use crate::detached::{Authentic, DetachedReceiver, Facts, Remains, Scheme, at_millis};
 use crate::keys::{Dated, checked};
@@ -21,9 +22,7 @@ pub type PayByReceiver = DetachedReceiver<PayBy>;
 
 /// PayBy's way of signing in a header.
 #[derive(Clone, Debug)]
-pub struct PayBy {
-    require_timestamp: bool,
-}
+pub struct PayBy;
 
 impl PayByReceiver {
     /// A receiver with PayBy's key, or several while they are rotated.
@@ -31,14 +30,7 @@ impl PayByReceiver {
     /// # Errors
     /// [`ConfigError`].
     pub fn new(keys: impl IntoIterator<Item: Into<Dated<dyn RsaPublic>>>) -> Result<Self, ConfigError> {
-        Self::with(PayBy { require_timestamp: false }, &checked(keys)?, Duration::from_secs(26 * 3600))
-    }
-
-    /// Refuses notifications that do not say when they were sent.
-    #[must_use]
-    pub fn require_timestamp(mut self) -> Self {
-        self.scheme.require_timestamp = true;
-        self
+        Self::with(PayBy, &checked(keys)?, Duration::from_secs(26 * 3600))
     }
 }
 
@@ -50,7 +42,8 @@ impl Scheme for PayBy {
         let typed = read.typed();
         let sent_at = match typed {
             Some(typed) => typed.sent_at_millis(),
-            None => Remains::of(body).notify_timestamp.and_then(|time| time.as_u64()),
+            // Of several, the oldest.
+            None => Remains::of(body).all("notify_timestamp").filter_map(Value::as_u64).min(),
         };
         let order = typed.and_then(|typed| typed.order.as_ref());
         let status = order.and_then(|order| order.status.as_ref()).map(|status| status.as_str());
@@ -64,7 +57,6 @@ impl Scheme for PayBy {
         };
         Ok(Facts {
             sent_at: sent_at.map(at_millis),
-            may_be_undated: !self.require_timestamp,
             dedup_key,
             business_key: order.and_then(|o| BusinessKey::new("transfer-to-bank", Some(&o.merchant_order_no), status)),
         })

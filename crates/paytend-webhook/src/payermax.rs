@@ -20,7 +20,7 @@ use crate::verified::{BusinessKey, DedupKey};
 /// then, must be one of those that have the key which it is by.
 ///
 /// When PayerMax tries again is not documented; the default takes what is up to three days old. A body of another shape than documented is
-/// held against merchants and time as far as it says them.
+/// held against merchants and time as far as it names them at its top, however often and in whatever form; one that names none is taken.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's way of signing in a header.
@@ -66,12 +66,17 @@ impl Scheme for PayerMax {
         let Some(typed) = authentic.read.typed() else {
             // It is by a key of ours, and nothing of it is lost; but what it says of merchant and time must hold all the same.
             let remains = Remains::of(authentic.body);
-            if let Some(merchant) = remains.merchant_no.as_ref().and_then(Value::as_str) {
-                self.check_merchant(merchant, authentic)?;
+            for merchant in remains.all("merchantNo") {
+                match merchant {
+                    Value::String(merchant) => self.check_merchant(merchant, authentic)?,
+                    Value::Number(merchant) => self.check_merchant(&merchant.to_string(), authentic)?,
+                    Value::Null => {}
+                    _ => return Err(Reason::OtherMerchant),
+                }
             }
             return Ok(Facts {
-                sent_at: remains.notify_time.as_ref().and_then(Value::as_str).and_then(at_time),
-                may_be_undated: true,
+                // Of several, the oldest.
+                sent_at: remains.all("notifyTime").filter_map(|time| at_time(time.as_str()?)).min(),
                 dedup_key: DedupKey::of(Self::PROVIDER, &[b"body", authentic.body]),
                 business_key: None,
             });
@@ -93,7 +98,6 @@ impl Scheme for PayerMax {
         let state = Some(change.direction.as_str());
         Ok(Facts {
             sent_at: at_time(&typed.notify_time),
-            may_be_undated: false,
             dedup_key: DedupKey::of(Self::PROVIDER, &parts.map(str::as_bytes)),
             business_key: BusinessKey::new("balance-change", Some(&change.related_trade_no), state),
         })

@@ -158,6 +158,7 @@ impl<N> Verified<N> {
             sent_at: None,
             dedup_key,
             business_key: None,
+            in_hand: None,
         }
     }
 }

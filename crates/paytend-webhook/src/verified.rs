@@ -1,5 +1,6 @@
 //! A notification that is authentic.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
@@ -18,6 +19,8 @@ pub struct Verified<N> {
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
+    /// What it uses of a server's budget, until it is dropped.
+    pub(crate) in_hand: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// What was signed.
@@ -86,6 +89,13 @@ impl<N> Verified<N> {
     /// What it is about, and the state that it reports, if it says so.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
+    }
+
+    /// Keeps something until it is dropped.
+    #[cfg(feature = "server")]
+    pub(crate) fn in_hand(mut self, in_hand: impl Any + Send + Sync) -> Self {
+        self.in_hand = Some(Box::new(in_hand));
+        self
     }
 
     /// What to answer its sender.

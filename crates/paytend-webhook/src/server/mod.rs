@@ -4,15 +4,19 @@
 mod budget;
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, Method};
 use paytend_crypto::{BackendError, Error};
+use tokio::sync::oneshot;
 
 pub use budget::Budget;
 
@@ -57,13 +61,19 @@ type OnRejection = dyn Fn(&Rejection, Option<IpAddr>) + Send + Sync;
 impl<R: Receiver> Endpoint<R> {
     /// An endpoint for everybody: 10 s for a body; for the sources on the gate's list (everybody, without one) a budget of as many operations
     /// at once as there are processors, for the others one of half as many.
+    ///
+    /// **Without a list the provider shares one budget with every stranger.** Name the provider's addresses, and the proxies that are before
+    /// this server, in the gate's [`Sources`](crate::Sources): only then can nobody else keep the provider out.
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             gate: Arc::new(Gate::new()),
             body_timeout: BODY_TIMEOUT,
-            listed: Limits::new(Budget::new().operations(processors)),
-            others: Limits::new(Budget::new().operations(processors.div_ceil(2)).waiting(64).bytes(4 << 20)),
+            listed: Limits::new(Budget::new().operations(processors), receiver.limit()),
+            others: Limits::new(
+                Budget::new().operations(processors.div_ceil(2)).waiting(64).bytes(4 << 20),
+                receiver.limit(),
+            ),
             on_this_thread: !receiver.is_slow(),
             clock: Arc::new(SystemTime::now),
             on_rejection: Arc::new(|_, _| {}),
@@ -88,14 +98,21 @@ impl<R: Receiver> Endpoint<R> {
     /// Sets the budget for the sources on the gate's list; without a list, for all.
     #[must_use]
     pub fn listed(mut self, budget: Budget) -> Self {
-        self.listed = Limits::new(budget);
+        self.listed = Limits::new(budget, self.receiver.limit());
         self
     }
 
     /// Sets the budget for all other sources.
     #[must_use]
     pub fn others(mut self, budget: Budget) -> Self {
-        self.others = Limits::new(budget);
+        self.others = Limits::new(budget, self.receiver.limit());
+        self
+    }
+
+    /// Shares the budgets of another endpoint: several routes of one program have the same processors.
+    #[must_use]
+    pub fn sharing<Q>(mut self, other: &Endpoint<Q>) -> Self {
+        (self.listed, self.others) = (other.listed.clone(), other.others.clone());
         self
     }
 
@@ -115,7 +132,7 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Is told of every notification that is not taken, with the other end of its connection: for a log, or counters.
+    /// Is told of every notification that is not taken, with the address that it comes from by the gate's rule: for a log, or counters.
     #[must_use]
     pub fn on_rejection(mut self, tell: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
         self.on_rejection = Arc::new(tell);
@@ -127,7 +144,8 @@ impl<R: Receiver> Endpoint<R> {
         &self.receiver
     }
 
-    /// Receives one request. `peer` is the other end of the connection, if it is known. Needs a Tokio runtime with its timer; its blocking
+    /// Receives one request. What it returns keeps its place and its memory in the budget until it is dropped, so that slow handlers are bounded
+    /// too. How large headers may be, and how many connections there are, is the server's to bound. `peer` is the other end of the connection, if it is known. Needs a Tokio runtime with its timer; its blocking
     /// threads do the cryptography, unless it is done [here](Self::on_this_thread).
     ///
     /// # Errors
@@ -144,7 +162,7 @@ impl<R: Receiver> Endpoint<R> {
     {
         let result = self.take(method, headers, peer, body).await;
         if let Err(rejection) = &result {
-            (self.on_rejection)(rejection, peer);
+            (self.on_rejection)(rejection, self.gate.address(peer, headers));
         }
         result
     }
@@ -165,26 +183,35 @@ impl<R: Receiver> Endpoint<R> {
             Source::Listed => &self.listed,
             Source::Other => &self.others,
         };
-        let mut held = limits.hold();
-        let body = tokio::time::timeout(self.body_timeout, collect(body, &mut held, limit))
+        let (mut held, evicted) = limits.hold();
+        let body = tokio::time::timeout(self.body_timeout, collect(body, &mut held, evicted, limit))
             .await
             .map_err(|_| reject(Reason::TooSlow(self.body_timeout)))?
             .map_err(reject)?;
-
-        let permit = limits.operation().await.map_err(reject)?;
-        let now = (self.clock)();
-        if self.on_this_thread {
-            return self.receiver.receive(headers, &body, now);
-        }
-        let (receiver, headers) = (self.receiver.clone(), headers.clone());
-        // The permit and the memory are given back when the work is done, even if nobody waits for it any more.
-        let work = tokio::task::spawn_blocking(move || {
-            let _held = (permit, held);
-            receiver.receive(&headers, &body, now)
-        });
-        work.await
-            .unwrap_or_else(|_| Err(reject(Reason::Unavailable(Error::Backend(BackendError::new("it panicked"))))))
+        let place = limits.place().map_err(reject)?;
+        let work = async {
+            let operation = limits.operation().await.map_err(reject)?;
+            let (now, in_hand) = ((self.clock)(), (place, held));
+            if self.on_this_thread {
+                let _operation = operation;
+                let work = || self.receiver.receive(headers, &body, now);
+                let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(reject(failed())));
+                return done.map(|verified| verified.in_hand(in_hand));
+            }
+            let (receiver, headers) = (self.receiver.clone(), headers.clone());
+            // What is in use is given back when the work is done, even if nobody waits for it any more.
+            let work = tokio::task::spawn_blocking(move || {
+                let _operation = operation;
+                receiver.receive(&headers, &body, now).map(|verified| verified.in_hand(in_hand))
+            });
+            work.await.unwrap_or_else(|_| Err(reject(failed())))
+        };
+        tokio::time::timeout(limits.patience, work).await.map_err(|_| reject(Reason::Overloaded))?
     }
+}
+
+fn failed() -> Reason {
+    Reason::Unavailable(Error::Backend(BackendError::new("receiving did not come to an end")))
 }
 
 impl<R: fmt::Debug> fmt::Debug for Endpoint<R> {
@@ -197,24 +224,33 @@ impl<R: fmt::Debug> fmt::Debug for Endpoint<R> {
     }
 }
 
-/// The whole body, if it keeps within the limit and the budget.
-async fn collect<S, E>(body: S, held: &mut Held, limit: usize) -> Result<Vec<u8>, Reason>
+/// The whole body, if it keeps within the limit and the budget, and does not have to give way.
+async fn collect<S, E>(
+    body: S,
+    held: &mut Held,
+    mut evicted: oneshot::Receiver<()>,
+    limit: usize,
+) -> Result<Vec<u8>, Reason>
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
     let mut body = pin!(body);
     let mut collected = Vec::new();
-    while let Some(piece) = next(body.as_mut()).await {
-        let piece = piece.map_err(|_| Reason::Broken)?;
+    loop {
+        let next = poll_fn(|context| match Pin::new(&mut evicted).poll(context) {
+            Poll::Ready(_) => Poll::Ready(Some(Err(Reason::Overloaded))),
+            Poll::Pending => {
+                body.as_mut().poll_next(context).map(|piece| piece.map(|piece| piece.map_err(|_| Reason::Broken)))
+            }
+        });
+        let Some(piece) = next.await else { break };
+        let piece = piece?;
         if piece.len() > limit - collected.len() {
             return Err(Reason::TooLarge);
         }
         held.grow(piece.len())?;
         collected.extend_from_slice(&piece);
     }
+    held.complete()?;
     Ok(collected)
-}
-
-async fn next<S: Stream>(mut stream: Pin<&mut S>) -> Option<S::Item> {
-    std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
 }

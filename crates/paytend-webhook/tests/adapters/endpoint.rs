@@ -65,7 +65,7 @@ async fn bodies_in_hand_keep_within_the_budget() {
     let body = sealed("{}");
     let (receiver, mut at_work) = Held::new();
     let budget = Budget::new().operations(1).bytes(2 * body.len() - 1);
-    let endpoint = Endpoint::new(receiver.clone()).listed(budget);
+    let endpoint = Endpoint::new(receiver.clone().max_bytes(body.len())).listed(budget);
     let first = tokio::spawn({
         let (endpoint, body) = (endpoint.clone(), body.clone());
         async move { post(&endpoint, body).await }
@@ -76,6 +76,129 @@ async fn bodies_in_hand_keep_within_the_budget() {
     receiver.go_on();
     assert_eq!(first.await.unwrap(), Ok(()));
     assert_eq!(post(&endpoint, body).await, Ok(()));
+}
+
+/// A body that begins and does not end.
+struct Stalling(Vec<Vec<u8>>);
+
+impl Stream for Stalling {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.pop().map_or(std::task::Poll::Pending, |piece| std::task::Poll::Ready(Some(Ok(piece.into()))))
+    }
+}
+
+/// Connections that are held open with a part of a body cannot keep a notification out, even without a list: the oldest give way.
+#[tokio::test]
+async fn bodies_that_stall_give_way() {
+    let body = sealed("{}");
+    let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(body.len()))
+        .listed(Budget::new().operations(1).bytes(4 * body.len()));
+    let stalling: Vec<_> = (0..10)
+        .map(|_| {
+            let (endpoint, part) = (endpoint.clone(), body[1..].to_vec());
+            tokio::spawn(async move {
+                let (method, headers) = (Method::POST, HeaderMap::new());
+                endpoint.receive(&method, &headers, None, Stalling(vec![part])).await.map(|_| ())
+            })
+        })
+        .collect();
+    // Each has had its turn, and most have given way already.
+    tokio::task::yield_now().await;
+    for _ in 0..20 {
+        assert_eq!(post(&endpoint, body.clone()).await, Ok(()));
+    }
+    let mut overloaded = 0;
+    for stalled in stalling {
+        if stalled.is_finished() {
+            assert_eq!(stalled.await.unwrap().unwrap_err().reason(), &Reason::Overloaded);
+            overloaded += 1;
+        }
+    }
+    assert!((7..10).contains(&overloaded), "{overloaded}");
+}
+
+/// What a handler has not dropped is in hand.
+#[tokio::test]
+async fn a_slow_handler_is_bounded() {
+    let endpoint = paytend().listed(Budget::new().operations(1).waiting(1));
+    let receive = || async {
+        let (method, headers) = (Method::POST, HeaderMap::new());
+        endpoint.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await
+    };
+    let (first, second) = (receive().await.unwrap(), receive().await.unwrap());
+    assert_eq!(receive().await.unwrap_err().reason(), &Reason::Overloaded);
+    drop(first);
+    let third = receive().await.unwrap();
+    assert_eq!(receive().await.unwrap_err().reason(), &Reason::Overloaded);
+    // The notification alone holds nothing.
+    let _notifications = (second.into_notification(), third.into_notification());
+    assert!(receive().await.is_ok());
+}
+
+/// Several routes of one program have the same processors.
+#[tokio::test]
+async fn endpoints_can_share_a_budget() {
+    let one = paytend().listed(Budget::new().operations(1).waiting(0));
+    let other = paytend().sharing(&one);
+    let (method, headers) = (Method::POST, HeaderMap::new());
+    let held = one.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await.unwrap();
+    assert_eq!(post(&other, sealed("{}")).await, Err(Reason::Overloaded));
+    drop(held);
+    assert_eq!(post(&other, sealed("{}")).await, Ok(()));
+}
+
+/// Keys that do not answer, and a budget without operations, keep nobody waiting for ever.
+#[tokio::test]
+async fn waiting_has_an_end() {
+    let (receiver, mut at_work) = Held::new();
+    let budget = Budget::new().operations(1).patience(Duration::from_millis(100));
+    let endpoint = Endpoint::new(receiver.clone()).listed(budget);
+    // One is under the keys, which do not answer; one waits for them.
+    let stuck = tokio::spawn({
+        let endpoint = endpoint.clone();
+        async move { post(&endpoint, sealed("{}")).await }
+    });
+    at_work.recv().await.unwrap();
+    assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
+    assert_eq!(stuck.await.unwrap(), Err(Reason::Overloaded));
+    receiver.go_on();
+    let none = paytend().listed(Budget::new().operations(0));
+    assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
+}
+
+/// A body larger than a budget's bytes has room all the same, if the receiver takes it.
+#[tokio::test]
+async fn a_budget_has_room_for_the_receiver_s_limit() {
+    let endpoint = paytend().listed(Budget::new().operations(1).bytes(1));
+    assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
+}
+
+/// An endless body is left as soon as it is too large.
+#[tokio::test]
+async fn an_endless_body_is_not_read_on() {
+    struct Endless(Arc<Mutex<usize>>);
+    impl Stream for Endless {
+        type Item = Result<Bytes, Infallible>;
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            let mut given = self.0.lock().unwrap();
+            *given += 100;
+            assert!(*given < 1 << 20, "it is read on and on");
+            std::task::Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 100]))))
+        }
+    }
+    let given = Arc::default();
+    let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(1000));
+    let body = Endless(Arc::clone(&given));
+    let rejection = endpoint.receive(&Method::POST, &HeaderMap::new(), None, body).await.unwrap_err();
+    assert_eq!((rejection.reason(), *given.lock().unwrap()), (&Reason::TooLarge, 1100));
 }
 
 /// Pieces that only together are too large, or too many.
@@ -134,9 +257,12 @@ async fn a_panic_is_an_answer() {
             panic!("as the test wants")
         }
     }
-    let endpoint = Endpoint::new(Panics).listed(Budget::new().operations(1).waiting(0));
-    for _ in 0..2 {
-        assert!(matches!(post(&endpoint, Vec::new()).await, Err(Reason::Unavailable(_))));
+    let budget = Budget::new().operations(1).waiting(0);
+    for endpoint in [Endpoint::new(Panics), Endpoint::new(Panics).on_this_thread()] {
+        let endpoint = endpoint.listed(budget);
+        for _ in 0..2 {
+            assert!(matches!(post(&endpoint, Vec::new()).await, Err(Reason::Unavailable(_))));
+        }
     }
 }
 

@@ -238,8 +238,9 @@ pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server
         tokio::spawn(respond(request))
     };
 
+    let mut begun = async || tokio::time::timeout(Duration::from_secs(20), at_work.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
-    at_work.recv().await.unwrap();
+    begun().await;
     // Of two more from elsewhere, one waits, and there is no room for the other.
     let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
     let (refused, waiting) = tokio::select! {
@@ -251,7 +252,7 @@ pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server
     assert_eq!(refused.headers["retry-after"], "60");
     // The provider's own address has a place of its own, and one only.
     let listed = from("203.0.113.7");
-    at_work.recv().await.unwrap();
+    begun().await;
     from("203.0.113.7").await.unwrap().expect(503, r#"{"msg":"try again later","status":"01"}"#, "the second listed");
 
     receiver.go_on();

@@ -58,6 +58,11 @@ impl Held {
         (Self { inner: paytend().receiver().clone(), at_work, may_go_on: Arc::default() }, told)
     }
 
+    pub(crate) fn max_bytes(mut self, bytes: usize) -> Self {
+        self.inner = self.inner.max_bytes(bytes);
+        self
+    }
+
     pub(crate) fn go_on(&self) {
         *self.may_go_on.0.lock().unwrap() = true;
         self.may_go_on.1.notify_all();

@@ -163,7 +163,8 @@ fn what_is_too_old_or_from_the_future_is_refused() {
     assert_eq!(payermax_at(SENT - 5 * minute), Ok(()));
     assert_eq!(payermax_at(SENT - 5 * minute - 1), Err(Reason::Ahead));
     let undated = sample("payermax").replace("2022-12-12T09:26:57.628Z", "yesterday");
-    assert_eq!(reason(take(&payermax(), "payermax", &undated, at(SENT))), Err(Reason::Undated));
+    assert_eq!(reason(take(&payermax(), "payermax", &undated, at(SENT))), Ok(()));
+    assert_eq!(reason(take(&payermax().require_timestamp(), "payermax", &undated, at(SENT))), Err(Reason::Undated));
 
     // PayBy's last attempt is 24 hours and 22 minutes after the first.
     let dated = sample("payby").replacen('{', r#"{"notify_timestamp":1586849271877,"#, 1);
@@ -194,6 +195,21 @@ fn what_cannot_be_read_is_held_against_what_can() {
     assert_eq!(reason(take(&payermax(), "payermax", &other, at(SENT))), Err(Reason::OtherMerchant));
     let late = at(SENT + 80 * 3_600_000);
     assert_eq!(reason(take(&payermax(), "payermax", &body, late)), Err(Reason::TooOld));
+    // However the merchant is written, and however often; and the oldest of several times.
+    let old = r#""notifyTime":"2001-01-01T00:00:00.000Z""#;
+    for (body, expected) in [
+        (r#"{"merchantNo":"P01010113842047","merchantNo":"M2"}"#.to_owned(), Err(Reason::OtherMerchant)),
+        (r#"{"merchantNo":2}"#.to_owned(), Err(Reason::OtherMerchant)),
+        (r#"{"merchantNo":["P01010113842047"]}"#.to_owned(), Err(Reason::OtherMerchant)),
+        (r#"{"merchantNo":null}"#.to_owned(), Ok(())),
+        (format!("{{{old},{old}}}"), Err(Reason::TooOld)),
+        (format!(r#"{{"notifyTime":"2022-12-12T09:26:57.628Z",{old}}}"#), Err(Reason::TooOld)),
+        ("[1]".to_owned(), Ok(())),
+    ] {
+        assert_eq!(reason(take(&payermax(), "payermax", &body, at(SENT))), expected, "{body}");
+    }
+    let number = PayerMaxReceiver::new([("2", public("payermax"))]).unwrap();
+    assert_eq!(reason(take(&number, "payermax", r#"{"merchantNo":2}"#, at(SENT))), Ok(()));
 
     let body = r#"{"notify_timestamp":1000,"notify_id":{}}"#;
     let reason = |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| r.reason().clone());
