@@ -18,7 +18,7 @@ use crate::receiver::{ConfigError, Reason, Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, Content, DedupKey, Verified};
 
 /// The largest body that is looked at by default, in bytes.
-const MAX_BYTES: usize = 64 << 10;
+pub(crate) const MAX_BYTES: usize = 64 << 10;
 
 /// An authentic body: of its documented type, or, if it has another shape, with what is in the way. Nothing of it is lost: see
 /// [`Verified::content`].

@@ -135,7 +135,8 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
     output::line(&explanation.to_string())?;
     for (name, text) in texts {
         if let Some(text) = text {
-            output::line(&format!("{name} text: {text}"))?;
+            // As JSON writes it: a terminal shows it, and does nothing else.
+            output::line(&format!("{name} text: {}", serde_json::Value::from(text)))?;
         }
     }
     Ok(())

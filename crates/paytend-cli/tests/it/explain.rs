@@ -33,7 +33,8 @@ fn every_vector_is_explained_as_it_is() {
         }
         let ran = run(&args, case.wire.as_bytes());
         assert_eq!(ran.code, 0, "{}: {} {}", case.name, ran.stdout, ran.stderr);
-        let expected = format!("The message is authentic.\nexpected text: {0}\nsigned text: {0}\n", case.canonical);
+        let canonical = Value::from(case.canonical);
+        let expected = format!("The message is authentic.\nexpected text: {canonical}\nsigned text: {canonical}\n");
         assert_eq!(ran.stdout, expected, "{}", case.name);
     }
 }

@@ -11,8 +11,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::change::candidates;
-use super::{Explanation, Finding, KeyShelf, Text, TextChange, Wrapping, base64, explain_signature, list};
+use super::change::Candidates;
+use super::{Explanation, Finding, Here, KeyShelf, Text, TextChange, Wrapping, base64, explain_signature, list};
 
 pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &KeyShelf, explanation: &mut Explanation) {
     let mut expected = match &keys.partner_id {
@@ -20,7 +20,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &KeyS
         Some(id) if kind == Kind::Request => Expected::request(id),
         _ => Expected::danger_any_partner(kind),
     }
-    .max_bytes(Kind::Request.default_max_bytes());
+    .max_bytes(keys.max_bytes.unwrap_or(kind.default_max_bytes()));
     if !payload_signed {
         expected = expected.unsigned_payload();
     }
@@ -69,8 +69,15 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &KeyS
         return;
     };
     let Some(signature) = base64::decode("signature", wire, explanation) else { return };
-    let texts = texts(kind, payload_signed, document, session_key.as_deref(), payload.as_deref());
-    explain_signature(&signature, texts, keys, explanation);
+    // A response may come without data, and then without a key.
+    let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
+    let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
+    let payload = payload.as_deref().filter(|_| key_at_hand);
+    let canonical = payload.map(|payload| Canonical::new(kind, payload_signed, document, key, payload));
+    let here = canonical.as_ref().map(Canonical::here);
+    let others =
+        || |try_one: &mut dyn FnMut(Text) -> bool| canonical.as_ref().is_some_and(|it| it.others(key, try_one));
+    explain_signature(&signature, here, others, keys, explanation);
 }
 
 /// A document's top-level fields, in their order, as text.
@@ -178,126 +185,163 @@ fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Explanation) -> 
     direct
 }
 
-/// The canonical string, and the ones that a sender may have signed instead.
-fn texts(
+/// The canonical string of a message, and its parts.
+struct Canonical<'a> {
+    document: &'a Document,
     kind: Kind,
     payload_signed: bool,
-    document: &Document,
-    key: Option<&Vec<u8>>,
-    payload: Option<&Vec<u8>>,
-) -> Vec<Text> {
-    let payload_field = kind.payload_field();
-    let plain = |name: &str, value: &str| -> Vec<u8> {
-        match name {
-            "randomKey" => key.map_or_else(|| value.as_bytes().to_vec(), |key| key.clone()),
-            name if name == payload_field => payload.cloned().unwrap_or_else(|| value.as_bytes().to_vec()),
-            _ => value.as_bytes().to_vec(),
-        }
-    };
-    let taking_part = |name: &str| name != "signature" && name != "encryptFlag";
-    let fields: Vec<(String, Vec<u8>)> = document
-        .0
-        .iter()
-        .filter(|(name, value)| taking_part(name) && !value.is_empty())
-        .map(|(name, value)| (name.clone(), plain(name, value)))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    let without = |name: &str| fields.iter().filter(|(known, _)| known != name).cloned().collect::<Vec<_>>();
-    let with_value = |names: &[&str]| {
-        let wire = |name: &String| document.get(name).unwrap_or_default().as_bytes().to_vec();
-        let value =
-            |name: &String, plain: &Vec<u8>| if names.contains(&name.as_str()) { wire(name) } else { plain.clone() };
-        fields.iter().map(|(name, plain)| (name.clone(), value(name, plain))).collect::<Vec<_>>()
-    };
-    let regular = if payload_signed { fields.clone() } else { without(payload_field) };
-
-    let mut out = vec![Text { bytes: joined(&sorted(&regular)), changes: Vec::new() }];
-    let mut add = |bytes: Zeroizing<Vec<u8>>, change: TextChange| out.push(Text { bytes, changes: vec![change] });
-    let (other, change) = if payload_signed {
-        (without(payload_field), TextChange::PayloadLeftOut)
-    } else {
-        (fields.clone(), TextChange::PayloadSigned)
-    };
-    add(joined(&sorted(&other)), change);
-    add(joined(&sorted(&with_value(&[payload_field]))), TextChange::PayloadEncrypted);
-    add(joined(&sorted(&with_value(&["randomKey"]))), TextChange::KeyEncrypted);
-    add(joined(&sorted(&with_value(&[payload_field, "randomKey"]))), TextChange::BothEncrypted);
-    add(joined(&sorted(&without("randomKey"))), TextChange::KeyLeftOut);
-    let with_empty: Vec<_> = document
-        .0
-        .iter()
-        .filter(|(name, _)| taking_part(name))
-        .map(|(name, value)| (name.clone(), plain(name, value)))
-        .collect();
-    add(joined(&sorted(&with_empty)), TextChange::EmptyFields);
-    let flag = document.0.iter().filter(|(name, _)| name == "encryptFlag");
-    let with_flag: Vec<_> =
-        regular.iter().cloned().chain(flag.map(|(name, value)| (name.clone(), value.clone().into_bytes()))).collect();
-    add(joined(&sorted(&with_flag)), TextChange::EncryptFlag);
-    add(joined(&regular), TextChange::FieldOrder);
-    let mut by_case = regular.clone();
-    by_case.sort_by_key(|(name, _)| name.to_lowercase());
-    add(joined(&by_case), TextChange::FieldOrder);
-    let mut backwards = sorted(&regular);
-    backwards.reverse();
-    add(joined(&backwards), TextChange::FieldOrder);
-    add(ended(&sorted(&regular), b"&"), TextChange::LastAmpersand);
-    add(ended(&sorted(&regular), b"\n"), TextChange::LastNewline);
-    let encoded: Vec<_> = regular
-        .iter()
-        .map(|(name, value)| (name.clone(), percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes()))
-        .collect();
-    add(joined(&sorted(&encoded)), TextChange::PercentEncoded);
-    for other in Kind::ALL.iter().filter(|other| **other != kind) {
-        let renamed: Vec<_> = regular
-            .iter()
-            .map(|(name, value)| {
-                (if name == payload_field { other.payload_field().to_owned() } else { name.clone() }, value.clone())
-            })
-            .collect();
-        add(joined(&sorted(&renamed)), TextChange::PayloadName(other.payload_field()));
-    }
-    for one in 0..regular.len() {
-        let name = &regular[one].0;
-        if name != payload_field && name != "randomKey" {
-            let rest: Vec<_> = regular.iter().filter(|(known, _)| known != name).cloned().collect();
-            add(joined(&sorted(&rest)), TextChange::NotSigned(name.clone()));
-        }
-        for other in one + 1..regular.len() {
-            let mut swapped = regular.clone();
-            (swapped[one].1, swapped[other].1) = (regular[other].1.clone(), regular[one].1.clone());
-            add(joined(&sorted(&swapped)), TextChange::Swapped(name.clone(), regular[other].0.clone()));
-        }
-    }
-    if let Some(payload) = payload.filter(|payload| payload_signed && !payload.is_empty()) {
-        for candidate in candidates(payload).into_iter().skip(1) {
-            let mut changed = regular.clone();
-            for (name, value) in &mut changed {
-                if name == payload_field {
-                    value.clone_from(&candidate.text);
-                }
-            }
-            let changes = candidate.changes.into_iter().map(TextChange::Bytes).collect();
-            out.push(Text { bytes: joined(&sorted(&changed)), changes });
-        }
-    }
-    out
+    /// All fields that could take part, with their plain values; empty ones left out.
+    fields: Fields,
+    payload: &'a [u8],
 }
 
-type Fields = Vec<(String, Vec<u8>)>;
+type Fields = Vec<(String, Zeroizing<Vec<u8>>)>;
 
-fn sorted(fields: &Fields) -> Fields {
-    let mut fields = fields.clone();
-    fields.sort();
+/// Beyond so many fields, one by one is not tried.
+const MANY: usize = 32;
+
+impl<'a> Canonical<'a> {
+    fn new(kind: Kind, payload_signed: bool, document: &'a Document, key: &[u8], payload: &'a [u8]) -> Self {
+        let mut this = Self { document, kind, payload_signed, fields: Vec::new(), payload };
+        this.fields = this.all(key).into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        this
+    }
+
+    /// The fields that may take part, empty ones too.
+    fn all(&self, key: &[u8]) -> Fields {
+        let taking_part = self.document.0.iter().filter(|(name, _)| name != "signature" && name != "encryptFlag");
+        taking_part
+            .map(|(name, value)| {
+                let plain = match name.as_str() {
+                    "randomKey" => key,
+                    name if name == self.kind.payload_field() => self.payload,
+                    _ => value.as_bytes(),
+                };
+                (name.clone(), Zeroizing::new(plain.to_vec()))
+            })
+            .collect()
+    }
+
+    /// Those that should take part.
+    fn regular(&self) -> Fields {
+        if self.payload_signed { self.fields.clone() } else { self.without(self.kind.payload_field()) }
+    }
+
+    fn without(&self, name: &str) -> Fields {
+        self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
+    }
+
+    /// With the values of these fields as they are on the wire.
+    fn on_the_wire(&self, names: &[&str]) -> Fields {
+        let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
+            Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
+            _ => plain.clone(),
+        };
+        self.fields.iter().map(|(name, plain)| (name.clone(), value(name, plain))).collect()
+    }
+
+    fn here(&self) -> Here {
+        let fields = sorted(self.regular());
+        let mut end = 0;
+        let ends = fields.iter().map(|(name, value)| {
+            end += name.len() + value.len() + 2;
+            // A value that is longer or shorter differs at the `&` behind it.
+            (end, name.clone())
+        });
+        Here { fields: ends.collect(), bytes: joined(&fields, b"") }
+    }
+
+    /// Hands out the texts that a sender may have signed instead, until one is taken.
+    fn others(&self, key: &[u8], try_one: &mut dyn FnMut(Text) -> bool) -> bool {
+        let payload = self.kind.payload_field();
+        let mut attempt = |fields: &Fields, end: &[u8], change: TextChange| {
+            let bytes = joined(fields, end);
+            try_one(Text { cost: bytes.len(), bytes: Some(bytes), changes: vec![change] })
+        };
+        let (other, change) = if self.payload_signed {
+            (self.without(payload), TextChange::PayloadLeftOut)
+        } else {
+            (self.fields.clone(), TextChange::PayloadSigned)
+        };
+        let regular = self.regular();
+        let flag = self.document.0.iter().filter(|(name, _)| name == "encryptFlag");
+        let flag = flag.map(|(name, value)| (name.clone(), Zeroizing::new(value.clone().into_bytes())));
+        let encoded = regular.iter().map(|(name, value)| {
+            (name.clone(), Zeroizing::new(percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes()))
+        });
+        let mut by_case = regular.clone();
+        by_case.sort_by_key(|(name, _)| name.to_lowercase());
+        let mut backwards = sorted(regular.clone());
+        backwards.reverse();
+        let found = attempt(&sorted(other), b"", change)
+            || attempt(&sorted(self.on_the_wire(&[payload])), b"", TextChange::PayloadEncrypted)
+            || attempt(&sorted(self.on_the_wire(&["randomKey"])), b"", TextChange::KeyEncrypted)
+            || attempt(&sorted(self.on_the_wire(&[payload, "randomKey"])), b"", TextChange::BothEncrypted)
+            || attempt(&sorted(self.without("randomKey")), b"", TextChange::KeyLeftOut)
+            || attempt(&sorted(self.all(key)), b"", TextChange::EmptyFields)
+            || attempt(&sorted(regular.iter().cloned().chain(flag).collect()), b"", TextChange::EncryptFlag)
+            || attempt(&regular, b"", TextChange::FieldOrder)
+            || attempt(&by_case, b"", TextChange::FieldOrder)
+            || attempt(&backwards, b"", TextChange::FieldOrder)
+            || attempt(&sorted(regular.clone()), b"&", TextChange::LastAmpersand)
+            || attempt(&sorted(regular.clone()), b"\n", TextChange::LastNewline)
+            || attempt(&sorted(encoded.collect()), b"", TextChange::PercentEncoded);
+        let renamed = |other: &Kind| {
+            let name = |name: &String| if name == payload { other.payload_field().to_owned() } else { name.clone() };
+            regular.iter().map(|(known, value)| (name(known), value.clone())).collect::<Fields>()
+        };
+        let mut other_kinds = Kind::ALL.iter().filter(|other| **other != self.kind);
+        found
+            || other_kinds
+                .any(|other| attempt(&sorted(renamed(other)), b"", TextChange::PayloadName(other.payload_field())))
+            || (regular.len() <= MANY && self.one_by_one(&regular, &mut attempt))
+            || self.written_again(&regular, try_one)
+    }
+
+    /// A field that was not signed; two fields that were exchanged.
+    fn one_by_one(&self, regular: &Fields, attempt: &mut dyn FnMut(&Fields, &[u8], TextChange) -> bool) -> bool {
+        let small = |name: &str| name != self.kind.payload_field() && name != "randomKey";
+        (0..regular.len()).any(|one| {
+            let name = &regular[one].0;
+            let rest: Fields = regular.iter().filter(|(known, _)| known != name).cloned().collect();
+            (small(name) && attempt(&sorted(rest), b"", TextChange::NotSigned(name.clone())))
+                || (one + 1..regular.len()).any(|other| {
+                    let mut swapped = regular.clone();
+                    (swapped[one].1, swapped[other].1) = (regular[other].1.clone(), regular[one].1.clone());
+                    let change = TextChange::Swapped(name.clone(), regular[other].0.clone());
+                    attempt(&sorted(swapped), b"", change)
+                })
+        })
+    }
+
+    /// The payload, written in other ways.
+    fn written_again(&self, regular: &Fields, try_one: &mut dyn FnMut(Text) -> bool) -> bool {
+        if !self.payload_signed || self.payload.is_empty() {
+            return false;
+        }
+        let candidates = Candidates::of(self.payload);
+        candidates.attempts().any(|attempt| {
+            let bytes = attempt.text.map(|payload| {
+                let mut fields = regular.clone();
+                for (_, value) in fields.iter_mut().filter(|(name, _)| name == self.kind.payload_field()) {
+                    value.clone_from(&payload);
+                }
+                joined(&sorted(fields), b"")
+            });
+            let changes = attempt.changes.into_iter().map(TextChange::Bytes).collect();
+            try_one(Text { bytes, changes, cost: attempt.cost })
+        })
+    }
+}
+
+fn sorted(mut fields: Fields) -> Fields {
+    fields.sort_by(|a, b| a.0.cmp(&b.0));
     fields
 }
 
-fn joined(fields: &Fields) -> Zeroizing<Vec<u8>> {
-    ended(fields, b"")
-}
-
-fn ended(fields: &Fields, end: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut out = Zeroizing::new(Vec::new());
+fn joined(fields: &Fields, end: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(length + end.len()));
     for (at, (name, value)) in fields.iter().enumerate() {
         if at > 0 {
             out.push(b'&');
@@ -308,28 +352,4 @@ fn ended(fields: &Fields, end: &[u8]) -> Zeroizing<Vec<u8>> {
     }
     out.extend_from_slice(end);
     out
-}
-
-/// The field of a canonical string in which a byte is.
-pub(super) fn field_at(text: &[u8], at: usize) -> Option<String> {
-    let names = [
-        "bizData",
-        "content",
-        "notifyType",
-        "partnerId",
-        "randomKey",
-        "requestId",
-        "respCode",
-        "respData",
-        "respMsg",
-        "signType",
-        "version",
-    ];
-    let upto = &text[..at.min(text.len())];
-    let starts = names.iter().filter_map(|name| {
-        let start = format!("{name}=");
-        let found = upto.windows(start.len()).rposition(|window| window == start.as_bytes())?;
-        (found == 0 || upto[found - 1] == b'&').then_some((found, *name))
-    });
-    starts.max().map(|(_, name)| name.to_owned())
 }

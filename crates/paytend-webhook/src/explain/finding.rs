@@ -1,7 +1,7 @@
 //! What can be found out, in words: what, where, and what to do.
 
+use paytend_crypto::Malformed;
 use paytend_crypto::hazmat::DigestAlgorithm;
-use paytend_crypto::{FieldProblem, Malformed};
 
 use super::change::Change;
 
@@ -55,9 +55,14 @@ pub enum Finding {
     /// The document breaks a rule that anybody can see.
     #[error("{0}")]
     Malformed(Malformed),
-    /// A field breaks a rule.
-    #[error("{0}")]
-    Field(FieldProblem),
+    /// The body is larger than a receiver takes.
+    #[error("the body has {bytes} bytes; the receiver's limit is {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The document is readable only after an undoing. Everything else was found in the undone one.
     #[error("the body is not the document itself but {0}; pass on the bytes as they arrive")]
     Wrapped(Wrapping),
@@ -147,6 +152,16 @@ pub enum Finding {
         "the signature is good and by the right key, but over another text than the one here, which no usual mishap explains: compare the sender's signed text with ours"
     )]
     TextUnknown,
+    /// The signed text differs, and not everything was tried.
+    #[error(
+        "the signature is good and by the right key, but over another text than the one here; it is so large that not every mishap was tried: compare the sender's signed text with ours"
+    )]
+    TextTooLarge,
+    /// The signature is by the right key, and what it is over cannot be put together.
+    #[error(
+        "the signature is by the right key; whether it is over this message cannot be told without the session key and the payload"
+    )]
+    TextNotAtHand,
     /// A failure answer without signature.
     #[error(
         "it is a failure answer without a signature, as the provider sends for some errors: it authenticates nothing"
@@ -242,16 +257,16 @@ pub enum TextChange {
     #[error("the sender called the payload {0}")]
     PayloadName(&'static str),
     /// Two fields have each other's value.
-    #[error("{0} and {1} have each other's value")]
+    #[error("{0:?} and {1:?} have each other's value")]
     Swapped(String, String),
     /// A field was added after signing.
-    #[error("{0} was not signed")]
+    #[error("{0:?} was not signed")]
     NotSigned(String),
 }
 
 fn place(at: usize, field: Option<&str>) -> String {
     match field {
-        Some(field) => format!(" from byte {at} on, in {field}"),
+        Some(field) => format!(" from byte {at} on, in {}", field.escape_debug()),
         None => format!(" from byte {at} on"),
     }
 }

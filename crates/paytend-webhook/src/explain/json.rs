@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use zeroize::Zeroizing;
+
 /// Deeper texts are not looked at.
 const MAX_DEPTH: usize = 64;
 
@@ -147,23 +149,42 @@ pub(crate) const ESCAPES: [Escapes; 8] = [
 pub(crate) const NUMBERS: [Numbers; 4] =
     [Numbers::AsTheyAre, Numbers::Shortest, Numbers::ShortestFloat, Numbers::TwoDecimals];
 
+/// What is being written. It stops once it is too long.
+struct Out {
+    text: Zeroizing<String>,
+    longest: usize,
+}
+
+impl Out {
+    fn push(&mut self, text: &str) {
+        if self.text.len() <= self.longest {
+            self.text.push_str(text);
+        }
+    }
+}
+
 impl Style {
-    pub(crate) fn write(self, node: &Node<'_>) -> String {
-        let mut out = String::new();
+    /// The text, if it is not longer than that.
+    pub(crate) fn write(self, node: &Node<'_>, longest: usize) -> Option<Zeroizing<String>> {
+        let mut out = Out { text: Zeroizing::new(String::new()), longest };
         self.put(node, 0, &mut out);
-        out
+        (out.text.len() <= longest).then_some(out.text)
     }
 
-    fn put(self, node: &Node<'_>, depth: usize, out: &mut String) {
+    fn put(self, node: &Node<'_>, depth: usize, out: &mut Out) {
+        if out.text.len() > out.longest {
+            return;
+        }
         match node {
             Node::Object(members) => {
                 let mut order: Vec<_> = members.iter().collect();
                 if self.sorted {
-                    order.sort_by_key(|(name, _)| *name);
+                    // By their characters, not by the quotes around them.
+                    order.sort_by_key(|(name, _)| name.trim_matches('"'));
                 }
                 self.list(["{", "}"], &order, depth, out, |(name, value), out| {
-                    out.push_str(&self.string(name));
-                    out.push_str(match self.space {
+                    out.push(&self.string(name));
+                    out.push(match self.space {
                         Space::None => ":",
                         Space::AfterBoth | Space::AfterColon => ": ",
                         Space::Lines(_, between) => between,
@@ -174,23 +195,16 @@ impl Style {
             Node::Array(elements) => {
                 self.list(["[", "]"], elements, depth, out, |element, out| self.put(element, depth + 1, out));
             }
-            Node::String(text) => out.push_str(&self.string(text)),
-            Node::Literal(text) => out.push_str(&self.number(text)),
+            Node::String(text) => out.push(&self.string(text)),
+            Node::Literal(text) => out.push(&self.number(text)),
         }
     }
 
-    fn list<T>(
-        self,
-        [open, close]: [&str; 2],
-        items: &[T],
-        depth: usize,
-        out: &mut String,
-        put: impl Fn(&T, &mut String),
-    ) {
-        out.push_str(open);
+    fn list<T>(self, [open, close]: [&str; 2], items: &[T], depth: usize, out: &mut Out, put: impl Fn(&T, &mut Out)) {
+        out.push(open);
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
-                out.push_str(if self.space == Space::AfterBoth { ", " } else { "," });
+                out.push(if self.space == Space::AfterBoth { ", " } else { "," });
             }
             self.line(depth + 1, out);
             put(item, out);
@@ -198,13 +212,13 @@ impl Style {
         if !items.is_empty() {
             self.line(depth, out);
         }
-        out.push_str(close);
+        out.push(close);
     }
 
-    fn line(self, depth: usize, out: &mut String) {
+    fn line(self, depth: usize, out: &mut Out) {
         if let Space::Lines(indent, _) = self.space {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(indent, depth));
+            out.push("\n");
+            (0..depth).for_each(|_| out.push(indent));
         }
     }
 
@@ -294,9 +308,17 @@ mod tests {
                 "{\"b\":[1,2.50,true],\"a\\\"\":{},\"c\":\"\\u00e9/\\u003cé\",\"d\":[]}",
             ),
         ] {
-            assert_eq!(style.write(&node), expected, "{style:?}");
-            assert!(Node::read(&style.write(&node)).is_some());
+            let written = style.write(&node, expected.len()).unwrap();
+            assert_eq!(*written, expected, "{style:?}");
+            assert!(Node::read(&written).is_some());
+            assert!(style.write(&node, expected.len() - 1).is_none());
         }
+        let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+        let spread = Style { space: Space::Lines("    ", ": "), ..PLAIN };
+        assert!(spread.write(&Node::read(&deep).unwrap(), 10_000).is_none());
+        let names = Node::read(r#"{"a b":1,"a":2}"#).unwrap();
+        let sorted = Style { sorted: true, ..PLAIN };
+        assert_eq!(*sorted.write(&names, 100).unwrap(), r#"{"a":2,"a b":1}"#);
         for (number, style, expected) in [
             ("10.00", Numbers::Shortest, "10"),
             ("10.00", Numbers::ShortestFloat, "10.0"),

@@ -4,6 +4,9 @@
 //! usually goes wrong. A PKCS#1 v1.5 signature shows the digest of what was signed to whoever has the public key, so the text that was really
 //! signed can be looked for.
 //!
+//! How old a notification is, for which merchant, and where it comes from is not looked at: a message that is authentic here may be refused for
+//! that.
+//!
 //! **Never let a sender see the outcome**: it is the oracle that opening takes such care not to be.
 //!
 //! ```
@@ -126,19 +129,43 @@ impl fmt::Debug for Explanation {
     }
 }
 
-/// A text that may have been signed.
+/// A text that may have been signed instead.
 struct Text {
-    bytes: Zeroizing<Vec<u8>>,
+    /// None if it could not be made.
+    bytes: Option<Zeroizing<Vec<u8>>>,
     changes: Vec<TextChange>,
+    /// The bytes that were written to make it.
+    cost: usize,
 }
 
-/// Finds out who signed, and what. `texts` are tried in order; the first is the text that should have been signed.
-fn explain_signature(
+/// The text that should have been signed.
+struct Here {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Where each of its fields ends, if it has fields.
+    fields: Vec<(usize, String)>,
+}
+
+impl Here {
+    fn field_at(&self, at: usize) -> Option<String> {
+        let field = self.fields.iter().find(|(end, _)| at < *end).or(self.fields.last());
+        field.map(|(_, name)| name.clone())
+    }
+}
+
+/// The most bytes that are written in search of the text that was signed.
+const MOST: usize = 32 << 20;
+
+/// Finds out who signed, and what. `others` hands out the texts that may have been signed instead, until one is the right one; it is asked
+/// only if a key at hand made the signature, so a stranger's message costs nothing.
+fn explain_signature<O>(
     signature: &[u8],
-    texts: impl IntoIterator<Item = Text>,
+    here: Option<Here>,
+    others: impl FnOnce() -> O,
     keys: &KeyShelf,
     explanation: &mut Explanation,
-) {
+) where
+    O: FnOnce(&mut dyn FnMut(Text) -> bool) -> bool,
+{
     let expected: Vec<usize> =
         keys.public.iter().filter(|entry| entry.expected).map(|entry| entry.key.public_key().size()).collect();
     if !expected.is_empty() && !expected.contains(&signature.len()) {
@@ -151,31 +178,43 @@ fn explain_signature(
         explanation.find(Finding::SignedByUnknown);
         return;
     };
-    let expected = |entry: &shelf::Entry<dyn paytend_crypto::rsa::RsaPublic>| {
-        entry.expected || keys.public.iter().any(|e| e.expected && e.key.public_key() == entry.key.public_key())
-    };
-    if !expected(entry) {
+    let expected = entry.expected
+        || keys.public.iter().any(|other| other.expected && other.key.public_key() == entry.key.public_key());
+    if !expected {
         explanation.find(Finding::SignedByOther(entry.name.clone()));
     }
     if algorithm != DigestAlgorithm::Sha256 {
         explanation.find(Finding::Digest(algorithm));
         return;
     }
-    let mut texts = texts.into_iter();
-    let Some(here) = texts.next() else { return };
-    let is_signed = |text: &Text| Sha256::digest(&*text.bytes)[..] == digest[..];
-    if is_signed(&here) {
+    let Some(here) = here else {
+        if expected {
+            explanation.find(Finding::TextNotAtHand);
+        }
+        return;
+    };
+    let is_signed = |bytes: &[u8]| Sha256::digest(bytes)[..] == digest[..];
+    if is_signed(&here.bytes) {
         explanation.signed = Some(here.bytes.clone());
         explanation.here = Some(here.bytes);
         return;
     }
-    match texts.find(is_signed) {
-        Some(signed) => {
-            let at = here.bytes.iter().zip(signed.bytes.iter()).take_while(|(a, b)| a == b).count();
-            let field = envelope::field_at(&here.bytes, at);
-            explanation.find(Finding::Text { changes: signed.changes, at, field });
-            explanation.signed = Some(signed.bytes);
+    let (mut signed, mut left) = (None, MOST);
+    others()(&mut |text: Text| {
+        if let Some(bytes) = text.bytes.filter(|bytes| is_signed(bytes)) {
+            signed = Some((bytes, text.changes));
+            return true;
         }
+        left = left.saturating_sub(text.cost);
+        left == 0
+    });
+    match signed {
+        Some((bytes, changes)) => {
+            let at = here.bytes.iter().zip(bytes.iter()).take_while(|(a, b)| a == b).count();
+            explanation.find(Finding::Text { changes, at, field: here.field_at(at) });
+            explanation.signed = Some(bytes);
+        }
+        None if left == 0 => explanation.find(Finding::TextTooLarge),
         None => explanation.find(Finding::TextUnknown),
     }
     explanation.here = Some(here.bytes);

@@ -16,6 +16,7 @@ pub struct KeyShelf {
     pub(crate) private: Vec<Entry<dyn RsaPrivate>>,
     pub(crate) public: Vec<Entry<dyn RsaPublic>>,
     pub(crate) partner_id: Option<String>,
+    pub(crate) max_bytes: Option<usize>,
     pub(crate) notes: Vec<Finding>,
 }
 
@@ -73,6 +74,13 @@ impl KeyShelf {
     #[must_use]
     pub fn partner_id(mut self, id: impl Into<String>) -> Self {
         self.partner_id = Some(id.into());
+        self
+    }
+
+    /// The limit of the receiver that refused the message, in bytes, if it is not the default.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
         self
     }
 

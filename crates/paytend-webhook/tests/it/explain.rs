@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
 use paytend_crypto::hazmat::{DigestAlgorithm, encrypt_blocks};
-use paytend_crypto::{Kind, OsRandom, PrivateKey, PublicKey, detached, rustcrypto};
+use paytend_crypto::{Kind, Malformed, OsRandom, PrivateKey, PublicKey, detached, rustcrypto};
 use paytend_vectors::PARTNER_ID;
 use paytend_webhook::Provider;
 use paytend_webhook::explain::{
@@ -167,11 +167,13 @@ fn the_session_key_and_the_payload() {
     let mut sender = Sender::new();
     sender.receives = key("stranger").public_key().clone();
     let explanation = of(&sender.send_well());
-    assert_eq!(explanation.findings()[0], Finding::EncryptedForUnknown { bytes: 128, expected: "128".into() });
+    let unknown = Finding::EncryptedForUnknown { bytes: 128, expected: "128".into() };
+    assert_found(&explanation, &[unknown, Finding::TextNotAtHand]);
+    assert!(explanation.expected_text().is_none());
     // Another key than the one that is sent.
     let mut sender = Sender::new();
     sender.aes_key = vec![9; 24];
-    assert!(of(&sender.send_well()).findings().contains(&Finding::Payload));
+    assert_found(&of(&sender.send_well()), &[Finding::Payload, Finding::TextNotAtHand]);
     // No JSON object.
     let mut sender = Sender::new();
     sender.content = b"[1]".to_vec();
@@ -239,7 +241,7 @@ fn the_signed_text_of_an_envelope() {
     };
     let key_at = start + "&notifyType=2&partnerId=888666000100260&randomKey=".len();
 
-    assert_found(&explained(&without("content")), &[text(&[TextChange::PayloadLeftOut], 0, "content")].map(no_field));
+    assert_found(&explained(&without("content")), &[text(&[TextChange::PayloadLeftOut], 0, "content")]);
     assert_found(&explained(&replaced("randomKey", "KEY")), &[text(&[TextChange::KeyEncrypted], key_at, "randomKey")]);
     let explanation = explained(&replaced("content", "CONTENT"));
     let [Finding::Text { changes, .. }] = explanation.findings() else { panic!("{explanation}") };
@@ -247,7 +249,7 @@ fn the_signed_text_of_an_envelope() {
     let explanation = explained(&without("randomKey"));
     let [Finding::Text { changes, at, field }] = explanation.findings() else { panic!("{explanation}") };
     assert_eq!((&changes[..], *at), (&[TextChange::KeyLeftOut][..], key_at - "randomKey=".len()));
-    assert_eq!(field.as_deref(), Some("partnerId"));
+    assert_eq!(field.as_deref(), Some("randomKey"));
     // notifyType and version have each other's value.
     let swapped = explained(&|mut fields, _, _| {
         fields.iter_mut().for_each(|(name, value)| match name.as_str() {
@@ -289,14 +291,6 @@ fn the_signed_text_of_an_envelope() {
     let explanation = of(added.as_bytes());
     assert!(matches!(explanation.findings(),
         [Finding::Text { changes, .. }] if changes[..] == [TextChange::NotSigned("traceId".into())]));
-}
-
-/// The position is before every field.
-fn no_field(mut finding: Finding) -> Finding {
-    if let Finding::Text { field, .. } = &mut finding {
-        *field = None;
-    }
-    finding
 }
 
 /// The sender signed its payload, and something wrote it again before it was encrypted.
@@ -471,4 +465,54 @@ fn no_content_shows_in_what_is_found() {
     let shown = format!("{explanation} {explanation:?} {:?}", shelf());
     assert!(!shown.contains("CANARY") && !shown.contains(&STANDARD.encode([7; 16])), "{shown}");
     assert!(String::from_utf8_lossy(explanation.signed_text().unwrap()).contains("CANARY"));
+}
+
+/// Names come from whoever sent the message; they are shown so that a terminal shows them, and does nothing else.
+#[test]
+fn names_are_shown_and_not_obeyed() {
+    let good = String::from_utf8(Sender::new().send_well()).unwrap();
+    let added = good.replacen('{', r#"{"a\u001b[2J":"1","#, 1);
+    let shown = of(added.as_bytes()).to_string();
+    assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#), "{shown:?}");
+    assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#) && !shown.contains('\u{1b}'), "{shown}");
+}
+
+/// The receiver's limit is one of its reasons.
+#[test]
+fn what_is_too_large_is_not_called_authentic() {
+    let body = format!("{{\"a\":\"{}\"}}", "x".repeat(70_000)).into_bytes();
+    let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &detached_shelf());
+    assert_found(&explanation, &[Finding::TooLarge { bytes: body.len(), limit: 65_536 }]);
+    let generous = detached_shelf().max_bytes(100_000);
+    assert!(explain(Provider::PayBy, &signed("payby", &body), &body, &generous).authentic());
+    let large = Sender { content: body, ..Sender::new() }.send_well();
+    let explanation = of(&large);
+    assert!(matches!(explanation.findings()[0], Finding::Malformed(Malformed::TooLarge { .. })), "{explanation}");
+    let generous = explain(Provider::Paytend, &HeaderMap::new(), &large, &shelf().max_bytes(1 << 20));
+    assert!(generous.authentic(), "{generous}");
+}
+
+/// A message by nobody that is known costs nothing, however it is made; one by a known sender costs so much and no more.
+#[test]
+fn large_messages_are_explained_in_bounded_time() {
+    let flat = format!("{{\"a\":[{}1]}}", "1,".repeat(30_000)).into_bytes();
+    let deep = format!("{}{}1{}", "[".repeat(60), "1,".repeat(30_000), "]".repeat(60)).into_bytes();
+    let start = std::time::Instant::now();
+    for body in [&flat, &deep] {
+        let explanation = explain(Provider::PayBy, &signed("stranger", body), body, &detached_shelf());
+        assert!(explanation.findings().contains(&Finding::SignedByUnknown));
+    }
+    let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
+    let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
+    assert!(!of(document.as_bytes()).authentic());
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+
+    let large = vec![b' '; 4 << 20];
+    let explanation = explain(Provider::PayBy, &signed("payby", b"{}"), &large, &detached_shelf().max_bytes(8 << 20));
+    assert_found(&explanation, &[Finding::TextTooLarge]);
+    let explanation =
+        explain(Provider::PayBy, &signed("payby", b"{}"), &large[..1 << 19], &detached_shelf().max_bytes(1 << 20));
+    assert_found(&explanation, &[Finding::TextUnknown]);
+    let explanation = explain(Provider::PayBy, &signed("payby", b"{}"), &deep, &detached_shelf());
+    assert_found(&explanation, &[Finding::TextTooLarge]);
 }

@@ -1,0 +1,106 @@
+//! Sealing and opening.
+
+use std::fmt;
+
+use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::{Code, Failure};
+
+/// The kind of that name: `request`, `response` or `notification`.
+///
+/// # Errors
+/// [`Code::Usage`] for another one.
+pub fn kind(name: &str) -> Result<Kind, Failure> {
+    match name {
+        "request" => Ok(Kind::Request),
+        "response" => Ok(Kind::Response),
+        "notification" => Ok(Kind::Notification),
+        _ => Err(Failure::new(Code::Usage, "a kind is request, response or notification")),
+    }
+}
+
+/// Seals a message. `fields` are the plain fields but those that the protocol fixes (`signType`, `version`); an absent or empty payload is
+/// none.
+///
+/// # Errors
+/// [`Code::Unsealable`] and [`Code::Key`] are the caller's to mend.
+pub fn seal<'a>(
+    keyring: &Keyring,
+    kind: Kind,
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+    payload: Option<&str>,
+    payload_signed: bool,
+) -> Result<String, Failure> {
+    let fields = fields.into_iter().fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
+    let mut outgoing = Outgoing::new(&fields).payload(payload.unwrap_or_default());
+    if !payload_signed {
+        outgoing = outgoing.unsigned_payload();
+    }
+    Ok(keyring.seal(&outgoing)?.into_document())
+}
+
+/// What an authentic message says.
+pub struct Opened {
+    /// The plain fields, sorted by name.
+    pub fields: Vec<(String, String)>,
+    /// The payload's text, exactly as it was signed; empty if there was none.
+    pub payload: Zeroizing<String>,
+    /// The signed text. Secret: it holds the session key.
+    pub canonical: Zeroizing<String>,
+    /// The fingerprint of the key that the signature is by.
+    pub verified_by: String,
+    /// The fingerprint of the key that decrypted it, if something was encrypted.
+    pub decrypted_by: Option<String>,
+}
+
+impl Opened {
+    /// The plain fields as a JSON object.
+    pub fn fields_json(&self) -> String {
+        let fields: Map<String, Value> =
+            self.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        Value::from(fields).to_string()
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("verified_by", &self.verified_by).finish_non_exhaustive()
+    }
+}
+
+/// Opens a message. A request and a notification name a partner, which must be `partner_id`; a response names none.
+///
+/// # Errors
+/// [`Code::NotAuthentic`] above all.
+pub fn open(
+    keyring: &Keyring,
+    kind: Kind,
+    partner_id: Option<&str>,
+    document: &[u8],
+    payload_signed: bool,
+    max_bytes: Option<usize>,
+) -> Result<Opened, Failure> {
+    let mut expected = match (kind, partner_id) {
+        (Kind::Request, Some(id)) => Expected::request(id),
+        (Kind::Notification, Some(id)) => Expected::notification(id),
+        (Kind::Response, None) => Expected::response(),
+        (Kind::Response, Some(_)) => return Err(Failure::new(Code::Usage, "a response names no partner")),
+        (_, None) => return Err(Failure::new(Code::Usage, "say which partner the message must name")),
+    };
+    if !payload_signed {
+        expected = expected.unsigned_payload();
+    }
+    if let Some(bytes) = max_bytes {
+        expected = expected.max_bytes(bytes);
+    }
+    let opened = keyring.open(document, &expected)?;
+    Ok(Opened {
+        fields: opened.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        payload: Zeroizing::new(opened.payload_text().to_owned()),
+        canonical: opened.canonical(),
+        verified_by: opened.verified_by().to_string(),
+        decrypted_by: opened.decrypted_by().map(|key| key.to_string()),
+    })
+}

@@ -1,0 +1,351 @@
+//! Receiving the notifications of the three providers.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use paytend_crypto::{Keyring, PublicKey, rustcrypto};
+use paytend_model::Product;
+use paytend_webhook::{
+    BusinessKey, ConfigError, Dated, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Read, Reason,
+    Receiver as _, Rejection, Verified,
+};
+
+use crate::{Code, Failure};
+
+/// A receiver of one route.
+#[derive(Clone, Debug)]
+pub enum Receiver {
+    /// Of Paytend's notifications.
+    Paytend(PaytendReceiver),
+    /// Of PayBy's.
+    PayBy(PayByReceiver),
+    /// Of PayerMax's.
+    PayerMax(PayerMaxReceiver),
+}
+
+/// A provider's key, and when it is used, in milliseconds since 1970.
+#[derive(Clone, Debug)]
+pub struct DatedKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The first moment at which it is used.
+    pub not_before: Option<u64>,
+    /// The first moment at which it is no longer used.
+    pub retire_at: Option<u64>,
+}
+
+impl From<PublicKey> for DatedKey {
+    fn from(key: PublicKey) -> Self {
+        Self { key, not_before: None, retire_at: None }
+    }
+}
+
+impl DatedKey {
+    fn load(self) -> Result<Dated<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
+        let mut dated = Dated::from(rustcrypto::public(&self.key)?);
+        if let Some(millis) = self.not_before {
+            dated = dated.not_before(moment(millis));
+        }
+        if let Some(millis) = self.retire_at {
+            dated = dated.retire_at(moment(millis));
+        }
+        Ok(dated)
+    }
+}
+
+/// A verified notification, in plain types.
+pub struct Notification {
+    /// `paytend`, `payby` or `payermax`.
+    pub provider: &'static str,
+    /// `baas` or `issuing` (Paytend's products); empty for the others.
+    pub product: String,
+    /// Paytend's `notifyType`; empty for the others.
+    pub notify_type: String,
+    /// What was signed: Paytend's content, PayBy's and PayerMax's body.
+    pub content: Vec<u8>,
+    /// Why the content is not of its documented type, if it is not.
+    pub problem: Option<String>,
+    /// Equal for the same notification, however often and however sealed it comes: 64 hexadecimal digits.
+    pub dedup_key: String,
+    /// What it is about, and the state that it reports.
+    pub business_key: Option<BusinessKey>,
+    /// The fingerprint of the key that the signature is by.
+    pub verified_by: String,
+    /// When it was sent, in milliseconds since 1970, if the provider says so.
+    pub sent_at: Option<u64>,
+}
+
+impl Notification {
+    /// All but the content, as a JSON object. What there is none of is null.
+    pub fn summary(&self) -> String {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        serde_json::json!({
+            "provider": self.provider,
+            "product": some(&self.product),
+            "notify_type": some(&self.notify_type),
+            "problem": self.problem,
+            "dedup_key": self.dedup_key,
+            "business_key": self.business_key.as_ref().map(|key| serde_json::json!({
+                "kind": key.kind,
+                "id": key.id,
+                "state": key.state,
+            })),
+            "verified_by": self.verified_by,
+            "sent_at": self.sent_at,
+        })
+        .to_string()
+    }
+}
+
+impl fmt::Debug for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification")
+            .field("provider", &self.provider)
+            .field("dedup_key", &self.dedup_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl From<http::Response<Bytes>> for Answer {
+    fn from(response: http::Response<Bytes>) -> Self {
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().iter().map(header).collect(),
+            body: response.body().to_vec(),
+        }
+    }
+}
+
+/// A notification that is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// Why: for the operator.
+    pub failure: Failure,
+    /// What to answer: for the sender.
+    pub answer: Answer,
+}
+
+/// What a handler made of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is durable.
+    Accepted,
+    /// It was durable before.
+    Duplicate,
+    /// It could not be stored now.
+    TryAgainLater,
+}
+
+impl Reply {
+    /// The reply of that name: `accepted`, `duplicate` or `try_again_later`.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for another one.
+    pub fn named(name: &str) -> Result<Self, Failure> {
+        match name {
+            "accepted" => Ok(Self::Accepted),
+            "duplicate" => Ok(Self::Duplicate),
+            "try_again_later" => Ok(Self::TryAgainLater),
+            _ => Err(Failure::new(Code::Usage, "a reply is accepted, duplicate or try_again_later")),
+        }
+    }
+}
+
+impl Receiver {
+    /// Of what a product (`baas` or `issuing`) of Paytend's notifies a partner of.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for another product, [`Code::Key`] for a keyring that cannot open.
+    pub fn paytend(product: &str, partner_id: &str, keyring: Keyring) -> Result<Self, Failure> {
+        let product = match product {
+            "baas" => Product::Baas,
+            "issuing" => Product::Issuing,
+            _ => return Err(Failure::new(Code::Usage, "a product is baas or issuing")),
+        };
+        if partner_id.is_empty() {
+            return Err(Failure::new(Code::Usage, "say which partner the notifications are for"));
+        }
+        if !keyring.can_open() {
+            return Err(Failure::new(Code::Key, "the keyring has no keys to open with"));
+        }
+        Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
+    }
+
+    /// Of PayBy's.
+    ///
+    /// # Errors
+    /// [`Code::Key`] without a key, [`Code::Usage`] for one that is never used.
+    pub fn payby(keys: Vec<DatedKey>) -> Result<Self, Failure> {
+        let keys = keys.into_iter().map(DatedKey::load).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::PayBy(PayByReceiver::new(keys).map_err(refused)?))
+    }
+
+    /// Of PayerMax's, of these merchants.
+    ///
+    /// # Errors
+    /// As [`payby`](Self::payby).
+    pub fn payermax(merchants: Vec<(String, DatedKey)>) -> Result<Self, Failure> {
+        let load = |(merchant, key): (String, DatedKey)| Ok((merchant, key.load()?));
+        let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
+        Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(refused)?))
+    }
+
+    /// Sets how old a notification of PayBy's or PayerMax's may be, in milliseconds. Paytend's say no time.
+    #[must_use]
+    pub fn max_age(self, millis: u64) -> Self {
+        let age = Duration::from_millis(millis);
+        match self {
+            Self::PayBy(receiver) => Self::PayBy(receiver.max_age(age)),
+            Self::PayerMax(receiver) => Self::PayerMax(receiver.max_age(age)),
+            paytend @ Self::Paytend(_) => paytend,
+        }
+    }
+
+    /// Sets the largest body that is looked at.
+    #[must_use]
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        match self {
+            Self::Paytend(receiver) => Self::Paytend(receiver.max_bytes(bytes)),
+            Self::PayBy(receiver) => Self::PayBy(receiver.max_bytes(bytes)),
+            Self::PayerMax(receiver) => Self::PayerMax(receiver.max_bytes(bytes)),
+        }
+    }
+
+    fn provider(&self) -> Provider {
+        match self {
+            Self::Paytend(receiver) => receiver.provider(),
+            Self::PayBy(receiver) => receiver.provider(),
+            Self::PayerMax(receiver) => receiver.provider(),
+        }
+    }
+
+    /// What to answer a notification that was received.
+    pub fn answer(&self, reply: Reply) -> Answer {
+        let reply = match reply {
+            Reply::Accepted => paytend_webhook::Reply::Accepted,
+            Reply::Duplicate => paytend_webhook::Reply::Duplicate,
+            Reply::TryAgainLater => paytend_webhook::Reply::TryAgainLater,
+        };
+        self.provider().answer(reply).into()
+    }
+
+    /// Verifies a notification. `now` is in milliseconds since 1970; without it, it is the system's time.
+    ///
+    /// # Errors
+    /// Why not, and what to answer.
+    pub fn receive<'a>(
+        &self,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        body: &[u8],
+        now: Option<u64>,
+    ) -> Result<Notification, Box<NotTaken>> {
+        let now = now.map_or_else(SystemTime::now, moment);
+        let headers = header_map(headers)
+            .map_err(|failure| Box::new(NotTaken { failure, answer: self.provider().refuse().into() }))?;
+        match self {
+            Self::Paytend(receiver) => {
+                let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
+                let read = verified.notification();
+                let (product, notify_type) = (read.product().as_str().to_owned(), read.notify_type().to_owned());
+                let problem = raw(read).and_then(|raw| raw.problem.as_ref()).map(ToString::to_string);
+                Ok(plain("paytend", product, notify_type, problem, &verified))
+            }
+            Self::PayBy(receiver) => {
+                let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
+                Ok(plain("payby", String::new(), String::new(), problem(verified.notification()), &verified))
+            }
+            Self::PayerMax(receiver) => {
+                let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
+                Ok(plain("payermax", String::new(), String::new(), problem(verified.notification()), &verified))
+            }
+        }
+    }
+}
+
+/// Names that are no names are left out: no header of ours is among them.
+fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        let value = HeaderValue::from_bytes(value).map_err(|_| {
+            Failure::new(Code::Malformed, format!("the value of the header {name} is no header's value"))
+        })?;
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+fn raw(notification: &paytend_model::Notification) -> Option<&paytend_model::RawNotification> {
+    use paytend_model::{BaasNotification, IssuingNotification, Notification};
+    match notification {
+        Notification::Baas(BaasNotification::Unknown(raw))
+        | Notification::Issuing(IssuingNotification::Unknown(raw)) => Some(raw),
+        _ => None,
+    }
+}
+
+fn problem<T>(read: &Read<T>) -> Option<String> {
+    match read {
+        Read::Typed(_) => None,
+        Read::Untyped(problem) => Some(problem.clone()),
+    }
+}
+
+fn plain<N>(
+    provider: &'static str,
+    product: String,
+    notify_type: String,
+    problem: Option<String>,
+    verified: &Verified<N>,
+) -> Notification {
+    let sent_at = verified.sent_at().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    Notification {
+        provider,
+        product,
+        notify_type,
+        content: verified.content().to_owned(),
+        problem,
+        dedup_key: verified.dedup_key().to_string(),
+        business_key: verified.business_key().cloned(),
+        verified_by: verified.verified_by().to_string(),
+        sent_at: sent_at.and_then(|since| u64::try_from(since.as_millis()).ok()),
+    }
+}
+
+fn rejected(rejection: Rejection) -> Box<NotTaken> {
+    let failure = match rejection.reason() {
+        Reason::Refused(error) | Reason::Unavailable(error) => error.clone().into(),
+        Reason::Encoded | Reason::TooLarge | Reason::Unsigned => Failure::new(Code::Malformed, rejection.reason()),
+        reason => Failure::new(Code::Rejected, reason),
+    };
+    Box::new(NotTaken { failure, answer: rejection.response().into() })
+}
+
+fn refused(error: ConfigError) -> Failure {
+    match error {
+        ConfigError::NoKey => Failure::new(Code::Key, error),
+        ConfigError::Crypto(error) => Failure::from(error),
+        error => Failure::new(Code::Usage, error),
+    }
+}
+
+/// What is beyond the year 9999, which not every system can tell, is its end.
+fn moment(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
+}

@@ -1,0 +1,272 @@
+//! Keys, keyrings, detached signatures, request identifiers.
+
+use paytend_bindings::{Keyring, PrivateKey, PublicKey};
+
+use crate::abi::{PaytendBuffer, PaytendSlice, array, free, give, give_handle, guard, handle, usage};
+use crate::error::PaytendError;
+
+/// A private key.
+pub struct PaytendPrivateKey(pub(crate) PrivateKey);
+/// A public key.
+pub struct PaytendPublicKey(pub(crate) PublicKey);
+/// The keys of one side, facing one other side.
+pub struct PaytendKeyring(pub(crate) Keyring);
+
+/// Reads a private key: PEM, DER or base64, PKCS#1 or PKCS#8.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_private_key_load(
+    data: PaytendSlice,
+    out: *mut *mut PaytendPrivateKey,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes()?)?))) }
+}
+
+/// Reads a private key's file. One that others can read is refused.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_private_key_load_file(
+    path: PaytendSlice,
+    out: *mut *mut PaytendPrivateKey,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text()?)?))) }
+}
+
+/// Makes a new key pair of 1024 to 8192 bits.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_private_key_generate(
+    bits: usize,
+    out: *mut *mut PaytendPrivateKey,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
+}
+
+/// Writes a private key: `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_private_key_write(
+    key: *const PaytendPrivateKey,
+    form: PaytendSlice,
+    out: *mut PaytendBuffer,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            let written = paytend_bindings::write_private(&handle(key)?.0, form.text()?)?;
+            give(out, PaytendBuffer::of(&written))
+        })
+    }
+}
+
+/// The public half of a private key.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_private_key_public(
+    key: *const PaytendPrivateKey,
+    out: *mut *mut PaytendPublicKey,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give_handle(out, PaytendPublicKey(handle(key)?.0.public_key().clone()))) }
+}
+
+/// Wipes and frees a private key. A keyring that was made of it keeps its own.
+///
+/// # Safety
+/// `key` is null or a private key, and is freed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_private_key_free(key: *mut PaytendPrivateKey) {
+    // SAFETY: the caller promises it.
+    unsafe { free(key) };
+}
+
+/// Reads a public key: PEM, DER or base64, SubjectPublicKeyInfo or PKCS#1.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_public_key_load(
+    data: PaytendSlice,
+    out: *mut *mut PaytendPublicKey,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes()?)?))) }
+}
+
+/// Reads a public key's file.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_public_key_load_file(
+    path: PaytendSlice,
+    out: *mut *mut PaytendPublicKey,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text()?)?))) }
+}
+
+/// Writes a public key: `spki-pem`, `spki-base64` or `spki-der`.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_public_key_write(
+    key: *const PaytendPublicKey,
+    form: PaytendSlice,
+    out: *mut PaytendBuffer,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            let written = paytend_bindings::write_public(&handle(key)?.0, form.text()?)?;
+            give(out, PaytendBuffer::of(&written))
+        })
+    }
+}
+
+/// Frees a public key.
+///
+/// # Safety
+/// `key` is null or a public key, and is freed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_public_key_free(key: *mut PaytendPublicKey) {
+    // SAFETY: the caller promises it.
+    unsafe { free(key) };
+}
+
+/// What a key is, private or public: JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_key_info(
+    data: PaytendSlice,
+    out: *mut PaytendBuffer,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe { guard(error, || give(out, PaytendBuffer::of(paytend_bindings::key_info(data.bytes()?)?.as_bytes()))) }
+}
+
+/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. One
+/// kind may be missing, if the keyring is only to seal or only to open with the other.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_keyring_new(
+    own: *const *const PaytendPrivateKey,
+    own_len: usize,
+    peer: *const *const PaytendPublicKey,
+    peer_len: usize,
+    out: *mut *mut PaytendKeyring,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            let own = array(own, own_len)?.iter().map(|key| Ok(&handle(*key)?.0));
+            let peer = array(peer, peer_len)?.iter().map(|key| Ok(&handle(*key)?.0));
+            let (own, peer) = (
+                own.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?,
+                peer.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?,
+            );
+            give_handle(out, PaytendKeyring(paytend_bindings::keyring(&own, &peer)?))
+        })
+    }
+}
+
+/// Frees a keyring. A receiver that was made with it keeps its own.
+///
+/// # Safety
+/// `keyring` is null or a keyring, and is freed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_keyring_free(keyring: *mut PaytendKeyring) {
+    // SAFETY: the caller promises it.
+    unsafe { free(keyring) };
+}
+
+/// The `sign` header of PayBy's and PayerMax's for a body.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_sign(
+    key: *const PaytendPrivateKey,
+    body: PaytendSlice,
+    out: *mut PaytendBuffer,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            give(out, PaytendBuffer::of(paytend_bindings::sign(&handle(key)?.0, body.bytes()?)?.as_bytes()))
+        })
+    }
+}
+
+/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of the one that it is by.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_verify(
+    keys: *const *const PaytendPublicKey,
+    keys_len: usize,
+    body: PaytendSlice,
+    sign: PaytendSlice,
+    out: *mut PaytendBuffer,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            let keys = array(keys, keys_len)?.iter().map(|key| Ok(handle(*key)?.0.clone()));
+            let keys = keys.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?;
+            let body = body.bytes()?;
+            // A header that is no text is a wrong signature, not a wrong use.
+            let sign = std::str::from_utf8(sign.bytes()?).unwrap_or("!");
+            let by = paytend_bindings::verify(&keys, body, sign)?;
+            if out.is_null() { Ok(()) } else { give(out, PaytendBuffer::of(by.as_bytes())) }
+        })
+    }
+}
+
+/// A new request identifier: 32 characters, unique across threads, processes and machines.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_request_id(out: *mut PaytendBuffer, error: *mut *mut PaytendError) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            if out.is_null() {
+                return Err(usage("there is no place to write the result to"));
+            }
+            give(out, PaytendBuffer::of(paytend_bindings::request_id()?.as_bytes()))
+        })
+    }
+}
