@@ -212,7 +212,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             sent_at: facts.sent_at,
             dedup_key: facts.dedup_key,
             business_key: facts.business_key,
-            in_hand: None,
+            _in_hand: None,
         })
     }
 }

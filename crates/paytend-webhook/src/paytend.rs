@@ -123,7 +123,7 @@ impl Receiver for PaytendReceiver {
             sent_at: None,
             dedup_key: DedupKey::of(PAYTEND, &parts),
             content: Content::Envelope(Box::new(opened)),
-            in_hand: None,
+            _in_hand: None,
         })
     }
 }

@@ -158,7 +158,7 @@ impl<N> Verified<N> {
             sent_at: None,
             dedup_key,
             business_key: None,
-            in_hand: None,
+            _in_hand: None,
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Verified<N> {
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
     /// What it uses of a server's budget, until it is dropped.
-    pub(crate) in_hand: Option<Box<dyn Any + Send + Sync>>,
+    pub(crate) _in_hand: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// What was signed.
@@ -94,7 +94,7 @@ impl<N> Verified<N> {
     /// Keeps something until it is dropped.
     #[cfg(feature = "server")]
     pub(crate) fn in_hand(mut self, in_hand: impl Any + Send + Sync) -> Self {
-        self.in_hand = Some(Box::new(in_hand));
+        self._in_hand = Some(Box::new(in_hand));
         self
     }
 
