@@ -2,9 +2,13 @@
 //! that only an authentic message reaches. For fuzzing alone.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderValue};
 
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{BackendError, Keyring, PublicKey, RandomSource};
+use paytend_webhook::{Read, Receiver};
 
 /// The partner of all messages.
 pub const PARTNER_ID: &str = "888666000100260";
@@ -67,5 +71,23 @@ impl RandomSource for Fixed {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), paytend_crypto::Error> {
         bytes.fill(0x5a);
         Ok(())
+    }
+}
+
+/// Receives a body whose signature is taken to be good, at the time of the samples, and checks what must hold of it.
+pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Read<T>>, body: &[u8]) {
+    let headers = HeaderMap::from_iter([("sign".parse().expect("a name"), HeaderValue::from_static("AAAA"))]);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
+    match receiver.receive(&headers, body, now) {
+        Ok(verified) => {
+            assert_eq!(verified.content(), body);
+            assert_eq!(receiver.receive(&headers, body, now).expect("again").dedup_key(), verified.dedup_key());
+            if let Some(typed) = verified.notification().typed() {
+                let written = serde_json::to_vec(typed).expect("what was read can be written");
+                let again = receiver.receive(&headers, &written, now).expect("what was written");
+                assert!(again.notification().typed().is_some());
+            }
+        }
+        Err(rejection) => assert_ne!(rejection.response().status(), 200),
     }
 }

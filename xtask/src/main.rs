@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bindings;
 mod ci;
 mod fuzz;
 mod layers;
@@ -22,6 +23,10 @@ usage: cargo xtask <chore>
   layers     check that no crate depends on one above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
+  bindings build|test|pack [LANGUAGE...]
+             the crypto and webhook layers in other languages: c, python, go
+  bindings header [--check]
+             write crates/paytend-ffi/include/paytend.h from the code; --check says whether it is stale
   fuzz-smoke [SECONDS]
              run each fuzz target for some seconds (default 10)
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
             Ok(seconds) => fuzz::smoke(seconds),
             Err(_) => Err(format!("{seconds:?} is no number of seconds")),
         },
+        ["bindings", rest @ ..] => bindings::run(rest),
         ["timing", rest @ ..] => timing(rest),
         ["bench"] => bench(&["--write=BENCHMARKS.md"]),
         ["bench", "--check"] => bench(&["--check"]),

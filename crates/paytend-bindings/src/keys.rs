@@ -111,6 +111,14 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
     Ok(detached::Verifier::new(keys)?.verify(body, sign)?.to_string())
 }
 
+/// Decrypts blocks of RSA PKCS#1 v1.5, joined. **Whether it fails tells an attacker about the private key**: for tools, never for a server.
+///
+/// # Errors
+/// [`Code::NotAuthentic`], whatever is wrong.
+pub fn hazmat_decrypt_blocks(key: &PrivateKey, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    Ok(paytend_crypto::hazmat::decrypt_blocks(&*rustcrypto::private(key)?, ciphertext)?)
+}
+
 /// A new request identifier: 32 characters, unique.
 ///
 /// # Errors

@@ -7,7 +7,9 @@ mod message;
 mod receive;
 
 pub use failure::{Code, Failure};
-pub use keys::{generate, key_info, keyring, request_id, sign, verify, write_private, write_public};
+pub use keys::{
+    generate, hazmat_decrypt_blocks, key_info, keyring, request_id, sign, verify, write_private, write_public,
+};
 pub use message::{Opened, kind, open, seal};
 pub use receive::{Answer, DatedKey, NotTaken, Notification, Receiver, Reply};
 

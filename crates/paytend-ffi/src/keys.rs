@@ -254,6 +254,26 @@ pub unsafe extern "C" fn paytend_verify(
     }
 }
 
+/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools, never for a server.
+///
+/// # Safety
+/// The pointers are as the rules of this library say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
+    key: *const PaytendPrivateKey,
+    ciphertext: PaytendSlice,
+    out: *mut PaytendBuffer,
+    error: *mut *mut PaytendError,
+) -> i32 {
+    // SAFETY: all pointers are the caller's promise.
+    unsafe {
+        guard(error, || {
+            let plain = paytend_bindings::hazmat_decrypt_blocks(&handle(key)?.0, ciphertext.bytes()?)?;
+            give(out, PaytendBuffer::of(&plain))
+        })
+    }
+}
+
 /// A new request identifier: 32 characters, unique across threads, processes and machines.
 ///
 /// # Safety

@@ -86,8 +86,10 @@ impl Receiver for Held {
 
     fn receive(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified<Notification>, Rejection> {
         self.at_work.send(()).unwrap();
-        let waiting = self.may_go_on.1.wait_while(self.may_go_on.0.lock().unwrap(), |may| !*may).unwrap();
-        drop(waiting);
+        // A test that fails must not wait for this thread for ever.
+        let patience = Duration::from_secs(30);
+        let waiting = self.may_go_on.0.lock().unwrap();
+        drop(self.may_go_on.1.wait_timeout_while(waiting, patience, |may| !*may).unwrap());
         self.inner.receive(headers, body, now)
     }
 }

@@ -1,0 +1,159 @@
+//! C: a header, a static and a shared library.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::{copy, folder, fresh, version, write};
+use crate::shell::{cargo, program, root};
+
+/// What the static library needs besides, on Linux.
+const PRIVATE_LIBRARIES: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
+
+pub(super) fn missing() -> Vec<&'static str> {
+    let works = |name: &str, argument: &str| program(name).args([argument]).succeeds();
+    let mut missing = Vec::new();
+    if !works("cc", "--version") || !works("c++", "--version") {
+        missing.push("a C and a C++ compiler (Debian: build-essential)");
+    }
+    if !program("pkg-config").args(["--exists", "libcjson"]).succeeds() {
+        missing.push("cJSON with its header, for the tests (Debian: libcjson-dev, pkg-config)");
+    }
+    if !works("valgrind", "--version") {
+        missing.push("valgrind, for the tests (Debian: valgrind)");
+    }
+    missing
+}
+
+fn source() -> PathBuf {
+    root().join("crates/paytend-ffi")
+}
+
+fn library(name: &str) -> PathBuf {
+    root().join("target/release").join(name)
+}
+
+pub(super) fn build() -> Result<(), String> {
+    cargo(["build", "--release", "--locked", "-p", "paytend-ffi"]).run()
+}
+
+/// Writes the header, or says whether it is stale.
+pub(super) fn header(check: bool) -> Result<(), String> {
+    let config = cbindgen::Config::from_file(source().join("cbindgen.toml"))?;
+    let bindings = cbindgen::Builder::new().with_crate(source()).with_config(config).generate();
+    let mut made = Vec::new();
+    bindings.map_err(|e| e.to_string())?.write(&mut made);
+    let path = source().join("include/paytend.h");
+    if !check {
+        return std::fs::write(&path, made).map_err(|e| format!("{}: {e}", path.display()));
+    }
+    if std::fs::read(&path).is_ok_and(|there| there == made) {
+        println!("bindings: paytend.h is what the code says");
+        return Ok(());
+    }
+    Err("paytend.h is stale: run `cargo xtask bindings header`".into())
+}
+
+pub(super) fn test() -> Result<(), String> {
+    build()?;
+    header(true)?;
+    symbols()?;
+    let out = folder().join("c");
+    fresh(&out)?;
+    let include = format!("-I{}", source().join("include").display());
+    let vectors = root().join("vectors");
+    // The header is C++, too.
+    let cpp = out.join("header.cpp");
+    write(&cpp, "#include <paytend.h>\nint main() { return paytend_version() == nullptr; }\n")?;
+    program("c++").args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", &include]).args([&cpp]).run()?;
+    let test = source().join("tests/c/test.c");
+    let compile = |binary: &PathBuf, flags: &[&str], library: &PathBuf| {
+        program("cc")
+            .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1", &include])
+            .args(flags)
+            .args(["-o"])
+            .args([binary, &test, library])
+            .args(["-lcjson"])
+            .args(PRIVATE_LIBRARIES)
+            .run()
+    };
+    let plain = out.join("test");
+    compile(&plain, &[], &library("libpaytend.a"))?;
+    program(&plain).args([&vectors]).run()?;
+    let shared = out.join("test-shared");
+    compile(&shared, &[], &library("libpaytend.so"))?;
+    program(&shared).args([&vectors]).env("LD_LIBRARY_PATH", root().join("target/release")).run()?;
+    let sanitized = out.join("test-asan");
+    compile(&sanitized, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &library("libpaytend.a"))?;
+    program(&sanitized).args([&vectors]).env("ASAN_OPTIONS", "detect_leaks=1").run()?;
+    program("valgrind")
+        .args([
+            "--quiet",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--show-leak-kinds=all",
+            "--errors-for-leak-kinds=all",
+        ])
+        .args([&plain, &vectors])
+        .run()
+}
+
+/// The symbols that the shared library exports are those of `abi.txt`, and no more: each is a promise.
+fn symbols() -> Result<(), String> {
+    let listed =
+        program("nm").args(["-D", "--defined-only", "--format=posix"]).args([library("libpaytend.so")]).output()?;
+    let exported: BTreeSet<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+    let promised = std::fs::read_to_string(source().join("abi.txt")).map_err(|e| format!("abi.txt: {e}"))?;
+    let promised: BTreeSet<&str> = promised.lines().filter(|line| !line.starts_with('#')).collect();
+    let lost: Vec<_> = promised.difference(&exported).collect();
+    let new: Vec<_> = exported.difference(&promised).collect();
+    if lost.is_empty() && new.is_empty() {
+        println!("bindings: {} symbols are exported, as abi.txt says", promised.len());
+        return Ok(());
+    }
+    Err(format!("the symbols are not those of crates/paytend-ffi/abi.txt: gone {lost:?}, new {new:?}"))
+}
+
+/// `paytend-c-VERSION-PLATFORM.tar.gz`: header, libraries, `paytend.pc`.
+pub(super) fn pack() -> Result<(), String> {
+    build()?;
+    header(true)?;
+    let name = format!("paytend-c-{}-{}-{}", version(), std::env::consts::OS, std::env::consts::ARCH);
+    let out = folder().join(&name);
+    fresh(&out)?;
+    for inside in ["include", "lib/pkgconfig"] {
+        std::fs::create_dir_all(out.join(inside)).map_err(|e| e.to_string())?;
+    }
+    copy(&source().join("include/paytend.h"), &out.join("include/paytend.h"))?;
+    for file in ["libpaytend.a", "libpaytend.so"] {
+        copy(&library(file), &out.join("lib").join(file))?;
+    }
+    for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        copy(&root().join(file), &out.join(file))?;
+    }
+    copy(&source().join("README.md"), &out.join("README.md"))?;
+    let pc = format!(
+        "prefix=${{pcfiledir}}/../..\nincludedir=${{prefix}}/include\nlibdir=${{prefix}}/lib\n\n\
+         Name: paytend\nDescription: The sealed and signed messages of Paytend, and the notifications of PayBy and PayerMax\n\
+         Version: {}\nCflags: -I${{includedir}}\nLibs: -L${{libdir}} -lpaytend\nLibs.private: {}\n",
+        version(),
+        PRIVATE_LIBRARIES.join(" ")
+    );
+    write(&out.join("lib/pkgconfig/paytend.pc"), &pc)?;
+    let archive = folder().join(format!("{name}.tar.gz"));
+    program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
+    // What is packed can be used: by way of pkg-config, as a user would.
+    let flags = program("pkg-config")
+        .args(["--define-prefix", "--cflags", "--libs", "--static", "paytend"])
+        .env("PKG_CONFIG_PATH", out.join("lib/pkgconfig"))
+        .output()?;
+    let user = folder().join("user.c");
+    write(&user, "#include <paytend.h>\n#include <stdio.h>\nint main(void) { puts(paytend_version()); return 0; }\n")?;
+    let binary = folder().join("user");
+    program("cc").args(["-o"]).args([&binary, &user]).args(flags.split_whitespace()).run()?;
+    let printed = program(&binary).env("LD_LIBRARY_PATH", out.join("lib")).output()?;
+    if printed.trim() != version() {
+        return Err(format!("the packed library says that it is version {}", printed.trim()));
+    }
+    println!("bindings: packed {}", archive.display());
+    Ok(())
+}
