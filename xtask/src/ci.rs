@@ -6,11 +6,11 @@ use cargo_metadata::MetadataCommand;
 
 use crate::shell::{cargo, root};
 use crate::test::{self, Skipping};
-use crate::{fuzz, layers, openapi, package};
+use crate::{bindings, fuzz, layers, openapi, package};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("format", || cargo(["fmt", "--all", "--check"]).run()),
     ("layers", layers::run),
     ("lints", lints),
@@ -18,6 +18,7 @@ const STEPS: [Step; 8] = [
         cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
     }),
     ("openapi", || openapi::run(true)),
+    ("header", || bindings::run(&["header", "--check"])),
     // libFuzzer's home is Linux; elsewhere there is nothing that it would find besides.
     ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5) } else { Ok(()) }),
     ("packages", package::run),

@@ -33,6 +33,12 @@ pub(crate) fn run() -> Result<(), String> {
     ensure("a C++ compiler, for the fuzzer", &["g++"], || {
         program("c++").args(["--version"]).succeeds() || cfg!(windows)
     })?;
+    // For the bindings' tests.
+    ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
+        program("pkg-config").args(["--exists", "libcjson"]).succeeds()
+    })?;
+    ensure("valgrind", &["valgrind"], || program("valgrind").args(["--version"]).succeeds())?;
+    ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     ensure("OpenSSL 3 with its headers", &["libssl-dev", "pkg-config"], openssl)?;
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
     if python().is_none() {
@@ -84,7 +90,7 @@ fn is_root() -> bool {
 }
 
 /// A Python that can make environments with pip in them.
-fn find_python() -> Option<Program> {
+pub(crate) fn find_python() -> Option<Program> {
     ["python3", "/usr/bin/python3", "python"]
         .into_iter()
         .find(|name| program(name).args(["-c", "import venv, ensurepip"]).succeeds())

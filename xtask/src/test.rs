@@ -1,5 +1,6 @@
 //! `test`: everything that can run here, and a table of what could not.
 
+use crate::bindings;
 use crate::openapi;
 use crate::setup;
 use crate::shell::cargo;
@@ -16,7 +17,7 @@ pub(crate) enum Skipping {
 
 struct Row {
     what: &'static str,
-    skipped: Option<&'static str>,
+    skipped: Option<String>,
 }
 
 pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
@@ -39,7 +40,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
 
     rows.push(Row {
         what: "the OpenSSL backend, held against the default one",
-        skipped: (!openssl).then_some("no OpenSSL 3.0.8 with its headers: run `cargo xtask setup`"),
+        skipped: (!openssl).then(|| "no OpenSSL 3.0.8 with its headers: run `cargo xtask setup`".into()),
     });
 
     if openssl {
@@ -52,7 +53,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.push(Row {
         what: "agreement with the Python reference implementation",
-        skipped: (!reference).then_some("no Python with the cryptography package: run `cargo xtask setup`"),
+        skipped: (!reference).then(|| "no Python with the cryptography package: run `cargo xtask setup`".into()),
     });
 
     let with_schemas = ["test", "--locked", "-p", "paytend-model", "--all-features", "--lib", "--test", "it"];
@@ -70,7 +71,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     }
     rows.push(Row {
         what: "the OpenAPI document, valid, and its examples too",
-        skipped: python.is_none().then_some("no Python environment: run `cargo xtask setup`"),
+        skipped: python.is_none().then(|| "no Python environment: run `cargo xtask setup`".into()),
     });
 
     // The crates that have a smaller form than their default.
@@ -83,6 +84,14 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         .run()?;
     rows.push(Row { what: "crypto and model with serde_json's arbitrary_precision", skipped: None });
 
+    // Together, so that each opens what the others have sealed.
+    let languages = bindings::available();
+    let here: Vec<&str> = languages.iter().filter(|(_, missing)| missing.is_none()).map(|(name, _)| *name).collect();
+    if !here.is_empty() {
+        bindings::run(&[&["test"], &here[..]].concat())?;
+    }
+    rows.extend(languages.into_iter().map(|(name, missing)| Row { what: bindings::describe(name), skipped: missing }));
+
     for example in EXAMPLES {
         cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;
     }
@@ -90,7 +99,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
 
     println!("\n{:<62} result", "what");
     for row in &rows {
-        println!("{:<62} {}", row.what, row.skipped.map_or("ran".to_owned(), |why| format!("SKIPPED: {why}")));
+        println!("{:<62} {}", row.what, row.skipped.as_ref().map_or("ran".to_owned(), |why| format!("SKIPPED: {why}")));
     }
     let skipped = rows.iter().filter(|row| row.skipped.is_some()).count();
     println!("{} passed, 0 failed, {skipped} skipped", rows.len() - skipped);

@@ -94,8 +94,11 @@ fn vectors() -> String {
     out
 }
 
-/// The messages that each language seals: kind, sender, receiver, fields, payload, whether it is signed.
-fn messages() -> Vec<(Kind, &'static str, &'static str, Vec<(&'static str, &'static str)>, &'static str, bool)> {
+/// Kind, sender, receiver, fields, payload, whether it is signed.
+type Message = (Kind, &'static str, &'static str, Vec<(&'static str, &'static str)>, &'static str, bool);
+
+/// The messages that each language seals.
+fn messages() -> Vec<Message> {
     let mut messages = Vec::new();
     for (kind, sender, receiver, fields) in [
         (

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{copy, folder, fresh, version, write};
-use crate::shell::{cargo, program, root};
+use crate::shell::{Program, cargo, program, root};
 
 /// What the static library needs besides, on Linux.
 const PRIVATE_LIBRARIES: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
@@ -95,6 +95,11 @@ pub(super) fn test() -> Result<(), String> {
         ])
         .args([&plain, &vectors])
         .run()
+}
+
+/// The conformance program.
+pub(super) fn conformance() -> Result<Program, String> {
+    Ok(program(folder().join("c/test")).args([root().join("vectors")]))
 }
 
 /// The symbols that the shared library exports are those of `abi.txt`, and no more: each is a promise.

@@ -1,13 +1,91 @@
-//! To be filled.
+//! Go: cgo over the C interface, linked statically.
+
+use std::path::PathBuf;
+
+use super::{c, copy, folder, fresh, version};
+use crate::shell::{Program, program, root};
+
 pub(super) fn missing() -> Vec<&'static str> {
-    Vec::new()
+    let mut missing = Vec::new();
+    if !program("go").args(["version"]).succeeds() {
+        missing.push("Go 1.22 or newer (Debian 13: golang-go; otherwise from go.dev)");
+    }
+    if !program("cc").args(["--version"]).succeeds() {
+        missing.push("a C compiler (Debian: build-essential)");
+    }
+    missing
 }
+
+fn source() -> PathBuf {
+    root().join("crates/paytend-ffi/go")
+}
+
+/// Where cgo looks for the library of this platform.
+fn library(module: &PathBuf) -> PathBuf {
+    let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
+    let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    module.join(format!("lib/{os}_{architecture}"))
+}
+
+/// Puts library and header where the module has them.
+fn furnish(module: &PathBuf) -> Result<(), String> {
+    let (library, include) = (library(module), module.join("include"));
+    for folder in [&library, &include] {
+        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    copy(&root().join("target/release/libpaytend.a"), &library.join("libpaytend.a"))?;
+    copy(&root().join("crates/paytend-ffi/include/paytend.h"), &include.join("paytend.h"))
+}
+
+fn go(arguments: &[&str]) -> Program {
+    // The library is another file under the same name after each build, which Go's cache cannot see.
+    let flags = format!("-DPAYTEND_BUILD={}", stamp());
+    program("go").args(["-C"]).args([source()]).args(arguments).env("CGO_CFLAGS", flags).env("GOFLAGS", "-mod=mod")
+}
+
+fn stamp() -> u64 {
+    let modified = std::fs::metadata(root().join("target/release/libpaytend.a")).and_then(|file| file.modified());
+    let since = modified.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    since.unwrap_or_default().as_secs()
+}
+
 pub(super) fn build() -> Result<(), String> {
-    Ok(())
+    c::build()?;
+    furnish(&source())?;
+    go(&["build", "./..."]).run()
 }
+
 pub(super) fn test() -> Result<(), String> {
-    Ok(())
+    build()?;
+    let unformatted = program("gofmt").args(["-l"]).args([source()]).output()?;
+    if !unformatted.trim().is_empty() {
+        return Err(format!("gofmt would change {}", unformatted.trim()));
+    }
+    go(&["vet", "./..."]).run()?;
+    go(&["test", "-race", "-count=1", "./..."]).run()
 }
+
+/// The conformance program.
+pub(super) fn conformance() -> Result<Program, String> {
+    let binary = folder().join("go-conformance");
+    go(&["build", "-o"]).args([&binary]).args(["./internal/conformance"]).run()?;
+    Ok(program(binary).args([root().join("vectors")]))
+}
+
+/// The module with the library of this platform in it.
 pub(super) fn pack() -> Result<(), String> {
+    build()?;
+    let name = format!("paytend-go-{}", version());
+    let out = folder().join(&name);
+    fresh(&out)?;
+    for file in ["go.mod", "paytend.go", "keys.go", "message.go", "receive.go", "README.md"] {
+        copy(&source().join(file), &out.join(file))?;
+    }
+    furnish(&out)?;
+    let archive = folder().join(format!("{name}.tar.gz"));
+    program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
+    // What is packed builds by itself.
+    program("go").args(["-C"]).args([&out]).args(["vet", "."]).run()?;
+    println!("bindings: packed {}", archive.display());
     Ok(())
 }

@@ -4,24 +4,53 @@ mod c;
 mod go;
 mod python;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::shell::root;
+use crate::shell::{Program, cargo, root};
 
 /// A language, and what is done in it.
 struct Binding {
     name: &'static str,
+    /// Its tests, in words.
+    tests: &'static str,
     /// What it needs of the machine, as far as it is missing.
     missing: fn() -> Vec<&'static str>,
     build: fn() -> Result<(), String>,
     test: fn() -> Result<(), String>,
     pack: fn() -> Result<(), String>,
+    /// The program that is held against `examples/conformance.rs` of paytend-bindings.
+    conformance: fn() -> Result<Program, String>,
 }
 
 const ALL: [Binding; 3] = [
-    Binding { name: "c", missing: c::missing, build: c::build, test: c::test, pack: c::pack },
-    Binding { name: "python", missing: python::missing, build: python::build, test: python::test, pack: python::pack },
-    Binding { name: "go", missing: go::missing, build: go::build, test: go::test, pack: go::pack },
+    Binding {
+        name: "c",
+        tests: "C: the interface, with valgrind and AddressSanitizer",
+        missing: c::missing,
+        build: c::build,
+        test: c::test,
+        pack: c::pack,
+        conformance: c::conformance,
+    },
+    Binding {
+        name: "python",
+        tests: "Python: the installed wheel, its types, FastAPI and Django",
+        missing: python::missing,
+        build: python::build,
+        test: python::test,
+        pack: python::pack,
+        conformance: python::conformance,
+    },
+    Binding {
+        name: "go",
+        tests: "Go: with the race detector",
+        missing: go::missing,
+        build: go::build,
+        test: go::test,
+        pack: go::pack,
+        conformance: go::conformance,
+    },
 ];
 
 /// `bindings build|test|pack [LANGUAGE…]`, `bindings header [--check]`.
@@ -35,7 +64,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     if let Some(unknown) = languages.iter().find(|name| !ALL.iter().any(|binding| binding.name == **name)) {
         return Err(format!("{unknown} is none of: {}", ALL.map(|binding| binding.name).join(", ")));
     }
-    for binding in ALL.iter().filter(|binding| languages.is_empty() || languages.contains(&binding.name)) {
+    let chosen: Vec<&Binding> =
+        ALL.iter().filter(|binding| languages.is_empty() || languages.contains(&binding.name)).collect();
+    for binding in &chosen {
         let missing = (binding.missing)();
         if !missing.is_empty() {
             return Err(format!("{}: missing: {}", binding.name, missing.join("; ")));
@@ -48,17 +79,67 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         };
         work().map_err(|error| format!("{}: {error}", binding.name))?;
     }
+    if verb == "test" { conform(&chosen) } else { Ok(()) }
+}
+
+/// Each language has the same outcome for each case of `vectors/` as Rust, and opens what each of them seals.
+fn conform(bindings: &[&Binding]) -> Result<(), String> {
+    println!("\n== conformance");
+    let out = folder().join("conformance");
+    fresh(&out)?;
+    let rust = || {
+        Ok(cargo([
+            "run",
+            "--quiet",
+            "--release",
+            "--locked",
+            "-p",
+            "paytend-bindings",
+            "--example",
+            "conformance",
+            "--",
+        ]))
+    };
+    let all: Vec<(&str, &dyn Fn() -> Result<Program, String>)> = std::iter::once(("rust", &rust as _))
+        .chain(bindings.iter().map(|binding| (binding.name, &binding.conformance as &dyn Fn() -> _)))
+        .collect();
+    let outcomes = |name: &str| -> Result<BTreeSet<String>, String> {
+        let text = std::fs::read_to_string(out.join(format!("{name}.txt"))).map_err(|e| format!("{name}: {e}"))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    for (name, program) in &all {
+        program()?.args(["vectors"]).args([out.join(format!("{name}.txt"))]).run()?;
+        program()?.args(["seal"]).args([out.join(format!("{name}.json"))]).run()?;
+        let (found, expected) = (outcomes(name)?, outcomes("rust")?);
+        let different: Vec<_> = found.symmetric_difference(&expected).collect();
+        if !different.is_empty() {
+            return Err(format!("{name} has other outcomes than Rust: {different:#?}"));
+        }
+    }
+    let sealed: Vec<PathBuf> = all.iter().map(|(name, _)| out.join(format!("{name}.json"))).collect();
+    for (_, program) in &all {
+        program()?.args(["open"]).args(&sealed).run()?;
+    }
+    println!(
+        "bindings: {} languages agree on {} cases, and each opens what each has sealed",
+        all.len(),
+        outcomes("rust")?.len()
+    );
     Ok(())
 }
 
-/// The languages whose tests can run here, and why the others' cannot.
-pub(crate) fn available() -> Vec<(&'static str, Result<(), String>)> {
-    ALL.iter()
-        .map(|binding| {
-            let missing = (binding.missing)();
-            (binding.name, if missing.is_empty() { Ok(()) } else { Err(missing.join("; ")) })
-        })
-        .collect()
+/// All languages, with what is missing of what their tests need.
+pub(crate) fn available() -> Vec<(&'static str, Option<String>)> {
+    let missing = |binding: &Binding| {
+        let missing = (binding.missing)();
+        (!missing.is_empty()).then(|| format!("missing: {}; see `cargo xtask setup`", missing.join("; ")))
+    };
+    ALL.iter().map(|binding| (binding.name, missing(binding))).collect()
+}
+
+/// A language's tests, in words.
+pub(crate) fn describe(name: &str) -> &'static str {
+    ALL.iter().find(|binding| binding.name == name).map_or("a binding", |binding| binding.tests)
 }
 
 /// Where the bindings are built and packed.

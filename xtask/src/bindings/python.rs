@@ -1,13 +1,87 @@
-//! To be filled.
+//! Python: PyO3 and maturin. The tests run against the wheel, installed into a fresh environment.
+
+use std::path::PathBuf;
+
+use super::{folder, fresh};
+use crate::setup;
+use crate::shell::{Program, program, root};
+
 pub(super) fn missing() -> Vec<&'static str> {
-    Vec::new()
+    if setup::find_python().is_some() {
+        Vec::new()
+    } else {
+        vec!["Python 3.9 or newer with venv and pip (Debian: python3, python3-venv)"]
+    }
 }
+
+fn source() -> PathBuf {
+    root().join("crates/paytend-python")
+}
+
+fn wheels() -> PathBuf {
+    folder().join("wheels")
+}
+
+/// An environment of our own, made if it is not there.
+fn environment(name: &str, packages: &[&str], made_anew: bool) -> Result<PathBuf, String> {
+    let environment = folder().join(name);
+    let inside = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    if made_anew || !inside.is_file() {
+        std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
+        let base = setup::find_python().ok_or("Python 3 cannot be found")?;
+        base.args(["-m", "venv", "--clear"]).args([&environment]).run()?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        program(&inside).args(install).args(packages).run()?;
+    }
+    Ok(inside)
+}
+
+/// Builds the wheel.
 pub(super) fn build() -> Result<(), String> {
-    Ok(())
+    fresh(&wheels())?;
+    let python = environment("maturin", &["maturin==1.16.0"], false)?;
+    program(python)
+        .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path"])
+        .args([source().join("Cargo.toml")])
+        .args(["--out"])
+        .args([wheels()])
+        .env("CARGO_TARGET_DIR", root().join("target"))
+        .run()
 }
+
+fn wheel() -> Result<PathBuf, String> {
+    let mut found = std::fs::read_dir(wheels()).map_err(|e| e.to_string())?.flatten().map(|file| file.path());
+    found.find(|path| path.extension().is_some_and(|ending| ending == "whl")).ok_or("no wheel was built".into())
+}
+
+/// The interpreter of the environment that the wheel was installed into.
+fn installed() -> PathBuf {
+    folder().join("python").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+}
+
 pub(super) fn test() -> Result<(), String> {
-    Ok(())
+    build()?;
+    let requirements = source().join("tests/requirements.txt");
+    let (wheel, requirements) = (wheel()?, requirements.to_string_lossy().into_owned());
+    let python = environment("python", &[&wheel.to_string_lossy(), "-r", &requirements], true)?;
+    let run = |arguments: &[&str], paths: &[PathBuf]| {
+        // Nothing of the source's is on the path: what is tested is what was installed.
+        program(&python).args(["-I"]).args(arguments).args(paths).env("PYTHONDONTWRITEBYTECODE", "1").run()
+    };
+    run(&["-m", "pytest", "-q", "-p", "no:cacheprovider"], &[source().join("tests")])?;
+    run(&["-c", "import doctest, paytend; raise SystemExit(doctest.testmod(paytend)[0])"], &[])?;
+    let checked = [source().join("python/paytend"), source().join("examples")];
+    let cache = format!("--cache-dir={}", folder().join("mypy").display());
+    run(&["-m", "mypy", "--strict", "--allow-untyped-decorators", &cache], &checked)
 }
+
+/// The conformance program.
+pub(super) fn conformance() -> Result<Program, String> {
+    Ok(program(installed()).args(["-I"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
+}
+
 pub(super) fn pack() -> Result<(), String> {
+    build()?;
+    println!("bindings: packed {}", wheel()?.display());
     Ok(())
 }

@@ -60,6 +60,24 @@ async fn a_client_who_goes_away_frees_no_place() {
     tokio::time::timeout(Duration::from_secs(20), free).await.unwrap();
 }
 
+/// Nor does it let another one at the keys.
+#[tokio::test]
+async fn a_client_who_goes_away_frees_no_key() {
+    let (receiver, mut at_work) = Held::new();
+    let budget = Budget::new().operations(1).waiting(5).patience(Duration::from_millis(100));
+    let endpoint = Endpoint::new(receiver.clone()).listed(budget);
+    let gone = tokio::spawn({
+        let endpoint = endpoint.clone();
+        async move { post(&endpoint, sealed("{}")).await }
+    });
+    at_work.recv().await.unwrap();
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
+    assert!(at_work.try_recv().is_err(), "two are under the keys");
+    receiver.go_on();
+}
+
 #[tokio::test]
 async fn bodies_in_hand_keep_within_the_budget() {
     let body = sealed("{}");

@@ -1,0 +1,237 @@
+package paytend
+
+// #include <paytend.h>
+import "C"
+
+import (
+	"encoding/json"
+	"runtime"
+)
+
+// PrivateKey is a private RSA key. Its memory is wiped when it is collected.
+type PrivateKey struct{ handle *C.PaytendPrivateKey }
+
+// PublicKey is a public RSA key.
+type PublicKey struct{ handle *C.PaytendPublicKey }
+
+// Keyring has the keys of one side, facing one other side.
+type Keyring struct{ handle *C.PaytendKeyring }
+
+func privateKey(handle *C.PaytendPrivateKey) *PrivateKey {
+	key := &PrivateKey{handle}
+	runtime.SetFinalizer(key, func(key *PrivateKey) { C.paytend_private_key_free(key.handle) })
+	return key
+}
+
+func publicKey(handle *C.PaytendPublicKey) *PublicKey {
+	key := &PublicKey{handle}
+	runtime.SetFinalizer(key, func(key *PublicKey) { C.paytend_public_key_free(key.handle) })
+	return key
+}
+
+// LoadPrivateKey reads PEM, DER or base64; PKCS#1 or PKCS#8.
+func LoadPrivateKey(data []byte) (*PrivateKey, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	var handle *C.PaytendPrivateKey
+	var err *C.PaytendError
+	if code := C.paytend_private_key_load(lent(&pinner, data), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return privateKey(handle), nil
+}
+
+// LoadPrivateKeyFile reads a file, which nobody else may be able to read.
+func LoadPrivateKeyFile(path string) (*PrivateKey, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	var handle *C.PaytendPrivateKey
+	var err *C.PaytendError
+	if code := C.paytend_private_key_load_file(lentText(&pinner, path), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return privateKey(handle), nil
+}
+
+// GenerateKey makes a new key pair of 1024 to 8192 bits.
+func GenerateKey(bits int) (*PrivateKey, error) {
+	var handle *C.PaytendPrivateKey
+	var err *C.PaytendError
+	if code := C.paytend_private_key_generate(C.size_t(max(bits, 0)), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return privateKey(handle), nil
+}
+
+// Write gives the key in writing: pkcs8-pem, pkcs8-base64 or pkcs1-der. Secret.
+func (k *PrivateKey) Write(form string) ([]byte, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(k)
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	if code := C.paytend_private_key_write(k.handle, lentText(&pinner, form), &out, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return taken(out), nil
+}
+
+// Public is the public half.
+func (k *PrivateKey) Public() (*PublicKey, error) {
+	defer runtime.KeepAlive(k)
+	var handle *C.PaytendPublicKey
+	var err *C.PaytendError
+	if code := C.paytend_private_key_public(k.handle, &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return publicKey(handle), nil
+}
+
+// String keeps keys out of logs.
+func (k *PrivateKey) String() string { return "paytend.PrivateKey" }
+
+// GoString keeps keys out of logs.
+func (k *PrivateKey) GoString() string { return "paytend.PrivateKey" }
+
+// LoadPublicKey reads PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1.
+func LoadPublicKey(data []byte) (*PublicKey, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	var handle *C.PaytendPublicKey
+	var err *C.PaytendError
+	if code := C.paytend_public_key_load(lent(&pinner, data), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return publicKey(handle), nil
+}
+
+// LoadPublicKeyFile reads a file.
+func LoadPublicKeyFile(path string) (*PublicKey, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	var handle *C.PaytendPublicKey
+	var err *C.PaytendError
+	if code := C.paytend_public_key_load_file(lentText(&pinner, path), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return publicKey(handle), nil
+}
+
+// Write gives the key in writing: spki-pem, spki-base64 or spki-der.
+func (k *PublicKey) Write(form string) ([]byte, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(k)
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	if code := C.paytend_public_key_write(k.handle, lentText(&pinner, form), &out, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return taken(out), nil
+}
+
+// KeyInfo says what a key is.
+type KeyInfo struct {
+	Private     bool   `json:"private"`
+	Bits        int    `json:"bits"`
+	Fingerprint string `json:"fingerprint"` // of the public half
+	Format      string `json:"format"`      // pkcs1, pkcs8 or spki
+	Armour      string `json:"armour"`      // der, base64 or pem
+}
+
+// InspectKey says what a key is, private or public.
+func InspectKey(data []byte) (KeyInfo, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	if code := C.paytend_key_info(lent(&pinner, data), &out, &err); code != 0 {
+		return KeyInfo{}, failed(code, err)
+	}
+	var info KeyInfo
+	return info, json.Unmarshal(taken(out), &info)
+}
+
+// NewKeyring makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are
+// rotated.
+func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
+	defer runtime.KeepAlive(own)
+	defer runtime.KeepAlive(peer)
+	owns := make([]*C.PaytendPrivateKey, len(own)+1)
+	for at, key := range own {
+		if key != nil {
+			owns[at] = key.handle
+		}
+	}
+	peers := make([]*C.PaytendPublicKey, len(peer)+1)
+	for at, key := range peer {
+		if key != nil {
+			peers[at] = key.handle
+		}
+	}
+	var handle *C.PaytendKeyring
+	var err *C.PaytendError
+	if code := C.paytend_keyring_new(&owns[0], C.size_t(len(own)), &peers[0], C.size_t(len(peer)), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	ring := &Keyring{handle}
+	runtime.SetFinalizer(ring, func(ring *Keyring) { C.paytend_keyring_free(ring.handle) })
+	return ring, nil
+}
+
+// Sign makes the sign header of PayBy's and PayerMax's for a body.
+func Sign(key *PrivateKey, body []byte) (string, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(key)
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	if code := C.paytend_sign(key.handle, lent(&pinner, body), &out, &err); code != 0 {
+		return "", failed(code, err)
+	}
+	return string(taken(out)), nil
+}
+
+// Verify verifies a sign header over a body's bytes, as received, with one of these keys. It gives the fingerprint of the one that it is by.
+func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(keys)
+	handles := make([]*C.PaytendPublicKey, len(keys)+1)
+	for at, key := range keys {
+		if key != nil {
+			handles[at] = key.handle
+		}
+	}
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	code := C.paytend_verify(&handles[0], C.size_t(len(keys)), lent(&pinner, body), lentText(&pinner, sign), &out, &err)
+	if code != 0 {
+		return "", failed(code, err)
+	}
+	return string(taken(out)), nil
+}
+
+// HazmatDecryptBlocks decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools,
+// never for a server.
+func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(key)
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	if code := C.paytend_hazmat_decrypt_blocks(key.handle, lent(&pinner, ciphertext), &out, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return taken(out), nil
+}
+
+// RequestID makes a new request identifier: 32 characters, unique.
+func RequestID() (string, error) {
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	if code := C.paytend_request_id(&out, &err); code != 0 {
+		return "", failed(code, err)
+	}
+	return string(taken(out)), nil
+}

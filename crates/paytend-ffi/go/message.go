@@ -1,0 +1,102 @@
+package paytend
+
+// #include <paytend.h>
+import "C"
+
+import (
+	"encoding/json"
+	"runtime"
+)
+
+// Kind is the shape of a message.
+type Kind int32
+
+// The kinds.
+const (
+	Request      Kind = C.PAYTEND_KIND_REQUEST      // from a partner to Paytend; the payload is bizData
+	Response     Kind = C.PAYTEND_KIND_RESPONSE     // Paytend's answer; the payload is respData
+	Notification Kind = C.PAYTEND_KIND_NOTIFICATION // from Paytend to a callback URL; the payload is content
+)
+
+// Message is a message to seal.
+type Message struct {
+	Kind Kind
+	// Fields are the plain fields but those that the protocol fixes (signType, version).
+	Fields map[string]string
+	// Payload is the text of one JSON object, or empty for none. It is encrypted, and signed to the letter.
+	Payload string
+	// UnsignedPayload leaves the payload out of the signature, as the upload endpoints of the IBAN product want it.
+	UnsignedPayload bool
+}
+
+// Expected is what a message must be, by the route or the configuration, never by the message.
+type Expected struct {
+	Kind Kind
+	// PartnerID is the partner that a request or a notification must name. A response names none.
+	PartnerID       string
+	UnsignedPayload bool
+	// MaxBytes is the largest document that is looked at; 0 for the kind's own limit.
+	MaxBytes int
+}
+
+// Opened is what an authentic message says.
+type Opened struct {
+	Fields map[string]string
+	// Payload is the payload's text, exactly as it was signed; empty if there was none.
+	Payload string
+	// Canonical is the signed text. Secret: it holds the session key and the payload.
+	Canonical string
+	// VerifiedBy and DecryptedBy are the fingerprints of the keys.
+	VerifiedBy, DecryptedBy string
+}
+
+// String keeps contents out of logs.
+func (o *Opened) String() string { return "paytend.Opened" }
+
+// GoString keeps contents out of logs.
+func (o *Opened) GoString() string { return "paytend.Opened" }
+
+// Seal seals a message.
+func (r *Keyring) Seal(message Message) ([]byte, error) {
+	fields := message.Fields
+	if fields == nil {
+		fields = map[string]string{}
+	}
+	encoded, encodingErr := json.Marshal(fields)
+	if encodingErr != nil {
+		return nil, encodingErr
+	}
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(r)
+	var out C.PaytendBuffer
+	var err *C.PaytendError
+	code := C.paytend_seal(r.handle, C.int32_t(message.Kind), lent(&pinner, encoded), lentText(&pinner, message.Payload),
+		C.bool(!message.UnsignedPayload), &out, &err)
+	if code != 0 {
+		return nil, failed(code, err)
+	}
+	return taken(out), nil
+}
+
+// Open opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
+func (r *Keyring) Open(document []byte, expected Expected) (*Opened, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(r)
+	var handle *C.PaytendOpened
+	var err *C.PaytendError
+	code := C.paytend_open(r.handle, C.int32_t(expected.Kind), lentText(&pinner, expected.PartnerID), lent(&pinner, document),
+		C.bool(!expected.UnsignedPayload), C.size_t(max(expected.MaxBytes, 0)), &handle, &err)
+	if code != 0 {
+		return nil, failed(code, err)
+	}
+	defer C.paytend_opened_free(handle)
+	opened := &Opened{
+		Payload:     string(bytesOf(C.paytend_opened_payload(handle))),
+		Canonical:   string(bytesOf(C.paytend_opened_canonical(handle))),
+		VerifiedBy:  string(bytesOf(C.paytend_opened_verified_by(handle))),
+		DecryptedBy: string(bytesOf(C.paytend_opened_decrypted_by(handle))),
+	}
+	return opened, json.Unmarshal(bytesOf(C.paytend_opened_fields(handle)), &opened.Fields)
+}

@@ -1,0 +1,269 @@
+package paytend_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	paytend "github.com/paytend-rs/paytend-rs/crates/paytend-ffi/go"
+)
+
+const partnerID = "888666000100260"
+
+func pair(t testing.TB) (own, peer *paytend.Keyring) {
+	t.Helper()
+	var keys [2]*paytend.PrivateKey
+	var public [2]*paytend.PublicKey
+	for at := range keys {
+		var err error
+		if keys[at], err = paytend.GenerateKey(1024); err != nil {
+			t.Fatal(err)
+		}
+		if public[at], err = keys[at].Public(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, err := paytend.NewKeyring(keys[:1], public[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err = paytend.NewKeyring(keys[1:], public[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own, peer
+}
+
+func notification(t testing.TB, ring *paytend.Keyring, payload string) []byte {
+	t.Helper()
+	fields := map[string]string{"partnerId": partnerID, "notifyType": "2"}
+	document, err := ring.Seal(paytend.Message{Kind: paytend.Notification, Fields: fields, Payload: payload})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
+func TestErrorsHaveTheirCodes(t *testing.T) {
+	own, peer := pair(t)
+	document := notification(t, peer, `{"a":1}`)
+	open := func(document []byte, partner string) error {
+		_, err := own.Open(document, paytend.Expected{Kind: paytend.Notification, PartnerID: partner})
+		return err
+	}
+	if err := open(document, partnerID); err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(document, []byte(`"notifyType":"2"`), []byte(`"notifyType":"3"`), 1)
+	_, noKey := paytend.LoadPrivateKey([]byte("no key"))
+	_, small := paytend.GenerateKey(512)
+	_, negative := paytend.GenerateKey(-1)
+	_, noRing := paytend.NewKeyring(nil, nil)
+	_, nilKey := paytend.NewKeyring([]*paytend.PrivateKey{nil}, nil)
+	_, unsealable := own.Seal(paytend.Message{Kind: paytend.Request})
+	_, unsigned := own.Open([]byte(`{"respCode":"99","respMsg":"no"}`), paytend.Expected{Kind: paytend.Response})
+	for at, row := range []struct{ got, want error }{
+		{open(changed, partnerID), paytend.ErrNotAuthentic},
+		{open(document, "888666000100999"), paytend.ErrNotAuthentic},
+		{open(document[1:], partnerID), paytend.ErrMalformed},
+		{open(nil, partnerID), paytend.ErrMalformed},
+		{open(document, ""), paytend.ErrUsage},
+		{noKey, paytend.ErrKey}, {small, paytend.ErrKey}, {negative, paytend.ErrKey}, {noRing, paytend.ErrKey},
+		{nilKey, paytend.ErrUsage}, {unsealable, paytend.ErrUnsealable}, {unsigned, paytend.ErrUnsignedFailure},
+	} {
+		if !errors.Is(row.got, row.want) {
+			t.Errorf("%d: %v is not %s", at, row.got, row.want.(*paytend.Error).Name)
+		}
+	}
+	var failure *paytend.Error
+	if !errors.As(unsigned, &failure) || failure.RespCode != "99" || failure.RespMsg != "no" || failure.Name != "unsigned_failure" {
+		t.Errorf("%+v", failure)
+	}
+}
+
+func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
+	own, peer := pair(t)
+	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{MaxBytes: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply := paytend.Accepted
+	var taken []*paytend.Received
+	server := httptest.NewServer(receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
+		taken = append(taken, received)
+		return reply
+	}))
+	defer server.Close()
+	post := func(body []byte) (int, string, http.Header) {
+		response, err := http.Post(server.URL, "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		var text bytes.Buffer
+		if _, err := text.ReadFrom(response.Body); err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, text.String(), response.Header
+	}
+	deposit := `{"transactionId":"T1","tradeStatus":2}`
+	if status, body, _ := post(notification(t, peer, deposit)); status != 200 || body != `{"msg":"success","status":"00"}` {
+		t.Error(status, body)
+	}
+	first := taken[0]
+	if string(first.Content) != deposit || first.BusinessKey == nil || *first.BusinessKey != (paytend.BusinessKey{Kind: "deposit", ID: "T1", State: "2"}) ||
+		first.Product != paytend.BaaS || first.NotifyType != "2" || !first.SentAt.IsZero() {
+		t.Errorf("%#v", *first)
+	}
+	// The same again, sealed again.
+	post(notification(t, peer, deposit))
+	if taken[1].DedupKey != first.DedupKey || len(first.DedupKey) != 64 {
+		t.Error(taken[1].DedupKey, first.DedupKey)
+	}
+	reply = paytend.TryAgainLater
+	if status, _, header := post(notification(t, peer, "")); status != 503 || header.Get("Retry-After") != "60" {
+		t.Error(status, header)
+	}
+	for body, want := range map[string]int{"{}": 400, strings.Repeat(" ", 5000): 413} {
+		if status, _, _ := post([]byte(body)); status != want {
+			t.Error(status, want)
+		}
+	}
+	if response, err := http.Get(server.URL); err != nil || response.StatusCode != 405 {
+		t.Error(response.StatusCode, err)
+	}
+	if len(taken) != 3 {
+		t.Error(len(taken))
+	}
+}
+
+func TestProvidersKeysHaveTheirTimes(t *testing.T) {
+	key, err := paytend.GenerateKey(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	receiver, err := paytend.NewPayByReceiver([]paytend.ProviderKey{{Key: public, NotBefore: day, RetireAt: day.Add(time.Hour)}}, paytend.Limits{MaxAge: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive := func(body string, now time.Time) error {
+		sign, err := paytend.Sign(key, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, answer, err := receiver.Receive(http.Header{"Sign": {sign}}, []byte(body), now)
+		if (err == nil) != (answer == nil) {
+			t.Error(answer, err)
+		}
+		return err
+	}
+	dated := fmt.Sprintf(`{"notify_timestamp":%d}`, day.UnixMilli())
+	for at, row := range []struct{ got, want error }{
+		{receive("{}", day), nil},
+		{receive("{}", day.Add(-time.Millisecond)), paytend.ErrKey},
+		{receive("{}", day.Add(time.Hour)), paytend.ErrKey},
+		{receive(dated, day.Add(time.Minute)), nil},
+		{receive(dated, day.Add(time.Minute+time.Millisecond)), paytend.ErrRejected},
+	} {
+		if row.want == nil && row.got != nil || row.want != nil && !errors.Is(row.got, row.want) {
+			t.Errorf("%d: %v", at, row.got)
+		}
+	}
+	_, err = paytend.NewPayerMaxReceiver([]paytend.ProviderKey{{Key: public}}, paytend.Limits{})
+	if !errors.Is(err, paytend.ErrUsage) {
+		t.Error(err)
+	}
+}
+
+func TestKeysAreWrittenAndRead(t *testing.T) {
+	key, err := paytend.GenerateKey(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{"pkcs8-pem", "pkcs8-base64", "pkcs1-der"} {
+		data, err := key.Write(form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := paytend.InspectKey(data)
+		if err != nil || !info.Private || info.Bits != 1024 || !strings.HasPrefix(form, info.Format) || !strings.HasSuffix(form, info.Armour) {
+			t.Error(form, info, err)
+		}
+	}
+	if _, err := key.Write("jwk"); !errors.Is(err, paytend.ErrUsage) {
+		t.Error(err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "BEGIN") || strings.Contains(text, "0x") {
+		t.Error(text)
+	}
+}
+
+// Handles are shared by goroutines while the collector is at work.
+func TestGoroutinesShareHandles(t *testing.T) {
+	own, peer := pair(t)
+	document := notification(t, peer, `{"a":1}`)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for range 20 {
+				opened, err := own.Open(document, paytend.Expected{Kind: paytend.Notification, PartnerID: partnerID})
+				if err != nil || opened.Payload != `{"a":1}` {
+					t.Error(err)
+				}
+				if _, err := paytend.LoadPrivateKey([]byte("no key")); err == nil {
+					t.Error("a key")
+				}
+				runtime.GC()
+			}
+		}()
+	}
+	group.Wait()
+}
+
+func TestRequestIDsDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id, err := paytend.RequestID()
+		if err != nil || len(id) != 32 || seen[id] {
+			t.Fatal(id, err)
+		}
+		seen[id] = true
+	}
+}
+
+func Example() {
+	// In real life the keys are in files: paytend.LoadPrivateKeyFile("private.pem"), paytend.LoadPublicKeyFile("paytend.pem").
+	own, _ := paytend.GenerateKey(1024)
+	theirs, _ := paytend.GenerateKey(1024)
+	public, _ := theirs.Public()
+	keyring, err := paytend.NewKeyring([]*paytend.PrivateKey{own}, []*paytend.PublicKey{public})
+	if err != nil {
+		panic(err)
+	}
+	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, "888666000100260", keyring, paytend.Limits{})
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/paytend/baas", receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
+		// Store it, once for each received.DedupKey, and only then:
+		return paytend.Accepted
+	}))
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadTimeout: 10 * time.Second}
+	fmt.Println(server.Addr)
+	// Output: 127.0.0.1:8080
+}

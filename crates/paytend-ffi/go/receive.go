@@ -1,0 +1,309 @@
+package paytend
+
+/*
+#include <stdlib.h>
+#include <paytend.h>
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"runtime"
+	"time"
+	"unsafe"
+)
+
+// Product is one of Paytend's products, which number their notifications independently.
+type Product string
+
+// The products.
+const (
+	BaaS    Product = "baas"    // BaaS Core, Funding and Payout
+	Issuing Product = "issuing" // Issuing Cards
+)
+
+// Receiver receives the notifications of one route.
+type Receiver struct {
+	handle *C.PaytendReceiver
+	limit  int64
+}
+
+// Limits of a receiver; zero values for its own.
+type Limits struct {
+	// MaxBytes is the largest body that is looked at (64 KiB).
+	MaxBytes int64
+	// MaxAge is how old a notification of PayBy's (26 h) or PayerMax's (3 days) may be.
+	MaxAge time.Duration
+}
+
+func (l Limits) c() C.PaytendLimits {
+	limits := C.PaytendLimits{max_bytes: math.MaxUint64, max_age: math.MaxUint64}
+	if l.MaxBytes > 0 {
+		limits.max_bytes = C.uint64_t(l.MaxBytes)
+	}
+	if l.MaxAge > 0 {
+		limits.max_age = C.uint64_t(l.MaxAge.Milliseconds())
+	}
+	return limits
+}
+
+// ProviderKey is a provider's key, and when it is used; zero times for always.
+type ProviderKey struct {
+	Key                 *PublicKey
+	NotBefore, RetireAt time.Time
+	// Merchant has the key: PayerMax's alone.
+	Merchant string
+}
+
+func receiver(handle *C.PaytendReceiver, limits Limits) *Receiver {
+	limit := limits.MaxBytes
+	if limit <= 0 {
+		limit = 64 << 10
+	}
+	made := &Receiver{handle, limit}
+	runtime.SetFinalizer(made, func(made *Receiver) { C.paytend_receiver_free(made.handle) })
+	return made
+}
+
+// NewPaytendReceiver receives what a product notifies a partner of. Both belong to the route; a message that says otherwise is refused.
+func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, limits Limits) (*Receiver, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	defer runtime.KeepAlive(keyring)
+	var handle *C.PaytendReceiver
+	var err *C.PaytendError
+	code := C.paytend_receiver_paytend(lentText(&pinner, string(product)), lentText(&pinner, partnerID), keyring.handle, limits.c(), &handle, &err)
+	if code != 0 {
+		return nil, failed(code, err)
+	}
+	return receiver(handle, limits), nil
+}
+
+// withKeys shows keys to the library in its own memory, for the time of one call.
+func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.size_t)) {
+	defer runtime.KeepAlive(keys)
+	size := C.size_t(unsafe.Sizeof(C.PaytendDatedKey{}))
+	first := (*C.PaytendDatedKey)(C.calloc(C.size_t(len(keys)+1), size))
+	defer C.free(unsafe.Pointer(first))
+	dated := unsafe.Slice(first, len(keys))
+	moment := func(at time.Time) C.uint64_t {
+		if at.IsZero() {
+			return math.MaxUint64
+		}
+		return C.uint64_t(max(at.UnixMilli(), 0))
+	}
+	for at, key := range keys {
+		merchant := C.CBytes([]byte(key.Merchant))
+		defer C.free(merchant)
+		dated[at] = C.PaytendDatedKey{not_before: moment(key.NotBefore), retire_at: moment(key.RetireAt)}
+		if key.Key != nil {
+			dated[at].key = key.Key.handle
+		}
+		dated[at].merchant = C.PaytendSlice{data: (*C.uint8_t)(merchant), len: C.size_t(len(key.Merchant))}
+	}
+	use(first, C.size_t(len(keys)))
+}
+
+// NewPayByReceiver receives PayBy's notifications.
+func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
+	var handle *C.PaytendReceiver
+	var err *C.PaytendError
+	var code C.int32_t
+	withKeys(keys, func(first *C.PaytendDatedKey, count C.size_t) {
+		code = C.paytend_receiver_payby(first, count, limits.c(), &handle, &err)
+	})
+	if code != 0 {
+		return nil, failed(code, err)
+	}
+	return receiver(handle, limits), nil
+}
+
+// NewPayerMaxReceiver receives PayerMax's notifications, of the merchants that the keys name.
+func NewPayerMaxReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
+	var handle *C.PaytendReceiver
+	var err *C.PaytendError
+	var code C.int32_t
+	withKeys(keys, func(first *C.PaytendDatedKey, count C.size_t) {
+		code = C.paytend_receiver_payermax(first, count, limits.c(), &handle, &err)
+	})
+	if code != 0 {
+		return nil, failed(code, err)
+	}
+	return receiver(handle, limits), nil
+}
+
+// Received is a verified notification.
+type Received struct {
+	Provider   string // paytend, payby or payermax
+	Product    Product
+	NotifyType string
+	// Content is what was signed: Paytend's content, PayBy's and PayerMax's body.
+	Content []byte
+	// Problem says why the content is not of its documented type, if it is not.
+	Problem string
+	// DedupKey is equal for the same notification, however often and however sealed it comes.
+	DedupKey string
+	// BusinessKey says what it is about, and the state that it reports, if it says so.
+	BusinessKey *BusinessKey
+	VerifiedBy  string
+	// SentAt is when the provider says that it was sent; zero if it does not.
+	SentAt time.Time
+}
+
+// BusinessKey says what a notification is about.
+type BusinessKey struct {
+	Kind  string `json:"kind"`
+	ID    string `json:"id"`
+	State string `json:"state"`
+}
+
+// String keeps contents out of logs.
+func (r *Received) String() string { return "paytend.Received " + r.DedupKey }
+
+// GoString keeps contents out of logs.
+func (r *Received) GoString() string { return r.String() }
+
+// Answer is what to send back.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Write writes it.
+func (a *Answer) Write(w http.ResponseWriter) error {
+	for name, values := range a.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(a.Status)
+	_, err := w.Write(a.Body)
+	return err
+}
+
+// answer takes over an answer.
+func answer(handle *C.PaytendAnswer) *Answer {
+	defer C.paytend_answer_free(handle)
+	made := &Answer{Status: int(C.paytend_answer_status(handle)), Header: http.Header{}, Body: bytesOf(C.paytend_answer_body(handle))}
+	var header C.PaytendHeader
+	for at := C.size_t(0); bool(C.paytend_answer_header(handle, at, &header)); at++ {
+		made.Header.Add(string(bytesOf(header.name)), string(bytesOf(header.value)))
+	}
+	return made
+}
+
+// Reply is what a handler made of a notification.
+type Reply int32
+
+// The replies.
+const (
+	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // it is durable
+	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // it was durable before
+	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // it could not be stored now
+)
+
+// Answer is what to send to a notification that was received.
+func (r *Receiver) Answer(reply Reply) (*Answer, error) {
+	defer runtime.KeepAlive(r)
+	var handle *C.PaytendAnswer
+	var err *C.PaytendError
+	if code := C.paytend_receiver_answer(r.handle, C.int32_t(reply), &handle, &err); code != 0 {
+		return nil, failed(code, err)
+	}
+	return answer(handle), nil
+}
+
+// Receive verifies a notification; the body is the raw one, as received. If it is not taken, the answer is what to send.
+func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *Answer, error) {
+	defer runtime.KeepAlive(r)
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	count := 0
+	for _, values := range header {
+		count += len(values)
+	}
+	first := (*C.PaytendHeader)(C.calloc(C.size_t(count+1), C.size_t(unsafe.Sizeof(C.PaytendHeader{}))))
+	defer C.free(unsafe.Pointer(first))
+	headers := unsafe.Slice(first, count)
+	at := 0
+	for name, values := range header {
+		for _, value := range values {
+			names, value := C.CBytes([]byte(name)), []byte(value)
+			defer C.free(names)
+			copied := C.CBytes(value)
+			defer C.free(copied)
+			headers[at].name = C.PaytendSlice{data: (*C.uint8_t)(names), len: C.size_t(len(name))}
+			headers[at].value = C.PaytendSlice{data: (*C.uint8_t)(copied), len: C.size_t(len(value))}
+			at++
+		}
+	}
+	var handle *C.PaytendNotification
+	var answered *C.PaytendAnswer
+	var err *C.PaytendError
+	code := C.paytend_receive(r.handle, first, C.size_t(count), lent(&pinner, body), C.uint64_t(max(now.UnixMilli(), 0)), &handle, &answered, &err)
+	if code != 0 {
+		var toSend *Answer
+		if answered != nil {
+			toSend = answer(answered)
+		}
+		return nil, toSend, failed(code, err)
+	}
+	defer C.paytend_notification_free(handle)
+	var summary struct {
+		Provider    string       `json:"provider"`
+		Product     Product      `json:"product"`
+		NotifyType  string       `json:"notify_type"`
+		Problem     string       `json:"problem"`
+		DedupKey    string       `json:"dedup_key"`
+		BusinessKey *BusinessKey `json:"business_key"`
+		VerifiedBy  string       `json:"verified_by"`
+		SentAt      *int64       `json:"sent_at"`
+	}
+	if err := json.Unmarshal(bytesOf(C.paytend_notification_summary(handle)), &summary); err != nil {
+		return nil, nil, err
+	}
+	received := &Received{
+		Provider: summary.Provider, Product: summary.Product, NotifyType: summary.NotifyType, Problem: summary.Problem,
+		DedupKey: summary.DedupKey, BusinessKey: summary.BusinessKey, VerifiedBy: summary.VerifiedBy,
+		Content: bytesOf(C.paytend_notification_content(handle)),
+	}
+	if summary.SentAt != nil {
+		received.SentAt = time.UnixMilli(*summary.SentAt).UTC()
+	}
+	return received, nil, nil
+}
+
+// Handler serves a route: it verifies, gives what is authentic to take, and answers. Bound the number of connections and the time for
+// their headers at the server.
+func (r *Receiver) Handler(take func(*http.Request, *Received) Reply) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, "POST only", http.StatusMethodNotAllowed)
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, r.limit))
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.As(err, &tooLarge):
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+			return
+		case err != nil:
+			http.Error(w, "the body could not be read", http.StatusBadRequest)
+			return
+		}
+		received, toSend, err := r.Receive(request.Header, body, time.Now())
+		if err == nil {
+			toSend, err = r.Answer(take(request, received))
+		}
+		if toSend == nil {
+			http.Error(w, "try again later", http.StatusServiceUnavailable)
+			return
+		}
+		_ = err // Told by the answer; nothing of it is for the sender.
+		_ = toSend.Write(w)
+	})
+}

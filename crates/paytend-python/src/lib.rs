@@ -1,0 +1,256 @@
+//! The native half of the Python package: `python/paytend/__init__.py` is the half that people see.
+//!
+//! The interpreter's lock is released wherever cryptography is done.
+
+use std::collections::BTreeMap;
+
+use paytend_bindings as paytend;
+use paytend_bindings::{DatedKey, Failure};
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, answer");
+
+/// An answer as a tuple: status, headers, body.
+type Answered<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
+
+fn answered<'py>(py: Python<'py>, answer: paytend::Answer) -> Answered<'py> {
+    (answer.status, answer.headers, PyBytes::new(py, &answer.body))
+}
+
+fn raised(py: Python<'_>, failure: &Failure, answer: Option<paytend::Answer>) -> PyErr {
+    let (resp_code, resp_msg) = match failure.answered() {
+        Some((code, message)) => (Some(code.to_owned()), Some(message.to_owned())),
+        None => (None, None),
+    };
+    let answer = answer.map(|answer| answered(py, answer));
+    Failed::new_err((
+        failure.code().name(),
+        failure.message().to_owned(),
+        resp_code,
+        resp_msg,
+        answer.map(|a| a.into_pyobject(py).map(Bound::unbind).ok()),
+    ))
+}
+
+/// Runs something without the interpreter's lock.
+fn unlocked<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
+    py.detach(work).map_err(|failure| raised(py, &failure, None))
+}
+
+#[pyclass(frozen, module = "paytend._native")]
+struct PrivateKey(paytend::PrivateKey);
+
+#[pymethods]
+impl PrivateKey {
+    #[staticmethod]
+    fn load(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        unlocked(py, || Ok(Self(paytend::PrivateKey::from_bytes(data)?)))
+    }
+
+    #[staticmethod]
+    fn load_file(py: Python<'_>, path: &str) -> PyResult<Self> {
+        unlocked(py, || Ok(Self(paytend::PrivateKey::from_file(path)?)))
+    }
+
+    #[staticmethod]
+    fn generate(py: Python<'_>, bits: usize) -> PyResult<Self> {
+        unlocked(py, || Ok(Self(paytend::generate(bits)?)))
+    }
+
+    fn public(&self) -> PublicKey {
+        PublicKey(self.0.public_key().clone())
+    }
+
+    fn write<'py>(&self, py: Python<'py>, form: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let written = unlocked(py, || paytend::write_private(&self.0, form))?;
+        Ok(PyBytes::new(py, &written))
+    }
+
+    fn sign(&self, py: Python<'_>, body: &[u8]) -> PyResult<String> {
+        unlocked(py, || paytend::sign(&self.0, body))
+    }
+
+    fn hazmat_decrypt_blocks<'py>(&self, py: Python<'py>, ciphertext: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let plain = unlocked(py, || paytend::hazmat_decrypt_blocks(&self.0, ciphertext))?;
+        Ok(PyBytes::new(py, &plain))
+    }
+}
+
+#[pyclass(frozen, module = "paytend._native")]
+struct PublicKey(paytend::PublicKey);
+
+#[pymethods]
+impl PublicKey {
+    #[staticmethod]
+    fn load(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        unlocked(py, || Ok(Self(paytend::PublicKey::from_bytes(data)?)))
+    }
+
+    #[staticmethod]
+    fn load_file(py: Python<'_>, path: &str) -> PyResult<Self> {
+        unlocked(py, || Ok(Self(paytend::PublicKey::from_file(path)?)))
+    }
+
+    fn write<'py>(&self, py: Python<'py>, form: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let written = unlocked(py, || paytend::write_public(&self.0, form))?;
+        Ok(PyBytes::new(py, &written))
+    }
+}
+
+/// Fields, payload, canonical text, the key that verified, the key that decrypted.
+type Opened = (BTreeMap<String, String>, String, String, String, Option<String>);
+
+#[pyclass(frozen, module = "paytend._native")]
+struct Keyring(paytend::Keyring);
+
+#[pymethods]
+impl Keyring {
+    #[new]
+    fn new(py: Python<'_>, own: Vec<PyRef<'_, PrivateKey>>, peer: Vec<PyRef<'_, PublicKey>>) -> PyResult<Self> {
+        let own: Vec<_> = own.iter().map(|key| &key.0).collect();
+        let peer: Vec<_> = peer.iter().map(|key| &key.0).collect();
+        unlocked(py, || Ok(Self(paytend::keyring(&own, &peer)?)))
+    }
+
+    fn seal(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        fields: Vec<(String, String)>,
+        payload: Option<&str>,
+        payload_signed: bool,
+    ) -> PyResult<String> {
+        unlocked(py, || {
+            let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            paytend::seal(&self.0, paytend::kind(kind)?, fields, payload, payload_signed)
+        })
+    }
+
+    fn open(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        partner_id: Option<&str>,
+        document: &[u8],
+        payload_signed: bool,
+        max_bytes: Option<usize>,
+    ) -> PyResult<Opened> {
+        let opened = unlocked(py, || {
+            paytend::open(&self.0, paytend::kind(kind)?, partner_id, document, payload_signed, max_bytes)
+        })?;
+        let (payload, canonical) = (opened.payload.to_string(), opened.canonical.to_string());
+        Ok((opened.fields.into_iter().collect(), payload, canonical, opened.verified_by, opened.decrypted_by))
+    }
+}
+
+/// A key, and from when until when it is used, in milliseconds since 1970.
+type Dated<'py> = (PyRef<'py, PublicKey>, Option<u64>, Option<u64>);
+
+fn dated((key, not_before, retire_at): &Dated<'_>) -> DatedKey {
+    DatedKey { key: key.0.clone(), not_before: *not_before, retire_at: *retire_at }
+}
+
+#[pyclass(frozen, module = "paytend._native")]
+struct Receiver(paytend::Receiver);
+
+impl Receiver {
+    fn limited(receiver: paytend::Receiver, max_bytes: Option<usize>, max_age: Option<u64>) -> Self {
+        let receiver = match max_bytes {
+            Some(bytes) => receiver.max_bytes(bytes),
+            None => receiver,
+        };
+        Self(match max_age {
+            Some(millis) => receiver.max_age(millis),
+            None => receiver,
+        })
+    }
+}
+
+#[pymethods]
+impl Receiver {
+    #[staticmethod]
+    fn paytend(
+        py: Python<'_>,
+        product: &str,
+        partner_id: &str,
+        keyring: &Keyring,
+        max_bytes: Option<usize>,
+    ) -> PyResult<Self> {
+        unlocked(py, || {
+            let receiver = paytend::Receiver::paytend(product, partner_id, keyring.0.clone())?;
+            Ok(Self::limited(receiver, max_bytes, None))
+        })
+    }
+
+    #[staticmethod]
+    fn payby(py: Python<'_>, keys: Vec<Dated<'_>>, max_bytes: Option<usize>, max_age: Option<u64>) -> PyResult<Self> {
+        let keys = keys.iter().map(dated).collect();
+        unlocked(py, || Ok(Self::limited(paytend::Receiver::payby(keys)?, max_bytes, max_age)))
+    }
+
+    #[staticmethod]
+    fn payermax(
+        py: Python<'_>,
+        merchants: Vec<(String, Dated<'_>)>,
+        max_bytes: Option<usize>,
+        max_age: Option<u64>,
+    ) -> PyResult<Self> {
+        let merchants = merchants.iter().map(|(merchant, key)| (merchant.clone(), dated(key))).collect();
+        unlocked(py, || Ok(Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age)))
+    }
+
+    /// The summary as JSON, and the content.
+    fn receive<'py>(
+        &self,
+        py: Python<'py>,
+        headers: Vec<(String, Vec<u8>)>,
+        body: &[u8],
+        now: Option<u64>,
+    ) -> PyResult<(String, Bound<'py, PyBytes>)> {
+        let taken = py.detach(|| {
+            self.0.receive(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())), body, now)
+        });
+        match taken {
+            Ok(notification) => Ok((notification.summary(), PyBytes::new(py, &notification.content))),
+            Err(not_taken) => Err(raised(py, &not_taken.failure, Some(not_taken.answer))),
+        }
+    }
+
+    fn answer<'py>(&self, py: Python<'py>, reply: &str) -> PyResult<Bound<'py, PyTuple>> {
+        let answer = unlocked(py, || Ok(self.0.answer(paytend::Reply::named(reply)?)))?;
+        answered(py, answer).into_pyobject(py)
+    }
+}
+
+#[pyfunction]
+fn key_info(py: Python<'_>, data: &[u8]) -> PyResult<String> {
+    unlocked(py, || paytend::key_info(data))
+}
+
+#[pyfunction]
+fn verify(py: Python<'_>, keys: Vec<PyRef<'_, PublicKey>>, body: &[u8], sign: &str) -> PyResult<String> {
+    let keys: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+    unlocked(py, || paytend::verify(&keys, body, sign))
+}
+
+#[pyfunction]
+fn request_id(py: Python<'_>) -> PyResult<String> {
+    unlocked(py, paytend::request_id)
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("VERSION", paytend::VERSION)?;
+    module.add("Failed", module.py().get_type::<Failed>())?;
+    module.add_class::<PrivateKey>()?;
+    module.add_class::<PublicKey>()?;
+    module.add_class::<Keyring>()?;
+    module.add_class::<Receiver>()?;
+    module.add_function(wrap_pyfunction!(key_info, module)?)?;
+    module.add_function(wrap_pyfunction!(verify, module)?)?;
+    module.add_function(wrap_pyfunction!(request_id, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,185 @@
+"""What is Python's own: types, exceptions, threads, frameworks. The vectors are run by conformance.py."""
+
+import json
+import pickle
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import paytend
+import pytest
+
+PARTNER_ID = "888666000100260"
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return paytend.PrivateKey.generate(1024), paytend.PrivateKey.generate(1024)
+
+
+@pytest.fixture(scope="module")
+def rings(keys):
+    own, theirs = keys
+    return paytend.Keyring(own, theirs.public_key), paytend.Keyring(theirs, own.public_key)
+
+
+def notification(ring, payload=None, notify_type="2"):
+    return ring.seal("notification", {"partnerId": PARTNER_ID, "notifyType": notify_type}, payload)
+
+
+def test_payloads_are_text_or_mappings(rings):
+    own, theirs = rings
+    text = '{"amount": 1250.07, "n": 1}'
+    opened = own.open("notification", notification(theirs, text), partner_id=PARTNER_ID)
+    assert opened.payload == text
+    assert opened.json() == {"amount": Decimal("1250.07"), "n": 1}
+    assert opened.fields["notifyType"] == "2"
+    document = notification(theirs, {"name": "Žal", "n": [1, None]})
+    for form in (document, document.encode(), bytearray(document.encode()), memoryview(document.encode())):
+        assert own.open("notification", form, partner_id=PARTNER_ID).payload == '{"name":"Žal","n":[1,null]}'
+    assert own.open("notification", notification(theirs), partner_id=PARTNER_ID).json() is None
+
+
+def test_exceptions_have_codes(rings, keys):
+    own, theirs = rings
+    document = notification(theirs, {"a": 1})
+    opening = lambda *args, **kwargs: (lambda: own.open(*args, **kwargs))  # noqa: E731
+    for error, code, work in [
+        (paytend.NotAuthentic, "not_authentic", opening("notification", document, partner_id="888666000100999")),
+        (paytend.Malformed, "malformed", opening("notification", document[1:], partner_id=PARTNER_ID)),
+        (paytend.Malformed, "malformed", opening("notification", document, partner_id=PARTNER_ID, max_bytes=10)),
+        (paytend.UsageError, "usage", opening("notification", document)),
+        (paytend.UsageError, "usage", opening("notice", document, partner_id=PARTNER_ID)),
+        (paytend.UnsignedFailure, "unsigned_failure", opening("response", '{"respCode":"99","respMsg":"no"}')),
+        (paytend.Unsealable, "unsealable", lambda: own.seal("request", {})),
+        (paytend.UsageError, "usage", lambda: own.seal("request", {"requestId": 1})),
+        (paytend.UsageError, "usage", lambda: own.seal("request", {}, {"a": Decimal(1)})),
+        (paytend.UsageError, "usage", lambda: own.seal("request", {}, {"a": float("nan")})),
+        (paytend.KeyUnusable, "key", lambda: paytend.PrivateKey("no key")),
+        (paytend.KeyUnusable, "key", lambda: paytend.PrivateKey.generate(512)),
+        (paytend.KeyUnusable, "key", lambda: paytend.PublicKey.from_file("/nowhere/key.pem")),
+        (paytend.KeyUnusable, "key", lambda: paytend.Keyring([], [])),
+        (paytend.KeyUnusable, "key", lambda: paytend.PayByReceiver([])),
+        (paytend.UsageError, "usage", lambda: keys[0].write("jwk")),
+        (paytend.UsageError, "usage", lambda: paytend.PaytendReceiver("payout", PARTNER_ID, own)),
+    ]:
+        with pytest.raises(error) as raised:
+            work()
+        assert (type(raised.value), raised.value.code, raised.value.__cause__) == (error, code, None)
+        assert isinstance(raised.value, paytend.PaytendError) and str(raised.value)
+    with pytest.raises(paytend.UnsignedFailure) as raised:
+        own.open("response", '{"respCode":"99","respMsg":"no"}')
+    assert (raised.value.resp_code, raised.value.resp_msg) == ("99", "no")
+    with pytest.raises(TypeError):
+        own.open("response", 7)
+
+
+def test_nothing_secret_is_shown(rings, keys):
+    own, theirs = rings
+    opened = own.open("notification", notification(theirs, {"iban": "CANARY"}), partner_id=PARTNER_ID)
+    taken = paytend.PaytendReceiver("baas", PARTNER_ID, own).receive({}, notification(theirs, {"iban": "CANARY"}).encode())
+    shown = repr([opened, taken, keys, own]) + str(opened) + f"{taken}"
+    assert "CANARY" not in shown and "BEGIN" not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(keys[0])
+
+
+def test_keys_are_written_and_read(keys, tmp_path):
+    own, _ = keys
+    for form, info in [("pkcs8-pem", ("pkcs8", "pem")), ("pkcs8-base64", ("pkcs8", "base64")), ("pkcs1-der", ("pkcs1", "der"))]:
+        found = paytend.inspect_key(own.write(form))
+        assert (found.private, found.bits, found.format, found.armour) == (True, 1024, *info)
+        assert paytend.PrivateKey(own.write(form)).public_key.fingerprint == own.public_key.fingerprint
+    path = tmp_path / "private.pem"
+    path.write_bytes(own.write())
+    path.chmod(0o644)
+    with pytest.raises(paytend.KeyUnusable, match="0600"):
+        paytend.PrivateKey.from_file(path)
+    path.chmod(0o600)
+    assert paytend.PrivateKey.from_file(path).public_key.fingerprint == own.public_key.fingerprint
+    assert paytend.verify(own.public_key, "{}", own.sign("{}")) == own.public_key.fingerprint
+    with pytest.raises(paytend.NotAuthentic):
+        paytend.verify([own.public_key], b"{} ", own.sign("{}"))
+    assert len({paytend.request_id() for _ in range(1000)}) == 1000
+
+
+def test_keys_have_their_times(keys):
+    own, _ = keys
+    day = datetime(2026, 12, 1, tzinfo=timezone.utc)
+    dated = paytend.DatedKey(own.public_key, day, day + timedelta(hours=1))
+    receiver = paytend.PayByReceiver(dated, max_age=timedelta(minutes=1))
+    body = json.dumps({"notify_timestamp": int(day.timestamp() * 1000)}).encode()
+    headers = [(b"sign", own.sign(body).encode())]
+    taken = receiver.receive(headers, body, now=day + timedelta(minutes=1))
+    assert (taken.provider, taken.sent_at, taken.content) == ("payby", day, body)
+    with pytest.raises(paytend.Rejected) as raised:
+        receiver.receive(headers, body, now=day + timedelta(minutes=1, milliseconds=1))
+    assert raised.value.answer.status == 400
+    with pytest.raises(paytend.KeyUnusable) as raised:
+        receiver.receive(headers, body, now=day - timedelta(milliseconds=1))
+    assert (raised.value.answer.status, raised.value.answer.headers["retry-after"]) == (503, "60")
+    with pytest.raises(paytend.UsageError, match="time zone"):
+        receiver.receive(headers, body, now=datetime(2026, 12, 1))
+
+
+def test_the_lock_is_released():
+    """While one thread makes a key, which takes a while, another goes on."""
+    done = threading.Event()
+
+    def make():
+        paytend.PrivateKey.generate(4096)
+        done.set()
+
+    ticks = 0
+    thread = threading.Thread(target=make)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not done.is_set() and time.monotonic() < deadline:
+        ticks += 1
+    thread.join()
+    assert ticks > 1000
+
+
+def test_fastapi(rings):
+    from fastapi.testclient import TestClient
+    from fastapi_app import make_app
+
+    own, theirs = rings
+    seen = set()
+
+    def store(taken):
+        new = taken.dedup_key not in seen
+        seen.add(taken.dedup_key)
+        return new
+
+    client = TestClient(make_app(paytend.PaytendReceiver("baas", PARTNER_ID, own), store))
+    for _ in range(2):
+        answer = client.post("/paytend/baas", content=notification(theirs, {"orderNo": "F1"}))
+        assert (answer.status_code, answer.json()) == (200, {"msg": "success", "status": "00"})
+    assert len(seen) == 1
+    assert client.post("/paytend/baas", content="{}").status_code == 400
+    assert client.post("/paytend/baas", content="x" * 70_000).status_code == 413
+
+
+def test_django(keys):
+    import django
+    from django.conf import settings
+
+    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], DATA_UPLOAD_MAX_MEMORY_SIZE=65536)
+    django.setup()
+    from django.test import RequestFactory
+    from django_app import make_view
+
+    own, _ = keys
+    taken = []
+    view = make_view(paytend.PayByReceiver(own.public_key), lambda it: taken.append(it) or True)
+    body = b'{"notify_id": "N1"}'
+    post = lambda sign: view(RequestFactory().post("/", body, content_type="application/json", headers={"sign": sign}))  # noqa: E731
+    answer = post(own.sign(body))
+    assert (answer.status_code, answer.content) == (200, b'{"response":"SUCCESS"}')
+    assert taken[0].json() == {"notify_id": "N1"}
+    assert post(own.sign(b"{}")).status_code == 400
