@@ -1,6 +1,6 @@
 //! Go: cgo over the C interface, linked statically.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{c, copy, folder, fresh, version};
 use crate::shell::{Program, program, root};
@@ -21,14 +21,14 @@ fn source() -> PathBuf {
 }
 
 /// Where cgo looks for the library of this platform.
-fn library(module: &PathBuf) -> PathBuf {
+fn library(module: &Path) -> PathBuf {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     module.join(format!("lib/{os}_{architecture}"))
 }
 
 /// Puts library and header where the module has them.
-fn furnish(module: &PathBuf) -> Result<(), String> {
+fn furnish(module: &Path) -> Result<(), String> {
     let (library, include) = (library(module), module.join("include"));
     for folder in [&library, &include] {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;

@@ -2,12 +2,16 @@
 
 mod c;
 mod go;
+mod node;
 mod python;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::shell::{Program, cargo, root};
+
+/// Gives a program that is told what to do by its arguments.
+type Conformance = fn() -> Result<Program, String>;
 
 /// A language, and what is done in it.
 struct Binding {
@@ -20,10 +24,10 @@ struct Binding {
     test: fn() -> Result<(), String>,
     pack: fn() -> Result<(), String>,
     /// The program that is held against `examples/conformance.rs` of paytend-bindings.
-    conformance: fn() -> Result<Program, String>,
+    conformance: Conformance,
 }
 
-const ALL: [Binding; 3] = [
+const ALL: [Binding; 4] = [
     Binding {
         name: "c",
         tests: "C: the interface, with valgrind and AddressSanitizer",
@@ -43,6 +47,15 @@ const ALL: [Binding; 3] = [
         conformance: python::conformance,
     },
     Binding {
+        name: "node",
+        tests: "Node: the installed package, its types, Express and Fastify",
+        missing: node::missing,
+        build: node::build,
+        test: node::test,
+        pack: node::pack,
+        conformance: node::conformance,
+    },
+    Binding {
         name: "go",
         tests: "Go: with the race detector",
         missing: go::missing,
@@ -59,7 +72,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
         [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
-        _ => return Err("usage: bindings build|test|pack [c|python|go …], or bindings header [--check]".into()),
+        _ => return Err("usage: bindings build|test|pack [c|python|node|go …], or bindings header [--check]".into()),
     };
     if let Some(unknown) = languages.iter().find(|name| !ALL.iter().any(|binding| binding.name == **name)) {
         return Err(format!("{unknown} is none of: {}", ALL.map(|binding| binding.name).join(", ")));
@@ -100,8 +113,8 @@ fn conform(bindings: &[&Binding]) -> Result<(), String> {
             "--",
         ]))
     };
-    let all: Vec<(&str, &dyn Fn() -> Result<Program, String>)> = std::iter::once(("rust", &rust as _))
-        .chain(bindings.iter().map(|binding| (binding.name, &binding.conformance as &dyn Fn() -> _)))
+    let all: Vec<(&str, Conformance)> = std::iter::once(("rust", rust))
+        .chain(bindings.iter().map(|binding| (binding.name, binding.conformance)))
         .collect();
     let outcomes = |name: &str| -> Result<BTreeSet<String>, String> {
         let text = std::fs::read_to_string(out.join(format!("{name}.txt"))).map_err(|e| format!("{name}: {e}"))?;

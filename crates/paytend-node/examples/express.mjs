@@ -1,0 +1,20 @@
+// A callback URL on Express: verify, store, acknowledge, in this order.
+import express from 'express'
+import { PaytendError } from '@paytend/sdk'
+
+/** `store` makes a notification durable, and says whether it was new. */
+export function makeApp (receiver, store) {
+  const app = express()
+  // The raw bytes: a body that was parsed and written again is another body.
+  app.post('/paytend/baas', express.raw({ type: () => true, limit: '64kb', inflate: false }), async (request, response) => {
+    let answer
+    try {
+      const notification = await receiver.receive(request.headers, request.body)
+      answer = receiver.answer(await store(notification) ? 'accepted' : 'duplicate')
+    } catch (error) {
+      answer = (error instanceof PaytendError ? error.answer : undefined) ?? receiver.answer('try_again_later')
+    }
+    response.status(answer.status).set(answer.headers).send(answer.body)
+  })
+  return app
+}

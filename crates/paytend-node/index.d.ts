@@ -1,0 +1,134 @@
+/** Bytes, or text that is taken as UTF-8. */
+export type Data = string | Uint8Array
+export type Kind = 'request' | 'response' | 'notification'
+export type Reply = 'accepted' | 'duplicate' | 'try_again_later'
+export type Code =
+  | 'usage' | 'not_authentic' | 'malformed' | 'payload' | 'unsigned_failure' | 'unsealable' | 'key' | 'unavailable' | 'rejected' | 'internal'
+
+/** What to send back to a provider. */
+export interface Answer { status: number, headers: Record<string, string>, body: string }
+
+/** What every function of this package throws. It holds nothing secret or personal. */
+export class PaytendError extends Error {
+  readonly code: Code
+  /** What to answer the sender of a notification that is not taken. */
+  readonly answer?: Answer
+}
+/** An argument makes no sense. */
+export class UsageError extends PaytendError {}
+/** Not from the expected sender to the expected receiver, or changed. There is no more to know. */
+export class NotAuthentic extends PaytendError {}
+/** Breaks a rule that anybody can see. */
+export class Malformed extends PaytendError {}
+/** Authentic, and the payload is not one JSON object. */
+export class PayloadError extends PaytendError {}
+/** A failure answer without a signature, which proves nothing. Anybody on the way may have written its code and message. */
+export class UnsignedFailure extends PaytendError { readonly respCode: string; readonly respMsg: string }
+/** Would have more than one reading, so no receiver would take it. */
+export class Unsealable extends PaytendError {}
+/** A key cannot be read or used. */
+export class KeyUnusable extends PaytendError {}
+/** A key's backend, or the source of randomness, does not work now. */
+export class Unavailable extends PaytendError {}
+/** Authentic, and too old, from the future, or for another merchant. */
+export class Rejected extends PaytendError {}
+
+/** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
+export class PublicKey {
+  constructor (data: Data)
+  static fromFile (path: string): PublicKey
+  write (form?: 'spki-pem' | 'spki-base64' | 'spki-der'): Buffer
+  readonly fingerprint: string
+}
+
+/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. A file that others can read is refused. */
+export class PrivateKey {
+  constructor (data: Data)
+  static fromFile (path: string): PrivateKey
+  static generate (bits: number): PrivateKey
+  readonly publicKey: PublicKey
+  /** The key in writing. Secret. */
+  write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
+  /** The `sign` header of PayBy's and PayerMax's for a body. */
+  sign (body: Data): string
+  /** For tools, never for a server: whether it fails tells an attacker about the key. */
+  hazmatDecryptBlocks (ciphertext: Uint8Array): Buffer
+}
+
+export interface KeyInfo { private: boolean, bits: number, fingerprint: string, format: 'pkcs1' | 'pkcs8' | 'spki', armour: 'der' | 'base64' | 'pem' }
+export function inspectKey (data: Data): KeyInfo
+/** Verifies a `sign` header over a body's bytes, as received; gives the fingerprint of the key that it is by. */
+export function verify (keys: PublicKey | PublicKey[], body: Data, sign: string): string
+/** A new request identifier: 32 characters, unique. */
+export function requestId (): string
+export const version: string
+
+/** What an authentic message says. Contents are not enumerable, so that no log shows them. */
+export interface Opened {
+  readonly fields: Readonly<Record<string, string>>
+  /** The payload's text, exactly as it was signed; empty if there was none. */
+  readonly payload: string
+  /** The signed text. Secret: it holds the session key and the payload. */
+  readonly canonical: string
+  readonly verifiedBy: string
+  readonly decryptedBy?: string
+  /** The payload, parsed. Its numbers are JavaScript's: read money from `payload` with a parser that keeps digits. */
+  json (): any
+}
+
+export interface SealOptions { payloadSigned?: boolean }
+export interface OpenOptions extends SealOptions { partnerId?: string, maxBytes?: number }
+
+/** The keys of one side, facing one other side. The first of each signs and encrypts; all decrypt and verify. */
+export class Keyring {
+  constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
+  /** On Node's worker pool. A payload that is text is sealed to the letter. */
+  seal (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): Promise<string>
+  sealSync (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): string
+  /** On Node's worker pool. A request and a notification must name `partnerId`; a response names none. */
+  open (kind: Kind, document: Data, options?: OpenOptions): Promise<Opened>
+  openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
+}
+
+export interface DatedKey { key: PublicKey, notBefore?: Date, retireAt?: Date }
+export interface BusinessKey { kind: string, id: string, state?: string }
+
+/** A verified notification. Contents are not enumerable, so that no log shows them. */
+export interface Notification {
+  readonly provider: 'paytend' | 'payby' | 'payermax'
+  readonly product?: 'baas' | 'issuing'
+  readonly notifyType?: string
+  /** What was signed: Paytend's content, PayBy's and PayerMax's body. */
+  readonly content: Buffer
+  /** Why the content is not of its documented type, if it is not. */
+  readonly problem?: string
+  /** Equal for the same notification, however often and however sealed it comes. */
+  readonly dedupKey: string
+  readonly businessKey?: BusinessKey
+  readonly verifiedBy: string
+  readonly sentAt?: Date
+  /** The content, parsed. Its numbers are JavaScript's: read money from `content` with a parser that keeps digits. */
+  json (): any
+}
+
+export type HeadersLike = Record<string, string | string[] | undefined> | Iterable<[string, string]>
+
+declare class Receiver {
+  /** Verifies a notification, on Node's worker pool. `body` is the raw body, as received. */
+  receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
+  receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
+  /** What to answer a notification that was received. Send it once the notification is durable, and never earlier. */
+  answer (reply: Reply): Answer
+}
+/** Receives what a product of Paytend's notifies a partner of: both belong to the route. */
+export class PaytendReceiver extends Receiver {
+  constructor (product: 'baas' | 'issuing', partnerId: string, keyring: Keyring, options?: { maxBytes?: number })
+}
+/** Receives PayBy's notifications. `maxAge` is in milliseconds (26 hours). */
+export class PayByReceiver extends Receiver {
+  constructor (keys: PublicKey | DatedKey | Array<PublicKey | DatedKey>, options?: { maxBytes?: number, maxAge?: number })
+}
+/** Receives PayerMax's notifications, of these merchants, each with its key. `maxAge` is in milliseconds (3 days). */
+export class PayerMaxReceiver extends Receiver {
+  constructor (merchants: Iterable<[string, PublicKey | DatedKey]>, options?: { maxBytes?: number, maxAge?: number })
+}

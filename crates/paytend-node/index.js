@@ -1,0 +1,260 @@
+'use strict'
+
+// The native half is one file for each platform.
+function load () {
+  const libc = process.platform === 'linux' && !process.report?.getReport().header.glibcVersionRuntime ? '-musl' : ''
+  const name = `paytend.${process.platform}-${process.arch}${libc}.node`
+  try {
+    return require(`./${name}`)
+  } catch (error) {
+    throw new Error(`@paytend/sdk has no ${name}: build it for this platform, or install a package that has it`, { cause: error })
+  }
+}
+
+const native = load()
+
+/** What every function of this package throws. It holds nothing secret or personal. */
+class PaytendError extends Error {
+  constructor (message, code = 'internal', answer = undefined) {
+    super(message)
+    this.name = new.target.name
+    this.code = code
+    if (answer !== undefined) this.answer = answer
+  }
+}
+class UsageError extends PaytendError {}
+class NotAuthentic extends PaytendError {}
+class Malformed extends PaytendError {}
+class PayloadError extends PaytendError {}
+class UnsignedFailure extends PaytendError {}
+class Unsealable extends PaytendError {}
+class KeyUnusable extends PaytendError {}
+class Unavailable extends PaytendError {}
+class Rejected extends PaytendError {}
+
+const CLASSES = {
+  usage: UsageError,
+  not_authentic: NotAuthentic,
+  malformed: Malformed,
+  payload: PayloadError,
+  unsigned_failure: UnsignedFailure,
+  unsealable: Unsealable,
+  key: KeyUnusable,
+  unavailable: Unavailable,
+  rejected: Rejected
+}
+
+const usage = (message) => new UsageError(message, 'usage')
+
+/** The failure that the native half tells as JSON. */
+function translated (error) {
+  let told
+  try {
+    told = JSON.parse(error.message)
+  } catch {
+    // The native half's own complaint about an argument's type.
+    return usage(error.message)
+  }
+  const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.answer ?? undefined)
+  if (failure instanceof UnsignedFailure) {
+    failure.respCode = told.respCode
+    failure.respMsg = told.respMsg
+  }
+  return failure
+}
+
+function calling (work) {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof PaytendError ? error : translated(error)
+  }
+}
+
+async function waiting (work) {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof PaytendError ? error : translated(error)
+  }
+}
+
+const bytes = (data, what) => {
+  if (typeof data === 'string') return Buffer.from(data)
+  if (data instanceof Uint8Array) return data
+  throw usage(`${what} is a string or a Uint8Array`)
+}
+
+const several = (oneOrMany) => Array.isArray(oneOrMany) ? oneOrMany : [oneOrMany]
+
+const millis = (date, what) => {
+  if (date === undefined || date === null) return undefined
+  if (!(date instanceof Date) || Number.isNaN(date.getTime())) throw usage(`${what} is a valid Date`)
+  return date.getTime()
+}
+
+const count = (number, what) => {
+  if (number === undefined || number === null) return undefined
+  if (!Number.isSafeInteger(number) || number < 0 || number > 0xffffffff) throw usage(`${what} is a whole number`)
+  return number
+}
+
+const MAKE = Symbol('made by the native half')
+
+class PublicKey {
+  #native
+  constructor (data, made) {
+    this.#native = made === MAKE ? data : calling(() => native.PublicKey.load(bytes(data, 'a key')))
+  }
+
+  static fromFile (path) { return new PublicKey(calling(() => native.PublicKey.loadFile(String(path))), MAKE) }
+  write (form = 'spki-pem') { return calling(() => this.#native.write(form)) }
+  get fingerprint () { return inspectKey(this.write('spki-der')).fingerprint }
+  static _native (key) {
+    if (!(#native in Object(key))) throw usage('a PublicKey is wanted')
+    return key.#native
+  }
+
+  toJSON () { return `PublicKey ${this.fingerprint}` }
+}
+
+class PrivateKey {
+  #native
+  constructor (data, made) {
+    this.#native = made === MAKE ? data : calling(() => native.PrivateKey.load(bytes(data, 'a key')))
+  }
+
+  static fromFile (path) { return new PrivateKey(calling(() => native.PrivateKey.loadFile(String(path))), MAKE) }
+  static generate (bits) { return new PrivateKey(calling(() => native.PrivateKey.generate(count(bits, 'the length') ?? 0)), MAKE) }
+  get publicKey () { return new PublicKey(this.#native.publicKey(), MAKE) }
+  write (form = 'pkcs8-pem') { return calling(() => this.#native.write(form)) }
+  sign (body) { return calling(() => this.#native.sign(bytes(body, 'a body'))) }
+  hazmatDecryptBlocks (ciphertext) { return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, 'a ciphertext'))) }
+  static _native (key) {
+    if (!(#native in Object(key))) throw usage('a PrivateKey is wanted')
+    return key.#native
+  }
+
+  toJSON () { return `PrivateKey ${this.publicKey.fingerprint}` }
+}
+
+const inspectKey = (data) => JSON.parse(calling(() => native.keyInfo(bytes(data, 'a key'))))
+const requestId = () => calling(() => native.requestId())
+
+const verify = (keys, body, sign) => calling(() => {
+  const all = new native.Keys()
+  several(keys).forEach((key) => all.addPeer(PublicKey._native(key)))
+  return all.verify(bytes(body, 'a body'), sign)
+})
+
+class Keyring {
+  #native
+  constructor (own, peer) {
+    this.#native = calling(() => {
+      const keys = new native.Keys()
+      several(own).forEach((key) => keys.addOwn(PrivateKey._native(key)))
+      several(peer).forEach((key) => keys.addPeer(PublicKey._native(key)))
+      return keys.keyring()
+    })
+  }
+
+  static _native (keyring) {
+    if (!(#native in Object(keyring))) throw usage('a Keyring is wanted')
+    return keyring.#native
+  }
+
+  #message (kind, fields, payload, options) {
+    const pairs = Object.entries(fields ?? {})
+    if (pairs.some(([, value]) => typeof value !== 'string')) throw usage("a field's value is a string")
+    const text = payload === undefined || payload === null || typeof payload === 'string' ? payload ?? undefined : JSON.stringify(payload)
+    return [kind, pairs, text, options?.payloadSigned ?? true]
+  }
+
+  #expected (kind, document, options) {
+    return [kind, bytes(document, 'a document'), options?.partnerId, options?.payloadSigned ?? true, count(options?.maxBytes, 'maxBytes')]
+  }
+
+  sealSync (kind, fields, payload, options) { return calling(() => this.#native.sealSync(...this.#message(kind, fields, payload, options))) }
+  seal (kind, fields, payload, options) { return waiting(() => this.#native.seal(...this.#message(kind, fields, payload, options))) }
+  openSync (kind, document, options) { return opened(calling(() => this.#native.openSync(...this.#expected(kind, document, options)))) }
+  async open (kind, document, options) { return opened(await waiting(() => this.#native.open(...this.#expected(kind, document, options)))) }
+}
+
+/** Contents stay out of logs: they are there, and not shown. */
+function hidden (object, secrets) {
+  for (const [name, value] of Object.entries(secrets)) Object.defineProperty(object, name, { value, enumerable: false })
+  return Object.freeze(object)
+}
+
+function opened ({ fields, payload, canonical, verifiedBy, decryptedBy }) {
+  const json = () => payload === '' ? undefined : JSON.parse(payload)
+  return hidden({ verifiedBy, decryptedBy: decryptedBy ?? undefined }, { fields: Object.freeze(fields), payload, canonical, json })
+}
+
+function notification ({ summary, content }) {
+  const told = JSON.parse(summary)
+  const about = told.business_key
+  return hidden({
+    provider: told.provider,
+    product: told.product ?? undefined,
+    notifyType: told.notify_type ?? undefined,
+    problem: told.problem ?? undefined,
+    dedupKey: told.dedup_key,
+    businessKey: about === null ? undefined : { kind: about.kind, id: about.id, state: about.state ?? undefined },
+    verifiedBy: told.verified_by,
+    sentAt: told.sent_at === null ? undefined : new Date(told.sent_at)
+  }, { content, json: () => content.length === 0 ? undefined : JSON.parse(content.toString()) })
+}
+
+/** Objects as Node, Express and Fastify have them, `Headers`, or pairs. */
+function pairs (headers) {
+  const entries = typeof headers?.entries === 'function' ? [...headers.entries()] : Array.isArray(headers) ? headers : Object.entries(headers ?? {})
+  return entries.flatMap(([name, value]) => several(value).filter((one) => one !== undefined).map((one) => [String(name), String(one)]))
+}
+
+class Receiver {
+  #native
+  constructor (made) { this.#native = made }
+  receiveSync (headers, body, options) {
+    return notification(calling(() => this.#native.receiveSync(pairs(headers), bytes(body, 'a body'), millis(options?.now, 'now'))))
+  }
+
+  async receive (headers, body, options) {
+    return notification(await waiting(() => this.#native.receive(pairs(headers), bytes(body, 'a body'), millis(options?.now, 'now'))))
+  }
+
+  answer (reply) { return JSON.parse(calling(() => this.#native.answer(reply))) }
+}
+
+const dated = (keys) => {
+  const all = new native.Keys()
+  for (const [merchant, given] of keys) {
+    const { key, notBefore, retireAt } = given instanceof PublicKey ? { key: given } : given ?? {}
+    all.addDated(String(merchant), PublicKey._native(key), millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt'))
+  }
+  return all
+}
+
+class PaytendReceiver extends Receiver {
+  constructor (product, partnerId, keyring, options) {
+    super(calling(() => Keyring._native(keyring).receiver(product, partnerId, count(options?.maxBytes, 'maxBytes'))))
+  }
+}
+
+class PayByReceiver extends Receiver {
+  constructor (keys, options) {
+    super(calling(() => dated(several(keys).map((key) => ['', key])).payby(count(options?.maxBytes, 'maxBytes'), options?.maxAge)))
+  }
+}
+
+class PayerMaxReceiver extends Receiver {
+  constructor (merchants, options) {
+    super(calling(() => dated(merchants).payermax(count(options?.maxBytes, 'maxBytes'), options?.maxAge)))
+  }
+}
+
+module.exports = {
+  PaytendError, UsageError, NotAuthentic, Malformed, PayloadError, UnsignedFailure, Unsealable, KeyUnusable, Unavailable, Rejected,
+  PublicKey, PrivateKey, Keyring, PaytendReceiver, PayByReceiver, PayerMaxReceiver, inspectKey, requestId, verify,
+  version: native.version()
+}

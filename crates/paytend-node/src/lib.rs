@@ -1,0 +1,397 @@
+//! The native half of the Node package: `index.js` is the half that people see. What may take a while has two forms: at once, and on Node's
+//! worker pool.
+//!
+//! A failure crosses as the JSON text of an error, which `index.js` turns into an exception of its class.
+
+use std::collections::HashMap;
+
+use napi::bindgen_prelude::{AsyncTask, Buffer, Uint8Array};
+use napi::{Env, Error, Result, Status, Task};
+use napi_derive::napi;
+use paytend_bindings as paytend;
+use paytend_bindings::{DatedKey, Failure};
+use serde_json::{Value, json};
+
+fn thrown(failure: &Failure, answer: Option<&paytend::Answer>) -> Error {
+    let (resp_code, resp_msg) = failure.answered().unzip();
+    let told = json!({
+        "code": failure.code().name(),
+        "message": failure.message(),
+        "respCode": resp_code,
+        "respMsg": resp_msg,
+        "answer": answer.map(told_answer),
+    });
+    Error::new(Status::GenericFailure, told.to_string())
+}
+
+fn told_answer(answer: &paytend::Answer) -> Value {
+    let headers: HashMap<_, _> = answer.headers.iter().cloned().collect();
+    json!({ "status": answer.status, "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
+}
+
+fn failing<T>(result: std::result::Result<T, Failure>) -> Result<T> {
+    result.map_err(|failure| thrown(&failure, None))
+}
+
+#[napi]
+pub struct PrivateKey(paytend::PrivateKey);
+
+#[napi]
+impl PrivateKey {
+    #[napi(factory)]
+    pub fn load(data: Uint8Array) -> Result<Self> {
+        failing(paytend::PrivateKey::from_bytes(&data).map(Self).map_err(Failure::from))
+    }
+
+    #[napi(factory)]
+    pub fn load_file(path: String) -> Result<Self> {
+        failing(paytend::PrivateKey::from_file(path).map(Self).map_err(Failure::from))
+    }
+
+    #[napi(factory)]
+    pub fn generate(bits: u32) -> Result<Self> {
+        failing(paytend::generate(bits as usize).map(Self))
+    }
+
+    #[napi]
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.public_key().clone())
+    }
+
+    #[napi]
+    pub fn write(&self, form: String) -> Result<Buffer> {
+        failing(paytend::write_private(&self.0, &form).map(|written| Buffer::from(written.as_slice())))
+    }
+
+    #[napi]
+    pub fn sign(&self, body: Uint8Array) -> Result<String> {
+        failing(paytend::sign(&self.0, &body))
+    }
+
+    #[napi]
+    pub fn hazmat_decrypt_blocks(&self, ciphertext: Uint8Array) -> Result<Buffer> {
+        failing(paytend::hazmat_decrypt_blocks(&self.0, &ciphertext).map(|plain| Buffer::from(plain.as_slice())))
+    }
+}
+
+#[napi]
+pub struct PublicKey(paytend::PublicKey);
+
+#[napi]
+impl PublicKey {
+    #[napi(factory)]
+    pub fn load(data: Uint8Array) -> Result<Self> {
+        failing(paytend::PublicKey::from_bytes(&data).map(Self).map_err(Failure::from))
+    }
+
+    #[napi(factory)]
+    pub fn load_file(path: String) -> Result<Self> {
+        failing(paytend::PublicKey::from_file(path).map(Self).map_err(Failure::from))
+    }
+
+    #[napi]
+    pub fn write(&self, form: String) -> Result<Buffer> {
+        failing(paytend::write_public(&self.0, &form).map(Buffer::from))
+    }
+}
+
+/// Keys, collected one by one.
+#[napi]
+#[derive(Default)]
+pub struct Keys {
+    own: Vec<paytend::PrivateKey>,
+    peer: Vec<paytend::PublicKey>,
+    dated: Vec<(String, DatedKey)>,
+}
+
+fn moment(millis: Option<i64>) -> Option<u64> {
+    millis.map(|millis| u64::try_from(millis).unwrap_or_default())
+}
+
+#[napi]
+impl Keys {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[napi]
+    pub fn add_own(&mut self, key: &PrivateKey) {
+        self.own.push(key.0.clone());
+    }
+
+    #[napi]
+    pub fn add_peer(&mut self, key: &PublicKey) {
+        self.peer.push(key.0.clone());
+    }
+
+    #[napi]
+    pub fn add_dated(&mut self, merchant: String, key: &PublicKey, not_before: Option<i64>, retire_at: Option<i64>) {
+        let (not_before, retire_at) = (moment(not_before), moment(retire_at));
+        self.dated.push((merchant, DatedKey { key: key.0.clone(), not_before, retire_at }));
+    }
+
+    #[napi]
+    pub fn keyring(&self) -> Result<Keyring> {
+        let (own, peer): (Vec<_>, Vec<_>) = (self.own.iter().collect(), self.peer.iter().collect());
+        failing(paytend::keyring(&own, &peer).map(Keyring))
+    }
+
+    #[napi]
+    pub fn verify(&self, body: Uint8Array, sign: String) -> Result<String> {
+        failing(paytend::verify(&self.peer, &body, &sign))
+    }
+
+    #[napi]
+    pub fn payby(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
+        let keys = self.dated.iter().map(|(_, key)| key.clone()).collect();
+        failing(paytend::Receiver::payby(keys).map(|receiver| limited(receiver, max_bytes, max_age)))
+    }
+
+    #[napi]
+    pub fn payermax(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
+        failing(paytend::Receiver::payermax(self.dated.clone()).map(|receiver| limited(receiver, max_bytes, max_age)))
+    }
+}
+
+#[napi]
+pub struct Keyring(paytend::Keyring);
+
+#[napi(object)]
+pub struct Opened {
+    pub fields: HashMap<String, String>,
+    pub payload: String,
+    pub canonical: String,
+    pub verified_by: String,
+    pub decrypted_by: Option<String>,
+}
+
+pub struct Opening {
+    keyring: paytend::Keyring,
+    kind: String,
+    document: Vec<u8>,
+    partner_id: Option<String>,
+    payload_signed: bool,
+    max_bytes: Option<u32>,
+}
+
+impl Task for Opening {
+    type Output = Opened;
+    type JsValue = Opened;
+
+    fn compute(&mut self) -> Result<Opened> {
+        let limit = self.max_bytes.map(|bytes| bytes as usize);
+        let opened = failing(paytend::kind(&self.kind).and_then(|kind| {
+            paytend::open(&self.keyring, kind, self.partner_id.as_deref(), &self.document, self.payload_signed, limit)
+        }))?;
+        Ok(Opened {
+            payload: opened.payload.to_string(),
+            canonical: opened.canonical.to_string(),
+            fields: opened.fields.into_iter().collect(),
+            verified_by: opened.verified_by,
+            decrypted_by: opened.decrypted_by,
+        })
+    }
+
+    fn resolve(&mut self, _: Env, opened: Opened) -> Result<Opened> {
+        Ok(opened)
+    }
+}
+
+pub struct Sealing {
+    keyring: paytend::Keyring,
+    kind: String,
+    fields: Vec<(String, String)>,
+    payload: Option<String>,
+    payload_signed: bool,
+}
+
+impl Task for Sealing {
+    type Output = String;
+    type JsValue = String;
+
+    fn compute(&mut self) -> Result<String> {
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        failing(
+            paytend::kind(&self.kind).and_then(|kind| {
+                paytend::seal(&self.keyring, kind, fields, self.payload.as_deref(), self.payload_signed)
+            }),
+        )
+    }
+
+    fn resolve(&mut self, _: Env, sealed: String) -> Result<String> {
+        Ok(sealed)
+    }
+}
+
+#[napi]
+impl Keyring {
+    fn sealing(
+        &self,
+        kind: String,
+        fields: Vec<Vec<String>>,
+        payload: Option<String>,
+        payload_signed: bool,
+    ) -> Sealing {
+        let pair = |pair: Vec<String>| <[String; 2]>::try_from(pair).ok().map(|[name, value]| (name, value));
+        let fields = fields.into_iter().filter_map(pair).collect();
+        Sealing { keyring: self.0.clone(), kind, fields, payload, payload_signed }
+    }
+
+    #[napi]
+    pub fn seal_sync(
+        &self,
+        kind: String,
+        fields: Vec<Vec<String>>,
+        payload: Option<String>,
+        payload_signed: bool,
+    ) -> Result<String> {
+        self.sealing(kind, fields, payload, payload_signed).compute()
+    }
+
+    #[napi]
+    pub fn seal(
+        &self,
+        kind: String,
+        fields: Vec<Vec<String>>,
+        payload: Option<String>,
+        payload_signed: bool,
+    ) -> AsyncTask<Sealing> {
+        AsyncTask::new(self.sealing(kind, fields, payload, payload_signed))
+    }
+
+    fn opening(
+        &self,
+        kind: String,
+        document: &[u8],
+        partner_id: Option<String>,
+        payload_signed: bool,
+        max_bytes: Option<u32>,
+    ) -> Opening {
+        Opening { keyring: self.0.clone(), kind, document: document.to_owned(), partner_id, payload_signed, max_bytes }
+    }
+
+    #[napi]
+    pub fn open_sync(
+        &self,
+        kind: String,
+        document: Uint8Array,
+        partner_id: Option<String>,
+        payload_signed: bool,
+        max_bytes: Option<u32>,
+    ) -> Result<Opened> {
+        self.opening(kind, &document, partner_id, payload_signed, max_bytes).compute()
+    }
+
+    #[napi]
+    pub fn open(
+        &self,
+        kind: String,
+        document: Uint8Array,
+        partner_id: Option<String>,
+        payload_signed: bool,
+        max_bytes: Option<u32>,
+    ) -> AsyncTask<Opening> {
+        AsyncTask::new(self.opening(kind, &document, partner_id, payload_signed, max_bytes))
+    }
+
+    #[napi]
+    pub fn receiver(&self, product: String, partner_id: String, max_bytes: Option<u32>) -> Result<Receiver> {
+        let receiver = paytend::Receiver::paytend(&product, &partner_id, self.0.clone());
+        failing(receiver.map(|receiver| limited(receiver, max_bytes, None)))
+    }
+}
+
+#[napi]
+pub struct Receiver(paytend::Receiver);
+
+fn limited(receiver: paytend::Receiver, max_bytes: Option<u32>, max_age: Option<i64>) -> Receiver {
+    let receiver = match max_bytes {
+        Some(bytes) => receiver.max_bytes(bytes as usize),
+        None => receiver,
+    };
+    Receiver(match moment(max_age) {
+        Some(millis) => receiver.max_age(millis),
+        None => receiver,
+    })
+}
+
+/// The summary as JSON, and the content.
+#[napi(object)]
+pub struct Taken {
+    pub summary: String,
+    pub content: Buffer,
+}
+
+pub struct Receiving {
+    receiver: paytend::Receiver,
+    headers: Vec<Vec<String>>,
+    body: Vec<u8>,
+    now: Option<i64>,
+}
+
+impl Receiving {
+    fn take(&self) -> Result<(String, Vec<u8>)> {
+        // Node gives header values as texts of Latin-1.
+        let latin1 = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect::<Vec<u8>>();
+        let headers: Vec<(&str, Vec<u8>)> =
+            self.headers.iter().filter_map(|pair| Some((pair.first()?.as_str(), latin1(pair.get(1)?)))).collect();
+        let pairs = headers.iter().map(|(name, value)| (*name, value.as_slice()));
+        match self.receiver.receive(pairs, &self.body, moment(self.now)) {
+            Ok(notification) => Ok((notification.summary(), notification.content)),
+            Err(not_taken) => Err(thrown(&not_taken.failure, Some(&not_taken.answer))),
+        }
+    }
+}
+
+impl Task for Receiving {
+    type Output = (String, Vec<u8>);
+    type JsValue = Taken;
+
+    fn compute(&mut self) -> Result<(String, Vec<u8>)> {
+        self.take()
+    }
+
+    fn resolve(&mut self, _: Env, (summary, content): (String, Vec<u8>)) -> Result<Taken> {
+        Ok(Taken { summary, content: content.into() })
+    }
+}
+
+#[napi]
+impl Receiver {
+    fn receiving(&self, headers: Vec<Vec<String>>, body: &[u8], now: Option<i64>) -> Receiving {
+        Receiving { receiver: self.0.clone(), headers, body: body.to_owned(), now }
+    }
+
+    #[napi]
+    pub fn receive_sync(&self, headers: Vec<Vec<String>>, body: Uint8Array, now: Option<i64>) -> Result<Taken> {
+        let (summary, content) = self.receiving(headers, &body, now).take()?;
+        Ok(Taken { summary, content: content.into() })
+    }
+
+    #[napi]
+    pub fn receive(&self, headers: Vec<Vec<String>>, body: Uint8Array, now: Option<i64>) -> AsyncTask<Receiving> {
+        AsyncTask::new(self.receiving(headers, &body, now))
+    }
+
+    /// The answer as JSON.
+    #[napi]
+    pub fn answer(&self, reply: String) -> Result<String> {
+        failing(paytend::Reply::named(&reply).map(|reply| told_answer(&self.0.answer(reply)).to_string()))
+    }
+}
+
+#[napi]
+pub fn key_info(data: Uint8Array) -> Result<String> {
+    failing(paytend::key_info(&data))
+}
+
+#[napi]
+pub fn request_id() -> Result<String> {
+    failing(paytend::request_id())
+}
+
+#[napi]
+pub fn version() -> String {
+    paytend::VERSION.to_owned()
+}

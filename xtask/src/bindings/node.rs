@@ -1,0 +1,91 @@
+//! Node: napi. The tests run against the packed package, installed into a fresh folder.
+
+use std::path::PathBuf;
+
+use super::{copy, folder, fresh, version, write};
+use crate::shell::{Program, cargo, program, root};
+
+/// What the tests need besides the package.
+const PACKAGES: [&str; 5] =
+    ["express@5.1.0", "fastify@5.6.1", "typescript@5.9.3", "@types/node@20.19.24", "@types/express@5.0.5"];
+
+pub(super) fn missing() -> Vec<&'static str> {
+    let works = |name: &str| program(name).args(["--version"]).succeeds();
+    if works("node") && works("npm") { Vec::new() } else { vec!["Node 20 or newer with npm (Debian: nodejs, npm)"] }
+}
+
+fn source() -> PathBuf {
+    root().join("crates/paytend-node")
+}
+
+/// The file that `index.js` looks for on this platform.
+fn addon() -> String {
+    let os = if cfg!(windows) {
+        "win32"
+    } else if cfg!(target_os = "macos") {
+        "darwin"
+    } else {
+        "linux"
+    };
+    let architecture = if cfg!(target_arch = "x86_64") { "x64" } else { "arm64" };
+    let libc = if cfg!(target_env = "musl") { "-musl" } else { "" };
+    format!("paytend.{os}-{architecture}{libc}.node")
+}
+
+pub(super) fn build() -> Result<(), String> {
+    cargo(["build", "--release", "--locked", "-p", "paytend-node"]).run()?;
+    let built = format!("{}paytend_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    copy(&root().join("target/release").join(built), &source().join(addon()))
+}
+
+/// Packs the package; where it is.
+fn packed() -> Result<PathBuf, String> {
+    build()?;
+    let manifest = std::fs::read_to_string(source().join("package.json")).map_err(|e| e.to_string())?;
+    if !manifest.contains(&format!("\"version\": \"{}\"", version())) {
+        return Err(format!("crates/paytend-node/package.json must have the workspace's version, {}", version()));
+    }
+    std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
+    program("npm").args(["pack", "--silent", "--pack-destination"]).args([folder(), source()]).run()?;
+    Ok(folder().join(format!("paytend-sdk-{}.tgz", version())))
+}
+
+fn installed() -> PathBuf {
+    folder().join("node")
+}
+
+pub(super) fn test() -> Result<(), String> {
+    let package = packed()?;
+    let out = installed();
+    fresh(&out)?;
+    write(&out.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n")?;
+    let prefix = |verb: &str| program("npm").args([verb, "--prefix"]).args([&out]);
+    let quiet = ["--silent", "--no-audit", "--no-fund"];
+    prefix("install").args(quiet).args([&package]).args(PACKAGES).run()?;
+    // Copied beside the installed package, so that it is what they import.
+    for file in [
+        "tests/conformance.mjs",
+        "tests/paytend.test.mjs",
+        "tests/types.mts",
+        "examples/express.mjs",
+        "examples/fastify.mjs",
+    ] {
+        let from = source().join(file);
+        copy(&from, &out.join(from.file_name().unwrap_or_default()))?;
+    }
+    program("node").args(["--test"]).args([out.join("paytend.test.mjs")]).run()?;
+    let compiler = out.join("node_modules/typescript/bin/tsc");
+    let options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"];
+    let types = out.join("node_modules/@types");
+    program("node").args([compiler]).args(options).args(["--typeRoots"]).args([types, out.join("types.mts")]).run()
+}
+
+/// The conformance program.
+pub(super) fn conformance() -> Result<Program, String> {
+    Ok(program("node").args([installed().join("conformance.mjs"), root().join("vectors")]))
+}
+
+pub(super) fn pack() -> Result<(), String> {
+    println!("bindings: packed {}", packed()?.display());
+    Ok(())
+}
