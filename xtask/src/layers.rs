@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::shell::{cargo, root};
 
 /// Each crate with the workspace's crates that it may use. Tests may use more; they are not part of what a user takes.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("paytend-crypto", &[]),
     // A foreign backend is a crate of its own, so that no feature of paytend-crypto needs C.
     ("paytend-crypto-openssl", &["paytend-crypto"]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),
     ("paytend-bindings", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     ("paytend-ffi", &["paytend-bindings"]),
+    ("paytend-java", &["paytend-bindings"]),
     ("paytend-node", &["paytend-bindings"]),
     ("paytend-python", &["paytend-bindings"]),
     ("paytend-vectors", &[]),

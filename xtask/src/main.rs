@@ -24,7 +24,7 @@ usage: cargo xtask <chore>
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
   bindings build|test|pack [LANGUAGE...]
-             the crypto and webhook layers in other languages: c, python, node, go
+             the crypto and webhook layers in other languages: c, python, node, java, go
   bindings header [--check]
              write crates/paytend-ffi/include/paytend.h from the code; --check says whether it is stale
   fuzz-smoke [SECONDS]

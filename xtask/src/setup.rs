@@ -39,6 +39,8 @@ pub(crate) fn run() -> Result<(), String> {
     })?;
     ensure("valgrind", &["valgrind"], || program("valgrind").args(["--version"]).succeeds())?;
     ensure("Node with npm", &["nodejs", "npm"], || program("npm").args(["--version"]).succeeds())?;
+    ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
+    ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     ensure("OpenSSL 3 with its headers", &["libssl-dev", "pkg-config"], openssl)?;
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;

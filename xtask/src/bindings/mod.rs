@@ -2,6 +2,7 @@
 
 mod c;
 mod go;
+mod java;
 mod node;
 mod python;
 
@@ -27,7 +28,7 @@ struct Binding {
     conformance: Conformance,
 }
 
-const ALL: [Binding; 4] = [
+const ALL: [Binding; 5] = [
     Binding {
         name: "c",
         tests: "C: the interface, with valgrind and AddressSanitizer",
@@ -56,6 +57,15 @@ const ALL: [Binding; 4] = [
         conformance: node::conformance,
     },
     Binding {
+        name: "java",
+        tests: "Java: JUnit, a Spring controller, the packed jar",
+        missing: java::missing,
+        build: java::build,
+        test: java::test,
+        pack: java::pack,
+        conformance: java::conformance,
+    },
+    Binding {
         name: "go",
         tests: "Go: with the race detector",
         missing: go::missing,
@@ -72,7 +82,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
         [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
-        _ => return Err("usage: bindings build|test|pack [c|python|node|go …], or bindings header [--check]".into()),
+        _ => {
+            return Err("usage: bindings build|test|pack [c|python|node|java|go …], or bindings header [--check]".into());
+        }
     };
     if let Some(unknown) = languages.iter().find(|name| !ALL.iter().any(|binding| binding.name == **name)) {
         return Err(format!("{unknown} is none of: {}", ALL.map(|binding| binding.name).join(", ")));

@@ -1,0 +1,217 @@
+//! The operations, by the numbers that `Native.java` has for them.
+
+use paytend_bindings::{
+    Answer, Code, DatedKey, Failure, NotTaken, PrivateKey, PublicKey, Receiver, Reply, VERSION, generate,
+    hazmat_decrypt_blocks, key_info, keyring, kind, open, request_id, seal, sign, verify, write_private, write_public,
+};
+
+use crate::frames::{Reader, Writer};
+use crate::registry::{Thing, drop, get, keep};
+
+/// A result: `ok` and what there is, or a failure's code, message, `respCode`, `respMsg`, and an answer if there is one to send.
+pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
+    let result = run(operation, &mut Reader::new(arguments));
+    match result {
+        Ok(written) => written.done(),
+        Err(not_taken) => {
+            let NotTaken { failure, answer } = *not_taken.0;
+            let answered = failure.answered();
+            let written = Writer::default()
+                .bytes(failure.code().name())
+                .bytes(failure.message())
+                .optional_text(answered.map(|(code, _)| code))
+                .optional_text(answered.map(|(_, message)| message));
+            match not_taken.1 {
+                true => with_answer(written, &answer).done(),
+                false => written.done(),
+            }
+        }
+    }
+}
+
+/// A failure, and whether there is an answer to send.
+struct Failed(Box<NotTaken>, bool);
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(NotTaken { failure, answer: Answer { status: 0, headers: Vec::new(), body: Vec::new() } }), false)
+    }
+}
+
+fn ok() -> Writer {
+    Writer::default().bytes("ok")
+}
+
+fn with_answer(writer: Writer, answer: &Answer) -> Writer {
+    let writer = writer.number(i64::from(answer.status)).bytes(&answer.body);
+    answer.headers.iter().fold(writer, |writer, (name, value)| writer.bytes(name).bytes(value))
+}
+
+fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    match operation {
+        0 => Ok(ok().bytes(VERSION)),
+        1 => kept(Thing::Private(PrivateKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
+        2 => kept(Thing::Private(PrivateKey::from_file(arguments.text()?).map_err(Failure::from)?)),
+        3 => kept(Thing::Private(generate(usize::try_from(arguments.number()?).unwrap_or_default())?)),
+        4 => kept(Thing::Public(thing(arguments)?.private()?.public_key().clone())),
+        5 => Ok(ok().bytes(&*write_private(thing(arguments)?.private()?, arguments.text()?)?)),
+        6 => Ok(ok().bytes(sign(thing(arguments)?.private()?, arguments.bytes()?)?)),
+        7 => Ok(ok().bytes(&*hazmat_decrypt_blocks(thing(arguments)?.private()?, arguments.bytes()?)?)),
+        8 => kept(Thing::Public(PublicKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
+        9 => kept(Thing::Public(PublicKey::from_file(arguments.text()?).map_err(Failure::from)?)),
+        10 => Ok(ok().bytes(write_public(thing(arguments)?.public()?, arguments.text()?)?)),
+        11 => Ok(ok().bytes(key_info(arguments.bytes()?)?)),
+        12 => Ok(ok().bytes(request_id()?)),
+        13 => verified(arguments),
+        14 => new_keyring(arguments),
+        15 => sealed(arguments),
+        16 => opened(arguments),
+        17 => new_paytend(arguments),
+        18 => new_payby(arguments),
+        19 => new_payermax(arguments),
+        20 => received(arguments),
+        21 => {
+            let receiver = thing(arguments)?;
+            let reply = Reply::named(arguments.text()?)?;
+            Ok(with_answer(ok(), &receiver.receiver()?.answer(reply)))
+        }
+        22 => {
+            drop(arguments.number()?);
+            Ok(ok())
+        }
+        _ => Err(Failure::new(Code::Internal, "an unknown operation").into()),
+    }
+}
+
+fn kept(thing: Thing) -> Result<Writer, Failed> {
+    Ok(ok().number(keep(thing)))
+}
+
+fn thing(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Thing>, Failure> {
+    get(arguments.number()?)
+}
+
+fn limit(bytes: Option<i64>) -> Option<usize> {
+    bytes.map(|bytes| usize::try_from(bytes).unwrap_or_default())
+}
+
+fn moment(millis: Option<i64>) -> Option<u64> {
+    millis.map(|millis| u64::try_from(millis).unwrap_or_default())
+}
+
+/// Body, `sign`, keys.
+fn verified(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let (body, sign) = (arguments.bytes()?, arguments.text()?);
+    let mut keys = Vec::new();
+    while !arguments.is_empty() {
+        keys.push(thing(arguments)?.public()?.clone());
+    }
+    Ok(ok().bytes(verify(&keys, body, sign)?))
+}
+
+/// How many keys of our own, those, and the other side's.
+fn new_keyring(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let (mut own, mut peer) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.number()? {
+        own.push(thing(arguments)?);
+    }
+    while !arguments.is_empty() {
+        peer.push(thing(arguments)?);
+    }
+    let own = own.iter().map(|key| key.private()).collect::<Result<Vec<_>, _>>()?;
+    let peer = peer.iter().map(|key| key.public()).collect::<Result<Vec<_>, _>>()?;
+    kept(Thing::Keyring(keyring(&own, &peer)?))
+}
+
+/// Keyring, kind, payload, whether it is signed, names and values.
+fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let ring = thing(arguments)?;
+    let (kind, payload, signed) = (kind(arguments.text()?)?, arguments.optional_text()?, arguments.flag()?);
+    let mut fields = Vec::new();
+    while !arguments.is_empty() {
+        fields.push((arguments.text()?, arguments.text()?));
+    }
+    Ok(ok().bytes(seal(ring.keyring()?, kind, fields, payload, signed)?))
+}
+
+/// Keyring, kind, document, partner, whether the payload is signed, limit.
+fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let ring = thing(arguments)?;
+    let (kind, document, partner) = (kind(arguments.text()?)?, arguments.bytes()?, arguments.optional_text()?);
+    let (signed, most) = (arguments.flag()?, limit(arguments.optional_number()?));
+    let opened = open(ring.keyring()?, kind, partner, document, signed, most)?;
+    let written = ok()
+        .bytes(opened.payload.as_bytes())
+        .bytes(opened.canonical.as_bytes())
+        .bytes(&opened.verified_by)
+        .optional_text(opened.decrypted_by.as_deref());
+    Ok(opened.fields.iter().fold(written, |written, (name, value)| written.bytes(name).bytes(value)))
+}
+
+fn limited(receiver: Receiver, most: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {
+    let receiver = match limit(most) {
+        Some(bytes) => receiver.max_bytes(bytes),
+        None => receiver,
+    };
+    kept(Thing::Receiver(match moment(max_age) {
+        Some(millis) => receiver.max_age(millis),
+        None => receiver,
+    }))
+}
+
+/// Product, partner, keyring, limit.
+fn new_paytend(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let (product, partner, ring) = (arguments.text()?, arguments.text()?, thing(arguments)?);
+    limited(Receiver::paytend(product, partner, ring.keyring()?.clone())?, arguments.optional_number()?, None)
+}
+
+fn dated(arguments: &mut Reader<'_>) -> Result<DatedKey, Failure> {
+    let key = thing(arguments)?.public()?.clone();
+    let (not_before, retire_at) = (arguments.optional_number()?, arguments.optional_number()?);
+    Ok(DatedKey { key, not_before: moment(not_before), retire_at: moment(retire_at) })
+}
+
+/// Limit, greatest age, keys with their dates.
+fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
+    let mut keys = Vec::new();
+    while !arguments.is_empty() {
+        keys.push(dated(arguments)?);
+    }
+    limited(Receiver::payby(keys)?, most, max_age)
+}
+
+/// Limit, greatest age, merchants and keys with their dates.
+fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
+    let mut merchants = Vec::new();
+    while !arguments.is_empty() {
+        merchants.push((arguments.text()?.to_owned(), dated(arguments)?));
+    }
+    limited(Receiver::payermax(merchants)?, most, max_age)
+}
+
+/// Receiver, body, the time, names and values of headers.
+fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
+    let (receiver, body, now) = (thing(arguments)?, arguments.bytes()?, moment(arguments.optional_number()?));
+    let mut headers = Vec::new();
+    while !arguments.is_empty() {
+        headers.push((arguments.text()?, arguments.bytes()?));
+    }
+    let taken = receiver.receiver()?.receive(headers, body, now).map_err(|not_taken| Failed(not_taken, true))?;
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let about = taken.business_key.as_ref();
+    let sent_at = taken.sent_at.and_then(|millis| i64::try_from(millis).ok()).map(i64::to_be_bytes);
+    Ok(ok()
+        .bytes(taken.provider)
+        .optional_text(some(&taken.product).as_deref())
+        .optional_text(some(&taken.notify_type).as_deref())
+        .bytes(&taken.content)
+        .optional_text(taken.problem.as_deref())
+        .bytes(&taken.dedup_key)
+        .optional_text(about.map(|key| key.kind))
+        .optional_text(about.map(|key| key.id.as_str()))
+        .optional_text(about.and_then(|key| key.state.as_deref()))
+        .bytes(&taken.verified_by)
+        .optional(sent_at.as_ref().map(<[u8; 8]>::as_slice)))
+}

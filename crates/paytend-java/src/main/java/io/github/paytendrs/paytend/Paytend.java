@@ -1,0 +1,31 @@
+package io.github.paytendrs.paytend;
+
+import io.github.paytendrs.paytend.Native.Arguments;
+import java.util.List;
+
+/** What needs no keyring. */
+public final class Paytend {
+  private Paytend() {}
+
+  /** The version of the native half. */
+  public static String version() {
+    return Native.call(Native.VERSION, new Arguments()).text();
+  }
+
+  /** A new request identifier: 32 characters, unique. */
+  public static String requestId() {
+    return Native.call(Native.REQUEST_ID, new Arguments()).text();
+  }
+
+  /** What a key is, private or public: JSON with {@code private}, {@code bits}, {@code fingerprint}, {@code format}, {@code armour}. */
+  public static String inspectKey(byte[] data) {
+    return Native.call(Native.KEY_INFO, new Arguments().add(data)).text();
+  }
+
+  /** Verifies a {@code sign} header over a body's bytes, as received, with one of these keys; gives its fingerprint. */
+  public static String verify(List<PublicKey> keys, byte[] body, String sign) {
+    Arguments arguments = new Arguments().add(body).add(sign);
+    keys.forEach(key -> arguments.add(key.handle));
+    return Native.call(Native.VERIFY, arguments).text();
+  }
+}

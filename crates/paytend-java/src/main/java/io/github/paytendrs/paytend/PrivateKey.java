@@ -1,0 +1,78 @@
+package io.github.paytendrs.paytend;
+
+import io.github.paytendrs.paytend.Native.Arguments;
+import io.github.paytendrs.paytend.Native.Handle;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. Wiped when it is closed or collected. */
+public final class PrivateKey implements AutoCloseable {
+  /** How a private key is written. */
+  public enum Form {
+    PKCS8_PEM("pkcs8-pem"),
+    PKCS8_BASE64("pkcs8-base64"),
+    PKCS1_DER("pkcs1-der");
+
+    private final String text;
+
+    Form(String text) {
+      this.text = text;
+    }
+  }
+
+  final Handle handle;
+
+  private PrivateKey(Handle handle) {
+    this.handle = handle;
+  }
+
+  /** Reads a key. */
+  public static PrivateKey load(byte[] data) {
+    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD, new Arguments().add(data))));
+  }
+
+  /** Reads a key. */
+  public static PrivateKey load(String text) {
+    return load(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Reads a file, which nobody else may be able to read. */
+  public static PrivateKey fromFile(Path path) {
+    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD_FILE, new Arguments().add(path.toString()))));
+  }
+
+  /** Makes a new key pair of 1024 to 8192 bits. */
+  public static PrivateKey generate(int bits) {
+    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_GENERATE, new Arguments().add((Long) (long) bits))));
+  }
+
+  /** The public half. */
+  public PublicKey publicKey() {
+    return new PublicKey(Handle.of(Native.call(Native.PRIVATE_PUBLIC, new Arguments().add(handle))));
+  }
+
+  /** The key in writing. Secret. */
+  public byte[] write(Form form) {
+    return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add(form.text)).bytes();
+  }
+
+  /** The {@code sign} header of PayBy's and PayerMax's for a body. */
+  public String sign(byte[] body) {
+    return Native.call(Native.PRIVATE_SIGN, new Arguments().add(handle).add(body)).text();
+  }
+
+  /** Decrypts blocks of RSA PKCS#1 v1.5, joined. For tools, never for a server: whether it fails tells an attacker about the key. */
+  public byte[] hazmatDecryptBlocks(byte[] ciphertext) {
+    return Native.call(Native.PRIVATE_DECRYPT_BLOCKS, new Arguments().add(handle).add(ciphertext)).bytes();
+  }
+
+  @Override
+  public void close() {
+    handle.close();
+  }
+
+  @Override
+  public String toString() {
+    return "paytend.PrivateKey";
+  }
+}

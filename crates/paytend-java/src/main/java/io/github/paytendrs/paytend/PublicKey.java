@@ -1,0 +1,58 @@
+package io.github.paytendrs.paytend;
+
+import io.github.paytendrs.paytend.Native.Arguments;
+import io.github.paytendrs.paytend.Native.Handle;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
+public final class PublicKey implements AutoCloseable {
+  /** How a public key is written. */
+  public enum Form {
+    SPKI_PEM("spki-pem"),
+    SPKI_BASE64("spki-base64"),
+    SPKI_DER("spki-der");
+
+    private final String text;
+
+    Form(String text) {
+      this.text = text;
+    }
+  }
+
+  final Handle handle;
+
+  PublicKey(Handle handle) {
+    this.handle = handle;
+  }
+
+  /** Reads a key. */
+  public static PublicKey load(byte[] data) {
+    return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD, new Arguments().add(data))));
+  }
+
+  /** Reads a key. */
+  public static PublicKey load(String text) {
+    return load(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Reads a file. */
+  public static PublicKey fromFile(Path path) {
+    return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD_FILE, new Arguments().add(path.toString()))));
+  }
+
+  /** The key in writing. */
+  public byte[] write(Form form) {
+    return Native.call(Native.PUBLIC_WRITE, new Arguments().add(handle).add(form.text)).bytes();
+  }
+
+  @Override
+  public void close() {
+    handle.close();
+  }
+
+  @Override
+  public String toString() {
+    return "paytend.PublicKey";
+  }
+}

@@ -1,0 +1,124 @@
+package io.github.paytendrs.paytend;
+
+import io.github.paytendrs.paytend.Native.Arguments;
+import io.github.paytendrs.paytend.Native.Handle;
+import io.github.paytendrs.paytend.Native.Results;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Receives the notifications of one route. Threads may share one. */
+public final class Receiver implements AutoCloseable {
+  /** Paytend's products, which number their notifications independently. */
+  public enum Product {
+    /** BaaS Core, Funding and Payout. */
+    BAAS("baas"),
+    /** Issuing Cards. */
+    ISSUING("issuing");
+
+    private final String text;
+
+    Product(String text) {
+      this.text = text;
+    }
+  }
+
+  /** Limits; what is empty is the receiver's own (64 KiB; 26 hours for PayBy, 3 days for PayerMax). */
+  public record Limits(Optional<Integer> maxBytes, Optional<Duration> maxAge) {
+    /** The receiver's own. */
+    public static final Limits NONE = new Limits(Optional.empty(), Optional.empty());
+  }
+
+  /** A provider's key, and when it is used. */
+  public record DatedKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
+    /** A key that is used always. */
+    public static DatedKey always(PublicKey key) {
+      return new DatedKey(key, Optional.empty(), Optional.empty());
+    }
+  }
+
+  /** A merchant of PayerMax's, and a key for it. */
+  public record Merchant(String merchantNo, DatedKey key) {}
+
+  private final Handle handle;
+
+  private Receiver(Results results) {
+    this.handle = Handle.of(results);
+  }
+
+  private static Long bytes(Limits limits) {
+    return limits.maxBytes.map(Integer::longValue).orElse(null);
+  }
+
+  private static Arguments limited(Limits limits) {
+    return new Arguments().add(bytes(limits)).add(limits.maxAge.map(Duration::toMillis).orElse(null));
+  }
+
+  private static void add(Arguments arguments, DatedKey dated) {
+    arguments.add(dated.key.handle).add(dated.notBefore.map(Instant::toEpochMilli).orElse(null));
+    arguments.add(dated.retireAt.map(Instant::toEpochMilli).orElse(null));
+  }
+
+  /** Of what a product notifies a partner of: both belong to the route. */
+  public static Receiver paytend(Product product, String partnerId, Keyring keyring, Limits limits) {
+    Arguments arguments = new Arguments().add(product.text).add(partnerId).add(keyring.handle);
+    return new Receiver(Native.call(Native.RECEIVER_PAYTEND, arguments.add(bytes(limits))));
+  }
+
+  /** Of PayBy's, with its key, or several while they are rotated. */
+  public static Receiver payBy(List<DatedKey> keys, Limits limits) {
+    Arguments arguments = limited(limits);
+    keys.forEach(key -> add(arguments, key));
+    return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
+  }
+
+  /** Of PayerMax's, of these merchants. */
+  public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
+    Arguments arguments = limited(limits);
+    for (Merchant merchant : merchants) {
+      add(arguments.add(merchant.merchantNo), merchant.key);
+    }
+    return new Receiver(Native.call(Native.RECEIVER_PAYERMAX, arguments));
+  }
+
+  /** Verifies a notification. {@code body} is the raw body, as received. What is thrown has the answer to send. */
+  public Notification receive(Map<String, List<String>> headers, byte[] body) {
+    return receive(headers, body, Instant.now());
+  }
+
+  /** The same at a time that a test may choose. */
+  public Notification receive(Map<String, List<String>> headers, byte[] body, Instant now) {
+    Arguments arguments = new Arguments().add(handle).add(body).add((Long) now.toEpochMilli());
+    // Servlets give header values as texts of Latin-1.
+    headers.forEach((name, values) -> values.forEach(
+        value -> arguments.add(name).add(value.getBytes(StandardCharsets.ISO_8859_1))));
+    Results results = Native.call(Native.RECEIVE, arguments);
+    String provider = results.text();
+    Optional<String> product = Optional.ofNullable(results.text());
+    Optional<String> notifyType = Optional.ofNullable(results.text());
+    byte[] content = results.bytes();
+    Optional<String> problem = Optional.ofNullable(results.text());
+    String dedupKey = results.text();
+    String kind = results.text();
+    String id = results.text();
+    Optional<String> state = Optional.ofNullable(results.text());
+    Optional<Notification.BusinessKey> about =
+        Optional.ofNullable(kind).map(known -> new Notification.BusinessKey(known, id, state));
+    String verifiedBy = results.text();
+    Optional<Instant> sentAt = Optional.ofNullable(results.number()).map(Instant::ofEpochMilli);
+    return new Notification(provider, product, notifyType, content, problem, dedupKey, about, verifiedBy, sentAt);
+  }
+
+  /** What to answer a notification that was received. Send it once the notification is durable, and never earlier. */
+  public Answer answer(Reply reply) {
+    return Native.call(Native.ANSWER, new Arguments().add(handle).add(reply.text)).answer();
+  }
+
+  @Override
+  public void close() {
+    handle.close();
+  }
+}

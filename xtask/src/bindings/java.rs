@@ -1,0 +1,72 @@
+//! Java: JNI and Maven. The conformance program runs against the packed jar.
+
+use std::path::PathBuf;
+
+use super::{copy, folder, version};
+use crate::shell::{Program, cargo, program, root};
+
+pub(super) fn missing() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if !program("javac").args(["-version"]).succeeds() {
+        missing.push("a JDK of version 17 or newer (Debian: openjdk-17-jdk-headless)");
+    }
+    if !program("mvn").args(["--version"]).succeeds() {
+        missing.push("Maven (Debian: maven)");
+    }
+    missing
+}
+
+fn source() -> PathBuf {
+    root().join("crates/paytend-java")
+}
+
+fn maven(arguments: &[&str]) -> Program {
+    program("mvn").args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
+}
+
+/// Puts the library of this platform where the jar has it.
+fn furnish() -> Result<(), String> {
+    cargo(["build", "--release", "--locked", "-p", "paytend-java"]).run()?;
+    let manifest = std::fs::read_to_string(source().join("pom.xml")).map_err(|e| e.to_string())?;
+    if !manifest.contains(&format!("<artifactId>paytend</artifactId>\n  <version>{}</version>", version())) {
+        return Err(format!("crates/paytend-java/pom.xml must have the workspace's version, {}", version()));
+    }
+    let library = format!("{}paytend_java{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+    let place = source().join("src/main/resources/io/github/paytendrs/paytend/natives").join(platform);
+    std::fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+    copy(&root().join("target/release").join(&library), &place.join(&library))
+}
+
+pub(super) fn build() -> Result<(), String> {
+    furnish()?;
+    maven(&["package", "-DskipTests"]).run()
+}
+
+fn class_path() -> PathBuf {
+    folder().join("java-class-path")
+}
+
+pub(super) fn test() -> Result<(), String> {
+    furnish()?;
+    std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
+    let output = format!("-Dmdep.outputFile={}", class_path().display());
+    maven(&["package", "dependency:build-classpath", "-Dmdep.includeScope=test", &output]).run()
+}
+
+/// The conformance program: with the packed jar, not with the classes beside it.
+pub(super) fn conformance() -> Result<Program, String> {
+    let libraries = std::fs::read_to_string(class_path()).map_err(|e| e.to_string())?;
+    let jar = source().join(format!("target/paytend-{}.jar", version()));
+    let separator = if cfg!(windows) { ";" } else { ":" };
+    let tests = source().join("target/test-classes");
+    let path = [jar.to_string_lossy(), tests.to_string_lossy(), libraries.trim().into()].join(separator);
+    let program = program("java").args(["-cp", &path, "io.github.paytendrs.paytend.Conformance"]);
+    Ok(program.args([root().join("vectors")]))
+}
+
+pub(super) fn pack() -> Result<(), String> {
+    build()?;
+    println!("bindings: packed {}", source().join(format!("target/paytend-{}.jar", version())).display());
+    Ok(())
+}
