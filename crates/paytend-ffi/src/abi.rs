@@ -1,12 +1,9 @@
-//! Crossing the boundary: slices in, buffers and handles out, no panic.
+//! Crossing the boundary: slices in, buffers and handles out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use paytend_bindings::{Code, Failure};
 use zeroize::Zeroize;
-
-use crate::error::PaytendError;
 
 /// Bytes that somebody else owns. `data` may be null if `len` is 0. Text is UTF-8, without a zero at its end.
 #[repr(C)]
@@ -87,27 +84,6 @@ pub extern "C" fn paytend_version() -> *const std::ffi::c_char {
 
 pub(crate) fn usage(message: &str) -> Failure {
     Failure::new(Code::Usage, message)
-}
-
-/// Runs what a function does; gives its code, and the error if one is asked for.
-///
-/// # Safety
-/// `error` is null, or may be written to.
-pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() -> Result<(), Failure>) -> i32 {
-    // What a panic leaves behind is dropped; handles are never changed, so none is half changed.
-    let result = catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Failure::new(Code::Internal, "a defect of this library; please report it")));
-    match result {
-        Ok(()) => 0,
-        Err(failure) => {
-            let code = failure.code().number();
-            if !error.is_null() {
-                // SAFETY: the caller promises that it may be written to.
-                unsafe { error.write(Box::into_raw(Box::new(PaytendError::new(failure)))) };
-            }
-            code
-        }
-    }
 }
 
 /// Gives out a value.

@@ -2,8 +2,9 @@
 
 use paytend_bindings::{Keyring, PrivateKey, PublicKey};
 
-use crate::abi::{PaytendBuffer, PaytendSlice, array, free, give, give_handle, guard, handle, usage};
+use crate::abi::{PaytendBuffer, PaytendSlice, array, free, give, give_handle, handle, usage};
 use crate::error::PaytendError;
+use crate::guard::guard;
 
 /// A private key.
 pub struct PaytendPrivateKey(pub(crate) PrivateKey);

@@ -10,6 +10,7 @@
 
 pub mod abi;
 pub mod error;
+mod guard;
 pub mod keys;
 pub mod message;
 pub mod receive;

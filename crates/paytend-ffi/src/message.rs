@@ -3,8 +3,9 @@
 use paytend_bindings::{Failure, Kind, Opened, open, seal};
 use serde_json::{Map, Value};
 
-use crate::abi::{PaytendBuffer, PaytendSlice, free, give, give_handle, guard, handle, usage};
+use crate::abi::{PaytendBuffer, PaytendSlice, free, give, give_handle, handle, usage};
 use crate::error::PaytendError;
+use crate::guard::guard;
 use crate::keys::PaytendKeyring;
 
 /// The three shapes of a message.

@@ -2,8 +2,9 @@
 
 use paytend_bindings::{Answer, DatedKey, Failure, Notification, Receiver, Reply};
 
-use crate::abi::{PaytendSlice, array, free, give_handle, guard, handle, usage};
+use crate::abi::{PaytendSlice, array, free, give_handle, handle, usage};
 use crate::error::PaytendError;
+use crate::guard::guard;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
 
 /// No moment, or no limit.

@@ -12,9 +12,10 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::config_error::ConfigError;
 use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, used};
 use crate::provider::Provider;
-use crate::receiver::{ConfigError, Reason, Receiver, Rejection, check_body};
+use crate::receiver::{Reason, Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, Content, DedupKey, Verified};
 
 /// The largest body that is looked at by default, in bytes.

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 
+use crate::config_error::ConfigError;
 use crate::provider::Provider;
-use crate::receiver::{ConfigError, Reason, Rejection, check_body};
+use crate::receiver::{Reason, Rejection, check_body};
 
 /// The rules for a request whose body nobody has read yet: a `POST`, of JSON, plain, not too large, from where it may come from.
 ///

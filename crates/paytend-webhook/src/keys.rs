@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{Fingerprint, Keyring, PublicKey};
 
-use crate::receiver::ConfigError;
+use crate::config_error::ConfigError;
 
 /// A key, and from when until when it is used. Without either it is used always.
 ///

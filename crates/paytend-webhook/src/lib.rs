@@ -7,6 +7,7 @@ pub mod actix_web;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+mod config_error;
 mod detached;
 #[cfg(feature = "explain")]
 #[cfg_attr(docsrs, doc(cfg(feature = "explain")))]
@@ -32,6 +33,7 @@ pub mod service;
 pub mod testing;
 mod verified;
 
+pub use config_error::ConfigError;
 pub use detached::{DetachedReceiver, Read};
 pub use gate::{Gate, Source, Sources};
 pub use keys::{Dated, KeyRole, KeyUse};
@@ -39,5 +41,5 @@ pub use payby::PayByReceiver;
 pub use payermax::PayerMaxReceiver;
 pub use paytend::PaytendReceiver;
 pub use provider::{Answer, Provider, Reply};
-pub use receiver::{ConfigError, Reason, Receiver, Rejection};
+pub use receiver::{Reason, Receiver, Rejection};
 pub use verified::{BusinessKey, DedupKey, Verified};

@@ -6,10 +6,11 @@ use paytend_crypto::rsa::RsaPublic;
 use paytend_model::payby::TransferToBankNotification;
 use serde_json::Value;
 
+use crate::config_error::ConfigError;
 use crate::detached::{Authentic, DetachedReceiver, Facts, Remains, Scheme, at_millis};
 use crate::keys::{Dated, checked};
 use crate::provider::Provider;
-use crate::receiver::{ConfigError, Reason};
+use crate::receiver::Reason;
 use crate::verified::{BusinessKey, DedupKey};
 
 /// Receives PayBy's transfer-to-bank notifications. Cloning is cheap.

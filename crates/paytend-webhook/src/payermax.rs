@@ -8,10 +8,11 @@ use paytend_crypto::rsa::RsaPublic;
 use paytend_model::payermax::{self, BalanceChangeNotification};
 use serde_json::Value;
 
+use crate::config_error::ConfigError;
 use crate::detached::{Authentic, DetachedReceiver, Facts, Remains, Scheme, at_millis};
 use crate::keys::{Dated, checked};
 use crate::provider::Provider;
-use crate::receiver::{ConfigError, Reason};
+use crate::receiver::Reason;
 use crate::verified::{BusinessKey, DedupKey};
 
 /// Receives PayerMax's balance change notifications, of the merchants that it is configured with. Cloning is cheap.

@@ -8,9 +8,10 @@ use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{Error, Expected, KeyError, Keyring};
 use paytend_model::{BaasNotification, IssuingNotification, Notification, Product};
 
+use crate::config_error::ConfigError;
 use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, checked, used};
 use crate::provider::Provider;
-use crate::receiver::{ConfigError, Receiver, Rejection, check_body};
+use crate::receiver::{Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, Content, DedupKey, Verified};
 
 /// Receives what one of Paytend's products notifies one partner of. Cloning is cheap.

@@ -83,7 +83,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         ["header", "--check"] => return c::header(true),
         [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
         _ => {
-            return Err("usage: bindings build|test|pack [c|python|node|java|go …], or bindings header [--check]".into());
+            return Err(
+                "usage: bindings build|test|pack [c|python|node|java|go …], or bindings header [--check]".into()
+            );
         }
     };
     if let Some(unknown) = languages.iter().find(|name| !ALL.iter().any(|binding| binding.name == **name)) {
