@@ -99,6 +99,14 @@ const count = (number, what) => {
   return number
 }
 
+/** Milliseconds; as many as a number can count at most. */
+const age = (number) => {
+  if (number === undefined || number === null) return undefined
+  if (number === Infinity) return Number.MAX_SAFE_INTEGER
+  if (!Number.isSafeInteger(number) || number < 0) throw usage('maxAge is a whole number of milliseconds, or Infinity')
+  return number
+}
+
 const MAKE = Symbol('made by the native half')
 
 class PublicKey {
@@ -208,7 +216,7 @@ function notification ({ summary, content }) {
 
 /** Objects as Node, Express and Fastify have them, `Headers`, or pairs. */
 function pairs (headers) {
-  const entries = typeof headers?.entries === 'function' ? [...headers.entries()] : Array.isArray(headers) ? headers : Object.entries(headers ?? {})
+  const entries = typeof headers?.[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers ?? {})
   return entries.flatMap(([name, value]) => several(value).filter((one) => one !== undefined).map((one) => [String(name), String(one)]))
 }
 
@@ -243,13 +251,13 @@ class PaytendReceiver extends Receiver {
 
 class PayByReceiver extends Receiver {
   constructor (keys, options) {
-    super(calling(() => dated(several(keys).map((key) => ['', key])).payby(count(options?.maxBytes, 'maxBytes'), options?.maxAge)))
+    super(calling(() => dated(several(keys).map((key) => ['', key])).payby(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
   }
 }
 
 class PayerMaxReceiver extends Receiver {
   constructor (merchants, options) {
-    super(calling(() => dated(merchants).payermax(count(options?.maxBytes, 'maxBytes'), options?.maxAge)))
+    super(calling(() => dated(merchants).payermax(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
   }
 }
 

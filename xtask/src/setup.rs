@@ -33,15 +33,9 @@ pub(crate) fn run() -> Result<(), String> {
     ensure("a C++ compiler, for the fuzzer", &["g++"], || {
         program("c++").args(["--version"]).succeeds() || cfg!(windows)
     })?;
-    // For the bindings' tests.
-    ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
-        program("pkg-config").args(["--exists", "libcjson"]).succeeds()
-    })?;
-    ensure("valgrind", &["valgrind"], || program("valgrind").args(["--version"]).succeeds())?;
-    ensure("Node with npm", &["nodejs", "npm"], || program("npm").args(["--version"]).succeeds())?;
-    ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
-    ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
-    ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
+    if cfg!(target_os = "linux") {
+        bindings_tools()?;
+    }
     ensure("OpenSSL 3 with its headers", &["libssl-dev", "pkg-config"], openssl)?;
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
     if python().is_none() {
@@ -62,6 +56,19 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
+/// What the bindings' tests need.
+fn bindings_tools() -> Result<(), String> {
+    ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
+        program("pkg-config").args(["--exists", "libcjson"]).succeeds()
+    })?;
+    ensure("valgrind", &["valgrind"], || program("valgrind").args(["--version"]).succeeds())?;
+    ensure("Node with npm", &["nodejs", "npm"], || program("npm").args(["--version"]).succeeds())?;
+    ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
+    ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
+    ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
+    Ok(())
+}
+
 /// Whether the OpenSSL backend can be built: the headers of OpenSSL 3.0.8 or newer, where its build looks for them.
 pub(crate) fn openssl() -> bool {
     std::env::var_os("OPENSSL_DIR").is_some()
@@ -75,12 +82,14 @@ fn ensure(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<
     }
     let advice = format!("{what} is missing; on Debian it is in: {}", packages.join(" "));
     let debian = program("apt-get").args(["--version"]).succeeds();
-    if !debian || !is_root() {
+    let root = is_root();
+    if !debian || !(root || program("sudo").args(["-n", "true"]).succeeds()) {
         return Err(advice);
     }
+    let apt = || if root { program("apt-get") } else { program("sudo").args(["-n", "apt-get"]) };
     // A new machine has no package lists.
-    program("apt-get").args(["update", "-qq"]).run()?;
-    program("apt-get")
+    apt().args(["update", "-qq"]).run()?;
+    apt()
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["install", "-y", "-qq", "--no-install-recommends"])
         .args(packages)

@@ -278,18 +278,23 @@ impl Receiver {
     }
 }
 
-/// Names that are no names are left out: no header of ours is among them.
+/// The headers that a receiver reads; all others are the server's business, however many and however odd they are.
 fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        let Some(name) = READ.into_iter().find(|read| read.eq_ignore_ascii_case(name)) else { continue };
         let value = HeaderValue::from_bytes(value).map_err(|_| {
             Failure::new(Code::Malformed, format!("the value of the header {name} is no header's value"))
         })?;
-        map.append(name, value);
+        // Two are as wrong as many, and no map is large enough for all that a stranger may send.
+        if map.get_all(name).iter().count() < 2 {
+            map.append(HeaderName::from_static(name), value);
+        }
     }
     Ok(map)
 }
+
+const READ: [&str; 2] = ["sign", "content-encoding"];
 
 fn raw(notification: &paytend_model::Notification) -> Option<&paytend_model::RawNotification> {
     use paytend_model::{BaasNotification, IssuingNotification, Notification};

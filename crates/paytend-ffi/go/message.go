@@ -43,18 +43,18 @@ type Expected struct {
 type Opened struct {
 	Fields map[string]string
 	// Payload is the payload's text, exactly as it was signed; empty if there was none.
-	Payload string
+	Payload string `json:"-"`
 	// Canonical is the signed text. Secret: it holds the session key and the payload.
-	Canonical string
+	Canonical string `json:"-"`
 	// VerifiedBy and DecryptedBy are the fingerprints of the keys.
 	VerifiedBy, DecryptedBy string
 }
 
 // String keeps contents out of logs.
-func (o *Opened) String() string { return "paytend.Opened" }
+func (o Opened) String() string { return "paytend.Opened" }
 
 // GoString keeps contents out of logs.
-func (o *Opened) GoString() string { return "paytend.Opened" }
+func (o Opened) GoString() string { return "paytend.Opened" }
 
 // Seal seals a message.
 func (r *Keyring) Seal(message Message) ([]byte, error) {

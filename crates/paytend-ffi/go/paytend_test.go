@@ -2,6 +2,7 @@ package paytend_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -118,6 +119,9 @@ func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
 		t.Error(status, body)
 	}
 	first := taken[0]
+	if logged, err := json.Marshal(first); err != nil || bytes.Contains(logged, []byte("tradeStatus")) || strings.Contains(fmt.Sprintf("%v %+v %#v", *first, *first, *first), "tradeStatus") {
+		t.Error("a content shows in a log", err)
+	}
 	if string(first.Content) != deposit || first.BusinessKey == nil || *first.BusinessKey != (paytend.BusinessKey{Kind: "deposit", ID: "T1", State: "2"}) ||
 		first.Product != paytend.BaaS || first.NotifyType != "2" || !first.SentAt.IsZero() {
 		t.Errorf("%#v", *first)

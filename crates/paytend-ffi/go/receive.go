@@ -142,7 +142,7 @@ type Received struct {
 	Product    Product
 	NotifyType string
 	// Content is what was signed: Paytend's content, PayBy's and PayerMax's body.
-	Content []byte
+	Content []byte `json:"-"`
 	// Problem says why the content is not of its documented type, if it is not.
 	Problem string
 	// DedupKey is equal for the same notification, however often and however sealed it comes.
@@ -162,10 +162,10 @@ type BusinessKey struct {
 }
 
 // String keeps contents out of logs.
-func (r *Received) String() string { return "paytend.Received " + r.DedupKey }
+func (r Received) String() string { return "paytend.Received " + r.DedupKey }
 
 // GoString keeps contents out of logs.
-func (r *Received) GoString() string { return r.String() }
+func (r Received) GoString() string { return r.String() }
 
 // Answer is what to send back.
 type Answer struct {
@@ -216,7 +216,8 @@ func (r *Receiver) Answer(reply Reply) (*Answer, error) {
 	return answer(handle), nil
 }
 
-// Receive verifies a notification; the body is the raw one, as received. If it is not taken, the answer is what to send.
+// Receive verifies a notification; the body is the raw one, as received. A zero
+// time is the system's. If it is not taken, the answer is what to send.
 func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *Answer, error) {
 	defer runtime.KeepAlive(r)
 	var pinner runtime.Pinner
@@ -243,7 +244,11 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 	var handle *C.PaytendNotification
 	var answered *C.PaytendAnswer
 	var err *C.PaytendError
-	code := C.paytend_receive(r.handle, first, C.size_t(count), lent(&pinner, body), C.uint64_t(max(now.UnixMilli(), 0)), &handle, &answered, &err)
+	moment := C.uint64_t(math.MaxUint64) // the system's time
+	if !now.IsZero() {
+		moment = C.uint64_t(max(now.UnixMilli(), 0))
+	}
+	code := C.paytend_receive(r.handle, first, C.size_t(count), lent(&pinner, body), moment, &handle, &answered, &err)
 	if code != 0 {
 		var toSend *Answer
 		if answered != nil {

@@ -105,6 +105,13 @@ test('keys have their times', () => {
   const body = JSON.stringify({ notify_timestamp: day })
   const headers = new Headers({ sign: own.sign(body) })
   const taken = receiver.receiveSync(headers, body, at(60_000))
+  const sign = headers.get('sign')
+  const generated = function * () { yield ['sign', sign] }
+  for (const form of [{ Sign: sign }, { sign: [sign], other: undefined }, [['sign', sign]], generated(), new Map([['SIGN', sign]])]) {
+    assert.equal(receiver.receiveSync(form, body, at(60_000)).dedupKey, taken.dedupKey)
+  }
+  for (const maxAge of [NaN, -1, 1.5, '1']) assert.throws(() => new paytend.PayByReceiver(own.publicKey, { maxAge }), paytend.UsageError)
+  new paytend.PayByReceiver(own.publicKey, { maxAge: Infinity }).receiveSync(headers, body, at(1e12))
   assert.deepEqual([taken.provider, taken.sentAt], ['payby', new Date(day)])
   assert.throws(() => receiver.receiveSync(headers, body, at(60_001)), (error) => error instanceof paytend.Rejected && error.answer.status === 400)
   assert.throws(() => receiver.receiveSync(headers, body, at(-1)), (error) => error.code === 'key' && error.answer.headers['retry-after'] === '60')

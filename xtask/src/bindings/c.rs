@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{copy, folder, fresh, version, write};
+use super::{copy, folder, fresh, platform, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the static library needs besides, on Linux.
@@ -122,7 +122,7 @@ fn symbols() -> Result<(), String> {
 pub(super) fn pack() -> Result<(), String> {
     build()?;
     header(true)?;
-    let name = format!("paytend-c-{}-{}-{}", version(), std::env::consts::OS, std::env::consts::ARCH);
+    let name = format!("paytend-c-{}-{}", version(), platform());
     let out = folder().join(&name);
     fresh(&out)?;
     for inside in ["include", "lib/pkgconfig"] {

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{c, copy, folder, fresh, version};
+use super::{at_least, c, copy, folder, fresh, platform, version};
 use crate::shell::{Program, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
     let mut missing = Vec::new();
-    if !program("go").args(["version"]).succeeds() {
+    if !at_least(program("go").args(["env", "GOVERSION"]), (1, 22)) {
         missing.push("Go 1.22 or newer (Debian 13: golang-go; otherwise from go.dev)");
     }
     if !program("cc").args(["--version"]).succeeds() {
@@ -75,7 +75,7 @@ pub(super) fn conformance() -> Result<Program, String> {
 /// The module with the library of this platform in it.
 pub(super) fn pack() -> Result<(), String> {
     build()?;
-    let name = format!("paytend-go-{}", version());
+    let name = format!("paytend-go-{}-{}", version(), platform());
     let out = folder().join(&name);
     fresh(&out)?;
     for file in ["go.mod", "paytend.go", "keys.go", "message.go", "receive.go", "README.md"] {

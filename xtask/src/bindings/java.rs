@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{copy, folder, version};
+use super::{copy, folder, platform, version};
 use crate::shell::{Program, cargo, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -32,8 +32,7 @@ fn furnish() -> Result<(), String> {
         return Err(format!("crates/paytend-java/pom.xml must have the workspace's version, {}", version()));
     }
     let library = format!("{}paytend_java{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-    let place = source().join("src/main/resources/io/github/paytendrs/paytend/natives").join(platform);
+    let place = source().join("src/main/resources/io/github/paytendrs/paytend/natives").join(platform());
     std::fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
     copy(&root().join("target/release").join(&library), &place.join(&library))
 }
@@ -67,6 +66,8 @@ pub(super) fn conformance() -> Result<Program, String> {
 
 pub(super) fn pack() -> Result<(), String> {
     build()?;
-    println!("bindings: packed {}", source().join(format!("target/paytend-{}.jar", version())).display());
+    let named = folder().join(format!("paytend-{}-{}.jar", version(), platform()));
+    copy(&source().join(format!("target/paytend-{}.jar", version())), &named)?;
+    println!("bindings: packed {}", named.display());
     Ok(())
 }

@@ -172,6 +172,18 @@ fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// This platform, for the names of what holds one platform's library.
+fn platform() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// Whether a program prints a version of at least this, such as `go1.26.8` or `v20.1.0`.
+fn at_least(program: Program, wanted: (u32, u32)) -> bool {
+    let printed = program.output().unwrap_or_default();
+    let mut numbers = printed.trim().trim_start_matches(|c: char| !c.is_ascii_digit()).split('.').map(str::parse);
+    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= wanted)
+}
+
 fn fresh(folder: &PathBuf) -> Result<(), String> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;

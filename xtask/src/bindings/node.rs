@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{copy, folder, fresh, version, write};
+use super::{at_least, copy, folder, fresh, platform, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the tests need besides the package.
@@ -10,8 +10,12 @@ const PACKAGES: [&str; 5] =
     ["express@5.1.0", "fastify@5.6.1", "typescript@5.9.3", "@types/node@20.19.24", "@types/express@5.0.5"];
 
 pub(super) fn missing() -> Vec<&'static str> {
-    let works = |name: &str| program(name).args(["--version"]).succeeds();
-    if works("node") && works("npm") { Vec::new() } else { vec!["Node 20 or newer with npm (Debian: nodejs, npm)"] }
+    let npm = program("npm").args(["--version"]).succeeds();
+    if at_least(program("node").args(["--version"]), (20, 0)) && npm {
+        Vec::new()
+    } else {
+        vec!["Node 20 or newer with npm (Debian: nodejs, npm)"]
+    }
 }
 
 fn source() -> PathBuf {
@@ -86,6 +90,8 @@ pub(super) fn conformance() -> Result<Program, String> {
 }
 
 pub(super) fn pack() -> Result<(), String> {
-    println!("bindings: packed {}", packed()?.display());
+    let named = folder().join(format!("paytend-sdk-{}-{}.tgz", version(), platform()));
+    copy(&packed()?, &named)?;
+    println!("bindings: packed {}", named.display());
     Ok(())
 }

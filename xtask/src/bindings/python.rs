@@ -26,7 +26,8 @@ fn wheels() -> PathBuf {
 fn environment(name: &str, packages: &[&str], made_anew: bool) -> Result<PathBuf, String> {
     let environment = folder().join(name);
     let inside = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if made_anew || !inside.is_file() {
+    let incomplete = || made_anew || !program(&inside).args(["-c", "import maturin"]).succeeds();
+    if incomplete() {
         std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
         let base = setup::find_python().ok_or("Python 3 cannot be found")?;
         base.args(["-m", "venv", "--clear"]).args([&environment]).run()?;
@@ -66,7 +67,7 @@ pub(super) fn test() -> Result<(), String> {
     let python = environment("python", &[&wheel.to_string_lossy(), "-r", &requirements], true)?;
     let run = |arguments: &[&str], paths: &[PathBuf]| {
         // Nothing of the source's is on the path: what is tested is what was installed.
-        program(&python).args(["-I"]).args(arguments).args(paths).env("PYTHONDONTWRITEBYTECODE", "1").run()
+        program(&python).args(["-I", "-B"]).args(arguments).args(paths).run()
     };
     run(&["-m", "pytest", "-q", "-p", "no:cacheprovider"], &[source().join("tests")])?;
     run(&["-c", "import doctest, paytend; raise SystemExit(doctest.testmod(paytend)[0])"], &[])?;
@@ -77,7 +78,7 @@ pub(super) fn test() -> Result<(), String> {
 
 /// The conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
-    Ok(program(installed()).args(["-I"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
+    Ok(program(installed()).args(["-I", "-B"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
 }
 
 pub(super) fn pack() -> Result<(), String> {

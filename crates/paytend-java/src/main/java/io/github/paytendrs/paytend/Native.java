@@ -68,8 +68,9 @@ final class Native {
       Path folder = Files.createTempDirectory("paytend");
       Path file = folder.resolve(System.mapLibraryName("paytend_java"));
       Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
-      file.toFile().deleteOnExit();
+      // In reverse order: the file goes first.
       folder.toFile().deleteOnExit();
+      file.toFile().deleteOnExit();
       System.load(file.toString());
     } catch (IOException failure) {
       throw new UncheckedIOException("the native library cannot be copied to a file", failure);
@@ -80,6 +81,7 @@ final class Native {
   static final class Arguments {
     private byte[] bytes = new byte[256];
     private int length;
+    private final List<Handle> handles = new ArrayList<>();
 
     private void room(int more) {
       if (bytes.length - length < more) {
@@ -112,6 +114,8 @@ final class Native {
     }
 
     Arguments add(Handle handle) {
+      // A number alone would let the collector close what is about to be used.
+      handles.add(handle);
       return add(handle == null ? null : (Long) handle.number);
     }
   }
@@ -155,7 +159,12 @@ final class Native {
   }
 
   static Results call(int operation, Arguments arguments) {
-    ByteBuffer result = ByteBuffer.wrap(call(operation, java.util.Arrays.copyOf(arguments.bytes, arguments.length)));
+    ByteBuffer result;
+    try {
+      result = ByteBuffer.wrap(call(operation, java.util.Arrays.copyOf(arguments.bytes, arguments.length)));
+    } finally {
+      java.lang.ref.Reference.reachabilityFence(arguments.handles);
+    }
     List<byte[]> frames = new ArrayList<>();
     while (result.hasRemaining()) {
       int length = result.getInt();
