@@ -80,9 +80,32 @@ async function waiting (work) {
 }
 
 const bytes = (data, what) => {
-  if (typeof data === 'string') return Buffer.from(data)
+  if (typeof data === 'string') return Buffer.from(text(data, what))
   if (data instanceof Uint8Array) return data
   throw usage(`${what} is a string or a Uint8Array`)
+}
+
+/** Text that a byte can stand for; half of a pair of surrogates would be sealed as a question mark. */
+const text = (value, what) => {
+  if (typeof value !== 'string') throw usage(`${what} is a string`)
+  if (!value.isWellFormed()) throw usage(`${what} is not Unicode: it has half of a pair of surrogates`)
+  return value
+}
+
+/** JSON, without what JavaScript would write null for. */
+const json = (payload) => {
+  let broken = false
+  let written
+  try {
+    written = JSON.stringify(payload, (_, value) => {
+      broken ||= typeof value === 'number' && !Number.isFinite(value)
+      return value
+    })
+  } catch {
+    broken = true
+  }
+  if (broken || typeof written !== 'string') throw usage('the payload cannot be written as JSON')
+  return written
 }
 
 const several = (oneOrMany) => Array.isArray(oneOrMany) ? oneOrMany : [oneOrMany]
@@ -172,10 +195,10 @@ class Keyring {
   }
 
   #message (kind, fields, payload, options) {
-    const pairs = Object.entries(fields ?? {})
-    if (pairs.some(([, value]) => typeof value !== 'string')) throw usage("a field's value is a string")
-    const text = payload === undefined || payload === null || typeof payload === 'string' ? payload ?? undefined : JSON.stringify(payload)
-    return [kind, pairs, text, options?.payloadSigned ?? true]
+    const pairs = Object.entries(fields ?? {}).map(([name, value]) => [text(name, "a field's name"), text(value, "a field's value")])
+    if (payload === undefined || payload === null) return [kind, pairs, undefined, options?.payloadSigned ?? true]
+    const written = typeof payload === 'string' ? payload : json(payload)
+    return [kind, pairs, text(written, 'a payload'), options?.payloadSigned ?? true]
   }
 
   #expected (kind, document, options) {
@@ -194,8 +217,11 @@ function hidden (object, secrets) {
   return Object.freeze(object)
 }
 
-function opened ({ fields, payload, canonical, verifiedBy, decryptedBy }) {
+function opened ({ fields: turns, payload, canonical, verifiedBy, decryptedBy }) {
   const json = () => payload === '' ? undefined : JSON.parse(payload)
+  // Without a prototype, a field called __proto__ is a field.
+  const fields = Object.create(null)
+  for (let at = 0; at < turns.length; at += 2) fields[turns[at]] = turns[at + 1]
   return hidden({ verifiedBy, decryptedBy: decryptedBy ?? undefined }, { fields: Object.freeze(fields), payload, canonical, json })
 }
 

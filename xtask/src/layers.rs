@@ -35,6 +35,10 @@ const WITHOUT: [(&str, &[&str]); 3] = [
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
 ];
 
+/// Crates that compile where there is no operating system, and what they must not bring along there.
+const PORTABLE: [&str; 3] = ["paytend-crypto", "paytend-model", "paytend-webhook"];
+const OF_A_SYSTEM: [&str; 5] = ["getrandom", "libc", "rustix", "tokio", "js-sys"];
+
 pub(crate) fn run() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
     let complaints = check(&metadata);
@@ -65,7 +69,7 @@ fn check(metadata: &Metadata) -> Vec<String> {
         if name == "paytend-crypto-openssl" {
             continue;
         }
-        let brought = match brought_by(name) {
+        let brought = match brought_by(name, &[]) {
             Ok(brought) => brought,
             Err(error) => {
                 complaints.push(error);
@@ -75,6 +79,17 @@ fn check(metadata: &Metadata) -> Vec<String> {
         let forbidden = WITHOUT.iter().filter(|(of, _)| *of == name).flat_map(|(_, list)| list.iter()).chain(&NOWHERE);
         for unwanted in forbidden.filter(|unwanted| brought.contains(**unwanted)) {
             complaints.push(format!("{name} must not bring along {unwanted}"));
+        }
+    }
+    for name in PORTABLE {
+        match brought_by(name, &["--no-default-features", "--target", "wasm32-unknown-unknown"]) {
+            Ok(brought) => complaints.extend(
+                OF_A_SYSTEM
+                    .iter()
+                    .filter(|unwanted| brought.contains(**unwanted))
+                    .map(|unwanted| format!("{name} must not need {unwanted} where there is no operating system")),
+            ),
+            Err(error) => complaints.push(error),
         }
     }
     for (name, _) in LAYERS {
@@ -94,11 +109,11 @@ fn ours(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
-/// The names of all packages that a crate brings along on this machine's platform with its default features, other than in tests, whatever
-/// the rest of the workspace switches on.
-fn brought_by(name: &str) -> Result<BTreeSet<String>, String> {
+/// The names of all packages that a crate brings along, other than in tests, whatever the rest of the workspace switches on: on this machine's
+/// platform with its default features, or as the options say.
+fn brought_by(name: &str, options: &[&str]) -> Result<BTreeSet<String>, String> {
     let tree =
         ["tree", "--locked", "--package", name, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
-    let listed = cargo(tree).output()?;
+    let listed = cargo(tree).args(options).output()?;
     Ok(listed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }

@@ -23,7 +23,7 @@ usage: cargo xtask <chore>
   layers     check that no crate depends on one above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
-  bindings build|test|pack [LANGUAGE...]
+  bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [LANGUAGE...]
              the crypto and webhook layers in other languages: c, python, node, java, go
   bindings header [--check]
              write crates/paytend-ffi/include/paytend.h from the code; --check says whether it is stale
@@ -31,6 +31,8 @@ usage: cargo xtask <chore>
              run each fuzz target for some seconds (default 10)
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
              --check fails if one is below its floor; `bench client` and `bench webhook` measure one part alone
+  bench bindings
+             measure opening in each language beside Rust and beside what one would write by hand (some minutes)
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -51,7 +53,11 @@ fn main() -> ExitCode {
         },
         ["bindings", rest @ ..] => bindings::run(rest),
         ["timing", rest @ ..] => timing(rest),
-        ["bench"] => bench(&["--write=BENCHMARKS.md"]),
+        ["bench"] => {
+            let section = bindings::bench::section();
+            bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::put(&section))
+        }
+        ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", part @ ("client" | "webhook"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {

@@ -54,6 +54,11 @@ impl Program {
         }
     }
 
+    /// The command itself, to be run beside others.
+    pub(crate) fn into_command(self) -> Command {
+        self.0
+    }
+
     /// Runs it, with its output in a file.
     pub(crate) fn run_into(mut self, log: &Path) -> Result<(), String> {
         println!("$ {}", self.shown());

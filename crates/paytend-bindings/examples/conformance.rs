@@ -12,7 +12,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paytend_bindings::{
-    Failure, Keyring, Kind, PrivateKey, PublicKey, Receiver, hazmat_decrypt_blocks, keyring, kind, open, seal,
+    Code, Failure, Keyring, Kind, PrivateKey, PublicKey, Receiver, generate, hazmat_decrypt_blocks, keyring, kind,
+    open, seal,
 };
 use paytend_vectors::PARTNER_ID;
 use serde_json::{Value, json};
@@ -91,7 +92,38 @@ fn vectors() -> String {
         assert_eq!(&plain[..], case.plain.as_bytes());
         line(&format!("rsa_blocks/{}", case.name), "ok");
     }
+    let theirs = ring("paytend", "partner");
+    for sample in paytend_vectors::samples() {
+        let fields = [("partnerId", PARTNER_ID), ("requestId", "0123456789abcdef0123456789abcdef")];
+        let document = seal(&own, Kind::Request, fields, Some(&sample.json), true).unwrap();
+        let opened = open(&theirs, Kind::Request, Some(PARTNER_ID), document.as_bytes(), true, None).unwrap();
+        assert_eq!(opened.payload.as_str(), sample.json);
+        line(&format!("samples/{}/{}", sample.document, sample.name), "ok");
+    }
+    for (name, outcome) in odd_arguments(&own, &public("payby")) {
+        line(&format!("arguments/{name}"), outcome);
+    }
     out
+}
+
+/// What makes no sense is refused with the same code in every language.
+fn odd_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'static str)> {
+    let opened = |kind, partner| outcome(&open(own, kind, partner, b"{}", true, None));
+    let payby = |bytes, age| outcome(&Receiver::payby(vec![key.clone().into()]).unwrap().limited(bytes, age));
+    vec![
+        ("a request of no partner", opened(Kind::Request, None)),
+        ("a request of an empty partner", opened(Kind::Request, Some(""))),
+        ("a response of a partner", opened(Kind::Response, Some(PARTNER_ID))),
+        // Rust's texts are Unicode.
+        ("a payload that is no Unicode", Code::Usage.name()),
+        ("a field that is no Unicode", Code::Usage.name()),
+        ("a receiver of an empty partner", outcome(&Receiver::paytend("baas", "", own.clone()))),
+        ("PayerMax without a merchant", outcome(&Receiver::payermax(vec![(String::new(), key.clone().into())]))),
+        ("PayBy without a key", outcome(&Receiver::payby(Vec::new()))),
+        ("a limit that lets nothing through", payby(Some(0), None)),
+        ("an age that lets nothing through", payby(None, Some(0))),
+        ("a key of 512 bits", outcome(&generate(512))),
+    ]
 }
 
 /// Kind, sender, receiver, fields, payload, whether it is signed.

@@ -5,7 +5,7 @@ use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, RequestId, detach
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::{Code, Failure};
+use crate::{Code, Failure, backend};
 
 /// What a key is: JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8`, `spki`) and `armour` (`der`, `base64`, `pem`).
 ///
@@ -84,11 +84,11 @@ pub fn generate(bits: usize) -> Result<PrivateKey, Failure> {
 pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Failure> {
     let mut builder = Keyring::builder();
     for (at, key) in own.iter().enumerate() {
-        let key = rustcrypto::private(key)?;
+        let key = backend::private(key)?;
         builder = if at == 0 { builder.own_key(key) } else { builder.decryption_key(key) };
     }
     for (at, key) in peer.iter().enumerate() {
-        let key = rustcrypto::public(key)?;
+        let key = backend::public(key)?;
         builder = if at == 0 { builder.peer_key(key) } else { builder.verification_key(key) };
     }
     Ok(builder.build()?)
@@ -99,7 +99,7 @@ pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Fail
 /// # Errors
 /// [`Failure`].
 pub fn sign(key: &PrivateKey, body: &[u8]) -> Result<String, Failure> {
-    Ok(detached::sign(&*rustcrypto::private(key)?, body)?)
+    Ok(detached::sign(&*backend::private(key)?, body)?)
 }
 
 /// Verifies a `sign` header with one of these keys; gives the fingerprint of the one that it is by.
@@ -107,7 +107,7 @@ pub fn sign(key: &PrivateKey, body: &[u8]) -> Result<String, Failure> {
 /// # Errors
 /// [`Code::NotAuthentic`], whatever is wrong.
 pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Failure> {
-    let keys = keys.iter().map(rustcrypto::public).collect::<Result<Vec<_>, _>>()?;
+    let keys = keys.iter().map(backend::public).collect::<Result<Vec<_>, _>>()?;
     Ok(detached::Verifier::new(keys)?.verify(body, sign)?.to_string())
 }
 
@@ -116,7 +116,7 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
 /// # Errors
 /// [`Code::NotAuthentic`], whatever is wrong.
 pub fn hazmat_decrypt_blocks(key: &PrivateKey, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    Ok(paytend_crypto::hazmat::decrypt_blocks(&*rustcrypto::private(key)?, ciphertext)?)
+    Ok(paytend_crypto::hazmat::decrypt_blocks(&*backend::private(key)?, ciphertext)?)
 }
 
 /// A new request identifier: 32 characters, unique.

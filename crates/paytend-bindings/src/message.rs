@@ -70,7 +70,7 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message. A request and a notification name a partner, which must be `partner_id`; a response names none.
+/// Opens a message. A request and a notification name a partner, which must be `partner_id`; a response names none, and an empty one is none.
 ///
 /// # Errors
 /// [`Code::NotAuthentic`] above all.
@@ -82,7 +82,7 @@ pub fn open(
     payload_signed: bool,
     max_bytes: Option<usize>,
 ) -> Result<Opened, Failure> {
-    let mut expected = match (kind, partner_id) {
+    let mut expected = match (kind, partner_id.filter(|id| !id.is_empty())) {
         (Kind::Request, Some(id)) => Expected::request(id),
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (Kind::Response, None) => Expected::response(),
@@ -92,7 +92,7 @@ pub fn open(
     if !payload_signed {
         expected = expected.unsigned_payload();
     }
-    if let Some(bytes) = max_bytes {
+    if let Some(bytes) = limit(max_bytes)? {
         expected = expected.max_bytes(bytes);
     }
     let opened = keyring.open(document, &expected)?;
@@ -103,4 +103,12 @@ pub fn open(
         verified_by: opened.verified_by().to_string(),
         decrypted_by: opened.decrypted_by().map(|key| key.to_string()),
     })
+}
+
+/// A limit on sizes, which has to let something through.
+pub(crate) fn limit(max_bytes: Option<usize>) -> Result<Option<usize>, Failure> {
+    match max_bytes {
+        Some(0) => Err(Failure::new(Code::Usage, "a limit of 0 bytes would let nothing through")),
+        limit => Ok(limit),
+    }
 }

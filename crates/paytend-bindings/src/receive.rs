@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use paytend_crypto::{Keyring, PublicKey, rustcrypto};
+use paytend_crypto::{Keyring, PublicKey};
 use paytend_model::Product;
 use paytend_webhook::{
     BusinessKey, ConfigError, Dated, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Read, Reason,
     Receiver as _, Rejection, Verified,
 };
 
-use crate::{Code, Failure};
+use crate::{Code, Failure, backend, guard, message};
 
 /// A receiver of one route.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl From<PublicKey> for DatedKey {
 
 impl DatedKey {
     fn load(self) -> Result<Dated<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
-        let mut dated = Dated::from(rustcrypto::public(&self.key)?);
+        let mut dated = Dated::from(backend::public(&self.key)?);
         if let Some(millis) = self.not_before {
             dated = dated.not_before(moment(millis));
         }
@@ -199,17 +199,37 @@ impl Receiver {
     /// Of PayerMax's, of these merchants.
     ///
     /// # Errors
-    /// As [`payby`](Self::payby).
+    /// As [`payby`](Self::payby), and [`Code::Usage`] for a merchant without a number.
     pub fn payermax(merchants: Vec<(String, DatedKey)>) -> Result<Self, Failure> {
+        if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
+            return Err(Failure::new(Code::Usage, "say which merchant each of PayerMax's keys is for"));
+        }
         let load = |(merchant, key): (String, DatedKey)| Ok((merchant, key.load()?));
         let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
         Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(refused)?))
     }
 
-    /// Sets how old a notification of PayBy's or PayerMax's may be, in milliseconds. Paytend's say no time.
-    #[must_use]
-    pub fn max_age(self, millis: u64) -> Self {
-        let age = Duration::from_millis(millis);
+    /// Sets the largest body that is looked at, and how old a notification of PayBy's or PayerMax's may be, in milliseconds; `None` keeps its own.
+    /// Paytend's say no time.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] for a limit of nothing.
+    pub fn limited(self, max_bytes: Option<usize>, max_age: Option<u64>) -> Result<Self, Failure> {
+        let max_bytes = message::limit(max_bytes)?;
+        if max_age == Some(0) {
+            return Err(Failure::new(Code::Usage, "a limit of 0 ms would let nothing through"));
+        }
+        let receiver = match max_bytes {
+            Some(bytes) => self.max_bytes(bytes),
+            None => self,
+        };
+        Ok(match max_age {
+            Some(millis) => receiver.max_age(Duration::from_millis(millis)),
+            None => receiver,
+        })
+    }
+
+    fn max_age(self, age: Duration) -> Self {
         match self {
             Self::PayBy(receiver) => Self::PayBy(receiver.max_age(age)),
             Self::PayerMax(receiver) => Self::PayerMax(receiver.max_age(age)),
@@ -217,9 +237,7 @@ impl Receiver {
         }
     }
 
-    /// Sets the largest body that is looked at.
-    #[must_use]
-    pub fn max_bytes(self, bytes: usize) -> Self {
+    fn max_bytes(self, bytes: usize) -> Self {
         match self {
             Self::Paytend(receiver) => Self::Paytend(receiver.max_bytes(bytes)),
             Self::PayBy(receiver) => Self::PayBy(receiver.max_bytes(bytes)),
@@ -250,6 +268,18 @@ impl Receiver {
     /// # Errors
     /// Why not, and what to answer.
     pub fn receive<'a>(
+        &self,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        body: &[u8],
+        now: Option<u64>,
+    ) -> Result<Notification, Box<NotTaken>> {
+        let taken = guard::caught(|| self.take(headers, body, now));
+        // A defect is no fault of the sender's, who may try again.
+        let defect = || NotTaken { failure: guard::defect(), answer: self.answer(Reply::TryAgainLater) };
+        taken.unwrap_or_else(|| Err(Box::new(defect())))
+    }
+
+    fn take<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         body: &[u8],

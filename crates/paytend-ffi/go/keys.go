@@ -17,6 +17,29 @@ type PublicKey struct{ handle *C.PaytendPublicKey }
 // Keyring has the keys of one side, facing one other side.
 type Keyring struct{ handle *C.PaytendKeyring }
 
+// What is nil has no handle, which the library refuses.
+
+func (k *PrivateKey) c() *C.PaytendPrivateKey {
+	if k == nil {
+		return nil
+	}
+	return k.handle
+}
+
+func (k *PublicKey) c() *C.PaytendPublicKey {
+	if k == nil {
+		return nil
+	}
+	return k.handle
+}
+
+func (r *Keyring) c() *C.PaytendKeyring {
+	if r == nil {
+		return nil
+	}
+	return r.handle
+}
+
 func privateKey(handle *C.PaytendPrivateKey) *PrivateKey {
 	key := &PrivateKey{handle}
 	runtime.SetFinalizer(key, func(key *PrivateKey) { C.paytend_private_key_free(key.handle) })
@@ -70,7 +93,7 @@ func (k *PrivateKey) Write(form string) ([]byte, error) {
 	defer runtime.KeepAlive(k)
 	var out C.PaytendBuffer
 	var err *C.PaytendError
-	if code := C.paytend_private_key_write(k.handle, lentText(&pinner, form), &out, &err); code != 0 {
+	if code := C.paytend_private_key_write(k.c(), lentText(&pinner, form), &out, &err); code != 0 {
 		return nil, failed(code, err)
 	}
 	return taken(out), nil
@@ -81,7 +104,7 @@ func (k *PrivateKey) Public() (*PublicKey, error) {
 	defer runtime.KeepAlive(k)
 	var handle *C.PaytendPublicKey
 	var err *C.PaytendError
-	if code := C.paytend_private_key_public(k.handle, &handle, &err); code != 0 {
+	if code := C.paytend_private_key_public(k.c(), &handle, &err); code != 0 {
 		return nil, failed(code, err)
 	}
 	return publicKey(handle), nil
@@ -124,7 +147,7 @@ func (k *PublicKey) Write(form string) ([]byte, error) {
 	defer runtime.KeepAlive(k)
 	var out C.PaytendBuffer
 	var err *C.PaytendError
-	if code := C.paytend_public_key_write(k.handle, lentText(&pinner, form), &out, &err); code != 0 {
+	if code := C.paytend_public_key_write(k.c(), lentText(&pinner, form), &out, &err); code != 0 {
 		return nil, failed(code, err)
 	}
 	return taken(out), nil
@@ -159,15 +182,11 @@ func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	defer runtime.KeepAlive(peer)
 	owns := make([]*C.PaytendPrivateKey, len(own)+1)
 	for at, key := range own {
-		if key != nil {
-			owns[at] = key.handle
-		}
+		owns[at] = key.c()
 	}
 	peers := make([]*C.PaytendPublicKey, len(peer)+1)
 	for at, key := range peer {
-		if key != nil {
-			peers[at] = key.handle
-		}
+		peers[at] = key.c()
 	}
 	var handle *C.PaytendKeyring
 	var err *C.PaytendError
@@ -186,7 +205,7 @@ func Sign(key *PrivateKey, body []byte) (string, error) {
 	defer runtime.KeepAlive(key)
 	var out C.PaytendBuffer
 	var err *C.PaytendError
-	if code := C.paytend_sign(key.handle, lent(&pinner, body), &out, &err); code != 0 {
+	if code := C.paytend_sign(key.c(), lent(&pinner, body), &out, &err); code != 0 {
 		return "", failed(code, err)
 	}
 	return string(taken(out)), nil
@@ -199,9 +218,7 @@ func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
 	defer runtime.KeepAlive(keys)
 	handles := make([]*C.PaytendPublicKey, len(keys)+1)
 	for at, key := range keys {
-		if key != nil {
-			handles[at] = key.handle
-		}
+		handles[at] = key.c()
 	}
 	var out C.PaytendBuffer
 	var err *C.PaytendError
@@ -220,7 +237,7 @@ func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
 	defer runtime.KeepAlive(key)
 	var out C.PaytendBuffer
 	var err *C.PaytendError
-	if code := C.paytend_hazmat_decrypt_blocks(key.handle, lent(&pinner, ciphertext), &out, &err); code != 0 {
+	if code := C.paytend_hazmat_decrypt_blocks(key.c(), lent(&pinner, ciphertext), &out, &err); code != 0 {
 		return nil, failed(code, err)
 	}
 	return taken(out), nil

@@ -6,6 +6,7 @@ import "C"
 import (
 	"encoding/json"
 	"runtime"
+	"unicode/utf8"
 )
 
 // Kind is the shape of a message.
@@ -62,6 +63,12 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 	if fields == nil {
 		fields = map[string]string{}
 	}
+	for name, value := range fields {
+		// json.Marshal would put another character in its place, and that would be signed.
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return nil, usage("a field is not UTF-8")
+		}
+	}
 	encoded, encodingErr := json.Marshal(fields)
 	if encodingErr != nil {
 		return nil, encodingErr
@@ -71,7 +78,7 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 	defer runtime.KeepAlive(r)
 	var out C.PaytendBuffer
 	var err *C.PaytendError
-	code := C.paytend_seal(r.handle, C.int32_t(message.Kind), lent(&pinner, encoded), lentText(&pinner, message.Payload),
+	code := C.paytend_seal(r.c(), C.int32_t(message.Kind), lent(&pinner, encoded), lentText(&pinner, message.Payload),
 		C.bool(!message.UnsignedPayload), &out, &err)
 	if code != 0 {
 		return nil, failed(code, err)
@@ -81,13 +88,16 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 
 // Open opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
 func (r *Keyring) Open(document []byte, expected Expected) (*Opened, error) {
+	if expected.MaxBytes < 0 {
+		return nil, usage("a limit is negative")
+	}
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	defer runtime.KeepAlive(r)
 	var handle *C.PaytendOpened
 	var err *C.PaytendError
-	code := C.paytend_open(r.handle, C.int32_t(expected.Kind), lentText(&pinner, expected.PartnerID), lent(&pinner, document),
-		C.bool(!expected.UnsignedPayload), C.size_t(max(expected.MaxBytes, 0)), &handle, &err)
+	code := C.paytend_open(r.c(), C.int32_t(expected.Kind), lentText(&pinner, expected.PartnerID), lent(&pinner, document),
+		C.bool(!expected.UnsignedPayload), C.size_t(expected.MaxBytes), &handle, &err)
 	if code != 0 {
 		return nil, failed(code, err)
 	}

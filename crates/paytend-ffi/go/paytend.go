@@ -68,6 +68,10 @@ var (
 	ErrRejected        = &Error{Code: Rejected, Name: "rejected"}
 )
 
+func usage(message string) error {
+	return &Error{Code: Usage, Name: ErrUsage.Name, Message: message}
+}
+
 // Version is the library's.
 func Version() string { return C.GoString(C.paytend_version()) }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -97,10 +98,11 @@ func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
 	}
 	reply := paytend.Accepted
 	var taken []*paytend.Received
+	var refused []error
 	server := httptest.NewServer(receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
 		taken = append(taken, received)
 		return reply
-	}))
+	}, func(_ *http.Request, err error) { refused = append(refused, err) }))
 	defer server.Close()
 	post := func(body []byte) (int, string, http.Header) {
 		response, err := http.Post(server.URL, "application/json", bytes.NewReader(body))
@@ -115,6 +117,9 @@ func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
 		return response.StatusCode, text.String(), response.Header
 	}
 	deposit := `{"transactionId":"T1","tradeStatus":2}`
+	if status, _, _ := post([]byte("{}")); status != 400 || len(refused) != 1 || !errors.Is(refused[0], paytend.ErrMalformed) {
+		t.Error(status, refused)
+	}
 	if status, body, _ := post(notification(t, peer, deposit)); status != 200 || body != `{"msg":"success","status":"00"}` {
 		t.Error(status, body)
 	}
@@ -266,8 +271,24 @@ func Example() {
 	mux.Handle("/paytend/baas", receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
 		// Store it, once for each received.DedupKey, and only then:
 		return paytend.Accepted
-	}))
+	}, func(_ *http.Request, err error) { log.Print("not taken: ", err) }))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadTimeout: 10 * time.Second}
 	fmt.Println(server.Addr)
 	// Output: 127.0.0.1:8080
+}
+
+func TestNothingIsRefused(t *testing.T) {
+	var keyring *paytend.Keyring
+	_, sign := paytend.Sign(nil, nil)
+	_, verify := paytend.Verify([]*paytend.PublicKey{nil}, nil, "")
+	_, ring := paytend.NewKeyring([]*paytend.PrivateKey{nil}, nil)
+	_, seal := keyring.Seal(paytend.Message{})
+	_, open := keyring.Open(nil, paytend.Expected{MaxBytes: -1})
+	_, receiver := paytend.NewPaytendReceiver(paytend.BaaS, "888666000100260", nil, paytend.Limits{})
+	_, payby := paytend.NewPayByReceiver([]paytend.ProviderKey{{}}, paytend.Limits{})
+	for at, err := range []error{sign, verify, ring, seal, open, receiver, payby} {
+		if !errors.Is(err, paytend.ErrUsage) {
+			t.Error(at, err)
+		}
+	}
 }

@@ -40,13 +40,21 @@ type Limits struct {
 	MaxAge time.Duration
 }
 
+func (r *Receiver) c() *C.PaytendReceiver {
+	if r == nil {
+		return nil
+	}
+	return r.handle
+}
+
 func (l Limits) c() C.PaytendLimits {
 	limits := C.PaytendLimits{max_bytes: math.MaxUint64, max_age: math.MaxUint64}
-	if l.MaxBytes > 0 {
-		limits.max_bytes = C.uint64_t(l.MaxBytes)
+	// What is negative is 0, which the library refuses.
+	if l.MaxBytes != 0 {
+		limits.max_bytes = C.uint64_t(max(l.MaxBytes, 0))
 	}
-	if l.MaxAge > 0 {
-		limits.max_age = C.uint64_t(l.MaxAge.Milliseconds())
+	if l.MaxAge != 0 {
+		limits.max_age = C.uint64_t(max(l.MaxAge.Milliseconds(), 0))
 	}
 	return limits
 }
@@ -76,7 +84,7 @@ func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, lim
 	defer runtime.KeepAlive(keyring)
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
-	code := C.paytend_receiver_paytend(lentText(&pinner, string(product)), lentText(&pinner, partnerID), keyring.handle, limits.c(), &handle, &err)
+	code := C.paytend_receiver_paytend(lentText(&pinner, string(product)), lentText(&pinner, partnerID), keyring.c(), limits.c(), &handle, &err)
 	if code != 0 {
 		return nil, failed(code, err)
 	}
@@ -100,9 +108,7 @@ func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.siz
 		merchant := C.CBytes([]byte(key.Merchant))
 		defer C.free(merchant)
 		dated[at] = C.PaytendDatedKey{not_before: moment(key.NotBefore), retire_at: moment(key.RetireAt)}
-		if key.Key != nil {
-			dated[at].key = key.Key.handle
-		}
+		dated[at].key = key.Key.c()
 		dated[at].merchant = C.PaytendSlice{data: (*C.uint8_t)(merchant), len: C.size_t(len(key.Merchant))}
 	}
 	use(first, C.size_t(len(keys)))
@@ -210,7 +216,7 @@ func (r *Receiver) Answer(reply Reply) (*Answer, error) {
 	defer runtime.KeepAlive(r)
 	var handle *C.PaytendAnswer
 	var err *C.PaytendError
-	if code := C.paytend_receiver_answer(r.handle, C.int32_t(reply), &handle, &err); code != 0 {
+	if code := C.paytend_receiver_answer(r.c(), C.int32_t(reply), &handle, &err); code != 0 {
 		return nil, failed(code, err)
 	}
 	return answer(handle), nil
@@ -248,7 +254,7 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 	if !now.IsZero() {
 		moment = C.uint64_t(max(now.UnixMilli(), 0))
 	}
-	code := C.paytend_receive(r.handle, first, C.size_t(count), lent(&pinner, body), moment, &handle, &answered, &err)
+	code := C.paytend_receive(r.c(), first, C.size_t(count), lent(&pinner, body), moment, &handle, &answered, &err)
 	if code != 0 {
 		var toSend *Answer
 		if answered != nil {
@@ -281,11 +287,15 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 	return received, nil, nil
 }
 
-// Handler serves a route: it verifies, gives what is authentic to take, and answers. Bound the number of connections and the time for
-// their headers at the server.
-func (r *Receiver) Handler(take func(*http.Request, *Received) Reply) http.Handler {
+// Handler serves a route: it verifies, gives what is authentic to take, and answers. Why it refuses something it tells refused, which may be
+// nil, and never the sender. Bound the number of connections and the time for their headers at the server.
+func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, refused func(*http.Request, error)) http.Handler {
+	if refused == nil {
+		refused = func(*http.Request, error) {}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if request.Method != http.MethodPost {
+			refused(request, usage("another method than POST"))
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "POST only", http.StatusMethodNotAllowed)
 			return
@@ -294,9 +304,11 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply) http.Handl
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):
+			refused(request, err)
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 			return
 		case err != nil:
+			refused(request, err)
 			http.Error(w, "the body could not be read", http.StatusBadRequest)
 			return
 		}
@@ -304,11 +316,13 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply) http.Handl
 		if err == nil {
 			toSend, err = r.Answer(take(request, received))
 		}
+		if err != nil {
+			refused(request, err)
+		}
 		if toSend == nil {
 			http.Error(w, "try again later", http.StatusServiceUnavailable)
 			return
 		}
-		_ = err // Told by the answer; nothing of it is for the sender.
 		_ = toSend.Write(w)
 	})
 }

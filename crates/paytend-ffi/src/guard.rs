@@ -1,8 +1,6 @@
 //! No panic crosses the boundary.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use paytend_bindings::{Code, Failure};
+use paytend_bindings::{Failure, guarded};
 
 use crate::error::PaytendError;
 
@@ -11,10 +9,7 @@ use crate::error::PaytendError;
 /// # Safety
 /// `error` is null, or may be written to.
 pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() -> Result<(), Failure>) -> i32 {
-    // What a panic leaves behind is dropped; handles are never changed, so none is half changed.
-    let result = catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Failure::new(Code::Internal, "a defect of this library; please report it")));
-    match result {
+    match guarded(work) {
         Ok(()) => 0,
         Err(failure) => {
             let code = failure.code().number();

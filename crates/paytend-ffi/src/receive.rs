@@ -75,12 +75,10 @@ pub struct PaytendLimits {
     pub max_age: u64,
 }
 
-fn limited(receiver: Receiver, limits: PaytendLimits) -> PaytendReceiver {
-    let receiver = match usize::try_from(limits.max_bytes) {
-        Ok(bytes) if limits.max_bytes != NEVER => receiver.max_bytes(bytes),
-        _ => receiver,
-    };
-    PaytendReceiver(if limits.max_age == NEVER { receiver } else { receiver.max_age(limits.max_age) })
+fn limited(receiver: Receiver, limits: PaytendLimits) -> Result<PaytendReceiver, Failure> {
+    let given = |limit: u64| (limit != NEVER).then_some(limit);
+    let max_bytes = given(limits.max_bytes).and_then(|bytes| usize::try_from(bytes).ok());
+    Ok(PaytendReceiver(receiver.limited(max_bytes, given(limits.max_age))?))
 }
 
 /// A receiver of what `product` (`baas` or `issuing`) of Paytend's notifies `partner_id` of.
@@ -100,7 +98,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
     unsafe {
         guard(error, || {
             let receiver = Receiver::paytend(product.text()?, partner_id.text()?, handle(keyring)?.0.clone())?;
-            give_handle(out, limited(receiver, limits))
+            give_handle(out, limited(receiver, limits)?)
         })
     }
 }
@@ -120,8 +118,12 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard(error, || {
-            let keys = array(keys, keys_len)?.iter().map(|key| key.read());
-            give_handle(out, limited(Receiver::payby(keys.collect::<Result<_, _>>()?)?, limits))
+            let keys = array(keys, keys_len)?;
+            if keys.iter().any(|key| key.merchant.len > 0) {
+                return Err(usage("a key of PayBy's names no merchant"));
+            }
+            let keys = keys.iter().map(|key| key.read()).collect::<Result<_, _>>()?;
+            give_handle(out, limited(Receiver::payby(keys)?, limits)?)
         })
     }
 }
@@ -143,10 +145,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
         guard(error, || {
             let keys = array(keys, keys_len)?.iter().map(|key| Ok((key.merchant.text()?.to_owned(), key.read()?)));
             let keys = keys.collect::<Result<Vec<_>, Failure>>()?;
-            if keys.iter().any(|(merchant, _)| merchant.is_empty()) {
-                return Err(usage("each key of PayerMax's names its merchant"));
-            }
-            give_handle(out, limited(Receiver::payermax(keys)?, limits))
+            give_handle(out, limited(Receiver::payermax(keys)?, limits)?)
         })
     }
 }

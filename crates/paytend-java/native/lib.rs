@@ -10,8 +10,9 @@ use jni::EnvUnowned;
 use jni::errors::ThrowRuntimeExAndDefault;
 use jni::objects::{JByteArray, JClass};
 use jni::sys::jint;
+use zeroize::Zeroizing;
 
-/// `io.github.paytendrs.paytend.Native.call(int, byte[])`. A failure is a result; a panic becomes a `RuntimeException`.
+/// `io.github.paytendrs.paytend.Native.call(int, byte[])`. A failure is a result, and so is a panic; only what JNI itself refuses becomes a `RuntimeException`.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     mut env: EnvUnowned<'local>,
@@ -20,8 +21,9 @@ pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     arguments: JByteArray<'local>,
 ) -> JByteArray<'local> {
     let outcome = env.with_env(|env| -> Result<_, jni::errors::Error> {
-        let arguments = env.convert_byte_array(&arguments)?;
-        let result = operations::perform(operation, &arguments);
+        // Keys and payloads pass here.
+        let arguments = Zeroizing::new(env.convert_byte_array(&arguments)?);
+        let result = Zeroizing::new(operations::perform(operation, &arguments));
         env.byte_array_from_slice(&result)
     });
     outcome.resolve::<ThrowRuntimeExAndDefault>()

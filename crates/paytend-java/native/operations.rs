@@ -1,7 +1,7 @@
 //! The operations, by the numbers that `Native.java` has for them.
 
 use paytend_bindings::{
-    Answer, Code, DatedKey, Failure, NotTaken, PrivateKey, PublicKey, Receiver, Reply, VERSION, generate,
+    Answer, Code, DatedKey, Failure, NotTaken, PrivateKey, PublicKey, Receiver, Reply, VERSION, generate, guarded,
     hazmat_decrypt_blocks, key_info, keyring, kind, open, request_id, seal, sign, verify, write_private, write_public,
 };
 
@@ -10,8 +10,8 @@ use crate::registry::{Thing, drop, get, keep};
 
 /// A result: `ok` and what there is, or a failure's code, message, `respCode`, `respMsg`, and an answer if there is one to send.
 pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
-    let result = run(operation, &mut Reader::new(arguments));
-    match result {
+    let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
+    match result.unwrap_or_else(|defect| Err(defect.into())) {
         Ok(written) => written.done(),
         Err(not_taken) => {
             let NotTaken { failure, answer } = *not_taken.0;
@@ -91,10 +91,13 @@ fn thing(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Thing>, Failure> {
     get(arguments.number()?)
 }
 
-fn limit(bytes: Option<i64>) -> Option<usize> {
-    bytes.map(|bytes| usize::try_from(bytes).unwrap_or_default())
+/// A limit that is negative is none that makes sense; neither is 0, as the bindings decide.
+fn limit<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, Failure> {
+    let limit = number.map(T::try_from).transpose();
+    limit.map_err(|_| Failure::new(Code::Usage, "a limit is a positive number"))
 }
 
+/// What was before 1970 is its beginning.
 fn moment(millis: Option<i64>) -> Option<u64> {
     millis.map(|millis| u64::try_from(millis).unwrap_or_default())
 }
@@ -138,7 +141,7 @@ fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let ring = thing(arguments)?;
     let (kind, document, partner) = (kind(arguments.text()?)?, arguments.bytes()?, arguments.optional_text()?);
-    let (signed, most) = (arguments.flag()?, limit(arguments.optional_number()?));
+    let (signed, most) = (arguments.flag()?, limit(arguments.optional_number()?)?);
     let opened = open(ring.keyring()?, kind, partner, document, signed, most)?;
     let written = ok()
         .bytes(opened.payload.as_bytes())
@@ -149,14 +152,7 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 }
 
 fn limited(receiver: Receiver, most: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {
-    let receiver = match limit(most) {
-        Some(bytes) => receiver.max_bytes(bytes),
-        None => receiver,
-    };
-    kept(Thing::Receiver(match moment(max_age) {
-        Some(millis) => receiver.max_age(millis),
-        None => receiver,
-    }))
+    kept(Thing::Receiver(receiver.limited(limit(most)?, limit(max_age)?)?))
 }
 
 /// Product, partner, keyring, limit.

@@ -29,8 +29,9 @@ fn told_answer(answer: &paytend::Answer) -> Value {
     json!({ "status": answer.status, "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
 }
 
-fn failing<T>(result: std::result::Result<T, Failure>) -> Result<T> {
-    result.map_err(|failure| thrown(&failure, None))
+/// Runs what a function does; its failure, or panic, is thrown.
+fn failing<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
+    paytend::guarded(work).map_err(|failure| thrown(&failure, None))
 }
 
 #[napi]
@@ -40,17 +41,17 @@ pub struct PrivateKey(paytend::PrivateKey);
 impl PrivateKey {
     #[napi(factory)]
     pub fn load(data: Uint8Array) -> Result<Self> {
-        failing(paytend::PrivateKey::from_bytes(&data).map(Self).map_err(Failure::from))
+        failing(|| Ok(Self(paytend::PrivateKey::from_bytes(&data)?)))
     }
 
     #[napi(factory)]
     pub fn load_file(path: String) -> Result<Self> {
-        failing(paytend::PrivateKey::from_file(path).map(Self).map_err(Failure::from))
+        failing(|| Ok(Self(paytend::PrivateKey::from_file(path)?)))
     }
 
     #[napi(factory)]
     pub fn generate(bits: u32) -> Result<Self> {
-        failing(paytend::generate(bits as usize).map(Self))
+        failing(|| paytend::generate(bits as usize).map(Self))
     }
 
     #[napi]
@@ -60,17 +61,17 @@ impl PrivateKey {
 
     #[napi]
     pub fn write(&self, form: String) -> Result<Buffer> {
-        failing(paytend::write_private(&self.0, &form).map(|written| Buffer::from(written.as_slice())))
+        failing(|| paytend::write_private(&self.0, &form).map(|written| Buffer::from(written.as_slice())))
     }
 
     #[napi]
     pub fn sign(&self, body: Uint8Array) -> Result<String> {
-        failing(paytend::sign(&self.0, &body))
+        failing(|| paytend::sign(&self.0, &body))
     }
 
     #[napi]
     pub fn hazmat_decrypt_blocks(&self, ciphertext: Uint8Array) -> Result<Buffer> {
-        failing(paytend::hazmat_decrypt_blocks(&self.0, &ciphertext).map(|plain| Buffer::from(plain.as_slice())))
+        failing(|| paytend::hazmat_decrypt_blocks(&self.0, &ciphertext).map(|plain| Buffer::from(plain.as_slice())))
     }
 }
 
@@ -81,17 +82,17 @@ pub struct PublicKey(paytend::PublicKey);
 impl PublicKey {
     #[napi(factory)]
     pub fn load(data: Uint8Array) -> Result<Self> {
-        failing(paytend::PublicKey::from_bytes(&data).map(Self).map_err(Failure::from))
+        failing(|| Ok(Self(paytend::PublicKey::from_bytes(&data)?)))
     }
 
     #[napi(factory)]
     pub fn load_file(path: String) -> Result<Self> {
-        failing(paytend::PublicKey::from_file(path).map(Self).map_err(Failure::from))
+        failing(|| Ok(Self(paytend::PublicKey::from_file(path)?)))
     }
 
     #[napi]
     pub fn write(&self, form: String) -> Result<Buffer> {
-        failing(paytend::write_public(&self.0, &form).map(Buffer::from))
+        failing(|| paytend::write_public(&self.0, &form).map(Buffer::from))
     }
 }
 
@@ -134,23 +135,23 @@ impl Keys {
     #[napi]
     pub fn keyring(&self) -> Result<Keyring> {
         let (own, peer): (Vec<_>, Vec<_>) = (self.own.iter().collect(), self.peer.iter().collect());
-        failing(paytend::keyring(&own, &peer).map(Keyring))
+        failing(|| paytend::keyring(&own, &peer).map(Keyring))
     }
 
     #[napi]
     pub fn verify(&self, body: Uint8Array, sign: String) -> Result<String> {
-        failing(paytend::verify(&self.peer, &body, &sign))
+        failing(|| paytend::verify(&self.peer, &body, &sign))
     }
 
     #[napi]
     pub fn payby(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
         let keys = self.dated.iter().map(|(_, key)| key.clone()).collect();
-        failing(paytend::Receiver::payby(keys).map(|receiver| limited(receiver, max_bytes, max_age)))
+        failing(|| limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
     }
 
     #[napi]
     pub fn payermax(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
-        failing(paytend::Receiver::payermax(self.dated.clone()).map(|receiver| limited(receiver, max_bytes, max_age)))
+        failing(|| limited(paytend::Receiver::payermax(self.dated.clone())?, max_bytes, max_age))
     }
 }
 
@@ -159,7 +160,8 @@ pub struct Keyring(paytend::Keyring);
 
 #[napi(object)]
 pub struct Opened {
-    pub fields: HashMap<String, String>,
+    /// Names and values by turns: as an object, a name could be one that JavaScript has a meaning for.
+    pub fields: Vec<String>,
     pub payload: String,
     pub canonical: String,
     pub verified_by: String,
@@ -181,13 +183,14 @@ impl Task for Opening {
 
     fn compute(&mut self) -> Result<Opened> {
         let limit = self.max_bytes.map(|bytes| bytes as usize);
-        let opened = failing(paytend::kind(&self.kind).and_then(|kind| {
+        let opened = failing(|| {
+            let kind = paytend::kind(&self.kind)?;
             paytend::open(&self.keyring, kind, self.partner_id.as_deref(), &self.document, self.payload_signed, limit)
-        }))?;
+        })?;
         Ok(Opened {
             payload: opened.payload.to_string(),
             canonical: opened.canonical.to_string(),
-            fields: opened.fields.into_iter().collect(),
+            fields: opened.fields.into_iter().flat_map(<[String; 2]>::from).collect(),
             verified_by: opened.verified_by,
             decrypted_by: opened.decrypted_by,
         })
@@ -212,11 +215,10 @@ impl Task for Sealing {
 
     fn compute(&mut self) -> Result<String> {
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        failing(
-            paytend::kind(&self.kind).and_then(|kind| {
-                paytend::seal(&self.keyring, kind, fields, self.payload.as_deref(), self.payload_signed)
-            }),
-        )
+        failing(|| {
+            let kind = paytend::kind(&self.kind)?;
+            paytend::seal(&self.keyring, kind, fields, self.payload.as_deref(), self.payload_signed)
+        })
     }
 
     fn resolve(&mut self, _: Env, sealed: String) -> Result<String> {
@@ -297,23 +299,19 @@ impl Keyring {
 
     #[napi]
     pub fn receiver(&self, product: String, partner_id: String, max_bytes: Option<u32>) -> Result<Receiver> {
-        let receiver = paytend::Receiver::paytend(&product, &partner_id, self.0.clone());
-        failing(receiver.map(|receiver| limited(receiver, max_bytes, None)))
+        failing(|| limited(paytend::Receiver::paytend(&product, &partner_id, self.0.clone())?, max_bytes, None))
     }
 }
 
 #[napi]
 pub struct Receiver(paytend::Receiver);
 
-fn limited(receiver: paytend::Receiver, max_bytes: Option<u32>, max_age: Option<i64>) -> Receiver {
-    let receiver = match max_bytes {
-        Some(bytes) => receiver.max_bytes(bytes as usize),
-        None => receiver,
-    };
-    Receiver(match moment(max_age) {
-        Some(millis) => receiver.max_age(millis),
-        None => receiver,
-    })
+fn limited(
+    receiver: paytend::Receiver,
+    max_bytes: Option<u32>,
+    max_age: Option<i64>,
+) -> std::result::Result<Receiver, Failure> {
+    receiver.limited(max_bytes.map(|bytes| bytes as usize), moment(max_age)).map(Receiver)
 }
 
 /// The summary as JSON, and the content.
@@ -377,18 +375,18 @@ impl Receiver {
     /// The answer as JSON.
     #[napi]
     pub fn answer(&self, reply: String) -> Result<String> {
-        failing(paytend::Reply::named(&reply).map(|reply| told_answer(&self.0.answer(reply)).to_string()))
+        failing(|| paytend::Reply::named(&reply).map(|reply| told_answer(&self.0.answer(reply)).to_string()))
     }
 }
 
 #[napi]
 pub fn key_info(data: Uint8Array) -> Result<String> {
-    failing(paytend::key_info(&data))
+    failing(|| paytend::key_info(&data))
 }
 
 #[napi]
 pub fn request_id() -> Result<String> {
-    failing(paytend::request_id())
+    failing(|| paytend::request_id())
 }
 
 #[napi]

@@ -1,9 +1,9 @@
 // The conformance program of the Node binding: see examples/conformance.rs of paytend-bindings, which the others are held against.
 //
 //   conformance.mjs VECTORS vectors FILE | seal FILE | open FILE...
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Keyring, PayByReceiver, PayerMaxReceiver, PaytendError, PrivateKey, PublicKey, inspectKey } from '@paytend/sdk'
+import { Keyring, PayByReceiver, PayerMaxReceiver, PaytendError, PaytendReceiver, PrivateKey, PublicKey, inspectKey } from '@paytend/sdk'
 
 const PARTNER_ID = '888666000100260'
 const KINDS = { bizData: 'request', respData: 'response', content: 'notification' }
@@ -81,7 +81,38 @@ async function run () {
     check(privateKey(it.key).hazmatDecryptBlocks(Buffer.from(it.wire, 'base64')).toString() === it.plain, it.name)
     lines.push(`rsa_blocks/${it.name}: ok`)
   }
+  const theirs = keyring('paytend', 'partner')
+  for (const file of readdirSync(join(vectors, 'samples')).filter((name) => name.endsWith('.json'))) {
+    for (const { name, sample } of read(join('samples', file)).samples) {
+      const payload = JSON.stringify(sample)
+      const opened = theirs.openSync('request', own.sealSync('request', SENT[0][3], payload), expected('request', true))
+      check(opened.payload === payload, name)
+      lines.push(`samples/${file.slice(0, -5)}/${name}: ok`)
+    }
+  }
+  for (const [name, sync, promise] of oddArguments(own, publicKey('payby'))) {
+    lines.push(`arguments/${name}: ${(await outcome(sync, promise ?? sync))[0]}`)
+  }
   return lines.map((line) => `${line}\n`).join('')
+}
+
+function oddArguments (own, key) {
+  const fields = { partnerId: PARTNER_ID }
+  const opened = (kind, options) => [() => own.openSync(kind, '{}', options), () => own.open(kind, '{}', options)]
+  const sealed = (...message) => [() => own.sealSync('request', ...message), () => own.seal('request', ...message)]
+  return [
+    ['a request of no partner', ...opened('request')],
+    ['a request of an empty partner', ...opened('request', { partnerId: '' })],
+    ['a response of a partner', ...opened('response', { partnerId: PARTNER_ID })],
+    ['a payload that is no Unicode', ...sealed(fields, '{"name":"\ud83d"}')],
+    ['a field that is no Unicode', ...sealed({ ...fields, note: '\ud83d' }, '')],
+    ['a receiver of an empty partner', () => new PaytendReceiver('baas', '', own)],
+    ['PayerMax without a merchant', () => new PayerMaxReceiver([['', key]])],
+    ['PayBy without a key', () => new PayByReceiver([])],
+    ['a limit that lets nothing through', () => new PayByReceiver(key, { maxBytes: 0 })],
+    ['an age that lets nothing through', () => new PayByReceiver(key, { maxAge: 0 })],
+    ['a key of 512 bits', () => PrivateKey.generate(512)]
+  ]
 }
 
 const SENT = [

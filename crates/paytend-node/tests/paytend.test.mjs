@@ -53,6 +53,9 @@ test('exceptions have codes, at once and later', async () => {
     ['unsigned_failure', paytend.UnsignedFailure, () => ring.openSync('response', '{"respCode":"99","respMsg":"no"}')],
     ['unsealable', paytend.Unsealable, () => ring.sealSync('request', {})],
     ['usage', paytend.UsageError, () => ring.sealSync('request', { requestId: 1 })],
+    ['usage', paytend.UsageError, () => sealed({ amount: NaN })],
+    ['usage', paytend.UsageError, () => sealed(() => 1)],
+    ['usage', paytend.UsageError, () => sealed({ amount: 1n })],
     ['key', paytend.KeyUnusable, () => new paytend.PrivateKey('no key')],
     ['key', paytend.KeyUnusable, () => paytend.PrivateKey.generate(512)],
     ['key', paytend.KeyUnusable, () => new paytend.Keyring([], [])],
@@ -71,6 +74,12 @@ test('exceptions have codes, at once and later', async () => {
   await assert.rejects(ring.open('notification', document, { partnerId: '888666000100999' }), paytend.NotAuthentic)
   await assert.rejects(ring.open('notification', 7, { partnerId: PARTNER_ID }), paytend.UsageError)
   await assert.rejects(ring.seal('request', {}), paytend.Unsealable)
+})
+
+test('a field may be called what JavaScript has a meaning for', () => {
+  const fields = JSON.parse(`{"partnerId":"${PARTNER_ID}","notifyType":"2","__proto__":"x","toString":"y"}`)
+  const opened = open(ring.sealSync('notification', fields, '{"a":1}'))
+  assert.deepEqual([opened.fields.__proto__, opened.fields.toString], ['x', 'y'])
 })
 
 test('nothing secret is shown', () => {

@@ -37,7 +37,7 @@ fn raised(py: Python<'_>, failure: &Failure, answer: Option<paytend::Answer>) ->
 
 /// Runs something without the interpreter's lock.
 fn unlocked<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
-    py.detach(work).map_err(|failure| raised(py, &failure, None))
+    py.detach(|| paytend::guarded(work)).map_err(|failure| raised(py, &failure, None))
 }
 
 #[pyclass(frozen, module = "paytend._native")]
@@ -157,15 +157,8 @@ fn dated((key, not_before, retire_at): &Dated<'_>) -> DatedKey {
 struct Receiver(paytend::Receiver);
 
 impl Receiver {
-    fn limited(receiver: paytend::Receiver, max_bytes: Option<usize>, max_age: Option<u64>) -> Self {
-        let receiver = match max_bytes {
-            Some(bytes) => receiver.max_bytes(bytes),
-            None => receiver,
-        };
-        Self(match max_age {
-            Some(millis) => receiver.max_age(millis),
-            None => receiver,
-        })
+    fn limited(receiver: paytend::Receiver, max_bytes: Option<usize>, max_age: Option<u64>) -> Result<Self, Failure> {
+        receiver.limited(max_bytes, max_age).map(Self)
     }
 }
 
@@ -181,14 +174,14 @@ impl Receiver {
     ) -> PyResult<Self> {
         unlocked(py, || {
             let receiver = paytend::Receiver::paytend(product, partner_id, keyring.0.clone())?;
-            Ok(Self::limited(receiver, max_bytes, None))
+            Self::limited(receiver, max_bytes, None)
         })
     }
 
     #[staticmethod]
     fn payby(py: Python<'_>, keys: Vec<Dated<'_>>, max_bytes: Option<usize>, max_age: Option<u64>) -> PyResult<Self> {
         let keys = keys.iter().map(dated).collect();
-        unlocked(py, || Ok(Self::limited(paytend::Receiver::payby(keys)?, max_bytes, max_age)))
+        unlocked(py, || Self::limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
     }
 
     #[staticmethod]
@@ -199,7 +192,7 @@ impl Receiver {
         max_age: Option<u64>,
     ) -> PyResult<Self> {
         let merchants = merchants.iter().map(|(merchant, key)| (merchant.clone(), dated(key))).collect();
-        unlocked(py, || Ok(Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age)))
+        unlocked(py, || Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age))
     }
 
     /// The summary as JSON, and the content.

@@ -101,7 +101,32 @@ def vectors():
         plain = private(case["key"]).hazmat_decrypt_blocks(base64.b64decode(case["wire"]))
         require(plain == case["plain"].encode(), case["name"])
         lines.append(f"rsa_blocks/{case['name']}: ok")
+    theirs = keyring("paytend", "partner")
+    for file in sorted((VECTORS / "samples").glob("*.json")):
+        for sample in json.loads(file.read_text())["samples"]:
+            payload = json.dumps(sample["sample"], ensure_ascii=False)
+            document = own.seal("request", SENT[0][3], payload)
+            require(opened(theirs, "request", document, True).payload == payload, sample["name"])
+            lines.append(f"samples/{file.stem}/{sample['name']}: ok")
+    lines += [f"arguments/{name}: {outcome(work)[0]}" for name, work in odd_arguments(own, public("payby")).items()]
     return "".join(f"{line}\n" for line in lines)
+
+
+def odd_arguments(own, key):
+    fields = {"partnerId": PARTNER_ID}
+    return {
+        "a request of no partner": lambda: own.open("request", b"{}"),
+        "a request of an empty partner": lambda: own.open("request", b"{}", partner_id=""),
+        "a response of a partner": lambda: own.open("response", b"{}", partner_id=PARTNER_ID),
+        "a payload that is no Unicode": lambda: own.seal("request", fields, '{"name":"\ud83d"}'),
+        "a field that is no Unicode": lambda: own.seal("request", {**fields, "note": "\ud83d"}, ""),
+        "a receiver of an empty partner": lambda: paytend.PaytendReceiver("baas", "", own),
+        "PayerMax without a merchant": lambda: paytend.PayerMaxReceiver([("", key)]),
+        "PayBy without a key": lambda: paytend.PayByReceiver([]),
+        "a limit that lets nothing through": lambda: paytend.PayByReceiver(key, max_bytes=0),
+        "an age that lets nothing through": lambda: paytend.PayByReceiver(key, max_age=timedelta(0)),
+        "a key of 512 bits": lambda: paytend.PrivateKey.generate(512),
+    }
 
 
 SENT = [

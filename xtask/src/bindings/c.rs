@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{copy, folder, fresh, platform, version, write};
+use super::{backend, copy, folder, fresh, platform, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the static library needs besides, on Linux.
@@ -33,7 +33,7 @@ fn library(name: &str) -> PathBuf {
 }
 
 pub(super) fn build() -> Result<(), String> {
-    cargo(["build", "--release", "--locked", "-p", "paytend-ffi"]).run()
+    cargo(["build", "--release", "--locked", "-p", "paytend-ffi"]).args(backend::features()).run()
 }
 
 /// Writes the header, or says whether it is stale.
@@ -73,6 +73,7 @@ pub(super) fn test() -> Result<(), String> {
             .args(["-o"])
             .args([binary, &test, library])
             .args(["-lcjson"])
+            .args(backend::libraries())
             .args(PRIVATE_LIBRARIES)
             .run()
     };
@@ -100,6 +101,22 @@ pub(super) fn test() -> Result<(), String> {
 /// The conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(folder().join("c/test")).args([root().join("vectors")]))
+}
+
+/// The program that says what opening costs.
+pub(super) fn bench() -> Result<Program, String> {
+    build()?;
+    let binary = folder().join("c-bench");
+    program("cc")
+        .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O2"])
+        .args([format!("-I{}", source().join("include").display())])
+        .args(["-o"])
+        .args([&binary, &source().join("tests/c/bench.c"), &library("libpaytend.a")])
+        .args(["-lcjson"])
+        .args(backend::libraries())
+        .args(PRIVATE_LIBRARIES)
+        .run()?;
+    Ok(program(binary))
 }
 
 /// The symbols that the shared library exports are those of `abi.txt`, and no more: each is a promise.
@@ -141,7 +158,7 @@ pub(super) fn pack() -> Result<(), String> {
          Name: paytend\nDescription: The sealed and signed messages of Paytend, and the notifications of PayBy and PayerMax\n\
          Version: {}\nCflags: -I${{includedir}}\nLibs: -L${{libdir}} -lpaytend\nLibs.private: {}\n",
         version(),
-        PRIVATE_LIBRARIES.join(" ")
+        [backend::libraries(), &PRIVATE_LIBRARIES].concat().join(" ")
     );
     write(&out.join("lib/pkgconfig/paytend.pc"), &pc)?;
     let archive = folder().join(format!("{name}.tar.gz"));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{at_least, c, copy, folder, fresh, platform, version};
+use super::{at_least, backend, c, copy, folder, fresh, platform, version};
 use crate::shell::{Program, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -40,7 +40,13 @@ fn furnish(module: &Path) -> Result<(), String> {
 fn go(arguments: &[&str]) -> Program {
     // The library is another file under the same name after each build, which Go's cache cannot see.
     let flags = format!("-DPAYTEND_BUILD={}", stamp());
-    program("go").args(["-C"]).args([source()]).args(arguments).env("CGO_CFLAGS", flags).env("GOFLAGS", "-mod=mod")
+    program("go")
+        .args(["-C"])
+        .args([source()])
+        .args(arguments)
+        .env("CGO_CFLAGS", flags)
+        .env("CGO_LDFLAGS", backend::libraries().join(" "))
+        .env("GOFLAGS", "-mod=mod")
 }
 
 fn stamp() -> u64 {
@@ -70,6 +76,14 @@ pub(super) fn conformance() -> Result<Program, String> {
     let binary = folder().join("go-conformance");
     go(&["build", "-o"]).args([&binary]).args(["./internal/conformance"]).run()?;
     Ok(program(binary).args([root().join("vectors")]))
+}
+
+/// The program that says what opening costs.
+pub(super) fn bench() -> Result<Program, String> {
+    build()?;
+    let binary = folder().join("go-bench");
+    go(&["build", "-o"]).args([&binary]).args(["./internal/bench"]).run()?;
+    Ok(program(binary))
 }
 
 /// The module with the library of this platform in it.

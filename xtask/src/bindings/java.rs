@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{copy, folder, platform, version};
+use super::{backend, copy, folder, platform, version};
 use crate::shell::{Program, cargo, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -26,7 +26,7 @@ fn maven(arguments: &[&str]) -> Program {
 
 /// Puts the library of this platform where the jar has it.
 fn furnish() -> Result<(), String> {
-    cargo(["build", "--release", "--locked", "-p", "paytend-java"]).run()?;
+    cargo(["build", "--release", "--locked", "-p", "paytend-java"]).args(backend::features()).run()?;
     let manifest = std::fs::read_to_string(source().join("pom.xml")).map_err(|e| e.to_string())?;
     if !manifest.contains(&format!("<artifactId>paytend</artifactId>\n  <version>{}</version>", version())) {
         return Err(format!("crates/paytend-java/pom.xml must have the workspace's version, {}", version()));
@@ -47,21 +47,36 @@ fn class_path() -> PathBuf {
 }
 
 pub(super) fn test() -> Result<(), String> {
+    prepare(&[])
+}
+
+/// Packs the jar, with the tests' class path beside it.
+fn prepare(options: &[&str]) -> Result<(), String> {
     furnish()?;
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
     let output = format!("-Dmdep.outputFile={}", class_path().display());
-    maven(&["package", "dependency:build-classpath", "-Dmdep.includeScope=test", &output]).run()
+    maven(&["package", "dependency:build-classpath", "-Dmdep.includeScope=test", &output]).args(options).run()
 }
 
 /// The conformance program: with the packed jar, not with the classes beside it.
 pub(super) fn conformance() -> Result<Program, String> {
+    Ok(main("Conformance")?.args([root().join("vectors")]))
+}
+
+/// The program that says what opening costs.
+pub(super) fn bench() -> Result<Program, String> {
+    prepare(&["-DskipTests"])?;
+    main("Bench")
+}
+
+/// A class of the tests, with the packed jar.
+fn main(class: &str) -> Result<Program, String> {
     let libraries = std::fs::read_to_string(class_path()).map_err(|e| e.to_string())?;
     let jar = source().join(format!("target/paytend-{}.jar", version()));
     let separator = if cfg!(windows) { ";" } else { ":" };
     let tests = source().join("target/test-classes");
     let path = [jar.to_string_lossy(), tests.to_string_lossy(), libraries.trim().into()].join(separator);
-    let program = program("java").args(["-cp", &path, "io.github.paytendrs.paytend.Conformance"]);
-    Ok(program.args([root().join("vectors")]))
+    Ok(program("java").args(["-cp", &path, &format!("io.github.paytendrs.paytend.{class}")]))
 }
 
 pub(super) fn pack() -> Result<(), String> {

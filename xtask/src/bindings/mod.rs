@@ -1,5 +1,7 @@
 //! `bindings`: the crypto and webhook layers in other languages.
 
+mod backend;
+pub(crate) mod bench;
 mod c;
 mod go;
 mod java;
@@ -26,6 +28,8 @@ struct Binding {
     pack: fn() -> Result<(), String>,
     /// The program that is held against `examples/conformance.rs` of paytend-bindings.
     conformance: Conformance,
+    /// The program that says what opening costs.
+    bench: Conformance,
 }
 
 const ALL: [Binding; 5] = [
@@ -37,6 +41,7 @@ const ALL: [Binding; 5] = [
         test: c::test,
         pack: c::pack,
         conformance: c::conformance,
+        bench: c::bench,
     },
     Binding {
         name: "python",
@@ -46,6 +51,7 @@ const ALL: [Binding; 5] = [
         test: python::test,
         pack: python::pack,
         conformance: python::conformance,
+        bench: python::bench,
     },
     Binding {
         name: "node",
@@ -55,6 +61,7 @@ const ALL: [Binding; 5] = [
         test: node::test,
         pack: node::pack,
         conformance: node::conformance,
+        bench: node::bench,
     },
     Binding {
         name: "java",
@@ -64,6 +71,7 @@ const ALL: [Binding; 5] = [
         test: java::test,
         pack: java::pack,
         conformance: java::conformance,
+        bench: java::bench,
     },
     Binding {
         name: "go",
@@ -73,18 +81,22 @@ const ALL: [Binding; 5] = [
         test: go::test,
         pack: go::pack,
         conformance: go::conformance,
+        bench: go::bench,
     },
 ];
 
-/// `bindings build|test|pack [LANGUAGE…]`, `bindings header [--check]`.
+/// `bindings build|test|pack [--backend NAME] [LANGUAGE…]`, `bindings header [--check]`.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
-    let (verb, languages) = match arguments {
+    let arguments = backend::choose(arguments)?;
+    let (verb, languages) = match &*arguments {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
         [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
         _ => {
             return Err(
-                "usage: bindings build|test|pack [c|python|node|java|go …], or bindings header [--check]".into()
+                "usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [c|python|node|java|go …], or \
+                 bindings header [--check]"
+                    .into()
             );
         }
     };
@@ -112,7 +124,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
 /// The conformance program that the others are held against.
 fn rust() -> Result<Program, String> {
     let run = ["run", "--quiet", "--release", "--locked", "-p", "paytend-bindings", "--example", "conformance", "--"];
-    Ok(cargo(run))
+    Ok(cargo(run[..6].iter()).args(backend::features()).args(&run[6..]))
 }
 
 /// Each language has the same outcome for each case of `vectors/` as Rust, and opens what each of them seals.

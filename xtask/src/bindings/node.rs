@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{at_least, copy, folder, fresh, platform, version, write};
+use super::{at_least, backend, copy, folder, fresh, platform, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the tests need besides the package.
@@ -37,7 +37,7 @@ fn addon() -> String {
 }
 
 pub(super) fn build() -> Result<(), String> {
-    cargo(["build", "--release", "--locked", "-p", "paytend-node"]).run()?;
+    cargo(["build", "--release", "--locked", "-p", "paytend-node"]).args(backend::features()).run()?;
     let built = format!("{}paytend_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     copy(&root().join("target/release").join(built), &source().join(addon()))
 }
@@ -87,6 +87,17 @@ pub(super) fn test() -> Result<(), String> {
 /// The conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program("node").args([installed().join("conformance.mjs"), root().join("vectors")]))
+}
+
+/// The program that says what opening costs.
+pub(super) fn bench() -> Result<Program, String> {
+    let (package, out) = (packed()?, folder().join("node-bench"));
+    fresh(&out)?;
+    write(&out.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n")?;
+    let install = ["--silent", "--no-audit", "--no-fund"];
+    program("npm").args(["install", "--prefix"]).args([&out]).args(install).args([&package]).run()?;
+    copy(&source().join("tests/bench.mjs"), &out.join("bench.mjs"))?;
+    Ok(program("node").args([out.join("bench.mjs")]))
 }
 
 pub(super) fn pack() -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{folder, fresh};
+use super::{backend, folder, fresh};
 use crate::setup;
 use crate::shell::{Program, program, root};
 
@@ -44,6 +44,7 @@ pub(super) fn build() -> Result<(), String> {
     program(python)
         .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path"])
         .args([source().join("Cargo.toml")])
+        .args(backend::features())
         .args(["--out"])
         .args([wheels()])
         .env("CARGO_TARGET_DIR", root().join("target"))
@@ -79,6 +80,13 @@ pub(super) fn test() -> Result<(), String> {
 /// The conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(installed()).args(["-I", "-B"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
+}
+
+/// The program that says what opening costs.
+pub(super) fn bench() -> Result<Program, String> {
+    build()?;
+    let python = environment("python-bench", &[&wheel()?.to_string_lossy(), "cryptography==46.0.3"], true)?;
+    Ok(program(python).args(["-I", "-B"]).args([source().join("tests/bench.py")]))
 }
 
 pub(super) fn pack() -> Result<(), String> {

@@ -295,6 +295,74 @@ static void run_blocks(FILE *out) {
   cJSON_Delete(cases);
 }
 
+static void run_samples(FILE *out) {
+  static const char *const FILES[] = {"baas", "funding", "issuing", "payby", "payermax"};
+  char folder[4096];
+  CHECK((size_t)snprintf(folder, sizeof folder, "%s/samples", vectors) < sizeof folder);
+  PaytendKeyring *ours = keyring("partner", "paytend"), *theirs = keyring("paytend", "partner");
+  PaytendSlice fields = slice("{\"partnerId\":\"" PARTNER_ID "\",\"requestId\":\"0123456789abcdef0123456789abcdef\"}");
+  for (size_t at = 0; at < sizeof FILES / sizeof *FILES; at++) {
+    char name[64];
+    snprintf(name, sizeof name, "%s.json", FILES[at]);
+    cJSON *file = read_json(folder, name);
+    const cJSON *it;
+    cJSON_ArrayForEach(it, cJSON_GetObjectItem(file, "samples")) {
+      char *payload = cJSON_PrintUnformatted(cJSON_GetObjectItem(it, "sample"));
+      PaytendBuffer document;
+      PaytendOpened *opened = NULL;
+      CHECK(paytend_seal(ours, PAYTEND_KIND_REQUEST, fields, slice(payload), true, &document, NULL) == 0);
+      CHECK(paytend_open(theirs, PAYTEND_KIND_REQUEST, slice(PARTNER_ID), of(document), true, 0, &opened, NULL) == 0);
+      CHECK(same(paytend_opened_payload(opened), payload));
+      fprintf(out, "samples/%s/%s: ok\n", FILES[at], text_of(it, "name"));
+      paytend_opened_free(opened);
+      paytend_buffer_free(document);
+      free(payload);
+    }
+    cJSON_Delete(file);
+  }
+  paytend_keyring_free(ours), paytend_keyring_free(theirs);
+}
+
+/* What makes no sense is refused with the same code in every language. */
+static void run_arguments(FILE *out) {
+  PaytendKeyring *ring = keyring("partner", "paytend");
+  PaytendPublicKey *key = public_key("payby");
+  PaytendDatedKey dated = {key, UINT64_MAX, UINT64_MAX, slice("")};
+  PaytendLimits no_bytes = {0, UINT64_MAX}, no_age = {UINT64_MAX, 0};
+  PaytendSlice empty = slice(""), document = slice("{}");
+  PaytendSlice broken = slice("{\"partnerId\":\"\xff\"}"), fields = slice("{\"partnerId\":\"" PARTNER_ID "\"}");
+  PaytendOpened *opened = NULL;
+  PaytendReceiver *receiver = NULL;
+  PaytendPrivateKey *made = NULL;
+  PaytendBuffer sealed = {NULL, 0};
+  PaytendError *error = NULL;
+#define TRIED(name, call)                                              \
+  do {                                                                 \
+    int32_t code = call;                                               \
+    fprintf(out, "arguments/%s: %s\n", name, outcome(code, error));    \
+    error = NULL;                                                      \
+  } while (0)
+  TRIED("a request of no partner", paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
+  /* To C they are the same. */
+  TRIED("a request of an empty partner",
+        paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
+  TRIED("a response of a partner",
+        paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(PARTNER_ID), document, true, 0, &opened, &error));
+  TRIED("a payload that is no Unicode",
+        paytend_seal(ring, PAYTEND_KIND_REQUEST, fields, broken, true, &sealed, &error));
+  TRIED("a field that is no Unicode", paytend_seal(ring, PAYTEND_KIND_REQUEST, broken, empty, true, &sealed, &error));
+  TRIED("a receiver of an empty partner",
+        paytend_receiver_paytend(slice("baas"), empty, ring, NO_LIMITS, &receiver, &error));
+  TRIED("PayerMax without a merchant", paytend_receiver_payermax(&dated, 1, NO_LIMITS, &receiver, &error));
+  TRIED("PayBy without a key", paytend_receiver_payby(NULL, 0, NO_LIMITS, &receiver, &error));
+  TRIED("a limit that lets nothing through", paytend_receiver_payby(&dated, 1, no_bytes, &receiver, &error));
+  TRIED("an age that lets nothing through", paytend_receiver_payby(&dated, 1, no_age, &receiver, &error));
+  TRIED("a key of 512 bits", paytend_private_key_generate(512, &made, &error));
+#undef TRIED
+  CHECK(!opened && !receiver && !made && !sealed.data);
+  paytend_public_key_free(key), paytend_keyring_free(ring);
+}
+
 static const struct {
   const char *kind, *sender, *receiver, *fields;
 } SENT[] = {
@@ -517,6 +585,7 @@ int main(int count, char **arguments) {
     FILE *out = fopen(arguments[3], "wb");
     CHECK(out);
     run_keys(out), run_envelope(out), run_refuse(out), run_detached(out), run_blocks(out);
+    run_samples(out), run_arguments(out);
     CHECK(fclose(out) == 0);
   } else if (!strcmp(arguments[2], "seal")) {
     seal_all(arguments[3]);

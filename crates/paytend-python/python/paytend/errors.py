@@ -116,6 +116,11 @@ def _translated(function: _F) -> _F:
             error = _BY_CODE.get(code, PaytendError)(message, Answer._of(answer) if answer else None)
             if isinstance(error, UnsignedFailure):
                 error.resp_code, error.resp_msg = resp_code or "", resp_msg or ""
+        except UnicodeEncodeError:
+            # Its own words would show the text.
+            error = UsageError("a text is not Unicode: it has half of a pair of surrogates")
+        except OverflowError:
+            error = UsageError("a number is negative, or too large")
         raise error
 
     return wrapper  # type: ignore[return-value]

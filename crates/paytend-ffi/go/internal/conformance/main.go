@@ -160,11 +160,12 @@ func runVectors() string {
 	}
 	read("detached.json", &detached)
 	for _, it := range detached {
-		key := []paytend.ProviderKey{{Key: public(it.Key), Merchant: "P01010113842047"}}
+		key := []paytend.ProviderKey{{Key: public(it.Key)}}
 		receiver, now := (*paytend.Receiver)(nil), time.UnixMilli(1_586_849_300_000)
 		if it.Key == "payby" {
 			receiver = must(paytend.NewPayByReceiver(key, paytend.Limits{}))
 		} else {
+			key[0].Merchant = "P01010113842047"
 			receiver, now = must(paytend.NewPayerMaxReceiver(key, paytend.Limits{})), time.UnixMilli(1_670_837_217_628)
 		}
 		body := must(base64.StdEncoding.DecodeString(it.Body))
@@ -186,7 +187,57 @@ func runVectors() string {
 		require(string(plain) == it.Plain, it.Name)
 		line("rsa_blocks", it.Name, "ok")
 	}
+
+	theirs := keyring("paytend", "partner")
+	for _, file := range must(filepath.Glob(filepath.Join(vectors, "samples", "*.json"))) {
+		var samples struct {
+			Samples []struct {
+				Name   string
+				Sample json.RawMessage
+			}
+		}
+		read(filepath.Join("samples", filepath.Base(file)), &samples)
+		for _, it := range samples.Samples {
+			message := paytend.Message{Kind: paytend.Request, Fields: map[string]string{"partnerId": partnerID, "requestId": strings.Repeat("0", 32)}, Payload: string(it.Sample)}
+			opened := must(theirs.Open(must(own.Seal(message)), expected(paytend.Request, true)))
+			require(opened.Payload == string(it.Sample), it.Name)
+			line("samples/"+strings.TrimSuffix(filepath.Base(file), ".json"), it.Name, "ok")
+		}
+	}
+	oddArguments(own, public("payby"), func(name string, err error) { line("arguments", name, outcome(err)) })
 	return out.String()
+}
+
+func oddArguments(own *paytend.Keyring, key *paytend.PublicKey, tried func(name string, err error)) {
+	open := func(kind paytend.Kind, partner string) error {
+		_, err := own.Open([]byte("{}"), paytend.Expected{Kind: kind, PartnerID: partner})
+		return err
+	}
+	seal := func(field, payload string) error {
+		fields := map[string]string{"partnerId": partnerID, "note": field}
+		_, err := own.Seal(paytend.Message{Kind: paytend.Request, Fields: fields, Payload: payload})
+		return err
+	}
+	payby := func(limits paytend.Limits, keys ...paytend.ProviderKey) error {
+		_, err := paytend.NewPayByReceiver(keys, limits)
+		return err
+	}
+	one := paytend.ProviderKey{Key: key}
+	tried("a request of no partner", open(paytend.Request, ""))
+	// To Go they are the same.
+	tried("a request of an empty partner", open(paytend.Request, ""))
+	tried("a response of a partner", open(paytend.Response, partnerID))
+	tried("a payload that is no Unicode", seal("", "{\"name\":\"\xff\"}"))
+	tried("a field that is no Unicode", seal("\xff", ""))
+	_, err := paytend.NewPaytendReceiver(paytend.BaaS, "", own, paytend.Limits{})
+	tried("a receiver of an empty partner", err)
+	_, err = paytend.NewPayerMaxReceiver([]paytend.ProviderKey{one}, paytend.Limits{})
+	tried("PayerMax without a merchant", err)
+	tried("PayBy without a key", payby(paytend.Limits{}))
+	tried("a limit that lets nothing through", payby(paytend.Limits{MaxBytes: -1}, one))
+	tried("an age that lets nothing through", payby(paytend.Limits{MaxAge: time.Nanosecond}, one))
+	_, err = paytend.GenerateKey(512)
+	tried("a key of 512 bits", err)
 }
 
 type sealed struct {

@@ -5,6 +5,8 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,7 +87,9 @@ final class Native {
 
     private void room(int more) {
       if (bytes.length - length < more) {
-        bytes = java.util.Arrays.copyOf(bytes, Math.max(bytes.length * 2, Math.addExact(length, more)));
+        byte[] outgrown = bytes;
+        bytes = java.util.Arrays.copyOf(outgrown, Math.max(outgrown.length * 2, Math.addExact(length, more)));
+        wipe(outgrown);
       }
     }
 
@@ -102,7 +106,22 @@ final class Native {
     }
 
     Arguments add(String text) {
-      return add(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
+      if (text == null) {
+        return add((byte[]) null);
+      }
+      ByteBuffer encoded;
+      try {
+        // getBytes would put question marks where a text is half a character, and those would be signed.
+        encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
+      } catch (CharacterCodingException broken) {
+        throw PaytendException.of("usage", "a text is not Unicode: it has half of a pair of surrogates", null, null, null);
+      }
+      byte[] bytes = new byte[encoded.remaining()];
+      encoded.get(bytes);
+      wipe(encoded.array());
+      add(bytes);
+      wipe(bytes);
+      return this;
     }
 
     Arguments add(Long number) {
@@ -158,11 +177,19 @@ final class Native {
     }
   }
 
+  /** Keys and payloads pass through these buffers, and are not left in them. */
+  private static void wipe(byte[] bytes) {
+    java.util.Arrays.fill(bytes, (byte) 0);
+  }
+
   static Results call(int operation, Arguments arguments) {
+    byte[] given = java.util.Arrays.copyOf(arguments.bytes, arguments.length);
     ByteBuffer result;
     try {
-      result = ByteBuffer.wrap(call(operation, java.util.Arrays.copyOf(arguments.bytes, arguments.length)));
+      result = ByteBuffer.wrap(call(operation, given));
     } finally {
+      wipe(given);
+      wipe(arguments.bytes);
       java.lang.ref.Reference.reachabilityFence(arguments.handles);
     }
     List<byte[]> frames = new ArrayList<>();
@@ -174,6 +201,7 @@ final class Native {
       }
       frames.add(frame);
     }
+    wipe(result.array());
     Results results = new Results(frames);
     String code = results.text();
     if (!code.equals("ok")) {

@@ -8,11 +8,14 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -138,7 +141,46 @@ public final class Conformance {
       check(new String(plain, StandardCharsets.UTF_8).equals(it.get("plain").asText()), it.get("name").asText());
       out.append("rsa_blocks/").append(it.get("name").asText()).append(": ok\n");
     }
+    Keyring theirs = keyring("paytend", "partner");
+    Map<String, String> fields = Map.of("partnerId", PARTNER_ID, "requestId", "0123456789abcdef0123456789abcdef");
+    for (String file : List.of("baas", "funding", "issuing", "payby", "payermax")) {
+      for (JsonNode it : read("samples/" + file + ".json").get("samples")) {
+        String payload = it.get("sample").toString();
+        byte[] document = own.seal(Kind.REQUEST, fields, payload).getBytes(StandardCharsets.UTF_8);
+        String name = it.get("name").asText();
+        check(theirs.open(document, expected(Kind.REQUEST, true)).payload().equals(payload), name);
+        out.append("samples/").append(file).append('/').append(name).append(": ok\n");
+      }
+    }
+    oddArguments(own, publicKey("payby")).forEach(
+        (name, work) -> out.append("arguments/").append(name).append(": ").append(outcome(work)).append('\n'));
     return out.toString();
+  }
+
+  private static Map<String, Supplier<?>> oddArguments(Keyring own, PublicKey key) {
+    byte[] document = "{}".getBytes(StandardCharsets.UTF_8);
+    Map<String, String> fields = Map.of("partnerId", PARTNER_ID);
+    Receiver.DatedKey always = Receiver.DatedKey.always(key);
+    Function<Receiver.Limits, Supplier<?>> payBy = limits -> () -> Receiver.payBy(List.of(always), limits);
+    Function<Optional<String>, Supplier<?>> request =
+        partner -> () -> own.open(document, new Keyring.Expected(Kind.REQUEST, partner, true, Optional.empty()));
+    return Map.ofEntries(
+        Map.entry("a request of no partner", request.apply(Optional.empty())),
+        Map.entry("a request of an empty partner", request.apply(Optional.of(""))),
+        Map.entry("a response of a partner", () -> own.open(
+            document, new Keyring.Expected(Kind.RESPONSE, Optional.of(PARTNER_ID), true, Optional.empty()))),
+        Map.entry("a payload that is no Unicode", () -> own.seal(Kind.REQUEST, fields, "{\"name\":\"\ud83d\"}")),
+        Map.entry("a field that is no Unicode", () -> own.seal(Kind.REQUEST, Map.of("note", "\ud83d"), "")),
+        Map.entry("a receiver of an empty partner",
+            () -> Receiver.paytend(Receiver.Product.BAAS, "", own, Receiver.Limits.NONE)),
+        Map.entry("PayerMax without a merchant",
+            () -> Receiver.payerMax(List.of(new Receiver.Merchant("", always)), Receiver.Limits.NONE)),
+        Map.entry("PayBy without a key", () -> Receiver.payBy(List.of(), Receiver.Limits.NONE)),
+        Map.entry("a limit that lets nothing through",
+            payBy.apply(new Receiver.Limits(Optional.of(0), Optional.empty()))),
+        Map.entry("an age that lets nothing through",
+            payBy.apply(new Receiver.Limits(Optional.empty(), Optional.of(Duration.ZERO)))),
+        Map.entry("a key of 512 bits", () -> PrivateKey.generate(512)));
   }
 
   private static byte[] document(JsonNode cases, JsonNode it, String name) throws IOException {

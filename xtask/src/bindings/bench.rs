@@ -1,0 +1,180 @@
+//! `bench bindings`: what opening costs in each language, beside Rust and beside what one would write by hand there. Each contestant is a
+//! process that waits for its turn; turns are short and go round, so that all see the same machine.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::{ALL, backend, folder};
+use crate::shell::{cargo, root};
+
+const ROUNDS: usize = 31;
+/// A turn, in nanoseconds.
+const TURN: u64 = 40_000_000;
+const HEADING: &str = "## Opening through a binding";
+
+/// What a binding may cost beside Rust.
+fn most(language: &str) -> f64 {
+    if matches!(language, "java" | "go") { 1.10 } else { 1.05 }
+}
+
+struct Contestant {
+    name: String,
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Contestant {
+    fn start(name: &str, mut command: Command) -> Result<Self, String> {
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Go opens with no key below 2048 bits unless it is told to.
+            .env("GODEBUG", "rsa1024min=0")
+            .spawn()
+            .map_err(|error| format!("{name}: {error}"))?;
+        let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(format!("{name} has no pipes"));
+        };
+        Ok(Self { name: name.to_owned(), process, input, output: BufReader::new(output) })
+    }
+
+    /// Nanoseconds for so many.
+    fn turn(&mut self, way: &str, bits: &str, count: u64) -> Result<u64, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{} ({way}, {bits}): {error}", self.name);
+        writeln!(self.input, "{way} {bits} {count}").and_then(|()| self.input.flush()).map_err(|e| failed(&e))?;
+        let mut line = String::new();
+        self.output.read_line(&mut line).map_err(|e| failed(&e))?;
+        line.trim().parse().map_err(|e| failed(&e))
+    }
+}
+
+impl Drop for Contestant {
+    fn drop(&mut self) {
+        // It ends by itself when its input does; a stuck one must not be left behind.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A contestant's way, and what one opening took in each round.
+struct Entry {
+    contestant: usize,
+    way: &'static str,
+    count: u64,
+    times: Vec<u64>,
+}
+
+impl Entry {
+    fn median(&self) -> u64 {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times[times.len() / 2]
+    }
+}
+
+fn measure(contestants: &mut [Contestant], bits: &str) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    for contestant in 0..contestants.len() {
+        // Of C and Rust there is no other way that a user would write: libcrypto itself is measured by `bench`.
+        let ways: &[&str] =
+            if matches!(&*contestants[contestant].name, "rust" | "c") { &["ours"] } else { &["ours", "hand"] };
+        for way in ways {
+            // Until the compilers of Java and JavaScript have done what they do.
+            let mut warm = 0;
+            for _ in 0..25 {
+                warm = contestants[contestant].turn(way, bits, 200)? / 200;
+            }
+            entries.push(Entry { contestant, way, count: (TURN / warm.max(1)).max(1), times: Vec::new() });
+        }
+    }
+    for round in 0..ROUNDS {
+        let (length, start) = (entries.len(), round * 5);
+        for at in 0..length {
+            let entry = &mut entries[(at + start) % length];
+            let time = contestants[entry.contestant].turn(entry.way, bits, entry.count)?;
+            entry.times.push(time * 100 / entry.count);
+        }
+    }
+    Ok(entries)
+}
+
+/// Measures, writes the section of BENCHMARKS.md, and fails if a limit is passed.
+pub(crate) fn run() -> Result<(), String> {
+    backend::set("openssl");
+    for binding in &ALL {
+        let missing = (binding.missing)();
+        if !missing.is_empty() {
+            return Err(format!("{}: missing: {}", binding.name, missing.join("; ")));
+        }
+    }
+    std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
+    let job = folder().join("bench.json");
+    let rust = ["build", "--quiet", "--release", "--locked", "-p", "paytend-bindings", "--example", "bench"];
+    cargo(rust).args(backend::features()).run()?;
+    let rust = root().join("target/release/examples/bench");
+    crate::shell::program(&rust).args(["prepare"]).args([&job]).run()?;
+    let mut contestants = Vec::new();
+    let mut command = Command::new(&rust);
+    command.arg(&job);
+    contestants.push(Contestant::start("rust", command)?);
+    for binding in &ALL {
+        let program = (binding.bench)().map_err(|error| format!("{}: {error}", binding.name))?;
+        contestants.push(Contestant::start(binding.name, program.args([&job]).into_command())?);
+    }
+    let mut table = String::from(
+        "| language | bits | of Rust's time | at most | of the time by hand | |\n|---|---|---|---|---|---|\n",
+    );
+    let mut complaints = Vec::new();
+    for bits in ["1024", "2048"] {
+        let entries = measure(&mut contestants, bits)?;
+        let time = |contestant: usize, way: &str| {
+            entries.iter().find(|entry| entry.contestant == contestant && entry.way == way).map(Entry::median)
+        };
+        let rust = time(0, "ours").unwrap_or(1);
+        for (at, contestant) in contestants.iter().enumerate().skip(1) {
+            let (name, ours) = (contestant.name.as_str(), time(at, "ours").unwrap_or_default());
+            let of_rust = share(ours, rust);
+            let by_hand = time(at, "hand").map(|hand| share(ours, hand));
+            let holds = of_rust <= most(name) && by_hand.is_none_or(|share| share < 1.0);
+            let by_hand = by_hand.map_or("–".to_owned(), |share| format!("{share:.3}"));
+            let verdict = if holds { "" } else { "beyond" };
+            let row = format!("| {name} | {bits} | {of_rust:.3} | {:.2} | {by_hand} | {verdict} |", most(name));
+            println!("{row}");
+            if !holds {
+                complaints.push(format!("{name}, {bits} bits"));
+            }
+            writeln!(table, "{row}").map_err(|e| e.to_string())?;
+        }
+    }
+    write_section(&table)?;
+    if complaints.is_empty() { Ok(()) } else { Err(format!("beyond the limits: {}", complaints.join("; "))) }
+}
+
+#[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "a ratio of times, far below 2^52")]
+fn share(one: u64, other: u64) -> f64 {
+    one as f64 / other as f64
+}
+
+/// The section of the bindings, which `bench` keeps when it writes the rest anew.
+pub(crate) fn section() -> String {
+    let text = std::fs::read_to_string(root().join("BENCHMARKS.md")).unwrap_or_default();
+    text.find(HEADING).map(|at| text[at..].to_owned()).unwrap_or_default()
+}
+
+/// Puts the section at the end.
+pub(crate) fn put(section: &str) -> Result<(), String> {
+    let path = root().join("BENCHMARKS.md");
+    let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+    let rest = text.find(HEADING).map_or(&*text, |at| &text[..at]).trim_end();
+    std::fs::write(&path, format!("{rest}\n\n{}\n", section.trim_end())).map_err(|e| e.to_string())
+}
+
+fn write_section(table: &str) -> Result<(), String> {
+    put(&format!(
+        "{HEADING}\n\nWritten by `cargo xtask bench bindings`. A notification of 400 B is opened, by bindings with the backend `openssl`; keys \
+         and keyrings are made once.\nBy hand: Python's `cryptography`, node:crypto (with the padding removed by hand, since it refuses to), \
+         the JDK's JCE with Jackson, Go's crypto/rsa.\nMedians of {ROUNDS} rounds that go round all contestants; below 1.000 is faster.\n\n{table}"
+    ))
+}
