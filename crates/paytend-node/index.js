@@ -207,8 +207,8 @@ class Keyring {
 
   sealSync (kind, fields, payload, options) { return calling(() => this.#native.sealSync(...this.#message(kind, fields, payload, options))) }
   seal (kind, fields, payload, options) { return waiting(() => this.#native.seal(...this.#message(kind, fields, payload, options))) }
-  openSync (kind, document, options) { return opened(calling(() => this.#native.openSync(...this.#expected(kind, document, options)))) }
-  async open (kind, document, options) { return opened(await waiting(() => this.#native.open(...this.#expected(kind, document, options)))) }
+  openSync (kind, document, options) { return new Opened(calling(() => this.#native.openSync(...this.#expected(kind, document, options)))) }
+  async open (kind, document, options) { return new Opened(await waiting(() => this.#native.open(...this.#expected(kind, document, options)))) }
 }
 
 /** Contents stay out of logs: they are there, and not shown. */
@@ -217,12 +217,30 @@ function hidden (object, secrets) {
   return Object.freeze(object)
 }
 
-function opened ({ fields: turns, payload, canonical, verifiedBy, decryptedBy }) {
-  const json = () => payload === '' ? undefined : JSON.parse(payload)
-  // Without a prototype, a field called __proto__ is a field.
-  const fields = Object.create(null)
-  for (let at = 0; at < turns.length; at += 2) fields[turns[at]] = turns[at + 1]
-  return hidden({ verifiedBy, decryptedBy: decryptedBy ?? undefined }, { fields: Object.freeze(fields), payload, canonical, json })
+/** Contents stay out of logs: they are there, and neither inspect nor JSON shows them. */
+class Opened {
+  #native; #fields
+  constructor (native) { this.#native = native }
+  get fields () {
+    if (this.#fields === undefined) {
+      const turns = this.#native.fields()
+      // Without a prototype, a field called constructor is a field.
+      this.#fields = Object.create(null)
+      for (let at = 0; at < turns.length; at += 2) this.#fields[turns[at]] = turns[at + 1]
+      Object.freeze(this.#fields)
+    }
+    return this.#fields
+  }
+
+  get payload () { return this.#native.payload() }
+  get canonical () { return this.#native.canonical() }
+  get verifiedBy () { return this.#native.verifiedBy() }
+  get decryptedBy () { return this.#native.decryptedBy() ?? undefined }
+  toJSON () { return { verifiedBy: this.verifiedBy, decryptedBy: this.decryptedBy } }
+  json () {
+    const payload = this.payload
+    return payload === '' ? undefined : JSON.parse(payload)
+  }
 }
 
 function notification ({ summary, content }) {

@@ -45,17 +45,24 @@ pub fn seal<'a>(
 pub struct Opened {
     /// The plain fields, sorted by name.
     pub fields: Vec<(String, String)>,
-    /// The payload's text, exactly as it was signed; empty if there was none.
-    pub payload: Zeroizing<String>,
-    /// The signed text. Secret: it holds the session key.
-    pub canonical: Zeroizing<String>,
     /// The fingerprint of the key that the signature is by.
     pub verified_by: String,
     /// The fingerprint of the key that decrypted it, if something was encrypted.
     pub decrypted_by: Option<String>,
+    opened: paytend_crypto::Opened,
 }
 
 impl Opened {
+    /// The signed text. Secret: it holds the session key and the payload.
+    pub fn canonical(&self) -> Zeroizing<String> {
+        self.opened.canonical()
+    }
+
+    /// The payload's text, exactly as it was signed; empty if there was none.
+    pub fn payload(&self) -> &str {
+        self.opened.payload_text()
+    }
+
     /// The plain fields as a JSON object.
     pub fn fields_json(&self) -> String {
         let fields: Map<String, Value> =
@@ -98,10 +105,9 @@ pub fn open(
     let opened = keyring.open(document, &expected)?;
     Ok(Opened {
         fields: opened.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        payload: Zeroizing::new(opened.payload_text().to_owned()),
-        canonical: opened.canonical(),
         verified_by: opened.verified_by().to_string(),
         decrypted_by: opened.decrypted_by().map(|key| key.to_string()),
+        opened,
     })
 }
 

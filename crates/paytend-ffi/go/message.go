@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"runtime"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Kind is the shape of a message.
@@ -102,11 +103,17 @@ func (r *Keyring) Open(document []byte, expected Expected) (*Opened, error) {
 		return nil, failed(code, err)
 	}
 	defer C.paytend_opened_free(handle)
+	var view C.PaytendOpenedView
+	C.paytend_opened_view(handle, &view)
 	opened := &Opened{
-		Payload:     string(bytesOf(C.paytend_opened_payload(handle))),
-		Canonical:   string(bytesOf(C.paytend_opened_canonical(handle))),
-		VerifiedBy:  string(bytesOf(C.paytend_opened_verified_by(handle))),
-		DecryptedBy: string(bytesOf(C.paytend_opened_decrypted_by(handle))),
+		Fields:      make(map[string]string, int(view.fields_len)),
+		Payload:     textOf(view.payload),
+		Canonical:   textOf(view.canonical),
+		VerifiedBy:  textOf(view.verified_by),
+		DecryptedBy: textOf(view.decrypted_by),
 	}
-	return opened, json.Unmarshal(bytesOf(C.paytend_opened_fields(handle)), &opened.Fields)
+	for _, field := range unsafe.Slice(view.fields, int(view.fields_len)) {
+		opened.Fields[textOf(field.name)] = textOf(field.value)
+	}
+	return opened, nil
 }

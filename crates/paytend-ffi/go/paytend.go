@@ -18,6 +18,7 @@ import "C"
 
 import (
 	"runtime"
+	"strings"
 	"unsafe"
 )
 
@@ -85,8 +86,8 @@ func failed(code C.int32_t, err *C.PaytendError) error {
 		Code:     Code(code),
 		Name:     C.GoString(C.paytend_error_name(err)),
 		Message:  C.GoString(C.paytend_error_message(err)),
-		RespCode: string(bytesOf(C.paytend_error_resp_code(err))),
-		RespMsg:  string(bytesOf(C.paytend_error_resp_msg(err))),
+		RespCode: textOf(C.paytend_error_resp_code(err)),
+		RespMsg:  textOf(C.paytend_error_resp_msg(err)),
 	}
 }
 
@@ -98,6 +99,14 @@ func bytesOf(slice C.PaytendSlice) []byte {
 	out := make([]byte, int(slice.len))
 	copy(out, unsafe.Slice((*byte)(unsafe.Pointer(slice.data)), int(slice.len)))
 	return out
+}
+
+// textOf copies what a slice of the library's shows.
+func textOf(slice C.PaytendSlice) string {
+	if slice.len == 0 {
+		return ""
+	}
+	return strings.Clone(unsafe.String((*byte)(unsafe.Pointer(slice.data)), int(slice.len)))
 }
 
 // taken copies a buffer, and wipes and frees it.

@@ -196,7 +196,7 @@ func answer(handle *C.PaytendAnswer) *Answer {
 	made := &Answer{Status: int(C.paytend_answer_status(handle)), Header: http.Header{}, Body: bytesOf(C.paytend_answer_body(handle))}
 	var header C.PaytendHeader
 	for at := C.size_t(0); bool(C.paytend_answer_header(handle, at, &header)); at++ {
-		made.Header.Add(string(bytesOf(header.name)), string(bytesOf(header.value)))
+		made.Header.Add(textOf(header.name), textOf(header.value))
 	}
 	return made
 }

@@ -137,6 +137,30 @@ typedef struct {
   size_t len;
 } PaytendSlice;
 
+// A header of a request, or a field of a message.
+typedef struct {
+  // Its name.
+  PaytendSlice name;
+  // Its value.
+  PaytendSlice value;
+} PaytendHeader;
+
+// All of what was opened at once; it lives as long as what was opened.
+typedef struct {
+  // As `paytend_opened_payload` gives it.
+  PaytendSlice payload;
+  // As `paytend_opened_canonical` gives it.
+  PaytendSlice canonical;
+  // As `paytend_opened_verified_by` gives it.
+  PaytendSlice verified_by;
+  // As `paytend_opened_decrypted_by` gives it.
+  PaytendSlice decrypted_by;
+  // The plain fields, sorted by name; null if there are none.
+  const PaytendHeader *fields;
+  // How many there are.
+  size_t fields_len;
+} PaytendOpenedView;
+
 // Limits of a receiver. UINT64_MAX for the receiver's own.
 typedef struct {
   // The largest body that is looked at, in bytes.
@@ -156,14 +180,6 @@ typedef struct {
   // The merchant that has it: PayerMax's alone, empty for PayBy.
   PaytendSlice merchant;
 } PaytendDatedKey;
-
-// A header of a request.
-typedef struct {
-  // Its name.
-  PaytendSlice name;
-  // Its value.
-  PaytendSlice value;
-} PaytendHeader;
 
 #ifdef __cplusplus
 extern "C" {
@@ -385,6 +401,13 @@ PaytendSlice paytend_opened_payload(const PaytendOpened *opened);
 // # Safety
 // `opened` is null, or not freed.
 PaytendSlice paytend_opened_fields(const PaytendOpened *opened);
+
+// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether something was.
+//
+// # Safety
+// `opened` is null, or not freed; `out` is null, or may be written to.
+bool paytend_opened_view(const PaytendOpened *opened,
+                         PaytendOpenedView *out);
 
 // The signed text. Secret: it holds the session key and the payload.
 //

@@ -43,6 +43,15 @@ impl PaytendSlice {
     }
 }
 
+/// A header of a request, or a field of a message.
+#[repr(C)]
+pub struct PaytendHeader {
+    /// Its name.
+    pub name: PaytendSlice,
+    /// Its value.
+    pub value: PaytendSlice,
+}
+
 /// Bytes that the caller owns: free them with `paytend_buffer_free`, which wipes them first.
 #[repr(C)]
 pub struct PaytendBuffer {

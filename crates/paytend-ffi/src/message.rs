@@ -1,9 +1,12 @@
 //! Sealing and opening.
 
+use std::sync::OnceLock;
+
 use paytend_bindings::{Failure, Kind, Opened, open, seal};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
-use crate::abi::{PaytendBuffer, PaytendSlice, free, give, give_handle, handle, usage};
+use crate::abi::{PaytendBuffer, PaytendHeader, PaytendSlice, free, give, give_handle, handle, usage};
 use crate::error::PaytendError;
 use crate::guard::guard;
 use crate::keys::PaytendKeyring;
@@ -64,7 +67,48 @@ pub unsafe extern "C" fn paytend_seal(
 /// What an authentic message says. Free it with `paytend_opened_free`.
 pub struct PaytendOpened {
     opened: Opened,
-    fields: String,
+    // What not everybody asks for is made when it is.
+    fields: OnceLock<String>,
+    canonical: OnceLock<Zeroizing<String>>,
+    views: OnceLock<Views>,
+}
+
+/// The fields as C sees them.
+struct Views(Vec<PaytendHeader>);
+
+// SAFETY: what they point to belongs to the `PaytendOpened` that they are in, and nobody changes it.
+unsafe impl Send for Views {}
+// SAFETY: as above.
+unsafe impl Sync for Views {}
+
+impl From<Opened> for PaytendOpened {
+    fn from(opened: Opened) -> Self {
+        Self { opened, fields: OnceLock::new(), canonical: OnceLock::new(), views: OnceLock::new() }
+    }
+}
+
+impl PaytendOpened {
+    fn canonical(&self) -> &str {
+        self.canonical.get_or_init(|| self.opened.canonical())
+    }
+
+    fn decrypted_by(&self) -> &str {
+        self.opened.decrypted_by.as_deref().unwrap_or_default()
+    }
+
+    fn view(&self) -> PaytendOpenedView {
+        let slice = |text: &str| PaytendSlice::of(text.as_bytes());
+        let pair = |(name, value): &(String, String)| PaytendHeader { name: slice(name), value: slice(value) };
+        let fields = &self.views.get_or_init(|| Views(self.opened.fields.iter().map(pair).collect())).0;
+        PaytendOpenedView {
+            payload: slice(self.opened.payload()),
+            canonical: slice(self.canonical()),
+            verified_by: slice(&self.opened.verified_by),
+            decrypted_by: slice(self.decrypted_by()),
+            fields: if fields.is_empty() { std::ptr::null() } else { fields.as_ptr() },
+            fields_len: fields.len(),
+        }
+    }
 }
 
 /// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is the largest document that
@@ -90,7 +134,7 @@ pub unsafe extern "C" fn paytend_open(
             let limit = (max_bytes > 0).then_some(max_bytes);
             let keyring = &handle(keyring)?.0;
             let opened = open(keyring, kind(kind_number)?, partner, document.bytes()?, payload_signed, limit)?;
-            give_handle(out, PaytendOpened { fields: opened.fields_json(), opened })
+            give_handle(out, PaytendOpened::from(opened))
         })
     }
 }
@@ -111,7 +155,7 @@ unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_payload(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller promises it.
-    unsafe { part(opened, |opened| opened.opened.payload.as_bytes()) }
+    unsafe { part(opened, |opened| opened.opened.payload().as_bytes()) }
 }
 
 /// The plain fields: a JSON object of texts.
@@ -121,7 +165,36 @@ pub unsafe extern "C" fn paytend_opened_payload(opened: *const PaytendOpened) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_fields(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller promises it.
-    unsafe { part(opened, |opened| opened.fields.as_bytes()) }
+    unsafe { part(opened, |opened| opened.fields.get_or_init(|| opened.opened.fields_json()).as_bytes()) }
+}
+
+/// All of what was opened at once; it lives as long as what was opened.
+#[repr(C)]
+pub struct PaytendOpenedView {
+    /// As `paytend_opened_payload` gives it.
+    pub payload: PaytendSlice,
+    /// As `paytend_opened_canonical` gives it.
+    pub canonical: PaytendSlice,
+    /// As `paytend_opened_verified_by` gives it.
+    pub verified_by: PaytendSlice,
+    /// As `paytend_opened_decrypted_by` gives it.
+    pub decrypted_by: PaytendSlice,
+    /// The plain fields, sorted by name; null if there are none.
+    pub fields: *const PaytendHeader,
+    /// How many there are.
+    pub fields_len: usize,
+}
+
+/// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether something was.
+///
+/// # Safety
+/// `opened` is null, or not freed; `out` is null, or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_opened_view(opened: *const PaytendOpened, out: *mut PaytendOpenedView) -> bool {
+    // SAFETY: the caller promises it.
+    let Some(view) = (unsafe { opened.as_ref() }).map(PaytendOpened::view) else { return false };
+    // SAFETY: the caller promises it.
+    unsafe { give(out, view) }.is_ok()
 }
 
 /// The signed text. Secret: it holds the session key and the payload.
@@ -131,7 +204,7 @@ pub unsafe extern "C" fn paytend_opened_fields(opened: *const PaytendOpened) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_canonical(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller promises it.
-    unsafe { part(opened, |opened| opened.opened.canonical.as_bytes()) }
+    unsafe { part(opened, |opened| opened.canonical().as_bytes()) }
 }
 
 /// The fingerprint of the key that the signature is by.
@@ -151,7 +224,7 @@ pub unsafe extern "C" fn paytend_opened_verified_by(opened: *const PaytendOpened
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_decrypted_by(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller promises it.
-    unsafe { part(opened, |opened| opened.opened.decrypted_by.as_deref().unwrap_or_default().as_bytes()) }
+    unsafe { part(opened, |opened| opened.decrypted_by().as_bytes()) }
 }
 
 /// Wipes and frees what was opened.

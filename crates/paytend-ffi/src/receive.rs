@@ -2,7 +2,7 @@
 
 use paytend_bindings::{Answer, DatedKey, Failure, Notification, Receiver, Reply};
 
-use crate::abi::{PaytendSlice, array, free, give_handle, handle, usage};
+use crate::abi::{PaytendHeader, PaytendSlice, array, free, give_handle, handle, usage};
 use crate::error::PaytendError;
 use crate::guard::guard;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
@@ -42,15 +42,6 @@ impl PaytendDatedKey {
         let key = unsafe { handle(self.key) }?.0.clone();
         Ok(DatedKey { key, not_before: moment(self.not_before), retire_at: moment(self.retire_at) })
     }
-}
-
-/// A header of a request.
-#[repr(C)]
-pub struct PaytendHeader {
-    /// Its name.
-    pub name: PaytendSlice,
-    /// Its value.
-    pub value: PaytendSlice,
 }
 
 /// What a handler made of a notification.

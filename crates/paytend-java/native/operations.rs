@@ -144,8 +144,8 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (signed, most) = (arguments.flag()?, limit(arguments.optional_number()?)?);
     let opened = open(ring.keyring()?, kind, partner, document, signed, most)?;
     let written = ok()
-        .bytes(opened.payload.as_bytes())
-        .bytes(opened.canonical.as_bytes())
+        .bytes(opened.payload())
+        .bytes(opened.canonical().as_bytes())
         .bytes(&opened.verified_by)
         .optional_text(opened.decrypted_by.as_deref());
     Ok(opened.fields.iter().fold(written, |written, (name, value)| written.bytes(name).bytes(value)))

@@ -158,23 +158,43 @@ impl Keys {
 #[napi]
 pub struct Keyring(paytend::Keyring);
 
-#[napi(object)]
-pub struct Opened {
+/// What was opened; each part becomes JavaScript's when it is asked for.
+#[napi]
+pub struct Opened(paytend::Opened);
+
+#[napi]
+impl Opened {
     /// Names and values by turns: as an object, a name could be one that JavaScript has a meaning for.
-    pub fields: Vec<String>,
-    pub payload: String,
-    pub canonical: String,
-    pub verified_by: String,
-    pub decrypted_by: Option<String>,
+    #[napi]
+    pub fn fields(&self) -> Vec<&str> {
+        self.0.fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
+    }
+
+    #[napi]
+    pub fn payload(&self) -> &str {
+        self.0.payload()
+    }
+
+    #[napi]
+    pub fn canonical(&self) -> String {
+        self.0.canonical().to_string()
+    }
+
+    #[napi]
+    pub fn verified_by(&self) -> &str {
+        &self.0.verified_by
+    }
+
+    #[napi]
+    pub fn decrypted_by(&self) -> Option<&str> {
+        self.0.decrypted_by.as_deref()
+    }
 }
 
 pub struct Opening {
     keyring: paytend::Keyring,
-    kind: String,
     document: Vec<u8>,
-    partner_id: Option<String>,
-    payload_signed: bool,
-    max_bytes: Option<u32>,
+    expected: Expected,
 }
 
 impl Task for Opening {
@@ -182,22 +202,29 @@ impl Task for Opening {
     type JsValue = Opened;
 
     fn compute(&mut self) -> Result<Opened> {
-        let limit = self.max_bytes.map(|bytes| bytes as usize);
-        let opened = failing(|| {
-            let kind = paytend::kind(&self.kind)?;
-            paytend::open(&self.keyring, kind, self.partner_id.as_deref(), &self.document, self.payload_signed, limit)
-        })?;
-        Ok(Opened {
-            payload: opened.payload.to_string(),
-            canonical: opened.canonical.to_string(),
-            fields: opened.fields.into_iter().flat_map(<[String; 2]>::from).collect(),
-            verified_by: opened.verified_by,
-            decrypted_by: opened.decrypted_by,
-        })
+        self.expected.open(&self.keyring, &self.document)
     }
 
     fn resolve(&mut self, _: Env, opened: Opened) -> Result<Opened> {
         Ok(opened)
+    }
+}
+
+/// What a message must be.
+struct Expected {
+    kind: String,
+    partner_id: Option<String>,
+    payload_signed: bool,
+    max_bytes: Option<u32>,
+}
+
+impl Expected {
+    fn open(&self, keyring: &paytend::Keyring, document: &[u8]) -> Result<Opened> {
+        let limit = self.max_bytes.map(|bytes| bytes as usize);
+        failing(|| {
+            let kind = paytend::kind(&self.kind)?;
+            paytend::open(keyring, kind, self.partner_id.as_deref(), document, self.payload_signed, limit).map(Opened)
+        })
     }
 }
 
@@ -262,17 +289,6 @@ impl Keyring {
         AsyncTask::new(self.sealing(kind, fields, payload, payload_signed))
     }
 
-    fn opening(
-        &self,
-        kind: String,
-        document: &[u8],
-        partner_id: Option<String>,
-        payload_signed: bool,
-        max_bytes: Option<u32>,
-    ) -> Opening {
-        Opening { keyring: self.0.clone(), kind, document: document.to_owned(), partner_id, payload_signed, max_bytes }
-    }
-
     #[napi]
     pub fn open_sync(
         &self,
@@ -282,7 +298,7 @@ impl Keyring {
         payload_signed: bool,
         max_bytes: Option<u32>,
     ) -> Result<Opened> {
-        self.opening(kind, &document, partner_id, payload_signed, max_bytes).compute()
+        Expected { kind, partner_id, payload_signed, max_bytes }.open(&self.0, &document)
     }
 
     #[napi]
@@ -294,7 +310,8 @@ impl Keyring {
         payload_signed: bool,
         max_bytes: Option<u32>,
     ) -> AsyncTask<Opening> {
-        AsyncTask::new(self.opening(kind, &document, partner_id, payload_signed, max_bytes))
+        let expected = Expected { kind, partner_id, payload_signed, max_bytes };
+        AsyncTask::new(Opening { keyring: self.0.clone(), document: document.to_vec(), expected })
     }
 
     #[napi]

@@ -77,9 +77,9 @@ test('exceptions have codes, at once and later', async () => {
 })
 
 test('a field may be called what JavaScript has a meaning for', () => {
-  const fields = JSON.parse(`{"partnerId":"${PARTNER_ID}","notifyType":"2","__proto__":"x","toString":"y"}`)
-  const opened = open(ring.sealSync('notification', fields, '{"a":1}'))
-  assert.deepEqual([opened.fields.__proto__, opened.fields.toString], ['x', 'y'])
+  const fields = JSON.parse(`{"partnerId":"${PARTNER_ID}","notifyType":"2","constructor":"x","toString":"y"}`)
+  const opened = open(sender.sealSync('notification', fields, '{"a":1}'))
+  assert.deepEqual([opened.fields.constructor, opened.fields.toString], ['x', 'y'])
 })
 
 test('nothing secret is shown', () => {

@@ -2,14 +2,12 @@
 //!
 //! The interpreter's lock is released wherever cryptography is done.
 
-use std::collections::BTreeMap;
-
 use paytend_bindings as paytend;
 use paytend_bindings::{DatedKey, Failure};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, answer");
 
@@ -100,8 +98,34 @@ impl PublicKey {
     }
 }
 
-/// Fields, payload, canonical text, the key that verified, the key that decrypted.
-type Opened = (BTreeMap<String, String>, String, String, String, Option<String>);
+/// What was opened; each part becomes Python's when it is asked for.
+#[pyclass(frozen, module = "paytend._native")]
+struct Opened(paytend::Opened);
+
+#[pymethods]
+impl Opened {
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let fields = PyDict::new(py);
+        self.0.fields.iter().try_for_each(|(name, value)| fields.set_item(name, value))?;
+        Ok(fields)
+    }
+
+    fn payload(&self) -> &str {
+        self.0.payload()
+    }
+
+    fn canonical<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        PyString::new(py, &self.0.canonical())
+    }
+
+    fn verified_by(&self) -> &str {
+        &self.0.verified_by
+    }
+
+    fn decrypted_by(&self) -> Option<&str> {
+        self.0.decrypted_by.as_deref()
+    }
+}
 
 #[pyclass(frozen, module = "paytend._native")]
 struct Keyring(paytend::Keyring);
@@ -138,11 +162,9 @@ impl Keyring {
         payload_signed: bool,
         max_bytes: Option<usize>,
     ) -> PyResult<Opened> {
-        let opened = unlocked(py, || {
-            paytend::open(&self.0, paytend::kind(kind)?, partner_id, document, payload_signed, max_bytes)
-        })?;
-        let (payload, canonical) = (opened.payload.to_string(), opened.canonical.to_string());
-        Ok((opened.fields.into_iter().collect(), payload, canonical, opened.verified_by, opened.decrypted_by))
+        unlocked(py, || {
+            paytend::open(&self.0, paytend::kind(kind)?, partner_id, document, payload_signed, max_bytes).map(Opened)
+        })
     }
 }
 
@@ -241,6 +263,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PrivateKey>()?;
     module.add_class::<PublicKey>()?;
     module.add_class::<Keyring>()?;
+    module.add_class::<Opened>()?;
     module.add_class::<Receiver>()?;
     module.add_function(wrap_pyfunction!(key_info, module)?)?;
     module.add_function(wrap_pyfunction!(verify, module)?)?;

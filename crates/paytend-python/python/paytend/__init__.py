@@ -51,7 +51,9 @@ Data = Union[str, bytes, bytearray, memoryview]
 
 def _bytes(data: Data) -> bytes:
     # A number would make so many zeros of bytes().
-    return data.encode() if isinstance(data, str) else bytes(memoryview(data))
+    if isinstance(data, str):
+        return data.encode()
+    return data if isinstance(data, bytes) else bytes(memoryview(data))
 
 
 class PublicKey:
@@ -172,22 +174,43 @@ def _several(one_or_many: Any, kind: type) -> list[Any]:
     return [one_or_many] if isinstance(one_or_many, kind) else list(one_or_many)
 
 
-@dataclass(frozen=True, repr=False)
 class Opened:
-    """What an authentic message says."""
+    """What an authentic message says. No ``repr`` or pickle shows it."""
 
-    fields: dict[str, str]
-    #: The payload's text, exactly as it was signed; empty if there was none.
-    payload: str
-    #: The signed text. Secret: it holds the session key and the payload.
-    canonical: str
-    #: Fingerprints of the keys.
-    verified_by: str
-    decrypted_by: Optional[str]
+    __slots__ = ("_opened",)
+
+    def __init__(self, opened: _native.Opened) -> None:
+        self._opened = opened
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The plain fields."""
+        return self._opened.fields()
+
+    @property
+    def payload(self) -> str:
+        """The payload's text, exactly as it was signed; empty if there was none."""
+        return self._opened.payload()
+
+    @property
+    def canonical(self) -> str:
+        """The signed text. Secret: it holds the session key and the payload."""
+        return self._opened.canonical()
+
+    @property
+    def verified_by(self) -> str:
+        """The fingerprint of the key that the signature is by."""
+        return self._opened.verified_by()
+
+    @property
+    def decrypted_by(self) -> Optional[str]:
+        """The fingerprint of the key that decrypted it, if something was encrypted."""
+        return self._opened.decrypted_by()
 
     def json(self) -> Any:
         """The payload, read; numbers with a fraction are :class:`decimal.Decimal`."""
-        return json.loads(self.payload, parse_float=Decimal) if self.payload else None
+        payload = self.payload
+        return json.loads(payload, parse_float=Decimal) if payload else None
 
     def __repr__(self) -> str:
         return f"<paytend.Opened verified by {self.verified_by}>"
@@ -244,7 +267,7 @@ class Keyring:
 
         A request and a notification must name ``partner_id``; a response names none.
         """
-        return Opened(*self._keyring.open(kind, partner_id, _bytes(document), payload_signed, max_bytes))
+        return Opened(self._keyring.open(kind, partner_id, _bytes(document), payload_signed, max_bytes))
 
     def __repr__(self) -> str:
         return "<paytend.Keyring>"
