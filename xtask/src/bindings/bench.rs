@@ -76,17 +76,16 @@ impl Entry {
 
 fn measure(contestants: &mut [Contestant], bits: &str) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
-    for contestant in 0..contestants.len() {
+    for (at, contestant) in contestants.iter_mut().enumerate() {
         // Of C and Rust there is no other way that a user would write: libcrypto itself is measured by `bench`.
-        let ways: &[&str] =
-            if matches!(&*contestants[contestant].name, "rust" | "c") { &["ours"] } else { &["ours", "hand"] };
+        let ways: &[&str] = if matches!(&*contestant.name, "rust" | "c") { &["ours"] } else { &["ours", "hand"] };
         for way in ways {
             // Until the compilers of Java and JavaScript have done what they do.
             let mut warm = 0;
             for _ in 0..25 {
-                warm = contestants[contestant].turn(way, bits, 200)? / 200;
+                warm = contestant.turn(way, bits, 200)? / 200;
             }
-            entries.push(Entry { contestant, way, count: (TURN / warm.max(1)).max(1), times: Vec::new() });
+            entries.push(Entry { contestant: at, way, count: (TURN / warm.max(1)).max(1), times: Vec::new() });
         }
     }
     for round in 0..ROUNDS {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{backend, copy, folder, fresh, platform, version, write};
+use super::{backend, copy, folder, fresh, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the static library needs besides, on Linux.
@@ -86,14 +86,11 @@ pub(super) fn test() -> Result<(), String> {
     let sanitized = out.join("test-asan");
     compile(&sanitized, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &library("libpaytend.a"))?;
     program(&sanitized).args([&vectors]).env("ASAN_OPTIONS", "detect_leaks=1").run()?;
+    let (shown, errors) = ("--show-leak-kinds=", "--errors-for-leak-kinds=");
+    let kinds = [shown, errors].map(|option| format!("{option}{}", backend::leaks()));
     program("valgrind")
-        .args([
-            "--quiet",
-            "--error-exitcode=9",
-            "--leak-check=full",
-            "--show-leak-kinds=all",
-            "--errors-for-leak-kinds=all",
-        ])
+        .args(["--quiet", "--error-exitcode=9", "--leak-check=full"])
+        .args(kinds)
         .args([&plain, &vectors])
         .run()
 }
@@ -136,10 +133,10 @@ fn symbols() -> Result<(), String> {
 }
 
 /// `paytend-c-VERSION-PLATFORM.tar.gz`: header, libraries, `paytend.pc`.
-pub(super) fn pack() -> Result<(), String> {
+pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     header(true)?;
-    let name = format!("paytend-c-{}-{}", version(), platform());
+    let name = format!("paytend-c-{}-{platform}", version());
     let out = folder().join(&name);
     fresh(&out)?;
     for inside in ["include", "lib/pkgconfig"] {

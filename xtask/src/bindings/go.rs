@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{at_least, backend, c, copy, folder, fresh, platform, version};
+use super::{at_least, backend, c, copy, files, folder, fresh, version};
 use crate::shell::{Program, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -87,15 +87,28 @@ pub(super) fn bench() -> Result<Program, String> {
 }
 
 /// The module with the library of this platform in it.
-pub(super) fn pack() -> Result<(), String> {
+/// The library, below `lib`.
+pub(super) fn native() -> (PathBuf, PathBuf) {
+    let place = source().join("lib");
+    let inside = library(&source()).strip_prefix(&place).map(Path::to_path_buf).unwrap_or_default();
+    (place, inside.join("libpaytend.a"))
+}
+
+pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
-    let name = format!("paytend-go-{}-{}", version(), platform());
+    let name = format!("paytend-go-{}-{platform}", version());
     let out = folder().join(&name);
     fresh(&out)?;
     for file in ["go.mod", "paytend.go", "keys.go", "message.go", "receive.go", "README.md"] {
         copy(&source().join(file), &out.join(file))?;
     }
     furnish(&out)?;
+    // Those of other platforms, if they were merged.
+    for file in files(&source().join("lib"))? {
+        let inside = out.join("lib").join(file.strip_prefix(source().join("lib")).unwrap_or(&file));
+        std::fs::create_dir_all(inside.parent().unwrap_or(&out)).map_err(|e| e.to_string())?;
+        copy(&file, &inside)?;
+    }
     let archive = folder().join(format!("{name}.tar.gz"));
     program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
     // What is packed builds by itself.

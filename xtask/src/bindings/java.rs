@@ -10,7 +10,7 @@ pub(super) fn missing() -> Vec<&'static str> {
     if !program("javac").args(["-version"]).succeeds() {
         missing.push("a JDK of version 17 or newer (Debian: openjdk-17-jdk-headless)");
     }
-    if !program("mvn").args(["--version"]).succeeds() {
+    if !maven_itself().args(["--version"]).succeeds() {
         missing.push("Maven (Debian: maven)");
     }
     missing
@@ -20,8 +20,13 @@ fn source() -> PathBuf {
     root().join("crates/paytend-java")
 }
 
+/// On Windows it is a script, which is not found by its bare name.
+fn maven_itself() -> Program {
+    program(if cfg!(windows) { "mvn.cmd" } else { "mvn" })
+}
+
 fn maven(arguments: &[&str]) -> Program {
-    program("mvn").args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
+    maven_itself().args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
 }
 
 /// Puts the library of this platform where the jar has it.
@@ -31,10 +36,9 @@ fn furnish() -> Result<(), String> {
     if !manifest.contains(&format!("<artifactId>paytend</artifactId>\n  <version>{}</version>", version())) {
         return Err(format!("crates/paytend-java/pom.xml must have the workspace's version, {}", version()));
     }
-    let library = format!("{}paytend_java{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let place = source().join("src/main/resources/io/github/paytendrs/paytend/natives").join(platform());
+    let place = resources().join(platform());
     std::fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
-    copy(&root().join("target/release").join(&library), &place.join(&library))
+    copy(&root().join("target/release").join(library()), &place.join(library()))
 }
 
 pub(super) fn build() -> Result<(), String> {
@@ -79,9 +83,22 @@ fn main(class: &str) -> Result<Program, String> {
     Ok(program("java").args(["-cp", &path, &format!("io.github.paytendrs.paytend.{class}")]))
 }
 
-pub(super) fn pack() -> Result<(), String> {
+/// The library, among the resources.
+pub(super) fn native() -> (PathBuf, PathBuf) {
+    (resources(), PathBuf::from(platform()).join(library()))
+}
+
+fn resources() -> PathBuf {
+    source().join("src/main/resources/io/github/paytendrs/paytend/natives")
+}
+
+fn library() -> String {
+    format!("{}paytend_java{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
-    let named = folder().join(format!("paytend-{}-{}.jar", version(), platform()));
+    let named = folder().join(format!("paytend-{}-{platform}.jar", version()));
     copy(&source().join(format!("target/paytend-{}.jar", version())), &named)?;
     println!("bindings: packed {}", named.display());
     Ok(())

@@ -9,7 +9,7 @@ mod node;
 mod python;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, root};
 
@@ -25,7 +25,10 @@ struct Binding {
     missing: fn() -> Vec<&'static str>,
     build: fn() -> Result<(), String>,
     test: fn() -> Result<(), String>,
-    pack: fn() -> Result<(), String>,
+    /// Packs it; the name of what holds native libraries says for which platform.
+    pack: fn(platform: &str) -> Result<(), String>,
+    /// Where this platform's library stands among those of others, if a package holds those of several: the folder, and the path inside.
+    native: Option<fn() -> (PathBuf, PathBuf)>,
     /// The program that is held against `examples/conformance.rs` of paytend-bindings.
     conformance: Conformance,
     /// The program that says what opening costs.
@@ -40,6 +43,7 @@ const ALL: [Binding; 5] = [
         build: c::build,
         test: c::test,
         pack: c::pack,
+        native: None,
         conformance: c::conformance,
         bench: c::bench,
     },
@@ -50,6 +54,7 @@ const ALL: [Binding; 5] = [
         build: python::build,
         test: python::test,
         pack: python::pack,
+        native: None,
         conformance: python::conformance,
         bench: python::bench,
     },
@@ -60,6 +65,7 @@ const ALL: [Binding; 5] = [
         build: node::build,
         test: node::test,
         pack: node::pack,
+        native: Some(node::native),
         conformance: node::conformance,
         bench: node::bench,
     },
@@ -70,6 +76,7 @@ const ALL: [Binding; 5] = [
         build: java::build,
         test: java::test,
         pack: java::pack,
+        native: Some(java::native),
         conformance: java::conformance,
         bench: java::bench,
     },
@@ -80,22 +87,24 @@ const ALL: [Binding; 5] = [
         build: go::build,
         test: go::test,
         pack: go::pack,
+        native: Some(go::native),
         conformance: go::conformance,
         bench: go::bench,
     },
 ];
 
-/// `bindings build|test|pack [--backend NAME] [LANGUAGE…]`, `bindings header [--check]`.
+/// `bindings build|test|pack [--backend NAME] [LANGUAGE…]`, `bindings header [--check]`, `bindings merge FOLDER`.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let arguments = backend::choose(arguments)?;
     let (verb, languages) = match &*arguments {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
         [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
+        ["merge", folder] => return merge(&PathBuf::from(folder)),
         _ => {
             return Err(
                 "usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [c|python|node|java|go …], or \
-                 bindings header [--check]"
+                 bindings header [--check], or bindings merge FOLDER"
                     .into()
             );
         }
@@ -111,14 +120,65 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             return Err(format!("{}: missing: {}", binding.name, missing.join("; ")));
         }
         println!("\n== {} ({verb})", binding.name);
-        let work = match verb {
-            "build" => binding.build,
-            "test" => binding.test,
-            _ => binding.pack,
+        let done = match verb {
+            "build" => (binding.build)(),
+            "test" => (binding.test)(),
+            _ => (binding.pack)(&platform()).and_then(|()| keep(binding)),
         };
-        work().map_err(|error| format!("{}: {error}", binding.name))?;
+        done.map_err(|error| format!("{}: {error}", binding.name))?;
     }
     if verb == "test" { conform(&chosen) } else { Ok(()) }
+}
+
+/// Where `pack` leaves this platform's libraries, for `merge` on another.
+fn natives() -> PathBuf {
+    folder().join("natives")
+}
+
+/// Keeps this platform's library for the packages that hold those of several.
+fn keep(binding: &Binding) -> Result<(), String> {
+    let Some(native) = binding.native else { return Ok(()) };
+    let (place, inside) = native();
+    let kept = natives().join(binding.name).join(&inside);
+    std::fs::create_dir_all(kept.parent().unwrap_or(&kept)).map_err(|e| format!("{}: {e}", kept.display()))?;
+    copy(&place.join(inside), &kept)
+}
+
+/// Packs what holds the libraries of several platforms, from the `natives` that `pack` has left on each: all of them below one folder.
+fn merge(from: &Path) -> Result<(), String> {
+    for binding in &ALL {
+        let Some(native) = binding.native else { continue };
+        println!("\n== {} (merge)", binding.name);
+        let (place, mut platforms) = (native().0, BTreeSet::new());
+        for file in files(from)? {
+            // …/natives/LANGUAGE/INSIDE
+            let parts: Vec<_> = file.components().map(|part| part.as_os_str()).collect();
+            let Some(at) = parts.windows(2).position(|pair| pair[0] == "natives" && pair[1] == binding.name) else {
+                continue;
+            };
+            let inside: PathBuf = parts[at + 2..].iter().collect();
+            let target = place.join(&inside);
+            std::fs::create_dir_all(target.parent().unwrap_or(&place)).map_err(|e| e.to_string())?;
+            copy(&file, &target)?;
+            platforms.insert(inside);
+        }
+        if platforms.is_empty() {
+            return Err(format!("{} has nothing below a folder natives/{}", from.display(), binding.name));
+        }
+        (binding.pack)("all")?;
+        println!("bindings: {} holds {platforms:?}", binding.name);
+    }
+    Ok(())
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
 }
 
 /// The conformance program that the others are held against.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{at_least, backend, copy, folder, fresh, platform, version, write};
+use super::{at_least, backend, copy, folder, fresh, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the tests need besides the package.
@@ -10,12 +10,17 @@ const PACKAGES: [&str; 5] =
     ["express@5.1.0", "fastify@5.6.1", "typescript@5.9.3", "@types/node@20.19.24", "@types/express@5.0.5"];
 
 pub(super) fn missing() -> Vec<&'static str> {
-    let npm = program("npm").args(["--version"]).succeeds();
+    let npm = npm().args(["--version"]).succeeds();
     if at_least(program("node").args(["--version"]), (20, 0)) && npm {
         Vec::new()
     } else {
         vec!["Node 20 or newer with npm (Debian: nodejs, npm)"]
     }
+}
+
+/// On Windows it is a script, which is not found by its bare name.
+fn npm() -> Program {
+    program(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
 
 fn source() -> PathBuf {
@@ -50,7 +55,7 @@ fn packed() -> Result<PathBuf, String> {
         return Err(format!("crates/paytend-node/package.json must have the workspace's version, {}", version()));
     }
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
-    program("npm").args(["pack", "--silent", "--pack-destination"]).args([folder(), source()]).run()?;
+    npm().args(["pack", "--silent", "--pack-destination"]).args([folder(), source()]).run()?;
     Ok(folder().join(format!("paytend-sdk-{}.tgz", version())))
 }
 
@@ -63,7 +68,7 @@ pub(super) fn test() -> Result<(), String> {
     let out = installed();
     fresh(&out)?;
     write(&out.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n")?;
-    let prefix = |verb: &str| program("npm").args([verb, "--prefix"]).args([&out]);
+    let prefix = |verb: &str| npm().args([verb, "--prefix"]).args([&out]);
     let quiet = ["--silent", "--no-audit", "--no-fund"];
     prefix("install").args(quiet).args([&package]).args(PACKAGES).run()?;
     // Copied beside the installed package, so that it is what they import.
@@ -95,13 +100,18 @@ pub(super) fn bench() -> Result<Program, String> {
     fresh(&out)?;
     write(&out.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n")?;
     let install = ["--silent", "--no-audit", "--no-fund"];
-    program("npm").args(["install", "--prefix"]).args([&out]).args(install).args([&package]).run()?;
+    npm().args(["install", "--prefix"]).args([&out]).args(install).args([&package]).run()?;
     copy(&source().join("tests/bench.mjs"), &out.join("bench.mjs"))?;
     Ok(program("node").args([out.join("bench.mjs")]))
 }
 
-pub(super) fn pack() -> Result<(), String> {
-    let named = folder().join(format!("paytend-sdk-{}-{}.tgz", version(), platform()));
+/// The addon, beside `index.js`.
+pub(super) fn native() -> (PathBuf, PathBuf) {
+    (source(), addon().into())
+}
+
+pub(super) fn pack(platform: &str) -> Result<(), String> {
+    let named = folder().join(format!("paytend-sdk-{}-{platform}.tgz", version()));
     copy(&packed()?, &named)?;
     println!("bindings: packed {}", named.display());
     Ok(())

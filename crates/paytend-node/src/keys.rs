@@ -1,0 +1,126 @@
+//! Keys, and what is made of several.
+
+use napi::Result;
+use napi::bindgen_prelude::{Buffer, Uint8Array};
+use napi_derive::napi;
+use paytend_bindings as paytend;
+use paytend_bindings::DatedKey;
+
+use crate::{Keyring, Receiver, failing, limited, moment};
+
+#[napi]
+pub struct PrivateKey(pub(crate) paytend::PrivateKey);
+
+#[napi]
+impl PrivateKey {
+    #[napi(factory)]
+    pub fn load(data: Uint8Array) -> Result<Self> {
+        failing(|| Ok(Self(paytend::PrivateKey::from_bytes(&data)?)))
+    }
+
+    #[napi(factory)]
+    pub fn load_file(path: String) -> Result<Self> {
+        failing(|| Ok(Self(paytend::PrivateKey::from_file(path)?)))
+    }
+
+    #[napi(factory)]
+    pub fn generate(bits: u32) -> Result<Self> {
+        failing(|| paytend::generate(bits as usize).map(Self))
+    }
+
+    #[napi]
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.public_key().clone())
+    }
+
+    #[napi]
+    pub fn write(&self, form: String) -> Result<Buffer> {
+        failing(|| paytend::write_private(&self.0, &form).map(|written| Buffer::from(written.as_slice())))
+    }
+
+    #[napi]
+    pub fn sign(&self, body: Uint8Array) -> Result<String> {
+        failing(|| paytend::sign(&self.0, &body))
+    }
+
+    #[napi]
+    pub fn hazmat_decrypt_blocks(&self, ciphertext: Uint8Array) -> Result<Buffer> {
+        failing(|| paytend::hazmat_decrypt_blocks(&self.0, &ciphertext).map(|plain| Buffer::from(plain.as_slice())))
+    }
+}
+
+#[napi]
+pub struct PublicKey(pub(crate) paytend::PublicKey);
+
+#[napi]
+impl PublicKey {
+    #[napi(factory)]
+    pub fn load(data: Uint8Array) -> Result<Self> {
+        failing(|| Ok(Self(paytend::PublicKey::from_bytes(&data)?)))
+    }
+
+    #[napi(factory)]
+    pub fn load_file(path: String) -> Result<Self> {
+        failing(|| Ok(Self(paytend::PublicKey::from_file(path)?)))
+    }
+
+    #[napi]
+    pub fn write(&self, form: String) -> Result<Buffer> {
+        failing(|| paytend::write_public(&self.0, &form).map(Buffer::from))
+    }
+}
+
+/// Keys, collected one by one.
+#[napi]
+#[derive(Default)]
+pub struct Keys {
+    own: Vec<paytend::PrivateKey>,
+    peer: Vec<paytend::PublicKey>,
+    dated: Vec<(String, DatedKey)>,
+}
+
+#[napi]
+impl Keys {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[napi]
+    pub fn add_own(&mut self, key: &PrivateKey) {
+        self.own.push(key.0.clone());
+    }
+
+    #[napi]
+    pub fn add_peer(&mut self, key: &PublicKey) {
+        self.peer.push(key.0.clone());
+    }
+
+    #[napi]
+    pub fn add_dated(&mut self, merchant: String, key: &PublicKey, not_before: Option<i64>, retire_at: Option<i64>) {
+        let (not_before, retire_at) = (moment(not_before), moment(retire_at));
+        self.dated.push((merchant, DatedKey { key: key.0.clone(), not_before, retire_at }));
+    }
+
+    #[napi]
+    pub fn keyring(&self) -> Result<Keyring> {
+        let (own, peer): (Vec<_>, Vec<_>) = (self.own.iter().collect(), self.peer.iter().collect());
+        failing(|| paytend::keyring(&own, &peer).map(Keyring))
+    }
+
+    #[napi]
+    pub fn verify(&self, body: Uint8Array, sign: String) -> Result<String> {
+        failing(|| paytend::verify(&self.peer, &body, &sign))
+    }
+
+    #[napi]
+    pub fn payby(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
+        let keys = self.dated.iter().map(|(_, key)| key.clone()).collect();
+        failing(|| limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
+    }
+
+    #[napi]
+    pub fn payermax(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
+        failing(|| limited(paytend::Receiver::payermax(self.dated.clone())?, max_bytes, max_age))
+    }
+}

@@ -1,0 +1,65 @@
+//! What an explanation shows, and what it costs.
+
+use super::*;
+
+/// What a finding says is for a person to read; what a `Debug` shows is for a log.
+#[test]
+fn no_content_shows_in_what_is_found() {
+    let mut sender = Sender::new();
+    sender.content = br#"{"name":"CANARY"}"#.to_vec();
+    sender.signed_content = Some(br#"{"name": "CANARY"}"#.to_vec());
+    let explanation = of(&sender.send_well());
+    let shown = format!("{explanation} {explanation:?} {:?}", shelf());
+    assert!(!shown.contains("CANARY") && !shown.contains(&STANDARD.encode([7; 16])), "{shown}");
+    assert!(String::from_utf8_lossy(explanation.signed_text().unwrap()).contains("CANARY"));
+}
+
+/// Names come from whoever sent the message; they are shown so that a terminal shows them, and does nothing else.
+#[test]
+fn names_are_shown_and_not_obeyed() {
+    let good = String::from_utf8(Sender::new().send_well()).unwrap();
+    let added = good.replacen('{', r#"{"a\u001b[2J":"1","#, 1);
+    let shown = of(added.as_bytes()).to_string();
+    assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#), "{shown:?}");
+    assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#) && !shown.contains('\u{1b}'), "{shown}");
+}
+
+/// The receiver's limit is one of its reasons.
+#[test]
+fn what_is_too_large_is_not_called_authentic() {
+    let body = format!("{{\"a\":\"{}\"}}", "x".repeat(70_000)).into_bytes();
+    let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &detached_shelf());
+    assert_found(&explanation, &[Finding::TooLarge { bytes: body.len(), limit: 65_536 }]);
+    let generous = detached_shelf().max_bytes(100_000);
+    assert!(explain(Provider::PayBy, &signed("payby", &body), &body, &generous).authentic());
+    let large = Sender { content: body, ..Sender::new() }.send_well();
+    let explanation = of(&large);
+    assert!(matches!(explanation.findings()[0], Finding::Malformed(Malformed::TooLarge { .. })), "{explanation}");
+    let generous = explain(Provider::Paytend, &HeaderMap::new(), &large, &shelf().max_bytes(1 << 20));
+    assert!(generous.authentic(), "{generous}");
+}
+
+/// A message by nobody that is known costs nothing, however it is made; one by a known sender costs so much and no more.
+#[test]
+fn large_messages_are_explained_in_bounded_time() {
+    let flat = format!("{{\"a\":[{}1]}}", "1,".repeat(30_000)).into_bytes();
+    let deep = format!("{}{}1{}", "[".repeat(60), "1,".repeat(30_000), "]".repeat(60)).into_bytes();
+    let start = std::time::Instant::now();
+    for body in [&flat, &deep] {
+        let explanation = explain(Provider::PayBy, &signed("stranger", body), body, &detached_shelf());
+        assert!(explanation.findings().contains(&Finding::SignedByUnknown));
+    }
+    let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
+    let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
+    assert!(!of(document.as_bytes()).authentic());
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+
+    let large = vec![b' '; 4 << 20];
+    let explanation = explain(Provider::PayBy, &signed("payby", b"{}"), &large, &detached_shelf().max_bytes(8 << 20));
+    assert_found(&explanation, &[Finding::TextTooLarge]);
+    let explanation =
+        explain(Provider::PayBy, &signed("payby", b"{}"), &large[..1 << 19], &detached_shelf().max_bytes(1 << 20));
+    assert_found(&explanation, &[Finding::TextUnknown]);
+    let explanation = explain(Provider::PayBy, &signed("payby", b"{}"), &deep, &detached_shelf());
+    assert_found(&explanation, &[Finding::TextTooLarge]);
+}

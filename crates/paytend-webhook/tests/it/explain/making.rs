@@ -1,0 +1,129 @@
+//! Messages to be made wrong.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue};
+use paytend_crypto::hazmat::encrypt_blocks;
+use paytend_crypto::{OsRandom, PrivateKey, PublicKey, detached, rustcrypto};
+use paytend_vectors::PARTNER_ID;
+use paytend_webhook::Provider;
+use paytend_webhook::explain::{Explanation, Finding, KeyShelf, TextChange, explain};
+use sha2::{Digest, Sha256};
+
+pub(super) fn key(name: &str) -> PrivateKey {
+    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+}
+
+/// The vectors' keys: the partner's own, Paytend's, and some that do not belong here.
+pub(super) fn shelf() -> KeyShelf {
+    KeyShelf::new()
+        .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
+        .and_then(|shelf| shelf.sender("Paytend", key("paytend").public_key().to_spki_der()))
+        .and_then(|shelf| shelf.other_private("sandbox", key("partner_2048").to_pkcs8_pem().unwrap().as_bytes()))
+        .and_then(|shelf| shelf.other_public("PayBy", key("payby").public_key().to_spki_der()))
+        .unwrap()
+        .partner_id(PARTNER_ID)
+}
+
+/// A sender who may do anything wrong.
+pub(super) struct Sender {
+    pub(super) fields: Vec<(&'static str, String)>,
+    pub(super) content: Vec<u8>,
+    /// What is signed as the content, if it is another text than what is encrypted.
+    pub(super) signed_content: Option<Vec<u8>>,
+    pub(super) session_key: Vec<u8>,
+    pub(super) aes_key: Vec<u8>,
+    pub(super) signs: PrivateKey,
+    pub(super) receives: PublicKey,
+}
+
+impl Sender {
+    pub(super) fn new() -> Self {
+        let session_key = STANDARD.encode([7; 16]).into_bytes();
+        let fields = [("notifyType", "2"), ("partnerId", PARTNER_ID), ("signType", "RSA"), ("version", "2.0")];
+        Self {
+            fields: fields.map(|(name, value)| (name, value.to_owned())).into(),
+            content: r#"{"orderNo":"F1","amount":10.00,"name":"Žal & Söhne","url":"a/b"}"#.into(),
+            signed_content: None,
+            aes_key: session_key.clone(),
+            session_key,
+            signs: key("paytend"),
+            receives: key("partner").public_key().clone(),
+        }
+    }
+
+    /// The document, signed over what `text` makes of the fields' names and values and the wire's content and key.
+    pub(super) fn send(&self, text: impl Fn(NamedValues, &str, &str) -> Vec<u8>) -> Vec<u8> {
+        let content = STANDARD.encode(encrypt(&self.aes_key, &self.content));
+        let receives = rustcrypto::public(&self.receives).unwrap();
+        let random_key = STANDARD.encode(encrypt_blocks(&*receives, &self.session_key, &OsRandom).unwrap());
+        let mut fields: NamedValues =
+            self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())).collect();
+        fields.push(("content".into(), self.signed_content.as_ref().unwrap_or(&self.content).clone()));
+        fields.push(("randomKey".into(), self.session_key.clone()));
+        fields.sort();
+        let signed = text(fields, &content, &random_key);
+        let signs = rustcrypto::private(&self.signs).unwrap();
+        let signature = STANDARD.encode(signs.sign_sha256(&Sha256::digest(signed).into()).unwrap());
+        let mut document = serde_json::json!({"content": content, "randomKey": random_key, "signature": signature});
+        for (name, value) in &self.fields {
+            document[*name] = value.as_str().into();
+        }
+        document.to_string().into_bytes()
+    }
+
+    pub(super) fn send_well(&self) -> Vec<u8> {
+        self.send(|fields, _, _| join(fields))
+    }
+}
+
+/// Names and values.
+pub(super) type NamedValues = Vec<(String, Vec<u8>)>;
+pub(super) type SignedText<'a> = &'a dyn Fn(NamedValues, &str, &str) -> Vec<u8>;
+
+pub(super) fn join(fields: NamedValues) -> Vec<u8> {
+    let pairs = fields.into_iter().map(|(name, value)| [name.as_bytes(), b"=", &value].concat());
+    pairs.collect::<Vec<_>>().join(&b'&')
+}
+
+pub(super) fn encrypt(key: &[u8], plain: &[u8]) -> Vec<u8> {
+    use aes::cipher::array::Array;
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
+    let padding = 16 - plain.len() % 16;
+    let mut data = plain.to_vec();
+    data.resize(plain.len() + padding, padding as u8);
+    for block in data.chunks_mut(16) {
+        let block: &mut Array<u8, _> = block.try_into().unwrap();
+        match key.len() {
+            16 => aes::Aes128::new_from_slice(key).unwrap().encrypt_block(block),
+            _ => aes::Aes192::new_from_slice(key).unwrap().encrypt_block(block),
+        }
+    }
+    data
+}
+
+pub(super) fn of(document: &[u8]) -> Explanation {
+    explain(Provider::Paytend, &HeaderMap::new(), document, &shelf())
+}
+
+#[track_caller]
+pub(super) fn assert_found(explanation: &Explanation, expected: &[Finding]) {
+    assert_eq!(explanation.findings(), expected, "{explanation}");
+    assert!(!explanation.authentic());
+}
+
+pub(super) fn text(changes: &[TextChange], at: usize, field: &str) -> Finding {
+    Finding::Text { changes: changes.to_vec(), at, field: Some(field.to_owned()) }
+}
+
+pub(super) fn signed(name: &str, body: &[u8]) -> HeaderMap {
+    let sign = detached::sign(&*rustcrypto::private(&key(name)).unwrap(), body).unwrap();
+    HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
+}
+
+pub(super) fn detached_shelf() -> KeyShelf {
+    KeyShelf::new()
+        .sender("PayBy", key("payby").public_key().to_spki_der())
+        .and_then(|shelf| shelf.other_public("PayerMax", key("payermax").public_key().to_spki_der()))
+        .unwrap()
+}
