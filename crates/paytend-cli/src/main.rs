@@ -31,6 +31,8 @@ enum Command {
     Verify(cmd::verify::Args),
     /// Say why a message from standard input is not authentic
     Explain(cmd::explain::Args),
+    /// Run a Paytend of your own, with a page to look at and faults on command
+    Sandbox(cmd::sandbox::Args),
     /// List the operations, their paths, and how sure we are of each
     Endpoints(cmd::endpoints::Args),
 }
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Open(args) => cmd::open::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
+        Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),
     };
     match result {

@@ -1,39 +1,229 @@
-//! What the server and the deliveries share: the partners, their keys and their state.
+//! What the server, the deliveries and the control interface share.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use paytend_crypto::Keyring;
+use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
+use tokio::sync::Notify;
 
-use crate::state::State;
+use crate::clock::{Clock, Pace};
+use crate::failure::Refusal;
+use crate::faults::Faults;
+use crate::folder::KeyFolder;
+use crate::log::Log;
+use crate::sandbox::StartError;
+#[cfg(feature = "persist")]
+use crate::store::Store;
+use crate::world::{Event, Millis, World};
 
-/// The partners, by identifier.
-pub(crate) struct Core {
-    partners: BTreeMap<String, Partner>,
+/// What is kept on disk, if anything is.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    #[cfg(feature = "persist")]
+    pub(crate) store: Option<Store>,
 }
 
-pub(crate) struct Partner {
-    pub(crate) keyring: Keyring,
+impl Kept {
+    fn append(&mut self, event: &Event) -> Result<(), Lost> {
+        #[cfg(feature = "persist")]
+        if let Some(store) = &mut self.store {
+            return store.append(event).map_err(|error| Lost(error.to_string()));
+        }
+        let _ = event;
+        Ok(())
+    }
+
+    fn tidy(&mut self, world: &World) {
+        #[cfg(feature = "persist")]
+        if let Some(store) = &mut self.store
+            && let Err(error) = store.tidy(world)
+        {
+            // The events are all there; the next time it is tried again.
+            tracing::warn!(%error, "the data file cannot be tidied");
+        }
+        let _ = world;
+    }
+}
+
+/// An event could not be written, so it did not happen.
+#[derive(Debug, thiserror::Error)]
+#[error("the data file cannot be written: {0}")]
+pub(crate) struct Lost(String);
+
+/// Paytend's keys towards a partner.
+pub(crate) struct Seals {
+    pub(crate) current: Keyring,
+    /// Before the last rotation; a stranger's, if there was none.
+    pub(crate) stale: Keyring,
+}
+
+pub(crate) struct Keys {
+    pub(crate) paytend: PrivateKey,
+    pub(crate) partners: BTreeMap<String, PublicKey>,
+    seals: BTreeMap<String, Seals>,
+    rotated: bool,
+    bits: usize,
+    /// Where PayBy's and PayerMax's are kept.
+    pub(crate) folder: Option<KeyFolder>,
+    /// Those that were needed.
+    providers: BTreeMap<&'static str, PrivateKey>,
+}
+
+impl Keys {
+    pub(crate) fn new(
+        paytend: PrivateKey,
+        partners: BTreeMap<String, PublicKey>,
+        bits: usize,
+    ) -> Result<Self, paytend_crypto::Error> {
+        let mut keys = Self {
+            paytend,
+            partners,
+            seals: BTreeMap::new(),
+            rotated: false,
+            bits,
+            folder: None,
+            providers: BTreeMap::new(),
+        };
+        keys.seals = keys.make(None)?;
+        Ok(keys)
+    }
+
+    fn make(&self, stale: Option<&PrivateKey>) -> Result<BTreeMap<String, Seals>, paytend_crypto::Error> {
+        let seals = |(id, public): (&String, &PublicKey)| {
+            let current = Keyring::from_keys(&self.paytend, public)?;
+            let stale = stale.map_or_else(|| Ok(current.clone()), |key| Keyring::from_keys(key, public))?;
+            Ok((id.clone(), Seals { current, stale }))
+        };
+        self.partners.iter().map(seals).collect()
+    }
+
+    pub(crate) fn rotated(&self) -> bool {
+        self.rotated
+    }
+
+    pub(crate) fn seals(&self, partner: &str) -> Option<&Seals> {
+        self.seals.get(partner)
+    }
+
+    /// A keyring of somebody whom nobody knows, towards a partner: made anew, for faults.
+    pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
+        let key = rustcrypto::generate(self.bits, &OsRandom).ok()?;
+        Keyring::from_keys(&key, self.partners.get(partner)?).ok()
+    }
+
+    /// Gives Paytend a new key; the old one is stale.
+    pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
+        let old = std::mem::replace(&mut self.paytend, rustcrypto::generate(self.bits, &OsRandom)?);
+        self.seals = self.make(Some(&old))?;
+        self.rotated = true;
+        Ok(self.paytend.public_key().clone())
+    }
+
+    /// PayBy's or PayerMax's key: made, or read, when it is first needed. Theirs have 2048 bits, as documented.
+    pub(crate) fn provider(&mut self, name: &'static str) -> Result<&PrivateKey, paytend_crypto::Error> {
+        if !self.providers.contains_key(name) {
+            let key = match &self.folder {
+                Some(folder) => folder.provider(name).map_err(|error| {
+                    tracing::error!(%error, "a provider's key");
+                    paytend_crypto::Error::Random
+                })?,
+                None => rustcrypto::generate(2048, &OsRandom)?,
+            };
+            self.providers.insert(name, key);
+        }
+        self.providers.get(name).ok_or(paytend_crypto::Error::Random)
+    }
+}
+
+/// The world and its file: one lock, so that what is written is what happens.
+pub(crate) struct State {
+    pub(crate) world: World,
+    kept: Kept,
+}
+
+pub(crate) struct Core {
     state: Mutex<State>,
+    clock: Mutex<Clock>,
+    keys: Mutex<Keys>,
+    faults: Mutex<Faults>,
+    pub(crate) log: Log,
+    /// Something may be due earlier than was thought.
+    pub(crate) wake: Notify,
+    /// Held by whoever runs what is due.
+    pub(crate) driving: tokio::sync::Mutex<()>,
+    pub(crate) http: reqwest::Client,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Changes are made at the ends of operations, so a panic elsewhere leaves them whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {
-    pub(crate) fn new(partners: BTreeMap<String, Partner>) -> Self {
-        Self { partners }
+    pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, StartError> {
+        // A sandbox is asked to post to the machine itself; a proxy would only be in the way.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(std::time::Duration::from_secs(10))
+            .build()
+            .map_err(StartError::Http)?;
+        Ok(Self {
+            state: Mutex::new(State { world, kept }),
+            clock: Mutex::new(clock),
+            keys: Mutex::new(keys),
+            faults: Mutex::default(),
+            log: Log::new(),
+            wake: Notify::new(),
+            driving: tokio::sync::Mutex::new(()),
+            http,
+        })
     }
 
-    pub(crate) fn partner(&self, id: &str) -> Option<&Partner> {
-        self.partners.get(id)
-    }
-}
-
-impl Partner {
-    pub(crate) fn new(keyring: Keyring, state: State) -> Self {
-        Self { keyring, state: Mutex::new(state) }
+    pub(crate) fn now(&self) -> Millis {
+        locked(&self.clock).now()
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is made at its operation's end, so a panic elsewhere leaves the state whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn clock(&self) -> Clock {
+        *locked(&self.clock)
+    }
+
+    pub(crate) fn set_clock(&self, at: Millis, pace: Pace) {
+        locked(&self.clock).set(at, pace);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn keys(&self) -> MutexGuard<'_, Keys> {
+        locked(&self.keys)
+    }
+
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        locked(&self.faults)
+    }
+
+    /// Looks at the world.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
+        at(&locked(&self.state).world)
+    }
+
+    /// Makes something happen: written first, if it is kept, then done.
+    pub(crate) fn happen(
+        &self,
+        keep: bool,
+        event: impl FnOnce(Millis) -> Event,
+    ) -> Result<Result<String, Refusal>, Lost> {
+        let now = self.now();
+        let mut state = locked(&self.state);
+        // The world never goes back, even if the machine's time does.
+        let event = event(now.max(state.world.now));
+        if keep {
+            state.kept.append(&event)?;
+        }
+        let answer = state.world.apply(event);
+        if keep {
+            let State { world, kept } = &mut *state;
+            kept.tidy(world);
+        }
+        Ok(answer)
     }
 }

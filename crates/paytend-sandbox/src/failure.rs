@@ -1,84 +1,105 @@
 //! The sandbox's failures.
 
-/// Why the sandbox refuses a request. The codes and texts are **the sandbox's own**: the provider's are not public.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Failure {
-    /// `S001`, unsigned: the document breaks a rule of the envelope.
-    Malformed,
-    /// `S002`, unsigned: no such partner.
-    UnknownPartner,
-    /// `S003`, unsigned: decryption or signature failed.
-    NotAuthentic,
-    /// `S004`: no operation has this path.
-    UnknownPath,
-    /// `S005`: the business data is absent or has another shape.
-    BadData,
-    /// `S006`: this `requestId` was used before.
-    DuplicateRequest,
-    /// `S007`: the sandbox does not serve this operation yet.
-    NotServed,
-    /// `S101`: no such card.
-    UnknownCard,
-    /// `S102`: no such order.
-    UnknownOrder,
-    /// `S103`: this `orderNo` was used before. The first order stands; query it.
-    DuplicateOrder,
-    /// `S104`: the partner's balance is too small.
-    InsufficientFunds,
-    /// `S105`: the card, or the partner, has no such currency.
-    WrongCurrency,
-    /// `S106`: the amount is not above zero, or has more decimals than can be booked.
-    BadAmount,
-    /// `S107`: the callback URL is not an HTTP URL.
-    BadUrl,
+macro_rules! failures {
+    ($($(#[$about:meta])* $name:ident = $code:literal $message:literal,)+) => {
+        /// Why the sandbox refuses a request. The codes and texts are **the sandbox's own**: the provider's are not public. They are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Failure {
+            $(#[doc = concat!("`", $code, "`: ", $message, ".")] $(#[$about])* $name,)+
+        }
+
+        impl Failure {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// `respCode`.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+
+            /// `respMsg`; what is wrong with a field may follow.
+            pub fn message(self) -> &'static str {
+                match self {
+                    $(Self::$name => $message,)+
+                }
+            }
+        }
+    };
 }
 
-impl Failure {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::Malformed,
-        Self::UnknownPartner,
-        Self::NotAuthentic,
-        Self::UnknownPath,
-        Self::BadData,
-        Self::DuplicateRequest,
-        Self::NotServed,
-        Self::UnknownCard,
-        Self::UnknownOrder,
-        Self::DuplicateOrder,
-        Self::InsufficientFunds,
-        Self::WrongCurrency,
-        Self::BadAmount,
-        Self::BadUrl,
-    ];
+failures! {
+    /// The answer is not signed.
+    Malformed = "S001" "the request breaks a rule of the envelope",
+    /// The answer is not signed.
+    UnknownPartner = "S002" "unknown partner",
+    /// Decryption or signature failed. The answer is not signed.
+    NotAuthentic = "S003" "the request is not authentic",
+    UnknownPath = "S004" "unknown path",
+    BadData = "S005" "bizData is absent or has another shape than this operation's",
+    DuplicateRequest = "S006" "requestId was used before",
+    InvalidField = "S008" "a field breaks a rule of length or form",
+    RateLimited = "S009" "too many requests",
+    UnknownCard = "S101" "unknown card",
+    UnknownOrder = "S102" "unknown order",
+    /// The first order stands; query it.
+    DuplicateOrder = "S103" "orderNo was used before",
+    InsufficientFunds = "S104" "insufficient funds",
+    WrongCurrency = "S105" "wrong currency",
+    BadAmount = "S106" "amount must be above zero with two decimals at most",
+    BadUrl = "S107" "url is not an http or https URL",
+    UnknownHolder = "S108" "unknown cardholder",
+    WrongState = "S109" "this is not possible in the present state",
+    UnknownSku = "S110" "unknown sku, or not of this scheme and type",
+    WrongHolder = "S111" "the card belongs to another cardholder",
+    WrongCvv = "S112" "wrong cvv",
+    UnknownUser = "S113" "unknown user",
+    DuplicateUser = "S114" "a user with this mobile number exists",
+    MissingDocuments = "S115" "documents are missing",
+    UnknownCountry = "S116" "unknown country",
+    FileTooLarge = "S117" "the file has more than 2 MiB",
+    BadQuantity = "S118" "quantity must be 1 for a cardholder, and at most 100",
+    UnknownAccount = "S119" "unknown account",
+}
 
-    /// `respCode`.
-    pub fn code(self) -> &'static str {
-        self.describe().0
+/// A failure, and what is wrong in words without values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) failure: Failure,
+    detail: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn because(failure: Failure, detail: impl std::fmt::Display) -> Self {
+        Self { failure, detail: Some(detail.to_string()) }
     }
 
-    /// `respMsg`.
-    pub fn message(self) -> &'static str {
-        self.describe().1
-    }
-
-    fn describe(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Malformed => ("S001", "the request breaks a rule of the envelope"),
-            Self::UnknownPartner => ("S002", "unknown partner"),
-            Self::NotAuthentic => ("S003", "the request is not authentic"),
-            Self::UnknownPath => ("S004", "unknown path"),
-            Self::BadData => ("S005", "bizData is absent or has another shape than this operation's"),
-            Self::DuplicateRequest => ("S006", "requestId was used before"),
-            Self::NotServed => ("S007", "the sandbox does not serve this operation yet"),
-            Self::UnknownCard => ("S101", "unknown card"),
-            Self::UnknownOrder => ("S102", "unknown order"),
-            Self::DuplicateOrder => ("S103", "orderNo was used before"),
-            Self::InsufficientFunds => ("S104", "insufficient funds"),
-            Self::WrongCurrency => ("S105", "wrong currency"),
-            Self::BadAmount => ("S106", "amount must be above zero with two decimals at most"),
-            Self::BadUrl => ("S107", "url is not an http or https URL"),
+    pub(crate) fn message(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}: {detail}", self.failure.message()),
+            None => self.failure.message().to_owned(),
         }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { failure, detail: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_stable() {
+        let codes: HashSet<_> = Failure::ALL.iter().map(|failure| failure.code()).collect();
+        assert_eq!(codes.len(), Failure::ALL.len());
+        assert_eq!((Failure::Malformed.code(), Failure::BadUrl.code()), ("S001", "S107"));
     }
 }

@@ -1,13 +1,28 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock;
+mod control;
 mod core;
-mod deliveries;
+mod deliver;
 mod failure;
+mod faults;
+mod folder;
+mod handle;
+mod log;
 mod sandbox;
 mod server;
-mod state;
+#[cfg(feature = "persist")]
+mod store;
+mod world;
 
-pub use deliveries::{DeliverError, Delivery, Deposit};
+pub use clock::Pace;
 pub use failure::Failure;
+pub use faults::{BadFault, Fault, FaultKind};
+pub use folder::{FolderError, KeyFolder};
+pub use handle::{CardView, DeliverError, Delivery, Deposit};
+pub use paytend_model::lifecycle::{CardState, TopupState};
 pub use sandbox::{Builder, Sandbox, StartError};
+#[cfg(feature = "persist")]
+pub use store::StoreError;
+pub use world::{Settings, Timing};

@@ -1,35 +1,38 @@
 //! Starting and stopping, and the keys.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, RandomSource, rustcrypto};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::core::{Core, Partner};
-use crate::server::router;
-use crate::state::State;
+use crate::clock::{Clock, Pace};
+use crate::control;
+use crate::core::{Core, Kept, Keys};
+use crate::deliver::drive;
+use crate::faults::Fault;
+use crate::folder::KeyFolder;
+use crate::server::{router, serve};
+use crate::world::{Event, Settings, Timing, World};
 
 /// The partner that a sandbox has if none is given: the documentation's example.
 const DEFAULT_PARTNER: &str = "888666000100260";
-/// The card that every partner has from the start.
-const CARD_ID: &str = "1755902";
-/// The currency of everything.
-const CURRENCY: &str = "EUR";
 /// Length of generated keys: what Paytend uses today.
 const DEFAULT_BITS: usize = 1024;
 
 /// A running sandbox. It stops when it is dropped.
 pub struct Sandbox {
     pub(crate) core: Arc<Core>,
-    pub(crate) http: reqwest::Client,
     address: SocketAddr,
-    public_key: PublicKey,
     generated: Option<PrivateKey>,
     partner_id: String,
+    token: Option<String>,
     _stop: oneshot::Sender<()>,
+    driver: tokio::task::JoinHandle<()>,
 }
 
 /// Why a sandbox does not start.
@@ -47,19 +50,47 @@ pub enum StartError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// Others could reach it, and nobody said that this is meant.
+    #[error(
+        "{0} is not the loopback: others could reach this sandbox, which has test keys and no secrets to keep; say so if it is meant"
+    )]
+    NotLoopback(SocketAddr),
     /// The client that posts notifications cannot be made.
     #[error("cannot make the client that posts notifications")]
     Http(#[source] reqwest::Error),
+    /// The data file cannot be used.
+    #[cfg(feature = "persist")]
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The data file is of other partners.
+    #[error("the data file is of other partners than {0}")]
+    OtherPartners(String),
+    /// What is kept could not be written.
+    #[error("the data file cannot be written")]
+    Write,
 }
 
 /// Configures a sandbox.
 #[must_use]
-#[derive(Debug)]
 pub struct Builder {
     address: SocketAddr,
     bits: usize,
     key: Option<PrivateKey>,
     partners: Vec<(String, PublicKey)>,
+    shared: bool,
+    settings: Settings,
+    pace: Pace,
+    at: Option<u64>,
+    faults: Vec<Fault>,
+    folder: Option<KeyFolder>,
+    data: Option<PathBuf>,
+    i_know: bool,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("address", &self.address).field("pace", &self.pace).finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -72,6 +103,12 @@ impl Builder {
     /// The port of 127.0.0.1 to listen on; 0 for a free one.
     pub fn port(self, port: u16) -> Self {
         self.address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    }
+
+    /// Takes an address that others can reach. The control interface then needs a [token](Sandbox::token).
+    pub fn i_know(mut self) -> Self {
+        self.i_know = true;
+        self
     }
 
     /// The length of keys that are generated (default 1024, which is what Paytend uses).
@@ -92,77 +129,147 @@ impl Builder {
         self
     }
 
+    /// One key pair for both sides, as the public demo of Paytend's sandbox has.
+    pub fn shared_key(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// The keys and the partner of a folder.
+    pub fn folder(mut self, folder: KeyFolder) -> Self {
+        self.key = Some(folder.paytend.clone());
+        self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
+        self.folder = Some(folder);
+        self
+    }
+
+    /// How long things take (default: no time).
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.settings.timing = timing;
+        self
+    }
+
+    /// Everything that can be chosen about the sandbox's world.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// How the sandbox's time goes (default: as the machine's).
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// When the sandbox's time begins, in milliseconds since 1970 (default: now).
+    pub fn at(mut self, millis: u64) -> Self {
+        self.at = Some(millis);
+        self
+    }
+
+    /// A fault from the start.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// A file that keeps everything that happens, over crashes too (default: memory alone).
+    #[cfg(feature = "persist")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "persist")))]
+    pub fn data(mut self, file: impl Into<PathBuf>) -> Self {
+        self.data = Some(file.into());
+        self
+    }
+
+    /// What a file has kept, or nothing.
+    fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
+        #[cfg(feature = "persist")]
+        if let Some(file) = &self.data {
+            let (store, world) = crate::store::Store::open(file)?;
+            return Ok((Kept { store: Some(store) }, world));
+        }
+        let _ = &self.data;
+        Ok((Kept::default(), None))
+    }
+
     /// Starts the server.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(self) -> Result<Sandbox, StartError> {
-        let key = match self.key {
+    pub async fn start(mut self) -> Result<Sandbox, StartError> {
+        let loopback = self.address.ip().is_loopback();
+        if !loopback && !self.i_know {
+            return Err(StartError::NotLoopback(self.address));
+        }
+        let key = match self.key.take() {
             Some(key) => key,
             None => rustcrypto::generate(self.bits, &OsRandom)?,
         };
-        let mut partners = self.partners;
-        let generated = if partners.is_empty() {
-            let own = rustcrypto::generate(self.bits, &OsRandom)?;
-            partners.push((DEFAULT_PARTNER.to_owned(), own.public_key().clone()));
+        let generated = if self.partners.is_empty() {
+            let own = if self.shared { key.clone() } else { rustcrypto::generate(self.bits, &OsRandom)? };
+            self.partners.push((DEFAULT_PARTNER.to_owned(), own.public_key().clone()));
             Some(own)
         } else {
             None
         };
-        let partner_id = partners[0].0.clone();
-        let core = Arc::new(Core::new(
-            partners
-                .into_iter()
-                .map(|(id, public)| {
-                    let keyring = Keyring::from_keys(&key, &public)?;
-                    let state = State::new(funds("10000.00"), CURRENCY, CARD_ID, funds("0.00"));
-                    Ok((id, Partner::new(keyring, state)))
-                })
-                .collect::<Result<_, paytend_crypto::Error>>()?,
-        ));
+        let partner_id = self.partners[0].0.clone();
+        let partners: BTreeMap<String, PublicKey> = std::mem::take(&mut self.partners).into_iter().collect();
+        let ids: Vec<String> = partners.keys().cloned().collect();
+        let mut keys = Keys::new(key, partners, self.bits)?;
+        keys.folder = self.folder.take();
 
         let listen = |source| StartError::Listen { address: self.address, source };
         let listener = TcpListener::bind(self.address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        // A sandbox is asked to post to the machine itself; a proxy would only be in the way.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(std::time::Duration::from_secs(10))
-            .build()
-            .map_err(StartError::Http)?;
+        let (kept, world) = self.kept()?;
+        let at = self.at.unwrap_or_else(Clock::machine);
+        let fresh = world.is_none();
+        let world = world.unwrap_or_else(|| World::new(at, &ids, self.settings.clone()));
+        if !world.partners.keys().eq(ids.iter()) {
+            return Err(StartError::OtherPartners(ids.join(", ")));
+        }
+        // A world that was kept goes on where it was, or at the machine's time if that is later.
+        let clock = Clock::new(at.max(world.now), self.pace);
+        let core = Arc::new(Core::new(world, kept, clock, keys)?);
+        if fresh {
+            let settings = self.settings.clone();
+            core.happen(true, |_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
+        }
+        for fault in self.faults {
+            core.faults().add(fault);
+        }
+        let token = if loopback { None } else { Some(new_token()?) };
         let (stop, stopped) = oneshot::channel::<()>();
-        let app = router(Arc::clone(&core));
-        tokio::spawn(async move {
-            let served = axum::serve(listener, app).with_graceful_shutdown(async move {
-                // Ends when the sandbox is dropped, which drops the sender.
-                let _ = stopped.await;
-            });
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the sandbox stopped");
-            }
-        });
-        Ok(Sandbox { core, http, address, public_key: key.public_key().clone(), generated, partner_id, _stop: stop })
+        let app = control::router(Arc::clone(&core), token.clone(), address).merge(router(Arc::clone(&core)));
+        tokio::spawn(serve(listener, app, stopped));
+        let driver = tokio::spawn(drive(Arc::clone(&core)));
+        Ok(Sandbox { core, address, generated, partner_id, token, _stop: stop, driver })
     }
 }
 
-/// An amount that is written in this file.
-fn funds(text: &'static str) -> paytend_model::Amount {
-    // Two constants, both tested by every start.
-    #[allow(clippy::expect_used)]
-    text.parse().expect("a decimal constant")
+fn new_token() -> Result<String, paytend_crypto::Error> {
+    let mut random = [0u8; 24];
+    OsRandom.fill(&mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Sandbox {
     /// Configures a sandbox.
     pub fn builder() -> Builder {
-        let builder = Builder {
+        Builder {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             bits: DEFAULT_BITS,
             key: None,
             partners: Vec::new(),
-        };
-        builder.port(0)
+            shared: false,
+            settings: Settings::default(),
+            pace: Pace::Real,
+            at: None,
+            faults: Vec::new(),
+            folder: None,
+            data: None,
+            i_know: false,
+        }
     }
 
     /// Starts one with new keys for both sides, on a free port.
@@ -178,9 +285,24 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
+    /// The control interface's URL.
+    pub fn control_url(&self) -> String {
+        format!("{}/_sandbox", self.url())
+    }
+
+    /// The page's URL.
+    pub fn ui_url(&self) -> String {
+        format!("{}/_sandbox/ui", self.url())
+    }
+
+    /// What the control interface wants in `Authorization: Bearer …`; nothing on the loopback.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Paytend's public key.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+    pub fn public_key(&self) -> PublicKey {
+        self.core.keys().paytend.public_key().clone()
     }
 
     /// The first partner's identifier.
@@ -195,17 +317,23 @@ impl Sandbox {
 
     /// The generated partner's keyring; `None` if partners were given.
     pub fn partner_keyring(&self) -> Option<Keyring> {
-        self.generated.as_ref().and_then(|own| Keyring::from_keys(own, &self.public_key).ok())
+        self.generated.as_ref().and_then(|own| Keyring::from_keys(own, &self.public_key()).ok())
     }
 
     /// A card that every partner has from the start, active and empty.
-    pub fn card_id(&self) -> &str {
-        CARD_ID
+    pub fn card_id(&self) -> &'static str {
+        crate::world::FIRST_CARD
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.driver.abort();
     }
 }
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("address", &self.address).field("key", &self.public_key).finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
     }
 }

@@ -1,17 +1,31 @@
-//! The HTTP side: one POST in, one document out.
+//! The HTTP side: one POST in, one document out, and what may go wrong between.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State as Shared};
-use axum::response::IntoResponse;
-use axum::{Router, routing};
-use http::{StatusCode, Uri, header};
-use paytend_crypto::{Error, Expected, Fields, Keyring, Kind, Opened, Outgoing, danger_peek};
+use axum::response::Response;
+use axum::routing;
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use paytend_crypto::{Error, Expected, Fields, Kind, Outgoing, danger_peek};
 use paytend_model::{OperationInfo, PayloadRule, operations};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower_service::Service as _;
 
 use crate::Failure;
-use crate::core::{Core, Partner};
+use crate::core::{Core, Lost};
+use crate::deliver::broken;
+use crate::failure::Refusal;
+use crate::faults::FaultKind;
+use crate::log::{Entry, Side};
+use crate::world::{Event, is_kept};
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
@@ -20,54 +34,244 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .with_state(core)
 }
 
-async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> impl IntoResponse {
-    let (status, document) = match answer(&core, uri.path(), &body) {
-        Ok(document) => (StatusCode::OK, document),
-        Err(error) => {
-            tracing::error!(%error, "cannot answer");
-            (StatusCode::INTERNAL_SERVER_ERROR, String::new())
-        }
-    };
-    (status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], document)
+/// An answer that is not to be sent: the connection is closed instead.
+#[derive(Clone, Debug)]
+struct Closed;
+
+/// Serves until the sandbox is gone.
+pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio::sync::oneshot::Receiver<()>) {
+    // Whatever is still open ends with this set.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = &mut stopped => return,
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        // A client that is gone before it is there.
+        let Ok((stream, _)) = accepted else { continue };
+        let _ = stream.set_nodelay(true);
+        let app = app.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let mut app = app.clone();
+                async move {
+                    let Ok::<_, Infallible>(response) = app.call(request.map(Body::new)).await;
+                    if response.extensions().get::<Closed>().is_some() {
+                        return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+                    }
+                    Ok(response)
+                }
+            });
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
+            // What a client or a fault breaks off is broken off.
+            let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+        });
+    }
 }
 
-/// The answer's document; an error only when the sandbox itself cannot seal one.
-fn answer(core: &Core, path: &str, body: &[u8]) -> Result<String, Error> {
-    let partner_id = match danger_peek(body, Kind::Request, "partnerId") {
-        Ok(partner_id) => partner_id.unwrap_or_default(),
-        Err(_) => return Ok(unsigned(Failure::Malformed)),
+async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Response {
+    let operation = operations().iter().map(|entry| entry.info).find(|info| info.path == uri.path());
+    let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
+    for fault in &faults {
+        match fault {
+            // Time of the machine: a client's own limits are measured by it.
+            FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
+            FaultKind::Hang => std::future::pending().await,
+            FaultKind::ResetBefore => return closed(),
+            FaultKind::Html502 => return html_502(),
+            FaultKind::RateLimit => return rate_limited(),
+            _ => {}
+        }
+    }
+    let answer = match answer(&core, &uri, operation, &body, &faults) {
+        Ok(document) => document,
+        Err(error) => {
+            tracing::error!(%error, "cannot answer");
+            return response(StatusCode::INTERNAL_SERVER_ERROR, Body::empty());
+        }
     };
-    let Some(partner) = core.partner(&partner_id) else { return Ok(unsigned(Failure::UnknownPartner)) };
-    let operation = operations().iter().map(|entry| entry.info).find(|info| info.path == path);
-    let mut expected = Expected::request(partner_id);
+    if faults.contains(&FaultKind::NotificationFirst) {
+        core.run_due(core.now()).await;
+    }
+    core.wake.notify_one();
+    if faults.contains(&FaultKind::ResetAfter) {
+        return closed();
+    }
+    let mut response =
+        if faults.contains(&FaultKind::HalfBody) { half(answer) } else { response(StatusCode::OK, Body::from(answer)) };
+    for fault in &faults {
+        if let FaultKind::ClockSkew { millis } = fault
+            && let Some(date) = date(core.now(), *millis)
+        {
+            response.headers_mut().insert(header::DATE, date);
+        }
+    }
+    response
+}
+
+fn response(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json; charset=UTF-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+fn closed() -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Closed);
+    response
+}
+
+fn html_502() -> Response {
+    let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
+    let mut response = response(StatusCode::BAD_GATEWAY, Body::from(page));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
+
+fn rate_limited() -> Response {
+    let mut response = response(StatusCode::TOO_MANY_REQUESTS, Body::from(unsigned(Failure::RateLimited)));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// As many bytes are announced as there would be, and half of them are sent.
+fn half(document: String) -> Response {
+    let length = document.len();
+    let sent = Bytes::from(document).slice(..length / 2);
+    let parts = [Ok(sent), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))];
+    let mut response = response(StatusCode::OK, Body::from_stream(futures_util::stream::iter(parts)));
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+fn date(now: u64, skew: i64) -> Option<HeaderValue> {
+    let at = i64::try_from(now).ok()?.saturating_add(skew);
+    let at = std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(at).ok()?);
+    HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error(transparent)]
+    Seal(#[from] Error),
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+/// What a request was found to be.
+struct Heard {
+    /// The partner, if there is one to seal for.
+    partner: String,
+    sent: Side,
+    outcome: Result<String, Refusal>,
+    /// An unsigned answer, as documented for what is not even a request.
+    unsigned: bool,
+}
+
+/// The answer's document; an error only when the sandbox itself cannot give one.
+fn answer(
+    core: &Core,
+    uri: &Uri,
+    operation: Option<&'static OperationInfo>,
+    body: &[u8],
+    faults: &[FaultKind],
+) -> Result<String, NoAnswer> {
+    let heard = hear(core, uri.path(), operation, body)?;
+    let (code, message) = match &heard.outcome {
+        Ok(_) => ("00", "success".to_owned()),
+        Err(refusal) => (refusal.failure.code(), refusal.message()),
+    };
+    let data = heard.outcome.as_deref().unwrap_or_default();
+    let answered = if heard.unsigned {
+        Side { wire: bare(code, &message), ..Side::default() }
+    } else if faults.contains(&FaultKind::UnsignedSuccess) {
+        Side { wire: bare("00", "success"), ..Side::default() }
+    } else {
+        let keyring = core.keyring(&heard.partner, faults)?;
+        let fields = Fields::response(code, &message);
+        let sealed = keyring.seal(&Outgoing::new(&fields).payload(data))?;
+        let canonical = Some(sealed.canonical(data).to_string());
+        let mut wire = broken(sealed.into_document(), faults);
+        if core.look(|world| world.settings.encrypt_flag) {
+            // Reserved, and not signed.
+            wire.replace_range(..1, r#"{"encryptFlag":"1","#);
+        }
+        Side { wire, canonical, payload: Some(data.to_owned()) }
+    };
+    let wire = answered.wire.clone();
+    core.log.add(Entry {
+        id: 0,
+        kind: "call",
+        at: core.now(),
+        partner: heard.partner,
+        what: operation.map_or_else(|| uri.path().to_owned(), |info| info.name.to_owned()),
+        verdict: format!("{code} {message}"),
+        good: heard.outcome.is_ok(),
+        faults: faults.to_vec(),
+        delivery: None,
+        url: None,
+        status: Some(200),
+        sent: heard.sent,
+        answered,
+    });
+    Ok(wire)
+}
+
+fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body: &[u8]) -> Result<Heard, NoAnswer> {
+    let wire = || Side { wire: String::from_utf8_lossy(body).into_owned(), ..Side::default() };
+    let refused = |partner: &str, failure: Failure| {
+        Ok(Heard { partner: partner.to_owned(), sent: wire(), outcome: Err(failure.into()), unsigned: true })
+    };
+    let Ok(partner) = danger_peek(body, Kind::Request, "partnerId") else { return refused("", Failure::Malformed) };
+    let partner = partner.unwrap_or_default();
+    let keyring = match core.keys().seals(&partner) {
+        Some(seals) => seals.current.clone(),
+        None => return refused(&partner, Failure::UnknownPartner),
+    };
+    let mut expected = Expected::request(partner.as_str());
     if operation.is_some_and(|info| info.payload == PayloadRule::Unsigned) {
         expected = expected.unsigned_payload();
     }
-    let outcome = match partner.keyring.open(body, &expected) {
-        Ok(opened) => perform(partner, operation, &opened),
-        Err(Error::Payload(_)) => Err(Failure::BadData),
+    let opened = match keyring.open(body, &expected) {
+        Ok(opened) => opened,
+        Err(Error::Payload(_)) => {
+            let outcome = Err(Failure::BadData.into());
+            return Ok(Heard { partner, sent: wire(), outcome, unsigned: false });
+        }
         // The documentation says that some errors, a field of the wrong type say, come back without signature.
-        Err(Error::Malformed(_)) => return Ok(unsigned(Failure::Malformed)),
-        Err(Error::NotAuthentic) => return Ok(unsigned(Failure::NotAuthentic)),
-        Err(error) => return Err(error),
+        Err(Error::Malformed(_)) => return refused(&partner, Failure::Malformed),
+        Err(Error::NotAuthentic) => return refused(&partner, Failure::NotAuthentic),
+        Err(error) => return Err(error.into()),
     };
-    match outcome {
-        Ok(data) => sealed(&partner.keyring, "00", "success", &data),
-        Err(failure) => sealed(&partner.keyring, failure.code(), failure.message(), ""),
-    }
-}
-
-fn perform(partner: &Partner, operation: Option<&OperationInfo>, opened: &Opened) -> Result<String, Failure> {
-    let operation = operation.ok_or(Failure::UnknownPath)?;
-    let request_id = opened.field("requestId").unwrap_or_default();
-    partner.state().perform(operation, request_id, opened.payload_text())
-}
-
-fn sealed(keyring: &Keyring, code: &str, message: &str, data: &str) -> Result<String, Error> {
-    let fields = Fields::response(code, message);
-    Ok(keyring.seal(&Outgoing::new(&fields).payload(data))?.into_document())
+    let sent = Side {
+        canonical: Some(opened.canonical().to_string()),
+        payload: Some(opened.payload_text().to_owned()),
+        ..wire()
+    };
+    let outcome = match operation {
+        None => Err(Failure::UnknownPath.into()),
+        Some(info) => core
+            .happen(is_kept(operation), |at| Event::Call {
+                at,
+                partner: partner.clone(),
+                path: path.to_owned(),
+                request_id: opened.field("requestId").unwrap_or_default().to_owned(),
+                data: opened.payload_text().to_owned(),
+            })
+            .inspect(|_| tracing::debug!(operation = info.name, "called"))?,
+    };
+    Ok(Heard { partner, sent, outcome, unsigned: false })
 }
 
 fn unsigned(failure: Failure) -> String {
-    serde_json::json!({"respCode": failure.code(), "respMsg": failure.message(), "signType": "RSA"}).to_string()
+    bare(failure.code(), failure.message())
+}
+
+fn bare(code: &str, message: &str) -> String {
+    serde_json::json!({"respCode": code, "respMsg": message, "signType": "RSA"}).to_string()
 }

@@ -116,7 +116,7 @@ async fn an_answer_that_is_no_acknowledgement_is_told_apart() {
 async fn a_stranger_s_request_is_refused_without_signature() {
     let sandbox = Sandbox::start().await.unwrap();
     let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
-    let keyring = Keyring::from_keys(&stranger, sandbox.public_key()).unwrap();
+    let keyring = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
     let forged =
         Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring.clone()).build().unwrap();
     let error = forged.send(&topup("T-1", "1")).await.unwrap_err();

@@ -5,5 +5,6 @@ pub(crate) mod endpoints;
 pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod open;
+pub(crate) mod sandbox;
 pub(crate) mod seal;
 pub(crate) mod verify;

@@ -64,7 +64,7 @@ impl Demo<'_> {
         report.end()?;
 
         report.begin("receiver", "The partner listens for notifications")?;
-        let keyring = Keyring::from_keys(&partner_key, sandbox.public_key())?;
+        let keyring = Keyring::from_keys(&partner_key, &sandbox.public_key())?;
         let mut inbox = receiver::start(PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring.clone())).await?;
         report.fact("url", inbox.url.clone())?;
         report.end()?;

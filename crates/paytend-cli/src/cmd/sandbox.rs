@@ -1,0 +1,123 @@
+//! `paytend sandbox`
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use paytend_sandbox::{Fault, KeyFolder, Pace, Sandbox, Timing};
+
+use crate::exit::{Category, Failure};
+use crate::output;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The port to listen on; 0 for a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The folder of both sides' keys and the partner's identifier; filled at first start
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// A file that keeps everything that happens; without it, it is forgotten at the end
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The length of keys that are made
+    #[arg(long, default_value = "1024", value_parser = ["1024", "2048"])]
+    bits: String,
+    /// One key pair for both sides, as the public demo of Paytend's sandbox has
+    #[arg(long)]
+    shared_key: bool,
+    /// How long audits, topups and shipments take
+    #[arg(long, value_enum, default_value_t = Takes::Realistic)]
+    timing: Takes,
+    /// How time goes: `real`, `frozen`, or how many times as fast
+    #[arg(long, default_value = "real", value_parser = pace)]
+    pace: Pace,
+    /// A fault from the start, such as `topup:resetAfter:next`; may be given several times
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<Fault>,
+    /// Takes an address that others can reach, or keys that look like a real partner's
+    #[arg(long)]
+    i_know: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Takes {
+    /// No time
+    Instant,
+    /// Seconds; a day for the balance of a replaced card
+    Realistic,
+}
+
+fn pace(text: &str) -> Result<Pace, String> {
+    match text {
+        "real" => Ok(Pace::Real),
+        "frozen" => Ok(Pace::Frozen),
+        factor => match factor.parse() {
+            Ok(factor) if factor > 0 => Ok(Pace::Accelerated(factor)),
+            _ => Err("real, frozen, or a whole number such as 60".into()),
+        },
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    // One worker is enough for what the cryptography of one processor allows; the other is for deliveries.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> Result<(), Failure> {
+    let configuration = |error: &dyn std::error::Error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::new(Category::Configuration, format!("{error}{cause}"))
+    };
+    let bits = args.bits.parse().unwrap_or(1024);
+    let folder =
+        KeyFolder::open(&args.keys, bits, args.shared_key, args.i_know).map_err(|error| configuration(&error))?;
+    let timing = match args.timing {
+        Takes::Instant => Timing::instant(),
+        Takes::Realistic => Timing::realistic(),
+    };
+    let mut builder = Sandbox::builder()
+        .address(SocketAddr::new(args.host, args.port))
+        .bits(bits)
+        .folder(folder)
+        .timing(timing)
+        .pace(args.pace);
+    if let Some(file) = args.data {
+        builder = builder.data(file);
+    }
+    if args.i_know {
+        builder = builder.i_know();
+    }
+    for fault in args.fault {
+        builder = builder.fault(fault);
+    }
+    let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
+    // In this order, for who looks at the line and not at the JSON.
+    let mut ready = String::from(r#"{"ready":true"#);
+    let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
+    let token = sandbox.token().map(|token| ("control_token", token.to_owned()));
+    for (name, value) in urls.into_iter().chain(token) {
+        ready.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value)));
+    }
+    output::line(&(ready + "}"))?;
+    ended().await?;
+    Ok(())
+}
+
+/// Until somebody wants it to end.
+async fn ended() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,279 @@
+//! The control interface under `/_sandbox`: JSON, described by `openapi.json`.
+
+mod guard;
+mod page;
+mod show;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State as Shared};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock::Pace;
+use crate::core::Core;
+use crate::faults::Fault;
+use crate::world::{Cents, Event, Millis, Trigger, World, kinds};
+use guard::Guard;
+
+/// The description of the interface.
+const OPENAPI: &str = include_str!("openapi.json");
+
+pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr) -> Router {
+    let guard = Arc::new(Guard::new(token, address));
+    let guarded = Router::new()
+        .route("/_sandbox", get(info))
+        .route("/_sandbox/state", get(show::state))
+        .route("/_sandbox/reset", post(reset))
+        .route("/_sandbox/seed", post(seed))
+        .route("/_sandbox/trigger", post(trigger))
+        .route("/_sandbox/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/_sandbox/clock", get(clock).post(set_clock))
+        .route("/_sandbox/clock/advance", post(advance))
+        .route("/_sandbox/log", get(show::log))
+        .route("/_sandbox/log/{id}", get(show::entry))
+        .route("/_sandbox/deliveries", get(show::deliveries))
+        .route("/_sandbox/deliveries/{id}", get(show::delivery))
+        .route("/_sandbox/events", get(show::events))
+        .route("/_sandbox/keys", get(keys))
+        .route("/_sandbox/keys/rotate", post(rotate))
+        .route("/_sandbox/export", get(export))
+        .route("/_sandbox/import", post(import))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(core);
+    // The page and the description say nothing about anybody.
+    guarded.merge(page::router()).route(
+        "/_sandbox/openapi.json",
+        get(|| async { ([(http::header::CONTENT_TYPE, "application/json")], OPENAPI) }),
+    )
+}
+
+/// What is wrong with a command.
+pub(crate) struct Bad(StatusCode, String);
+
+impl Bad {
+    fn request(message: impl std::fmt::Display) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.to_string())
+    }
+
+    fn unknown(what: &str) -> Self {
+        Self(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+}
+
+impl IntoResponse for Bad {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+type Answer = Result<Json<Value>, Bad>;
+
+fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
+    serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
+}
+
+/// The partner that is meant: the one that is named, or the only one.
+fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
+    core.look(|world| match named {
+        Some(id) if world.partners.contains_key(&id) => Ok(id),
+        Some(_) => Err(Bad::unknown("partner")),
+        None => world.partners.keys().next().cloned().ok_or(Bad::unknown("partner")),
+    })
+}
+
+/// Makes something happen, and runs what it makes due.
+async fn happen(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
+    let answer = core.happen(true, event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
+    let text = answer
+        .map_err(|refusal| Bad(StatusCode::CONFLICT, format!("{} ({})", refusal.message(), refusal.failure.code())))?;
+    core.run_due(core.now()).await;
+    core.wake.notify_one();
+    Ok(Json(serde_json::from_str(if text.is_empty() { "{}" } else { &text }).unwrap_or_default()))
+}
+
+async fn info(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
+    let kinds: Vec<Value> = kinds()
+        .map(|(product, notify_type, title)| json!({"product": product, "notifyType": notify_type, "title": title}))
+        .collect();
+    let operations: Vec<Value> = paytend_model::operations()
+        .iter()
+        .map(|entry| json!({"name": entry.info.name, "product": entry.info.product.as_str(), "path": entry.info.path}))
+        .collect();
+    let partners = core.look(|world| world.partners.keys().cloned().collect::<Vec<_>>());
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "partners": partners,
+        "notifications": kinds,
+        "operations": operations,
+    }))
+}
+
+async fn reset(Shared(core): Shared<Arc<Core>>) -> Answer {
+    core.faults().clear();
+    let (partners, settings) = core.look(|world| (world.partners.keys().cloned().collect(), world.settings.clone()));
+    happen(&core, |at| Event::Begin { at, partners, settings }).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Seed {
+    partner: Option<String>,
+    /// More of the partner's funds, as an amount.
+    funds: Option<paytend_model::Amount>,
+    currency: Option<String>,
+    /// Where Issuing's notifications go, if not where BaaS' do.
+    issuing_callback: Option<String>,
+}
+
+async fn seed(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let seed: Seed = read(&body)?;
+    let partner = partner(&core, seed.partner)?;
+    if let Some(url) = seed.issuing_callback {
+        let (partner, trigger) = (partner.clone(), Trigger::IssuingCallback { url: Some(url) });
+        drop(happen(&core, |at| Event::Triggered { at, partner, trigger }).await?);
+    }
+    if let Some(funds) = seed.funds {
+        let cents = Cents::positive(&funds).map_err(|failure| Bad::request(failure.message()))?.0;
+        let currency = seed.currency.unwrap_or_else(|| core.look(|world| world.settings.currency.clone()));
+        let trigger = Trigger::Fund { cents, currency };
+        drop(happen(&core, |at| Event::Triggered { at, partner, trigger }).await?);
+    }
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    partner: Option<String>,
+    /// `baas`, `issuing`, `payby` or `payermax`.
+    product: String,
+    notify_type: Option<String>,
+    /// Where PayBy's and PayerMax's go.
+    url: Option<String>,
+    /// Fields that replace the sandbox's own. Kept as it is written.
+    content: Option<Box<serde_json::value::RawValue>>,
+}
+
+async fn trigger(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let wanted: Wanted = read(&body)?;
+    let partner = partner(&core, wanted.partner)?;
+    let content = wanted.content.map(|content| content.get().to_owned()).unwrap_or_default();
+    let url = || wanted.url.clone().ok_or(Bad::request("`url` says where this goes"));
+    let trigger = match wanted.product.as_str() {
+        "payby" => Trigger::PayBy { url: url()?, content },
+        "payermax" => Trigger::PayerMax { url: url()?, content },
+        product => Trigger::Notification {
+            product: product.to_owned(),
+            notify_type: wanted.notify_type.ok_or(Bad::request("`notifyType` is missing"))?,
+            content,
+        },
+    };
+    happen(&core, |at| Event::Triggered { at, partner, trigger }).await
+}
+
+async fn faults(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
+    Json(json!({ "faults": core.faults().all() }))
+}
+
+async fn add_fault(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let fault: Fault = read(&body)?;
+    core.faults().add(fault);
+    Ok(faults(Shared(core)).await)
+}
+
+async fn clear_faults(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
+    core.faults().clear();
+    faults(Shared(core)).await
+}
+
+async fn clock(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
+    Json(json!({ "now": core.now(), "pace": core.clock().pace(), "nextDue": core.next_due() }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewPace {
+    pace: Pace,
+}
+
+async fn set_clock(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let NewPace { pace } = read(&body)?;
+    core.set_clock(core.now(), pace);
+    Ok(clock(Shared(core)).await)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Advance {
+    /// Such as `15h`, `90 s`, `2 days`.
+    by: String,
+}
+
+async fn advance(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let Advance { by } = read(&body)?;
+    let span: jiff::SignedDuration = by.parse().map_err(|_| Bad::request("`by` is a time such as 15h, 30m or 90s"))?;
+    let millis = Millis::try_from(span.as_millis()).map_err(|_| Bad::request("time goes forward alone"))?;
+    // Ten years: more is a slip.
+    if millis > 10 * 366 * 24 * 3_600_000 {
+        return Err(Bad::request("that is more than ten years"));
+    }
+    core.advance(millis).await;
+    Ok(clock(Shared(core)).await)
+}
+
+async fn keys(Shared(core): Shared<Arc<Core>>) -> Answer {
+    let mut keys = core.keys();
+    let paytend = base64(keys.paytend.public_key());
+    let mut of = |name: &'static str| {
+        let key = keys.provider(name).map_err(|error| Bad(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        Ok::<_, Bad>(base64(key.public_key()))
+    };
+    let (payby, payermax) = (of("payby")?, of("payermax")?);
+    Ok(Json(json!({ "paytend": paytend, "payby": payby, "payermax": payermax })))
+}
+
+fn base64(key: &paytend_crypto::PublicKey) -> String {
+    key.to_spki_pem().lines().filter(|line| !line.starts_with('-')).collect()
+}
+
+async fn rotate(Shared(core): Shared<Arc<Core>>) -> Answer {
+    let key = core.keys().rotate().map_err(|error| Bad(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(Json(json!({ "paytend": base64(&key) })))
+}
+
+async fn export(Shared(core): Shared<Arc<Core>>) -> Response {
+    let text = core.look(|world| serde_json::to_string(world)).unwrap_or_default();
+    ([(http::header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn import(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let world: World = serde_json::from_str(&body).map_err(Bad::request)?;
+    if !world.conserves() {
+        return Err(Bad::request("money was made or lost in it"));
+    }
+    if core.look(|now| !now.partners.keys().eq(world.partners.keys())) {
+        return Err(Bad::request("it is of other partners"));
+    }
+    core.set_clock(core.now().max(world.now), core.clock().pace());
+    happen(&core, |at| Event::Imported { at, world: body }).await
+}
+
+/// A number in a path.
+fn number(Path(id): Path<String>) -> Result<u64, Bad> {
+    id.parse().map_err(|_| Bad::unknown("number"))
+}
+
+#[derive(Deserialize)]
+struct After {
+    after: Option<u64>,
+}
+
+fn after(Query(query): Query<After>) -> u64 {
+    query.after.unwrap_or_default()
+}

@@ -1,0 +1,252 @@
+//! What time does, and notifications: sealed or signed, posted, tried again.
+
+use std::sync::Arc;
+
+use http::header;
+use paytend_crypto::{Fields, Outgoing, detached, rustcrypto};
+use serde_json::Value;
+
+use crate::core::Core;
+use crate::faults::FaultKind;
+use crate::log::{Entry, Side};
+use crate::world::{Attempted, Delivery, DeliveryState, Event, Millis, Source, merged};
+
+/// Runs what falls due, for as long as the sandbox lives.
+pub(crate) async fn drive(core: Arc<Core>) {
+    loop {
+        core.run_due(core.now()).await;
+        let next = core.next_due().and_then(|at| core.clock().until(at));
+        match next {
+            Some(wait) => {
+                let woken = core.wake.notified();
+                // Whichever comes first; a sandbox's time is never waited for otherwise.
+                let _ = tokio::time::timeout(wait, woken).await;
+            }
+            None => core.wake.notified().await,
+        }
+    }
+}
+
+/// A document that is ready to be posted.
+struct Ready {
+    side: Side,
+    sign: Option<String>,
+}
+
+impl Core {
+    /// When something falls due.
+    pub(crate) fn next_due(&self) -> Option<Millis> {
+        self.look(|world| {
+            let delivery = world.outbox.next().map(|(at, _)| at);
+            world.next_task().into_iter().chain(delivery).min()
+        })
+    }
+
+    /// Runs everything that is due by then, each at its own time and in order.
+    pub(crate) async fn run_due(&self, until: Millis) {
+        let _driving = self.driving.lock().await;
+        while self.run_next(until).await {}
+    }
+
+    /// Lets time pass: everything that falls due meanwhile happens at its time, and has happened when this ends.
+    pub(crate) async fn advance(&self, by: Millis) {
+        let _driving = self.driving.lock().await;
+        let clock = self.clock();
+        let until = clock.now().saturating_add(by);
+        while self.run_next(until).await {}
+        self.set_clock(until, clock.pace());
+        // The world's own time goes on, too.
+        if let Err(error) = self.happen(true, |_| Event::Due { at: until }) {
+            tracing::error!(%error, "time could not pass");
+        }
+    }
+
+    /// Runs the next thing that is due by then; whether there was one.
+    async fn run_next(&self, until: Millis) -> bool {
+        let (task, delivery) = self.look(|world| (world.next_task(), world.outbox.next()));
+        let task = task.filter(|at| *at <= until);
+        match delivery.filter(|(at, _)| *at <= until) {
+            Some((at, id)) if task.is_none_or(|task| at < task) => self.deliver(id, at).await,
+            _ => match task {
+                // What is written is enough to do it again: it happens by itself.
+                Some(at) => match self.happen(true, |_| Event::Due { at }) {
+                    Ok(_) => true,
+                    Err(error) => {
+                        tracing::error!(%error, "time could not pass");
+                        false
+                    }
+                },
+                None => false,
+            },
+        }
+    }
+
+    /// Makes an attempt; whether the world could be told.
+    async fn deliver(&self, id: u64, at: Millis) -> bool {
+        let Some(delivery) = self.look(|world| world.outbox.get(id).cloned()) else { return false };
+        let faults = self.faults().of_notification(&delivery.source.name());
+        let postponed = faults.iter().filter(|_| !delivery.postponed).find_map(|fault| match fault {
+            FaultKind::Late { millis } => Some(at.saturating_add(*millis)),
+            FaultKind::Reorder => {
+                let next = self.look(|world| {
+                    let waiting = |one: &&Delivery| one.id != id && one.state == DeliveryState::Pending;
+                    world.outbox.deliveries.iter().filter(waiting).filter_map(|one| one.next_at).min()
+                });
+                Some(next.unwrap_or(at.saturating_add(999)).saturating_add(1))
+            }
+            _ => None,
+        });
+        if let Some(until) = postponed {
+            let event = |_| Event::Postponed { at, delivery: id, until };
+            return self.happen(true, event).is_ok();
+        }
+        let mut attempt = self.attempt(&delivery, at, &faults).await;
+        if faults.contains(&FaultKind::Duplicate) {
+            attempt = self.attempt(&delivery, at, &faults).await;
+        }
+        match self.happen(true, |_| Event::Attempted { at, delivery: id, attempt }) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::error!(%error, "a delivery could not be written down");
+                false
+            }
+        }
+    }
+
+    async fn attempt(&self, delivery: &Delivery, at: Millis, faults: &[FaultKind]) -> Attempted {
+        let Some(url) = delivery.url.clone() else { return Attempted { status: None, acknowledged: false } };
+        let entry = |verdict: &str, good: bool, status: Option<u16>, sent: Side, answer: String| Entry {
+            id: 0,
+            kind: "delivery",
+            at,
+            partner: delivery.partner.clone(),
+            what: delivery.source.name(),
+            verdict: verdict.to_owned(),
+            good,
+            faults: faults.to_vec(),
+            delivery: Some(delivery.id),
+            url: Some(url.clone()),
+            status,
+            sent,
+            answered: Side { wire: answer, ..Side::default() },
+        };
+        let ready = match self.prepare(delivery, faults) {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.log.add(entry(&error.to_string(), false, None, Side::default(), String::new()));
+                return Attempted { status: None, acknowledged: false };
+            }
+        };
+        let mut request = self
+            .http
+            .post(&url)
+            .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
+            .body(ready.side.wire.clone());
+        if let Some(sign) = &ready.sign {
+            request = request.header("sign", sign);
+        }
+        let (status, body) = match request.send().await {
+            Ok(answer) => (Some(answer.status().as_u16()), answer.text().await.unwrap_or_default()),
+            Err(error) => {
+                let verdict = if error.is_timeout() { "no answer within 10 s" } else { "cannot be reached" };
+                self.log.add(entry(verdict, false, None, ready.side, String::new()));
+                return Attempted { status: None, acknowledged: false };
+            }
+        };
+        let acknowledged = status == Some(200) && is_acknowledgement(&delivery.source, &body);
+        let verdict = if acknowledged { "acknowledged" } else { "not acknowledged" };
+        self.log.add(entry(verdict, acknowledged, status, ready.side, body));
+        Attempted { status, acknowledged }
+    }
+
+    fn prepare(&self, delivery: &Delivery, faults: &[FaultKind]) -> Result<Ready, paytend_crypto::Error> {
+        let skew = faults.iter().find_map(|fault| match fault {
+            FaultKind::ClockSkew { millis } => Some(*millis),
+            _ => None,
+        });
+        let content = skew.map_or_else(|| delivery.content.clone(), |by| skewed(&delivery.content, by));
+        match &delivery.source {
+            Source::Paytend { notify_type, .. } => {
+                let keyring = self.keyring(&delivery.partner, faults)?;
+                let fields = Fields::notification(&delivery.partner, notify_type);
+                let sealed = keyring.seal(&Outgoing::new(&fields).payload(&content))?;
+                let canonical = Some(sealed.canonical(&content).to_string());
+                let wire = broken(sealed.into_document(), faults);
+                Ok(Ready { side: Side { wire, canonical, payload: Some(content) }, sign: None })
+            }
+            provider => {
+                let mut keys = self.keys();
+                let key = keys.provider(if *provider == Source::PayBy { "payby" } else { "payermax" })?;
+                let mut sign = detached::sign(&*rustcrypto::private(key)?, content.as_bytes())?;
+                if faults
+                    .iter()
+                    .any(|fault| matches!(fault, FaultKind::WrongSignature | FaultKind::WrongKey | FaultKind::StaleKey))
+                {
+                    sign = flipped(&sign);
+                }
+                let side = Side { wire: content.clone(), canonical: Some(content.clone()), payload: Some(content) };
+                Ok(Ready { side, sign: Some(sign) })
+            }
+        }
+    }
+
+    /// Paytend's keyring towards a partner, or the one that a fault wants.
+    pub(crate) fn keyring(
+        &self,
+        partner: &str,
+        faults: &[FaultKind],
+    ) -> Result<paytend_crypto::Keyring, paytend_crypto::Error> {
+        let keys = self.keys();
+        let absent = || paytend_crypto::Error::Random;
+        let stranger =
+            faults.contains(&FaultKind::WrongKey) || (faults.contains(&FaultKind::StaleKey) && !keys.rotated());
+        if stranger {
+            return keys.stranger(partner).ok_or_else(absent);
+        }
+        let seals = keys.seals(partner).ok_or_else(absent)?;
+        Ok(if faults.contains(&FaultKind::StaleKey) { &seals.stale } else { &seals.current }.clone())
+    }
+}
+
+/// A document whose signature has a wrong bit, if a fault wants it.
+pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
+    if !faults.contains(&FaultKind::WrongSignature) {
+        return document;
+    }
+    let Some(at) = document.find(r#""signature":""#).map(|at| at + r#""signature":""#.len()) else { return document };
+    let (before, after) = document.split_at(at);
+    format!("{before}{}", flipped(after))
+}
+
+/// Base64 with another first character.
+fn flipped(text: &str) -> String {
+    let other = if text.starts_with('A') { 'B' } else { 'A' };
+    format!("{other}{}", text.get(1..).unwrap_or_default())
+}
+
+fn is_acknowledgement(source: &Source, body: &str) -> bool {
+    let Ok(answer) = serde_json::from_str::<Value>(body) else { return false };
+    match source {
+        Source::Paytend { .. } => answer["status"] == "00",
+        Source::PayBy => answer["response"] == "SUCCESS",
+        Source::PayerMax => answer["code"] == "SUCCESS",
+    }
+}
+
+/// A content whose times are off.
+fn skewed(content: &str, by: i64) -> String {
+    let Ok(value) = serde_json::from_str::<Value>(content) else { return content.to_owned() };
+    let mut times = serde_json::Map::new();
+    if let Some(at) = value["notify_timestamp"].as_i64() {
+        times.insert("notify_timestamp".into(), at.saturating_add(by).into());
+    }
+    let moved = value["notifyTime"]
+        .as_str()
+        .and_then(|time| time.parse::<jiff::Timestamp>().ok())
+        .and_then(|time| jiff::Timestamp::from_millisecond(time.as_millisecond().saturating_add(by)).ok());
+    if let Some(time) = moved {
+        times.insert("notifyTime".into(), format!("{time:.3}").into());
+    }
+    // All else stays as it is written, amounts above all.
+    merged(content, &Value::from(times).to_string()).unwrap_or_else(|_| content.to_owned())
+}

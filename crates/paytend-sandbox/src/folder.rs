@@ -1,0 +1,221 @@
+//! A folder of keys: read, or filled at first start.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, rustcrypto};
+
+/// The keys of both sides, and the partner's identifier, from a folder.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct KeyFolder {
+    /// Paytend's key.
+    pub paytend: PrivateKey,
+    /// The partner's public key.
+    pub partner: PublicKey,
+    /// The partner's identifier: 15 digits.
+    pub partner_id: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file is no key.
+    #[error("{path}: {source}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// The partner's identifier is not 15 digits.
+    #[error("{0} must hold the partner's identifier: 15 digits")]
+    PartnerId(PathBuf),
+    /// Keys that do not belong together.
+    #[error("{public} is not the public half of {private}")]
+    Pair {
+        /// The private key's file.
+        private: PathBuf,
+        /// The public key's file.
+        public: PathBuf,
+    },
+    /// It looks like a real partner's.
+    #[error(
+        "{0} looks like real keys: it has a partner's private key and not Paytend's, which nobody but Paytend has. A sandbox makes keys of its own in an empty folder; to use these all the same, say so"
+    )]
+    Real(PathBuf),
+    /// Some files are there, and others are not.
+    #[error("{0} is missing, and others of its folder are there: give a whole folder, or an empty one")]
+    Incomplete(PathBuf),
+}
+
+const PAYTEND_PRIVATE: &str = "paytend-private.pem";
+const PAYTEND_PUBLIC: &str = "paytend-public.b64";
+const PARTNER_PRIVATE: &str = "partner-private.pem";
+const PARTNER_PUBLIC: &str = "partner-public.b64";
+const PARTNER_ID: &str = "partner-id";
+
+impl KeyFolder {
+    /// Reads a folder, or fills it with new keys if it has none: of both sides, or one pair for both, as the public demo of Paytend's has.
+    /// `i_know` takes keys that look like a real partner's.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn open(path: &Path, bits: usize, shared: bool, i_know: bool) -> Result<Self, FolderError> {
+        let file = |name: &str| path.join(name);
+        std::fs::create_dir_all(path).map_err(|source| FolderError::File { path: path.to_owned(), source })?;
+        let has = |name: &str| file(name).exists();
+        let real = has(PARTNER_PRIVATE) && !has(PAYTEND_PRIVATE);
+        if (real || named_as_real(path)) && !i_know {
+            return Err(FolderError::Real(path.to_owned()));
+        }
+        if ![PAYTEND_PRIVATE, PAYTEND_PUBLIC, PARTNER_PRIVATE, PARTNER_PUBLIC, PARTNER_ID].into_iter().any(has) {
+            fill(path, bits, shared)?;
+        }
+        let read = |name: &str| {
+            if !has(name) {
+                return Err(FolderError::Incomplete(file(name)));
+            }
+            std::fs::read(file(name)).map_err(|source| FolderError::File { path: file(name), source })
+        };
+        let key = |name: &str| {
+            PrivateKey::from_bytes(&read(name)?).map_err(|source| FolderError::Key { path: file(name), source })
+        };
+        let public = |name: &str, private: &str, of: &PublicKey| {
+            let key =
+                PublicKey::from_bytes(&read(name)?).map_err(|source| FolderError::Key { path: file(name), source })?;
+            if key.fingerprint() == of.fingerprint() {
+                return Ok(key);
+            }
+            Err(FolderError::Pair { private: file(private), public: file(name) })
+        };
+        let paytend = key(PAYTEND_PRIVATE)?;
+        public(PAYTEND_PUBLIC, PAYTEND_PRIVATE, paytend.public_key())?;
+        let own = key(PARTNER_PRIVATE)?;
+        let partner = public(PARTNER_PUBLIC, PARTNER_PRIVATE, own.public_key())?;
+        let id = String::from_utf8(read(PARTNER_ID)?).unwrap_or_default().trim().to_owned();
+        if id.len() != 15 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(FolderError::PartnerId(file(PARTNER_ID)));
+        }
+        Ok(Self { paytend, partner, partner_id: id, path: path.to_owned() })
+    }
+
+    /// The key of another provider's in this folder, made when it is first needed.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn provider(&self, name: &str) -> Result<PrivateKey, FolderError> {
+        let path = self.path.join(format!("{name}-private.pem"));
+        if !path.exists() {
+            let key = made(2048, &path)?;
+            write_pair(&self.path, name, &key)?;
+        }
+        PrivateKey::from_file(&path).map_err(|source| FolderError::Key { path, source })
+    }
+}
+
+/// A folder that is called as real keys' folders are.
+fn named_as_real(path: &Path) -> bool {
+    path.components().filter_map(|part| part.as_os_str().to_str()).any(|name| {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase);
+        words.into_iter().any(|word| matches!(word.as_str(), "prod" | "production" | "live"))
+    })
+}
+
+fn made(bits: usize, path: &Path) -> Result<PrivateKey, FolderError> {
+    let failed = |error: &dyn std::fmt::Display| FolderError::File {
+        path: path.to_owned(),
+        source: io::Error::other(format!("a key cannot be made: {error}")),
+    };
+    rustcrypto::generate(bits, &OsRandom).map_err(|error| failed(&error))
+}
+
+fn fill(path: &Path, bits: usize, shared: bool) -> Result<(), FolderError> {
+    let paytend = made(bits, path)?;
+    let partner = if shared { paytend.clone() } else { made(bits, path)? };
+    let mut random = [0u8; 8];
+    let digits = OsRandom.fill(&mut random).map(|()| u64::from_le_bytes(random) % 1_000_000);
+    write_pair(path, "paytend", &paytend)?;
+    write_pair(path, "partner", &partner)?;
+    // Six digits of its own, after those of the documentation's example.
+    let id = format!("888666000{:06}", digits.unwrap_or(100_260));
+    write(&path.join(PARTNER_ID), format!("{id}\n").as_bytes())
+}
+
+fn write_pair(path: &Path, name: &str, key: &PrivateKey) -> Result<(), FolderError> {
+    let private = path.join(format!("{name}-private.pem"));
+    let pem = key.to_pkcs8_pem().map_err(|source| FolderError::Key { path: private.clone(), source })?;
+    write(&private, pem.as_bytes())?;
+    let spki = key.public_key().to_spki_pem();
+    let base64: String = spki.lines().filter(|line| !line.starts_with('-')).collect();
+    write(&path.join(format!("{name}-public.b64")), format!("{base64}\n").as_bytes())
+}
+
+/// For this user's eyes alone, and never over something that is there.
+fn write(path: &Path, text: &[u8]) -> Result<(), FolderError> {
+    let failed = |source| FolderError::File { path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(text).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_filled_once_and_read_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = KeyFolder::open(folder.path(), 1024, false, false).unwrap();
+        let read = KeyFolder::open(folder.path(), 2048, true, false).unwrap();
+        assert_eq!(made.paytend.public_key().fingerprint(), read.paytend.public_key().fingerprint());
+        assert_eq!((made.partner_id.len(), &made.partner_id), (15, &read.partner_id));
+        assert_ne!(made.partner.fingerprint(), made.paytend.public_key().fingerprint());
+        let payby = made.provider("payby").unwrap();
+        assert_eq!(read.provider("payby").unwrap().public_key().fingerprint(), payby.public_key().fingerprint());
+        let shared = tempfile::tempdir().unwrap();
+        let one = KeyFolder::open(shared.path(), 1024, true, false).unwrap();
+        assert_eq!(one.partner.fingerprint(), one.paytend.public_key().fingerprint());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(folder.path().join(PARTNER_PRIVATE)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0);
+        }
+    }
+
+    #[test]
+    fn real_keys_and_half_folders_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        KeyFolder::open(folder.path(), 1024, false, false).unwrap();
+        std::fs::remove_file(folder.path().join(PAYTEND_PRIVATE)).unwrap();
+        assert!(matches!(KeyFolder::open(folder.path(), 1024, false, false), Err(FolderError::Real(_))));
+        assert!(matches!(KeyFolder::open(folder.path(), 1024, false, true), Err(FolderError::Incomplete(_))));
+        for name in ["prod", "keys-production", "Live"] {
+            let path = folder.path().join(name);
+            assert!(matches!(KeyFolder::open(&path, 1024, false, false), Err(FolderError::Real(_))), "{name}");
+        }
+        assert!(KeyFolder::open(&folder.path().join("products"), 1024, false, false).is_ok());
+        let other = tempfile::tempdir().unwrap();
+        let made = KeyFolder::open(other.path(), 1024, false, false).unwrap();
+        std::fs::write(other.path().join(PARTNER_ID), "12345").unwrap();
+        assert!(matches!(KeyFolder::open(other.path(), 1024, false, false), Err(FolderError::PartnerId(_))));
+        std::fs::write(other.path().join(PARTNER_PUBLIC), made.paytend.public_key().to_spki_pem()).unwrap();
+        assert!(matches!(KeyFolder::open(other.path(), 1024, false, false), Err(FolderError::Pair { .. })));
+    }
+}

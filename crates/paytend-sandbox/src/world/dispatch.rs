@@ -1,0 +1,102 @@
+//! Which function performs which operation: from the model's types, so from its paths.
+
+use paytend_model::{Operation, funding, iban as baas, issuing as cards_api};
+
+use super::issuing::{cards, funds, holders};
+use super::partner::Partner;
+use super::{Context, iban, opening};
+use crate::failure::{Failure, Refusal};
+
+type Perform = fn(&mut Partner, &mut Context<'_>, &str) -> Result<String, Refusal>;
+
+macro_rules! table {
+    ($($operation:ty => $perform:path,)+) => {
+        const TABLE: &[(&str, Perform)] = &[
+            $((<$operation>::INFO.path, |partner, context, data| {
+                run::<$operation>(data, |request| $perform(partner, context, request))
+            })),+
+        ];
+    };
+}
+
+table! {
+    cards_api::QueryPartnerBalance => funds::balance,
+    cards_api::QueryPartnerTopup => funds::partner_topup,
+    cards_api::QueryPartnerTransactions => funds::partner_transactions,
+    cards_api::QueryCities => holders::cities,
+    cards_api::CreateCardholder => holders::create,
+    cards_api::UpdateCardholder => holders::update,
+    cards_api::QueryCardholder => holders::get,
+    cards_api::UploadDocument => holders::upload,
+    cards_api::QuerySkus => cards::skus,
+    cards_api::ApplyCard => cards::apply,
+    cards_api::QueryApplyResult => cards::apply_result,
+    cards_api::ActiveCard => cards::activate,
+    cards_api::QueryCardInfo => cards::info,
+    cards_api::QueryCardBalance => funds::card_balance,
+    cards_api::QueryCardOverdueMonthlyFee => funds::overdue_fee,
+    cards_api::Topup => funds::topup,
+    cards_api::QueryTopupResult => funds::topup_result,
+    cards_api::ReplaceCard => cards::replace,
+    cards_api::ReportLoss => cards::lost,
+    cards_api::CancelReportLoss => cards::found,
+    cards_api::RetrievePassword => cards::password,
+    cards_api::QueryCardTransactions => funds::card_transactions,
+    cards_api::QueryAuthorizations => funds::authorizations,
+    baas::QueryUser => iban::user,
+    baas::QueryCities => iban::cities,
+    baas::QueryUserFees => iban::fees,
+    baas::QueryUpgradeFee => iban::upgrade_fee,
+    baas::QueryAccounts => iban::accounts,
+    baas::VerifyMobileNumber => opening::verify_mobile,
+    baas::CreateIndividual => opening::create_individual,
+    baas::CreateCorporation => opening::create_corporation,
+    baas::UploadDocument => opening::upload,
+    baas::IndividualQuestionnaire => opening::individual_questionnaire,
+    baas::CorporationQuestionnaire => opening::corporation_questionnaire,
+    baas::SubmitTransferOrder => iban::submit_order,
+    baas::UploadTransferOrderFile => iban::upload_order_file,
+    funding::SetCallbackUrl => iban::set_callback_url,
+}
+
+pub(super) fn call(
+    partner: &mut Partner,
+    context: &mut Context<'_>,
+    path: &str,
+    data: &str,
+) -> Result<String, Refusal> {
+    let perform = TABLE.iter().find(|(known, _)| *known == path).map(|(_, perform)| perform);
+    perform.ok_or(Failure::UnknownPath)?(partner, context, data)
+}
+
+/// Reads the request's data, checks it as the model does, carries it out, writes the response's.
+fn run<O: Operation>(data: &str, perform: impl FnOnce(O) -> Result<O::Response, Refusal>) -> Result<String, Refusal> {
+    // An operation without business data may send none, or an empty object.
+    let data = if data.is_empty() { "{}" } else { data };
+    let request: O = serde_json::from_str(data).map_err(|_| Failure::BadData)?;
+    // Amounts have codes of their own.
+    if let Err(invalid) = request.validate() {
+        let violations = invalid.violations();
+        if violations.iter().any(|violation| violation.field.ends_with("amount")) {
+            return Err(Failure::BadAmount.into());
+        }
+        return Err(Refusal::because(Failure::InvalidField, invalid));
+    }
+    let response = perform(request)?;
+    let text = serde_json::to_string(&response).map_err(|_| Failure::BadData)?;
+    Ok(if text == "{}" { String::new() } else { text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_of_the_model_is_performed() {
+        let operations = paytend_model::operations();
+        assert_eq!((operations.len(), TABLE.len()), (37, 37));
+        for entry in operations {
+            assert!(TABLE.iter().any(|(path, _)| *path == entry.info.path), "{}", entry.info.name);
+        }
+    }
+}

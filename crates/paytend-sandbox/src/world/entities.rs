@@ -1,0 +1,184 @@
+//! What a partner has: cards, cardholders, users, orders. Their codes are the sandbox's own.
+
+use std::collections::BTreeMap;
+
+use paytend_model::Code;
+use paytend_model::iban::CreateIndividual;
+use paytend_model::issuing::CreateCardholder;
+pub(crate) use paytend_model::lifecycle::{AccountState, CardState, TopupState, TransferOrderState};
+use serde::{Deserialize, Serialize};
+
+use super::{Cents, Millis};
+
+/// The result of a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Audit {
+    Pending,
+    Passed,
+    Rejected,
+}
+
+impl Audit {
+    /// `1` pending, `2` passed, `3` rejected.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::Pending => "1",
+            Self::Passed => "2",
+            Self::Rejected => "3",
+        }
+        .into()
+    }
+
+    pub(crate) fn of(code: &str) -> Option<Self> {
+        [Self::Pending, Self::Passed, Self::Rejected].into_iter().find(|audit| audit.code().as_str() == code)
+    }
+}
+
+/// `0` applied, `1` unactivated, `2` active, `3` lost, `4` frozen, `5` cancelled.
+pub(crate) fn card_code(state: CardState) -> Code {
+    match state {
+        CardState::Applied => "0",
+        CardState::Unactivated => "1",
+        CardState::Active => "2",
+        CardState::Lost => "3",
+        CardState::Frozen => "4",
+        _ => "5",
+    }
+    .into()
+}
+
+/// `1` processing, `2` succeeded, `3` failed.
+pub(crate) fn topup_code(state: TopupState) -> Code {
+    match state {
+        TopupState::Processing => "1",
+        TopupState::Succeeded => "2",
+        _ => "3",
+    }
+    .into()
+}
+
+/// `0` registered, `1` documents uploaded, `2` under audit, `3` open, `4` rejected.
+pub(crate) fn user_code(state: AccountState) -> Code {
+    match state {
+        AccountState::Registered => "0",
+        AccountState::DocumentsUploaded => "1",
+        AccountState::UnderAudit => "2",
+        AccountState::Open => "3",
+        _ => "4",
+    }
+    .into()
+}
+
+/// `1` triggered, `2` information submitted, `3` file uploaded.
+pub(crate) fn transfer_code(state: TransferOrderState) -> Code {
+    match state {
+        TransferOrderState::Triggered => "1",
+        TransferOrderState::InformationSubmitted => "2",
+        _ => "3",
+    }
+    .into()
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Holder {
+    pub(crate) data: CreateCardholder,
+    pub(crate) audit: Audit,
+    pub(crate) documents: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Card {
+    pub(crate) holder: Option<String>,
+    pub(crate) scheme: String,
+    pub(crate) type_: String,
+    pub(crate) sku: String,
+    pub(crate) currency: String,
+    pub(crate) state: CardState,
+    pub(crate) cvv: String,
+    /// The fees of months in which the balance was too small.
+    pub(crate) overdue: Cents,
+    pub(crate) passwords: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Application {
+    pub(crate) holder: Option<String>,
+    pub(crate) scheme: String,
+    pub(crate) type_: String,
+    pub(crate) sku: String,
+    pub(crate) quantity: u64,
+    /// Those that were shipped.
+    pub(crate) cards: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Topup {
+    pub(crate) card: String,
+    pub(crate) amount: Cents,
+    pub(crate) currency: String,
+    pub(crate) state: TopupState,
+    pub(crate) at: Millis,
+}
+
+/// Money that came off a card, or was reserved on one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CardTransaction {
+    pub(crate) id: String,
+    pub(crate) card: String,
+    pub(crate) amount: Cents,
+    pub(crate) currency: String,
+    /// `1` authorized, `2` settled.
+    pub(crate) status: String,
+    pub(crate) at: Millis,
+}
+
+/// Somebody with an account, or on the way to one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    pub(crate) mobile: String,
+    pub(crate) person: Option<Box<CreateIndividual>>,
+    /// The country of a corporation.
+    pub(crate) country: Option<String>,
+    pub(crate) state: AccountState,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) standard: bool,
+    /// `fileType` of what was uploaded.
+    pub(crate) documents: Vec<String>,
+    /// The result of a provider of identity checks was pushed, which stands for all documents.
+    pub(crate) identified: bool,
+    pub(crate) accounts: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TransferOrder {
+    pub(crate) user: Option<String>,
+    pub(crate) transaction: String,
+    pub(crate) amount: Cents,
+    pub(crate) currency: String,
+    pub(crate) state: TransferOrderState,
+    pub(crate) files: u32,
+}
+
+/// A thing that time does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", content = "id", rename_all = "camelCase")]
+pub(crate) enum Task {
+    AuditHolder(String),
+    Ship(String),
+    BookTopup(String),
+    AuditUser(String),
+    /// The old card's money goes to the new card.
+    Replace(String, String),
+    MonthlyFee(String),
+}
+
+/// By kind, the last number that was given out.
+pub(crate) type Counters = BTreeMap<String, u64>;

@@ -1,0 +1,227 @@
+//! The partner's funds, and the money on cards.
+
+use paytend_model::issuing::{
+    AuthorizationsResponse, Balance, CardBalanceResponse, CardTransaction, CardTransactionsResponse,
+    PartnerBalanceResponse, PartnerTopupResponse, PartnerTransaction, PartnerTransactionResponse, QueryAuthorizations,
+    QueryCardBalance, QueryCardOverdueMonthlyFee, QueryCardTransactions, QueryPartnerBalance, QueryPartnerTopup,
+    QueryPartnerTransactions, QueryTopupResult, Topup, TopupResponse, TopupResultResponse,
+};
+use paytend_model::{Currency, Date};
+
+use crate::failure::{Failure, Refusal};
+use crate::world::entities::{self, CardState, Task, TopupState, topup_code};
+use crate::world::partner::{Partner, page};
+use crate::world::{Cents, Context, Millis, Place};
+
+pub(in crate::world) fn balance(
+    partner: &mut Partner,
+    _: &mut Context<'_>,
+    _: QueryPartnerBalance,
+) -> Result<PartnerBalanceResponse, Refusal> {
+    let all = partner.ledger.balances(&Place::Funds);
+    let mut response = PartnerBalanceResponse::new();
+    response.balance = Some(all.map(|(currency, cents)| Balance::new(currency.into(), cents.amount())).collect());
+    Ok(response)
+}
+
+fn served(context: &Context<'_>, currency: &Currency) -> Result<(), Failure> {
+    if currency.as_str() == context.settings.currency { Ok(()) } else { Err(Failure::WrongCurrency) }
+}
+
+/// Where to send money to: the currency, and in `extra` an account of Paytend's.
+pub(in crate::world) fn partner_topup(
+    _: &mut Partner,
+    context: &mut Context<'_>,
+    query: QueryPartnerTopup,
+) -> Result<PartnerTopupResponse, Refusal> {
+    served(context, &query.currency)?;
+    let mut response = PartnerTopupResponse::new();
+    response.currency = Some(query.currency);
+    let iban = serde_json::Value::from(super::super::iban::iban(0)).to_string();
+    response.extra.set("accountNum", &iban).map_err(|_| Failure::BadData)?;
+    Ok(response)
+}
+
+/// Whether a moment is within two days, both included.
+fn within(at: Millis, begin: &Date, end: &Date) -> bool {
+    let day = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    let day = day.map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default();
+    begin.as_str() <= day.as_str() && day.as_str() <= end.as_str()
+}
+
+pub(in crate::world) fn partner_transactions(
+    partner: &mut Partner,
+    context: &mut Context<'_>,
+    query: QueryPartnerTransactions,
+) -> Result<PartnerTransactionResponse, Refusal> {
+    served(context, &query.currency)?;
+    let mut found: Vec<_> = partner.topups.iter().collect();
+    found.retain(|(_, topup)| {
+        topup_code(topup.state).as_str() == query.transaction_status.as_str()
+            && within(topup.at, &query.begin_date, &query.end_date)
+    });
+    found.sort_by_key(|(order, topup)| (topup.at, order.as_str()));
+    let (total, found) = page(found, &query.start, &query.max_size)?;
+    let transaction = |(order, topup): (&String, &entities::Topup)| {
+        let mut transaction = PartnerTransaction::new();
+        transaction.transaction_id = Some(format!("P-{order}").into());
+        transaction.order_no = Some(order.as_str().into());
+        transaction.transaction_status = Some(topup_code(topup.state));
+        transaction.amount = Some(topup.amount.amount());
+        transaction.currency = Some(topup.currency.as_str().into());
+        transaction
+    };
+    let mut response = PartnerTransactionResponse::new();
+    response.total = Some(total);
+    response.transactions = Some(found.into_iter().map(transaction).collect());
+    Ok(response)
+}
+
+pub(in crate::world) fn card_balance(
+    partner: &mut Partner,
+    _: &mut Context<'_>,
+    query: QueryCardBalance,
+) -> Result<CardBalanceResponse, Refusal> {
+    let (balance, currency) = partner.card_balance(query.card_id.as_str())?;
+    let mut response = CardBalanceResponse::new();
+    response.balance = Some(balance);
+    response.currency = Some(currency.into());
+    response.card_id = Some(query.card_id);
+    Ok(response)
+}
+
+pub(in crate::world) fn overdue_fee(
+    partner: &mut Partner,
+    _: &mut Context<'_>,
+    query: QueryCardOverdueMonthlyFee,
+) -> Result<CardBalanceResponse, Refusal> {
+    let card = partner.card(query.card_id.as_str())?;
+    let mut response = CardBalanceResponse::new();
+    response.balance = Some(card.overdue.amount());
+    response.currency = Some(card.currency.as_str().into());
+    response.card_id = Some(query.card_id);
+    Ok(response)
+}
+
+fn transit(order: &str) -> Place {
+    Place::Transit(format!("topup {order}"))
+}
+
+/// Takes the money from the partner once for each `orderNo`; it arrives on the card later.
+pub(in crate::world) fn topup(
+    partner: &mut Partner,
+    context: &mut Context<'_>,
+    request: Topup,
+) -> Result<TopupResponse, Refusal> {
+    let (order, card) = (request.order_no.as_str().to_owned(), request.card_id.as_str().to_owned());
+    if partner.topups.contains_key(&order) {
+        return Err(Failure::DuplicateOrder.into());
+    }
+    let state = partner.card(&card)?.state;
+    if request.currency.as_str() != partner.card(&card)?.currency {
+        return Err(Failure::WrongCurrency.into());
+    }
+    let amount = Cents::positive(&request.amount)?;
+    if state != CardState::Active {
+        return Err(Refusal::because(Failure::WrongState, "the card is not active"));
+    }
+    let currency = request.currency.as_str().to_owned();
+    partner.ledger.transfer(&Place::Funds, &transit(&order), &currency, amount)?;
+    let made = entities::Topup { card, amount, currency, state: TopupState::Processing, at: context.now };
+    partner.topups.insert(order.clone(), made);
+    let delay = context.timing().topup;
+    partner.later(context.now + delay, Task::BookTopup(order));
+    let mut response = TopupResponse::new();
+    let told = if delay == 0 { TopupState::Succeeded } else { TopupState::Processing };
+    response.status = Some(topup_code(told));
+    response.order_no = Some(request.order_no);
+    Ok(response)
+}
+
+/// The money arrives, or goes back if the card has been frozen or cancelled since.
+pub(in crate::world) fn book(partner: &mut Partner, order: &str) {
+    let Some(topup) = partner.topups.get_mut(order) else { return };
+    if topup.state != TopupState::Processing {
+        return;
+    }
+    let takes =
+        partner.cards.get(&topup.card).is_some_and(|card| matches!(card.state, CardState::Active | CardState::Lost));
+    let (to, state) = if takes {
+        (Place::Card(topup.card.clone()), TopupState::Succeeded)
+    } else {
+        (Place::Funds, TopupState::Failed)
+    };
+    if partner.ledger.transfer(&transit(order), &to, &topup.currency, topup.amount).is_ok() {
+        topup.state = state;
+    }
+}
+
+pub(in crate::world) fn topup_result(
+    partner: &mut Partner,
+    _: &mut Context<'_>,
+    query: QueryTopupResult,
+) -> Result<TopupResultResponse, Refusal> {
+    let topup = partner.topups.get(query.order_no.as_str()).ok_or(Failure::UnknownOrder)?;
+    let mut response = TopupResultResponse::new();
+    response.card_id = Some(topup.card.as_str().into());
+    response.amount = Some(topup.amount.amount());
+    response.currency = Some(topup.currency.as_str().into());
+    response.status = Some(topup_code(topup.state));
+    response.order_no = Some(query.order_no);
+    Ok(response)
+}
+
+fn of_card<'a>(
+    all: &'a [entities::CardTransaction],
+    card: &'a str,
+    currency: &'a Currency,
+    (begin, end): (&'a Date, &'a Date),
+) -> impl Iterator<Item = &'a entities::CardTransaction> {
+    all.iter().filter(move |one| one.card == card && one.currency == currency.as_str() && within(one.at, begin, end))
+}
+
+pub(in crate::world) fn told(one: &entities::CardTransaction) -> CardTransaction {
+    let mut transaction = CardTransaction::new();
+    transaction.transaction_id = Some(one.id.as_str().into());
+    transaction.card_id = Some(one.card.as_str().into());
+    transaction.transaction_status = Some(one.status.as_str().into());
+    transaction.amount = Some(one.amount.amount());
+    transaction.currency = Some(one.currency.as_str().into());
+    transaction
+}
+
+pub(in crate::world) fn card_transactions(
+    partner: &mut Partner,
+    _: &mut Context<'_>,
+    query: QueryCardTransactions,
+) -> Result<CardTransactionsResponse, Refusal> {
+    let card = query.card_id.as_str();
+    partner.card(card)?;
+    let days = (&query.begin_date, &query.end_date);
+    let found = of_card(&partner.settlements, card, &query.currency, days)
+        .chain(of_card(&partner.authorizations, card, &query.currency, days))
+        .filter(|one| one.status == query.transaction_status.as_str())
+        .map(told)
+        .collect();
+    let (total, transactions) = page(found, &query.start, &query.max_size)?;
+    let mut response = CardTransactionsResponse::new();
+    response.total = Some(total);
+    response.transactions = Some(transactions);
+    Ok(response)
+}
+
+pub(in crate::world) fn authorizations(
+    partner: &mut Partner,
+    _: &mut Context<'_>,
+    query: QueryAuthorizations,
+) -> Result<AuthorizationsResponse, Refusal> {
+    let card = query.card_id.as_str();
+    partner.card(card)?;
+    let days = (&query.begin_date, &query.end_date);
+    let found = of_card(&partner.authorizations, card, &query.currency, days).map(told).collect();
+    let (total, transactions) = page(found, &query.start, &query.max_size)?;
+    let mut response = AuthorizationsResponse::new();
+    response.total = Some(total);
+    response.transactions = Some(transactions);
+    Ok(response)
+}

@@ -1,0 +1,5 @@
+//! Issuing Cards.
+
+pub(super) mod cards;
+pub(super) mod funds;
+pub(super) mod holders;

@@ -1,0 +1,167 @@
+//! Money as a count of hundredths, and where it is: every movement takes from one place what it gives to another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use paytend_model::{Amount, Decimal};
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+
+/// Hundredths of a currency's unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Cents(pub(crate) i64);
+
+impl Cents {
+    /// A positive amount with two decimals at most.
+    pub(crate) fn positive(amount: &Amount) -> Result<Self, Failure> {
+        let value = amount.value().normalize();
+        if !amount.is_positive() || value.scale() > 2 {
+            return Err(Failure::BadAmount);
+        }
+        // What is left of the point after two digits is zero: the text of it is a whole number.
+        let hundredths = value.checked_mul(Decimal::ONE_HUNDRED).ok_or(Failure::BadAmount)?;
+        hundredths.normalize().to_string().parse().map(Self).map_err(|_| Failure::BadAmount)
+    }
+
+    /// As an amount with two decimals.
+    pub(crate) fn amount(self) -> Amount {
+        Amount::try_from(Decimal::new(self.0, 2)).unwrap_or_else(|_| Amount::from(0))
+    }
+}
+
+impl fmt::Display for Cents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Decimal::new(self.0, 2).fmt(f)
+    }
+}
+
+/// A place where money is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub(crate) enum Place {
+    /// The world outside: what came from it is negative here.
+    Outside,
+    /// The partner's funds.
+    Funds,
+    /// A card.
+    Card(String),
+    /// On its way, under an order or a replacement.
+    Transit(String),
+    /// An account of a user's, by its IBAN.
+    Account(String),
+    /// Fees that were taken.
+    Fees,
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Outside => "outside".into(),
+            Place::Funds => "funds".into(),
+            Place::Fees => "fees".into(),
+            Place::Card(id) => format!("card {id}"),
+            Place::Transit(id) => format!("transit {id}"),
+            Place::Account(id) => format!("account {id}"),
+        }
+    }
+}
+
+impl From<String> for Place {
+    fn from(text: String) -> Self {
+        match text.split_once(' ') {
+            Some(("card", id)) => Self::Card(id.into()),
+            Some(("transit", id)) => Self::Transit(id.into()),
+            Some(("account", id)) => Self::Account(id.into()),
+            _ if text == "funds" => Self::Funds,
+            _ if text == "fees" => Self::Fees,
+            _ => Self::Outside,
+        }
+    }
+}
+
+/// What is where, by place and currency. The sum of each currency is always zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Ledger {
+    balances: BTreeMap<Place, BTreeMap<String, Cents>>,
+}
+
+impl Ledger {
+    pub(crate) fn balance(&self, place: &Place, currency: &str) -> Cents {
+        self.balances.get(place).and_then(|all| all.get(currency)).copied().unwrap_or_default()
+    }
+
+    /// What a place has, by currency.
+    pub(crate) fn balances(&self, place: &Place) -> impl Iterator<Item = (&str, Cents)> {
+        self.balances.get(place).into_iter().flatten().map(|(currency, cents)| (currency.as_str(), *cents))
+    }
+
+    /// Moves money, or nothing: no place but the outside ends below zero.
+    pub(crate) fn transfer(&mut self, from: &Place, to: &Place, currency: &str, cents: Cents) -> Result<(), Failure> {
+        if cents.0 < 0 {
+            return Err(Failure::BadAmount);
+        }
+        if from == to {
+            return Ok(());
+        }
+        let left = self.balance(from, currency).0.checked_sub(cents.0).ok_or(Failure::BadAmount)?;
+        let arrived = self.balance(to, currency).0.checked_add(cents.0).ok_or(Failure::BadAmount)?;
+        if left < 0 && *from != Place::Outside {
+            return Err(Failure::InsufficientFunds);
+        }
+        for (place, balance) in [(from, left), (to, arrived)] {
+            self.balances.entry(place.clone()).or_default().insert(currency.to_owned(), Cents(balance));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing was made or lost, and nobody but the outside owes.
+    pub(crate) fn conserves(&self) -> bool {
+        let mut sums = BTreeMap::<&str, i128>::new();
+        for (place, all) in &self.balances {
+            for (currency, cents) in all {
+                *sums.entry(currency).or_default() += i128::from(cents.0);
+                if cents.0 < 0 && *place != Place::Outside {
+                    return false;
+                }
+            }
+        }
+        sums.values().all(|sum| *sum == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_hundredths() {
+        for (text, cents) in [("0.01", 1), ("25.5", 2550), ("100", 10_000), ("1200.00", 120_000), ("1.500", 150)] {
+            assert_eq!(Cents::positive(&text.parse().unwrap()), Ok(Cents(cents)), "{text}");
+        }
+        for text in ["0", "0.00", "-1", "1.001", "99999999999999999999999"] {
+            let amount: Result<Amount, _> = text.parse();
+            assert!(amount.is_err() || Cents::positive(&amount.unwrap()) == Err(Failure::BadAmount), "{text}");
+        }
+        assert_eq!(Cents(2550).amount().to_string(), "25.50");
+        assert_eq!(Cents(0).amount().to_string(), "0.00");
+    }
+
+    #[test]
+    fn a_transfer_is_whole_or_not_at_all() {
+        let mut ledger = Ledger::default();
+        let card = Place::Card("1".into());
+        ledger.transfer(&Place::Outside, &Place::Funds, "EUR", Cents(100)).unwrap();
+        ledger.transfer(&Place::Funds, &card, "EUR", Cents(60)).unwrap();
+        let before = ledger.clone();
+        assert_eq!(ledger.transfer(&Place::Funds, &card, "EUR", Cents(41)), Err(Failure::InsufficientFunds));
+        assert_eq!(ledger.transfer(&Place::Funds, &card, "USD", Cents(1)), Err(Failure::InsufficientFunds));
+        assert_eq!(ledger.transfer(&card, &Place::Funds, "EUR", Cents(-1)), Err(Failure::BadAmount));
+        assert_eq!(ledger, before);
+        assert!(ledger.conserves());
+        ledger.balances.get_mut(&card).unwrap().insert("EUR".into(), Cents(61));
+        assert!(!ledger.conserves());
+    }
+}

@@ -1,0 +1,216 @@
+//! Notifications on their way, and what became of each.
+
+use paytend_model::{Notification, payby};
+use serde::{Deserialize, Serialize};
+
+use super::partner::Partner;
+use super::{Context, Millis};
+
+/// Who sends a notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "provider", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(crate) enum Source {
+    /// Paytend: a product's notification to a partner.
+    Paytend { product: String, notify_type: String },
+    /// PayBy.
+    PayBy,
+    /// PayerMax.
+    PayerMax,
+}
+
+impl Source {
+    /// When another attempt is made, after one that was not acknowledged. PayBy's schedule is documented; that of the others is the sandbox's own.
+    pub(crate) fn backoff(&self, attempts: usize) -> Option<Millis> {
+        const OWN: [Millis; 6] = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];
+        match self {
+            Self::PayBy => payby::RETRY_SCHEDULE
+                .get(attempts.checked_sub(1)?)
+                .and_then(|wait| Millis::try_from(wait.as_millis()).ok()),
+            _ => OWN.get(attempts.checked_sub(1)?).copied(),
+        }
+    }
+
+    /// Such as `baas 2`, `payby`.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Paytend { product, notify_type } => format!("{product} {notify_type}"),
+            Self::PayBy => "payby".into(),
+            Self::PayerMax => "payermax".into(),
+        }
+    }
+}
+
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum DeliveryState {
+    /// There will be an attempt.
+    Pending,
+    /// The receiver has acknowledged it, in the documented way.
+    Acknowledged,
+    /// The last attempt was made.
+    GivenUp,
+    /// No callback URL is set.
+    NoUrl,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attempted {
+    /// The HTTP status; none if there was no answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) acknowledged: bool,
+}
+
+/// A notification.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Delivery {
+    pub(crate) id: u64,
+    pub(crate) partner: String,
+    pub(crate) source: Source,
+    /// What is told, before it is sealed or signed.
+    pub(crate) content: String,
+    pub(crate) url: Option<String>,
+    pub(crate) made_at: Millis,
+    pub(crate) next_at: Option<Millis>,
+    pub(crate) state: DeliveryState,
+    /// By a fault, which does so once.
+    pub(crate) postponed: bool,
+    pub(crate) attempts: Vec<(Millis, Attempted)>,
+}
+
+/// All of them, in the order in which they were made, which is the order of their first attempts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Outbox {
+    pub(crate) deliveries: Vec<Delivery>,
+}
+
+impl Outbox {
+    pub(crate) fn post(
+        &mut self,
+        now: Millis,
+        partner: &str,
+        source: Source,
+        content: String,
+        url: Option<String>,
+    ) -> u64 {
+        let id = u64::try_from(self.deliveries.len()).unwrap_or(u64::MAX) + 1;
+        self.deliveries.push(Delivery {
+            id,
+            partner: partner.to_owned(),
+            source,
+            content,
+            state: if url.is_some() { DeliveryState::Pending } else { DeliveryState::NoUrl },
+            next_at: url.is_some().then_some(now),
+            url,
+            made_at: now,
+            postponed: false,
+            attempts: Vec::new(),
+        });
+        id
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<&Delivery> {
+        let at = usize::try_from(id.checked_sub(1)?).ok()?;
+        self.deliveries.get(at)
+    }
+
+    /// The one that is due first: what was never tried keeps its order; a retry holds nothing up.
+    pub(crate) fn next(&self) -> Option<(Millis, u64)> {
+        self.deliveries.iter().filter_map(|one| Some((one.next_at?, one.id))).min()
+    }
+
+    fn get_mut(&mut self, id: u64) -> Option<&mut Delivery> {
+        let at = usize::try_from(id.checked_sub(1)?).ok()?;
+        self.deliveries.get_mut(at)
+    }
+
+    pub(crate) fn postpone(&mut self, id: u64, until: Millis) {
+        if let Some(delivery) = self.get_mut(id) {
+            delivery.postponed = true;
+            delivery.next_at = delivery.next_at.map(|_| until);
+        }
+    }
+
+    pub(crate) fn attempted(&mut self, id: u64, at: Millis, attempt: Attempted) {
+        let Some(delivery) = self.get_mut(id) else { return };
+        let acknowledged = attempt.acknowledged;
+        delivery.attempts.push((at, attempt));
+        if delivery.state != DeliveryState::Pending {
+            // Sent again by a fault, after its end.
+            return;
+        }
+        (delivery.state, delivery.next_at) = match delivery.source.backoff(delivery.attempts.len()) {
+            _ if acknowledged => (DeliveryState::Acknowledged, None),
+            Some(wait) => (DeliveryState::Pending, Some(at + wait)),
+            None => (DeliveryState::GivenUp, None),
+        };
+    }
+}
+
+impl Context<'_> {
+    /// Makes a notification of Paytend's.
+    pub(crate) fn notify(&mut self, partner: &Partner, notification: Notification) -> u64 {
+        let content = notification.content().unwrap_or_default();
+        self.notify_text(partner, &notification, content)
+    }
+
+    pub(crate) fn notify_text(&mut self, partner: &Partner, notification: &Notification, content: String) -> u64 {
+        let product = notification.product();
+        let url = match product {
+            paytend_model::Product::Issuing => partner.issuing_callback.as_ref().or(partner.callback.as_ref()),
+            _ => partner.callback.as_ref(),
+        };
+        let source = Source::Paytend {
+            product: product.as_str().to_owned(),
+            notify_type: notification.notify_type().to_owned(),
+        };
+        self.outbox.post(self.now, self.partner, source, content, url.cloned())
+    }
+}
+
+/// A notification of PayBy's about a transfer that has succeeded.
+pub(super) fn payby(now: Millis, number: u64) -> String {
+    serde_json::json!({
+        "notify_timestamp": now,
+        "notify_id": format!("{now}{number:06}"),
+        "_input_charset": "UTF-8",
+        "transferToBankOrder": {
+            "merchantOrderNo": format!("M{number:012}"),
+            "orderNo": format!("91{number:016}"),
+            "product": "Transfer To Bank",
+            "status": "SUCCESS",
+            "holderName": "Example Trading LLC",
+            "iban": "AE070331234567890123456",
+            "swiftCode": "BBMEAEAD",
+            "amount": {"amount": 100, "currency": payby::CURRENCY},
+            "memo": "sandbox",
+            "requestTime": now,
+        },
+    })
+    .to_string()
+}
+
+/// A notification of PayerMax's about a deposit.
+pub(super) fn payermax(now: Millis, number: u64) -> String {
+    let time = i64::try_from(now).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
+    serde_json::json!({
+        "code": "APPLY_SUCCESS",
+        "msg": "Success",
+        "version": "1.0",
+        "keyVersion": "1",
+        "appId": "2222fd568ab5452b906a3d65a1fbac19",
+        "merchantNo": "P01010113842047",
+        "notifyTime": format!("{time:.3}"),
+        "notifyType": "DEPOSIT",
+        "data": {
+            "amount": {"currency": "EUR", "value": "100.00"},
+            "counterparty": {"identifyId": "P01010113842047", "identifyName": "Example"},
+            "direction": "INCREASE",
+            "relatedTradeNo": format!("TU{number:016}"),
+        },
+    })
+    .to_string()
+}
