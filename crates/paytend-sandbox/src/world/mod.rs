@@ -1,6 +1,8 @@
 //! What the sandbox remembers, and what happens to it. No I/O, no keys, no clock: every change is an [`Event`] with its time, and the same
 //! events make the same world, which is how it is kept on disk.
 
+#[cfg(test)]
+mod conservation;
 mod dispatch;
 mod entities;
 mod iban;

@@ -1,8 +1,5 @@
 //! The sandbox, the client and the receiver, over real HTTP.
 
-// A test that cannot go on should panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
-
 use bytes::Bytes;
 use paytend_client::{Client, Environment, ErrorKind, Outcome};
 use paytend_crypto::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, RequestId, rustcrypto};

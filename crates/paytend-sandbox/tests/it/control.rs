@@ -1,0 +1,201 @@
+//! The control interface, over HTTP.
+
+use paytend_model::funding::SetCallbackUrl;
+use paytend_model::issuing::QueryPartnerBalance;
+use paytend_sandbox::{Sandbox, StartError};
+use serde_json::{Value, json};
+
+use crate::client;
+use crate::hook::{PAYBY, PAYTEND, hook};
+
+struct Control {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Control {
+    fn of(sandbox: &Sandbox) -> Self {
+        Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), url: sandbox.control_url() }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.http.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn everything_can_be_done_over_http() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (control, client) = (Control::of(&sandbox), client(&sandbox));
+    let info = control.get("").await;
+    assert_eq!(
+        (info["operations"].as_array().unwrap().len(), info["notifications"].as_array().unwrap().len()),
+        (37, 9)
+    );
+    let (url, came) = hook(&[], PAYTEND).await;
+    client.send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+    let (status, made) =
+        control.post("/trigger", &json!({"product": "baas", "notifyType": "2", "content": {"reference": "R"}})).await;
+    assert_eq!((status, &made), (200, &json!({"deliveries": [1]})));
+    assert_eq!(came.lock().unwrap().len(), 1);
+    let delivery = control.get("/deliveries/1").await;
+    assert_eq!((&delivery["state"], &delivery["what"]), (&json!("acknowledged"), &json!("baas 2")));
+    assert!(delivery["wire"].as_str().unwrap().contains("signature"));
+    let (payby, came) = hook(&[], PAYBY).await;
+    assert_eq!(control.post("/trigger", &json!({"product": "payby", "url": payby})).await.0, 200);
+    assert!(came.lock().unwrap()[0].0.contains_key("sign"));
+    // Seed, faults, clock.
+    assert_eq!(control.post("/seed", &json!({"funds": "5.50"})).await.0, 200);
+    let state = control.get("/state").await;
+    assert_eq!(state["partners"][sandbox.partner_id()]["funds"]["EUR"], "10005.50");
+    let fault = json!({"on": "getPartnerBalance", "fault": {"kind": "html502"}, "times": 1});
+    assert_eq!(control.post("/faults", &fault).await.1["faults"][0]["times"], 1);
+    assert!(client.send(&QueryPartnerBalance::new()).await.is_err());
+    assert_eq!(control.get("/faults").await, json!({"faults": []}));
+    assert_eq!(control.post("/clock", &json!({"pace": "frozen"})).await.1["pace"], "frozen");
+    let before = control.get("/clock").await["now"].as_u64().unwrap();
+    let after = control.post("/clock/advance", &json!({"by": "15h"})).await.1["now"].as_u64().unwrap();
+    assert_eq!(after - before, 15 * 3_600_000);
+    // Export, change, import.
+    let world = control.get("/export").await;
+    control.post("/seed", &json!({"funds": "100.00"})).await;
+    assert_eq!(control.post("/import", &world).await.0, 200);
+    assert_eq!(control.get("/state").await["partners"][sandbox.partner_id()]["funds"]["EUR"], "10005.50");
+    assert_eq!(control.post("/reset", &json!({})).await.0, 200);
+    assert_eq!(control.get("/state").await["partners"][sandbox.partner_id()]["funds"]["EUR"], "10000.00");
+    let keys = control.get("/keys").await;
+    let (_, rotated) = control.post("/keys/rotate", &json!({})).await;
+    assert_ne!(keys["paytend"], rotated["paytend"]);
+}
+
+#[tokio::test]
+async fn bad_commands_say_what_is_wrong() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let control = Control::of(&sandbox);
+    for (path, body, status, word) in [
+        ("/trigger", json!({"product": "baas"}), 400, "notifyType"),
+        ("/trigger", json!({"product": "payby"}), 400, "url"),
+        ("/trigger", json!({"product": "payout", "notifyType": "1"}), 409, "baas or issuing"),
+        ("/trigger", json!({"product": "baas", "notifyType": "2", "content": {"amount": "much"}}), 409, "amount"),
+        ("/trigger", json!({"product": "baas", "notifyType": "2", "partner": "1"}), 404, "partner"),
+        ("/faults", json!({"on": "topup", "fault": {"kind": "explode"}}), 400, "explode"),
+        ("/clock/advance", json!({"by": "soon"}), 400, "15h"),
+        ("/clock/advance", json!({"by": "-1h"}), 400, "forward"),
+        ("/clock", json!({"pace": "slow"}), 400, "slow"),
+        ("/seed", json!({"funds": "0"}), 400, "above zero"),
+        ("/seed", json!({"fund": "1"}), 400, "fund"),
+        ("/import", json!({}), 400, "missing"),
+    ] {
+        let (found, answer) = control.post(path, &body).await;
+        let error = answer["error"].as_str().unwrap();
+        assert!(found == status && error.contains(word), "{path} {body}: {found} {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_shows_both_sides_and_personal_data_on_request_alone() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (control, client) = (Control::of(&sandbox), client(&sandbox));
+    client.send(&paytend_model::iban::VerifyMobileNumber::new("8613261402222".into(), "1".into())).await.unwrap();
+    client.send(&paytend_model::iban::CreateIndividual::new("37060000000".into())).await.unwrap();
+    let log = control.get("/log").await;
+    assert!(!log.to_string().contains("8613261402222"));
+    let id = log["entries"][0]["id"].as_u64().unwrap();
+    let entry = control.get(&format!("/log/{id}")).await;
+    assert!(entry["sent"]["payload"].as_str().unwrap().contains("8613261402222"));
+    assert!(entry["sent"]["canonical"].as_str().unwrap().contains("randomKey="));
+    assert!(entry["answered"]["canonical"].as_str().unwrap().contains("respCode=00"));
+    assert_eq!((&entry["verdict"], &entry["what"]), (&json!("00 success"), &json!("verifyMobileNumber")));
+    assert_eq!(control.get(&format!("/log?after={id}")).await["entries"].as_array().unwrap().len(), 1);
+    assert!(!control.get("/state").await.to_string().contains("37060000000"));
+    assert!(control.get("/state?personal=true").await.to_string().contains("37060000000"));
+    assert_eq!(sandbox.calls("verifyMobileNumber"), 1);
+}
+
+#[tokio::test]
+async fn events_come_as_they_happen() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let control = Control::of(&sandbox);
+    let mut events = control.http.get(format!("{}/events", control.url)).send().await.unwrap();
+    client(&sandbox).send(&QueryPartnerBalance::new()).await.unwrap();
+    let chunk = events.chunk().await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&chunk);
+    assert!(text.contains("event: entry") && text.contains("getPartnerBalance"), "{text}");
+}
+
+#[tokio::test]
+async fn the_page_asks_nobody_else_and_others_pages_are_refused() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let control = Control::of(&sandbox);
+    for file in ["/ui", "/ui/app.js", "/ui/style.css"] {
+        let answer = control.http.get(format!("{}{file}", control.url)).send().await.unwrap();
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        let text = answer.text().await.unwrap();
+        for word in ["http://", "https://", "innerHTML", "eval("] {
+            let found =
+                text.matches(word).count() - text.matches("http://www.w3.org").count().min(text.matches(word).count());
+            assert!(word.starts_with("http") || found == 0, "{file}: {word}");
+        }
+    }
+    let foreign = control
+        .http
+        .post(format!("{}/reset", control.url))
+        .header("origin", "https://elsewhere.example")
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(foreign.status(), 403);
+    assert!(foreign.headers().get("access-control-allow-origin").is_none());
+}
+
+/// Every route is described, and nothing else is.
+#[tokio::test]
+async fn the_description_is_of_these_routes() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let control = Control::of(&sandbox);
+    let described = control.get("/openapi.json").await;
+    let source = include_str!("../../src/control/mod.rs");
+    let mut routes: Vec<&str> = source
+        .match_indices(".route(\"")
+        .map(|(at, _)| {
+            let rest = &source[at + 8..];
+            &rest[..rest.find('"').unwrap()]
+        })
+        .collect();
+    routes.push("/_sandbox/openapi.json");
+    routes.sort_unstable();
+    routes.dedup();
+    let mut paths: Vec<&str> = described["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    paths.retain(|path| !path.starts_with("/_sandbox/ui"));
+    paths.sort_unstable();
+    assert_eq!(paths, routes);
+}
+
+#[tokio::test]
+async fn others_cannot_reach_it_unless_that_is_said_and_then_a_token_is_wanted() {
+    let anywhere = "0.0.0.0:0".parse().unwrap();
+    let refused = Sandbox::builder().address(anywhere).start().await.unwrap_err();
+    assert!(matches!(refused, StartError::NotLoopback(_)));
+    let sandbox = Sandbox::builder().address(anywhere).i_know().start().await.unwrap();
+    let port = sandbox.url().rsplit(':').next().unwrap().to_owned();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let state = |token: Option<&str>| {
+        let mut request = http.get(format!("http://127.0.0.1:{port}/_sandbox/state"));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(state(None).await, 401);
+    assert_eq!(state(Some("guess")).await, 401);
+    assert_eq!(state(sandbox.token()).await, 200);
+}

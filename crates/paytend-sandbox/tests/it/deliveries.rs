@@ -1,0 +1,199 @@
+//! Notifications of three providers, until they are acknowledged.
+
+use std::time::Duration;
+
+use paytend_model::funding::SetCallbackUrl;
+use paytend_sandbox::{DeliverError, Fault, FaultKind, Pace, Sandbox};
+use paytend_webhook::{PayByReceiver, PayerMaxReceiver, PaytendReceiver, Receiver as _};
+
+use crate::client;
+use crate::hook::{PAYBY, PAYERMAX, PAYTEND, hook};
+
+/// 2026-11-21, 12:00 UTC.
+const NOON: u64 = 1_795_262_400_000;
+
+async fn frozen() -> Sandbox {
+    Sandbox::builder().pace(Pace::Frozen).at(NOON).start().await.unwrap()
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+async fn set_url(sandbox: &Sandbox, url: &str) {
+    client(sandbox).send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+}
+
+#[tokio::test]
+async fn payby_s_schedule_is_the_documented_one() {
+    let sandbox = frozen().await;
+    let (url, came) = hook(&[(200, "no"); 20], PAYBY).await;
+    let first = sandbox.payby(&url, "").await.unwrap();
+    assert_eq!((first.acknowledged(), first.attempts(), first.status()), (false, 1, 200));
+    // 2 min, 10, 10, 1 h, 2 h, 6 h, 15 h: all within a day and a bit, at once.
+    sandbox.advance(minutes(30 * 60)).await;
+    let delivery = sandbox.deliveries().pop().unwrap();
+    let waits: Vec<u64> = delivery.times().map(|at| (at - NOON) / 60_000).collect();
+    assert_eq!(waits, [0, 2, 12, 22, 82, 202, 562, 1462]);
+    assert!(delivery.ended() && !delivery.acknowledged());
+    assert_eq!(came.lock().unwrap().len(), 8);
+    // Each is what a receiver takes, at its time.
+    let key = paytend_crypto::rustcrypto::public(&sandbox.provider_key("payby").unwrap()).unwrap();
+    let receiver = PayByReceiver::new([key]).unwrap();
+    let now = std::time::UNIX_EPOCH + Duration::from_millis(NOON + 3_600_000);
+    let keys: Vec<_> = came
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(headers, body)| receiver.receive(headers, body, now).unwrap().dedup_key())
+        .collect();
+    assert!(keys.iter().all(|key| *key == keys[0]));
+}
+
+#[tokio::test]
+async fn payermax_is_taken_by_its_receiver() {
+    let sandbox = frozen().await;
+    let (url, came) = hook(&[(500, "later")], PAYERMAX).await;
+    sandbox.payermax(&url, r#"{"notifyType":"WITHDRAW"}"#).await.unwrap();
+    sandbox.advance(minutes(1)).await;
+    let delivery = sandbox.deliveries().pop().unwrap();
+    assert_eq!((delivery.acknowledged(), delivery.attempts()), (true, 2));
+    let key = paytend_crypto::rustcrypto::public(&sandbox.provider_key("payermax").unwrap()).unwrap();
+    let receiver = PayerMaxReceiver::new([("P01010113842047".to_owned(), key)]).unwrap();
+    let (headers, body) = came.lock().unwrap()[1].clone();
+    let now = std::time::UNIX_EPOCH + Duration::from_millis(NOON + 60_000);
+    let taken = receiver.receive(&headers, &body, now).unwrap();
+    assert!(String::from_utf8_lossy(taken.content()).contains("WITHDRAW"));
+}
+
+#[tokio::test]
+async fn all_nine_kinds_are_taken_by_a_receiver() {
+    let sandbox = frozen().await;
+    let (url, came) = hook(&[], PAYTEND).await;
+    set_url(&sandbox, &url).await;
+    let keyring = sandbox.partner_keyring().unwrap();
+    let money = r#"{"amount":"1.00","transactionType":"1"}"#;
+    client(&sandbox)
+        .send(&paytend_model::issuing::Topup::new(
+            sandbox.card_id().into(),
+            "T-1".into(),
+            "5".parse().unwrap(),
+            "EUR".into(),
+        ))
+        .await
+        .unwrap();
+    let user = paytend_model::iban::CreateIndividual::new("37060000000".into());
+    client(&sandbox).send(&user).await.unwrap();
+    let holder = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2","email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT","eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}}"#;
+    let holder: serde_json::Value = serde_json::from_str(holder).unwrap();
+    client(&sandbox).call("createCardholder", &holder).await.unwrap();
+    // The audit of the cardholder has a notification of its own.
+    sandbox.advance(Duration::ZERO).await;
+    let before = came.lock().unwrap().len();
+    for (product, notify_type, content) in [
+        ("baas", "1", "{}"),
+        ("baas", "2", "{}"),
+        ("baas", "3", "{}"),
+        ("baas", "4", "{}"),
+        ("baas", "6", "{}"),
+        ("baas", "8", "{}"),
+        ("issuing", "1", money),
+        ("issuing", "2", "{}"),
+        ("issuing", "3", "{}"),
+    ] {
+        let delivery = sandbox.notify(product, notify_type, content).await.unwrap();
+        assert!(delivery.acknowledged(), "{product} {notify_type}: {delivery:?}");
+        let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
+        let of = if product == "baas" { paytend_model::Product::Baas } else { paytend_model::Product::Issuing };
+        let receiver = PaytendReceiver::new(of, sandbox.partner_id(), keyring.clone());
+        let taken = receiver.receive(&headers, &body, std::time::SystemTime::now()).unwrap();
+        assert_eq!(taken.notification().notify_type(), notify_type);
+        // Of its documented type.
+        assert!(taken.notification().unknown().is_none(), "{product} {notify_type}");
+    }
+    assert_eq!(came.lock().unwrap().len() - before, 9);
+    // One that nobody knows is told as it is.
+    let raw = sandbox.notify("baas", "99", r#"{"news":1.50}"#).await.unwrap();
+    assert_eq!(raw.content(), r#"{"news":1.50}"#);
+    assert!(matches!(sandbox.notify("payout", "1", "{}").await, Err(DeliverError::Refused { code: "S005", .. })));
+    assert!(matches!(sandbox.notify("baas", "2", "[]").await, Err(DeliverError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn they_come_in_order_and_a_retry_holds_nothing_up() {
+    let sandbox = frozen().await;
+    let (url, came) = hook(&[(200, PAYTEND), (503, "no")], PAYTEND).await;
+    set_url(&sandbox, &url).await;
+    for n in 1..=3 {
+        let content = format!(r#"{{"amount":{n},"reference":"R{n}"}}"#);
+        sandbox.notify("baas", "2", &content).await.unwrap();
+    }
+    let order = || {
+        let keyring = sandbox.partner_keyring().unwrap();
+        let receiver = PaytendReceiver::new(paytend_model::Product::Baas, sandbox.partner_id(), keyring);
+        let all: Vec<_> = came.lock().unwrap().clone();
+        let amount = |headers: &http::HeaderMap, body: &[u8]| {
+            let taken = receiver.receive(headers, body, std::time::SystemTime::now()).unwrap();
+            serde_json::from_slice::<serde_json::Value>(taken.content()).unwrap()["amount"].as_u64().unwrap()
+        };
+        all.iter().map(|(headers, body)| amount(headers, body)).collect::<Vec<_>>()
+    };
+    assert_eq!(order(), [1, 2, 3]);
+    sandbox.advance(Duration::from_secs(4)).await;
+    assert_eq!(order(), [1, 2, 3]);
+    sandbox.advance(Duration::from_secs(1)).await;
+    assert_eq!(order(), [1, 2, 3, 2]);
+    assert!(sandbox.deliveries().iter().all(|one| one.acknowledged()));
+}
+
+#[tokio::test]
+async fn notifications_come_twice_late_and_out_of_order_on_command() {
+    let sandbox = frozen().await;
+    let (url, came) = hook(&[], PAYTEND).await;
+    set_url(&sandbox, &url).await;
+    sandbox.fault(Fault::new("notify baas 2", FaultKind::Duplicate).once());
+    sandbox.notify("baas", "2", "{}").await.unwrap();
+    assert_eq!(came.lock().unwrap().len(), 2);
+    sandbox.fault(Fault::new("notify *", FaultKind::Late { millis: 60_000 }).once());
+    let late = sandbox.notify("baas", "2", "{}").await.unwrap();
+    assert_eq!((late.attempts(), late.ended()), (0, false));
+    sandbox.advance(Duration::from_secs(59)).await;
+    assert_eq!(came.lock().unwrap().len(), 2);
+    sandbox.advance(Duration::from_secs(1)).await;
+    assert_eq!(came.lock().unwrap().len(), 3);
+    // Without an end, each is still posted.
+    sandbox.fault(Fault::new("notify *", FaultKind::Reorder));
+    sandbox.notify("baas", "2", r#"{"amount":1}"#).await.unwrap();
+    sandbox.notify("baas", "2", r#"{"amount":2}"#).await.unwrap();
+    sandbox.advance(minutes(60 * 24 * 30)).await;
+    assert_eq!(came.lock().unwrap().len(), 5);
+    let times: Vec<u64> = sandbox.deliveries()[2..].iter().flat_map(|one| one.times().collect::<Vec<_>>()).collect();
+    assert!(times[0] >= times[1] || times[0] > NOON + 60_000, "{times:?}");
+}
+
+#[tokio::test]
+async fn a_skewed_or_forged_notification_is_refused_by_its_receiver() {
+    let sandbox = frozen().await;
+    let (url, came) = hook(&[], PAYBY).await;
+    let receiver = |sandbox: &Sandbox| {
+        PayByReceiver::new([paytend_crypto::rustcrypto::public(&sandbox.provider_key("payby").unwrap()).unwrap()])
+            .unwrap()
+    };
+    let now = std::time::UNIX_EPOCH + Duration::from_millis(NOON);
+    for (fault, taken) in [
+        (None, true),
+        (Some(FaultKind::ClockSkew { millis: -100 * 3_600_000 }), false),
+        (Some(FaultKind::ClockSkew { millis: 3_600_000 }), false),
+        (Some(FaultKind::WrongSignature), false),
+    ] {
+        if let Some(fault) = fault.clone() {
+            sandbox.fault(Fault::new("notify payby", fault).once());
+        }
+        let amount = r#"{"amount":{"amount":1250.070,"currency":"AED"}}"#;
+        sandbox.payby(&url, amount).await.unwrap();
+        let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
+        assert_eq!(receiver(&sandbox).receive(&headers, &body, now).is_ok(), taken, "{fault:?}");
+        // No digit is lost on the way.
+        assert!(String::from_utf8_lossy(&body).contains("1250.070"));
+    }
+}

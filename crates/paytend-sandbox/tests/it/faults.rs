@@ -1,0 +1,133 @@
+//! What goes wrong on command, as a client sees it.
+
+use std::time::Duration;
+
+use paytend_client::{Client, Environment, ErrorKind, Outcome, RetryPolicy};
+use paytend_model::issuing::{QueryPartnerBalance, QueryTopupResult, Topup};
+use paytend_sandbox::{Fault, FaultKind, Sandbox, TopupState};
+
+use crate::client;
+use crate::hook::{PAYTEND, hook};
+
+fn topup(order_no: &str) -> Topup {
+    Topup::new("1755902".into(), order_no.into(), "1.00".parse().unwrap(), "EUR".into())
+}
+
+/// Whether the request was carried out, and what the client knows of it.
+#[tokio::test]
+async fn each_fault_is_what_it_says() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox);
+    for (fault, happened, outcome) in [
+        (FaultKind::ResetBefore, false, Outcome::Unknown),
+        (FaultKind::ResetAfter, true, Outcome::Unknown),
+        (FaultKind::HalfBody, true, Outcome::Unknown),
+        (FaultKind::Html502, false, Outcome::Unknown),
+        (FaultKind::UnsignedSuccess, true, Outcome::Unknown),
+        (FaultKind::WrongSignature, true, Outcome::Unknown),
+        (FaultKind::WrongKey, true, Outcome::Unknown),
+        (FaultKind::StaleKey, true, Outcome::Unknown),
+        (FaultKind::RateLimit, false, Outcome::Unknown),
+    ] {
+        let order = format!("T-{fault:?}");
+        sandbox.fault(Fault::new("topup", fault.clone()).once());
+        let error = client.send(&topup(&order)).await.unwrap_err();
+        assert_eq!(sandbox.topup(&order).is_some(), happened, "{fault:?}: {error}");
+        if happened {
+            assert_eq!(error.outcome(), outcome, "{fault:?}: {error}");
+            assert_eq!(sandbox.topup(&order), Some(TopupState::Succeeded));
+        } else {
+            assert_ne!(error.outcome(), Outcome::NotSent, "{fault:?}: {error}");
+        }
+        // The next one is as it should be.
+        assert_eq!(client.send(&QueryTopupResult::new(order.into())).await.is_ok(), happened);
+    }
+    assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "6.00");
+    assert!(sandbox.conserves_money());
+}
+
+#[tokio::test]
+async fn a_stale_key_is_the_one_before_the_rotation() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let before = client(&sandbox);
+    before.send(&QueryPartnerBalance::new()).await.unwrap();
+    sandbox.rotate_key().unwrap();
+    // Who has only the old key can no longer talk.
+    let error = before.send(&QueryPartnerBalance::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsignedFailure);
+    let after = client(&sandbox);
+    after.send(&QueryPartnerBalance::new()).await.unwrap();
+    sandbox.fault(Fault::new("*", FaultKind::StaleKey).once());
+    assert_eq!(after.send(&QueryPartnerBalance::new()).await.unwrap_err().kind(), ErrorKind::Answer);
+    after.send(&QueryPartnerBalance::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn latency_and_hanging_meet_the_client_s_own_limits() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let hasty =
+        Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), sandbox.partner_keyring().unwrap())
+            .attempt_timeout(Duration::from_millis(500))
+            .retry(RetryPolicy::never())
+            .build()
+            .unwrap();
+    hasty.send(&QueryPartnerBalance::new()).await.unwrap();
+    sandbox.fault(Fault::new("topup", FaultKind::Hang).once());
+    let error = hasty.send(&topup("T-1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
+    assert_eq!(sandbox.topup("T-1"), None);
+    sandbox.fault(Fault::new("topup", FaultKind::Latency { millis: 50 }).once());
+    let start = std::time::Instant::now();
+    hasty.send(&topup("T-2")).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn a_notification_can_come_before_its_response() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox);
+    let (url, came) = hook(&[], PAYTEND).await;
+    client.send(&paytend_model::funding::SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+    sandbox.fault(Fault::new("createCardholder", FaultKind::NotificationFirst).once());
+    let holder = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2","email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT","eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}}"#;
+    let holder: serde_json::Value = serde_json::from_str(holder).unwrap();
+    client.call("createCardholder", &holder).await.unwrap();
+    // No waiting: it was here before the answer was.
+    assert_eq!(came.lock().unwrap().len(), 1);
+}
+
+/// Orders are sent until they are known to have been taken, whatever goes wrong: each moves money once.
+#[tokio::test]
+async fn nothing_is_applied_twice_under_faults() {
+    let sandbox = Sandbox::start().await.unwrap();
+    for fault in [
+        FaultKind::ResetBefore,
+        FaultKind::ResetAfter,
+        FaultKind::HalfBody,
+        FaultKind::Html502,
+        FaultKind::WrongSignature,
+    ] {
+        sandbox.fault(Fault::new("*", fault).percent(15));
+    }
+    let client = client(&sandbox);
+    let orders: Vec<_> = (0..20)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let order = format!("T-{n}");
+                loop {
+                    let _ = client.send(&topup(&order)).await;
+                    if client.send(&QueryTopupResult::new(order.as_str().into())).await.is_ok() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    for order in orders {
+        order.await.unwrap();
+    }
+    assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "20.00");
+    assert_eq!(sandbox.funds("EUR").to_string(), "9980.00");
+    assert!(sandbox.conserves_money());
+}

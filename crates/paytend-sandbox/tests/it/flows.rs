@@ -1,0 +1,322 @@
+//! What the documentation tells of, from call to call.
+
+use std::time::Duration;
+
+use paytend_client::{Client, Outcome};
+use paytend_model::funding::SetCallbackUrl;
+use paytend_model::iban::{
+    CorporationQuestionnaire, CreateCorporation, CreateIndividual, IndividualQuestionnaire, QueryAccounts, QueryUser,
+    SubmitTransferOrder, UploadDocument, UploadTransferOrderFile,
+};
+use paytend_model::issuing::{
+    ActiveCard, Address, ApplyCard, CancelReportLoss, CreateCardholder, QueryApplyResult, QueryAuthorizations,
+    QueryCardBalance, QueryCardInfo, QueryCardOverdueMonthlyFee, QueryCardTransactions, QueryCardholder, QueryCities,
+    QueryPartnerTransactions, QueryTopupResult, ReplaceCard, ReportLoss, RetrievePassword, Topup,
+};
+use paytend_model::{Operation, UserId};
+use paytend_sandbox::{CardState, Deposit, Failure, Pace, Sandbox, Timing, TopupState};
+
+use crate::client;
+use crate::hook::{PAYTEND, hook};
+
+/// 2026-11-21, 12:00 UTC.
+const NOON: u64 = 1_795_262_400_000;
+
+async fn slow() -> (Sandbox, Client) {
+    let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).at(NOON);
+    let sandbox = builder.start().await.unwrap();
+    let client = client(&sandbox);
+    (sandbox, client)
+}
+
+async fn refused<O: Operation>(client: &Client, operation: &O, failure: Failure) {
+    let error = client.send(operation).await.unwrap_err();
+    assert_eq!((error.outcome(), error.api_code()), (Outcome::Rejected, Some(failure.code())), "{error}");
+    assert!(error.is_authenticated());
+}
+
+fn address() -> Address {
+    Address::new("R2VkaW1pbm8gcHIuIDE=".into(), "VNO".into(), "Vilnius".into(), "01103".into(), "LT".into())
+}
+
+fn holder() -> CreateCardholder {
+    CreateCardholder::new(
+        "37060000000".into(),
+        "T25h".into(),
+        "S2F6bGF1c2tpZW7Elw==".into(),
+        "12345678".into(),
+        "2".into(),
+        "ona@example.com".into(),
+        "1990-02-28".into(),
+        "1".into(),
+        "LT".into(),
+        address(),
+    )
+}
+
+fn application(order: &str, kind: &str, quantity: u64) -> ApplyCard {
+    ApplyCard::new(
+        order.into(),
+        "3".into(),
+        kind.into(),
+        "SKU001".into(),
+        "".into(),
+        quantity.into(),
+        "Ona Kazlauskiene".into(),
+        "37060000000".into(),
+        address(),
+    )
+}
+
+fn topup(order: &str, card: &str, amount: &str) -> Topup {
+    Topup::new(card.into(), order.into(), amount.parse().unwrap(), "EUR".into())
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn a_person_s_account_is_opened() {
+    let (sandbox, client) = slow().await;
+    let (url, came) = hook(&[], PAYTEND).await;
+    client.send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+    let mut person = CreateIndividual::new("37060000000".into());
+    person.nationality_code = Some("BR".into());
+    person.address = Some(address());
+    let user = client.send(&person).await.unwrap().user_id.unwrap();
+    refused(&client, &person, Failure::DuplicateUser).await;
+    let questionnaire = IndividualQuestionnaire::new(user.clone());
+    refused(&client, &questionnaire, Failure::MissingDocuments).await;
+    let upload = |kind: &str| UploadDocument::file(user.clone(), kind.into(), b"a picture".to_vec().into());
+    client.send(&upload("2")).await.unwrap();
+    // A Brazilian in Vilnius: passport, photo, and a residence permit or an address certificate.
+    let error = client.send(&questionnaire).await.unwrap_err();
+    let missing = error.api_message().unwrap();
+    assert!(missing.contains("face photo, EEA residence permit or EEA address certificate"), "{missing}");
+    client.send(&upload("3")).await.unwrap();
+    client.send(&upload("5")).await.unwrap();
+    refused(&client, &CorporationQuestionnaire::new(user.clone()), Failure::WrongState).await;
+    client.send(&questionnaire).await.unwrap();
+    refused(&client, &questionnaire, Failure::WrongState).await;
+    assert!(client.send(&QueryAccounts::new(user.clone())).await.unwrap().accounts.unwrap().is_empty());
+    sandbox.advance(seconds(10)).await;
+    let accounts = client.send(&QueryAccounts::new(user.clone())).await.unwrap().accounts.unwrap();
+    let iban = accounts[0].account_num.clone().unwrap();
+    assert!(iban.as_str().starts_with("LT") && iban.as_str().len() == 20);
+    let found = client.send(&QueryUser::by_mobile("37060000000".into())).await.unwrap();
+    assert_eq!((found.user_id, found.user_status), (Some(user.clone()), Some("3".into())));
+    // The status, and then the account.
+    let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
+    assert_eq!(told, ["baas 3", "baas 1"]);
+    assert_eq!(came.lock().unwrap().len(), 2);
+    // Money arrives on it, and a large sum makes Paytend ask.
+    sandbox.deposit(&Deposit::new("12500.50".parse().unwrap(), "EUR")).await.unwrap();
+    let accounts = client.send(&QueryAccounts::new(user)).await.unwrap().accounts.unwrap();
+    assert_eq!(accounts[0].balance.as_ref().unwrap().to_string(), "12500.50");
+    let asked = sandbox.deliveries().pop().unwrap();
+    assert_eq!(asked.what(), "baas 8");
+    let order =
+        serde_json::from_str::<serde_json::Value>(asked.content()).unwrap()["orderNo"].as_str().unwrap().to_owned();
+    client.send(&SubmitTransferOrder::new(order.as_str().into())).await.unwrap();
+    client.send(&UploadTransferOrderFile::new(order.as_str().into(), b"invoice".to_vec().into())).await.unwrap();
+    refused(&client, &SubmitTransferOrder::new("O-none".into()), Failure::UnknownOrder).await;
+    assert!(sandbox.conserves_money());
+}
+
+#[tokio::test]
+async fn a_corporation_is_reviewed_and_may_be_rejected() {
+    let (sandbox, client) = slow().await;
+    let mut corporation = CreateCorporation::new("37060000001".into());
+    corporation.country_code = Some("LT".into());
+    let user = client.send(&corporation).await.unwrap().user_id.unwrap();
+    // The result of a provider of identity checks stands for the documents.
+    let mut pushed = UploadDocument::new(user.clone());
+    pushed.extra.set("sumsubResult", r#"{"reviewAnswer":"GREEN"}"#).unwrap();
+    client.send(&pushed).await.unwrap();
+    client.send(&CorporationQuestionnaire::new(user.clone())).await.unwrap();
+    let error = sandbox.notify("baas", "3", &format!(r#"{{"userId":"{}","auditStatus":"3"}}"#, user.as_str())).await;
+    assert!(matches!(error, Err(paytend_sandbox::DeliverError::NoCallbackUrl)));
+    let status = |client: &Client| {
+        let (client, user) = (client.clone(), user.clone());
+        async move { client.send(&QueryUser::by_id(user)).await.unwrap().user_status.unwrap() }
+    };
+    assert_eq!(status(&client).await, "4");
+    // What fell due meanwhile changes nothing.
+    sandbox.advance(seconds(60)).await;
+    assert_eq!(status(&client).await, "4");
+    // Other documents, another review.
+    client.send(&pushed).await.unwrap();
+    client.send(&CorporationQuestionnaire::new(user.clone())).await.unwrap();
+    sandbox.advance(seconds(10)).await;
+    assert_eq!(status(&client).await, "3");
+    refused(&client, &QueryAccounts::new(UserId::from("U-none")), Failure::UnknownUser).await;
+}
+
+#[tokio::test]
+async fn cards_are_applied_for_shipped_and_activated() {
+    let (sandbox, client) = slow().await;
+    let holder_id = client.send(&holder()).await.unwrap().holder_id.unwrap();
+    let mut virtual_card = application("A-1", "1", 1);
+    refused(&client, &virtual_card, Failure::InvalidField).await;
+    virtual_card.holder_id = Some(holder_id.clone());
+    refused(&client, &virtual_card, Failure::WrongState).await;
+    sandbox.advance(seconds(5)).await;
+    assert_eq!(client.send(&QueryCardholder::by_id(holder_id.clone())).await.unwrap().status, Some("2".into()));
+    client.send(&virtual_card).await.unwrap();
+    refused(&client, &virtual_card, Failure::DuplicateOrder).await;
+    refused(&client, &application("A-2", "2", 101), Failure::BadQuantity).await;
+    client.send(&application("A-2", "2", 3)).await.unwrap();
+    let mut unknown = application("A-3", "2", 1);
+    unknown.sku = "SKU999".into();
+    refused(&client, &unknown, Failure::UnknownSku).await;
+    let result = client.send(&QueryApplyResult::new("A-1".into())).await.unwrap();
+    assert_eq!((result.status, result.card_id), (Some("1".into()), None));
+    sandbox.advance(seconds(10)).await;
+    let card = client.send(&QueryApplyResult::new("A-1".into())).await.unwrap().card_id.unwrap();
+    assert_eq!(sandbox.card(card.as_str()).unwrap().state(), CardState::Active);
+    let plain = client.send(&QueryApplyResult::new("A-2".into())).await.unwrap().card_id.unwrap();
+    assert_eq!(sandbox.card(plain.as_str()).unwrap().state(), CardState::Unactivated);
+    refused(&client, &topup("T-1", plain.as_str(), "1.00"), Failure::WrongState).await;
+    refused(&client, &ActiveCard::new(plain.clone(), "H-none".into()), Failure::UnknownHolder).await;
+    client.send(&ActiveCard::new(plain.clone(), holder_id.clone())).await.unwrap();
+    refused(&client, &ActiveCard::new(plain.clone(), holder_id.clone()), Failure::WrongState).await;
+    let info = client.send(&QueryCardInfo::new(plain.clone())).await.unwrap();
+    assert_eq!((info.holder_id, info.status), (Some(holder_id), Some("2".into())));
+    client.send(&RetrievePassword::new(plain.clone())).await.unwrap();
+    client.send(&ReportLoss::new(plain.clone())).await.unwrap();
+    refused(&client, &ReportLoss::new(plain.clone()), Failure::WrongState).await;
+    client.send(&CancelReportLoss::new(plain.clone())).await.unwrap();
+    // The audit's notification, one of the virtual card, one of each of the three.
+    let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
+    assert_eq!(told, ["issuing 2", "issuing 3", "issuing 3", "issuing 3", "issuing 3"]);
+    let cities = client.send(&QueryCities::new("LT".into(), 1u64.into(), 2u64.into())).await.unwrap();
+    assert_eq!((cities.total.unwrap().get(), cities.cities.unwrap().len()), (Some(4), 2));
+    refused(&client, &QueryCities::new("XX".into(), 0u64.into(), 2u64.into()), Failure::UnknownCountry).await;
+}
+
+#[tokio::test]
+async fn a_topup_has_a_result_later() {
+    let (sandbox, client) = slow().await;
+    let card = sandbox.card_id();
+    let taken = client.send(&topup("T-1", card, "25.50")).await.unwrap();
+    assert_eq!(taken.status, Some("1".into()));
+    // It has left the partner, and not arrived.
+    assert_eq!(
+        (sandbox.funds("EUR").to_string(), sandbox.topup("T-1")),
+        ("9974.50".into(), Some(TopupState::Processing))
+    );
+    assert_eq!(client.send(&QueryCardBalance::new(card.into())).await.unwrap().balance.unwrap().to_string(), "0.00");
+    sandbox.advance(Duration::from_millis(1999)).await;
+    assert_eq!(client.send(&QueryTopupResult::new("T-1".into())).await.unwrap().status, Some("1".into()));
+    sandbox.advance(Duration::from_millis(1)).await;
+    assert_eq!(client.send(&QueryTopupResult::new("T-1".into())).await.unwrap().status, Some("2".into()));
+    assert_eq!(sandbox.card(card).unwrap().balance().to_string(), "25.50");
+    refused(&client, &topup("T-1", card, "25.50"), Failure::DuplicateOrder).await;
+    refused(&client, &topup("T-2", card, "99999.00"), Failure::InsufficientFunds).await;
+    refused(&client, &QueryTopupResult::new("T-2".into()), Failure::UnknownOrder).await;
+    let mut other = topup("T-3", card, "1.00");
+    other.currency = "USD".into();
+    refused(&client, &other, Failure::WrongCurrency).await;
+    // By day, and by page.
+    let query = |begin: &str, end: &str, start: u64| {
+        QueryPartnerTransactions::new("2".into(), "EUR".into(), begin.into(), end.into(), start.into(), 10u64.into())
+    };
+    let found = client.send(&query("2026-11-21", "2026-11-21", 0)).await.unwrap();
+    assert_eq!(found.transactions.unwrap()[0].amount.as_ref().unwrap().to_string(), "25.50");
+    assert_eq!(client.send(&query("2026-11-21", "2026-11-21", 1)).await.unwrap().transactions.unwrap().len(), 0);
+    assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
+}
+
+#[tokio::test]
+async fn a_topup_of_a_card_that_is_replaced_meanwhile_goes_back() {
+    let (sandbox, client) = slow().await;
+    client.send(&application("A-1", "2", 1)).await.unwrap();
+    sandbox.advance(seconds(10)).await;
+    let new = client.send(&QueryApplyResult::new("A-1".into())).await.unwrap().card_id.unwrap();
+    let old = sandbox.card_id();
+    client.send(&topup("T-1", old, "100.00")).await.unwrap();
+    sandbox.advance(seconds(2)).await;
+    client.send(&topup("T-2", old, "7.00")).await.unwrap();
+    let cvv = |cvv: &str| ReplaceCard::new(new.clone(), cvv.into(), old.into());
+    let answers = futures(&client, (0..1000).map(|n| cvv(&format!("{n:03}")))).await;
+    assert_eq!(answers, 1, "one value is right, and it works once");
+    assert_eq!(sandbox.card(old).unwrap().state(), CardState::Frozen);
+    assert_eq!(sandbox.card(new.as_str()).unwrap().state(), CardState::Active);
+    sandbox.advance(seconds(2)).await;
+    assert_eq!(sandbox.topup("T-2"), Some(TopupState::Failed));
+    // Within 24 hours.
+    assert_eq!(sandbox.card(new.as_str()).unwrap().balance().to_string(), "0.00");
+    sandbox.advance(seconds(24 * 3600)).await;
+    assert_eq!(sandbox.card(new.as_str()).unwrap().balance().to_string(), "100.00");
+    assert_eq!(sandbox.funds("EUR").to_string(), "9900.00");
+    assert!(sandbox.conserves_money());
+}
+
+/// How many of these succeed, one after the other.
+async fn futures(client: &Client, all: impl Iterator<Item = ReplaceCard>) -> usize {
+    let mut good = 0;
+    for one in all {
+        match client.send(&one).await {
+            Ok(_) => {
+                good += 1;
+                break;
+            }
+            Err(error) => assert_eq!(error.api_code(), Some(Failure::WrongCvv.code())),
+        }
+    }
+    good
+}
+
+#[tokio::test]
+async fn cards_are_used_and_cost_a_fee() {
+    let (sandbox, client) = slow().await;
+    let card = sandbox.card_id();
+    client.send(&topup("T-1", card, "10.00")).await.unwrap();
+    sandbox.advance(seconds(2)).await;
+    let used = |content: &'static str| sandbox.notify("issuing", "1", content);
+    let none = used(r#"{"amount":"99.00","transactionType":"2"}"#).await.unwrap_err();
+    assert!(none.to_string().contains(Failure::InsufficientFunds.code()), "{none}");
+    for (content, balance) in [
+        (r#"{"amount":"4.00","transactionType":"1"}"#, "10.00"),
+        (r#"{"amount":"4.00","transactionType":"2"}"#, "6.00"),
+        (r#"{"amount":"5.50"}"#, "0.50"),
+    ] {
+        // It happened, even though there is nobody to tell.
+        assert!(matches!(used(content).await, Err(paytend_sandbox::DeliverError::NoCallbackUrl)));
+        assert_eq!(sandbox.card(card).unwrap().balance().to_string(), balance);
+    }
+    let (day, page) = ("2026-11-21", (0u64, 10u64));
+    let settled = QueryCardTransactions::new(
+        card.into(),
+        "2".into(),
+        "EUR".into(),
+        day.into(),
+        day.into(),
+        page.0.into(),
+        page.1.into(),
+    );
+    assert_eq!(client.send(&settled).await.unwrap().transactions.unwrap().len(), 2);
+    let reserved =
+        QueryAuthorizations::new(card.into(), "EUR".into(), day.into(), day.into(), page.0.into(), page.1.into());
+    assert_eq!(client.send(&reserved).await.unwrap().total.unwrap().get(), Some(1));
+    // The first month's fee is more than there is; the second's, too.
+    sandbox.advance(seconds(61 * 24 * 3600)).await;
+    let overdue = client.send(&QueryCardOverdueMonthlyFee::new(card.into())).await.unwrap();
+    assert_eq!(overdue.balance.unwrap().to_string(), "2.00");
+    assert_eq!(sandbox.card(card).unwrap().balance().to_string(), "0.50");
+    assert!(sandbox.conserves_money());
+}
+
+#[tokio::test]
+async fn fields_are_checked_as_the_model_does() {
+    let (_sandbox, client) = slow().await;
+    let mut long = holder();
+    long.birthday = "28.02.1990".into();
+    // The client checks it, too; a stranger's client does not.
+    assert_eq!(client.send(&long).await.unwrap_err().outcome(), Outcome::NotSent);
+    let error = client.call("createCardholder", &long).await.unwrap_err();
+    assert_eq!(error.api_code(), Some(Failure::InvalidField.code()), "{error}");
+    let told = error.api_message().unwrap();
+    assert!(told.contains("birthday") && !told.contains("28.02"), "{told}");
+}

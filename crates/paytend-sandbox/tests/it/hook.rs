@@ -1,0 +1,31 @@
+//! A partner's side of notifications: answers as it is told, and keeps what came.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// What came: headers and body.
+pub(crate) type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+
+/// A server that gives these answers in turn, and then `after` for ever; its URL, and what came.
+pub(crate) async fn hook(answers: &[(u16, &'static str)], after: &'static str) -> (String, Came) {
+    let came = Came::default();
+    let (kept, answers) = (Arc::clone(&came), answers.to_vec());
+    let app = axum::Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
+        let answer = {
+            let mut kept = kept.lock().unwrap();
+            kept.push((headers, body));
+            answers.get(kept.len() - 1).copied().unwrap_or((200, after))
+        };
+        async move { (http::StatusCode::from_u16(answer.0).unwrap(), answer.1) }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, came)
+}
+
+pub(crate) const PAYTEND: &str = r#"{"msg":"ok","status":"00"}"#;
+pub(crate) const PAYBY: &str = r#"{"response":"SUCCESS"}"#;
+pub(crate) const PAYERMAX: &str = r#"{"msg":"Success","code":"SUCCESS"}"#;
