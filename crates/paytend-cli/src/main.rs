@@ -33,6 +33,10 @@ enum Command {
     Explain(cmd::explain::Args),
     /// Run a Paytend of your own, with a page to look at and faults on command
     Sandbox(cmd::sandbox::Args),
+    /// Tell a running sandbox what to do: faults, time, notifications
+    Control(cmd::control::Args),
+    /// Run stories against a sandbox of their own, and say whether they hold
+    Scenario(cmd::scenario::Args),
     /// List the operations, their paths, and how sure we are of each
     Endpoints(cmd::endpoints::Args),
 }
@@ -46,6 +50,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
+        Command::Control(args) => cmd::control::run(args),
+        Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),
     };
     match result {

@@ -11,6 +11,9 @@ mod folder;
 mod handle;
 mod log;
 mod sandbox;
+#[cfg(feature = "scenario")]
+#[cfg_attr(docsrs, doc(cfg(feature = "scenario")))]
+pub mod scenario;
 mod server;
 #[cfg(feature = "persist")]
 mod store;

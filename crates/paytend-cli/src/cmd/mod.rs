@@ -1,10 +1,12 @@
 //! One file a command.
 
+pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod endpoints;
 pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod open;
 pub(crate) mod sandbox;
+pub(crate) mod scenario;
 pub(crate) mod seal;
 pub(crate) mod verify;

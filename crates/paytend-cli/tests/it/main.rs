@@ -6,4 +6,5 @@
 mod contract;
 mod demo;
 mod explain;
+mod sandbox;
 mod support;

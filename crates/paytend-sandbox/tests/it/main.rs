@@ -10,6 +10,8 @@ mod flows;
 mod hook;
 #[cfg(feature = "persist")]
 mod persist;
+#[cfg(feature = "scenario")]
+mod scenarios;
 mod wire;
 
 use paytend_client::{Client, Environment, RetryPolicy};

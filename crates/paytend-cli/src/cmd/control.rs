@@ -1,0 +1,111 @@
+//! `paytend control`: a running sandbox, told what to do.
+
+use clap::{Args as ClapArgs, Subcommand};
+use paytend_sandbox::Fault;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::exit::{Category, Failure};
+use crate::output;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The `control_url` that `paytend sandbox` has printed
+    #[arg(long, env = "PAYTEND_CONTROL_URL", value_name = "URL")]
+    url: String,
+    /// The `control_token`, if there was one
+    #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set a fault: ON:KIND[:MILLIS][:next|:times=N][:percent=N], such as topup:resetAfter:next
+    Fault { fault: Fault },
+    /// Take all faults away
+    ClearFaults,
+    /// Let time pass: 15h, 30m, 90s
+    Advance { by: String },
+    /// Make a notification happen
+    Trigger {
+        /// baas, issuing, payby or payermax
+        product: String,
+        /// Paytend's notifyType
+        notify_type: Option<String>,
+        /// A JSON object whose fields replace the sandbox's own
+        #[arg(long, value_name = "JSON")]
+        content: Option<String>,
+        /// Where PayBy's and PayerMax's go
+        #[arg(long, value_name = "URL")]
+        to: Option<String>,
+    },
+    /// Show balances, cards, users and orders, without personal data
+    State,
+    /// Show all notifications and what became of them
+    Deliveries,
+    /// Begin again
+    Reset,
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let (method, path, body) = match args.command {
+        Command::Fault { fault } => {
+            (Method::POST, "/faults", Some(serde_json::to_string(&fault).map_err(|e| Failure::usage(e))?))
+        }
+        Command::ClearFaults => (Method::DELETE, "/faults", None),
+        Command::Advance { by } => (Method::POST, "/clock/advance", Some(json!({ "by": by }).to_string())),
+        Command::Trigger { product, notify_type, content, to } => {
+            (Method::POST, "/trigger", Some(trigger(&product, notify_type, content, to)?))
+        }
+        Command::State => (Method::GET, "/state", None),
+        Command::Deliveries => (Method::GET, "/deliveries", None),
+        Command::Reset => (Method::POST, "/reset", Some("{}".to_owned())),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer =
+        runtime.block_on(send(&format!("{}{path}", args.url.trim_end_matches('/')), args.token, method, body))?;
+    output::line(&answer)?;
+    Ok(())
+}
+
+/// The content goes as it is written: an amount keeps its digits.
+fn trigger(
+    product: &str,
+    notify_type: Option<String>,
+    content: Option<String>,
+    to: Option<String>,
+) -> Result<String, Failure> {
+    let text = |text: &str| Value::from(text).to_string();
+    let mut body = format!("{{\"product\":{}", text(product));
+    for (name, value) in [("notifyType", notify_type), ("url", to)] {
+        if let Some(value) = value {
+            body.push_str(&format!(",\"{name}\":{}", text(&value)));
+        }
+    }
+    if let Some(content) = content {
+        serde_json::from_str::<Value>(&content).map_err(|error| Failure::usage(format!("--content: {error}")))?;
+        body.push_str(&format!(",\"content\":{content}"));
+    }
+    Ok(body + "}")
+}
+
+async fn send(url: &str, token: Option<String>, method: Method, body: Option<String>) -> Result<String, Failure> {
+    let network = |error: reqwest::Error| Failure::new(Category::Network, error.without_url());
+    let http = reqwest::Client::builder().no_proxy().build().map_err(network)?;
+    let mut request = http.request(method, url);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if let Some(body) = body {
+        request = request.body(body);
+    }
+    let answer = request.send().await.map_err(network)?;
+    let (status, text) = (answer.status(), answer.text().await.map_err(network)?);
+    if status.is_success() {
+        return Ok(text);
+    }
+    let told: Value = serde_json::from_str(&text).unwrap_or_default();
+    Err(Failure::new(Category::Rejected, told["error"].as_str().unwrap_or("the sandbox refuses")))
+}

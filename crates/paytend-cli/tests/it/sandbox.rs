@@ -1,0 +1,248 @@
+//! `paytend sandbox`: the contract that scripts rely on, and what is left when it is killed.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use paytend_client::{Client, Environment, RetryPolicy};
+use paytend_crypto::{Keyring, PrivateKey, PublicKey};
+use paytend_model::issuing::{QueryPartnerBalance, Topup};
+use serde_json::Value;
+
+/// A running `paytend sandbox`, killed at the end.
+struct Running {
+    process: Child,
+    ready: Value,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_paytend"))
+            .arg("sandbox")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, ready: serde_json::from_str(&line).unwrap_or_default() }
+    }
+
+    fn url(&self, name: &str) -> String {
+        self.ready[name].as_str().unwrap().to_owned()
+    }
+
+    fn client(&self, keys: &Path) -> Client {
+        let own = PrivateKey::from_file(keys.join("partner-private.pem")).unwrap();
+        let paytend = PublicKey::from_file(keys.join("paytend-public.b64")).unwrap();
+        let id = std::fs::read_to_string(keys.join("partner-id")).unwrap();
+        let keyring = Keyring::from_keys(&own, &paytend).unwrap();
+        Client::builder(Environment::BaseUrl(self.url("base_url")), id.trim(), keyring)
+            .retry(RetryPolicy::never())
+            .build()
+            .unwrap()
+    }
+
+    async fn state(&self) -> Value {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = http.get(format!("{}/state", self.url("control_url"))).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+#[test]
+fn one_line_says_that_it_is_ready_and_the_folder_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let arguments = ["--port", "0", "--keys", keys.to_str().unwrap(), "--bits", "2048", "--shared-key"];
+    let runtime = runtime();
+    let first = {
+        let running = Running::start(&arguments);
+        let names: Vec<&String> = running.ready.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["base_url", "control_url", "ready", "ui_url"]);
+        assert_eq!(running.ready["ready"], true);
+        assert_eq!(running.url("control_url"), format!("{}/_sandbox", running.url("base_url")));
+        runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
+        std::fs::read_to_string(keys.join("partner-id")).unwrap()
+    };
+    let [own, paytend] =
+        ["partner", "paytend"].map(|side| std::fs::read(keys.join(format!("{side}-private.pem"))).unwrap());
+    assert_eq!((own == paytend, first.trim().len()), (true, 15));
+    assert_eq!(PrivateKey::from_bytes(&own).unwrap().public_key().bits(), 2048);
+    // Again: the same keys, whatever is asked for now.
+    let running = Running::start(&arguments[..4]);
+    runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
+    assert_eq!(std::fs::read_to_string(keys.join("partner-id")).unwrap(), first);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let keys = keys.to_str().unwrap();
+    let production = folder.path().join("production");
+    for (arguments, code, word) in [
+        (vec!["--keys", keys, "--host", "0.0.0.0"], 3, "loopback"),
+        (vec!["--keys", production.to_str().unwrap()], 3, "real keys"),
+        (vec!["--keys", keys, "--bits", "512"], 2, "512"),
+        (vec!["--keys", keys, "--fault", "topup:explode"], 2, "topup:resetAfter:next"),
+        (vec!["--keys", keys, "--pace", "slow"], 2, "60"),
+        (vec![], 2, "--keys"),
+    ] {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_paytend"))
+            .arg("sandbox")
+            .args(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let status = process.wait().unwrap();
+        let mut said = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(status.code() == Some(code) && said.contains(word), "{arguments:?}: {status} {said}");
+    }
+}
+
+#[test]
+fn a_running_sandbox_does_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let running = Running::start(&["--keys", keys.to_str().unwrap(), "--pace", "frozen", "--timing", "instant"]);
+    let control = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_paytend"))
+            .args(["control", "--url", &running.url("control_url")])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(if output.status.success() { output.stdout } else { output.stderr }).unwrap();
+        (output.status.code(), text)
+    };
+    let runtime = runtime();
+    let call = || runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await });
+    assert_eq!(control(&["fault", "getPartnerBalance:html502:next"]).0, Some(0));
+    assert!(call().is_err() && call().is_ok());
+    let (code, made) = control(&["trigger", "baas", "2", "--content", r#"{"amount":12.340}"#]);
+    assert_eq!((code, made.trim()), (Some(0), r#"{"deliveries":[1]}"#));
+    assert!(control(&["deliveries"]).1.contains("noUrl"));
+    assert_eq!(control(&["advance", "15h"]).0, Some(0));
+    assert_eq!(control(&["clear-faults"]).1.trim(), r#"{"faults":[]}"#);
+    assert!(control(&["state"]).1.contains("10000.00"));
+    assert_eq!(control(&["reset"]).0, Some(0));
+    for (arguments, code, word) in [
+        (vec!["advance", "soon"], 6, "15h"),
+        (vec!["trigger", "payby"], 6, "url"),
+        (vec!["trigger", "baas", "2", "--content", "{"], 2, "--content"),
+    ] {
+        let (found, said) = control(&arguments);
+        assert!(found == Some(code) && said.contains(word), "{arguments:?}: {found:?} {said}");
+    }
+}
+
+#[test]
+fn scenarios_are_listed_and_run() {
+    let scenario = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_paytend")).arg("scenario").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(scenario(&[]).1.lines().count(), 6);
+    let (code, told, _) = scenario(&["topup-lost-answer"]);
+    assert!(code == Some(0) && told.contains("ok the order number does (call getTopupResult)"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    std::fs::write(&file, "name = \"mine\"\n[[step]]\nfunds = true\nexpect = { EUR = \"1.00\" }\n").unwrap();
+    let (code, _, said) = scenario(&[file.to_str().unwrap()]);
+    assert!(code == Some(1) && said.contains("EUR is 10000.00, and 1.00 is expected"), "{said}");
+    assert_eq!(scenario(&["none.toml"]).0, Some(3));
+}
+
+/// Orders are sent by several at once, and the sandbox is killed in the middle of them, fifty times. Whatever was answered has happened; no
+/// order has happened twice, or by half.
+#[test]
+fn fifty_kills_leave_nothing_half_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, data) = (folder.path().join("keys"), folder.path().join("data"));
+    let arguments =
+        ["--keys", keys.to_str().unwrap(), "--data", data.to_str().unwrap(), "--timing", "instant", "--pace", "frozen"];
+    let runtime = runtime();
+    let taken: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let mut before = BTreeMap::new();
+    for life in 0..50u32 {
+        let mut running = Running::start(&arguments);
+        let state = runtime.block_on(running.state());
+        before = check(&state, &taken.lock().unwrap(), &before);
+        let client = running.client(&keys);
+        // After so many answers, whatever is on its way then.
+        let answered = Arc::new(AtomicU32::new(0));
+        let until = 1 + (life * 7) % 12;
+        let (sender, mut enough) = tokio::sync::mpsc::channel::<()>(64);
+        let tasks: Vec<_> = (0..4)
+            .map(|n| {
+                let (client, taken, answered, sender) =
+                    (client.clone(), Arc::clone(&taken), Arc::clone(&answered), sender.clone());
+                runtime.spawn(async move {
+                    for k in 0.. {
+                        let (order, cents) = (format!("T-{life}-{n}-{k}"), 1 + (life + n + k) % 99);
+                        let amount = format!("0.{cents:02}").parse().unwrap();
+                        let topup = Topup::new("1755902".into(), order.as_str().into(), amount, "EUR".into());
+                        if client.send(&topup).await.is_err() {
+                            return;
+                        }
+                        taken.lock().unwrap().insert(order, cents);
+                        if answered.fetch_add(1, Ordering::SeqCst) + 1 >= until {
+                            let _ = sender.send(()).await;
+                        }
+                    }
+                })
+            })
+            .collect();
+        runtime.block_on(enough.recv());
+        // SIGKILL: nothing is told, nothing is finished.
+        running.process.kill().unwrap();
+        running.process.wait().unwrap();
+        for task in tasks {
+            runtime.block_on(task).unwrap();
+        }
+    }
+    let running = Running::start(&arguments);
+    let orders = check(&runtime.block_on(running.state()), &taken.lock().unwrap(), &before);
+    assert!(orders.len() > 50 && taken.lock().unwrap().len() > 50, "{}", orders.len());
+}
+
+/// Money balances, every order that was answered is there with its amount, and what was there is still there; all orders.
+fn check(state: &Value, taken: &BTreeMap<String, u32>, before: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+    assert_eq!(state["conserves"], true);
+    let cents = |text: &Value| text.as_str().unwrap_or("0.00").replace('.', "").parse::<i64>().unwrap();
+    let partner = state["partners"].as_object().unwrap().values().next().unwrap();
+    let orders: BTreeMap<String, i64> = partner["topups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|topup| {
+            assert_eq!(topup["state"], "succeeded");
+            (topup["orderNo"].as_str().unwrap().to_owned(), cents(&topup["amount"]))
+        })
+        .collect();
+    for (order, amount) in taken {
+        assert_eq!(orders.get(order), Some(&i64::from(*amount)), "{order} was answered");
+    }
+    assert!(before.iter().all(|(order, amount)| orders.get(order) == Some(amount)));
+    let sum: i64 = orders.values().sum();
+    assert_eq!(cents(&partner["cards"][0]["balance"]["EUR"]), sum);
+    assert_eq!(cents(&partner["funds"]["EUR"]), 1_000_000 - sum);
+    orders
+}

@@ -1,0 +1,356 @@
+//! Scenarios: a partner's story in a file, with what is expected of it, run against a sandbox of its own over real HTTP.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http::StatusCode;
+use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing, RequestId};
+use paytend_model::{PayloadRule, operation};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::{Fault, Pace, Sandbox, StartError, Timing};
+
+/// The scenarios that come with this crate: name and text.
+pub const SHIPPED: [(&str, &str); 6] = [
+    ("open-account", include_str!("../scenarios/open-account.toml")),
+    ("corporation", include_str!("../scenarios/corporation.toml")),
+    ("issue-card", include_str!("../scenarios/issue-card.toml")),
+    ("topup-lost-answer", include_str!("../scenarios/topup-lost-answer.toml")),
+    ("replace-card", include_str!("../scenarios/replace-card.toml")),
+    ("out-of-order", include_str!("../scenarios/out-of-order.toml")),
+];
+
+/// 2026-01-05, 12:00 UTC: every scenario begins then, and its time stands still until it is advanced.
+const BEGIN: u64 = 1_767_614_400_000;
+
+/// A story of steps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// What it is about.
+    pub name: String,
+    /// How long things take.
+    #[serde(default = "Timing::realistic")]
+    timing: Timing,
+    step: Vec<Step>,
+}
+
+/// One step: it does one thing, or expects one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    /// In words, for whoever reads the outcome.
+    #[serde(default)]
+    say: Option<String>,
+    /// An operation by name or path.
+    call: Option<String>,
+    #[serde(default)]
+    data: Option<Value>,
+    /// The order in which the partner's side answers notifications from now on: HTTP statuses; 200 afterwards.
+    answer: Option<Vec<u16>>,
+    /// A notification that is to happen.
+    trigger: Option<Wanted>,
+    /// A fault, as `paytend sandbox --fault` has it.
+    fault: Option<String>,
+    /// Time passes.
+    advance: Option<String>,
+    /// The notification that came next, such as `baas 2`; `none` for none.
+    notified: Option<String>,
+    /// A card whose balance is looked at.
+    card: Option<String>,
+    /// The partner's funds are looked at.
+    #[serde(default)]
+    funds: bool,
+    /// What must hold, by dotted path: `respCode`, `data.cards.0.cardId`, `lost`.
+    #[serde(default)]
+    expect: BTreeMap<String, Value>,
+    /// What is remembered, by name, for `${name}` in later steps.
+    #[serde(default)]
+    save: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    product: String,
+    notify_type: String,
+    #[serde(default)]
+    content: Option<Value>,
+}
+
+/// Why a scenario does not hold.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// The text is no scenario.
+    #[error("not a scenario: {0}")]
+    Text(#[from] toml::de::Error),
+    /// The sandbox does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A step failed.
+    #[error("step {number} ({step}): {problem}")]
+    Step {
+        /// Which one, from 1.
+        number: usize,
+        /// In words.
+        step: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// The partner's side: what it answers, and what came.
+#[derive(Default)]
+struct Hook {
+    statuses: Vec<u16>,
+    came: Vec<(String, Value)>,
+    looked_at: usize,
+}
+
+struct Story {
+    sandbox: Sandbox,
+    keyring: Keyring,
+    http: reqwest::Client,
+    hook: Arc<Mutex<Hook>>,
+    saved: BTreeMap<String, String>,
+}
+
+type Outcome = Result<Value, String>;
+
+impl Scenario {
+    /// Reads a scenario from TOML.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Text`].
+    pub fn read(text: &str) -> Result<Self, ScenarioError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Runs it; `told` hears of each step that held.
+    ///
+    /// # Errors
+    /// The first step that does not hold.
+    pub async fn run(&self, mut told: impl FnMut(&str)) -> Result<(), ScenarioError> {
+        let mut story = Story::begin(self.timing.clone()).await?;
+        for (at, step) in self.step.iter().enumerate() {
+            let title = step.title();
+            story.step(step).await.map_err(|problem| ScenarioError::Step {
+                number: at + 1,
+                step: title.clone(),
+                problem,
+            })?;
+            told(&title);
+        }
+        if story.sandbox.conserves_money() {
+            return Ok(());
+        }
+        let (step, problem) = ("the end".to_owned(), "money was made or lost".to_owned());
+        Err(ScenarioError::Step { number: self.step.len(), step, problem })
+    }
+}
+
+impl Step {
+    fn title(&self) -> String {
+        let did = [
+            self.call.as_ref().map(|name| format!("call {name}")),
+            self.answer.as_ref().map(|all| format!("answer {all:?}")),
+            self.trigger.as_ref().map(|it| format!("trigger {} {}", it.product, it.notify_type)),
+            self.fault.as_ref().map(|fault| format!("fault {fault}")),
+            self.advance.as_ref().map(|by| format!("advance {by}")),
+            self.notified.as_ref().map(|what| format!("notified of {what}")),
+            self.card.as_ref().map(|_| "look at a card".to_owned()),
+            self.funds.then(|| "look at the funds".to_owned()),
+        ];
+        let did = did.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        self.say.as_ref().map_or(did.clone(), |say| format!("{say} ({did})"))
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Story").finish_non_exhaustive()
+    }
+}
+
+impl Story {
+    async fn begin(timing: Timing) -> Result<Self, ScenarioError> {
+        let sandbox = Sandbox::builder().timing(timing).pace(Pace::Frozen).at(BEGIN).start().await?;
+        let keyring = sandbox.partner_keyring().ok_or(StartError::Write)?;
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().map_err(StartError::Http)?;
+        let hook = Arc::new(Mutex::new(Hook::default()));
+        let mut story = Self { sandbox, keyring, http, hook, saved: BTreeMap::new() };
+        let url = story.listen().await?;
+        story.saved.insert("hook".into(), url);
+        Ok(story)
+    }
+
+    /// The partner's own route for notifications.
+    async fn listen(&self) -> Result<String, StartError> {
+        let address = ([127, 0, 0, 1], 0).into();
+        let failed = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let url = format!("http://{}/notifications", listener.local_addr().map_err(failed)?);
+        let (hook, keyring, partner) =
+            (Arc::clone(&self.hook), self.keyring.clone(), self.sandbox.partner_id().to_owned());
+        let app = axum::Router::new().fallback(move |body: Bytes| {
+            let status = took(&hook, &keyring, &partner, &body);
+            async move { (status, r#"{"msg":"ok","status":"00"}"#) }
+        });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(url)
+    }
+
+    fn hook(&self) -> std::sync::MutexGuard<'_, Hook> {
+        self.hook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), String> {
+        let mut seen = Value::Null;
+        if let Some(name) = &step.call {
+            seen = self.call(name, step.data.as_ref()).await?;
+        }
+        if let Some(statuses) = &step.answer {
+            self.hook().statuses.clone_from(statuses);
+        }
+        if let Some(wanted) = &step.trigger {
+            let content = wanted.content.as_ref().map(|content| self.filled(content)).transpose()?;
+            let content = content.map_or_else(|| "{}".to_owned(), |content| content.to_string());
+            // Whether it can be told is for later steps to see.
+            match self.sandbox.notify(&wanted.product, &wanted.notify_type, &content).await {
+                Ok(_) | Err(crate::DeliverError::NoCallbackUrl) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if let Some(fault) = &step.fault {
+            self.sandbox.fault(fault.parse::<Fault>().map_err(|error| error.to_string())?);
+        }
+        if let Some(by) = &step.advance {
+            let by: jiff::SignedDuration = by.parse().map_err(|_| format!("{by} is no time such as 15h"))?;
+            self.sandbox.advance(Duration::try_from(by).map_err(|_| "time goes forward alone")?).await;
+        }
+        if let Some(what) = &step.notified {
+            seen = self.notified(what).await?;
+        }
+        if let Some(card) = &step.card {
+            let id = self.text(card)?;
+            let card = self.sandbox.card(&id).ok_or("there is no such card")?;
+            seen = serde_json::json!({ "balance": card.balance().to_string(), "state": card.state() });
+        }
+        if step.funds {
+            seen = serde_json::json!({ "EUR": self.sandbox.funds("EUR").to_string() });
+        }
+        for (path, wanted) in &step.expect {
+            let wanted = written(&self.filled(wanted)?);
+            let found = at(&seen, path).map(written);
+            if found.as_deref() != Some(wanted.as_str()) {
+                let found = found.unwrap_or_else(|| "nothing".into());
+                return Err(format!("{path} is {found}, and {wanted} is expected"));
+            }
+        }
+        for (name, path) in &step.save {
+            let value = at(&seen, path).ok_or_else(|| format!("there is no {path} to remember"))?;
+            self.saved.insert(name.clone(), written(value));
+        }
+        Ok(())
+    }
+
+    /// An answer as `respCode`, `respMsg` and `data`; `lost` if there was none that can be believed.
+    async fn call(&self, name: &str, data: Option<&Value>) -> Outcome {
+        let info = operation(name).map_err(|error| error.to_string())?.info;
+        let data = data.map(|data| self.filled(data)).transpose()?.map_or_else(String::new, |data| data.to_string());
+        let request_id = RequestId::generate().map_err(|error| error.to_string())?;
+        let fields = Fields::request(self.sandbox.partner_id(), request_id.as_str());
+        let mut outgoing = Outgoing::new(&fields).payload(&data);
+        if info.payload == PayloadRule::Unsigned {
+            outgoing = outgoing.unsigned_payload();
+        }
+        let sealed = self.keyring.seal(&outgoing).map_err(|error| error.to_string())?;
+        let url = format!("{}{}", self.sandbox.url(), info.path);
+        let lost = || Ok(serde_json::json!({ "lost": true }));
+        let Ok(answer) = self.http.post(url).body(sealed.into_document()).send().await else { return lost() };
+        let Ok(body) = answer.bytes().await else { return lost() };
+        let Ok(opened) = self.keyring.open(&body, &Expected::response()) else { return lost() };
+        let data: Value = serde_json::from_str(opened.payload_text()).unwrap_or_default();
+        let text = |name: &str| opened.field(name).unwrap_or_default().to_owned();
+        Ok(serde_json::json!({ "respCode": text("respCode"), "respMsg": text("respMsg"), "data": data, "lost": false }))
+    }
+
+    /// The next notification that has come and was not looked at.
+    async fn notified(&self, what: &str) -> Outcome {
+        // What is due now is on its way at most.
+        self.sandbox.advance(Duration::ZERO).await;
+        let mut hook = self.hook();
+        let next = hook.came.get(hook.looked_at).cloned();
+        match next {
+            None if what == "none" => Ok(Value::Null),
+            None => Err("nothing has come".into()),
+            Some((found, _)) if found != what => Err(format!("{found} has come")),
+            Some((_, content)) => {
+                hook.looked_at += 1;
+                Ok(content)
+            }
+        }
+    }
+
+    fn text(&self, text: &str) -> Result<String, String> {
+        let mut rest = text;
+        let mut out = String::new();
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after.split_once('}').ok_or("a ${ without its }")?;
+            out.push_str(before);
+            out.push_str(self.saved.get(name).ok_or_else(|| format!("nothing is remembered as {name}"))?);
+            rest = after;
+        }
+        Ok(out + rest)
+    }
+
+    fn filled(&self, value: &Value) -> Result<Value, String> {
+        Ok(match value {
+            Value::String(text) => self.text(text)?.into(),
+            Value::Array(all) => all.iter().map(|one| self.filled(one)).collect::<Result<_, _>>()?,
+            Value::Object(all) => Value::Object(
+                all.iter()
+                    .map(|(name, value)| Ok((name.clone(), self.filled(value)?)))
+                    .collect::<Result<_, String>>()?,
+            ),
+            other => other.clone(),
+        })
+    }
+}
+
+/// Takes a notification, or refuses it as the story wants.
+fn took(hook: &Mutex<Hook>, keyring: &Keyring, partner: &str, body: &[u8]) -> StatusCode {
+    let Ok(opened) = keyring.open(body, &Expected::notification(partner)) else { return StatusCode::BAD_REQUEST };
+    let notify_type = opened.field("notifyType").unwrap_or_default();
+    let content: Value = serde_json::from_str(opened.payload_text()).unwrap_or_default();
+    // The two products number their notifications alike, and share this route: what is told says which it is.
+    let issuing = ["holderId", "cardId"].iter().any(|name| content.get(name).is_some());
+    let what = format!("{} {notify_type}", if issuing { "issuing" } else { "baas" });
+    let mut hook = hook.lock().unwrap_or_else(PoisonError::into_inner);
+    let status = if hook.statuses.is_empty() { 200 } else { hook.statuses.remove(0) };
+    if status == 200 {
+        hook.came.push((what, content));
+    }
+    debug_assert_eq!(opened.kind(), Kind::Notification);
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, name| match value {
+        Value::Array(all) => all.get(name.parse::<usize>().ok()?),
+        other => other.get(name),
+    })
+}
+
+/// A text as it is; all else as JSON.
+fn written(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
