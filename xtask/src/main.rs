@@ -30,7 +30,8 @@ usage: cargo xtask <chore>
   fuzz-smoke [SECONDS]
              run each fuzz target for some seconds (default 10)
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
-             --check fails if one is below its floor; `bench client` and `bench webhook` measure one part alone
+             --check fails if one is below its floor; `bench client`, `bench webhook` and `bench sandbox`
+             measure one part alone
   bench bindings
              measure opening in each language beside Rust and beside what one would write by hand (some minutes)
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
         }
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", part @ ("client" | "webhook"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -80,8 +81,10 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &[&str]) -> Result<(), String> {
     let rustc = shell::output("rustc", &["--version"]).unwrap_or_default();
+    shell::cargo(["build", "--release", "--locked", "-p", "paytend-cli"]).run()?;
+    let command = shell::root().join(format!("target/release/paytend{}", std::env::consts::EXE_SUFFIX));
     let bench = ["run", "--release", "--locked", "-p", "paytend-bench", "--"];
-    shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).run()
+    shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).env("BENCH_PAYTEND", command).run()
 }
 
 /// Further arguments go to the benchmark: `--rounds=N`.

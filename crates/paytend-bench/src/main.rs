@@ -7,6 +7,7 @@ mod baseline;
 mod client;
 mod measure;
 mod report;
+mod sandbox;
 mod webhook;
 
 use std::sync::Arc;
@@ -64,10 +65,11 @@ fn main() {
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
     // One part alone, or all.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
-    let (client_only, webhook_only) = (part("client"), part("webhook"));
+    let (client_only, webhook_only, sandbox_only) = (part("client"), part("webhook"), part("sandbox"));
+    let all = !client_only && !webhook_only && !sandbox_only;
     let mut report = Report::default();
     let keys = |bits| [(); 2].map(|()| rustcrypto::generate(bits, &OsRandom).unwrap());
-    if !client_only && !webhook_only {
+    if all {
         for bits in [1024, 2048] {
             let [sender, receiver] = keys(bits);
             measure_bits(&mut report, bits, &sender, &receiver, batch);
@@ -78,12 +80,16 @@ fn main() {
     }
     let [sender, receiver] = keys(1024);
     let (openssl, rust) = (Backend::openssl(&[&sender, &receiver]), Backend::rustcrypto(&[&sender, &receiver]));
-    if !webhook_only {
+    if all || client_only {
         report.client = client::shares(&openssl, &rust, batch);
     }
-    if !client_only {
+    if all || webhook_only {
         let payby = rustcrypto::generate(2048, &OsRandom).unwrap();
         report.webhook = Webhook::measure([("OpenSSL", &openssl), ("RustCrypto", &rust)], &payby, batch);
+    }
+    if all || sandbox_only {
+        report.sandbox = Some(sandbox::throughput(&sender, &receiver, batch));
+        report.start = std::env::var_os("BENCH_PAYTEND").map(|command| sandbox::start(command.as_ref()));
     }
     report.print();
     if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {

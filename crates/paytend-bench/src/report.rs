@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::sandbox::{self, Throughput};
 use crate::webhook::{self, Webhook};
 
 /// One line: how fast each backend is, as a share of libcrypto used directly, in thousandths.
@@ -48,6 +49,9 @@ pub(crate) struct Report {
     /// The client as a share of the same by hand, by backend.
     pub(crate) client: Vec<(&'static str, u128)>,
     pub(crate) webhook: Webhook,
+    pub(crate) sandbox: Option<Throughput>,
+    /// Milliseconds to the sandbox's first answer.
+    pub(crate) start: Option<u128>,
 }
 
 impl Report {
@@ -58,7 +62,9 @@ impl Report {
     pub(crate) fn holds(&self) -> bool {
         let scales = self.parallel.is_none_or(|backends| backends.iter().all(|(_, share)| *share >= 950));
         let client = self.client.iter().all(|(_, share)| *share >= crate::client::FLOOR);
-        scales && client && self.webhook.holds() && self.rows.iter().all(Row::holds)
+        let sandbox = self.sandbox.as_ref().is_none_or(|it| it.share >= sandbox::FLOOR);
+        let starts = self.start.is_none_or(|millis| millis <= sandbox::START);
+        scales && client && sandbox && starts && self.webhook.holds() && self.rows.iter().all(Row::holds)
     }
 
     pub(crate) fn print(&self) {
@@ -96,6 +102,23 @@ impl Report {
                 decimal(*receive),
                 decimal(*service),
                 decimal(*handed_over),
+            );
+        }
+        if let Some(it) = &self.sandbox {
+            let _ = writeln!(
+                out,
+                "\nThe sandbox, on one core, 1024 bits: {} of what its cryptography alone allows (floor {}): {} calls a second, and {}.",
+                decimal(it.share),
+                decimal(sandbox::FLOOR),
+                it.served,
+                it.allowed
+            );
+        }
+        if let Some(millis) = self.start {
+            let _ = writeln!(
+                out,
+                "\nFrom the start of `paytend sandbox` to its first signed answer: {millis} ms (at most {}).",
+                sandbox::START
             );
         }
         if !self.webhook.garbage.is_empty() {

@@ -83,7 +83,7 @@ function toast(text, good = true) {
     h("button", { type: "button", class: "small", "aria-label": "Close the message", onclick: close }, "Close"));
   box.append(node);
   while (box.children.length > 4) box.firstChild.remove();
-  setTimeout(close, good ? 4000 : 12000);
+  setTimeout(close, good ? 3500 : 10000);
 }
 
 async function copy(text) {
@@ -91,14 +91,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     toast("copied");
   } catch {
-    // Without a secure context there is no clipboard but this.
-    const area = h("textarea", { class: "sr" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const copied = document.execCommand("copy");
-    area.remove();
-    toast(copied ? "copied" : "the browser does not let the page copy", copied);
+    toast("the browser does not let the page copy here; mark the text instead", false);
   }
 }
 
@@ -316,6 +309,8 @@ function listen() {
   events.onerror = () => {
     events.close();
     tell("Not connected, trying again", "off");
+    // The stream does not say why: a plain request does, above all that a token is wanted.
+    if ($("token-form").hidden) get("").catch(() => {});
     listening = setTimeout(() => { listening = listen(); }, 1500);
   };
   events.addEventListener("entry", (event) => {
@@ -350,9 +345,9 @@ function mark() {
 /** A titled text: formatted for reading or as it is; copied as it is. */
 function block(name, text, hookName, absent) {
   const body = h("pre", { "data-testid": hookName, tabindex: "0", "aria-label": name });
-  if (text === null || text === undefined || text === "") {
+  if (!text) {
     body.classList.add("none");
-    body.append(text === "" ? "Empty." : absent);
+    body.append(absent);
     return h("div", { class: "block" }, h("div", { class: "block-head" }, h("h4", null, name)), body);
   }
   const cut = text.length > TEXT_SHOWN;
@@ -364,7 +359,7 @@ function block(name, text, hookName, absent) {
 }
 
 function explain(entry) {
-  if (entry.kind === "call") return entry.good ? "The call was answered with a success." : "The call was answered with a failure.";
+  if (entry.kind === "call") return entry.good ? "The sandbox carried the call out." : "The sandbox refused the call.";
   if (entry.good) return "The receiver acknowledged the notification.";
   if (entry.status === null) return "The receiver gave no answer. Under Deliveries is when it is tried again.";
   return `The receiver answered with HTTP ${entry.status}, but not with the acknowledgement. Under Deliveries is when it is tried again.`;
@@ -405,16 +400,16 @@ function detail(entry, revealed) {
     const open = revealed || payload === null || wire !== payload;
     return h("section", { "aria-label": heading },
       h("h3", null, heading),
-      open && block("Wire", wire, `${name}-wire`, absent),
-      revealed && block("Canonical string, which is signed", canonical, `${name}-canonical`, "None: there is no signature, or it was not read."),
-      revealed && block("Payload, decrypted", payload, `${name}-payload`, "None."));
+      revealed && block("Payload, decrypted", payload, `${name}-payload`, "None."),
+      revealed && block("Canonical string, which is signed", canonical, `${name}-canonical`, "None: not signed this way, or not authentic."),
+      open && block("Wire", wire, `${name}-wire`, absent));
   };
   const view = (label, value) => h("button", {
     type: "button", "data-key": label, "aria-pressed": String(formatted === value), onclick: again(() => { formatted = value; }),
   }, label);
   $("detail").replaceChildren(
     h("div", { class: "head" },
-      h("h2", { tabindex: "-1", class: "panel-top" }, entry.what, call ? "" : h("span", { class: "muted" }, ` ${title(entry.what)}`)),
+      h("h2", { tabindex: "-1" }, entry.what, call ? "" : h("span", { class: "muted" }, ` ${title(entry.what)}`)),
       h("div", { class: "buttons" },
         entry.delivery && h("button", { type: "button", class: "small", onclick: () => toDelivery(entry.delivery) }, `Delivery ${entry.delivery}`),
         h("button", { type: "button", class: "small", "data-testid": "detail-close", onclick: close }, "Close"))),
@@ -791,21 +786,12 @@ const advance = (control, by, words) => act(control, async () => {
   toast(`it is ${words} later`);
 });
 
-function drawAdvances() {
-  const steps = [["1m", "1 min"], ["1h", "1 h"], ["15h", "15 h"], ["24h", "1 day", "1d"], ["720h", "30 days", "30d"]];
-  $("advances").replaceChildren(...steps.map(([by, words, name]) => {
-    const it = h("button", { type: "button", "data-testid": `advance-${name ?? by}` }, words);
-    it.addEventListener("click", () => advance(it, by, words));
-    return it;
-  }));
-}
-
 // ---------------------------------------------------------------- Keys, export, reset
 
 async function showKeys() {
   const keys = await get("/keys");
   const names = { paytend: "Paytend", payby: "PayBy", payermax: "PayerMax" };
-  $("keys").replaceChildren(...Object.entries(keys).map(([name, key]) => block(names[name] ?? name, key, `key-${name}`, "None.")));
+  $("keys").replaceChildren(...Object.entries(names).map(([key, name]) => block(name, keys[key], `key-${key}`, "None.")));
 }
 
 async function exportWorld() {
@@ -879,14 +865,13 @@ function keyboard(event) {
   const inList = log.contains(document.activeElement) || typing === search;
   const down = event.key === "j" || (inList && event.key === "ArrowDown");
   const up = event.key === "k" || (inList && event.key === "ArrowUp");
-  const ends = log.contains(document.activeElement) && { Home: 0, End: Infinity }[event.key];
-  if (!down && !up && typeof ends !== "number") return;
+  if (!down && !up) return;
   const all = visible();
   if (all.length === 0) return;
   event.preventDefault();
   let at = all.indexOf(document.activeElement);
   if (at < 0 && !typing) at = all.findIndex((one) => one.getAttribute("aria-current") === "true");
-  const to = typeof ends === "number" ? ends : at < 0 ? 0 : at + (down ? 1 : -1);
+  const to = at < 0 ? 0 : at + (down ? 1 : -1);
   const next = all[Math.min(all.length - 1, Math.max(0, to))];
   rove(next);
   next.focus();
@@ -967,7 +952,7 @@ function bind() {
   on("fault-always", "click", () => { $("fault-times").value = ""; });
   on("faults-clear", "click", () => act(null, async () => showFaults(JSON.parse(await ask("/faults", "DELETE")).faults)));
 
-  drawAdvances();
+  for (const it of document.querySelectorAll("[data-by]")) it.addEventListener("click", () => advance(it, it.dataset.by, it.textContent));
   form("advance-form", (button) => {
     const by = $("advance-by").value.trim();
     if (by) advance(button, by, by);
