@@ -50,10 +50,10 @@ def main() -> None:
                 walk(value, f"{where}/{index}")
 
     walk(document, "#")
-    if count < 300:
+    operations, webhooks = len(document["paths"]), len(document.get("webhooks", {}))
+    if count < operations:
         sys.exit(f"only {count} examples were found")
-    operations = len(document["paths"])
-    print(f"openapi: valid; {operations} operations, {len(document['webhooks'])} webhooks, {count} examples fit their schemas")
+    print(f"openapi: valid; {operations} paths, {webhooks} webhooks, {count} examples fit their schemas")
 
 
 main()

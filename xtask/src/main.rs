@@ -11,6 +11,7 @@ mod package;
 mod setup;
 mod shell;
 mod test;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ usage: cargo xtask <chore>
              the crypto and webhook layers in other languages: c, python, node, java, go
   bindings header [--check]
              write crates/paytend-ffi/include/paytend.h from the code; --check says whether it is stale
+  screenshots
+             test the sandbox's page in a headless Chromium, and take the pictures that the README shows
   fuzz-smoke [SECONDS]
              run each fuzz target for some seconds (default 10)
   bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("{seconds:?} is no number of seconds")),
         },
         ["bindings", rest @ ..] => bindings::run(rest),
+        ["screenshots"] => ui::screenshots(),
         ["timing", rest @ ..] => timing(rest),
         ["bench"] => {
             let section = bindings::bench::section();

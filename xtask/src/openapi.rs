@@ -27,8 +27,12 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Holds the file against the OpenAPI 3.1 schema, and each example in it against the schema beside it.
+/// Holds the file, and that of the sandbox's control interface, against the OpenAPI 3.1 schema, and each example in them against the schema
+/// beside it.
 pub(crate) fn validate() -> Result<(), String> {
     let python = setup::python().ok_or("no Python environment: run `cargo xtask setup`")?;
-    program(python).args([root().join("xtask/openapi_check.py"), file()]).run()
+    for file in [file(), root().join("crates/paytend-sandbox/src/control/openapi.json")] {
+        program(&python).args([root().join("xtask/openapi_check.py"), file]).run()?;
+    }
+    Ok(())
 }

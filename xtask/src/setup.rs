@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::shell::{Program, cargo, program, root};
+use crate::ui;
 
 /// The folder of our Python environment. It is made again whenever the target folder is.
 fn environment() -> PathBuf {
@@ -65,6 +66,7 @@ fn bindings_tools() -> Result<(), String> {
     ensure("Node with npm", &["nodejs", "npm"], || program("npm").args(["--version"]).succeeds())?;
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
+    ensure("Chromium, for the sandbox's page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     Ok(())
 }

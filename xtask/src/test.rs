@@ -4,6 +4,7 @@ use crate::bindings;
 use crate::openapi;
 use crate::setup;
 use crate::shell::cargo;
+use crate::ui;
 
 /// The programs in `examples/`.
 const EXAMPLES: [&str; 3] = ["receive_notifications", "serverless", "topup"];
@@ -91,6 +92,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         bindings::run(&[&["test"], &here[..]].concat())?;
     }
     rows.extend(languages.into_iter().map(|(name, missing)| Row { what: bindings::describe(name), skipped: missing }));
+
+    let missing = ui::missing();
+    if missing.is_none() {
+        ui::test()?;
+    }
+    rows.push(Row { what: "the sandbox's page, in a headless Chromium", skipped: missing });
 
     for example in EXAMPLES {
         cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;

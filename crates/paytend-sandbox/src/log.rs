@@ -75,6 +75,11 @@ impl Log {
         kept.1.push_back(entry);
     }
 
+    /// Forgets all entries; their numbers go on.
+    pub(crate) fn clear(&self) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
+    }
+
     pub(crate) fn listen(&self) -> broadcast::Receiver<String> {
         self.listeners.subscribe()
     }

@@ -78,10 +78,22 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
         match fault {
             // Time of the machine: a client's own limits are measured by it.
             FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
-            FaultKind::Hang => std::future::pending().await,
-            FaultKind::ResetBefore => return closed(),
-            FaultKind::Html502 => return html_502(),
-            FaultKind::RateLimit => return rate_limited(),
+            FaultKind::Hang => {
+                unheard(&core, &uri, operation, &body, &faults, "no answer is given");
+                std::future::pending().await
+            }
+            FaultKind::ResetBefore => {
+                unheard(&core, &uri, operation, &body, &faults, "the connection is closed");
+                return closed();
+            }
+            FaultKind::Html502 => {
+                unheard(&core, &uri, operation, &body, &faults, "502, from a proxy");
+                return html_502();
+            }
+            FaultKind::RateLimit => {
+                unheard(&core, &uri, operation, &body, &faults, "429, too many requests");
+                return rate_limited();
+            }
             _ => {}
         }
     }
@@ -109,6 +121,33 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
         }
     }
     response
+}
+
+/// Writes down a request that a fault keeps from being carried out.
+fn unheard(
+    core: &Core,
+    uri: &Uri,
+    operation: Option<&'static OperationInfo>,
+    body: &[u8],
+    faults: &[FaultKind],
+    verdict: &str,
+) {
+    let partner = danger_peek(body, Kind::Request, "partnerId").ok().flatten().unwrap_or_default();
+    core.log.add(Entry {
+        id: 0,
+        kind: "call",
+        at: core.now(),
+        partner,
+        what: operation.map_or_else(|| uri.path().to_owned(), |info| info.name.to_owned()),
+        verdict: format!("not carried out: {verdict}"),
+        good: false,
+        faults: faults.to_vec(),
+        delivery: None,
+        url: None,
+        status: None,
+        sent: Side { wire: String::from_utf8_lossy(body).into_owned(), ..Side::default() },
+        answered: Side::default(),
+    });
 }
 
 fn response(status: StatusCode, body: Body) -> Response {

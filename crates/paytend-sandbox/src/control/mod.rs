@@ -116,6 +116,8 @@ async fn info(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
 
 async fn reset(Shared(core): Shared<Arc<Core>>) -> Answer {
     core.faults().clear();
+    // Its entries would be of deliveries that are no more.
+    core.log.clear();
     let (partners, settings) = core.look(|world| (world.partners.keys().cloned().collect(), world.settings.clone()));
     happen(&core, |at| Event::Begin { at, partners, settings }).await
 }
@@ -211,7 +213,7 @@ async fn set_clock(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Advance {
-    /// Such as `15h`, `90 s`, `2 days`.
+    /// Such as `15h`, `90s`, `1h 30m`.
     by: String,
 }
 

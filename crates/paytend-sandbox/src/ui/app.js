@@ -57,10 +57,9 @@ async function act(control, work) {
   const had = control?.disabled;
   if (control) control.disabled = true;
   try {
-    return await work();
+    await work();
   } catch (error) {
     toast(error.message, false);
-    return null;
   } finally {
     if (control) {
       const lost = document.activeElement === document.body;
@@ -162,9 +161,7 @@ function pretty(text) {
 
 // ---------------------------------------------------------------- Faults that there are
 
-const CALL = "calls";
-const NOTIFICATION = "notifications";
-const BOTH = "both";
+const [CALL, NOTIFICATION, BOTH] = ["calls", "notifications", "both"];
 const KINDS = [
   ["latency", CALL, true, "The call is carried out and answered so many milliseconds later."],
   ["hang", CALL, false, "There is no answer and the connection stays open. The call is not carried out."],
@@ -239,13 +236,9 @@ function sift() {
   $("count").textContent = shown === rows.size ? `${rows.size}` : `${shown} of ${rows.size}`;
   const current = log.querySelector('button[tabindex="0"]');
   if (!current || current.parentElement.hidden) rove(rows.get(selected)?.node.hidden === false ? rows.get(selected).node.firstChild : null);
-  const empty = $("log-empty");
-  empty.hidden = shown > 0;
-  if (!empty.hidden) {
-    empty.replaceChildren(...(rows.size > 0
-      ? [h("p", null, "Nothing matches. Clear the search or show all.")]
-      : [h("p", null, "No calls yet. What is called or delivered appears here at once. See the first steps under Detail.")]));
-  }
+  $("log-empty").hidden = shown > 0;
+  $("log-empty").textContent = rows.size > 0 ? "Nothing matches. Clear the search or show all."
+    : "No calls yet. What is called or delivered appears here at once. The first steps are under Detail.";
 }
 
 function put(entry, fresh) {
@@ -407,6 +400,7 @@ function detail(entry, revealed) {
   const view = (label, value) => h("button", {
     type: "button", "data-key": label, "aria-pressed": String(formatted === value), onclick: again(() => { formatted = value; }),
   }, label);
+  $("first-steps").hidden = true;
   $("detail").replaceChildren(
     h("div", { class: "head" },
       h("h2", { tabindex: "-1" }, entry.what, call ? "" : h("span", { class: "muted" }, ` ${title(entry.what)}`)),
@@ -440,32 +434,16 @@ function close() {
   const last = rows.get(selected)?.node.firstChild;
   selected = null;
   mark();
-  firstSteps();
+  $("detail").replaceChildren();
+  $("first-steps").hidden = false;
   if (last && !last.parentElement.hidden) last.focus();
-}
-
-function firstSteps() {
-  const base = location.origin;
-  $("detail").replaceChildren(
-    h("h2", null, "No entry is open"),
-    h("div", { class: "empty first" },
-      h("p", null, "Choose a call or delivery to see request and answer side by side."),
-      h("p", null, "To make calls, set your client's base URL:"),
-      h("pre", null, base),
-      h("p", null, "To receive notifications, call setCallbackUrl:"),
-      h("pre", null, `POST ${base}/iban/funding/setCallbackUrl\n{"type": "1", "url": "http://127.0.0.1:9000/hook"}`),
-      h("p", null, "Then send one from Triggers."),
-      h("p", null, h("kbd", null, "j"), " ", h("kbd", null, "k"), " move in the list, ", h("kbd", null, "Enter"), " opens, ",
-        h("kbd", null, "/"), " searches, ", h("kbd", null, "Esc"), " closes.")));
 }
 
 // ---------------------------------------------------------------- World
 
 const partnerId = () => $("partner").value || info.partners[0];
 
-let refreshing = false;
-let again = false;
-let soon = 0;
+let [refreshing, again, soon] = [false, false, 0];
 
 function refreshSoon() {
   soon ||= setTimeout(() => { soon = 0; refresh(); }, 250);
@@ -545,10 +523,8 @@ function showWorld() {
 // ---------------------------------------------------------------- Deliveries
 
 const STATES = {
-  pending: ["● Pending", "warn"],
-  acknowledged: ["✓ Acknowledged", "good"],
-  givenUp: ["✕ Given up", "bad"],
-  noUrl: ["✕ No callback URL", "bad"],
+  pending: ["● Pending", "warn"], acknowledged: ["✓ Acknowledged", "good"],
+  givenUp: ["✕ Given up", "bad"], noUrl: ["✕ No callback URL", "bad"],
 };
 const shownDeliveries = new Map();
 
@@ -580,8 +556,10 @@ function showDeliveries(all) {
   let before = null;
   for (const delivery of last) {
     let known = shownDeliveries.get(delivery.id);
-    if (!known) {
-      known = deliveryNode(delivery.id);
+    // After a reset the numbers begin again: what was open belongs to another one.
+    if (known?.madeAt !== delivery.madeAt) {
+      known?.node.remove();
+      known = { ...deliveryNode(delivery.id), madeAt: delivery.madeAt };
       shownDeliveries.set(delivery.id, known);
     }
     // In place, so that what has the focus keeps it.
@@ -606,11 +584,8 @@ function showDeliveries(all) {
   const pending = all.filter((one) => one.state === "pending").length;
   $("pending").textContent = `${pending} pending`;
   $("pending").hidden = pending === 0;
-  const empty = $("deliveries-empty");
-  empty.hidden = all.length > 0 && all.length <= DELIVERIES_SHOWN;
-  empty.replaceChildren(all.length
-    ? h("p", null, `The last ${DELIVERIES_SHOWN} of ${all.length}.`)
-    : h("p", null, `Nothing has been sent yet. Call ${location.origin}/iban/funding/setCallbackUrl with {"type": "1", "url": "http://127.0.0.1:9000/hook"}, then choose a trigger.`));
+  $("deliveries-empty").hidden = all.length > 0;
+  $("deliveries-cut").textContent = all.length > DELIVERIES_SHOWN ? `the last ${DELIVERIES_SHOWN} of ${all.length}` : "";
   tick();
 }
 
@@ -933,10 +908,8 @@ function bind() {
       sift();
     });
   }
-  for (const tab of tabs) {
-    tab.addEventListener("click", () => show(tab.id.slice(4)));
-    tab.addEventListener("keydown", tabKeys);
-  }
+  for (const tab of tabs) tab.addEventListener("click", () => show(tab.id.slice(4)));
+  document.querySelector('[role="tablist"]').addEventListener("keydown", tabKeys);
 
   on("personal", "click", () => {
     personal = !personal;
@@ -1001,11 +974,10 @@ try {
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 } catch { /* as the system has it */ }
 showTheme();
-$("base").textContent = location.origin;
+for (const node of document.querySelectorAll(".base")) node.textContent = location.origin;
 takeToken();
 bind();
 show("detail");
-firstSteps();
 sift();
 relisten();
 setInterval(tick, 250);

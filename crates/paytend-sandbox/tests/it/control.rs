@@ -58,6 +58,8 @@ async fn everything_can_be_done_over_http() {
     let fault = json!({"on": "getPartnerBalance", "fault": {"kind": "html502"}, "times": 1});
     assert_eq!(control.post("/faults", &fault).await.1["faults"][0]["times"], 1);
     assert!(client.send(&QueryPartnerBalance::new()).await.is_err());
+    let seen = control.get("/log").await["entries"].as_array().unwrap().last().cloned().unwrap();
+    assert_eq!((&seen["verdict"], &seen["good"]), (&json!("not carried out: 502, from a proxy"), &json!(false)));
     assert_eq!(control.get("/faults").await, json!({"faults": []}));
     assert_eq!(control.post("/clock", &json!({"pace": "frozen"})).await.1["pace"], "frozen");
     let before = control.get("/clock").await["now"].as_u64().unwrap();

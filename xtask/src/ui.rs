@@ -1,0 +1,56 @@
+//! `screenshots`, and the tests of the sandbox's page in a headless Chromium.
+
+use std::path::PathBuf;
+
+use crate::shell::{cargo, program, root};
+
+/// The browser, if there is one.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    let given = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].map(PathBuf::from);
+    given.into_iter().chain(usual).find(|path| path.is_file())
+}
+
+/// What is missing of what these tests need.
+pub(crate) fn missing() -> Option<String> {
+    if chromium().is_none() {
+        return Some("no Chromium: run `cargo xtask setup`, or name one in CHROMIUM".into());
+    }
+    (!program("npm").args(["--version"]).succeeds()).then(|| "no Node with npm: run `cargo xtask setup`".into())
+}
+
+fn folder() -> PathBuf {
+    root().join("target/ui")
+}
+
+/// Runs the tests; screenshots are in `target/ui` afterwards.
+pub(crate) fn test() -> Result<(), String> {
+    let browser = chromium().ok_or("no Chromium")?;
+    cargo(["build", "--locked", "-p", "paytend-cli"]).run()?;
+    let out = folder();
+    let failed = |error: std::io::Error| format!("{}: {error}", out.display());
+    if out.join("keys").exists() {
+        std::fs::remove_dir_all(out.join("keys")).map_err(failed)?;
+    }
+    std::fs::create_dir_all(&out).map_err(failed)?;
+    std::fs::write(out.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n").map_err(failed)?;
+    std::fs::copy(root().join("crates/paytend-sandbox/tests/ui/ui.mjs"), out.join("ui.mjs")).map_err(failed)?;
+    // The library alone: the browser is the system's.
+    let install = ["--silent", "--no-audit", "--no-fund", "playwright-core@1.65.1"];
+    program("npm").args(["install", "--prefix"]).args([&out]).args(install).run()?;
+    let paytend = root().join("target/debug/paytend");
+    let told = [paytend, browser, out.clone()].map(|path| path.display().to_string()).join("\n");
+    program("node").args(["--test"]).args([out.join("ui.mjs")]).env("PAYTEND_UI", told).run()
+}
+
+/// Runs the tests, and takes over the screenshot that the README shows.
+pub(crate) fn screenshots() -> Result<(), String> {
+    test()?;
+    for name in ["sandbox-light.png", "sandbox-dark.png"] {
+        let to = root().join("crates/paytend-sandbox/screenshots").join(name);
+        std::fs::create_dir_all(to.parent().unwrap_or(&to)).map_err(|e| e.to_string())?;
+        std::fs::copy(folder().join(name), &to).map_err(|e| format!("{}: {e}", to.display()))?;
+        println!("screenshots: {}", to.display());
+    }
+    Ok(())
+}
