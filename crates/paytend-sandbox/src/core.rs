@@ -11,7 +11,7 @@ use crate::failure::Refusal;
 use crate::faults::Faults;
 use crate::folder::KeyFolder;
 use crate::log::Log;
-use crate::sandbox::StartError;
+use crate::start_error::StartError;
 #[cfg(feature = "persist")]
 use crate::store::Store;
 use crate::world::{Event, Millis, World};

@@ -15,6 +15,7 @@ mod sandbox;
 #[cfg_attr(docsrs, doc(cfg(feature = "scenario")))]
 pub mod scenario;
 mod server;
+mod start_error;
 #[cfg(feature = "persist")]
 mod store;
 mod world;
@@ -25,7 +26,8 @@ pub use faults::{BadFault, Fault, FaultKind};
 pub use folder::{FolderError, KeyFolder};
 pub use handle::{CardView, DeliverError, Delivery, Deposit};
 pub use paytend_model::lifecycle::{CardState, TopupState};
-pub use sandbox::{Builder, Sandbox, StartError};
+pub use sandbox::{Builder, Sandbox};
+pub use start_error::StartError;
 #[cfg(feature = "persist")]
 pub use store::StoreError;
 pub use world::{Settings, Timing};

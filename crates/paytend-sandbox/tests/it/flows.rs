@@ -228,6 +228,20 @@ async fn a_topup_has_a_result_later() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
+/// A day in a second or so: what falls due happens by itself.
+#[tokio::test]
+async fn time_can_be_fast() {
+    let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));
+    let sandbox = builder.start().await.unwrap();
+    client(&sandbox).send(&topup("T-1", sandbox.card_id(), "1.00")).await.unwrap();
+    let booked = async {
+        while sandbox.topup("T-1") != Some(TopupState::Succeeded) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(seconds(10), booked).await.expect("two seconds of the sandbox's are over");
+}
+
 #[tokio::test]
 async fn a_topup_of_a_card_that_is_replaced_meanwhile_goes_back() {
     let (sandbox, client) = slow().await;

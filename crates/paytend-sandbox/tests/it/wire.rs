@@ -7,7 +7,7 @@ use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup};
 use paytend_model::{BaasNotification, Notification, Product};
-use paytend_sandbox::{DeliverError, Deposit, Failure, Sandbox};
+use paytend_sandbox::{DeliverError, Deposit, Failure, Sandbox, Settings};
 use paytend_webhook::{PaytendReceiver, Provider, Receiver};
 use serde_json::Value;
 
@@ -161,6 +161,24 @@ async fn the_wire_is_as_documented() {
     // Other methods are nobody's.
     let got = http.get(sandbox.url()).send().await.unwrap();
     assert_eq!(got.status().as_u16(), 405);
+}
+
+/// Reserved, unsigned, and in the way of nobody.
+#[tokio::test]
+async fn answers_have_the_reserved_field_if_that_is_wanted() {
+    let mut settings = Settings::default();
+    settings.encrypt_flag = true;
+    let sandbox = Sandbox::builder().settings(settings).shared_key().start().await.unwrap();
+    assert_eq!(sandbox.partner_key().unwrap().public_key().fingerprint(), sandbox.public_key().fingerprint());
+    client(&sandbox).send(&QueryPartnerBalance::new()).await.unwrap();
+    let partner = sandbox.partner_keyring().unwrap();
+    let fields = Fields::request(sandbox.partner_id(), RequestId::generate().unwrap().as_str());
+    let document = partner.seal(&Outgoing::new(&fields)).unwrap().into_document();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/issuing/partner/getPartnerBalance", sandbox.url());
+    let answer = http.post(url).body(document).send().await.unwrap().text().await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["encryptFlag"], "1");
+    assert_eq!(partner.open(answer.as_bytes(), &Expected::response()).unwrap().field("respCode"), Some("00"));
 }
 
 #[tokio::test]

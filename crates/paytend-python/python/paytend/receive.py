@@ -1,0 +1,154 @@
+"""Receiving the notifications of the three providers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Literal, Optional, Union
+
+from . import _native
+from .errors import Answer, UsageError, _translated
+from .messages import Keyring, PublicKey
+
+Reply = Literal["accepted", "duplicate", "try_again_later"]
+
+
+@dataclass(frozen=True)
+class DatedKey:
+    """A provider's key, and when it is used."""
+
+    key: PublicKey
+    not_before: Optional[datetime] = None
+    retire_at: Optional[datetime] = None
+
+
+def _millis(moment: Optional[datetime]) -> Optional[int]:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise UsageError("a time needs a time zone: datetime.now(timezone.utc), not datetime.now()")
+    return max((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1), 0)
+
+
+def _dated(key: Union[PublicKey, DatedKey]) -> tuple[_native.PublicKey, Optional[int], Optional[int]]:
+    dated = key if isinstance(key, DatedKey) else DatedKey(key)
+    return dated.key._key, _millis(dated.not_before), _millis(dated.retire_at)
+
+
+@dataclass(frozen=True)
+class BusinessKey:
+    """What a notification is about, and the state that it reports."""
+
+    kind: str
+    id: str
+    state: Optional[str]
+
+
+@dataclass(frozen=True, repr=False)
+class Notification:
+    """A verified notification."""
+
+    provider: Literal["paytend", "payby", "payermax"]
+    #: Paytend's product and ``notifyType``.
+    product: Optional[str]
+    notify_type: Optional[str]
+    #: What was signed: Paytend's content, PayBy's and PayerMax's body.
+    content: bytes
+    #: Why the content is not of its documented type, if it is not.
+    problem: Optional[str]
+    #: Equal for the same notification, however often and however sealed it comes.
+    dedup_key: str
+    business_key: Optional[BusinessKey]
+    verified_by: str
+    #: When the provider says that it was sent. Paytend does not say.
+    sent_at: Optional[datetime] = field(default=None)
+
+    def json(self) -> Any:
+        """The content, read; numbers with a fraction are :class:`decimal.Decimal`."""
+        return json.loads(self.content, parse_float=Decimal) if self.content else None
+
+    def __repr__(self) -> str:
+        return f"<paytend.Notification {self.provider} {self.dedup_key}>"
+
+
+Headers = Union[Mapping[str, Union[str, bytes]], Iterable[tuple[Union[str, bytes], Union[str, bytes]]]]
+
+
+class _Receiver:
+    _receiver: _native.Receiver
+
+    @_translated
+    def receive(self, headers: Headers, body: bytes, *, now: Optional[datetime] = None) -> Notification:
+        """Verifies a notification. ``body`` is the raw body, as received.
+
+        What is raised if it is not taken has the ``answer`` to send.
+        """
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        # Header values are bytes of Latin-1, whatever a framework makes of them.
+        text = [
+            (name.decode("latin-1") if isinstance(name, bytes) else name, value)
+            for name, value in pairs
+        ]  # fmt: skip
+        encoded = [(n, v if isinstance(v, bytes) else v.encode("latin-1", "replace")) for n, v in text]
+        summary, content = self._receiver.receive(encoded, bytes(memoryview(body)), _millis(now))
+        told = json.loads(summary)
+        about, sent_at = told.pop("business_key"), told.pop("sent_at")
+        return Notification(
+            content=bytes(content),
+            business_key=BusinessKey(**about) if about else None,
+            sent_at=None if sent_at is None else datetime.fromtimestamp(0, timezone.utc) + timedelta(milliseconds=sent_at),
+            **told,
+        )
+
+    @_translated
+    def answer(self, reply: Reply) -> Answer:
+        """What to answer a notification that was received. Send it once the notification is durable, and never earlier."""
+        return Answer._of(self._receiver.answer(reply))
+
+
+class PaytendReceiver(_Receiver):
+    """Receives what a product of Paytend's notifies a partner of: both belong to the route."""
+
+    @_translated
+    def __init__(
+        self, product: Literal["baas", "issuing"], partner_id: str, keyring: Keyring, *, max_bytes: Optional[int] = None
+    ) -> None:
+        self._receiver = _native.Receiver.paytend(product, partner_id, keyring._keyring, max_bytes)
+
+
+class PayByReceiver(_Receiver):
+    """Receives PayBy's notifications, with its key, or several while they are rotated."""
+
+    @_translated
+    def __init__(
+        self,
+        keys: Union[PublicKey, DatedKey, Sequence[Union[PublicKey, DatedKey]]],
+        *,
+        max_bytes: Optional[int] = None,
+        max_age: Optional[timedelta] = None,
+    ) -> None:
+        several = [keys] if isinstance(keys, (PublicKey, DatedKey)) else list(keys)
+        self._receiver = _native.Receiver.payby([_dated(key) for key in several], max_bytes, _age(max_age))
+
+
+class PayerMaxReceiver(_Receiver):
+    """Receives PayerMax's notifications, of these merchants, each with its key."""
+
+    @_translated
+    def __init__(
+        self,
+        merchants: Iterable[tuple[str, Union[PublicKey, DatedKey]]],
+        *,
+        max_bytes: Optional[int] = None,
+        max_age: Optional[timedelta] = None,
+    ) -> None:
+        pairs = merchants.items() if isinstance(merchants, Mapping) else merchants
+        dated = [(merchant, _dated(key)) for merchant, key in pairs]
+        self._receiver = _native.Receiver.payermax(dated, max_bytes, _age(max_age))
+
+
+def _age(age: Optional[timedelta]) -> Optional[int]:
+    return None if age is None else max(age // timedelta(milliseconds=1), 0)
