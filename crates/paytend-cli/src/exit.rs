@@ -114,7 +114,7 @@ mod tests {
             let sandbox = Sandbox::start().await.unwrap();
             let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
             let known = sandbox.partner_keyring().unwrap();
-            let unknown = Keyring::from_keys(&stranger, sandbox.public_key()).unwrap();
+            let unknown = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
             let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let nobody = format!("http://{}", free.local_addr().unwrap());
             drop(free);

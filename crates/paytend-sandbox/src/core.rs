@@ -1,6 +1,7 @@
 //! What the server, the deliveries and the control interface share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
@@ -21,10 +22,19 @@ use crate::world::{Event, Millis, World};
 pub(crate) struct Kept {
     #[cfg(feature = "persist")]
     pub(crate) store: Option<Store>,
+    closed: bool,
 }
 
 impl Kept {
+    #[cfg(feature = "persist")]
+    pub(crate) fn of(store: Store) -> Self {
+        Self { store: Some(store), closed: false }
+    }
+
     fn append(&mut self, event: &Event) -> Result<(), Lost> {
+        if self.closed {
+            return Err(Lost("the sandbox has ended".into()));
+        }
         #[cfg(feature = "persist")]
         if let Some(store) = &mut self.store {
             return store.append(event).map_err(|error| Lost(error.to_string()));
@@ -151,6 +161,8 @@ pub(crate) struct Core {
     pub(crate) wake: Notify,
     /// Held by whoever runs what is due.
     pub(crate) driving: tokio::sync::Mutex<()>,
+    /// The sandbox is gone: nothing is run any more.
+    pub(crate) stopped: AtomicBool,
     pub(crate) http: reqwest::Client,
 }
 
@@ -176,8 +188,16 @@ impl Core {
             log: Log::new(),
             wake: Notify::new(),
             driving: tokio::sync::Mutex::new(()),
+            stopped: AtomicBool::new(false),
             http,
         })
+    }
+
+    /// Ends: nothing happens any more, and the file is free.
+    pub(crate) fn close(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let mut state = locked(&self.state);
+        state.kept = Kept { closed: true, ..Kept::default() };
     }
 
     pub(crate) fn now(&self) -> Millis {
@@ -207,23 +227,16 @@ impl Core {
     }
 
     /// Makes something happen: written first, if it is kept, then done.
-    pub(crate) fn happen(
-        &self,
-        keep: bool,
-        event: impl FnOnce(Millis) -> Event,
-    ) -> Result<Result<String, Refusal>, Lost> {
+    pub(crate) fn happen(&self, event: impl FnOnce(Millis) -> Event) -> Result<Result<String, Refusal>, Lost> {
         let now = self.now();
         let mut state = locked(&self.state);
         // The world never goes back, even if the machine's time does.
         let event = event(now.max(state.world.now));
-        if keep {
-            state.kept.append(&event)?;
-        }
+        // Refusals and questions too: they use up a `requestId`, and let time pass.
+        state.kept.append(&event)?;
         let answer = state.world.apply(event);
-        if keep {
-            let State { world, kept } = &mut *state;
-            kept.tidy(world);
-        }
+        let State { world, kept } = &mut *state;
+        kept.tidy(world);
         Ok(answer)
     }
 }

@@ -1,20 +1,29 @@
 //! What time does, and notifications: sealed or signed, posted, tried again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::header;
 use paytend_crypto::{Fields, Outgoing, detached, rustcrypto};
 use serde_json::Value;
 
-use crate::core::Core;
+use crate::core::{Core, Lost};
 use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
-use crate::world::{Attempted, Delivery, DeliveryState, Event, Millis, Source, merged};
+use crate::world::{Attempted, Delivery, DeliveryState, Event, LONGEST, Millis, Source, merged};
+
+/// How long to wait when what has happened could not be written down.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs what falls due, for as long as the sandbox lives.
 pub(crate) async fn drive(core: Arc<Core>) {
     loop {
-        core.run_due(core.now()).await;
+        if !core.run_due(core.now()).await {
+            // A full disk, say: what was posted may be posted again, and not at once.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
         let next = core.next_due().and_then(|at| core.clock().until(at));
         match next {
             Some(wait) => {
@@ -25,6 +34,24 @@ pub(crate) async fn drive(core: Arc<Core>) {
             None => core.wake.notified().await,
         }
     }
+}
+
+/// Whether something was run.
+#[derive(Clone, Copy, PartialEq)]
+enum Ran {
+    One,
+    Nothing,
+    /// It could not be written down.
+    Failed,
+}
+
+/// When an attempt counts as made.
+#[derive(Clone, Copy)]
+enum At {
+    /// When it was due: time is passing at once.
+    Scheduled,
+    /// Now: what is overdue since the sandbox last ran is one attempt, and no cascade.
+    Now,
 }
 
 /// A document that is ready to be posted.
@@ -42,50 +69,82 @@ impl Core {
         })
     }
 
-    /// Runs everything that is due by then, each at its own time and in order.
-    pub(crate) async fn run_due(&self, until: Millis) {
+    /// Runs everything that is due by then, in order; whether all of it could be written down.
+    pub(crate) async fn run_due(&self, until: Millis) -> bool {
         let _driving = self.driving.lock().await;
-        while self.run_next(until).await {}
+        self.run_all(until, At::Now).await
     }
 
-    /// Lets time pass: everything that falls due meanwhile happens at its time, and has happened when this ends.
-    pub(crate) async fn advance(&self, by: Millis) {
-        let _driving = self.driving.lock().await;
-        let clock = self.clock();
-        let until = clock.now().saturating_add(by);
-        while self.run_next(until).await {}
-        self.set_clock(until, clock.pace());
-        // The world's own time goes on, too.
-        if let Err(error) = self.happen(true, |_| Event::Due { at: until }) {
-            tracing::error!(%error, "time could not pass");
+    /// The same, unless somebody is at it: who is called by a receiver must not wait for that receiver.
+    pub(crate) async fn run_due_if_free(&self, until: Millis) {
+        if let Ok(_driving) = self.driving.try_lock() {
+            self.run_all(until, At::Now).await;
         }
     }
 
-    /// Runs the next thing that is due by then; whether there was one.
-    async fn run_next(&self, until: Millis) -> bool {
+    /// Lets time pass: everything that falls due meanwhile happens at its time, and has happened when this ends. It goes on if whoever asked
+    /// for it goes away.
+    pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
+        let core = Arc::clone(self);
+        let passing = tokio::spawn(async move {
+            let _driving = core.driving.lock().await;
+            let until = core.now().saturating_add(by.min(LONGEST));
+            core.run_all(until, At::Scheduled).await;
+            // Time has gone on meanwhile, or the world is ahead: it never goes back.
+            let reached = until.max(core.now());
+            core.set_clock(reached, core.clock().pace());
+            if let Err(error) = core.happen(|_| Event::Due { at: reached }) {
+                tracing::error!(%error, "time could not pass");
+            }
+        });
+        // It panics only if the runtime ends.
+        let _ = passing.await;
+    }
+
+    async fn run_all(&self, until: Millis, when: At) -> bool {
+        loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return true;
+            }
+            match self.run_next(until, when).await {
+                Ran::One => {}
+                Ran::Nothing => return true,
+                Ran::Failed => return false,
+            }
+        }
+    }
+
+    /// Runs the next thing that is due by then.
+    async fn run_next(&self, until: Millis, when: At) -> Ran {
         let (task, delivery) = self.look(|world| (world.next_task(), world.outbox.next()));
         let task = task.filter(|at| *at <= until);
-        match delivery.filter(|(at, _)| *at <= until) {
-            Some((at, id)) if task.is_none_or(|task| at < task) => self.deliver(id, at).await,
+        let ran = match delivery.filter(|(at, _)| *at <= until) {
+            Some((at, id)) if task.is_none_or(|task| at < task) => {
+                let at = match when {
+                    At::Scheduled => at,
+                    At::Now => at.max(self.now()),
+                };
+                self.deliver(id, at).await
+            }
             _ => match task {
-                // What is written is enough to do it again: it happens by itself.
-                Some(at) => match self.happen(true, |_| Event::Due { at }) {
-                    Ok(_) => true,
-                    Err(error) => {
-                        tracing::error!(%error, "time could not pass");
-                        false
-                    }
-                },
-                None => false,
+                Some(at) => self.happen(|_| Event::Due { at }).map(drop),
+                None => return Ran::Nothing,
             },
+        };
+        match ran {
+            Ok(()) => Ran::One,
+            Err(error) => {
+                tracing::error!(%error, "what is due cannot be written down");
+                Ran::Failed
+            }
         }
     }
 
-    /// Makes an attempt; whether the world could be told.
-    async fn deliver(&self, id: u64, at: Millis) -> bool {
-        let Some(delivery) = self.look(|world| world.outbox.get(id).cloned()) else { return false };
-        let faults = self.faults().of_notification(&delivery.source.name());
-        let postponed = faults.iter().filter(|_| !delivery.postponed).find_map(|fault| match fault {
+    /// Makes an attempt, and writes it down.
+    async fn deliver(&self, id: u64, at: Millis) -> Result<(), Lost> {
+        let Some(delivery) = self.look(|world| world.outbox.get(id).cloned()) else { return Ok(()) };
+        let faults = self.faults().of_notification(&delivery.source.name(), delivery.postponed);
+        let postponed = faults.iter().find_map(|fault| match fault {
             FaultKind::Late { millis } => Some(at.saturating_add(*millis)),
             FaultKind::Reorder => {
                 let next = self.look(|world| {
@@ -97,20 +156,13 @@ impl Core {
             _ => None,
         });
         if let Some(until) = postponed {
-            let event = |_| Event::Postponed { at, delivery: id, until };
-            return self.happen(true, event).is_ok();
+            return self.happen(|_| Event::Postponed { at, delivery: id, until }).map(drop);
         }
         let mut attempt = self.attempt(&delivery, at, &faults).await;
         if faults.contains(&FaultKind::Duplicate) {
             attempt = self.attempt(&delivery, at, &faults).await;
         }
-        match self.happen(true, |_| Event::Attempted { at, delivery: id, attempt }) {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, "a delivery could not be written down");
-                false
-            }
-        }
+        self.happen(|_| Event::Attempted { at, delivery: id, attempt }).map(drop)
     }
 
     async fn attempt(&self, delivery: &Delivery, at: Millis, faults: &[FaultKind]) -> Attempted {

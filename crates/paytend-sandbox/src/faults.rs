@@ -117,6 +117,30 @@ impl Fault {
 )]
 pub struct BadFault;
 
+impl Fault {
+    /// Whether it can befall anything.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), String> {
+        let notification = self.on.strip_prefix("notify ");
+        let known = match notification {
+            Some("*" | "payby" | "payermax") => true,
+            Some(name) => matches!(name.split_once(' '), Some(("baas" | "issuing", kind)) if !kind.is_empty()),
+            None if self.on == "*" || self.on.starts_with('/') => true,
+            None => paytend_model::operations().iter().any(|entry| entry.info.name == self.on),
+        };
+        if !known {
+            return Err(format!("`{}` is no operation, and not `notify baas 2`, `notify payby` or `*`", self.on));
+        }
+        if !self.fault.befalls(notification.is_some()) {
+            let what = if notification.is_some() { "notifications" } else { "calls" };
+            return Err(format!("this fault does not befall {what}"));
+        }
+        if self.percent > 100 { Err("percent is 100 at most".into()) } else { Ok(()) }
+    }
+}
+
 impl FromStr for Fault {
     type Err = BadFault;
 
@@ -141,7 +165,7 @@ impl FromStr for Fault {
                 _ => return Err(BadFault),
             };
         }
-        if on.is_empty() { Err(BadFault) } else { Ok(fault) }
+        fault.check().map(|()| fault).map_err(|_| BadFault)
     }
 }
 
@@ -170,8 +194,15 @@ impl Faults {
     }
 
     /// What befalls a notification.
-    pub(crate) fn of_notification(&mut self, name: &str) -> Vec<FaultKind> {
-        self.take(true, |on| on.strip_prefix("notify ").is_some_and(|on| on == "*" || on == name))
+    pub(crate) fn of_notification(&mut self, name: &str, postponed: bool) -> Vec<FaultKind> {
+        let is_meant = |on: &str| on.strip_prefix("notify ").is_some_and(|on| on == "*" || on == name);
+        // What was postponed is not postponed again.
+        let postpones = |fault: &Fault| matches!(fault.fault, FaultKind::Late { .. } | FaultKind::Reorder);
+        let (mut spared, others) = self.set.drain(..).partition(|fault| postponed && postpones(fault));
+        self.set = others;
+        let taken = self.take(true, is_meant);
+        self.set.append(&mut spared);
+        taken
     }
 
     fn take(&mut self, notification: bool, is_meant: impl Fn(&str) -> bool) -> Vec<FaultKind> {
@@ -229,10 +260,10 @@ mod tests {
             assert_eq!(faults.of_call("/issuing/card/topup", Some("topup")).len(), expected);
         }
         assert_eq!(faults.all().len(), 2);
-        assert_eq!(faults.of_notification("baas 2"), [FaultKind::Duplicate]);
+        assert_eq!(faults.of_notification("baas 2", false), [FaultKind::Duplicate]);
         // A request's fault does not befall notifications.
         faults.add(Fault::new("notify *", FaultKind::Hang));
-        assert_eq!(faults.of_notification("payby").len(), 1);
+        assert_eq!(faults.of_notification("payby", false).len(), 1);
     }
 
     #[test]

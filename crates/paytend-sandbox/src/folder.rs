@@ -56,6 +56,9 @@ pub enum FolderError {
         "{0} looks like real keys: it has a partner's private key and not Paytend's, which nobody but Paytend has. A sandbox makes keys of its own in an empty folder; to use these all the same, say so"
     )]
     Real(PathBuf),
+    /// There is a key under another name.
+    #[error("{0} looks like a key of somebody's: a sandbox makes its keys in a folder without any")]
+    Occupied(PathBuf),
     /// Some files are there, and others are not.
     #[error("{0} is missing, and others of its folder are there: give a whole folder, or an empty one")]
     Incomplete(PathBuf),
@@ -75,13 +78,20 @@ impl KeyFolder {
     /// [`FolderError`].
     pub fn open(path: &Path, bits: usize, shared: bool, i_know: bool) -> Result<Self, FolderError> {
         let file = |name: &str| path.join(name);
-        std::fs::create_dir_all(path).map_err(|source| FolderError::File { path: path.to_owned(), source })?;
+        let failed = |source| FolderError::File { path: path.to_owned(), source };
         let has = |name: &str| file(name).exists();
         let real = has(PARTNER_PRIVATE) && !has(PAYTEND_PRIVATE);
         if (real || named_as_real(path)) && !i_know {
             return Err(FolderError::Real(path.to_owned()));
         }
+        std::fs::create_dir_all(path).map_err(failed)?;
         if ![PAYTEND_PRIVATE, PAYTEND_PUBLIC, PARTNER_PRIVATE, PARTNER_PUBLIC, PARTNER_ID].into_iter().any(has) {
+            // Somebody's keys under other names.
+            if let Some(key) =
+                std::fs::read_dir(path).map_err(failed)?.flatten().map(|it| it.path()).find(|it| is_key(it))
+            {
+                return Err(FolderError::Occupied(key));
+            }
             fill(path, bits, shared)?;
         }
         let read = |name: &str| {
@@ -126,8 +136,20 @@ impl KeyFolder {
     }
 }
 
-/// A folder that is called as real keys' folders are.
+fn is_key(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ["pem", "key", "der", "p12", "pfx", "b64"].iter().any(|known| ending == *known))
+}
+
+/// A folder that is called as real keys' folders are, wherever it is and whatever leads to it.
 fn named_as_real(path: &Path) -> bool {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // The nearest folder that exists, without links, as well as the way there.
+    let exists = absolute.ancestors().find_map(|part| part.canonicalize().ok());
+    is_named_as_real(&absolute) || exists.is_some_and(|exists| is_named_as_real(&exists))
+}
+
+fn is_named_as_real(path: &Path) -> bool {
     path.components().filter_map(|part| part.as_os_str().to_str()).any(|name| {
         let words = name.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase);
         words.into_iter().any(|word| matches!(word.as_str(), "prod" | "production" | "live"))
@@ -211,6 +233,17 @@ mod tests {
             assert!(matches!(KeyFolder::open(&path, 1024, false, false), Err(FolderError::Real(_))), "{name}");
         }
         assert!(KeyFolder::open(&folder.path().join("products"), 1024, false, false).is_ok());
+        assert!(!folder.path().join("prod").exists(), "what is refused is not made");
+        let others = tempfile::tempdir().unwrap();
+        std::fs::write(others.path().join("key.pem"), "").unwrap();
+        assert!(matches!(KeyFolder::open(others.path(), 1024, false, false), Err(FolderError::Occupied(_))));
+        #[cfg(unix)]
+        {
+            std::fs::create_dir(others.path().join("live")).unwrap();
+            std::os::unix::fs::symlink(others.path().join("live"), others.path().join("harmless")).unwrap();
+            let led = KeyFolder::open(&others.path().join("harmless"), 1024, false, false);
+            assert!(matches!(led, Err(FolderError::Real(_))));
+        }
         let other = tempfile::tempdir().unwrap();
         let made = KeyFolder::open(other.path(), 1024, false, false).unwrap();
         std::fs::write(other.path().join(PARTNER_ID), "12345").unwrap();

@@ -164,7 +164,7 @@ impl Sandbox {
         let partner = self.partner_id().to_owned();
         let answer = self
             .core
-            .happen(true, |at| Event::Triggered { at, partner, trigger })
+            .happen(|at| Event::Triggered { at, partner, trigger })
             .map_err(|lost| DeliverError::Lost(lost.to_string()))?;
         let text = answer
             .map_err(|refusal| DeliverError::Refused { code: refusal.failure.code(), message: refusal.message() })?;
@@ -225,7 +225,7 @@ impl Sandbox {
         Ok(self.core.keys().provider(name)?.public_key().clone())
     }
 
-    /// Lets time pass. Everything that falls due meanwhile, retries and audits above all, happens at its time and has happened when this ends.
+    /// Lets time pass. Everything that falls due meanwhile, retries and audits above all, happens at its time and has happened when this ends. Ten years at most.
     pub async fn advance(&self, by: std::time::Duration) {
         self.core.advance(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)).await;
     }

@@ -10,6 +10,8 @@ use crate::faults::FaultKind;
 use crate::world::Millis;
 
 const KEPT: usize = 1000;
+/// And no more than so many bytes.
+const MOST: usize = 64 << 20;
 
 /// One document on the wire, and what is in it. Personal data and session keys are in here: it is shown on request alone.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -49,35 +51,55 @@ pub(crate) struct Entry {
     pub(crate) answered: Side,
 }
 
+impl Entry {
+    fn bytes(&self) -> usize {
+        let side = |side: &Side| {
+            side.wire.len() + [&side.canonical, &side.payload].into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        side(&self.sent) + side(&self.answered)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: u64,
+    bytes: usize,
+    entries: VecDeque<Entry>,
+}
+
 /// The last entries, and whoever listens for new ones.
 #[derive(Debug)]
 pub(crate) struct Log {
-    entries: Mutex<(u64, VecDeque<Entry>)>,
+    kept: Mutex<Kept>,
     listeners: broadcast::Sender<String>,
 }
 
 impl Log {
     pub(crate) fn new() -> Self {
-        Self { entries: Mutex::default(), listeners: broadcast::Sender::new(256) }
+        Self { kept: Mutex::default(), listeners: broadcast::Sender::new(256) }
     }
 
     pub(crate) fn add(&self, entry: Entry) {
-        let mut kept = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0 += 1;
-        let entry = Entry { id: kept.0, ..entry };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.last += 1;
+        let entry = Entry { id: kept.last, ..entry };
         if self.listeners.receiver_count() > 0 {
             // Nobody is listening any more: nothing is lost.
             let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
         }
-        if kept.1.len() == KEPT {
-            kept.1.pop_front();
+        kept.bytes += entry.bytes();
+        kept.entries.push_back(entry);
+        while kept.entries.len() > KEPT || kept.bytes > MOST {
+            let Some(oldest) = kept.entries.pop_front() else { break };
+            kept.bytes -= oldest.bytes();
         }
-        kept.1.push_back(entry);
     }
 
     /// Forgets all entries; their numbers go on.
     pub(crate) fn clear(&self) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.clear();
+        kept.bytes = 0;
     }
 
     pub(crate) fn listen(&self) -> broadcast::Receiver<String> {
@@ -86,18 +108,18 @@ impl Log {
 
     /// The entries after a number, as they are told.
     pub(crate) fn after<T>(&self, id: u64, map: impl Fn(&Entry) -> T) -> Vec<T> {
-        let kept = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.1.iter().filter(|entry| entry.id > id).map(map).collect()
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.iter().filter(|entry| entry.id > id).map(map).collect()
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<Entry> {
-        let kept = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.1.iter().find(|entry| entry.id == id).cloned()
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.iter().find(|entry| entry.id == id).cloned()
     }
 
     /// The last attempt of a delivery.
     pub(crate) fn of_delivery(&self, delivery: u64) -> Option<Entry> {
-        let kept = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.1.iter().rev().find(|entry| entry.delivery == Some(delivery)).cloned()
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.iter().rev().find(|entry| entry.delivery == Some(delivery)).cloned()
     }
 }

@@ -152,7 +152,7 @@ impl Builder {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {
             let (store, world) = crate::store::Store::open(file)?;
-            return Ok((Kept { store: Some(store) }, world));
+            return Ok((Kept::of(store), world));
         }
         let _ = &self.data;
         Ok((Kept::default(), None))
@@ -199,7 +199,12 @@ impl Builder {
         let core = Arc::new(Core::new(world, kept, clock, keys)?);
         if fresh {
             let settings = self.settings.clone();
-            core.happen(true, |_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
+            core.happen(|_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
+        }
+        // A world that was kept goes on by what is wanted now.
+        if core.look(|world| world.settings != self.settings) {
+            let settings = self.settings.clone();
+            core.happen(|at| Event::Configured { at, settings }).map_err(|_| StartError::Write)?.ok();
         }
         for fault in self.faults {
             core.faults().add(fault);
@@ -294,6 +299,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        self.core.close();
         self.driver.abort();
     }
 }

@@ -214,10 +214,21 @@ impl Story {
 
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         let mut seen = Value::Null;
+        if step.title().is_empty() {
+            return Err("it does nothing".into());
+        }
         if let Some(name) = &step.call {
             seen = self.call(name, step.data.as_ref()).await?;
+            // What is not said otherwise is expected to succeed.
+            let said = step.expect.keys().any(|path| path == "respCode" || path == "lost");
+            if !said && seen["respCode"] != "00" {
+                return Err(format!("respCode is {}, and 00 is expected", written(&seen["respCode"])));
+            }
         }
         if let Some(statuses) = &step.answer {
+            if statuses.iter().any(|status| !(200..600).contains(status)) {
+                return Err("an answer is an HTTP status".into());
+            }
             self.hook().statuses.clone_from(statuses);
         }
         if let Some(wanted) = &step.trigger {

@@ -25,7 +25,7 @@ use crate::deliver::broken;
 use crate::failure::Refusal;
 use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
-use crate::world::{Event, is_kept};
+use crate::world::Event;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
@@ -105,7 +105,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
         }
     };
     if faults.contains(&FaultKind::NotificationFirst) {
-        core.run_due(core.now()).await;
+        core.run_due_if_free(core.now()).await;
     }
     core.wake.notify_one();
     if faults.contains(&FaultKind::ResetAfter) {
@@ -189,7 +189,9 @@ fn half(document: String) -> Response {
 
 fn date(now: u64, skew: i64) -> Option<HeaderValue> {
     let at = i64::try_from(now).ok()?.saturating_add(skew);
-    let at = std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(at).ok()?);
+    // What is beyond the year 9999 has no such form.
+    let at = u64::try_from(at).ok().filter(|at| *at < 253_402_300_800_000)?;
+    let at = std::time::UNIX_EPOCH + Duration::from_millis(at);
     HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
 }
 
@@ -295,7 +297,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     let outcome = match operation {
         None => Err(Failure::UnknownPath.into()),
         Some(info) => core
-            .happen(is_kept(operation), |at| Event::Call {
+            .happen(|at| Event::Call {
                 at,
                 partner: partner.clone(),
                 path: path.to_owned(),

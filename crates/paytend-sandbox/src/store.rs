@@ -21,12 +21,36 @@ pub enum StoreError {
     /// Something in it is not of this version's form.
     #[error("the data file is of another version, or damaged")]
     Form(#[from] serde_json::Error),
+    /// Another sandbox has it.
+    #[error("the data file is in use by another sandbox")]
+    InUse,
+    /// It cannot be made.
+    #[error("the data file cannot be made")]
+    Make(#[source] std::io::Error),
     /// It is of another version.
     #[error("the data file is of form {found}, and this version reads {FORM}")]
     Version {
         /// What the file says.
         found: i64,
     },
+}
+
+fn in_use(error: rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) if failure.code == rusqlite::ErrorCode::DatabaseBusy => {
+            StoreError::InUse
+        }
+        error => StoreError::Sqlite(error),
+    }
+}
+
+/// What is new is for this user's eyes alone; what SQLite puts beside it takes that over.
+fn private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(StoreError::Make)
 }
 
 /// A file of events.
@@ -39,11 +63,16 @@ pub(crate) struct Store {
 impl Store {
     /// Opens a file, or makes it; the world as it was, if it was.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
+        private(path)?;
         let connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        // A process that has just been killed may still hold it for a moment.
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        // Two that write would each believe in a world of its own.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         // What is committed is with the system when the answer goes out: it outlives this process, however that ends.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT;").map_err(in_use)?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL, world TEXT NOT NULL);
              CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, event TEXT NOT NULL);",

@@ -103,9 +103,12 @@ async fn send(url: &str, token: Option<String>, method: Method, body: Option<Str
     }
     let answer = request.send().await.map_err(network)?;
     let (status, text) = (answer.status(), answer.text().await.map_err(network)?);
+    let told: Value = serde_json::from_str(&text).unwrap_or_default();
+    if told.get("respCode").is_some() {
+        return Err(Failure::usage("this is the API's URL; the control_url is another one"));
+    }
     if status.is_success() {
         return Ok(text);
     }
-    let told: Value = serde_json::from_str(&text).unwrap_or_default();
     Err(Failure::new(Category::Rejected, told["error"].as_str().unwrap_or("the sandbox refuses")))
 }

@@ -143,7 +143,13 @@ fn a_running_sandbox_does_as_it_is_told() {
     assert_eq!(control(&["clear-faults"]).1.trim(), r#"{"faults":[]}"#);
     assert!(control(&["state"]).1.contains("10000.00"));
     assert_eq!(control(&["reset"]).0, Some(0));
+    let lost = Command::new(env!("CARGO_BIN_EXE_paytend"))
+        .args(["control", "--url", &running.url("base_url"), "advance", "15h"])
+        .output()
+        .unwrap();
+    assert_eq!(lost.status.code(), Some(2));
     for (arguments, code, word) in [
+        (vec!["fault", "topupp:hang"], 2, "topup:resetAfter:next"),
         (vec!["advance", "soon"], 6, "15h"),
         (vec!["trigger", "payby"], 6, "url"),
         (vec!["trigger", "baas", "2", "--content", "{"], 2, "--content"),

@@ -7,9 +7,9 @@ mod show;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, Query, State as Shared};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router, middleware};
 use http::StatusCode;
 use serde::Deserialize;
@@ -18,9 +18,11 @@ use serde_json::{Value, json};
 use crate::clock::Pace;
 use crate::core::Core;
 use crate::faults::Fault;
-use crate::world::{Cents, Event, Millis, Trigger, World, kinds};
+use crate::world::{Cents, Event, LONGEST, Millis, Trigger, World, kinds};
 use guard::Guard;
 
+/// The largest command: a world to import.
+const MOST: usize = 256 << 20;
 /// The description of the interface.
 const OPENAPI: &str = include_str!("openapi.json");
 
@@ -44,6 +46,8 @@ pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr
         .route("/_sandbox/keys/rotate", post(rotate))
         .route("/_sandbox/export", get(export))
         .route("/_sandbox/import", post(import))
+        .route("/_sandbox/{*unknown}", any(|| async { Bad::unknown("command") }))
+        .layer(DefaultBodyLimit::max(MOST))
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(core);
     // The page and the description say nothing about anybody.
@@ -87,9 +91,21 @@ fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     })
 }
 
+/// Puts another world in this one's place, while no delivery of this one is on its way.
+async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
+    let driving = core.driving.lock().await;
+    core.faults().clear();
+    // Its entries would be of deliveries that are no more.
+    core.log.clear();
+    let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
+    drop(driving);
+    core.wake.notify_one();
+    answer.map(|_| Json(json!({}))).map_err(|refusal| Bad::request(refusal.message()))
+}
+
 /// Makes something happen, and runs what it makes due.
 async fn happen(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
-    let answer = core.happen(true, event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
+    let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     let text = answer
         .map_err(|refusal| Bad(StatusCode::CONFLICT, format!("{} ({})", refusal.message(), refusal.failure.code())))?;
     core.run_due(core.now()).await;
@@ -115,11 +131,8 @@ async fn info(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
 }
 
 async fn reset(Shared(core): Shared<Arc<Core>>) -> Answer {
-    core.faults().clear();
-    // Its entries would be of deliveries that are no more.
-    core.log.clear();
     let (partners, settings) = core.look(|world| (world.partners.keys().cloned().collect(), world.settings.clone()));
-    happen(&core, |at| Event::Begin { at, partners, settings }).await
+    replace(&core, |at| Event::Begin { at, partners, settings }).await
 }
 
 #[derive(Deserialize)]
@@ -185,6 +198,7 @@ async fn faults(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
 
 async fn add_fault(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let fault: Fault = read(&body)?;
+    fault.check().map_err(Bad::request)?;
     core.faults().add(fault);
     Ok(faults(Shared(core)).await)
 }
@@ -206,6 +220,9 @@ struct NewPace {
 
 async fn set_clock(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let NewPace { pace } = read(&body)?;
+    if pace == Pace::Accelerated(0) {
+        return Err(Bad::request("time that stands still is `frozen`"));
+    }
     core.set_clock(core.now(), pace);
     Ok(clock(Shared(core)).await)
 }
@@ -221,8 +238,7 @@ async fn advance(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let Advance { by } = read(&body)?;
     let span: jiff::SignedDuration = by.parse().map_err(|_| Bad::request("`by` is a time such as 15h, 30m or 90s"))?;
     let millis = Millis::try_from(span.as_millis()).map_err(|_| Bad::request("time goes forward alone"))?;
-    // Ten years: more is a slip.
-    if millis > 10 * 366 * 24 * 3_600_000 {
+    if millis > LONGEST {
         return Err(Bad::request("that is more than ten years"));
     }
     core.advance(millis).await;
@@ -256,14 +272,14 @@ async fn export(Shared(core): Shared<Arc<Core>>) -> Response {
 
 async fn import(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let world: World = serde_json::from_str(&body).map_err(Bad::request)?;
-    if !world.conserves() {
-        return Err(Bad::request("money was made or lost in it"));
+    if let Some(flaw) = world.flaw() {
+        return Err(Bad::request(flaw));
     }
     if core.look(|now| !now.partners.keys().eq(world.partners.keys())) {
         return Err(Bad::request("it is of other partners"));
     }
     core.set_clock(core.now().max(world.now), core.clock().pace());
-    happen(&core, |at| Event::Imported { at, world: body }).await
+    replace(&core, |at| Event::Imported { at, world: body }).await
 }
 
 /// A number in a path.

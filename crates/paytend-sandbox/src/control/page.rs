@@ -1,22 +1,48 @@
-//! The page: three files, built in, that ask nobody else for anything.
+//! The page: files that are built in, and ask nobody else for anything.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, header};
 
+macro_rules! files {
+    ($($name:literal),+ $(,)?) => {
+        const FILES: &[(&str, &str)] = &[$((concat!("/_sandbox/ui/", $name), include_str!(concat!("../ui/", $name)))),+];
+    };
+}
+
 const PAGE: &str = include_str!("../ui/index.html");
-const SCRIPT: &str = include_str!("../ui/app.js");
-const STYLE: &str = include_str!("../ui/style.css");
+
+files!(
+    "api.js",
+    "app.js",
+    "balances.js",
+    "catalogue.js",
+    "deliveries.js",
+    "detail.js",
+    "dom.js",
+    "faults.js",
+    "keyboard.js",
+    "log.js",
+    "refresh.js",
+    "stream.js",
+    "style.css",
+    "tabs.js",
+    "text.js",
+    "time.js",
+    "triggers.js",
+    "world.js",
+);
 
 /// Nothing from elsewhere, nothing in line, nothing framed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn router() -> Router {
-    Router::new()
-        .route("/_sandbox/ui", get(|| async { file("text/html; charset=utf-8", PAGE) }))
-        .route("/_sandbox/ui/app.js", get(|| async { file("text/javascript; charset=utf-8", SCRIPT) }))
-        .route("/_sandbox/ui/style.css", get(|| async { file("text/css; charset=utf-8", STYLE) }))
+    let page = Router::new().route("/_sandbox/ui", get(|| async { file("text/html; charset=utf-8", PAGE) }));
+    FILES.iter().fold(page, |router, (path, text)| {
+        let kind = if path.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        router.route(path, get(move || async move { file(kind, text) }))
+    })
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {

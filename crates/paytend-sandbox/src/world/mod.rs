@@ -17,7 +17,6 @@ mod trigger;
 
 use std::collections::BTreeMap;
 
-use paytend_model::OperationInfo;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use entities::{CardState, TopupState};
@@ -31,6 +30,11 @@ use crate::failure::{Failure, Refusal};
 
 /// Milliseconds since 1970.
 pub(crate) type Millis = u64;
+
+/// The latest time of a world that is taken over: what follows it can still be counted.
+const LATEST: Millis = 221_845_305_600_000;
+/// The longest time that passes at once: ten years. More is a slip.
+pub(crate) const LONGEST: Millis = 10 * 366 * 24 * 3_600_000;
 
 /// Something that happens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +52,8 @@ pub(crate) enum Event {
     Triggered { at: Millis, partner: String, trigger: Trigger },
     /// A notification is to be posted later.
     Postponed { at: Millis, delivery: u64, until: Millis },
+    /// The owner has chosen otherwise for a world that goes on.
+    Configured { at: Millis, settings: Settings },
     /// An attempt to deliver a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },
 }
@@ -91,6 +97,11 @@ impl World {
                 self.pass(at);
                 self.with(&partner, |partner, context| trigger::happen(partner, context, trigger))
             }
+            Event::Configured { at, settings } => {
+                self.pass(at);
+                self.settings = settings;
+                Ok(String::new())
+            }
             Event::Postponed { at, delivery, until } => {
                 self.now = self.now.max(at);
                 self.outbox.postpone(delivery, until);
@@ -107,6 +118,21 @@ impl World {
     /// When something falls due by itself, deliveries left out.
     pub(crate) fn next_task(&self) -> Option<Millis> {
         self.partners.values().filter_map(Partner::next_task).min()
+    }
+
+    /// What keeps a world that was written elsewhere from being this one's successor.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        let ordered = self.outbox.deliveries.iter().zip(1..).all(|(delivery, id)| delivery.id == id);
+        let times = self.outbox.deliveries.iter().filter_map(|delivery| delivery.next_at).chain(self.next_task());
+        if !self.conserves() {
+            Some("money was made or lost in it")
+        } else if !ordered {
+            Some("its deliveries are not numbered from 1")
+        } else if self.now > LATEST || times.into_iter().any(|at| at > LATEST) {
+            Some("it is beyond the year 9000")
+        } else {
+            None
+        }
     }
 
     /// Whether money was neither made nor lost.
@@ -163,9 +189,4 @@ impl Context<'_> {
     pub(crate) fn timing(&self) -> &Timing {
         &self.settings.timing
     }
-}
-
-/// Whether a partner's request of this operation is remembered over a restart: those that change something are.
-pub(crate) fn is_kept(operation: Option<&OperationInfo>) -> bool {
-    operation.is_some_and(|info| info.kind == paytend_model::OperationKind::Mutation)
 }

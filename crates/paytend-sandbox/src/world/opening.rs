@@ -139,7 +139,7 @@ fn answered(partner: &mut Partner, context: &mut Context<'_>, id: &str, corporat
     }
     user.state = AccountState::UnderAudit;
     user.audit = Some(Audit::Pending);
-    partner.later(context.now + context.timing().account_audit, Task::AuditUser(id.to_owned()));
+    partner.later(context.now.saturating_add(context.timing().account_audit), Task::AuditUser(id.to_owned()));
     Ok(NoData::default())
 }
 

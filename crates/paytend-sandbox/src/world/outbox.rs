@@ -144,7 +144,7 @@ impl Outbox {
         }
         (delivery.state, delivery.next_at) = match delivery.source.backoff(delivery.attempts.len()) {
             _ if acknowledged => (DeliveryState::Acknowledged, None),
-            Some(wait) => (DeliveryState::Pending, Some(at + wait)),
+            Some(wait) => (DeliveryState::Pending, Some(at.saturating_add(wait))),
             None => (DeliveryState::GivenUp, None),
         };
     }

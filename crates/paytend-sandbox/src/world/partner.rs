@@ -58,7 +58,7 @@ impl Partner {
                 passwords: 0,
             },
         );
-        partner.later(at + MONTH, Task::MonthlyFee(FIRST_CARD.into()));
+        partner.later(at.saturating_add(MONTH), Task::MonthlyFee(FIRST_CARD.into()));
         partner
     }
 
@@ -79,7 +79,7 @@ impl Partner {
 
     /// What is due now, taken out.
     pub(crate) fn due(&mut self, at: Millis) -> Vec<Task> {
-        let later = self.tasks.split_off(&(at + 1));
+        let later = self.tasks.split_off(&at.saturating_add(1));
         std::mem::replace(&mut self.tasks, later).into_values().flatten().collect()
     }
 

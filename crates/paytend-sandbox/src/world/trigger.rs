@@ -239,6 +239,9 @@ fn order(
         Some(id) => id.as_str().to_owned(),
         None => format!("O{:012}", partner.number("order")),
     };
+    if partner.transfer_orders.contains_key(&id) {
+        return Err(Failure::DuplicateOrder.into());
+    }
     let state = TransferOrderState::Triggered;
     let mut told = ToldOrder::new();
     told.order_no = Some(id.as_str().into());

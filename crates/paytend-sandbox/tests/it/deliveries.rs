@@ -27,7 +27,7 @@ async fn set_url(sandbox: &Sandbox, url: &str) {
 #[tokio::test]
 async fn payby_s_schedule_is_the_documented_one() {
     let sandbox = frozen().await;
-    let (url, came) = hook(&[(200, "no"); 20], PAYBY).await;
+    let (url, came) = hook(&[(200, r#"{"response":"FAIL"}"#); 20], PAYBY).await;
     let first = sandbox.payby(&url, "").await.unwrap();
     assert_eq!((first.acknowledged(), first.attempts(), first.status()), (false, 1, 200));
     // 2 min, 10, 10, 1 h, 2 h, 6 h, 15 h: all within a day and a bit, at once.
@@ -196,4 +196,84 @@ async fn a_skewed_or_forged_notification_is_refused_by_its_receiver() {
         // No digit is lost on the way.
         assert!(String::from_utf8_lossy(&body).contains("1250.070"));
     }
+}
+
+/// What became overdue while nobody ran it is one attempt, and no cascade.
+#[tokio::test]
+async fn a_long_pause_is_one_attempt() {
+    let sandbox = Sandbox::builder().pace(Pace::Accelerated(40_000_000)).start().await.unwrap();
+    let (url, came) = hook(&[(500, "no"); 3], PAYBY).await;
+    sandbox.payby(&url, "").await.unwrap();
+    let ended = async {
+        while !sandbox.deliveries()[0].ended() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("four attempts at that pace");
+    let times: Vec<u64> = sandbox.deliveries()[0].times().collect();
+    // Each wait is counted from when the attempt before it was made, not from when it was due.
+    for (pair, least) in times.windows(2).zip([2, 10, 10]) {
+        assert!(pair[1] - pair[0] >= least * 60_000, "{times:?}");
+    }
+    assert_eq!(came.lock().unwrap().len(), times.len());
+}
+
+/// A delivery of the world before is not taken for one of the world after.
+#[tokio::test]
+async fn a_reset_waits_for_what_is_on_its_way() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (asked, mut was_asked) = tokio::sync::mpsc::channel::<()>(8);
+    let answer = std::sync::Arc::new(tokio::sync::Notify::new());
+    let wait = std::sync::Arc::clone(&answer);
+    let app = axum::Router::new().fallback(move || {
+        let (asked, wait) = (asked.clone(), std::sync::Arc::clone(&wait));
+        async move {
+            asked.send(()).await.unwrap();
+            wait.notified().await;
+            PAYTEND
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    set_url(&sandbox, &slow).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = |path: &str, body: &'static str| {
+        let sent = http.post(format!("{}{path}", sandbox.control_url())).body(body).send();
+        tokio::spawn(async move { sent.await.unwrap().status().as_u16() })
+    };
+    let deposit = r#"{"product":"baas","notifyType":"2"}"#;
+    let first = post("/trigger", deposit);
+    was_asked.recv().await.unwrap();
+    let reset = post("/reset", "{}");
+    answer.notify_one();
+    assert_eq!((first.await.unwrap(), reset.await.unwrap()), (200, 200));
+    assert!(sandbox.deliveries().is_empty());
+    let (url, came) = hook(&[], PAYTEND).await;
+    set_url(&sandbox, &url).await;
+    assert!(sandbox.notify("baas", "2", "{}").await.unwrap().acknowledged());
+    assert_eq!(came.lock().unwrap().len(), 1);
+}
+
+/// Whoever asked for it may go away, and time never goes back.
+#[tokio::test]
+async fn time_passes_whole() {
+    let sandbox = Sandbox::builder().pace(Pace::Accelerated(1000)).start().await.unwrap();
+    let before = sandbox.now();
+    let passing = sandbox.advance(Duration::from_secs(86_400));
+    drop(tokio::time::timeout(Duration::ZERO, passing).await);
+    let passed = async {
+        while sandbox.now() - before < 86_400_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), passed).await.unwrap();
+    let mut last = sandbox.now();
+    for _ in 0..20 {
+        sandbox.advance(Duration::from_millis(1)).await;
+        assert!(sandbox.now() >= last);
+        last = sandbox.now();
+    }
+    // More than ten years is ten years, and ends.
+    sandbox.advance(Duration::MAX).await;
 }

@@ -4,7 +4,7 @@ use paytend_client::{Client, Environment};
 use paytend_crypto::rustcrypto;
 use paytend_crypto::{Keyring, OsRandom};
 use paytend_model::issuing::Topup;
-use paytend_sandbox::{Sandbox, StartError};
+use paytend_sandbox::{Sandbox, StartError, StoreError};
 
 #[tokio::test]
 async fn what_happened_is_still_so_after_a_restart() {
@@ -37,4 +37,42 @@ async fn what_happened_is_still_so_after_a_restart() {
     std::fs::write(folder.path().join("broken"), "not a database, and long enough to be looked at").unwrap();
     let broken = Sandbox::builder().data(folder.path().join("broken")).start().await.unwrap_err();
     assert!(matches!(broken, StartError::Store(_)));
+}
+
+/// A question uses its `requestId` up, over a restart too: what was refused then is not carried out later.
+#[tokio::test]
+async fn what_was_refused_stays_refused() {
+    use paytend_crypto::{Expected, Fields, Outgoing};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data.sqlite");
+    let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+    let id = "888666000100777";
+    let start = || Sandbox::builder().key(paytend.clone()).partner(id, own.public_key().clone()).data(&file).start();
+    let keyring = Keyring::from_keys(&own, paytend.public_key()).unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let send = |url: String, path: &'static str, data: &'static str| {
+        let fields = Fields::request(id, "0123456789abcdef0123456789abcdef");
+        let body = keyring.seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document();
+        let (sent, keyring) = (http.post(format!("{url}{path}")).body(body).send(), keyring.clone());
+        async move {
+            let answer = sent.await.unwrap().bytes().await.unwrap();
+            keyring.open(&answer, &Expected::response()).unwrap().field("respCode").unwrap().to_owned()
+        }
+    };
+    let sandbox = start().await.unwrap();
+    let topup = r#"{"cardId":"1755902","orderNo":"T-1","amount":"100.00","currency":"EUR"}"#;
+    assert_eq!(send(sandbox.url(), "/issuing/card/getCardBalance", r#"{"cardId":"1755902"}"#).await, "00");
+    assert_eq!(send(sandbox.url(), "/issuing/card/topup", topup).await, "S006");
+    drop(sandbox);
+    let sandbox = start().await.unwrap();
+    assert_eq!((sandbox.topup("T-1"), sandbox.funds("EUR").to_string()), (None, "10000.00".into()));
+    assert_eq!(send(sandbox.url(), "/issuing/card/topup", topup).await, "S006");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+        }
+    }
 }

@@ -28,6 +28,9 @@ async fn what_does_not_hold_is_named() {
         ("[[step]]\ncard = \"${card}\"", "step 1 (look at a card): nothing is remembered as card"),
         ("[[step]]\ncall = \"getMoney\"", "no operation has this name or path"),
         ("[[step]]\nadvance = \"soon\"", "no time such as 15h"),
+        ("[[step]]\nexpect = { x = 1 }", "step 1 (): it does nothing"),
+        ("[[step]]\nanswer = [99]", "an answer is an HTTP status"),
+        ("[[step]]\ncall = \"getCardInfo\"\ndata = { cardId = \"1\" }", "respCode is S101, and 00 is expected"),
         ("[[step]]\nfunds = true\nsave = { x = \"USD\" }", "there is no USD to remember"),
     ] {
         let said = run(steps).await;

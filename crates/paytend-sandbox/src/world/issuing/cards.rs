@@ -68,7 +68,7 @@ pub(in crate::world) fn apply(
         cards: Vec::new(),
     };
     partner.applications.insert(order.clone(), made);
-    partner.later(context.now + context.timing().shipment, Task::Ship(order));
+    partner.later(context.now.saturating_add(context.timing().shipment), Task::Ship(order));
     Ok(NoData::default())
 }
 
@@ -91,7 +91,7 @@ pub(in crate::world) fn ship(partner: &mut Partner, context: &mut Context<'_>, o
         };
         partner.cards.insert(id.clone(), card);
         if state == CardState::Active {
-            partner.later(context.now + MONTH, Task::MonthlyFee(id.clone()));
+            partner.later(context.now.saturating_add(MONTH), Task::MonthlyFee(id.clone()));
         }
         if let Some(application) = partner.applications.get_mut(order) {
             application.cards.push(id.clone());
@@ -138,7 +138,7 @@ pub(in crate::world) fn activate(
     expect(card, &[CardState::Unactivated])?;
     card.holder = Some(holder.to_owned());
     card.state = CardState::Active;
-    partner.later(context.now + MONTH, Task::MonthlyFee(request.card_id.as_str().to_owned()));
+    partner.later(context.now.saturating_add(MONTH), Task::MonthlyFee(request.card_id.as_str().to_owned()));
     Ok(NoData::default())
 }
 
@@ -188,8 +188,8 @@ pub(in crate::world) fn replace(
     let new_card = partner.card_mut(&new)?;
     new_card.state = CardState::Active;
     new_card.holder = holder;
-    partner.later(context.now + MONTH, Task::MonthlyFee(new.clone()));
-    partner.later(context.now + context.timing().replacement, Task::Replace(old, new));
+    partner.later(context.now.saturating_add(MONTH), Task::MonthlyFee(new.clone()));
+    partner.later(context.now.saturating_add(context.timing().replacement), Task::Replace(old, new));
     Ok(NoData::default())
 }
 
@@ -245,6 +245,6 @@ pub(in crate::world) fn monthly_fee(partner: &mut Partner, context: &mut Context
         {
             card.overdue.0 += fee.0;
         }
-        partner.later(at + MONTH, Task::MonthlyFee(id.to_owned()));
+        partner.later(at.saturating_add(MONTH), Task::MonthlyFee(id.to_owned()));
     }
 }

@@ -130,7 +130,7 @@ pub(in crate::world) fn topup(
     let made = entities::Topup { card, amount, currency, state: TopupState::Processing, at: context.now };
     partner.topups.insert(order.clone(), made);
     let delay = context.timing().topup;
-    partner.later(context.now + delay, Task::BookTopup(order));
+    partner.later(context.now.saturating_add(delay), Task::BookTopup(order));
     let mut response = TopupResponse::new();
     let told = if delay == 0 { TopupState::Succeeded } else { TopupState::Processing };
     response.status = Some(topup_code(told));

@@ -35,7 +35,7 @@ pub(in crate::world) fn create(
     let mut answer = response(&id, &holder);
     answer.status = Some(audit.code());
     partner.holders.insert(id.clone(), holder);
-    partner.later(context.now + delay, Task::AuditHolder(id));
+    partner.later(context.now.saturating_add(delay), Task::AuditHolder(id));
     Ok(answer)
 }
 
@@ -82,7 +82,7 @@ pub(in crate::world) fn upload(
     holder.documents += 1;
     if holder.audit == Audit::Rejected {
         holder.audit = Audit::Pending;
-        partner.later(context.now + context.timing().holder_audit, Task::AuditHolder(id));
+        partner.later(context.now.saturating_add(context.timing().holder_audit), Task::AuditHolder(id));
     }
     Ok(NoData::default())
 }

@@ -1,0 +1,86 @@
+// The notifications that were made, with their attempts.
+import { get } from "./api.js";
+import { title } from "./catalogue.js";
+import { $, h } from "./dom.js";
+import { act, refresh } from "./refresh.js";
+import { show } from "./tabs.js";
+import { block, moment } from "./text.js";
+import { tick } from "./time.js";
+
+const DELIVERIES_SHOWN = 200;
+const STATES = {
+  pending: ["● Pending", "warn"], acknowledged: ["✓ Acknowledged", "good"],
+  givenUp: ["✕ Given up", "bad"], noUrl: ["✕ No callback URL", "bad"],
+};
+const shownDeliveries = new Map();
+
+function attemptText({ at, status, acknowledged }) {
+  return `${moment(at)}  ${status === null ? "no answer" : `HTTP ${status}`}, ${acknowledged ? "acknowledged" : "not acknowledged"}`;
+}
+
+function deliveryNode(id) {
+  const told = h("div");
+  const contents = h("div", { hidden: true });
+  const button = h("button", { type: "button", class: "small", "aria-expanded": "false" }, "Show contents");
+  button.addEventListener("click", () => act(button, async () => {
+    if (contents.hidden) {
+      const { content, wire } = await get(`/deliveries/${id}`);
+      contents.replaceChildren(block("Content", content, "delivery-content", "None."), block("Wire of the last attempt", wire, "delivery-wire", "Nothing was sent yet."));
+    } else contents.replaceChildren();
+    contents.hidden = !contents.hidden;
+    button.textContent = contents.hidden ? "Show contents" : "Hide contents";
+    button.setAttribute("aria-expanded", String(!contents.hidden));
+  }));
+  return { node: h("li", { class: "delivery", tabindex: "-1", "data-testid": "delivery", "data-id": id }, told, button, contents), told, drawn: "" };
+}
+
+export function showDeliveries(all) {
+  const list = $("deliveries");
+  const last = all.slice(-DELIVERIES_SHOWN).reverse();
+  const ids = new Set(last.map((one) => one.id));
+  for (const [id, { node }] of shownDeliveries) if (!ids.has(id)) { node.remove(); shownDeliveries.delete(id); }
+  let before = null;
+  for (const delivery of last) {
+    let known = shownDeliveries.get(delivery.id);
+    // After a reset the numbers begin again: what was open belongs to another one.
+    if (known?.madeAt !== delivery.madeAt) {
+      known?.node.remove();
+      known = { ...deliveryNode(delivery.id), madeAt: delivery.madeAt };
+      shownDeliveries.set(delivery.id, known);
+    }
+    // In place, so that what has the focus keeps it.
+    const place = before ? before.nextSibling : list.firstChild;
+    if (place !== known.node) list.insertBefore(known.node, place);
+    before = known.node;
+    const drawing = JSON.stringify(delivery);
+    if (drawing === known.drawn) continue;
+    known.drawn = drawing;
+    const [state, style] = STATES[delivery.state] ?? [delivery.state, ""];
+    known.node.dataset.state = delivery.state;
+    known.told.replaceChildren(
+      h("p", { class: "first" },
+        h("span", null, h("span", { class: "num muted" }, `${delivery.id}  `), h("span", { class: "name-of" }, delivery.what), ` ${title(delivery.what)}`),
+        h("span", { class: style }, state)),
+      h("p", { class: "url mono muted" }, delivery.url ?? "Nowhere to send it: set a callback URL, see World."),
+      h("ol", null,
+        h("li", { class: "muted" }, `${moment(delivery.madeAt)}  made`),
+        delivery.attempts.map((attempt) => h("li", { class: attempt.acknowledged ? "good" : "bad" }, attemptText(attempt))),
+        delivery.nextAt && h("li", { class: "warn" }, `${moment(delivery.nextAt)}  next attempt, `, h("span", { "data-due": delivery.nextAt }))));
+  }
+  const pending = all.filter((one) => one.state === "pending").length;
+  $("pending").textContent = `${pending} pending`;
+  $("pending").hidden = pending === 0;
+  $("deliveries-empty").hidden = all.length > 0;
+  $("deliveries-cut").textContent = all.length > DELIVERIES_SHOWN ? `the last ${DELIVERIES_SHOWN} of ${all.length}` : "";
+  tick();
+}
+
+export async function toDelivery(id) {
+  show("deliveries");
+  await refresh();
+  for (const { node } of shownDeliveries.values()) node.classList.remove("marked");
+  const node = shownDeliveries.get(id)?.node;
+  node?.classList.add("marked");
+  node?.scrollIntoView({ block: "nearest" });
+  node?.focus({ preventScroll: true });
+}

@@ -1,0 +1,96 @@
+// An entry of the list, opened: what was sent and what was answered.
+import { get } from "./api.js";
+import { faultText, kindOf, title } from "./catalogue.js";
+import { toDelivery } from "./deliveries.js";
+import { $, h, toast } from "./dom.js";
+import { rows, select, selected } from "./log.js";
+import { show } from "./tabs.js";
+import { block, reading, stamp } from "./text.js";
+
+const narrow = () => matchMedia("(max-width: 860px)").matches;
+
+function explain(entry) {
+  if (entry.kind === "call") return entry.good ? "The sandbox carried the call out." : "The sandbox refused the call.";
+  if (entry.good) return "The receiver acknowledged the notification.";
+  if (entry.status === null) return "The receiver gave no answer. Under Deliveries is when it is tried again.";
+  return `The receiver answered with HTTP ${entry.status}, but not with the acknowledgement. Under Deliveries is when it is tried again.`;
+}
+
+export async function openEntry(id) {
+  const known = rows.get(id);
+  if (!known) return;
+  select(id);
+  show("detail");
+  try {
+    const entry = await get(`/log/${id}`);
+    if (selected !== id) return;
+    detail(entry, false);
+    $("heard").textContent = `Opened ${entry.what}: ${entry.verdict}`;
+    if (narrow()) {
+      $("detail").scrollIntoView();
+      $("detail").querySelector("h2").focus({ preventScroll: true });
+    } else $("panel-detail").scrollTop = 0;
+  } catch (error) {
+    if (selected === id) closeEntry();
+    toast(error.message, false);
+  }
+}
+
+function detail(entry, revealed) {
+  const call = entry.kind === "call";
+  const again = (change) => () => {
+    const focused = document.activeElement?.dataset?.key;
+    change();
+    detail(entry, revealed);
+    $("detail").querySelector(`[data-key="${focused}"]`)?.focus();
+  };
+  const side = (name, heading, absent) => {
+    const { wire = null, canonical = null, payload = null } = entry[name] ?? {};
+    // PayBy and PayerMax do not encrypt: what goes over the wire is the contents.
+    const open = revealed || payload === null || wire !== payload;
+    return h("section", { "aria-label": heading },
+      h("h3", null, heading),
+      revealed && block("Payload, decrypted", payload, `${name}-payload`, "None."),
+      revealed && block("Canonical string, which is signed", canonical, `${name}-canonical`, "None: not signed this way, or not authentic."),
+      open && block("Wire", wire, `${name}-wire`, absent));
+  };
+  const view = (label, value) => h("button", {
+    type: "button", "data-key": label, "aria-pressed": String(reading.formatted === value), onclick: again(() => { reading.formatted = value; }),
+  }, label);
+  $("first-steps").hidden = true;
+  $("detail").replaceChildren(
+    h("div", { class: "head" },
+      h("h2", { tabindex: "-1" }, entry.what, call ? "" : h("span", { class: "muted" }, ` ${title(entry.what)}`)),
+      h("div", { class: "buttons" },
+        entry.delivery && h("button", { type: "button", class: "small", onclick: () => toDelivery(entry.delivery) }, `Delivery ${entry.delivery}`),
+        h("button", { type: "button", class: "small", "data-testid": "detail-close", onclick: closeEntry }, "Close"))),
+    h("p", { class: "meta num" },
+      h("span", null, `${call ? "Call" : "Delivery attempt"}, entry ${entry.id}`),
+      h("time", { datetime: stamp(entry.at) }, `${stamp(entry.at).replace("T", " ").replace("Z", "")} UTC`),
+      entry.partner && h("span", null, `partner ${entry.partner}`),
+      entry.status && h("span", null, `HTTP ${entry.status}`),
+      entry.url && h("span", { class: "mono" }, entry.url)),
+    h("div", { class: `verdict ${entry.good ? "" : "failed"}`, "data-testid": "verdict" },
+      h("p", { class: `words ${entry.good ? "good" : "bad"}` }, `${entry.good ? "✓" : "✕"} ${entry.verdict}`),
+      h("p", null, explain(entry)),
+      entry.faults.map((fault) => h("p", null, h("span", { class: "chip" }, `fault ${faultText(fault)}`), ` ${kindOf(fault.kind)?.[3] ?? ""}`))),
+    h("div", { class: "head" },
+      h("div", { class: "buttons" },
+        h("button", {
+          type: "button", class: revealed ? "" : "primary", "data-testid": "reveal", "data-key": "reveal", "aria-expanded": String(revealed),
+          onclick: again(() => { revealed = !revealed; }),
+        }, revealed ? "Hide contents" : "Show contents"),
+        h("span", { class: "hint" }, revealed ? "" : "Canonical string and payload can hold personal data and session keys.")),
+      h("div", { class: "segments", role: "group", "aria-label": "Text" }, view("Formatted", true), view("Exact", false))),
+    h("div", { class: "sides" },
+      side("sent", call ? "Request" : "Notification", "Nothing was sent."),
+      side("answered", call ? "Answer" : "Receiver's answer", "No answer.")));
+}
+
+export function closeEntry() {
+  const last = rows.get(selected)?.node.firstChild;
+  select(null);
+  $("detail").replaceChildren();
+  $("first-steps").hidden = false;
+  if (last && !last.parentElement.hidden) last.focus();
+}

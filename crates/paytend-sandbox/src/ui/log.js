@@ -1,0 +1,102 @@
+// The list of calls and deliveries: its rows, search and filter, and which one is open.
+import { faultText, title } from "./catalogue.js";
+import { $, h } from "./dom.js";
+import { short, stamp } from "./text.js";
+
+const LOG_KEPT = 1000;
+
+export const log = $("log");
+/** Entries by number, with their rows. */
+export const rows = new Map();
+let filter = "all";
+export let selected = null;
+
+function row(entry) {
+  const mark = h("span", { class: `mark ${entry.good ? "good" : "bad"}`, "aria-hidden": "true" }, entry.good ? "✓" : "✕");
+  const name = entry.kind === "delivery" ? title(entry.what) : "";
+  const button = h("button", {
+    type: "button", class: "entry", tabindex: "-1", "data-testid": "entry",
+    "data-id": entry.id, "data-kind": entry.kind, "data-good": String(entry.good),
+  },
+  mark,
+  h("span", { class: "what", title: entry.what }, entry.what, name && h("span", { class: "muted" }, ` ${name}`)),
+  h("time", { class: "at", datetime: stamp(entry.at), title: `${stamp(entry.at)} sandbox time` }, short(entry.at)),
+  h("span", { class: "line" },
+    h("span", { class: "muted" }, entry.kind === "delivery" ? `delivery ${entry.delivery ?? ""}` : "call"),
+    h("span", { class: entry.good ? "good" : "bad" }, h("span", { class: "sr" }, entry.good ? "good: " : "failed: "), entry.verdict),
+    entry.faults.map((fault) => h("span", { class: "chip" }, `fault ${faultText(fault)}`))));
+  return h("li", null, button);
+}
+
+function matches(entry) {
+  if (filter === "calls" && entry.kind !== "call") return false;
+  if (filter === "deliveries" && entry.kind !== "delivery") return false;
+  if (filter === "failures" && entry.good) return false;
+  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = [entry.what, entry.kind, entry.verdict, entry.partner, entry.url ?? "", entry.status ?? "", title(entry.what),
+    entry.delivery ? `delivery ${entry.delivery}` : "", ...entry.faults.map(faultText)].join(" ").toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+export const visible = () => [...log.querySelectorAll("li:not([hidden]) > button")];
+
+/** One row at a time can be tabbed to: the one that is open, else the newest. */
+export function rove(to) {
+  log.querySelector('button[tabindex="0"]')?.setAttribute("tabindex", "-1");
+  (to ?? visible()[0])?.setAttribute("tabindex", "0");
+}
+
+export function sift() {
+  let shown = 0;
+  for (const { entry, node } of rows.values()) {
+    node.hidden = !matches(entry);
+    if (!node.hidden) shown += 1;
+  }
+  $("count").textContent = shown === rows.size ? `${rows.size}` : `${shown} of ${rows.size}`;
+  const current = log.querySelector('button[tabindex="0"]');
+  if (!current || current.parentElement.hidden) rove(rows.get(selected)?.node.hidden === false ? rows.get(selected).node.firstChild : null);
+  $("log-empty").hidden = shown > 0;
+  $("log-empty").textContent = rows.size > 0 ? "Nothing matches. Clear the search or show all."
+    : "No calls yet. What is called or delivered appears here at once. The first steps are under Detail.";
+}
+
+export function put(entry, fresh) {
+  if (rows.has(entry.id)) return;
+  const node = row(entry);
+  if (fresh) node.firstChild.classList.add("fresh");
+  rows.set(entry.id, { entry, node });
+  log.prepend(node);
+  if (rows.size > LOG_KEPT) {
+    const [oldest] = rows.keys();
+    rows.get(oldest).node.remove();
+    rows.delete(oldest);
+  }
+}
+
+export function mark() {
+  for (const { node } of rows.values()) node.firstChild.removeAttribute("aria-current");
+  const chosen = rows.get(selected)?.node.firstChild;
+  chosen?.setAttribute("aria-current", "true");
+  rove(chosen);
+}
+
+export function select(id) {
+  selected = id;
+  mark();
+}
+
+/** With what opens an entry. */
+export function bindLog(open) {
+  log.addEventListener("click", (event) => {
+    const button = event.target.closest("button.entry");
+    if (button) open(Number(button.dataset.id));
+  });
+  $("search").addEventListener("input", sift);
+  for (const button of document.querySelectorAll("[data-filter]")) {
+    button.addEventListener("click", () => {
+      filter = button.dataset.filter;
+      for (const other of document.querySelectorAll("[data-filter]")) other.setAttribute("aria-pressed", String(other === button));
+      sift();
+    });
+  }
+}

@@ -1,0 +1,84 @@
+// The connection with the sandbox: the log is read once, and then followed.
+import { get, openEvents } from "./api.js";
+import { closeEntry } from "./detail.js";
+import { $, toast } from "./dom.js";
+import { log, mark, put, rows, selected, sift } from "./log.js";
+import { refreshSoon } from "./refresh.js";
+
+let loading = null;
+/** Reads the whole log. What the stream tells meanwhile is put after it. */
+async function loadLog() {
+  const meanwhile = (loading = []);
+  try {
+    const { entries } = await get("/log");
+    if (loading !== meanwhile) return;
+    const focused = log.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+    const before = rows.get(selected)?.entry;
+    rows.clear();
+    log.replaceChildren();
+    for (const entry of [...entries, ...meanwhile]) put(entry, false);
+    const now = rows.get(selected);
+    // Another run of the sandbox counts from the beginning.
+    if (before && now && now.entry.at === before.at && now.entry.what === before.what) mark();
+    else if (selected !== null) closeEntry();
+    sift();
+    if (focused) rows.get(Number(focused))?.node.firstChild.focus();
+  } catch (error) {
+    toast(error.message, false);
+  } finally {
+    if (loading === meanwhile) loading = null;
+  }
+}
+
+let unheard = [];
+let hearing = 0;
+/** Tells what is new to who listens, in one line a second at most. */
+function announce(entry) {
+  unheard.push(entry);
+  hearing ||= setTimeout(() => {
+    const [{ what, verdict }] = unheard;
+    $("heard").textContent = unheard.length === 1 ? `${what}: ${verdict}` : `${unheard.length} new entries`;
+    unheard = [];
+    hearing = 0;
+  }, 1000);
+}
+
+/** What is done at each connection, before the log is read. */
+let start = async () => {};
+let listening = null;
+
+function listen() {
+  const events = openEvents();
+  const tell = (text, state) => { $("live").textContent = text; $("live").className = `live ${state}`; };
+  events.onopen = () => {
+    tell("Live", "on");
+    start().then(loadLog, () => {});
+  };
+  events.onerror = () => {
+    events.close();
+    tell("Not connected, trying again", "off");
+    // The stream does not say why: a plain request does, above all that a token is wanted.
+    if ($("token-form").hidden) get("").catch(() => {});
+    listening = setTimeout(() => { listening = listen(); }, 1500);
+  };
+  events.addEventListener("entry", (event) => {
+    const entry = JSON.parse(event.data);
+    if (loading) loading.push(entry);
+    else { put(entry, true); sift(); }
+    announce(entry);
+    refreshSoon();
+  });
+  events.addEventListener("lagged", loadLog);
+  return events;
+}
+
+export function relisten() {
+  if (listening instanceof EventSource) listening.close();
+  else clearTimeout(listening);
+  listening = listen();
+}
+
+export function connect(starting) {
+  start = starting;
+  relisten();
+}

@@ -1,0 +1,76 @@
+// How times, amounts and documents are written.
+import { copyButton, h } from "./dom.js";
+
+const TEXT_SHOWN = 200_000;
+/** Whether documents are laid out for reading, or shown as they are. */
+export const reading = { formatted: true };
+
+export function stamp(millis) {
+  const date = new Date(millis);
+  return Number.isNaN(date.getTime()) ? String(millis) : date.toISOString();
+}
+export const moment = (millis) => stamp(millis).slice(0, 19).replace("T", " ");
+export const short = (millis) => stamp(millis).slice(5, 19).replace("T", " ");
+
+export function span(millis) {
+  const seconds = Math.max(0, Math.round(millis / 1000));
+  const parts = [[Math.floor(seconds / 86400), "d"], [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "min"], [seconds % 60, "s"]];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return "0 s";
+  return parts.slice(first, first + 2).filter(([count]) => count > 0).map((part) => part.join(" ")).join(" ");
+}
+
+export const money = (amounts) => {
+  const all = Object.entries(amounts ?? {});
+  return all.length ? all.map(([currency, amount]) => `${amount} ${currency}`).join(", ") : "0.00";
+};
+
+export const words = (text) => (text ? String(text).replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`) : "–");
+
+/** JSON with line breaks. Numbers and strings stay as they are written, unlike in a round trip through the parser. */
+function pretty(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return [text];
+  }
+  const tokens = text.match(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
+  const nodes = [];
+  let plain = "";
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(depth)}`;
+  tokens.forEach((token, index) => {
+    const next = tokens[index + 1];
+    if (token === "{" || token === "[") {
+      plain += token;
+      if (next !== "}" && next !== "]") { depth += 1; plain += line(); }
+    } else if (token === "}" || token === "]") {
+      const before = tokens[index - 1];
+      if (before !== "{" && before !== "[") { depth -= 1; plain += line(); }
+      plain += token;
+    } else if (token === ",") plain += token + line();
+    else if (token === ":") plain += ": ";
+    else if (next === ":") {
+      nodes.push(plain, h("span", { class: "name" }, token));
+      plain = "";
+    } else plain += token;
+  });
+  return [...nodes, plain];
+}
+
+/** A titled text: formatted for reading or as it is; copied as it is. */
+export function block(name, text, hookName, absent) {
+  const body = h("pre", { "data-testid": hookName, tabindex: "0", "aria-label": name });
+  if (!text) {
+    body.classList.add("none");
+    body.append(absent);
+    return h("div", { class: "block" }, h("div", { class: "block-head" }, h("h4", null, name)), body);
+  }
+  const cut = text.length > TEXT_SHOWN;
+  const shown = cut ? text.slice(0, TEXT_SHOWN) : text;
+  body.append(...(reading.formatted && !cut ? pretty(shown) : [shown]));
+  if (cut) body.append(`\n… the first ${TEXT_SHOWN} of ${text.length} characters. Copy takes all.`);
+  return h("div", { class: "block" },
+    h("div", { class: "block-head" }, h("h4", null, name), copyButton(text, name.toLowerCase())), body);
+}
