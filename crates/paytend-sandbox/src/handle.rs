@@ -119,7 +119,7 @@ impl fmt::Debug for Delivery {
 #[non_exhaustive]
 pub enum DeliverError {
     /// The partner has set no callback URL.
-    #[error("no callback URL is set; send the operation setCallbackUrl first")]
+    #[error("no callback URL is set: BaaS' is set by the operation setCallbackUrl, Issuing's by the sandbox's owner")]
     NoCallbackUrl,
     /// The sandbox's own rules.
     #[error("{message} ({code})")]
@@ -198,6 +198,14 @@ impl Sandbox {
     pub async fn notify(&self, product: &str, notify_type: &str, content: &str) -> Result<Delivery, DeliverError> {
         let (product, notify_type) = (product.to_owned(), notify_type.to_owned());
         self.happen(Trigger::Notification { product, notify_type, content: content.to_owned() }).await
+    }
+
+    /// Sets where Issuing Cards' notifications go. BaaS' go where the operation `setCallbackUrl` says; Issuing's URL is agreed upon otherwise.
+    ///
+    /// # Errors
+    /// When it is no HTTP URL.
+    pub fn issuing_callback(&self, url: &str) -> Result<(), DeliverError> {
+        self.trigger(Trigger::IssuingCallback { url: Some(url.to_owned()) }).map(drop)
     }
 
     /// Posts a notification of PayBy's to a URL, by PayBy's schedule until it is acknowledged.

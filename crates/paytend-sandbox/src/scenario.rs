@@ -188,6 +188,8 @@ impl Story {
         let hook = Arc::new(Mutex::new(Hook::default()));
         let mut story = Self { sandbox, keyring, http, hook, saved: BTreeMap::new() };
         let url = story.listen().await?;
+        // No operation sets Issuing's; BaaS' is the story's to set.
+        story.sandbox.issuing_callback(&format!("{url}/issuing")).map_err(|_| StartError::Write)?;
         story.saved.insert("hook".into(), url);
         Ok(story)
     }
@@ -200,8 +202,9 @@ impl Story {
         let url = format!("http://{}/notifications", listener.local_addr().map_err(failed)?);
         let (hook, keyring, partner) =
             (Arc::clone(&self.hook), self.keyring.clone(), self.sandbox.partner_id().to_owned());
-        let app = axum::Router::new().fallback(move |body: Bytes| {
-            let status = took(&hook, &keyring, &partner, &body);
+        let app = axum::Router::new().fallback(move |uri: http::Uri, body: Bytes| {
+            let product = if uri.path().ends_with("/issuing") { "issuing" } else { "baas" };
+            let status = took(&hook, &keyring, &partner, product, &body);
             async move { (status, r#"{"msg":"ok","status":"00"}"#) }
         });
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -338,13 +341,11 @@ impl Story {
 }
 
 /// Takes a notification, or refuses it as the story wants.
-fn took(hook: &Mutex<Hook>, keyring: &Keyring, partner: &str, body: &[u8]) -> StatusCode {
+fn took(hook: &Mutex<Hook>, keyring: &Keyring, partner: &str, product: &str, body: &[u8]) -> StatusCode {
     let Ok(opened) = keyring.open(body, &Expected::notification(partner)) else { return StatusCode::BAD_REQUEST };
     let notify_type = opened.field("notifyType").unwrap_or_default();
     let content: Value = serde_json::from_str(opened.payload_text()).unwrap_or_default();
-    // The two products number their notifications alike, and share this route: what is told says which it is.
-    let issuing = ["holderId", "cardId"].iter().any(|name| content.get(name).is_some());
-    let what = format!("{} {notify_type}", if issuing { "issuing" } else { "baas" });
+    let what = format!("{product} {notify_type}");
     let mut hook = hook.lock().unwrap_or_else(PoisonError::into_inner);
     let status = if hook.statuses.is_empty() { 200 } else { hook.statuses.remove(0) };
     if status == 200 {

@@ -142,7 +142,7 @@ struct Seed {
     /// More of the partner's funds, as an amount.
     funds: Option<paytend_model::Amount>,
     currency: Option<String>,
-    /// Where Issuing's notifications go, if not where BaaS' do.
+    /// Where Issuing's notifications go: no operation sets it.
     issuing_callback: Option<String>,
 }
 

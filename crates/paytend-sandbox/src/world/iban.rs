@@ -129,7 +129,7 @@ pub(super) fn upload_order_file(
     Ok(NoData::default())
 }
 
-/// Whatever its `type`, whose codes are not public: the URL of all of BaaS, and of Issuing unless it has one of its own.
+/// Whatever its `type`, whose codes are not public: the URL of all of BaaS. Issuing has one of its own, which the sandbox's owner sets.
 pub(super) fn set_callback_url(
     partner: &mut Partner,
     _: &mut Context<'_>,

@@ -159,8 +159,9 @@ impl Context<'_> {
 
     pub(crate) fn notify_text(&mut self, partner: &Partner, notification: &Notification, content: String) -> u64 {
         let product = notification.product();
+        // The products number their notifications alike: at one URL nobody could tell them apart.
         let url = match product {
-            paytend_model::Product::Issuing => partner.issuing_callback.as_ref().or(partner.callback.as_ref()),
+            paytend_model::Product::Issuing => partner.issuing_callback.as_ref(),
             _ => partner.callback.as_ref(),
         };
         let source = Source::Paytend {

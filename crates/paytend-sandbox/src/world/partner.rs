@@ -30,7 +30,7 @@ pub(crate) struct Partner {
     pub(crate) authorizations: Vec<CardTransaction>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) transfer_orders: BTreeMap<String, TransferOrder>,
-    /// Where notifications go: of BaaS, and of Issuing if they go elsewhere.
+    /// Where notifications go: of BaaS, and of Issuing.
     pub(crate) callback: Option<String>,
     pub(crate) issuing_callback: Option<String>,
     pub(crate) requests: BTreeSet<String>,

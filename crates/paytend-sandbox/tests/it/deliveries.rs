@@ -71,6 +71,8 @@ async fn all_nine_kinds_are_taken_by_a_receiver() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
+    assert!(matches!(sandbox.notify("issuing", "3", "{}").await, Err(DeliverError::NoCallbackUrl)));
+    sandbox.issuing_callback(&url).unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let money = r#"{"amount":"1.00","transactionType":"1"}"#;
     client(&sandbox)

@@ -87,7 +87,7 @@ async fn a_notification_can_come_before_its_response() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let (url, came) = hook(&[], PAYTEND).await;
-    client.send(&paytend_model::funding::SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+    sandbox.issuing_callback(&url).unwrap();
     sandbox.fault(Fault::new("createCardholder", FaultKind::NotificationFirst).once());
     let holder = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2","email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT","eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}}"#;
     let holder: serde_json::Value = serde_json::from_str(holder).unwrap();
