@@ -197,7 +197,8 @@ impl Core {
     pub(crate) fn close(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         let mut state = locked(&self.state);
-        state.kept = Kept { closed: true, ..Kept::default() };
+        state.kept = Kept::default();
+        state.kept.closed = true;
     }
 
     pub(crate) fn now(&self) -> Millis {

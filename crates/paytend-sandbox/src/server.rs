@@ -80,7 +80,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
             FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
             FaultKind::Hang => {
                 unheard(&core, &uri, operation, &body, &faults, "no answer is given");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             FaultKind::ResetBefore => {
                 unheard(&core, &uri, operation, &body, &faults, "the connection is closed");

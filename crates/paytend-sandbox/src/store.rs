@@ -98,7 +98,7 @@ impl Store {
                 since_snapshot += 1;
                 match (&mut world, event) {
                     (None, Event::Begin { at, partners, settings }) => {
-                        world = Some(World::new(at, &partners, settings))
+                        world = Some(World::new(at, &partners, settings));
                     }
                     (Some(world), event) => {
                         // It was refused before as it is now.

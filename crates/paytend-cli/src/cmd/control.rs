@@ -52,7 +52,7 @@ enum Command {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let (method, path, body) = match args.command {
         Command::Fault { fault } => {
-            (Method::POST, "/faults", Some(serde_json::to_string(&fault).map_err(|e| Failure::usage(e))?))
+            (Method::POST, "/faults", Some(serde_json::to_string(&fault).map_err(Failure::usage)?))
         }
         Command::ClearFaults => (Method::DELETE, "/faults", None),
         Command::Advance { by } => (Method::POST, "/clock/advance", Some(json!({ "by": by }).to_string())),

@@ -266,7 +266,7 @@ async fn rotate(Shared(core): Shared<Arc<Core>>) -> Answer {
 }
 
 async fn export(Shared(core): Shared<Arc<Core>>) -> Response {
-    let text = core.look(|world| serde_json::to_string(world)).unwrap_or_default();
+    let text = core.look(serde_json::to_string).unwrap_or_default();
     ([(http::header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 

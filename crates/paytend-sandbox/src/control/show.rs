@@ -148,16 +148,15 @@ pub(super) async fn delivery(Shared(core): Shared<Arc<Core>>, id: Path<String>) 
 pub(super) async fn events(Shared(core): Shared<Arc<Core>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let listening = core.log.listen();
     let stream = futures_util::stream::unfold(listening, |mut listening| async move {
-        loop {
-            match listening.recv().await {
-                Ok(entry) => return Some((Ok(Event::default().event("entry").data(entry)), listening)),
-                // Some were too fast for this listener: it should look at the log.
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
-                    return Some((Ok(Event::default().event("lagged").data("")), listening));
-                }
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return None,
-            }
-        }
+        use tokio::sync::broadcast::error::RecvError;
+
+        let event = match listening.recv().await {
+            Ok(entry) => Event::default().event("entry").data(entry),
+            // Some were too fast for this listener: it should look at the log.
+            Err(RecvError::Lagged(_)) => Event::default().event("lagged").data(""),
+            Err(RecvError::Closed) => return None,
+        };
+        Some((Ok(event), listening))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }

@@ -113,7 +113,8 @@ async fn a_broken_world_is_not_imported() {
     assert!(sandbox.notify("baas", "2", "{}").await.is_err());
     let world = control.get("/export").await;
     let id = sandbox.partner_id();
-    let changes: [(&dyn Fn(&mut Value), &str); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let changes: [(Change<'_>, &str); 4] = [
         (&|world| world["now"] = u64::MAX.into(), "9000"),
         (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),

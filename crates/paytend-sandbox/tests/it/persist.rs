@@ -31,6 +31,11 @@ async fn what_happened_is_still_so_after_a_restart() {
         assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), format!("{}.00", 800 * (life + 1)));
         assert!(sandbox.conserves_money());
     }
+    let sandbox = start().await.unwrap();
+    assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "2400.00");
+    // Another one would have a world of its own, and both would write.
+    assert!(matches!(start().await, Err(StartError::Store(StoreError::InUse))));
+    drop(sandbox);
     let other =
         Sandbox::builder().key(paytend.clone()).partner("888666000100778", own.public_key().clone()).data(&file);
     assert!(matches!(other.start().await, Err(StartError::OtherPartners(_))));
