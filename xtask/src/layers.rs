@@ -17,7 +17,8 @@ const LAYERS: [(&str, &[&str]); 13] = [
     // The other side of the wire: it must never share the client's code, or tests would test a bug against itself.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model"]),
     ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),
-    ("paytend-bindings", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
+    // The second backend by a feature, which no default switches on.
+    ("paytend-bindings", &["paytend-crypto", "paytend-crypto-openssl", "paytend-model", "paytend-webhook"]),
     ("paytend-ffi", &["paytend-bindings"]),
     ("paytend-java", &["paytend-bindings"]),
     ("paytend-node", &["paytend-bindings"]),

@@ -13,7 +13,7 @@ pub trait RandomSource: Send + Sync {
 /// The operating system's generator.
 ///
 /// Without the feature `os-random`, on systems that have none, it has no bytes to give: sealing then fails with [`Error::Random`] unless the
-/// keyring was given [another source](crate::KeyringBuilder::random). Opening and verifying need none.
+/// keyring was given another source. Opening and verifying need none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set a fault: ON:KIND[:MILLIS][:next|:times=N][:percent=N], such as topup:resetAfter:next
+    /// Set a fault, such as topup:resetAfter:next or "notify baas 2:late:60000:times=3:percent=50"
     Fault { fault: Fault },
     /// Take all faults away
     ClearFaults,
