@@ -163,7 +163,7 @@ impl Report {
              Written by `cargo xtask bench`. Each backend as a share of libcrypto used directly, with everything parsed once and no\n\
              checks; 1.000 is as fast. All contestants run in one process, in batches that are shuffled; medians of nine rounds of\n\
              the thread's processor time. Only the ratios mean anything, and only within one run.\n\n\
-             Machine: {} processors, {}, {}. Versions: {}; {}; `rsa` 0.10.0-rc.20.\n\n{}",
+             Machine: {} processors, {}, {}. Versions: {}; {}; `rsa` 0.10.0.\n\n{}",
             std::thread::available_parallelism().map_or(1, usize::from),
             std::env::consts::ARCH,
             processor(),

@@ -19,7 +19,7 @@ use crate::{BackendError, Error, KeyError, PrivateKey, PublicKey, RandomSource, 
 /// # Errors
 /// [`KeyError::Invalid`] when its numbers do not belong together.
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
-    let inner = ::rsa::RsaPrivateKey::from_pkcs1_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
+    let inner = ::rsa::PrivateKey::from_pkcs1_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Private { inner, public: key.public_key().clone() }))
 }
 
@@ -28,7 +28,7 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
 /// # Errors
 /// [`KeyError::Invalid`] when its numbers are not those of an RSA key.
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, KeyError> {
-    let inner = ::rsa::RsaPublicKey::new(uint(key.modulus())?, uint(key.exponent())?).map_err(|_| KeyError::Invalid)?;
+    let inner = ::rsa::PublicKey::new(uint(key.modulus())?, uint(key.exponent())?).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Public { inner, public: key.clone() }))
 }
 
@@ -47,13 +47,13 @@ pub fn generate(bits: usize, random: &dyn RandomSource) -> Result<PrivateKey, Er
     let mut seed = Zeroizing::new([0u8; 32]);
     random.fill(&mut *seed)?;
     let mut generator = chacha20::ChaCha20Rng::from_seed(*seed);
-    let key = ::rsa::RsaPrivateKey::new(&mut generator, bits).map_err(|_| KeyError::Invalid)?;
+    let key = ::rsa::PrivateKey::new(&mut generator, bits).map_err(|_| KeyError::Invalid)?;
     let der = key.to_pkcs1_der().map_err(|_| KeyError::Invalid)?;
     Ok(PrivateKey::from_der(der.as_bytes())?)
 }
 
 struct Private {
-    inner: ::rsa::RsaPrivateKey,
+    inner: ::rsa::PrivateKey,
     public: PublicKey,
 }
 
@@ -94,7 +94,7 @@ impl RsaPrivate for Private {
 }
 
 struct Public {
-    inner: ::rsa::RsaPublicKey,
+    inner: ::rsa::PublicKey,
     public: PublicKey,
 }
 

@@ -45,7 +45,7 @@ pub(in crate::world) fn partner_topup(
 /// Whether a moment is within two days, both included.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
     let day = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    let day = day.map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default();
+    let day = day.map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default();
     begin.as_str() <= day.as_str() && day.as_str() <= end.as_str()
 }
 
