@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use paytend_client::{Client, Environment, Outcome, Resolution, Resolved};
+use paytend_client::{Client, Environment, OrderState, OrderStates, Outcome, Resolution};
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use paytend_sandbox::Sandbox;
 
@@ -16,25 +16,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox was given a partner")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        // The code by which the query says that it knows no such order: here the sandbox's, in real life from your documents. Without
-        // one, nothing is ever sent a second time.
-        .resolution(Resolution::new().unknown_order_codes(["S102"]))
+        // The codes are the sandbox's own. In real life they come from your documents: see `Resolution` and `OrderStates`.
+        .resolution(Resolution::local_sandbox())
+        .order_states(OrderStates::local_sandbox())
         .build()?;
 
     // The order number is yours, and unique: it is what makes a topup happen once.
     let topup = Topup::new(sandbox.card_id().into(), "T-2026-0001".into(), "25.00".parse()?, "EUR".into());
-    match client.resolved(&topup).await {
-        Ok(Resolved::Answered(_)) => println!("the topup was taken"),
-        Ok(Resolved::Found(order)) => {
-            println!(
-                "the answer was lost, and the order stands; its state is {}",
-                order.status.as_deref().unwrap_or("unknown")
-            );
-        }
+    match client.send_and_wait(&topup).await {
+        Ok(resolved) => match resolved.state() {
+            OrderState::Succeeded => println!("the topup succeeded"),
+            OrderState::Failed => println!("the topup failed"),
+            state => println!("the topup stands, its state is {state}: ask again later"),
+        },
         Err(error) => match error.outcome() {
-            Outcome::NotSent => println!("nothing was sent, so it may be sent again: {error}"),
-            Outcome::Rejected => println!("Paytend said no, with code {}", error.api_code().unwrap_or("?")),
-            _ => println!("nobody knows yet; keep the order number and ask later: {error}"),
+            Outcome::NotSent => println!("nothing was sent, so the topup may be sent again: {error}"),
+            Outcome::Rejected => println!("Paytend refused the topup, with code {}", error.api_code().unwrap_or("?")),
+            _ => println!("not known yet; keep the order number and ask later: {error}"),
         },
     }
 

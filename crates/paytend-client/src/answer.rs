@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::from_str;
 
 use crate::error::{Error, ErrorKind};
+use crate::foreign::Foreign;
+use crate::subject::Subject;
 
 /// An answer as it arrived. Nothing in it is verified.
 pub struct RawAnswer {
@@ -94,7 +96,7 @@ impl<T: DeserializeOwned + 'static> Answer<T> {
     /// # Errors
     /// As [`Client::open`](crate::Client::open). Nothing ties an answer to a request but TLS and what is in it.
     pub fn open(keyring: &Keyring, raw: &RawAnswer) -> Result<Self, Error> {
-        let opened = open(keyring, raw, Kind::Response.default_max_bytes())?;
+        let opened = open(keyring, raw, Kind::Response.default_max_bytes(), &Subject::default())?;
         let data = data(&opened).map_err(|error| error.answered(raw.status, None, &raw.body))?;
         Ok(Self::new(data, opened, String::new()))
     }
@@ -126,17 +128,21 @@ impl<T> Answer<T> {
     }
 }
 
-/// Opens an answer and takes nothing but an authentic success. The HTTP status plays no part: a signed answer is Paytend's word whatever
-/// the status, and one that is not signed is nobody's.
-pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize) -> Result<Opened, Error> {
+/// Opens a response and accepts nothing but an authentic success that is about what was asked for. The HTTP status plays no
+/// part: a signed response is authentic whatever the status, and an unsigned one never is.
+pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
     let answered = |error: Error| error.answered(raw.status, raw.retry_after(), &raw.body);
     let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| {
         answered(match error {
             paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
             paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),
-            other => Error::new(ErrorKind::Answer).caused_by(other),
+            other => match Foreign::of(raw) {
+                Some(foreign) => Error::new(ErrorKind::Answer).caused_by(foreign),
+                None => Error::new(ErrorKind::Answer).caused_by(other),
+            },
         })
     })?;
+    subject.check(opened.payload_text()).map_err(|error| answered(Error::new(ErrorKind::Mismatch).caused_by(error)))?;
     match opened.field("respCode").unwrap_or_default() {
         "00" => Ok(opened),
         code => Err(answered(Error::rejected(code, opened.field("respMsg").unwrap_or_default()))),

@@ -77,12 +77,20 @@ impl Client {
         self.wait(self.client.call(name_or_path, data))
     }
 
-    /// As [`Client::resolved`](crate::Client::resolved).
+    /// As [`Client::resolve`](crate::Client::resolve).
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn resolved<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
-        self.wait(self.client.resolved(order))
+    pub fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
+        self.wait(self.client.resolve(order))
+    }
+
+    /// As [`Client::send_and_wait`](crate::Client::send_and_wait).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
+        self.wait(self.client.send_and_wait(order))
     }
 
     /// As [`Client::upload`](crate::Client::upload).

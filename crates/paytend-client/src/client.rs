@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::job::Job;
 use crate::prepared::{Prepared, new_request_id, payload_text};
 use crate::request::{Request, job};
+use crate::subject::Subject;
 use crate::target::Target;
 
 /// A client of one partner. Cloning is cheap; clones share their connections and limits.
@@ -114,6 +115,7 @@ impl Client {
             request_id: prepared.request_id.clone(),
             document: prepared.document().to_owned().into(),
             payload: None,
+            subject: Subject::default(),
             doubtful: false,
         };
         job.once(self.core.span(&options)).await
@@ -122,10 +124,13 @@ impl Client {
     /// Opens the answer to a prepared request.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Rejected`], [`ErrorKind::UnsignedFailure`], [`ErrorKind::Answer`] or [`ErrorKind::Data`].
+    /// Of kind [`ErrorKind::Rejected`], [`ErrorKind::UnsignedFailure`], [`ErrorKind::Answer`], [`ErrorKind::Mismatch`] or
+    /// [`ErrorKind::Data`].
     pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
-        let during = |error: Error| error.during(&Target::from(&O::INFO), prepared.request_id()).after(1);
-        let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes).map_err(during)?;
+        let target = Target::from(&O::INFO);
+        let during = |error: Error| error.during(&target, prepared.request_id()).after(1);
+        let subject = self.core.subject(&target, prepared.payload());
+        let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes, &subject).map_err(during)?;
         let data = answer::data(&opened).map_err(|error| during(error.answered(raw.status(), None, raw.body())))?;
         Ok(Answer::new(data, opened, prepared.request_id.clone()))
     }

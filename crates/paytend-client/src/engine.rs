@@ -14,9 +14,11 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::events::Events;
 use crate::limits::Limits;
+use crate::order::OrderStates;
 use crate::prepared::Sealer;
 use crate::resolution::Resolution;
 use crate::retry::RetryPolicy;
+use crate::subject::Subject;
 use crate::target::Target;
 use crate::transport::{Progress, Transport};
 
@@ -27,6 +29,11 @@ pub(crate) struct Core {
     pub(crate) partner_id: String,
     pub(crate) keyring: Keyring,
     pub(crate) paths: Arc<std::collections::HashMap<String, String>>,
+    /// The fields that tie a response to its request, where they are configured, by the operations' default paths.
+    pub(crate) response_names: Arc<std::collections::HashMap<String, Vec<String>>>,
+    pub(crate) order_states: Arc<OrderStates>,
+    /// Those of single operations, by their default paths.
+    pub(crate) order_states_by_path: Arc<std::collections::HashMap<String, OrderStates>>,
     pub(crate) user_agent: HeaderValue,
     pub(crate) max_response_bytes: usize,
     pub(crate) attempt_timeout: Duration,
@@ -58,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) trace_parent: Option<HeaderValue>,
     pub(crate) progress: Option<Progress>,
+    /// Whether the request gets a connection of its own.
+    pub(crate) fresh_connection: bool,
 }
 
 impl fmt::Debug for Options {
@@ -106,9 +115,8 @@ impl Core {
         };
         if let Some(rate) = &self.limits.rate {
             let left = self.left(span).ok_or_else(|| late("the deadline is over"))?;
-            let wait = rate.take(self.clock.now(), left).ok_or_else(|| late("the rate limit leaves no time for it"))?;
-            if !wait.is_zero() {
-                self.clock.sleep(wait).await;
+            if !rate.turn(&*self.clock, left).await {
+                return Err(late("the rate limit leaves no time for it"));
             }
         }
         Ok(Turn { _place: place.and_then(Result::ok) })
@@ -131,6 +139,21 @@ impl Core {
 
     pub(crate) fn sealer<'s>(&'s self, target: &Target, extra: &'s [(String, String)]) -> Sealer<'s> {
         Sealer { keyring: &self.keyring, partner_id: &self.partner_id, rule: target.payload, extra }
+    }
+
+    /// What a request names, for its response to be compared with.
+    pub(crate) fn subject(&self, target: &Target, payload: &str) -> Subject {
+        let configured = self.response_names.get(target.path.as_ref()).map(Vec::as_slice);
+        match configured {
+            // What a path that nobody described answers cannot be expected.
+            None if !target.is_known => Subject::default(),
+            configured => Subject::of(payload, configured, target.has_response),
+        }
+    }
+
+    /// What the status codes of an operation mean, by its default path.
+    pub(crate) fn order_states_of(&self, path: &str) -> &OrderStates {
+        self.order_states_by_path.get(path).unwrap_or(&self.order_states)
     }
 
     pub(crate) fn url(&self, target: &Target) -> String {

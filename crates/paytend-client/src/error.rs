@@ -6,9 +6,11 @@ use std::time::Duration;
 use paytend_crypto::UnsignedFailure;
 use paytend_model::OperationKind;
 
+use crate::foreign::Foreign;
 use crate::retry::may_pass;
+use crate::subject::Mismatch;
 use crate::target::Target;
-use crate::transport::{TransportError, TransportErrorKind};
+use crate::transport::{ConnectFailure, TransportError, TransportErrorKind};
 
 /// Why a call failed. One pointer wide; shows no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
@@ -23,6 +25,7 @@ struct Inner {
     http_status: Option<u16>,
     retry_after: Option<Duration>,
     timed_out: bool,
+    connect: Option<ConnectFailure>,
     api: Option<(String, String)>,
     body: Option<Vec<u8>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -36,7 +39,7 @@ pub enum ErrorKind {
     Configuration,
     /// The request breaks a rule, or could not be sealed.
     Request,
-    /// No connection: the name, the address, or TLS.
+    /// No connection: [`Error::connect_failure`] says which of DNS, TCP, TLS or proxy failed.
     Connect,
     /// The request may have been sent, and no answer came in time.
     Timeout,
@@ -48,6 +51,9 @@ pub enum ErrorKind {
     UnsignedFailure,
     /// Something that is not an authentic answer: another server's error page, a forgery, the wrong keys.
     Answer,
+    /// An authentic response about something other than what was asked for: another order, card, holder or user. It belongs to
+    /// another request, so it says nothing about this one.
+    Mismatch,
     /// An authentic answer whose data does not have the expected shape, or that lacks data which this operation has.
     Data,
 }
@@ -60,9 +66,11 @@ pub enum Outcome {
     NotSent,
     /// Paytend refused this request, and signed the refusal.
     ///
-    /// It says nothing of an earlier request with the same order number: a code that means "duplicate" or "in progress" means
-    /// that an order stands. The provider's codes are not public, so query before you treat an order as void. Answers name no
-    /// request, so this rests on TLS as well: a refusal that was signed once can be played again by whoever is inside it.
+    /// A refusal names neither its request nor its order. From [`Client::send`](crate::Client::send) it rests on TLS alone: an
+    /// attacker inside the connection can replay a genuine refusal, and so can a faulty proxy. It also says nothing about an
+    /// earlier request with the same order number: a code for "duplicate" or "in progress" means that an order exists. From
+    /// [`Client::resolve`](crate::Client::resolve) it means as well that the query reported no such order, as often and as long
+    /// as after a lost response.
     Rejected,
     /// It may or may not have been carried out. Query with the same order number before doing anything else.
     Unknown,
@@ -77,6 +85,7 @@ impl Error {
             | ErrorKind::Transport
             | ErrorKind::UnsignedFailure
             | ErrorKind::Answer
+            | ErrorKind::Mismatch
             | ErrorKind::Data => Outcome::Unknown,
         };
         Self(Box::new(Inner {
@@ -89,6 +98,7 @@ impl Error {
             http_status: None,
             retry_after: None,
             timed_out: kind == ErrorKind::Timeout,
+            connect: None,
             api: None,
             body: None,
             source: None,
@@ -154,7 +164,7 @@ impl Error {
     /// A failure on the way.
     pub(crate) fn transport(failure: TransportError) -> Self {
         let mut error = Self::new(match failure.kind {
-            TransportErrorKind::Connect => ErrorKind::Connect,
+            TransportErrorKind::Connect(_) => ErrorKind::Connect,
             TransportErrorKind::Timeout => ErrorKind::Timeout,
             TransportErrorKind::Broken => ErrorKind::Transport,
             TransportErrorKind::TooLarge => ErrorKind::Answer,
@@ -162,11 +172,20 @@ impl Error {
         });
         error.0.http_status = failure.status;
         error.0.timed_out = failure.timed_out;
+        if let TransportErrorKind::Connect(connect) = failure.kind {
+            error.0.connect = Some(connect);
+        }
         error.0.source = match failure.kind {
             TransportErrorKind::TooLarge => Some("the answer is larger than the configured limit".into()),
             _ => failure.source,
         };
         error
+    }
+
+    /// Whether the response was made for another request, by what it names or by its keys.
+    pub(crate) fn is_of_another_request(&self) -> bool {
+        let crypto = self.0.source.as_ref().and_then(|source| source.downcast_ref::<paytend_crypto::Error>());
+        self.0.kind == ErrorKind::Mismatch || crypto == Some(&paytend_crypto::Error::NotAuthentic)
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
@@ -197,7 +216,12 @@ impl Error {
     /// sent or the operation changes nothing.
     pub fn is_retryable(&self) -> bool {
         let safe = !self.0.mutation || self.0.outcome == Outcome::NotSent;
-        safe && may_pass(self.0.kind, self.0.http_status)
+        safe && may_pass(self.0.kind, self.0.http_status, self.0.connect)
+    }
+
+    /// Returns which part of making the connection failed, if that is why the call failed.
+    pub fn connect_failure(&self) -> Option<ConnectFailure> {
+        self.0.connect
     }
 
     /// How many times the request was tried; zero if it never had its turn.
@@ -241,16 +265,27 @@ impl fmt::Display for Error {
             ErrorKind::Configuration => "the client is not configured right",
             ErrorKind::Request => "the request is not a good one",
             ErrorKind::Connect => "no connection",
+            ErrorKind::Mismatch => "the response belongs to another request",
             ErrorKind::Timeout => "no answer in time",
             ErrorKind::Transport => "the connection broke",
             ErrorKind::Rejected => "rejected",
             ErrorKind::UnsignedFailure => "an unsigned failure, which proves nothing",
-            ErrorKind::Answer => "the answer is not an authentic one",
+            ErrorKind::Answer => "not an authentic response",
             ErrorKind::Data => "an authentic answer whose data has another shape than expected",
         })?;
         // What is wrong with a request is told at once: it holds no values.
         if let (ErrorKind::Configuration | ErrorKind::Request, Some(source)) = (self.0.kind, &self.0.source) {
             write!(f, ": {source}")?;
+        }
+        if let Some(failure) = self.0.connect {
+            write!(f, " ({failure})")?;
+        }
+        // A text of this crate: it names what came, and quotes nothing.
+        if let Some(foreign) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Foreign>()) {
+            write!(f, ", but {foreign}")?;
+        }
+        if let Some(mismatch) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Mismatch>()) {
+            write!(f, ": {mismatch}")?;
         }
         match self.0.outcome {
             Outcome::Unknown if self.0.mutation => f.write_str("; the request may have been carried out")?,
@@ -315,6 +350,7 @@ mod tests {
             (ErrorKind::Rejected, Outcome::Rejected),
             (ErrorKind::UnsignedFailure, Outcome::Unknown),
             (ErrorKind::Answer, Outcome::Unknown),
+            (ErrorKind::Mismatch, Outcome::Unknown),
             (ErrorKind::Data, Outcome::Unknown),
         ];
         let texts: HashSet<_> = kinds.iter().map(|(kind, _)| Error::new(*kind).to_string()).collect();

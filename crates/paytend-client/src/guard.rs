@@ -8,7 +8,7 @@ use crate::engine::{Core, Span};
 use crate::error::{Error, Outcome};
 use crate::events::{Event, Phase};
 use crate::target::Target;
-use crate::transport::Sent;
+use crate::transport::Handover;
 
 /// A call under way. Dropped before it is finished, it tells that.
 pub(crate) struct Guard<'g> {
@@ -19,7 +19,7 @@ pub(crate) struct Guard<'g> {
     /// How many attempts there have been.
     pub(crate) attempt: u32,
     /// Whether the document of this attempt has been handed over.
-    pub(crate) sent: Sent,
+    pub(crate) handover: Handover,
     /// An earlier attempt, or call, of the same request may have been carried out.
     pub(crate) doubtful: bool,
     /// A document of an earlier attempt has been handed over.
@@ -45,7 +45,7 @@ impl<'g> Guard<'g> {
             span,
             request_id: request_id.to_owned(),
             attempt: 0,
-            sent: Sent::default(),
+            handover: Handover::default(),
             doubtful,
             sent_before: false,
             finished: false,
@@ -74,8 +74,8 @@ impl<'g> Guard<'g> {
     /// There will be another attempt, after one with this outcome.
     pub(crate) fn again(&mut self, outcome: Outcome) {
         self.doubtful |= outcome == Outcome::Unknown && self.target.kind == OperationKind::Mutation;
-        self.sent_before |= self.sent.all();
-        self.sent = Sent::default();
+        self.sent_before |= !self.handover.withdraw();
+        self.handover = Handover::default();
     }
 
     /// The call has ended.
@@ -137,8 +137,10 @@ impl Drop for Guard<'_> {
         if self.finished || std::thread::panicking() {
             return;
         }
-        let sent = self.doubtful || self.sent_before || self.sent.all();
-        let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
+        // Withdrawn first: a connection that still has the body cannot complete it any more.
+        let withdrawn = self.handover.withdraw();
+        let not_sent = withdrawn && !self.doubtful && !self.sent_before;
+        let outcome = if not_sent { Outcome::NotSent } else { Outcome::Unknown };
         let latency = self.core.elapsed(self.span);
         self.record(latency, None, Some(outcome));
         tracing::debug!(parent: &self.traced, ?outcome, "dropped");

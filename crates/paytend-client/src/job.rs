@@ -14,8 +14,9 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::guard::Guard;
 use crate::prepared::new_request_id;
 use crate::retry::{Decision, Situation};
+use crate::subject::Subject;
 use crate::target::Target;
-use crate::transport::{HttpRequest, OutgoingBody, Sent};
+use crate::transport::{Handover, HttpRequest, OutgoingBody};
 
 /// A document to send, and how to seal another one of the same content.
 pub(crate) struct Job<'j> {
@@ -26,6 +27,8 @@ pub(crate) struct Job<'j> {
     pub(crate) document: Bytes,
     /// The payload, of what may be sealed again.
     pub(crate) payload: Option<String>,
+    /// What the response must be about.
+    pub(crate) subject: Subject,
     /// Whether the same request may have been carried out before.
     pub(crate) doubtful: bool,
 }
@@ -76,6 +79,7 @@ impl Job<'_> {
                 operation: if self.options.idempotent { OperationKind::Query } else { self.target.kind },
                 error: error.kind(),
                 outcome: error.outcome(),
+                connect: error.connect_failure(),
                 status: error.http_status(),
                 retry_after: error.retry_after(),
                 attempt: guard.attempt,
@@ -127,8 +131,14 @@ impl Job<'_> {
         read: &impl Fn(&Opened) -> Result<T, Error>,
     ) -> Result<(u16, T, Opened), Error> {
         let raw = self.exchange(guard).await?;
-        let opened = answer::open(&self.core.keyring, &raw, self.core.max_response_bytes);
-        let opened = opened.map_err(|error| settled(error, &guard.sent))?;
+        let opened = answer::open(&self.core.keyring, &raw, self.core.max_response_bytes, &self.subject);
+        let opened = opened.map_err(|error| {
+            // Whatever else is on its way on this connection may be shifted too.
+            if error.is_of_another_request() {
+                self.core.transport.discard_connections();
+            }
+            settled(error, &guard.handover)
+        })?;
         let data = read(&opened).map_err(|error| error.answered(raw.status(), None, raw.body()))?;
         Ok((raw.status(), data, opened))
     }
@@ -152,15 +162,15 @@ impl Job<'_> {
     async fn exchange(&self, guard: &Guard<'_>) -> Result<RawAnswer, Error> {
         let late = || Error::new(ErrorKind::Timeout).with_outcome(Outcome::NotSent);
         let limit = self.core.attempt_timeout.min(self.core.left(guard.span).ok_or_else(late)?);
-        let exchange = self.core.transport.exchange(self.http_request(&guard.sent));
+        let exchange = self.core.transport.exchange(self.http_request(&guard.handover));
         let answer = match self.core.within(limit, exchange).await {
             Some(answer) => answer.map_err(Error::transport),
             None => Err(Error::new(ErrorKind::Timeout)),
         };
-        answer.map_err(|error| settled(error, &guard.sent))
+        answer.map_err(|error| settled(error, &guard.handover))
     }
 
-    fn http_request(&self, sent: &Sent) -> HttpRequest {
+    fn http_request(&self, handover: &Handover) -> HttpRequest {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -168,16 +178,21 @@ impl Job<'_> {
         if let Some(parent) = &self.options.trace_parent {
             headers.insert("traceparent", parent.clone());
         }
-        let body = OutgoingBody::watched(self.document.clone(), sent.clone(), self.options.progress.clone());
-        HttpRequest::new(self.core.url(self.target), headers, body, self.core.max_response_bytes)
+        let body = OutgoingBody::watched(self.document.clone(), handover.clone(), self.options.progress.clone());
+        let mut request = HttpRequest::new(self.core.url(self.target), headers, body, self.core.max_response_bytes);
+        request.fresh_connection = self.options.fresh_connection;
+        request
     }
 }
 
-/// Whoever has not the whole document cannot have carried it out; whoever has it may have, whatever came of the connection then.
-fn settled(error: Error, sent: &Sent) -> Error {
+/// Sets the outcome of a failed attempt. A request whose last piece was not handed over is withdrawn here, once and for all: a
+/// server that never has the whole document cannot execute it. One that was handed over may be executed, whatever became of
+/// the connection. A signed refusal stays a refusal, but the rest of its request must not be sent either.
+fn settled(error: Error, handover: &Handover) -> Error {
+    let withdrawn = handover.withdraw();
     match error.outcome() {
         Outcome::Rejected => error,
-        _ if sent.all() => error.with_outcome(Outcome::Unknown),
-        _ => error.with_outcome(Outcome::NotSent),
+        _ if withdrawn => error.with_outcome(Outcome::NotSent),
+        _ => error.with_outcome(Outcome::Unknown),
     }
 }

@@ -10,15 +10,18 @@ mod config;
 mod engine;
 mod error;
 mod events;
+mod foreign;
 mod guard;
 mod job;
 mod limits;
+mod order;
 mod paging;
 mod prepared;
 mod request;
 mod resolution;
 mod resolve;
 mod retry;
+mod subject;
 mod target;
 mod transport;
 mod upload;
@@ -29,6 +32,7 @@ pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{Builder, Environment};
 pub use error::{Error, ErrorKind, Outcome};
 pub use events::{Event, Events, Phase};
+pub use order::{OrderState, OrderStates};
 pub use paging::Paged;
 pub use prepared::Prepared;
 pub use request::Request;
@@ -36,6 +40,7 @@ pub use resolution::Resolution;
 pub use resolve::{Resolvable, Resolved};
 pub use retry::{Decision, RetryPolicy, Situation};
 pub use transport::{
-    Exchange, HttpRequest, HttpTransport, OutgoingBody, Transport, TransportError, TransportErrorKind,
+    CertificateProblem, ConnectFailure, Exchange, HttpRequest, HttpTransport, OutgoingBody, Transport, TransportError,
+    TransportErrorKind, Withdrawn,
 };
 pub use upload::{file_from_path, file_from_reader};

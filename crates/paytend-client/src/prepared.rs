@@ -34,6 +34,11 @@ impl<O: Operation> Prepared<O> {
         self.sealed.document()
     }
 
+    /// The payload, in plain text.
+    pub(crate) fn payload(&self) -> &str {
+        &self.payload
+    }
+
     /// The text that was signed. Secret: it holds the session key and the business data.
     pub fn canonical(&self) -> Zeroizing<String> {
         self.sealed.canonical(&self.payload)

@@ -96,6 +96,12 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
+    /// Sends the request on a connection that carried no other request.
+    pub(crate) fn fresh_connection(mut self) -> Self {
+        self.options.fresh_connection = true;
+        self
+    }
+
     /// Seals and signs it without sending it.
     ///
     /// # Errors
@@ -162,8 +168,9 @@ pub(crate) fn job<'j>(
         .sealer(target, &options.extra)
         .document(&request_id, &payload)
         .map_err(|error| error.during(target, &request_id))?;
+    let subject = core.subject(target, &payload);
     let payload = (target.kind == paytend_model::OperationKind::Query).then_some(payload);
-    Ok(Job { core, target, options, request_id, document, payload, doubtful: false })
+    Ok(Job { core, target, options, request_id, document, payload, subject, doubtful: false })
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.

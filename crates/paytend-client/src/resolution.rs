@@ -16,11 +16,12 @@ pub struct Resolution {
     looks: u32,
     settle: Duration,
     sends: u32,
+    poll: Duration,
 }
 
 impl Default for Resolution {
     fn default() -> Self {
-        Self { codes: Vec::new(), looks: 3, settle: Duration::from_secs(10), sends: 2 }
+        Self { codes: Vec::new(), looks: 3, settle: Duration::from_secs(10), sends: 2, poll: Duration::from_secs(1) }
     }
 }
 
@@ -55,6 +56,23 @@ impl Resolution {
     pub fn sends(mut self, times: u32) -> Self {
         self.sends = times.max(1);
         self
+    }
+
+    /// Sets how long [`Client::send_and_wait`](crate::Client::send_and_wait) waits between two queries for the final state (default
+    /// 1 s).
+    pub fn poll_interval(mut self, time: Duration) -> Self {
+        self.poll = time;
+        self
+    }
+
+    /// Returns the resolution for the sandbox of this workspace (the crate `paytend-sandbox`), whose query reports an unknown order
+    /// by the code `S102`. The code is that sandbox's own, and not Paytend's.
+    pub fn local_sandbox() -> Self {
+        Self::new().unknown_order_codes(["S102"])
+    }
+
+    pub(crate) fn poll(&self) -> Duration {
+        self.poll
     }
 
     pub(crate) fn max_sends(&self) -> u32 {

@@ -1,31 +1,38 @@
-//! Finding out what became of an order whose answer was lost, before anything is sent again.
+//! Finding out what became of an order whose response was lost, before anything is sent again.
 
 use std::time::Duration;
 
+use paytend_model::Operation;
 use paytend_model::issuing::{
-    ApplyCard, CardApplyResponse, QueryApplyResult, QueryTopupResult, Topup, TopupResultResponse,
+    ApplyCard, CardApplyResponse, QueryApplyResult, QueryTopupResult, Topup, TopupResponse, TopupResultResponse,
 };
-use paytend_model::{Operation, OrderNo};
 
 use crate::Client;
-use crate::answer::{self, Answer};
-use crate::engine::Span;
+use crate::answer;
+use crate::engine::{Core, Span};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::job::Job;
+use crate::order::OrderState;
 use crate::request::{Request, job};
 use crate::retry::may_pass;
+use crate::subject::Subject;
 use crate::target::Target;
 
-/// A mutation with an order number, and the query that tells what became of the order.
+/// A mutation with an order number, and the query that reports what became of the order.
 pub trait Resolvable: Operation {
     /// The query.
     type Query: Operation;
 
-    /// The query for the same order.
+    /// Returns the query for the same order.
     fn query(&self) -> Self::Query;
 
-    /// Whether a query's answer is about this order. Answers name no request, so the order number in it is what ties the two.
-    fn is_answered_by(&self, answer: &<Self::Query as Operation>::Response) -> bool;
+    /// Returns the status code in the mutation's own response. The default is none, for responses without data.
+    fn status_of_response(_: &Self::Response) -> Option<&str> {
+        None
+    }
+
+    /// Returns the status code in the query's response.
+    fn status_of_query(response: &<Self::Query as Operation>::Response) -> Option<&str>;
 }
 
 impl Resolvable for Topup {
@@ -35,8 +42,12 @@ impl Resolvable for Topup {
         QueryTopupResult::new(self.order_no.clone())
     }
 
-    fn is_answered_by(&self, answer: &TopupResultResponse) -> bool {
-        same(&self.order_no, answer.order_no.as_ref())
+    fn status_of_response(response: &TopupResponse) -> Option<&str> {
+        response.status.as_deref()
+    }
+
+    fn status_of_query(response: &TopupResultResponse) -> Option<&str> {
+        response.status.as_deref()
     }
 }
 
@@ -49,42 +60,64 @@ impl Resolvable for ApplyCard {
         query
     }
 
-    fn is_answered_by(&self, answer: &CardApplyResponse) -> bool {
-        same(&self.order_no, answer.order_no.as_ref())
+    fn status_of_query(response: &CardApplyResponse) -> Option<&str> {
+        response.status.as_deref()
     }
 }
 
-/// An answer that does not name the order may be anything's. (The field's name in it is inferred, by the pattern of the requests.)
-fn same(order_no: &OrderNo, answered: Option<&OrderNo>) -> bool {
-    answered == Some(order_no)
-}
-
-/// What became of an order.
+/// What became of an order: it stands. **Whether it succeeded is its [`state`](Self::state).**
 #[derive(Debug)]
 pub enum Resolved<O: Resolvable> {
-    /// It was sent, and the answer is this.
-    Answered(O::Response),
-    /// The answer was lost, or a refusal, and the query found the order. **It stands; whether it succeeded is in the answer's status**, and
-    /// whether it is the very order that was meant, in its other fields.
-    Found(<O::Query as Operation>::Response),
+    /// The response arrived.
+    #[non_exhaustive]
+    Answered {
+        /// The mutation's response. One without data, such as that of `ApplyCard`, names no order: that it is this order's
+        /// rests on TLS alone.
+        response: O::Response,
+        /// The order's state.
+        state: OrderState,
+    },
+    /// The response was lost, or was a refusal, and the query found an order of this number. Compare its other fields if
+    /// another program may use the same number.
+    #[non_exhaustive]
+    Found {
+        /// The query's response.
+        order: <O::Query as Operation>::Response,
+        /// The order's state.
+        state: OrderState,
+    },
+}
+
+impl<O: Resolvable> Resolved<O> {
+    /// Returns the order's state, by the codes of [`Builder::order_states`](crate::Builder::order_states).
+    pub fn state(&self) -> &OrderState {
+        match self {
+            Self::Answered { state, .. } | Self::Found { state, .. } => state,
+        }
+    }
 }
 
 impl Client {
-    /// Carries out an order, and finds out what became of it if the answer is lost: by querying for the same order number, and by sending
-    /// the very same request again only once the query has said, as often and as long as [`Resolution`](crate::Resolution) asks, that there is no such order.
+    /// Sends an order, and finds out what became of it if the response is lost: it queries for the same order number, and sends
+    /// the very same request again only after the query has reported, as often and as long as
+    /// [`Resolution`](crate::Resolution) asks, that there is no such order.
     ///
-    /// A refusal is looked up as well, once: "duplicate" means that an order of this number stands, perhaps from before this program was
-    /// started again.
+    /// A refusal is looked up in the same way: "duplicate" means that an order of this number stands, and a refusal of another
+    /// order may arrive on this order's connection.
     ///
-    /// Everything is within one deadline, which ought to be longer than an ordinary call's: [`Request::resolved`] takes one.
+    /// All of it is within one deadline, which should be longer than that of an ordinary call: [`Request::resolve`] takes one.
+    /// An order that stands may still fail: see [`Resolved::state`], and [`send_and_wait`](Self::send_and_wait).
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use paytend_client::{Client, Outcome, Resolved};
+    /// # use paytend_client::{Client, OrderState, Outcome};
     /// # async fn example(client: &Client, topup: &paytend_model::issuing::Topup) {
-    /// match client.request(topup).deadline(Duration::from_secs(120)).resolved().await {
-    ///     Ok(Resolved::Answered(taken)) => println!("taken: {taken:?}"),
-    ///     Ok(Resolved::Found(order)) => println!("an order of this number stands: {:?} {:?}", order.amount, order.status),
+    /// match client.request(topup).deadline(Duration::from_secs(120)).resolve().await {
+    ///     Ok(resolved) => match resolved.state() {
+    ///         OrderState::Succeeded => println!("the money is on the card"),
+    ///         OrderState::Failed => println!("the order failed"),
+    ///         state => println!("the order stands: {state}"),
+    ///     },
     ///     Err(error) if error.outcome() == Outcome::Unknown => println!("keep the order number and ask later: {error}"),
     ///     Err(error) => println!("refused, with code {:?}, or not sent: {error}", error.api_code()),
     /// }
@@ -92,87 +125,133 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// With the outcome [`Unknown`](Outcome::Unknown) if the request may have arrived and the order was neither found nor, by a configured
-    /// code, said to be unknown; [`Rejected`](Outcome::Rejected) if the request was refused and the query said, signed, nothing of an order.
-    pub async fn resolved<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
-        self.request(order).resolved().await
+    /// Returns an error with the outcome
+    /// - [`NotSent`](Outcome::NotSent) if the request never arrived;
+    /// - [`Rejected`](Outcome::Rejected) if it was refused, and the query reported no such order for as long as after a lost
+    ///   response, which takes configured [codes](crate::Resolution::unknown_order_codes);
+    /// - [`Unknown`](Outcome::Unknown) in every other case.
+    pub async fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
+        self.request(order).resolve().await
+    }
+
+    /// Sends an order as [`resolve`](Self::resolve) does, and queries until its state is final or the deadline is over.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve). An order that stands and is not final at the deadline is not an error: its
+    /// [`state`](Resolved::state) says so.
+    pub async fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
+        self.request(order).send_and_wait().await
     }
 }
 
 impl<O: Resolvable> Request<'_, O> {
-    /// As [`Client::resolved`], with these options.
+    /// As [`Client::resolve`], with these options.
     ///
     /// # Errors
-    /// As [`Client::resolved`].
-    pub async fn resolved(self) -> Result<Resolved<O>, Error> {
+    /// As [`Client::resolve`].
+    pub async fn resolve(self) -> Result<Resolved<O>, Error> {
+        self.resolve_within(self.core.span(&self.options)).await
+    }
+
+    /// As [`Client::send_and_wait`], with these options.
+    ///
+    /// # Errors
+    /// As [`Client::send_and_wait`].
+    pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
+        let span = self.core.span(&self.options);
+        let mut resolved = self.resolve_within(span).await?;
+        let query = self.operation.query();
+        while !resolved.state().is_final() {
+            let wait = self.core.resolution.poll();
+            let Some(left) = self.core.left(span).filter(|left| *left > wait) else { break };
+            self.core.clock.sleep(wait).await;
+            match self.sibling(&query).deadline(left.saturating_sub(wait)).send().await {
+                Ok(order) => resolved = self.found(order.into_data()),
+                Err(error) if may_pass(error.kind(), error.http_status(), error.connect_failure()) => {}
+                // The order stands all the same; why it cannot be asked for is told to the observer.
+                Err(_) => break,
+            }
+        }
+        Ok(resolved)
+    }
+
+    async fn resolve_within(&self, span: Span) -> Result<Resolved<O>, Error> {
         let target = Target::from(&O::INFO);
         let (core, options) = (self.core, &self.options);
-        let span = core.span(options);
         let (request_id, payload) = self.payload(&target)?;
         let first = job(core, &target, options, request_id, payload)?;
-        let (request_id, document) = (first.request_id.clone(), first.document.clone());
-        // What was wrong with the first request that may have arrived.
+        // The first error after which the order may stand.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Job {
                 core,
                 target: &target,
                 options,
-                request_id: request_id.clone(),
-                document: document.clone(),
+                request_id: first.request_id.clone(),
+                document: first.document.clone(),
                 payload: None,
+                subject: first.subject.clone(),
                 doubtful: doubt.is_some(),
             };
             let error = match again.run(span, answer::data).await {
-                Ok(answer) => return Ok(Resolved::Answered(answer.into_data())),
+                Ok(answer) => {
+                    let response = answer.into_data();
+                    let state = state::<O>(core, O::status_of_response(&response));
+                    return Ok(Resolved::Answered { response, state });
+                }
                 Err(error) => error,
             };
             // Nothing has arrived, so there is nothing to find.
             if error.outcome() == Outcome::NotSent {
                 return Err(error);
             }
-            let looked = self.look(span, error.outcome() == Outcome::Rejected).await;
-            // A signed word, be it a refusal or a success that cannot be read, is not asked for again.
+            let looked = self.look(span, &first.subject).await;
+            // After a signed response to this request, be it a refusal or a success that cannot be read, it is not sent again.
             let signed = matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Data);
             let error = match doubt.take() {
                 Some(first) if !signed => first,
                 _ => error,
             };
             match looked {
-                Ok(Some(found)) => return Ok(Resolved::Found(found)),
+                Ok(Some(found)) => return Ok(self.found(found)),
                 Ok(None) if signed || send >= core.resolution.max_sends() || core.left(span).is_none() => {
                     return Err(error);
                 }
                 Ok(None) => doubt = Some(error),
-                // A signed answer that names no order and has no code that is configured: the refusal is all there is to go by.
-                Err(problem) if error.outcome() == Outcome::Rejected && problem.is_authenticated() => {
-                    return Err(error);
-                }
+                // The query did not say that there is no such order, so a refusal does not prove it either.
                 Err(problem) => return Err(error.with_outcome(Outcome::Unknown).caused_by(problem)),
             }
         }
         Err(Error::new(ErrorKind::Timeout))
     }
 
-    /// Asks for the order until it is found, or is said to be unknown often and long enough; or just once.
-    async fn look(&self, span: Span, once: bool) -> Result<Option<<O::Query as Operation>::Response>, Error> {
+    fn found(&self, order: <O::Query as Operation>::Response) -> Resolved<O> {
+        let state = state::<O>(self.core, O::status_of_query(&order));
+        Resolved::Found { order, state }
+    }
+
+    /// Queries for the order until it is found, or reported unknown often and long enough. `subject` is what the order names.
+    async fn look(&self, span: Span, subject: &Subject) -> Result<Option<<O::Query as Operation>::Response>, Error> {
         let (core, query) = (self.core, self.operation.query());
         let (mut unknown, mut waited) = (0, Duration::ZERO);
         for attempt in 1.. {
             let left = core.left(span).ok_or_else(|| Error::new(ErrorKind::Timeout))?;
-            let error = match self.sibling(&query).deadline(left).send().await.map(Answer::into_data) {
-                Ok(answer) if self.operation.is_answered_by(&answer) => return Ok(Some(answer)),
-                Ok(_) => {
-                    return Err(Error::new(ErrorKind::Data).caused_by("the query's answer does not name this order"));
+            let request = self.sibling(&query).deadline(left).fresh_connection();
+            let error = match request.send().await {
+                Ok(answer) => {
+                    // An order of this number for another card is not this order.
+                    let same = subject.check(answer.opened().payload_text());
+                    same.map_err(|mismatch| Error::new(ErrorKind::Mismatch).caused_by(mismatch))?;
+                    return Ok(Some(answer.into_data()));
                 }
                 Err(error) => error,
             };
             if core.resolution.says_unknown(&error) {
                 unknown += 1;
-                if once || core.resolution.is_enough(unknown, waited) {
+                if core.resolution.is_enough(unknown, waited) {
                     return Ok(None);
                 }
-            } else if !may_pass(error.kind(), error.http_status()) {
+            } else if !may_pass(error.kind(), error.http_status(), error.connect_failure()) {
                 return Err(error);
             } else {
                 (unknown, waited) = (0, Duration::ZERO);
@@ -186,4 +265,9 @@ impl<O: Resolvable> Request<'_, O> {
         }
         Err(Error::new(ErrorKind::Timeout))
     }
+}
+
+/// The state that a status code of this operation means.
+fn state<O: Operation>(core: &Core, code: Option<&str>) -> OrderState {
+    core.order_states_of(O::INFO.path).state(code)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paytend_model::OperationKind;
 
-use crate::{ErrorKind, Outcome};
+use crate::{ConnectFailure, ErrorKind, Outcome};
 
 /// When a failed attempt is followed by another one. All attempts share one deadline.
 ///
@@ -34,6 +34,8 @@ pub struct Situation {
     pub error: ErrorKind,
     /// What became of the request.
     pub outcome: Outcome,
+    /// Which part of making the connection failed, if that is what failed.
+    pub connect: Option<ConnectFailure>,
     /// The answer's HTTP status, if there was an answer.
     pub status: Option<u16>,
     /// How long the answer asks to wait.
@@ -89,7 +91,7 @@ impl RetryPolicy {
     /// use paytend_client::{Decision, ErrorKind, Outcome, RetryPolicy, Situation};
     /// use paytend_model::OperationKind;
     /// let lost = Situation {
-    ///     operation: OperationKind::Query, error: ErrorKind::Transport, outcome: Outcome::Unknown, status: None,
+    ///     operation: OperationKind::Query, error: ErrorKind::Transport, outcome: Outcome::Unknown, connect: None, status: None,
     ///     retry_after: None, attempt: 1, elapsed: Duration::ZERO, deadline: Duration::from_secs(60), random: u64::MAX,
     /// };
     /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Wait(Duration::from_millis(200)));
@@ -99,7 +101,10 @@ impl RetryPolicy {
     /// ```
     pub fn decide(&self, situation: &Situation) -> Decision {
         let safe = situation.operation == OperationKind::Query || situation.outcome == Outcome::NotSent;
-        if !safe || !may_pass(situation.error, situation.status) || situation.attempt >= self.max_attempts {
+        if !safe
+            || !may_pass(situation.error, situation.status, situation.connect)
+            || situation.attempt >= self.max_attempts
+        {
             return Decision::Stop;
         }
         let wait = situation.retry_after.unwrap_or_else(|| self.wait(situation.attempt, situation.random));
@@ -120,9 +125,13 @@ impl RetryPolicy {
 }
 
 /// Whether a failure may be gone the next time.
-pub(crate) fn may_pass(error: ErrorKind, status: Option<u16>) -> bool {
+pub(crate) fn may_pass(error: ErrorKind, status: Option<u16>, connect: Option<ConnectFailure>) -> bool {
     match error {
-        ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Transport => true,
+        // Nothing that waiting changes: a certificate, a name, the proxy's password.
+        ErrorKind::Connect => connect.is_none_or(ConnectFailure::is_transient),
+        // The next attempt is on another connection.
+        ErrorKind::Mismatch => true,
+        ErrorKind::Timeout | ErrorKind::Transport => true,
         // Not Paytend's word, but that of something on the way.
         ErrorKind::Answer => matches!(status, Some(408 | 425 | 429 | 500 | 502 | 503 | 504)),
         ErrorKind::Configuration
@@ -146,6 +155,7 @@ mod tests {
             operation,
             error,
             outcome,
+            connect: None,
             status: None,
             retry_after: None,
             attempt: 1,
@@ -173,6 +183,8 @@ mod tests {
             (Query, UnsignedFailure, Unknown, Some(503), false),
             (Query, Rejected, Outcome::Rejected, Some(200), false),
             (Query, Data, Unknown, Some(200), false),
+            (Query, Mismatch, Unknown, Some(200), true),
+            (Mutation, Mismatch, Unknown, Some(200), false),
             (Query, Configuration, NotSent, None, false),
             (Query, Request, NotSent, None, false),
             (Mutation, Connect, NotSent, None, true),
@@ -189,6 +201,27 @@ mod tests {
         ] {
             let situation = Situation { status, ..situation(operation, error, outcome) };
             assert_eq!(policy.decide(&situation) != Decision::Stop, again, "{situation:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_tried_again_only_if_time_can_help() {
+        use crate::CertificateProblem;
+        for (failure, again) in [
+            (ConnectFailure::Dns, true),
+            (ConnectFailure::Tcp, true),
+            (ConnectFailure::Tls, true),
+            (ConnectFailure::Proxy, true),
+            (ConnectFailure::Timeout, true),
+            (ConnectFailure::UnknownHost, false),
+            (ConnectFailure::TlsRefused, false),
+            (ConnectFailure::ProxyAuthentication, false),
+            (ConnectFailure::Certificate(CertificateProblem::Expired), false),
+        ] {
+            for operation in [Query, Mutation] {
+                let situation = Situation { connect: Some(failure), ..situation(operation, Connect, NotSent) };
+                assert_eq!(RetryPolicy::default().decide(&situation) != Decision::Stop, again, "{situation:?}");
+            }
         }
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Target {
     pub(crate) payload: PayloadRule,
     pub(crate) has_response: bool,
     pub(crate) takes_file: bool,
+    /// Whether the operation is described by a type.
+    pub(crate) is_known: bool,
 }
 
 impl From<&OperationInfo> for Target {
@@ -25,6 +27,7 @@ impl From<&OperationInfo> for Target {
             payload: info.payload,
             has_response: info.response_object.is_some(),
             takes_file: info.max_file_bytes.is_some(),
+            is_known: true,
         }
     }
 }
@@ -40,6 +43,7 @@ impl Target {
             payload: PayloadRule::Signed,
             has_response: false,
             takes_file: false,
+            is_known: false,
         }
     }
 }

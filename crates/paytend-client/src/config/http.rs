@@ -36,13 +36,11 @@ impl Options {
         *self == Self::default()
     }
 
-    pub(super) fn client(self, base_url: &str) -> Result<reqwest::Client, Error> {
-        let mut client = reqwest::Client::builder()
-            .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
-            // A signed request goes to the host it was made for.
-            .redirect(reqwest::redirect::Policy::none())
-            // Whether to send again is decided where it is known what may be sent twice.
-            .retry(reqwest::retry::never());
+    /// Returns what makes the client, again and again: each has a connection pool of its own.
+    pub(super) fn maker(
+        self,
+        base_url: &str,
+    ) -> Result<impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
             // The machine itself, which a proxy cannot reach, and would read in the clear.
@@ -54,32 +52,47 @@ impl Options {
             }
             ProxyChoice::Given(url) => Some(proxy(url)?),
         };
-        // Nothing but what was chosen here.
-        client = client.no_proxy();
-        if let Some(proxy) = proxy {
-            client = client.proxy(proxy);
-        }
+        let mut certificates = Vec::new();
         for pem in &self.roots {
             let roots = Certificate::from_pem_bundle(pem)
                 .ok()
                 .filter(|roots| !roots.is_empty())
                 .ok_or_else(|| Error::configuration("a root certificate is not PEM"))?;
-            client = client.tls_certs_merge(roots);
+            certificates.extend(roots);
         }
-        if let Some(pem) = &self.identity {
-            let identity = Identity::from_pem(pem).map_err(|_| {
+        let identity = match &self.identity {
+            Some(pem) => Some(Identity::from_pem(pem).map_err(|_| {
                 Error::configuration("the client certificate is not PEM of a certificate and its private key")
-            })?;
-            client = client.identity(identity);
-        }
-        if let Some(timeout) = self.pool_idle_timeout {
-            // Longer than a day is for ever, and an instant cannot be as far away as a Duration may say.
-            client = client.pool_idle_timeout(timeout.min(Duration::from_secs(86_400)));
-        }
-        if let Some(connections) = self.pool_max_idle {
-            client = client.pool_max_idle_per_host(connections);
-        }
-        client.build().map_err(|error| Error::configuration(error.without_url()))
+            })?),
+            None => None,
+        };
+        Ok(move || {
+            let mut client = reqwest::Client::builder()
+                .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
+                // A signed request goes to the host it was made for.
+                .redirect(reqwest::redirect::Policy::none())
+                // Whether to send again is decided where it is known what may be sent twice.
+                .retry(reqwest::retry::never())
+                // Nothing but what was chosen here.
+                .no_proxy();
+            if let Some(proxy) = &proxy {
+                client = client.proxy(proxy.clone());
+            }
+            if !certificates.is_empty() {
+                client = client.tls_certs_merge(certificates.clone());
+            }
+            if let Some(identity) = &identity {
+                client = client.identity(identity.clone());
+            }
+            if let Some(timeout) = self.pool_idle_timeout {
+                // Longer than a day is for ever, and an instant cannot be as far away as a Duration may say.
+                client = client.pool_idle_timeout(timeout.min(Duration::from_secs(86_400)));
+            }
+            if let Some(connections) = self.pool_max_idle {
+                client = client.pool_max_idle_per_host(connections);
+            }
+            client.build()
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::Core;
 use crate::events::Events;
 use crate::limits::{Limits, Rate};
+use crate::order::OrderStates;
 use crate::resolution::Resolution;
 use crate::retry::RetryPolicy;
 use crate::transport::{HttpTransport, Transport};
@@ -60,6 +61,9 @@ pub struct Builder {
     retry: RetryPolicy,
     resolution: Resolution,
     paths: Vec<(String, String)>,
+    response_names: Vec<(String, Vec<String>)>,
+    order_states: OrderStates,
+    order_states_of: Vec<(String, OrderStates)>,
     user_agent: String,
     max_response_bytes: usize,
     at_once: Option<usize>,
@@ -73,7 +77,7 @@ pub struct Builder {
 enum Carrier {
     /// A client made from the options.
     Own,
-    Given(reqwest::Client),
+    Given(Box<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>),
     Other(Arc<dyn Transport>),
 }
 
@@ -90,6 +94,9 @@ impl Builder {
             retry: RetryPolicy::default(),
             resolution: Resolution::default(),
             paths: Vec::new(),
+            response_names: Vec::new(),
+            order_states: OrderStates::default(),
+            order_states_of: Vec::new(),
             user_agent: concat!("paytend-client/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_response_bytes: Kind::Response.default_max_bytes(),
             at_once: None,
@@ -124,7 +131,7 @@ impl Builder {
         self
     }
 
-    /// How [`Client::resolved`] resolves unknown outcomes.
+    /// How [`Client::resolve`] resolves unknown outcomes.
     pub fn resolution(mut self, resolution: Resolution) -> Self {
         self.resolution = resolution;
         self
@@ -134,6 +141,36 @@ impl Builder {
     /// until the partner's documents say so: this is where they are set right.
     pub fn path(mut self, operation: impl Into<String>, path: impl Into<String>) -> Self {
         self.paths.push((operation.into(), path.into()));
+        self
+    }
+
+    /// Sets the fields by which a response of an operation is tied to its request, by wire name. The operation is named as for
+    /// [`path`](Self::path); a path that this workspace does not know is allowed.
+    ///
+    /// By default these are `orderNo`, `cardId`, `holderId` and `userId`, of which a response must have the values of the
+    /// request wherever both have the field; and a response to a request with an `orderNo` must have one, if the operation has
+    /// response data. That responses name these things is inferred. If your documents say otherwise, set what they say: fields
+    /// that are set here are required in each response whose request has them. With no field at all, a response rests on TLS
+    /// alone.
+    pub fn response_names<N: Into<String>>(
+        mut self,
+        operation: impl Into<String>,
+        fields: impl IntoIterator<Item = N>,
+    ) -> Self {
+        self.response_names.push((operation.into(), fields.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Sets which status codes mean that an order is processing, has succeeded or has failed (default: none, so every status is
+    /// [`Unknown`](crate::OrderState::Unknown)).
+    pub fn order_states(mut self, states: OrderStates) -> Self {
+        self.order_states = states;
+        self
+    }
+
+    /// As [`order_states`](Self::order_states), for the orders of one operation, named as for [`path`](Self::path).
+    pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
+        self.order_states_of.push((operation.into(), states));
         self
     }
 
@@ -187,10 +224,16 @@ impl Builder {
         self
     }
 
-    /// A reqwest client of one's own. What it is configured to do, it does: redirects, retries and proxies are its maker's to switch off; no
-    /// option of TLS, pool or proxy may be set beside it.
-    pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.carrier = Carrier::Given(client);
+    /// Sets a function that makes the reqwest client, for options that this builder does not have. It is called by
+    /// [`build`](Self::build), and again after a response that did not belong to its request: then none of the connections so
+    /// far is used again, and reqwest can only drop them all.
+    ///
+    /// Redirects, retries and proxies are the function's to switch off. No option of TLS, pool or proxy may be set beside it.
+    pub fn http_client(
+        mut self,
+        make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.carrier = Carrier::Given(Box::new(make));
         self
     }
 
@@ -258,9 +301,10 @@ impl Builder {
         }
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| Error::configuration("the user agent has characters that no header may have"))?;
+        let unmade = |error: reqwest::Error| Error::configuration(error.without_url());
         let transport: Arc<dyn Transport> = match self.carrier {
-            Carrier::Own => Arc::new(HttpTransport::new(self.http.client(&base_url)?)),
-            Carrier::Given(client) if self.http.is_default() => Arc::new(HttpTransport::new(client)),
+            Carrier::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
+            Carrier::Given(make) if self.http.is_default() => Arc::new(HttpTransport::new(make).map_err(unmade)?),
             Carrier::Other(transport) if self.http.is_default() => transport,
             Carrier::Given(_) | Carrier::Other(_) => {
                 return Err(Error::configuration(
@@ -273,6 +317,9 @@ impl Builder {
             partner_id: self.partner_id,
             keyring: self.keyring,
             paths: Arc::new(paths(self.paths)?),
+            response_names: Arc::new(response_names(self.response_names)?),
+            order_states: Arc::new(checked_states("all operations", self.order_states)?),
+            order_states_by_path: Arc::new(order_states_by_path(self.order_states_of)?),
             user_agent,
             max_response_bytes: self.max_response_bytes,
             attempt_timeout: self.attempt_timeout,
@@ -327,6 +374,43 @@ fn paths(given: Vec<(String, String)>) -> Result<HashMap<String, String>, Error>
         }
     }
     Ok(paths)
+}
+
+/// Configured names, by the operations' default paths.
+fn response_names(given: Vec<(String, Vec<String>)>) -> Result<HashMap<String, Vec<String>>, Error> {
+    by_path("response names", given)
+}
+
+/// Configured states, by the operations' default paths.
+fn order_states_by_path(given: Vec<(String, OrderStates)>) -> Result<HashMap<String, OrderStates>, Error> {
+    let states = by_path("order states", given)?;
+    states.into_iter().map(|(path, states)| Ok((path.clone(), checked_states(&path, states)?))).collect()
+}
+
+fn checked_states(operation: &str, states: OrderStates) -> Result<OrderStates, Error> {
+    match states.ambiguous() {
+        Some(code) => {
+            Err(Error::configuration(format!("order states of {operation}: the code `{code}` has two meanings")))
+        }
+        None => Ok(states),
+    }
+}
+
+/// What is configured for operations, by their default paths. A path that no type describes stands for itself.
+fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>, Error> {
+    let mut found = HashMap::new();
+    for (operation, value) in given {
+        let wrong = |why: &dyn fmt::Display| Error::configuration(format!("{what} of `{operation}`: {why}"));
+        let path = match paytend_model::operation(&operation) {
+            Ok(entry) => entry.info.path.to_owned(),
+            Err(_) if operation.starts_with('/') => operation.clone(),
+            Err(error) => return Err(wrong(&error)),
+        };
+        if found.insert(path, value).is_some() {
+            return Err(wrong(&"set twice"));
+        }
+    }
+    Ok(found)
 }
 
 /// The base URL without a trailing slash, so that a path can be appended.

@@ -1,82 +1,88 @@
-//! A request's body, which knows how much of it has been handed over.
+//! A request's body, which cannot be both withdrawn and sent.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// How much is handed over at a time, and so how often progress is told.
+use super::handover::Handover;
+
+/// How many bytes are handed over at a time, and so how often progress is reported.
 const PIECE: usize = 32 << 10;
 
-/// Told how many bytes of how many have been handed over.
-pub(crate) type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
-
-/// Whether the whole of a body has been handed over. Before that nobody can have carried out the request: its document is not complete.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sent(Arc<AtomicBool>);
-
-impl Sent {
-    pub(crate) fn all(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
+/// Called with how many bytes of how many have been handed over.
+pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// A request's body: read it piece by piece as an [`http_body::Body`], or whole by [`into_bytes`](Self::into_bytes).
+///
+/// The caller may give up while another thread still holds the body. The last piece is then an error instead of data, so a
+/// request that was reported as "not sent" is never complete at the server.
 pub struct OutgoingBody {
     left: Bytes,
     total: usize,
-    sent: Sent,
+    handover: Handover,
     progress: Option<Progress>,
 }
 
+/// The caller gave up before the body was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Withdrawn;
+
+impl fmt::Display for Withdrawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the caller gave up before the request was sent")
+    }
+}
+
+impl std::error::Error for Withdrawn {}
+
 impl From<Bytes> for OutgoingBody {
-    /// A body that nobody watches, for tests of a transport.
+    /// A body that no call watches, for tests of a transport.
     fn from(bytes: Bytes) -> Self {
-        Self::watched(bytes, Sent::default(), None)
+        Self::watched(bytes, Handover::default(), None)
     }
 }
 
 impl OutgoingBody {
-    pub(crate) fn watched(bytes: Bytes, sent: Sent, progress: Option<Progress>) -> Self {
-        Self { total: bytes.len(), left: bytes, sent, progress }
+    pub(crate) fn watched(bytes: Bytes, handover: Handover, progress: Option<Progress>) -> Self {
+        Self { total: bytes.len(), left: bytes, handover, progress }
     }
 
-    /// All of it. From now on it counts as sent.
-    pub fn into_bytes(mut self) -> Bytes {
-        let bytes = std::mem::take(&mut self.left);
-        self.told();
-        bytes
+    /// Returns all of the body. From now on the request counts as sent.
+    ///
+    /// # Errors
+    /// Returns [`Withdrawn`] if the caller has given up. Nothing may be sent then.
+    pub fn into_bytes(mut self) -> Result<Bytes, Withdrawn> {
+        let length = self.left.len();
+        self.take(length)
     }
 
-    fn told(&self) {
-        if self.left.is_empty() {
-            self.sent.0.store(true, Ordering::Release);
+    /// Takes a piece from the front. The last one is released only if the caller has not given up.
+    fn take(&mut self, length: usize) -> Result<Bytes, Withdrawn> {
+        if length == self.left.len() && !self.handover.hand_over() {
+            return Err(Withdrawn);
         }
+        let piece = self.left.split_to(length);
         if let Some(progress) = &self.progress {
             progress(self.total - self.left.len(), self.total);
         }
+        Ok(piece)
     }
 }
 
 impl Body for OutgoingBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Withdrawn;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::convert::Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let piece = self.left.len().min(PIECE);
-        let piece = self.left.split_to(piece);
-        self.told();
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let length = self.left.len().min(PIECE);
+        Poll::Ready(Some(self.take(length).map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,24 +1,54 @@
-//! The transport by default: reqwest, with rustls.
+//! The default transport: reqwest, with rustls.
 
-use super::{Exchange, HttpRequest, Transport, TransportError, TransportErrorKind};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{ConnectFailure, Exchange, HttpRequest, Transport, TransportError, TransportErrorKind};
 use crate::RawAnswer;
 
-/// Posts through a reqwest client: what a client does by itself, for transports that wrap it.
-#[derive(Clone, Debug)]
-pub struct HttpTransport(reqwest::Client);
+/// Makes a reqwest client with a connection pool of its own.
+type Maker = dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync;
+
+/// Posts through a reqwest client. The client uses this transport by default; custom transports may wrap it.
+#[derive(Clone)]
+pub struct HttpTransport {
+    make: Arc<Maker>,
+    /// The client in use. There is none after its connections were discarded, until the next request.
+    client: Arc<Mutex<Option<reqwest::Client>>>,
+}
 
 impl HttpTransport {
-    /// Posts through this client. Its redirects and retries are to be switched off.
-    pub fn new(client: reqwest::Client) -> Self {
-        Self(client)
+    /// Posts through the clients that `make` returns. It is called once now, and again whenever the connections of the client
+    /// in use must not be used again: reqwest cannot close a single one.
+    ///
+    /// Redirects and retries have to be switched off in the clients.
+    ///
+    /// # Errors
+    /// Returns the error of `make`.
+    pub fn new(
+        make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
+    ) -> Result<Self, reqwest::Error> {
+        let client = make()?;
+        Ok(Self { make: Arc::new(make), client: Arc::new(Mutex::new(Some(client))) })
+    }
+
+    fn client(&self) -> Result<reqwest::Client, TransportError> {
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*current {
+            return Ok(client.clone());
+        }
+        let client = (self.make)().map_err(failed)?;
+        *current = Some(client.clone());
+        Ok(client)
     }
 }
 
 impl Transport for HttpTransport {
     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
         Box::pin(async move {
-            let HttpRequest { url, headers, body, max_response_bytes } = request;
-            let sending = self.0.post(url).headers(headers).body(reqwest::Body::wrap(body)).send();
+            let HttpRequest { url, headers, body, max_response_bytes, fresh_connection } = request;
+            let client = if fresh_connection { (self.make)().map_err(failed)? } else { self.client()? };
+            let sending = client.post(url).headers(headers).body(reqwest::Body::wrap(body)).send();
             let mut response = sending.await.map_err(failed)?;
             let status = response.status().as_u16();
             let mut answer = Vec::new();
@@ -32,16 +62,31 @@ impl Transport for HttpTransport {
             Ok(RawAnswer::new(status, answer).with_headers(headers))
         })
     }
+
+    fn discard_connections(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
-/// The library's texts hold the URL, so the URL is taken out.
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTransport").finish_non_exhaustive()
+    }
+}
+
+/// Classifies a failure. The library's texts hold the URL, so the URL is removed.
 fn failed(error: reqwest::Error) -> TransportError {
-    let kind = if error.is_connect() {
-        TransportErrorKind::Connect
+    let connect = ConnectFailure::of(&error);
+    let kind = if error.is_builder() {
+        TransportErrorKind::Request
+    } else if error.is_connect() {
+        let otherwise = if error.is_timeout() { ConnectFailure::Timeout } else { ConnectFailure::Tcp };
+        TransportErrorKind::Connect(connect.unwrap_or(otherwise))
+    } else if let Some(refused @ ConnectFailure::TlsRefused) = connect {
+        // With TLS 1.3 a server refuses a client's certificate after the handshake, when the request may be on its way.
+        TransportErrorKind::Connect(refused)
     } else if error.is_timeout() {
         TransportErrorKind::Timeout
-    } else if error.is_builder() {
-        TransportErrorKind::Request
     } else {
         TransportErrorKind::Broken
     };

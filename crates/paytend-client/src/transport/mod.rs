@@ -1,10 +1,20 @@
 //! How bytes get to Paytend and back: over HTTP by default, by anything else that implements [`Transport`].
 
 mod body;
+mod connect;
+mod handover;
 mod http;
 
-pub use body::OutgoingBody;
-pub(crate) use body::{Progress, Sent};
+/// What `handover.rs` is made of. The model checker puts its own in this place.
+mod sync {
+    pub(super) use std::sync::Arc;
+    pub(super) use std::sync::atomic::{AtomicU8, Ordering};
+}
+
+pub(crate) use body::Progress;
+pub use body::{OutgoingBody, Withdrawn};
+pub use connect::{CertificateProblem, ConnectFailure};
+pub(crate) use handover::Handover;
 pub use http::HttpTransport;
 
 use std::fmt;
@@ -22,7 +32,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 /// ```
 /// use paytend_client::{Exchange, HttpRequest, RawAnswer, Transport};
 ///
-/// /// Answers everything with 503.
+/// /// Answers every request with 503.
 /// #[derive(Debug)]
 /// struct Down;
 ///
@@ -38,6 +48,11 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Posts a request. Dropping the future gives it up.
     fn exchange(&self, request: HttpRequest) -> Exchange<'_>;
+
+    /// Stops using the connections that there are now: a response on one of them did not belong to its request, so everything
+    /// else on it may be shifted as well. Exchanges in progress may end on them. Does nothing by default, for transports without
+    /// connections that are kept.
+    fn discard_connections(&self) {}
 }
 
 /// A POST to make.
@@ -51,6 +66,9 @@ pub struct HttpRequest {
     pub body: OutgoingBody,
     /// The most bytes of an answer that may be read.
     pub max_response_bytes: usize,
+    /// Whether the request must have a connection that carried no other request. Set for queries that decide whether an order is
+    /// sent again: the code for "no such order" names no order, so it must not be a late response to another query.
+    pub fresh_connection: bool,
 }
 
 impl HttpRequest {
@@ -61,7 +79,7 @@ impl HttpRequest {
         body: OutgoingBody,
         max_response_bytes: usize,
     ) -> Self {
-        Self { url: url.into(), headers, body, max_response_bytes }
+        Self { url: url.into(), headers, body, max_response_bytes, fresh_connection: false }
     }
 }
 
@@ -75,8 +93,8 @@ impl fmt::Debug for HttpRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection: the name, the address, the proxy, or TLS. Nothing was sent.
-    Connect,
+    /// No connection.
+    Connect(ConnectFailure),
     /// It took too long.
     Timeout,
     /// The connection broke.
@@ -134,12 +152,18 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TransportErrorKind::Connect => "no connection",
+            TransportErrorKind::Connect(failure) => return write!(f, "no connection ({failure})"),
             TransportErrorKind::Timeout => "it took too long",
             TransportErrorKind::Broken => "the connection broke",
             TransportErrorKind::TooLarge => "the answer is too large",
             TransportErrorKind::Request => "the request could not be made",
         })
+    }
+}
+
+impl From<Withdrawn> for TransportError {
+    fn from(withdrawn: Withdrawn) -> Self {
+        Self::new(TransportErrorKind::Timeout).caused_by(withdrawn)
     }
 }
 

@@ -13,7 +13,7 @@ fn calls_block_and_give_what_the_others_do() {
     let transport = Scripted::new([
         Step::Success(r#"{"balance":"1.00"}"#),
         Step::Success(r#"{"cities":[{"cityCode":"a"}],"total":"1"}"#),
-        Step::Success("{}"),
+        Step::Success(r#"{"orderNo":"T"}"#),
         Step::Success("{}"),
         Step::Failure("1007"),
         Step::Success(r#"{"balance":"2.00"}"#),
@@ -24,7 +24,7 @@ fn calls_block_and_give_what_the_others_do() {
     let cities: Vec<_> = client.pages(QueryCities::new("LT".into(), 0.into(), 9.into())).collect();
     assert_eq!(cities[0].as_ref().unwrap().city_code, Some("a".into()));
     let topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
-    assert!(matches!(client.resolved(&topup).unwrap(), Resolved::Answered(_)));
+    assert!(matches!(client.resolve(&topup).unwrap(), Resolved::Answered { .. }));
     assert_eq!(client.call("getCardBalance", &serde_json::json!({})).unwrap().data().as_ref().unwrap().as_str(), "{}");
     assert_eq!(client.send(&query).unwrap_err().api_code(), Some("1007"));
     // From another thread, on a clone.

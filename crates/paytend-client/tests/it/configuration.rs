@@ -35,7 +35,7 @@ fn what_is_wrong_is_said_by_build() {
         (builder().root_certificates("CANARY"), "a root certificate is not PEM"),
         (builder().client_certificate("CANARY"), "the client certificate is not PEM"),
         (builder().transport(Scripted::new([])).pool_max_idle(1), "would ignore them"),
-        (builder().http_client(reqwest::Client::new()).no_proxy(), "would ignore them"),
+        (builder().http_client(|| Ok(reqwest::Client::new())).no_proxy(), "would ignore them"),
         (
             Client::builder(Environment::BaseUrl("http://127.0.0.1:1".into()), PARTNER_ID, partner())
                 .proxy("http://p:1"),

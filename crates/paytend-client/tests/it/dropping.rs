@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use paytend_client::{ErrorKind, Event, Outcome, Phase, TransportErrorKind};
+use paytend_client::{ConnectFailure, ErrorKind, Event, Outcome, Phase, TransportErrorKind};
 use paytend_model::issuing::{QueryCardBalance, Topup};
 
 use crate::scripted::{Scripted, Step};
@@ -47,7 +47,7 @@ async fn before_it_was_sent_and_after() {
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::Unknown), 1));
     assert_eq!((event.operation.as_str(), event.request_id.len()), ("topup", 32));
     // Between two attempts.
-    let event = dropped(vec![Step::Unsent(TransportErrorKind::Connect)]).await;
+    let event = dropped(vec![Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp))]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::NotSent), 1));
 }
 

@@ -3,6 +3,7 @@
 // A test that cannot go on should panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
+mod belonging;
 mod blocking;
 mod configuration;
 mod dropping;

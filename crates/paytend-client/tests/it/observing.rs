@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use paytend_client::{Client, Environment, RetryPolicy, TransportErrorKind};
+use paytend_client::{Client, ConnectFailure, Environment, RetryPolicy, TransportErrorKind};
 use paytend_model::issuing::{Address, CreateCardholder, QueryCardBalance, QueryTopupResult, ReplaceCard, Topup};
 use paytend_sandbox::Sandbox;
 use tracing_subscriber::fmt::MakeWriter;
@@ -104,7 +104,8 @@ fn nothing_secret_or_personal_is_traced_by_any_test() {
 #[tokio::test]
 async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     let (written, _guard) = listen();
-    let transport = Scripted::new([Step::Unsent(TransportErrorKind::Connect), Step::Failure("1007")]);
+    let transport =
+        Scripted::new([Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)), Step::Failure("1007")]);
     let error = transport.client().send(&QueryCardBalance::new("1".into())).await.unwrap_err();
     let text = written.take();
     let closed = text.lines().rfind(|line| line.contains("close")).unwrap();

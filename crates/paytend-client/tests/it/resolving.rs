@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paytend_client::{
-    Client, Clock, Environment, ErrorKind, Outcome, Resolution, Resolvable, Resolved, TransportErrorKind,
+    Client, Clock, ConnectFailure, Environment, ErrorKind, Outcome, Resolution, Resolvable, Resolved,
+    TransportErrorKind,
 };
 use paytend_model::issuing::{ApplyCard, QueryCardBalance, QueryPartnerBalance, Topup};
 use paytend_sandbox::Sandbox;
@@ -57,17 +58,18 @@ fn once() -> (String, String) {
 #[tokio::test]
 async fn an_order_that_is_answered_needs_no_resolution() {
     let bench = Bench::new().await;
-    assert!(matches!(bench.client.resolved(&bench.topup()).await.unwrap(), Resolved::Answered(_)));
+    assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
     // The second of the same number is refused, because the first stands: so after a restart it is found.
-    let Resolved::Found(order) = bench.client.resolved(&bench.topup()).await.unwrap() else { panic!() };
+    let Resolved::Found { order: order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-1"));
     // One that is refused for itself, and does not stand, is refused.
     let mut too_much = bench.topup();
     (too_much.order_no, too_much.amount) = ("T-2".into(), "99999".parse().unwrap());
-    let error = bench.client.resolved(&too_much).await.unwrap_err();
+    let error = bench.client.resolve(&too_much).await.unwrap_err();
     assert_eq!((error.outcome(), error.api_code()), (Outcome::Rejected, Some("S104")));
-    assert_eq!(bench.proxy.paths(), ["topup", "topup", "getTopupResult", "topup", "getTopupResult"]);
+    let looks = ["getTopupResult"; 3];
+    assert_eq!(bench.proxy.paths(), [&["topup", "topup", "getTopupResult", "topup"][..], &looks].concat());
     assert_eq!(bench.moved().await, once());
 }
 
@@ -75,7 +77,7 @@ async fn an_order_that_is_answered_needs_no_resolution() {
 async fn one_that_was_carried_out_is_found_and_not_sent_again() {
     let bench = Bench::new().await;
     bench.proxy.fail(TOPUP, &[Fault::LoseAnswer]);
-    let Resolved::Found(order) = bench.client.resolved(&bench.topup()).await.unwrap() else { panic!() };
+    let Resolved::Found { order: order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!((order.order_no.as_deref(), order.amount.unwrap().to_string().as_str()), (Some("T-1"), "25.00"));
     assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult"]);
     assert_eq!(bench.moved().await, once());
@@ -85,7 +87,7 @@ async fn one_that_was_carried_out_is_found_and_not_sent_again() {
 async fn one_that_never_arrived_is_sent_again_once_it_is_known_to_be_unknown() {
     let bench = Bench::new().await;
     bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
-    assert!(matches!(bench.client.resolved(&bench.topup()).await.unwrap(), Resolved::Answered(_)));
+    assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
     assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(bench.moved().await, once());
 }
@@ -96,10 +98,12 @@ async fn one_that_arrives_late_is_carried_out_once() {
     for answers in [1, 2, 3, 4] {
         let bench = Bench::new().await;
         bench.proxy.fail(TOPUP, &[Fault::Late(answers)]);
-        let resolved = bench.client.resolved(&bench.topup()).await.unwrap();
+        let resolved = bench.client.resolve(&bench.topup()).await.unwrap();
         match resolved {
-            Resolved::Found(order) => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{answers}"),
-            Resolved::Answered(taken) => assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}"),
+            Resolved::Found { order, .. } => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{answers}"),
+            Resolved::Answered { response: taken, .. } => {
+                assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}")
+            }
         }
         assert_eq!(bench.moved().await, once(), "{answers}");
         let again = bench.client.send(&bench.topup()).await.unwrap_err();
@@ -119,7 +123,7 @@ async fn whatever_is_lost_it_is_carried_out_once() {
             let bench = Bench::new().await;
             bench.proxy.fail(TOPUP, topup);
             bench.proxy.fail(RESULT, result);
-            bench.client.resolved(&bench.topup()).await.unwrap();
+            bench.client.resolve(&bench.topup()).await.unwrap();
             assert_eq!(bench.moved().await, once(), "{topup:?} {result:?}");
         }
     }
@@ -136,7 +140,7 @@ async fn without_a_code_for_an_unknown_order_nothing_is_sent_again() {
     .build()
     .unwrap();
     bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
-    let error = client.resolved(&bench.topup()).await.unwrap_err();
+    let error = client.resolve(&bench.topup()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown));
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("S102"), "{cause}");
@@ -151,11 +155,12 @@ fn order() -> Topup {
 async fn it_ends_with_the_deadline_and_says_so() {
     // Lost, and the query can never be asked.
     let lost = std::iter::once(Step::Lost(TransportErrorKind::Broken));
-    let transport = Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect))));
+    let transport =
+        Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)))));
     let (builder, _) = transport.builder();
     let client = builder.deadline(Duration::from_secs(20)).build().unwrap();
     let order = order();
-    let error = client.resolved(&order).await.unwrap_err();
+    let error = client.resolve(&order).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 1);
     // Never known, and never answered: sent again and again, always the same, until the time is over.
@@ -168,7 +173,7 @@ async fn it_ends_with_the_deadline_and_says_so() {
     let (builder, clock) = transport.builder();
     let resolution = Resolution::new().unknown_order_codes(["X1"]).settle(Duration::from_millis(500)).sends(99);
     let client = builder.resolution(resolution).jitter(Arc::new(Longest)).build().unwrap();
-    let call = client.request(&order).deadline(Duration::from_secs(5)).resolved();
+    let call = client.request(&order).deadline(Duration::from_secs(5)).resolve();
     assert_eq!(call.await.unwrap_err().outcome(), Outcome::Unknown);
     assert!(clock.now() <= Duration::from_secs(6));
     let topups: Vec<_> = transport.seen().into_iter().filter(|request| request.url.ends_with("/topup")).collect();
@@ -189,7 +194,7 @@ async fn an_order_is_sent_again_once_and_not_at_once() {
     let (builder, clock) = transport.builder();
     let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
     let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"])).retry(policy).build().unwrap();
-    let error = client.resolved(&order()).await.unwrap_err();
+    let error = client.resolve(&order()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown));
     let seen = transport.seen();
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
@@ -198,23 +203,56 @@ async fn an_order_is_sent_again_once_and_not_at_once() {
     assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "ten seconds in thirds, rounded");
 }
 
-/// The query carries what the order did: a field may say where to look. If it fails, the refusal is not the last word.
+/// The query has the order's further fields, which may say where to look.
 #[tokio::test]
-async fn a_refusal_is_looked_up_with_the_order_s_own_fields() {
+async fn a_refusal_is_looked_up_with_the_fields_of_the_order() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
     let order = order();
-    let error = transport.client().request(&order).field("subAccount", "7").resolved().await.unwrap_err();
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Rejected));
+    let error = transport.client().request(&order).field("subAccount", "7").resolve().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.api_code()),
+        (ErrorKind::Rejected, Outcome::Unknown, Some("1009"))
+    );
     let fields: Vec<_> = transport.seen().iter().map(|r| r.opened.field("subAccount").map(str::to_owned)).collect();
     assert_eq!(fields, [Some("7".to_owned()), Some("7".to_owned())]);
-    let lost = (0..4).map(|_| Step::Unsent(TransportErrorKind::Connect));
-    let transport = Scripted::new(std::iter::once(Step::Failure("1009")).chain(lost.chain([Step::Failure("9")])));
-    let error = transport.client().resolved(&order).await.unwrap_err();
-    assert_eq!((error.kind(), error.api_code()), (ErrorKind::Rejected, Some("1009")));
-    // A query that brings no word leaves it open what the refusal meant.
-    let transport = Scripted::new([Step::Failure("1009"), Step::Raw(200, b"{}".to_vec(), &[])]);
-    let error = transport.client().resolved(&order).await.unwrap_err();
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Unknown));
+}
+
+/// A refusal names no order: it may be a late copy of another order's. Only the query tells, as after a lost response.
+#[tokio::test]
+async fn a_refusal_is_final_only_after_the_query_said_so_often_and_long_enough() {
+    let resolution = || Resolution::new().unknown_order_codes(["X1"]);
+    let unknown = || Step::Failure("X1");
+    // Never, without a configured code, or if the query cannot be asked.
+    for steps in [
+        vec![Step::Failure("1009"), Step::Failure("X2")],
+        vec![Step::Failure("1009"), Step::Raw(200, b"{}".to_vec(), &[])],
+        vec![Step::Failure("1009"), unknown(), unknown(), Step::Failure("X2")],
+        vec![Step::Failure("1009"), unknown(), unknown(), Step::Success(r#"{"orderNo":"T-2"}"#), Step::Failure("X2")],
+    ] {
+        let transport = Scripted::new(steps);
+        let client = transport.builder().0.resolution(resolution()).build().unwrap();
+        let error = client.resolve(&order()).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Unknown), "{error:?}");
+    }
+    // After three times, and ten seconds.
+    let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), unknown(), unknown()]);
+    let (builder, clock) = transport.builder();
+    let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
+    let client = builder.resolution(resolution()).retry(policy).build().unwrap();
+    let error = client.resolve(&order()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.api_code()),
+        (ErrorKind::Rejected, Outcome::Rejected, Some("1009"))
+    );
+    assert!(clock.waits().iter().sum::<u128>() >= 9_999, "{:?}", clock.waits());
+    // Booked while the query was asked: the refusal was another order's.
+    let found = Step::Success(r#"{"orderNo":"T-1","status":"2"}"#);
+    let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), found]);
+    let client = transport.builder().0.resolution(resolution()).build().unwrap();
+    assert!(matches!(client.resolve(&order()).await.unwrap(), Resolved::Found { .. }));
+    // The queries that decide it share no connection with other requests.
+    let fresh: Vec<bool> = transport.seen().iter().map(|request| request.fresh_connection).collect();
+    assert_eq!(fresh, [false, true, true, true]);
 }
 
 /// Paytend has signed a success, so the order is not sent again, whatever the query says.
@@ -225,7 +263,7 @@ async fn a_success_that_cannot_be_read_is_not_asked_for_again() {
     let (builder, _) = transport.builder();
     let resolution = Resolution::new().unknown_order_codes(["X1"]).settle(Duration::ZERO).looks(2);
     let client = builder.resolution(resolution).build().unwrap();
-    let error = client.resolved(&order()).await.unwrap_err();
+    let error = client.resolve(&order()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
     assert_eq!(transport.seen().iter().filter(|request| request.url.ends_with("/topup")).count(), 1);
 }
@@ -246,7 +284,7 @@ async fn a_refusal_of_the_second_leaves_the_first_in_doubt() {
         .resolution(Resolution::new().unknown_order_codes(["X1"]).looks(2).settle(Duration::ZERO))
         .build()
         .unwrap();
-    let error = client.resolved(&order()).await.unwrap_err();
+    let error = client.resolve(&order()).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome(), error.api_code()),
         (ErrorKind::Rejected, Outcome::Unknown, Some("1009"))
@@ -261,19 +299,8 @@ async fn an_unsigned_code_is_no_word_on_the_order() {
     let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Raw(200, unsigned, &[])]);
     let (builder, _) = transport.builder();
     let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"]).looks(1)).build().unwrap();
-    assert_eq!(client.resolved(&order()).await.unwrap_err().outcome(), Outcome::Unknown);
+    assert_eq!(client.resolve(&order()).await.unwrap_err().outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 2);
-}
-
-/// Answers name no request: a signed one about another order is not taken for this one's.
-#[tokio::test]
-async fn an_answer_about_another_order_is_no_answer() {
-    for answer in [r#"{"orderNo":"T-2","status":"2"}"#, "{}", r#"{"balance":"1.00","cardId":"77"}"#] {
-        let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success(answer)]);
-        let error = transport.client().resolved(&order()).await.unwrap_err();
-        assert_eq!(error.outcome(), Outcome::Unknown);
-        assert_eq!(transport.seen().len(), 2);
-    }
 }
 
 #[tokio::test]
@@ -294,7 +321,7 @@ async fn applications_for_cards_are_resolved_too() {
     assert_eq!(apply.query().holder_id, Some("H1".into()));
     let transport =
         Scripted::new([Step::Lost(TransportErrorKind::Timeout), Step::Success(r#"{"orderNo":"A-1","status":"1"}"#)]);
-    let Resolved::Found(found) = transport.client().resolved(&apply).await.unwrap() else { panic!() };
+    let Resolved::Found { order: found, .. } = transport.client().resolve(&apply).await.unwrap() else { panic!() };
     assert_eq!(found.status, Some("1".into()));
     let seen = transport.seen();
     assert_eq!(seen[1].opened.payload_text(), r#"{"orderNo":"A-1","holderId":"H1"}"#);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paytend_client::{Error, ErrorKind, Outcome, RetryPolicy, TransportErrorKind};
+use paytend_client::{ConnectFailure, Error, ErrorKind, Outcome, RetryPolicy, TransportErrorKind};
 use paytend_model::issuing::{QueryCardBalance, Topup};
 
 use crate::scripted::{Longest, Scripted, Step};
@@ -21,7 +21,7 @@ const BALANCE: Step = Step::Success(r#"{"balance":"1.00"}"#);
 #[tokio::test]
 async fn a_query_is_sent_again_until_it_is_answered() {
     let transport = Scripted::new([
-        Step::Unsent(TransportErrorKind::Connect),
+        Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Lost(TransportErrorKind::Broken),
         Step::Raw(503, b"<html>down</html>".to_vec(), &[("retry-after", "7")]),
         BALANCE,
@@ -40,9 +40,10 @@ async fn a_query_is_sent_again_until_it_is_answered() {
 
 #[tokio::test]
 async fn a_request_that_was_not_sent_is_the_same_when_it_is() {
-    let unsent = || Step::Unsent(TransportErrorKind::Connect);
+    let unsent = || Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp));
     for mutation in [false, true] {
-        let transport = Scripted::new([unsent(), unsent(), BALANCE]);
+        let success = if mutation { Step::Success(r#"{"orderNo":"T-1"}"#) } else { BALANCE };
+        let transport = Scripted::new([unsent(), unsent(), success]);
         let client = transport.client();
         let prepared = "0123456789abcdef0123456789ABCDEF";
         if mutation {
@@ -61,7 +62,7 @@ async fn a_mutation_that_may_have_been_carried_out_is_sent_once() {
         Step::Lost(TransportErrorKind::Broken),
         Step::Lost(TransportErrorKind::Timeout),
         // Whatever is said of a connection after the document is gone.
-        Step::Lost(TransportErrorKind::Connect),
+        Step::Lost(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Lost(TransportErrorKind::Request),
         Step::Hang(true),
         Step::Raw(503, vec![], &[("retry-after", "1")]),
@@ -79,7 +80,7 @@ async fn a_mutation_that_may_have_been_carried_out_is_sent_once() {
 #[tokio::test]
 async fn a_mutation_that_was_not_sent_is_tried_again() {
     let transport = Scripted::new([
-        Step::Unsent(TransportErrorKind::Connect),
+        Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Unsent(TransportErrorKind::Broken),
         Step::Hang(false),
         Step::Success(r#"{"orderNo":"T-1"}"#),
@@ -91,7 +92,7 @@ async fn a_mutation_that_was_not_sent_is_tried_again() {
 
 #[tokio::test]
 async fn the_last_failure_is_reported_with_how_often_it_was_tried() {
-    let transport = Scripted::new((0..4).map(|_| Step::Unsent(TransportErrorKind::Connect)));
+    let transport = Scripted::new((0..4).map(|_| Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp))));
     let error = transport.client().send(&topup()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::NotSent, 4));
     assert!(error.is_retryable());
@@ -145,7 +146,7 @@ async fn the_deadline_is_for_all_of_it() {
 #[tokio::test]
 async fn an_idempotent_mutation_keeps_its_request_and_its_doubt() {
     let lost = || Step::Lost(TransportErrorKind::Broken);
-    let transport = Scripted::new([lost(), Step::Success("{}")]);
+    let transport = Scripted::new([lost(), Step::Success(r#"{"orderNo":"T-1"}"#)]);
     transport.client().request(&topup()).idempotent().send().await.unwrap();
     let seen = transport.seen();
     assert_eq!(seen.len(), 2);
@@ -156,7 +157,8 @@ async fn an_idempotent_mutation_keeps_its_request_and_its_doubt() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Unknown));
     assert_eq!((error.api_code(), error.attempts()), (Some("1009"), 2));
 
-    let transport = Scripted::new([lost(), Step::Unsent(TransportErrorKind::Connect), lost(), lost()]);
+    let transport =
+        Scripted::new([lost(), Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)), lost(), lost()]);
     let error = transport.client().request(&topup()).idempotent().send().await.unwrap_err();
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 4));
     let transport = Scripted::new([lost(), Step::Failure("1009")]);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub(crate) enum Step {
 pub(crate) struct Scripted {
     steps: Mutex<VecDeque<Step>>,
     seen: Mutex<Vec<Request>>,
+    discarded: AtomicUsize,
 }
 
 /// A request as it arrived, opened.
@@ -44,6 +46,7 @@ pub(crate) struct Request {
     pub(crate) headers: http::HeaderMap,
     pub(crate) opened: Opened,
     pub(crate) document: String,
+    pub(crate) fresh_connection: bool,
 }
 
 impl Request {
@@ -54,11 +57,20 @@ impl Request {
 
 impl Scripted {
     pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Arc<Self> {
-        Arc::new(Self { steps: Mutex::new(steps.into_iter().collect()), seen: Mutex::default() })
+        Arc::new(Self {
+            steps: Mutex::new(steps.into_iter().collect()),
+            seen: Mutex::default(),
+            discarded: AtomicUsize::new(0),
+        })
     }
 
     pub(crate) fn seen(&self) -> Vec<Request> {
         std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+
+    /// How often the connections were discarded.
+    pub(crate) fn discarded(&self) -> usize {
+        self.discarded.load(Ordering::SeqCst)
     }
 
     /// A client that goes through it, on a clock of its own.
@@ -82,6 +94,10 @@ impl std::fmt::Debug for Scripted {
 }
 
 impl Transport for Scripted {
+    fn discard_connections(&self) {
+        self.discarded.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
         Box::pin(async move {
             let step = self.steps.lock().unwrap().pop_front().expect("a request that no step is for");
@@ -91,11 +107,11 @@ impl Transport for Scripted {
             if let Step::Hang(false) = step {
                 match pending::<std::convert::Infallible>().await {}
             }
-            let HttpRequest { url, headers, body, .. } = request;
-            let body = body.into_bytes();
+            let HttpRequest { url, headers, body, fresh_connection, .. } = request;
+            let body = body.into_bytes()?;
             let document = String::from_utf8(body.to_vec()).unwrap();
             let opened = paytend().open(&body, &Expected::request(PARTNER_ID)).unwrap();
-            self.seen.lock().unwrap().push(Request { url, headers, opened, document });
+            self.seen.lock().unwrap().push(Request { url, headers, opened, document, fresh_connection });
             let answer = |code, data| RawAnswer::new(200, response(&paytend(), code, "message", data).into_bytes());
             match step {
                 Step::Success(data) => Ok(answer("00", data)),

@@ -81,11 +81,18 @@ pub(crate) fn response(keyring: &Keyring, code: &str, message: &str, data: &str)
 }
 
 pub(crate) async fn read_request(stream: &mut TcpStream) -> Seen {
+    read_request_or_end(stream).await.expect("the client hung up before its request was complete")
+}
+
+/// The next request on a connection; `None` if the client closes it before the request is complete.
+pub(crate) async fn read_request_or_end(stream: &mut TcpStream) -> Option<Seen> {
     let mut bytes = Vec::new();
     loop {
         let mut piece = [0; 4096];
-        let read = stream.read(&mut piece).await.unwrap();
-        assert!(read > 0, "the client hung up before its request was complete");
+        let read = stream.read(&mut piece).await.unwrap_or(0);
+        if read == 0 {
+            return None;
+        }
         bytes.extend_from_slice(&piece[..read]);
         let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -94,7 +101,7 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Seen {
             .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()))
             .unwrap();
         if bytes.len() >= end + 4 + length {
-            return Seen { head, body: bytes[end + 4..].to_vec() };
+            return Some(Seen { head, body: bytes[end + 4..].to_vec() });
         }
     }
 }
