@@ -68,7 +68,7 @@ fn coding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let named = values.flat_map(|value| value.split(',')).map(str::trim).find_map(|token| {
         CODINGS.into_iter().find(|(coding, _)| token.eq_ignore_ascii_case(coding)).map(|(_, name)| name)
     });
-    named.or_else(|| match body {
+    named.or(match body {
         [0x1f, 0x8b, ..] => Some("gzip"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
         _ => None,

@@ -77,6 +77,8 @@ impl ConnectFailure {
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return match error.kind() {
+                // tokio-rustls' word for a connection that ends during the handshake.
+                io::ErrorKind::UnexpectedEof if error.to_string() == "tls handshake eof" => Some(Self::Tls),
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable
                 | io::ErrorKind::NetworkUnreachable

@@ -6,10 +6,12 @@
 mod belonging;
 mod blocking;
 mod configuration;
+mod connecting;
 mod dropping;
 mod limits;
 mod observing;
 mod options;
+mod orders;
 mod outcomes;
 mod own_operation;
 mod paging;

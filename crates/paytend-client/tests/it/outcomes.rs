@@ -94,6 +94,31 @@ async fn a_refused_connection_means_not_sent() {
     assert!(!format!("{error:?}").contains("/issuing/"), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_foreign_response_is_named_and_not_called_a_fault_of_json() {
+    let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
+    let gzip = "200 OK\r\nContent-Encoding: gzip";
+    for (status, body, part) in [
+        ("502 Bad Gateway", b"<!DOCTYPE html><h1>CANARY</h1>".to_vec(), "an HTML page"),
+        ("200 OK", b"\xef\xbb\xbf<html>".to_vec(), "an HTML page"),
+        ("200 OK", b"\xef\xbb\xbf{}".to_vec(), "a byte order mark"),
+        ("200 OK", b"\xff\xfe{\0}\0".to_vec(), "UTF-16"),
+        (gzip, good.clone().into_bytes()[1..].to_vec(), "compressed with gzip"),
+        ("200 OK", b"\x1f\x8b\x08\0CANARY".to_vec(), "compressed with gzip"),
+        ("302 Found\r\nLocation: http://CANARY.example/", vec![], "a redirect (HTTP 302)"),
+        ("503 Service Unavailable", b"upstream connect error: CANARY".to_vec(), "plain text"),
+        ("504 Gateway Timeout", vec![], "an empty body"),
+    ] {
+        let error = topup(&answering(status, body).await).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Answer, Outcome::Unknown), "{shown}");
+        assert!(error.to_string().contains(part) && !shown.contains("CANARY"), "{part}: {shown}");
+        for word in ["JSON syntax", "not UTF-8", "malformed"] {
+            assert!(!error.to_string().contains(word), "{shown}");
+        }
+    }
+}
+
 /// A name that leads nowhere. (A resolver of our own says so: a test does not leave the machine.)
 #[tokio::test]
 async fn a_name_that_does_not_exist_means_not_sent() {

@@ -61,7 +61,7 @@ async fn an_order_that_is_answered_needs_no_resolution() {
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
     // The second of the same number is refused, because the first stands: so after a restart it is found.
-    let Resolved::Found { order: order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
+    let Resolved::Found { order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-1"));
     // One that is refused for itself, and does not stand, is refused.
     let mut too_much = bench.topup();
@@ -77,7 +77,7 @@ async fn an_order_that_is_answered_needs_no_resolution() {
 async fn one_that_was_carried_out_is_found_and_not_sent_again() {
     let bench = Bench::new().await;
     bench.proxy.fail(TOPUP, &[Fault::LoseAnswer]);
-    let Resolved::Found { order: order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
+    let Resolved::Found { order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!((order.order_no.as_deref(), order.amount.unwrap().to_string().as_str()), (Some("T-1"), "25.00"));
     assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult"]);
     assert_eq!(bench.moved().await, once());

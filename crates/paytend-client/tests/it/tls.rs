@@ -1,6 +1,7 @@
 //! TLS: who is trusted, and who is shown what.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use paytend_client::{Client, Environment, Error, ErrorKind, Outcome, RetryPolicy};
@@ -17,25 +18,43 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use crate::server::{partner, paytend, response};
 
 /// An authority, and a certificate of it with its key.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(pub(crate) CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
+        // A name of its own: of two authorities with one name, the wrong one fails by its signature.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        params.distinguished_name.push(rcgen::DnType::CommonName, format!("test authority {number}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    fn issue(&self, params: CertificateParams) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        (CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap(), key)
+        (params.signed_by(&key, &self.0).unwrap(), key)
     }
 }
 
-/// A server with a certificate for `localhost`, which asks for a client's certificate if there is an authority of clients. Serves every
-/// connection, until its task is dropped.
+/// A client's certificate and its key.
+pub(crate) fn identity(authority: &Authority, name: &str) -> String {
+    let (certificate, key) = authority.issue(CertificateParams::new([name.to_owned()]).unwrap());
+    format!("{}{}", certificate.pem(), key.serialize_pem())
+}
+
+/// A server with a certificate for `localhost`, which asks for a client's certificate if there is an authority of clients.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
-    let (certificate, key) = authority.issue("localhost");
+    serve_with(authority, CertificateParams::new(["localhost".to_owned()]).unwrap(), clients).await.0
+}
+
+/// A server with this certificate, and a count of its connections. Serves every connection, until its task is dropped.
+pub(crate) async fn serve_with(
+    authority: &Authority,
+    params: CertificateParams,
+    clients: Option<&Authority>,
+) -> (String, Arc<AtomicUsize>) {
+    let (certificate, key) = authority.issue(params);
     let config = ServerConfig::builder();
     let config = match clients {
         None => config.with_no_client_auth(),
@@ -50,9 +69,12 @@ async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let ours = Arc::clone(&count);
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
+            ours.fetch_add(1, Ordering::SeqCst);
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
@@ -68,7 +90,7 @@ async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
             });
         }
     });
-    format!("https://localhost:{port}")
+    (format!("https://localhost:{port}"), count)
 }
 
 async fn ask(url: &str, roots: Option<&Authority>, identity: Option<String>) -> Result<(), Error> {
@@ -103,12 +125,8 @@ async fn a_server_is_trusted_through_its_authority_alone() {
 async fn a_certificate_is_shown_to_a_server_that_asks() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let url = serve(&ours, Some(&clients)).await;
-    let (certificate, key) = clients.issue("partner");
-    let identity = format!("{}{}", certificate.pem(), key.serialize_pem());
-    ask(&url, Some(&ours), Some(identity)).await.unwrap();
-    let (certificate, key) = ours.issue("stranger");
-    let stranger = format!("{}{}", certificate.pem(), key.serialize_pem());
-    for identity in [None, Some(stranger)] {
-        assert!(ask(&url, Some(&ours), identity).await.is_err());
+    ask(&url, Some(&ours), Some(identity(&clients, "partner"))).await.unwrap();
+    for shown in [None, Some(identity(&ours, "stranger"))] {
+        assert!(ask(&url, Some(&ours), shown).await.is_err());
     }
 }

@@ -1,0 +1,142 @@
+//! What state an order is in, and waiting for the final one.
+
+use std::time::Duration;
+
+use paytend_client::{
+    Client, Environment, ErrorKind, OrderState, OrderStates, Outcome, Resolution, Resolved, TransportErrorKind,
+};
+use paytend_model::issuing::{ApplyCard, QueryTopupResult, Topup};
+use paytend_sandbox::{Pace, Sandbox, Timing};
+
+use crate::scripted::{Scripted, Step};
+
+const PROCESSING: Step = Step::Success(r#"{"orderNo":"T-1","status":"1"}"#);
+const SUCCEEDED: Step = Step::Success(r#"{"orderNo":"T-1","status":"2"}"#);
+const FAILED: Step = Step::Success(r#"{"orderNo":"T-1","status":"3"}"#);
+const NEW_CODE: Step = Step::Success(r#"{"orderNo":"T-1","status":"9"}"#);
+const NO_STATUS: Step = Step::Success(r#"{"orderNo":"T-1"}"#);
+
+fn topup() -> Topup {
+    Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
+}
+
+fn unknown(code: Option<&str>) -> OrderState {
+    OrderState::Unknown(code.map(str::to_owned))
+}
+
+/// A topup that failed is an order that stands, and no success.
+#[tokio::test]
+async fn a_status_code_is_the_order_s_state() {
+    let lost = || Step::Lost(TransportErrorKind::Broken);
+    for (step, state) in [
+        (PROCESSING, OrderState::Processing),
+        (SUCCEEDED, OrderState::Succeeded),
+        (FAILED, OrderState::Failed),
+        (NEW_CODE, unknown(Some("9"))),
+        (NO_STATUS, unknown(None)),
+    ] {
+        let again = match &step {
+            Step::Success(data) => Step::Success(data),
+            _ => unreachable!(),
+        };
+        let transport = Scripted::new([step, lost(), again]);
+        let client = transport.builder().0.order_states(OrderStates::local_sandbox()).build().unwrap();
+        let answered = client.resolve(&topup()).await.unwrap();
+        assert!(matches!(answered, Resolved::Answered { .. }) && *answered.state() == state, "{answered:?}");
+        let found = client.resolve(&topup()).await.unwrap();
+        assert!(matches!(found, Resolved::Found { .. }) && *found.state() == state, "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn states_are_unknown_until_they_are_configured_and_may_differ_by_operation() {
+    let transport =
+        Scripted::new([SUCCEEDED, SUCCEEDED, Step::Success("{}"), Step::Lost(TransportErrorKind::Broken), FAILED]);
+    assert_eq!(*transport.client().resolve(&topup()).await.unwrap().state(), unknown(Some("2")));
+    let other = OrderStates::new().processing(["2"]).succeeded(["3"]);
+    let builder = transport.builder().0.order_states(OrderStates::local_sandbox()).order_states_of("applyCard", other);
+    let client = builder.build().unwrap();
+    assert_eq!(*client.resolve(&topup()).await.unwrap().state(), OrderState::Succeeded);
+    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "s".into(), "p".into(), "LT".into());
+    let [scheme, kind, sku, remarks] = ["3", "2", "SKU1", ""];
+    let apply = ApplyCard::new(
+        "T-1".into(),
+        scheme.into(),
+        kind.into(),
+        sku.into(),
+        remarks.into(),
+        1.into(),
+        "n".into(),
+        "m".into(),
+        address,
+    );
+    assert_eq!(*client.resolve(&apply).await.unwrap().state(), unknown(None), "its response has no data");
+    assert_eq!(*client.resolve(&apply).await.unwrap().state(), OrderState::Succeeded);
+    let twice = OrderStates::new().succeeded(["2"]).failed(["2"]);
+    for builder in [
+        transport.builder().0.order_states(twice.clone()),
+        transport.builder().0.order_states_of("topup", twice),
+        transport.builder().0.order_states_of("toppup", OrderStates::new()),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains("order states of"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_final_state_is_waited_for_within_the_deadline() {
+    let configured = |transport: &std::sync::Arc<Scripted>| {
+        let (builder, clock) = transport.builder();
+        let resolution = Resolution::local_sandbox().poll_interval(Duration::from_secs(2));
+        let client = builder.order_states(OrderStates::local_sandbox()).resolution(resolution).build().unwrap();
+        (client, clock)
+    };
+    // A response that fails, and a code that is not known yet, end nothing.
+    let transport = Scripted::new([PROCESSING, PROCESSING, Step::Raw(503, vec![], &[]), NEW_CODE, FAILED]);
+    let (client, clock) = configured(&transport);
+    let resolved = client.send_and_wait(&topup()).await.unwrap();
+    assert_eq!(*resolved.state(), OrderState::Failed);
+    assert_eq!(clock.waits().iter().filter(|wait| **wait == 2000).count(), 3);
+    let sent = transport.seen().iter().filter(|request| request.url.ends_with("/topup")).count();
+    assert_eq!(sent, 1);
+    // A final response needs no query.
+    let transport = Scripted::new([SUCCEEDED]);
+    let (client, _) = configured(&transport);
+    assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), OrderState::Succeeded);
+    // At the deadline the last known state is returned: the order stands.
+    let transport = Scripted::new((0..99).map(|_| PROCESSING));
+    let (client, clock) = configured(&transport);
+    let resolved = client.request(&topup()).deadline(Duration::from_secs(11)).send_and_wait().await.unwrap();
+    assert_eq!(*resolved.state(), OrderState::Processing);
+    assert_eq!(clock.waits(), [2000; 5]);
+    // So is it if the query is refused, or answers about another order.
+    for step in [Step::Failure("X9"), Step::Raw(200, b"{}".to_vec(), &[])] {
+        let transport = Scripted::new([PROCESSING, step]);
+        let (client, _) = configured(&transport);
+        assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), OrderState::Processing);
+    }
+}
+
+/// The presets are what the sandbox answers.
+#[tokio::test]
+async fn the_presets_are_the_sandbox_s() {
+    let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
+        .resolution(Resolution::local_sandbox().settle(Duration::ZERO).poll_interval(Duration::from_millis(5)))
+        .order_states(OrderStates::local_sandbox())
+        .build()
+        .unwrap();
+    let topup = Topup::new(sandbox.card_id().into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    assert_eq!(*client.resolve(&topup).await.unwrap().state(), OrderState::Processing);
+    // Time passes while it is waited for.
+    let (resolved, ()) = tokio::join!(client.send_and_wait(&topup), sandbox.advance(Duration::from_secs(2)));
+    assert_eq!(*resolved.unwrap().state(), OrderState::Succeeded);
+    assert_eq!(sandbox.calls("topup"), 2, "the second is refused as a duplicate, and found");
+    let error = client.send(&QueryTopupResult::new("T-9".into())).await.unwrap_err();
+    assert_eq!((error.api_code(), error.outcome()), (Some("S102"), Outcome::Rejected));
+    let mut too_much = Topup::new(sandbox.card_id().into(), "T-2".into(), "99999".parse().unwrap(), "EUR".into());
+    too_much.currency = "EUR".into();
+    let error = client.resolve(&too_much).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Rejected));
+}
