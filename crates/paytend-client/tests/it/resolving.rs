@@ -102,7 +102,7 @@ async fn one_that_arrives_late_is_carried_out_once() {
         match resolved {
             Resolved::Found { order, .. } => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{answers}"),
             Resolved::Answered { response: taken, .. } => {
-                assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}")
+                assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}");
             }
         }
         assert_eq!(bench.moved().await, once(), "{answers}");
