@@ -149,7 +149,7 @@ pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, 
     // was signed for another request could be played here.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
-        "" if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
+        Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         // This error names a place, never a value.
         _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
     }

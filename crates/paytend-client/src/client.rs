@@ -82,11 +82,11 @@ impl Client {
         let span = self.core.span(&options);
         let has_response = target.has_response;
         let read = |opened: &Opened| match opened.payload_text() {
-            "" if has_response => {
+            Some("") if has_response => {
                 Err(Error::new(ErrorKind::Data).caused_by("the answer has no data, and this operation has"))
             }
-            "" => Ok(None),
-            text => serde_json::from_str(text).map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
+            Some("") => Ok(None),
+            _ => opened.payload().map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         };
         job(&self.core, &target, &options, request_id, payload)?.run(span, read).await
     }

@@ -144,7 +144,8 @@ async fn the_wire_is_as_documented() {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some("00"));
-        assert!(opened.payload_text().contains("10000.00"), "{}", opened.payload_text());
+        let payload = opened.payload_text().unwrap();
+        assert!(payload.contains("10000.00"), "{payload}");
         // The same document again has the same requestId.
         let answer = post("/issuing/partner/getPartnerBalance", body).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
