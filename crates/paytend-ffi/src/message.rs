@@ -99,6 +99,10 @@ impl PaytendOpened {
         self.canonical.get_or_init(|| self.opened.canonical())
     }
 
+    fn payload_problem(&self) -> &str {
+        self.problem.get_or_init(|| self.opened.payload_problem()).as_deref().unwrap_or_default()
+    }
+
     fn decrypted_by(&self) -> &str {
         self.opened.decrypted_by.as_deref().unwrap_or_default()
     }
@@ -172,9 +176,8 @@ pub unsafe extern "C" fn paytend_opened_payload(opened: *const PaytendOpened) ->
 /// `opened` is null, or not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_payload_problem(opened: *const PaytendOpened) -> PaytendSlice {
-    let problem = |opened: &PaytendOpened| opened.problem.get_or_init(|| opened.opened.payload_problem()).as_deref();
     // SAFETY: the caller promises it.
-    unsafe { opened.as_ref() }.and_then(problem).map_or(PaytendSlice::NONE, |text| PaytendSlice::of(text.as_bytes()))
+    unsafe { part(opened, |opened| opened.payload_problem().as_bytes()) }
 }
 
 /// The plain fields: a JSON object of texts.

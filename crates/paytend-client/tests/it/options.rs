@@ -63,7 +63,7 @@ async fn a_rule_may_be_passed_over() {
     transport.client().request(&topup).without_validation().send().await.unwrap();
     assert_eq!(
         transport.seen()[0].opened.payload_text(),
-        r#"{"cardId":"1","orderNo":"","amount":"0","currency":"EUR"}"#
+        Some(r#"{"cardId":"1","orderNo":"","amount":"0","currency":"EUR"}"#)
     );
 }
 
