@@ -1,36 +1,122 @@
-//! A callback URL on axum: verify, store, acknowledge, in this order.
+//! A callback URL on axum: verify, store, acknowledge, in this order. The dedup key and the effect are one transaction of a database.
 //!
 //! `cargo run -p paytend-examples --example receive_notifications`
 
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use paytend_client::{Client, Environment};
 use paytend_model::funding::SetCallbackUrl;
-use paytend_model::{BaasNotification, Notification, Product};
+use paytend_model::iban::IbanTransaction;
+use paytend_model::{BaasNotification, Content, Notification, Product};
 use paytend_sandbox::{Deposit, Sandbox};
 use paytend_webhook::server::Endpoint;
 use paytend_webhook::{PaytendReceiver, Reply, Verified};
-use tokio::sync::mpsc;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+/// `known` keeps one row for each dedup key, for ever. `review` is what a person or a job looks at.
+const TABLES: &str = "
+    CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE deposit (transaction_id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
+    CREATE TABLE review (dedup_key BLOB NOT NULL, about TEXT, why TEXT NOT NULL, content BLOB NOT NULL);";
+
+#[derive(Clone)]
+struct Inbox(Arc<Mutex<Connection>>);
+
+impl Inbox {
+    /// In production: a file, with `PRAGMA synchronous = FULL`, so that what was acknowledged survives a power cut.
+    fn open() -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(TABLES)?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    /// Commits the dedup key together with the effect: both, or neither. An error leaves nothing behind, and the provider sends again.
+    fn take(&self, verified: &Verified<Content<Notification>>) -> rusqlite::Result<Reply> {
+        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let key = verified.dedup_key();
+        let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
+        if !new {
+            // A retry, or a state that is reported for the second time: both look the same. Query the state of what it is about.
+            review(&transaction, verified, "sighting: query the state")?;
+            transaction.commit()?;
+            return Ok(Reply::Duplicate);
+        }
+        match verified.notification() {
+            Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) => {
+                if !book(&transaction, deposit)? {
+                    review(&transaction, verified, "deposit that cannot be booked by what was read")?;
+                }
+            }
+            Content::Typed(other) => {
+                let why = format!("notifyType {} is not handled by this program", other.notify_type());
+                review(&transaction, verified, &why)?;
+            }
+            Content::Unreadable(raw) => {
+                let problem = raw.problem.as_ref().map(ToString::to_string).unwrap_or_default();
+                review(&transaction, verified, &format!("unreadable: {problem}"))?;
+            }
+            Content::Unknown(raw) => review(&transaction, verified, &format!("unknown: {}", raw.notify_type))?,
+        }
+        transaction.commit()?;
+        Ok(Reply::Accepted)
+    }
+
+    fn count(&self, table: &str) -> rusqlite::Result<u32> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+    }
+}
+
+/// Books a deposit once. Returns `false` if a field that booking needs is absent or could not be read.
+fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::Result<bool> {
+    let (Some(id), Some(amount), Some(currency)) = (&deposit.transaction_id, &deposit.amount, &deposit.currency) else {
+        return Ok(false);
+    };
+    // `problems` names every field that arrived and could not be read.
+    if !deposit.problems.is_empty() {
+        return Ok(false);
+    }
+    // Decimal text: never a binary floating point number.
+    let row = params![id.as_ref() as &str, amount.value().to_string(), currency.as_ref() as &str];
+    // The same transaction in another content (its state has changed, say) is for a person.
+    Ok(transaction.execute("INSERT INTO deposit VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", row)? == 1)
+}
+
+/// Keeps the signed bytes, and what they are about if that can be read.
+fn review(
+    transaction: &Transaction<'_>,
+    verified: &Verified<Content<Notification>>,
+    why: &str,
+) -> rusqlite::Result<()> {
+    let sighting = verified.sighting();
+    let about = sighting.business_key.map(|about| format!("{} {}", about.kind, about.id));
+    let row = params![sighting.dedup_key.as_bytes(), about, why, verified.content()];
+    transaction.execute("INSERT INTO review VALUES (?1, ?2, ?3, ?4)", row)?;
+    Ok(())
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In real life Paytend is elsewhere, and the keys are in files.
+    // In production Paytend is elsewhere, and the keys are in files.
     let sandbox = Sandbox::start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox was given a partner")?;
 
     // The product belongs to the URL, because `notifyType` alone is ambiguous.
     let receiver = PaytendReceiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
-    let (store, mut stored) = mpsc::channel(16);
-    let take = move |verified: Verified<Notification>| {
-        let store = store.clone();
+    let inbox = Inbox::open()?;
+    let handler = inbox.clone();
+    let take = move |verified: Verified<Content<Notification>>| {
+        let inbox = handler.clone();
         async move {
-            // In real life: into a database, in a transaction, and only then the acknowledgement.
-            match store.send(verified.into_notification()).await {
-                Ok(()) => Reply::Accepted,
-                Err(_) => Reply::TryAgainLater,
+            // A database blocks, so it gets a thread for it.
+            match tokio::task::spawn_blocking(move || inbox.take(&verified)).await {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(_)) | Err(_) => Reply::TryAgainLater,
             }
         }
     };
@@ -42,9 +128,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring).build()?;
     client.send(&SetCallbackUrl::new("2".into(), url.into())).await?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
-    println!("acknowledged: {}", delivery.acknowledged());
-    if let Some(Notification::Baas(BaasNotification::FundDeposit(deposit))) = stored.recv().await {
-        println!("{} {} arrived", deposit.amount.ok_or("no amount")?, deposit.currency.ok_or("no currency")?);
+    println!("deposit acknowledged: {}", delivery.acknowledged());
+    // One that this program does not know, twice: the second is a sighting of the first.
+    for _ in 0..2 {
+        let delivery = sandbox.notify("baas", "99", r#"{"update":1}"#).await?;
+        println!("unknown notification acknowledged: {}", delivery.acknowledged());
+    }
+    let counts = [inbox.count("deposit")?, inbox.count("known")?, inbox.count("review")?];
+    println!("deposits: {}, keys: {}, for review: {}", counts[0], counts[1], counts[2]);
+    if counts != [1, 2, 2] {
+        return Err("one deposit, two keys and two rows for review were expected".into());
     }
     Ok(())
 }

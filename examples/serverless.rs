@@ -14,7 +14,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use paytend_crypto::{OsRandom, PublicKey, rustcrypto};
 use paytend_webhook::testing::DetachedSender;
-use paytend_webhook::{Gate, PayByReceiver, Receiver, Rejection, Reply, Sources};
+use paytend_webhook::{Content, Gate, PayByReceiver, Receiver, Rejection, Reply, Sources};
 
 struct Function {
     receiver: PayByReceiver,
@@ -49,8 +49,14 @@ impl Function {
         let (receiver, headers) = (&self.receiver, request.headers());
         self.gate.admit(receiver.provider(), receiver.limit(), request.method(), headers, peer)?;
         let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
-        // In real life: into a database, once for each dedup key, and only then the acknowledgement.
-        println!("taken: {}", verified.dedup_key());
+        // In production: the dedup key and the effect in one transaction of a database, and a known key as a sighting whose state is queried.
+        // `receive_notifications.rs` shows that. Only then the acknowledgement.
+        match verified.notification() {
+            Content::Typed(typed) if typed.problems.is_empty() => println!("taken: {}", verified.dedup_key()),
+            Content::Typed(_) => println!("taken, for review: a field could not be read"),
+            Content::Unreadable(_) => println!("taken, for review: the notification could not be read"),
+            Content::Unknown(_) => println!("taken, for review: not a notification of PayBy's that is known"),
+        }
         Ok(Reply::Accepted)
     }
 }

@@ -66,8 +66,12 @@ export const version: string
 /** What an authentic message says. Contents are not enumerable, so that no log shows them. */
 export interface Opened {
   readonly fields: Readonly<Record<string, string>>
-  /** The payload's text, exactly as it was signed; empty if there was none. */
+  /** The payload's text, exactly as it was signed; empty if there was none. Throws a `PayloadError` if it is not UTF-8. */
   readonly payload: string
+  /** The payload's bytes, exactly as they were signed. */
+  readonly payloadBytes: Buffer
+  /** Why the payload is not one strict JSON object, if it is not. It is authentic all the same. */
+  readonly payloadProblem?: string
   /** The signed text. Secret: it holds the session key and the payload. */
   readonly canonical: string
   readonly verifiedBy: string
@@ -100,9 +104,17 @@ export interface Notification {
   readonly notifyType?: string
   /** What was signed: Paytend's content, PayBy's and PayerMax's body. */
   readonly content: Buffer
-  /** Why the content is not of its documented type, if it is not. */
+  /**
+   * `unreadable` is of a documented type, and not to be read as one; `unknown` of no type that is known. Store what is not typed with its
+   * content, and do not count it as handled.
+   */
+  readonly reading: 'typed' | 'unreadable' | 'unknown'
+  /** What could not be read, if anything. A typed notification may have fields that cannot be read. */
   readonly problem?: string
-  /** Equal for the same notification, however often and however sealed it comes. */
+  /**
+   * Equal for the same notification, however often and however sealed it comes. Store it in the transaction of the effect. A known key may be
+   * an update all the same, since Paytend's notifications have no number: store the arrival, and query the state of what `businessKey` names.
+   */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
   readonly verifiedBy: string

@@ -232,7 +232,9 @@ class Opened {
     return this.#fields
   }
 
-  get payload () { return this.#native.payload() }
+  get payload () { return calling(() => this.#native.payload()) }
+  get payloadBytes () { return this.#native.payloadBytes() }
+  get payloadProblem () { return this.#native.payloadProblem() ?? undefined }
   get canonical () { return this.#native.canonical() }
   get verifiedBy () { return this.#native.verifiedBy() }
   get decryptedBy () { return this.#native.decryptedBy() ?? undefined }
@@ -250,6 +252,7 @@ function notification ({ summary, content }) {
     provider: told.provider,
     product: told.product ?? undefined,
     notifyType: told.notify_type ?? undefined,
+    reading: told.reading,
     problem: told.problem ?? undefined,
     dedupKey: told.dedup_key,
     businessKey: about === null ? undefined : { kind: about.kind, id: about.id, state: about.state ?? undefined },

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{BackendError, Keyring, PublicKey, RandomSource};
-use paytend_webhook::{Read, Receiver};
+use paytend_webhook::{Content, Receiver};
 
 /// The partner of all messages.
 pub const PARTNER_ID: &str = "888666000100260";
@@ -75,7 +75,7 @@ impl RandomSource for Fixed {
 }
 
 /// Receives a body whose signature is taken to be good, at the time of the samples, and checks what must hold of it.
-pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Read<T>>, body: &[u8]) {
+pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Content<T>>, body: &[u8]) {
     let headers = HeaderMap::from_iter([("sign".parse().expect("a name"), HeaderValue::from_static("AAAA"))]);
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
     match receiver.receive(&headers, body, now) {

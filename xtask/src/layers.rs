@@ -7,13 +7,14 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::shell::{cargo, root};
 
 /// Each crate with the workspace's crates that it may use. Tests may use more; they are not part of what a user takes.
-const LAYERS: [(&str, &[&str]); 13] = [
-    ("paytend-crypto", &[]),
+const LAYERS: [(&str, &[&str]); 14] = [
+    ("paytend-json", &[]),
+    ("paytend-crypto", &["paytend-json"]),
     // A foreign backend is a crate of its own, so that no feature of paytend-crypto needs C.
     ("paytend-crypto-openssl", &["paytend-crypto"]),
-    ("paytend-model", &[]),
+    ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-model"]),
-    ("paytend-webhook", &["paytend-crypto", "paytend-model"]),
+    ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
     // The other side of the wire: it must never share the client's code, or tests would test a bug against itself.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model"]),
     ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),

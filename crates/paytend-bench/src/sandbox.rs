@@ -43,7 +43,7 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
     let cryptography: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
             let opened = theirs.open(request.as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
-            assert_eq!(opened.payload_text(), DATA);
+            assert_eq!(opened.payload_text(), Some(DATA));
             theirs.seal(&Outgoing::new(&Fields::response("00", "success")).payload(ANSWER)).unwrap();
         }
     });

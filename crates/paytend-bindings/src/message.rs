@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing};
+use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing, PayloadProblem};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -53,14 +53,36 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The signed text. Secret: it holds the session key and the payload.
-    pub fn canonical(&self) -> Zeroizing<String> {
+    /// The signed bytes. Secret: they hold the session key and the payload.
+    pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
         self.opened.canonical()
     }
 
-    /// The payload's text, exactly as it was signed; empty if there was none.
-    pub fn payload(&self) -> &str {
-        self.opened.payload_text()
+    /// The signed text.
+    ///
+    /// # Errors
+    /// Returns [`Code::Payload`] if the payload is not UTF-8.
+    pub fn canonical_text(&self) -> Result<Zeroizing<String>, Failure> {
+        let text = self.canonical();
+        Ok(Zeroizing::new(std::str::from_utf8(&text).map_err(|_| not_utf8())?.to_owned()))
+    }
+
+    /// The payload's bytes, exactly as they were signed; empty if there was none.
+    pub fn payload(&self) -> &[u8] {
+        self.opened.payload_bytes()
+    }
+
+    /// The payload's text.
+    ///
+    /// # Errors
+    /// Returns [`Code::Payload`] if the payload is not UTF-8.
+    pub fn payload_text(&self) -> Result<&str, Failure> {
+        self.opened.payload_text().ok_or_else(not_utf8)
+    }
+
+    /// Returns why the payload is not one strict JSON object, if it is not. Its bytes are authentic all the same.
+    pub fn payload_problem(&self) -> Option<String> {
+        self.opened.payload_problem().map(|problem| format!("the payload {problem}"))
     }
 
     /// The plain fields as a JSON object.
@@ -69,6 +91,10 @@ impl Opened {
             self.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
         Value::from(fields).to_string()
     }
+}
+
+fn not_utf8() -> Failure {
+    paytend_crypto::Error::Payload(PayloadProblem::NotUtf8).into()
 }
 
 impl fmt::Debug for Opened {

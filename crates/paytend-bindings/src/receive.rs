@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paytend_crypto::{Keyring, PublicKey};
-use paytend_model::Product;
+use paytend_model::{Problem, Product};
 use paytend_webhook::{
-    BusinessKey, ConfigError, Dated, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Read, Reason,
+    BusinessKey, ConfigError, Content, Dated, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Reason,
     Receiver as _, Rejection, Verified,
 };
 
@@ -65,9 +65,14 @@ pub struct Notification {
     pub notify_type: String,
     /// What was signed: Paytend's content, PayBy's and PayerMax's body.
     pub content: Vec<u8>,
-    /// Why the content is not of its documented type, if it is not.
+    /// `typed`, `unreadable` (of a documented type, and not to be read as one) or `unknown` (of no type that is known). What is not `typed`
+    /// must be stored with its content, and not be acknowledged as handled.
+    pub reading: &'static str,
+    /// What could not be read, if anything: a `typed` notification may have fields that cannot be read.
     pub problem: Option<String>,
-    /// Equal for the same notification, however often and however sealed it comes: 64 hexadecimal digits.
+    /// Equal for the same notification, however often and however sealed it comes: 64 hexadecimal digits. Store it in the transaction of
+    /// the effect. A known key may be an update all the same (Paytend's notifications have no number): store the arrival, and query the
+    /// state of what the business key names.
     pub dedup_key: String,
     /// What it is about, and the state that it reports.
     pub business_key: Option<BusinessKey>,
@@ -85,6 +90,7 @@ impl Notification {
             "provider": self.provider,
             "product": some(&self.product),
             "notify_type": some(&self.notify_type),
+            "reading": self.reading,
             "problem": self.problem,
             "dedup_key": self.dedup_key,
             "business_key": self.business_key.as_ref().map(|key| serde_json::json!({
@@ -291,18 +297,17 @@ impl Receiver {
         match self {
             Self::Paytend(receiver) => {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
-                let read = verified.notification();
-                let (product, notify_type) = (read.product().as_str().to_owned(), read.notify_type().to_owned());
-                let problem = raw(read).and_then(|raw| raw.problem.as_ref()).map(ToString::to_string);
-                Ok(plain("paytend", product, notify_type, problem, &verified))
+                let notify_type = verified.opened().and_then(|opened| opened.field("notifyType")).unwrap_or_default();
+                let names = ("paytend", receiver.product().as_str(), notify_type);
+                Ok(plain(names, &verified, paytend_model::Notification::problems))
             }
             Self::PayBy(receiver) => {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
-                Ok(plain("payby", String::new(), String::new(), problem(verified.notification()), &verified))
+                Ok(plain(("payby", "", ""), &verified, |typed| typed.problems.as_slice()))
             }
             Self::PayerMax(receiver) => {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
-                Ok(plain("payermax", String::new(), String::new(), problem(verified.notification()), &verified))
+                Ok(plain(("payermax", "", ""), &verified, |typed| typed.problems.as_slice()))
             }
         }
     }
@@ -326,36 +331,26 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
 
 const READ: [&str; 2] = ["sign", "content-encoding"];
 
-fn raw(notification: &paytend_model::Notification) -> Option<&paytend_model::RawNotification> {
-    use paytend_model::{BaasNotification, IssuingNotification, Notification};
-    match notification {
-        Notification::Baas(BaasNotification::Unknown(raw))
-        | Notification::Issuing(IssuingNotification::Unknown(raw)) => Some(raw),
-        _ => None,
-    }
-}
-
-fn problem<T>(read: &Read<T>) -> Option<String> {
-    match read {
-        Read::Typed(_) => None,
-        Read::Untyped(problem) => Some(problem.clone()),
-    }
-}
-
-fn plain<N>(
-    provider: &'static str,
-    product: String,
-    notify_type: String,
-    problem: Option<String>,
-    verified: &Verified<N>,
+/// `names` are provider, product and `notifyType`.
+fn plain<T>(
+    (provider, product, notify_type): (&'static str, &str, &str),
+    verified: &Verified<Content<T>>,
+    problems: impl Fn(&T) -> &[Problem],
 ) -> Notification {
+    let (reading, problems) = match verified.notification() {
+        Content::Typed(typed) => ("typed", problems(typed)),
+        Content::Unreadable(raw) => ("unreadable", raw.problem.as_slice()),
+        Content::Unknown(raw) => ("unknown", raw.problem.as_slice()),
+    };
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let sent_at = verified.sent_at().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     Notification {
         provider,
-        product,
-        notify_type,
+        product: product.to_owned(),
+        notify_type: notify_type.to_owned(),
         content: verified.content().to_owned(),
-        problem,
+        reading,
+        problem: (!problems.is_empty()).then(|| problems.join("; ")),
         dedup_key: verified.dedup_key().to_string(),
         business_key: verified.business_key().cloned(),
         verified_by: verified.verified_by().to_string(),

@@ -97,8 +97,10 @@ impl<T: DeserializeOwned + 'static> Answer<T> {
     /// As [`Client::open`](crate::Client::open). Nothing ties an answer to a request but TLS and what is in it.
     pub fn open(keyring: &Keyring, raw: &RawAnswer) -> Result<Self, Error> {
         let opened = open(keyring, raw, Kind::Response.default_max_bytes(), &Subject::default())?;
-        let data = data(&opened).map_err(|error| error.answered(raw.status, None, &raw.body))?;
-        Ok(Self::new(data, opened, String::new()))
+        match data(&opened) {
+            Ok(data) => Ok(Self::new(data, opened, String::new())),
+            Err(error) => Err(error.answered(raw.status, None, &raw.body).with_opened(opened)),
+        }
     }
 }
 
@@ -142,7 +144,9 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject
             },
         })
     })?;
-    subject.check(opened.payload_text()).map_err(|error| answered(Error::new(ErrorKind::Mismatch).caused_by(error)))?;
+    if let Err(mismatch) = subject.check(opened.payload_bytes()) {
+        return Err(answered(Error::new(ErrorKind::Mismatch).caused_by(mismatch)).with_opened(opened));
+    }
     match opened.field("respCode").unwrap_or_default() {
         "00" => Ok(opened),
         code => Err(answered(Error::rejected(code, opened.field("respMsg").unwrap_or_default()))),
@@ -155,7 +159,7 @@ pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, 
     // was signed for another request could be played here.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
-        "" if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
+        Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         // This error names a place, never a value.
         _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
     }

@@ -83,11 +83,11 @@ impl Client {
         let span = self.core.span(&options);
         let has_response = target.has_response;
         let read = |opened: &Opened| match opened.payload_text() {
-            "" if has_response => {
+            Some("") if has_response => {
                 Err(Error::new(ErrorKind::Data).caused_by("the answer has no data, and this operation has"))
             }
-            "" => Ok(None),
-            text => serde_json::from_str(text).map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
+            Some("") => Ok(None),
+            _ => opened.payload().map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         };
         job(&self.core, &target, &options, request_id, payload)?.run(span, read).await
     }
@@ -131,8 +131,10 @@ impl Client {
         let during = |error: Error| error.during(&target, prepared.request_id()).after(1);
         let subject = self.core.subject(&target, prepared.payload());
         let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes, &subject).map_err(during)?;
-        let data = answer::data(&opened).map_err(|error| during(error.answered(raw.status(), None, raw.body())))?;
-        Ok(Answer::new(data, opened, prepared.request_id.clone()))
+        match answer::data(&opened) {
+            Ok(data) => Ok(Answer::new(data, opened, prepared.request_id.clone())),
+            Err(error) => Err(during(error.answered(raw.status(), None, raw.body())).with_opened(opened)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use paytend_crypto::UnsignedFailure;
+use paytend_crypto::{Opened, UnsignedFailure};
 use paytend_model::OperationKind;
 
 use crate::foreign::Foreign;
@@ -28,6 +28,7 @@ struct Inner {
     connect: Option<ConnectFailure>,
     api: Option<(String, String)>,
     body: Option<Vec<u8>>,
+    opened: Option<Opened>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -101,6 +102,7 @@ impl Error {
             connect: None,
             api: None,
             body: None,
+            opened: None,
             source: None,
         }))
     }
@@ -146,6 +148,12 @@ impl Error {
         self.0.http_status = Some(status);
         self.0.retry_after = retry_after;
         self.0.body = Some(body.to_owned());
+        self
+    }
+
+    /// The response is authentic, and this is what is in it.
+    pub(crate) fn with_opened(mut self, opened: Opened) -> Self {
+        self.0.opened = Some(opened);
         self
     }
 
@@ -233,6 +241,12 @@ impl Error {
     /// log them: an error page may repeat what was sent.
     pub fn raw_body(&self) -> Option<&[u8]> {
         self.0.body.as_deref()
+    }
+
+    /// Returns the authentic response whose data could not be read ([`ErrorKind::Data`]) or is about something else
+    /// ([`ErrorKind::Mismatch`]). [`Opened::payload_bytes`] has the data as it was signed; do not log it.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.0.opened.as_ref()
     }
 
     /// `respCode`, if there was one. Only to be believed if [`is_authenticated`](Self::is_authenticated).

@@ -139,8 +139,10 @@ impl Job<'_> {
             }
             settled(error, &guard.handover)
         })?;
-        let data = read(&opened).map_err(|error| error.answered(raw.status(), None, raw.body()))?;
-        Ok((raw.status(), data, opened))
+        match read(&opened) {
+            Ok(data) => Ok((raw.status(), data, opened)),
+            Err(error) => Err(error.answered(raw.status(), None, raw.body()).with_opened(opened)),
+        }
     }
 
     /// Sends the document once, in its turn, and gives whatever comes back.

@@ -240,7 +240,7 @@ impl<O: Resolvable> Request<'_, O> {
             let error = match request.send().await {
                 Ok(answer) => {
                     // An order of this number for another card is not this order.
-                    let same = subject.check(answer.opened().payload_text());
+                    let same = subject.check(answer.opened().payload_bytes());
                     same.map_err(|mismatch| Error::new(ErrorKind::Mismatch).caused_by(mismatch))?;
                     return Ok(Some(answer.into_data()));
                 }

@@ -8,8 +8,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 /// The fields by which a request and its response name the same thing.
 const NAMES: [&str; 4] = [ORDER, "cardId", "holderId", "userId"];
@@ -67,9 +65,19 @@ impl Subject {
     /// `configured` replaces the fields that are compared, and makes them required. `has_response` is whether the operation has
     /// response data: only then must a response name the order.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
-        let default = NAMES.map(str::to_owned);
-        let wanted = configured.unwrap_or(&default);
-        let named = if wanted.is_empty() { Vec::new() } else { members(payload, wanted) };
+        let wanted = |name: &str| match configured {
+            Some(names) => names.iter().any(|wanted| wanted == name),
+            None => NAMES.contains(&name),
+        };
+        let members = paytend_json::members(payload.as_bytes()).unwrap_or_default();
+        let named = members.iter().filter_map(|member| {
+            let name = text(member.name).filter(|name| wanted(name))?;
+            match Value::of(member.value) {
+                Value::Text(value) => Some((name.into_owned(), value)),
+                Value::Unreadable | Value::Absent => None,
+            }
+        });
+        let named = named.collect();
         let required = match configured {
             Some(_) => Required::All,
             None if has_response => Required::Order,
@@ -78,19 +86,21 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Checks that a response's payload is about what the request was. A payload that is not a JSON object is not checked: it
-    /// is reported as what it is.
+    /// Checks that a response's payload is about what the request was. A payload that is not an object is not checked: it is
+    /// reported as what it is.
     ///
     /// # Errors
     /// Returns [`Mismatch`].
-    pub(crate) fn check(&self, payload: &str) -> Result<(), Mismatch> {
-        if self.named.is_empty() || payload.is_empty() || serde_json::from_str::<IgnoredAny>(payload).is_err() {
+    pub(crate) fn check(&self, payload: &[u8]) -> Result<(), Mismatch> {
+        if self.named.is_empty() || payload.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<String> = self.named.iter().map(|(name, _)| name.clone()).collect();
-        let found = members(payload, &wanted);
+        let Ok(found) = paytend_json::members(payload) else { return Ok(()) };
+        let found: Vec<(Cow<'_, str>, Value)> =
+            found.iter().filter_map(|member| Some((text(member.name)?, Value::of(member.value)))).collect();
         for (name, value) in &self.named {
-            let mut same_name = found.iter().filter(|(known, _)| known == name).peekable();
+            let mut same_name =
+                found.iter().filter(|(known, other)| known == name && *other != Value::Absent).peekable();
             let required = match self.required {
                 Required::None => false,
                 Required::Order => name == ORDER,
@@ -99,7 +109,7 @@ impl Subject {
             if required && same_name.peek().is_none() {
                 return Err(Mismatch::Unnamed(name.clone()));
             }
-            if same_name.any(|(_, other)| other != value) {
+            if same_name.any(|(_, other)| *other != Value::Text(value.clone())) {
                 return Err(Mismatch::Other(name.clone()));
             }
         }
@@ -113,45 +123,37 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// The members of a JSON object that have one of these names and a value to compare: a string that is not empty, or a number.
-fn members(object: &str, wanted: &[String]) -> Vec<(String, String)> {
-    struct Wanted<'w>(&'w [String]);
-
-    impl<'de> Visitor<'de> for Wanted<'_> {
-        type Value = Vec<(String, String)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = Vec::new();
-            while let Some(Name(name)) = map.next_key()? {
-                if !self.0.iter().any(|wanted| *wanted == name) {
-                    map.next_value::<IgnoredAny>()?;
-                } else if let Some(value) = comparable(map.next_value::<&RawValue>()?.get()) {
-                    found.push((name.into_owned(), value));
-                }
-            }
-            Ok(found)
-        }
-    }
-
-    let mut json = serde_json::Deserializer::from_str(object);
-    json.deserialize_map(Wanted(wanted)).unwrap_or_default()
+/// What a member names.
+#[derive(PartialEq)]
+enum Value {
+    /// The text of a string or a number. `1755902` and `"1755902"` are the same identifier.
+    Text(String),
+    /// A string that is not text: it names something, and nothing that a request can name.
+    Unreadable,
+    /// Nothing to compare: an empty string, `null`, or no string and no number at all.
+    Absent,
 }
 
-#[derive(Deserialize)]
-struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
+impl Value {
+    fn of(json: &[u8]) -> Self {
+        match json.first() {
+            Some(b'"') => match text(json) {
+                Some(text) if text.is_empty() => Self::Absent,
+                Some(text) => Self::Text(text.into_owned()),
+                None => Self::Unreadable,
+            },
+            Some(b'-' | b'0'..=b'9') => Self::Text(String::from_utf8_lossy(json).into_owned()),
+            _ => Self::Absent,
+        }
+    }
+}
 
-/// The text of a string or a number. `1755902` and `"1755902"` are the same identifier.
-fn comparable(json: &str) -> Option<String> {
-    let text = match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json).ok()?,
-        b'-' | b'0'..=b'9' => json.to_owned(),
-        _ => return None,
-    };
-    Some(text).filter(|text: &String| !text.is_empty())
+/// The text of a JSON string; `None` if it holds half a character or bytes that are not UTF-8.
+fn text(json: &[u8]) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+
+    serde_json::from_slice::<Text<'_>>(json).ok().map(|Text(text)| text)
 }
 
 #[cfg(test)]
@@ -159,7 +161,7 @@ mod tests {
     use super::*;
 
     fn check(request: &str, response: &str) -> Result<(), Mismatch> {
-        Subject::of(request, None, true).check(response)
+        Subject::of(request, None, true).check(response.as_bytes())
     }
 
     #[test]
@@ -187,6 +189,17 @@ mod tests {
         }
     }
 
+    /// A response that is not strict JSON is compared all the same: it is authentic.
+    #[test]
+    fn a_name_that_is_not_text_is_another_name() {
+        let topup = Subject::of(r#"{"orderNo":"T-1"}"#, None, true);
+        let other = Err(Mismatch::Other("orderNo".into()));
+        assert_eq!(topup.check(br#"{"orderNo":"T-2","x":"\ud800"}"#), other);
+        assert_eq!(topup.check(br#"{"orderNo":"T-1\ud800"}"#), other);
+        assert_eq!(topup.check(b"{\"orderNo\":\"T-1\xff\"}"), other);
+        assert_eq!(topup.check(b"{\"orderNo\":\"T-1\",\"x\":\"\xff\"}"), Ok(()));
+    }
+
     /// That a response names a card is inferred: one that does not is not refused.
     #[test]
     fn a_response_without_a_card_is_taken_and_one_with_another_card_is_not() {
@@ -205,22 +218,22 @@ mod tests {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             Subject::of(topup, Some(&names), true)
         };
-        assert_eq!(subject(&[]).check(r#"{"orderNo":"T-2"}"#), Ok(()));
-        assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-2","cardId":"1755902"}"#), Ok(()));
-        assert_eq!(subject(&["cardId"]).check(r#"{"cardId":"7"}"#), Err(Mismatch::Other("cardId".into())));
+        assert_eq!(subject(&[]).check(r#"{"orderNo":"T-2"}"#.as_bytes()), Ok(()));
+        assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-2","cardId":"1755902"}"#.as_bytes()), Ok(()));
+        assert_eq!(subject(&["cardId"]).check(r#"{"cardId":"7"}"#.as_bytes()), Err(Mismatch::Other("cardId".into())));
         // What is configured is required.
         let unnamed = Err(Mismatch::Unnamed("cardId".into()));
-        assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-1"}"#), unnamed);
+        assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-1"}"#.as_bytes()), unnamed);
         // An operation without response data need not name the order; another order is another order all the same.
-        assert_eq!(Subject::of(topup, None, false).check(r#"{"x":1}"#), Ok(()));
-        let other = Subject::of(topup, None, false).check(r#"{"orderNo":"T-2"}"#);
+        assert_eq!(Subject::of(topup, None, false).check(r#"{"x":1}"#.as_bytes()), Ok(()));
+        let other = Subject::of(topup, None, false).check(r#"{"orderNo":"T-2"}"#.as_bytes());
         assert_eq!(other, Err(Mismatch::Other("orderNo".into())));
     }
 
     #[test]
     fn values_are_not_shown() {
         let subject = Subject::of(r#"{"orderNo":"CANARY"}"#, None, true);
-        let shown = format!("{subject:?} {}", subject.check(r#"{"orderNo":"CANARY2"}"#).unwrap_err());
+        let shown = format!("{subject:?} {}", subject.check(r#"{"orderNo":"CANARY2"}"#.as_bytes()).unwrap_err());
         assert!(!shown.contains("CANARY") && shown.contains("orderNo"), "{shown}");
     }
 }

@@ -6,9 +6,25 @@
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value but the payload and `respMsg` holds `&`, `=`, white space or a control character;
 //! - no field has the name of another kind's payload;
-//! - the payload is one complete JSON object, which no other cut of the text can be (checked once it is authentic);
+//! - the payload is one complete JSON object, which no other cut of the text can be (checked once it is authentic, see below);
 //! - `respMsg` does not end in what reads as a field that could stand between it and the next one.
+//!
+//! # Where the payload starts and ends
+//!
+//! The payload may hold any `&` and `=`, so the text could be cut behind a shorter payload or behind a longer one that swallows fields.
+//!
+//! - It starts at one place. All fields before it have plain values, and no plain field has the name of a payload. So the first piece
+//!   between two `&` that begins with the payload's name and `=` is the payload's.
+//! - It ends at one place. Where it starts, the signed text goes on with an object and the fields behind it, and
+//!   [`paytend_json::object_end`] finds the end in **that text**, not in the piece that a document presents as its payload: the end is a
+//!   function of the signed text. A payload of any other length is refused ([`Template::payload_end`]).
+//! - A strict JSON object ends there, too. The scanner takes all of strict JSON, reads from left to right and stops at the first
+//!   bracket that closes the object; a field behind it starts with `&`, which ends the white space. So sealing, which is strict, and
+//!   opening, which takes strings that are not, agree on every message that can be sealed.
+//!
+//! An unsigned payload is not part of the text, and not authentic. Only strict JSON is taken there.
 
+use paytend_json::Flaw;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -152,15 +168,23 @@ impl Template {
     }
 
     /// The whole text. Holds the session key and the payload.
-    pub(crate) fn fill(&self, key: &str, payload: &str) -> Zeroizing<String> {
+    pub(crate) fn fill(&self, key: &[u8], payload: &[u8]) -> Zeroizing<Vec<u8>> {
         let [(first_at, first), (second_at, second)] = self.fillings(key, payload);
-        let mut out = Zeroizing::new(String::with_capacity(self.text.len() + first.len() + second.len()));
-        out.push_str(&self.text[..first_at]);
-        out.push_str(first);
-        out.push_str(&self.text[first_at..second_at]);
-        out.push_str(second);
-        out.push_str(&self.text[second_at..]);
+        let text = self.text.as_bytes();
+        // Sized once: growing would leave copies of the session key behind.
+        let mut out = Zeroizing::new(Vec::with_capacity(text.len() + first.len() + second.len()));
+        for part in [&text[..first_at], first, &text[first_at..second_at], second, &text[second_at..]] {
+            out.extend_from_slice(part);
+        }
         out
+    }
+
+    /// Returns where the object that starts at the payload's place in the signed text ends, counted from there; `None` if the payload is
+    /// not signed.
+    pub(crate) fn payload_end(&self, key: &[u8], payload: &[u8]) -> Option<Result<usize, Flaw>> {
+        let payload_at = self.payload_at?;
+        let key_len = self.key_at.filter(|key_at| *key_at < payload_at).map_or(0, |_| key.len());
+        Some(paytend_json::object_end(&self.fill(key, payload)[payload_at + key_len..]))
     }
 
     /// What goes where, in order; nothing at the end for a hole that is not there.
@@ -226,14 +250,14 @@ mod tests {
             (Kind::Response, (false, false), "aa=1&partnerId=2&respCode=3&zz=4"),
         ] {
             let template = Template::new(kind, &fields, Holes { payload: holes.0, key: holes.1 });
-            assert_eq!(*template.fill("K", "P"), expected);
+            assert_eq!(*template.fill(b"K", b"P"), expected.as_bytes());
             assert!(template.fields().eq(fields), "{expected}");
             assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
         }
         // Holes before all fields, and after.
         let template = Template::new(Kind::Response, &[("randomKex", "1")], Holes { payload: true, key: true });
-        assert_eq!(*template.fill("K", "P"), "randomKex=1&randomKey=K&respData=P");
+        assert_eq!(*template.fill(b"K", b"P"), *b"randomKex=1&randomKey=K&respData=P");
         let template = Template::new(Kind::Request, &[("zz", "1")], Holes { payload: true, key: true });
-        assert_eq!(*template.fill("K", "P"), "bizData=P&randomKey=K&zz=1");
+        assert_eq!(*template.fill(b"K", b"P"), *b"bizData=P&randomKey=K&zz=1");
     }
 }

@@ -21,7 +21,8 @@ pub enum Error {
     #[error("the message is malformed: {0}")]
     Malformed(#[from] Malformed),
 
-    /// The message is authentic, but its payload is not what the protocol says a payload is.
+    /// The message is authentic, but its payload is not one object with a certain end. What is wrong inside of the object does not refuse
+    /// a message: see [`Opened::payload_problem`](crate::Opened::payload_problem).
     #[error("the message is authentic, but its payload {0}")]
     Payload(#[from] PayloadProblem),
 
@@ -146,7 +147,11 @@ pub enum PayloadProblem {
     /// Not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// Not one JSON object with unique names.
+    /// Where the payload ends in the signed text depends on its encoding, or it ends elsewhere than the message says. Such a message is
+    /// always refused.
+    #[error("has no certain end in the signed text")]
+    End,
+    /// Not one strict JSON object with unique names.
     #[error("is not one JSON object: {problem} at line {line} column {column}")]
     Json {
         /// What was found.

@@ -10,6 +10,8 @@ use crate::error::{FieldProblem, Malformed, UnsignedFailure};
 use crate::message::{Expected, Kind};
 use crate::wire::{self, Value};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// A document that keeps all the rules that need no key, taken apart.
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
@@ -91,6 +93,8 @@ fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malforme
     if document.len() > limit {
         return Err(Malformed::TooLarge { bytes: document.len(), limit });
     }
+    // Some senders and gateways put one before a JSON document. It is outside of all that is signed.
+    let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
     let text = std::str::from_utf8(document).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
     wire::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
 }

@@ -9,7 +9,7 @@
 //! 4. AES, and its padding in constant time;
 //! 5. SHA-256 and the RSA verification, always, with every key that can fit;
 //! 6. one flag, one error value;
-//! 7. only for an authentic message: UTF-8, JSON, types.
+//! 7. only for an authentic message: where the payload ends, UTF-8, JSON, types.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,9 +33,14 @@ impl Keyring {
     /// Opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
     ///
     /// # Errors
-    /// [`Error::NotAuthentic`], the same for every cause; [`Error::Malformed`] for what anybody can see is wrong;
-    /// [`Error::Payload`] when an authentic message holds no JSON object; [`Error::UnsignedFailure`] for a failure response that
-    /// is not signed; [`Error::Key`] when this keyring cannot open; [`Error::Backend`].
+    /// Returns
+    /// - [`Error::NotAuthentic`], the same for every cause;
+    /// - [`Error::Malformed`] for what is wrong in plain sight;
+    /// - [`Error::Payload`] if an authentic payload is not one object with a certain end in the signed text. An object that is not strict
+    ///   JSON is opened: its strings may hold lone surrogate escapes, raw control characters or bytes that are not UTF-8, and names may
+    ///   repeat. [`Opened::payload_problem`] reports that;
+    /// - [`Error::UnsignedFailure`] for a failure response that is not signed;
+    /// - [`Error::Key`] if this keyring cannot open, and [`Error::Backend`].
     ///
     /// ```
     /// # use paytend_crypto::{Error, Expected, Fields, Keyring, Outgoing, OsRandom, rustcrypto};
@@ -46,7 +51,7 @@ impl Keyring {
     /// # let keyring = Keyring::from_keys(&own, other.public_key())?;
     /// let opened = keyring.open(body.as_bytes(), &Expected::notification("888666000100260"))?;
     /// assert_eq!(opened.field("notifyType"), Some("2"));
-    /// assert_eq!(opened.payload_text(), r#"{"orderNo":"F1"}"#);
+    /// assert_eq!(opened.payload_text(), Some(r#"{"orderNo":"F1"}"#));
     ///
     /// let other_partner = Expected::notification("888666000100999");
     /// assert_eq!(keyring.open(body.as_bytes(), &other_partner).unwrap_err(), Error::NotAuthentic);
@@ -74,7 +79,7 @@ impl Keyring {
         let Some(random_key) = &incoming.random_key else {
             // No payload either, so there is nothing to decrypt.
             let verified_by = verified_by(&incoming.template.digest(&[], &[], 0)).ok_or(Error::NotAuthentic)?;
-            return Ok(incoming.opened(String::new(), SessionKey::default(), verified_by, None));
+            return Ok(incoming.opened(Vec::new(), None, SessionKey::default(), verified_by, None));
         };
         if keys.decryption.is_empty() {
             return Err(KeyError::Absent("decrypt").into());
@@ -89,8 +94,9 @@ impl Keyring {
             // The one place where the outcome shows.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
                 let decrypted_by = key.key.public_key().fingerprint();
-                let (payload, session_key) = attempt.into_parts()?;
-                return Ok(incoming.opened(payload, session_key, verified_by, Some(decrypted_by)));
+                let (payload, session_key) = attempt.into_parts();
+                let problem = payload_problem(&incoming.template, &session_key, &payload)?;
+                return Ok(incoming.opened(payload, problem, session_key, verified_by, Some(decrypted_by)));
             }
         }
         Err(Error::NotAuthentic)
@@ -165,29 +171,51 @@ impl Attempt {
         digest
     }
 
-    /// Step 7: payload and session key as text, for an authentic message.
-    fn into_parts(mut self) -> Result<(String, SessionKey), PayloadProblem> {
-        let mut bytes = std::mem::take(&mut *self.padded);
-        bytes.truncate(self.payload_len);
-        let payload = String::from_utf8(bytes).map_err(|_| PayloadProblem::NotUtf8)?;
-        if !payload.is_empty() {
-            wire::check_object(&payload)?;
-        }
-        Ok((payload, SessionKey { bytes: self.session_key, chars: self.chars }))
+    /// The payload and the session key, for an authentic message.
+    fn into_parts(mut self) -> (Vec<u8>, SessionKey) {
+        let mut payload = std::mem::take(&mut *self.padded);
+        payload.truncate(self.payload_len);
+        (payload, SessionKey { bytes: self.session_key, chars: self.chars })
+    }
+}
+
+/// Step 7: why an authentic payload is not strict JSON, if it is not. An error if it is not one object that ends where the signed text says.
+fn payload_problem(
+    template: &Template,
+    session_key: &SessionKey,
+    payload: &[u8],
+) -> Result<Option<PayloadProblem>, PayloadProblem> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let problem = match std::str::from_utf8(payload) {
+        Ok(text) => match wire::check_object(text) {
+            // Strict JSON ends at its place: see `canonical.rs`.
+            Ok(()) => return Ok(None),
+            Err(flaw) => PayloadProblem::from(flaw),
+        },
+        Err(_) => PayloadProblem::NotUtf8,
+    };
+    match template.payload_end(session_key.as_bytes(), payload) {
+        Some(Ok(end)) if end == payload.len() => Ok(Some(problem)),
+        Some(Ok(_) | Err(paytend_json::Flaw::Ambiguous)) => Err(PayloadProblem::End),
+        // Not an object, or not signed.
+        Some(Err(_)) | None => Err(problem),
     }
 }
 
 impl Incoming {
     fn opened(
         self,
-        payload: String,
+        payload: Vec<u8>,
+        payload_problem: Option<PayloadProblem>,
         session_key: SessionKey,
         verified_by: Fingerprint,
         decrypted_by: Option<Fingerprint>,
     ) -> Opened {
         // The text that was signed is the one without the payload if the payload is empty.
         let template = self.bare_template.filter(|_| payload.is_empty()).unwrap_or(self.template);
-        Opened { kind: self.kind, template, payload, session_key, verified_by, decrypted_by }
+        Opened { kind: self.kind, template, payload, payload_problem, session_key, verified_by, decrypted_by }
     }
 }
 
@@ -198,11 +226,18 @@ struct SessionKey {
     chars: usize,
 }
 
+impl SessionKey {
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.chars]
+    }
+}
+
 /// A message that was decrypted and verified. It cannot be made in any other way.
 pub struct Opened {
     kind: Kind,
     template: Template,
-    payload: String,
+    payload: Vec<u8>,
+    payload_problem: Option<PayloadProblem>,
     session_key: SessionKey,
     verified_by: Fingerprint,
     decrypted_by: Option<Fingerprint>,
@@ -224,32 +259,46 @@ impl Opened {
         self.template.fields()
     }
 
-    /// The payload exactly as it was signed: one JSON object, or empty if there is none.
-    pub fn payload_text(&self) -> &str {
+    /// The payload's bytes exactly as they were signed: one object, or empty if there is none.
+    pub fn payload_bytes(&self) -> &[u8] {
         &self.payload
     }
 
-    /// The payload as a type.
+    /// The payload's text, empty if there is none. `None` if the payload is not UTF-8.
+    pub fn payload_text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.payload).ok()
+    }
+
+    /// Returns why the payload is not one strict JSON object with unique names, if it is not. Its bytes are authentic all the same.
+    pub fn payload_problem(&self) -> Option<&PayloadProblem> {
+        self.payload_problem.as_ref()
+    }
+
+    /// Reads the payload as a type.
     ///
     /// # Errors
-    /// [`Error::Payload`] when there is none or it has another shape; the text is not quoted.
+    /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it has another shape. The
+    /// text is not quoted.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if self.payload.is_empty() {
             return Err(PayloadProblem::Absent.into());
         }
-        serde_json::from_str(&self.payload)
+        if let Some(problem) = &self.payload_problem {
+            return Err(problem.clone().into());
+        }
+        serde_json::from_slice(&self.payload)
             .map_err(|e| PayloadProblem::Shape { line: e.line(), column: e.column() }.into())
     }
 
-    /// The signed text. Secret: it holds the session key and the payload.
-    pub fn canonical(&self) -> Zeroizing<String> {
-        self.template.fill(self.session_key(), &self.payload)
+    /// The signed bytes. Secret: they hold the session key and the payload. UTF-8 if the payload is.
+    pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
+        self.template.fill(self.session_key.as_bytes(), &self.payload)
     }
 
     /// The session key's characters, empty if the message had no `randomKey`. Secret.
     pub fn session_key(&self) -> &str {
         // All of it is base64: opening has checked.
-        std::str::from_utf8(&self.session_key.bytes[..self.session_key.chars]).unwrap_or_default()
+        std::str::from_utf8(self.session_key.as_bytes()).unwrap_or_default()
     }
 
     /// The key that the signature is by.

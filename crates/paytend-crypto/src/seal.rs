@@ -68,7 +68,9 @@ impl Sealed {
     /// The text that was signed, given the payload that was sealed (which is not kept). Secret: it holds the session key and the
     /// payload.
     pub fn canonical(&self, payload: &str) -> Zeroizing<String> {
-        self.template.fill(&self.session_key, payload)
+        let text = self.template.fill(self.session_key.as_bytes(), payload.as_bytes());
+        // Both are texts, and so is what is around them.
+        Zeroizing::new(std::str::from_utf8(&text).unwrap_or_default().to_owned())
     }
 }
 

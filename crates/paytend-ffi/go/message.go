@@ -44,9 +44,11 @@ type Expected struct {
 // Opened is what an authentic message says.
 type Opened struct {
 	Fields map[string]string
-	// Payload is the payload's text, exactly as it was signed; empty if there was none.
+	// Payload is the payload, exactly as it was signed; empty if there was none.
 	Payload string `json:"-"`
-	// Canonical is the signed text. Secret: it holds the session key and the payload.
+	// PayloadProblem says why Payload is not one strict JSON object in UTF-8, if it is not. It is authentic all the same.
+	PayloadProblem string
+	// Canonical is what was signed. Secret: it holds the session key and the payload.
 	Canonical string `json:"-"`
 	// VerifiedBy and DecryptedBy are the fingerprints of the keys.
 	VerifiedBy, DecryptedBy string
@@ -111,6 +113,8 @@ func (r *Keyring) Open(document []byte, expected Expected) (*Opened, error) {
 		Canonical:   textOf(view.canonical),
 		VerifiedBy:  textOf(view.verified_by),
 		DecryptedBy: textOf(view.decrypted_by),
+
+		PayloadProblem: textOf(C.paytend_opened_payload_problem(handle)),
 	}
 	for _, field := range unsafe.Slice(view.fields, int(view.fields_len)) {
 		opened.Fields[textOf(field.name)] = textOf(field.value)

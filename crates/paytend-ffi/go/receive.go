@@ -149,9 +149,14 @@ type Received struct {
 	NotifyType string
 	// Content is what was signed: Paytend's content, PayBy's and PayerMax's body.
 	Content []byte `json:"-"`
-	// Problem says why the content is not of its documented type, if it is not.
+	// Reading is "typed", "unreadable" (of a documented type, and not to be read as one) or "unknown" (of no type that is known).
+	// Store what is not typed with its content, and do not count it as handled.
+	Reading string
+	// Problem says what could not be read, if anything. A typed notification may have fields that cannot be read.
 	Problem string
-	// DedupKey is equal for the same notification, however often and however sealed it comes.
+	// DedupKey is equal for the same notification, however often and however sealed it comes. Store it in the transaction of the
+	// effect. A known key may be an update all the same, since Paytend's notifications have no number: store the arrival, and query
+	// the state of what BusinessKey names.
 	DedupKey string
 	// BusinessKey says what it is about, and the state that it reports, if it says so.
 	BusinessKey *BusinessKey
@@ -267,6 +272,7 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 		Provider    string       `json:"provider"`
 		Product     Product      `json:"product"`
 		NotifyType  string       `json:"notify_type"`
+		Reading     string       `json:"reading"`
 		Problem     string       `json:"problem"`
 		DedupKey    string       `json:"dedup_key"`
 		BusinessKey *BusinessKey `json:"business_key"`
@@ -277,7 +283,8 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 		return nil, nil, err
 	}
 	received := &Received{
-		Provider: summary.Provider, Product: summary.Product, NotifyType: summary.NotifyType, Problem: summary.Problem,
+		Provider: summary.Provider, Product: summary.Product, NotifyType: summary.NotifyType, Reading: summary.Reading,
+		Problem: summary.Problem,
 		DedupKey: summary.DedupKey, BusinessKey: summary.BusinessKey, VerifiedBy: summary.VerifiedBy,
 		Content: bytesOf(C.paytend_notification_content(handle)),
 	}

@@ -390,11 +390,18 @@ int32_t paytend_open(const PaytendKeyring *keyring,
                      PaytendOpened **out,
                      PaytendError **error);
 
-// The payload's text, exactly as it was signed; empty if there was none.
+// The payload's bytes, exactly as they were signed; empty if there was none. Not always strict JSON in UTF-8: see
+// `paytend_opened_payload_problem`.
 //
 // # Safety
 // `opened` is null, or not freed.
 PaytendSlice paytend_opened_payload(const PaytendOpened *opened);
+
+// Why the payload is not one strict JSON object, if it is not; empty if it is. The payload is authentic all the same.
+//
+// # Safety
+// `opened` is null, or not freed.
+PaytendSlice paytend_opened_payload_problem(const PaytendOpened *opened);
 
 // The plain fields: a JSON object of texts.
 //
@@ -493,8 +500,8 @@ int32_t paytend_receiver_answer(const PaytendReceiver *receiver,
 // `receiver` is null or a receiver, and is freed once.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `problem`, `dedup_key`, `business_key`
-// (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there is none of is null.
+// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`, `unreadable` or
+// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there is none of is null.
 //
 // # Safety
 // `notification` is null, or not freed.

@@ -69,7 +69,8 @@ pub struct PaytendOpened {
     opened: Opened,
     // What not everybody asks for is made when it is.
     fields: OnceLock<String>,
-    canonical: OnceLock<Zeroizing<String>>,
+    canonical: OnceLock<Zeroizing<Vec<u8>>>,
+    problem: OnceLock<Option<String>>,
     views: OnceLock<Views>,
 }
 
@@ -83,13 +84,23 @@ unsafe impl Sync for Views {}
 
 impl From<Opened> for PaytendOpened {
     fn from(opened: Opened) -> Self {
-        Self { opened, fields: OnceLock::new(), canonical: OnceLock::new(), views: OnceLock::new() }
+        Self {
+            opened,
+            fields: OnceLock::new(),
+            canonical: OnceLock::new(),
+            problem: OnceLock::new(),
+            views: OnceLock::new(),
+        }
     }
 }
 
 impl PaytendOpened {
-    fn canonical(&self) -> &str {
+    fn canonical(&self) -> &[u8] {
         self.canonical.get_or_init(|| self.opened.canonical())
+    }
+
+    fn payload_problem(&self) -> &str {
+        self.problem.get_or_init(|| self.opened.payload_problem()).as_deref().unwrap_or_default()
     }
 
     fn decrypted_by(&self) -> &str {
@@ -101,8 +112,8 @@ impl PaytendOpened {
         let pair = |(name, value): &(String, String)| PaytendHeader { name: slice(name), value: slice(value) };
         let fields = &self.views.get_or_init(|| Views(self.opened.fields.iter().map(pair).collect())).0;
         PaytendOpenedView {
-            payload: slice(self.opened.payload()),
-            canonical: slice(self.canonical()),
+            payload: PaytendSlice::of(self.opened.payload()),
+            canonical: PaytendSlice::of(self.canonical()),
             verified_by: slice(&self.opened.verified_by),
             decrypted_by: slice(self.decrypted_by()),
             fields: if fields.is_empty() { std::ptr::null() } else { fields.as_ptr() },
@@ -148,14 +159,25 @@ unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) 
     unsafe { opened.as_ref() }.map_or(PaytendSlice::NONE, |opened| PaytendSlice::of(part(opened)))
 }
 
-/// The payload's text, exactly as it was signed; empty if there was none.
+/// The payload's bytes, exactly as they were signed; empty if there was none. Not always strict JSON in UTF-8: see
+/// `paytend_opened_payload_problem`.
 ///
 /// # Safety
 /// `opened` is null, or not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_payload(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller promises it.
-    unsafe { part(opened, |opened| opened.opened.payload().as_bytes()) }
+    unsafe { part(opened, |opened| opened.opened.payload()) }
+}
+
+/// Why the payload is not one strict JSON object, if it is not; empty if it is. The payload is authentic all the same.
+///
+/// # Safety
+/// `opened` is null, or not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn paytend_opened_payload_problem(opened: *const PaytendOpened) -> PaytendSlice {
+    // SAFETY: the caller promises it.
+    unsafe { part(opened, |opened| opened.payload_problem().as_bytes()) }
 }
 
 /// The plain fields: a JSON object of texts.
@@ -204,7 +226,7 @@ pub unsafe extern "C" fn paytend_opened_view(opened: *const PaytendOpened, out: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_canonical(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller promises it.
-    unsafe { part(opened, |opened| opened.canonical().as_bytes()) }
+    unsafe { part(opened, |opened| opened.canonical()) }
 }
 
 /// The fingerprint of the key that the signature is by.

@@ -144,8 +144,8 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (signed, most) = (arguments.flag()?, limit(arguments.optional_number()?)?);
     let opened = open(ring.keyring()?, kind, partner, document, signed, most)?;
     let written = ok()
-        .bytes(opened.payload())
-        .bytes(opened.canonical().as_bytes())
+        .bytes(opened.payload_text()?)
+        .bytes(opened.canonical_text()?.as_bytes())
         .bytes(&opened.verified_by)
         .optional_text(opened.decrypted_by.as_deref());
     Ok(opened.fields.iter().fold(written, |written, (name, value)| written.bytes(name).bytes(value)))
@@ -203,6 +203,7 @@ fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
         .optional_text(some(&taken.product).as_deref())
         .optional_text(some(&taken.notify_type).as_deref())
         .bytes(&taken.content)
+        .bytes(taken.reading)
         .optional_text(taken.problem.as_deref())
         .bytes(&taken.dedup_key)
         .optional_text(about.map(|key| key.kind))

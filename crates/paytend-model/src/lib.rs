@@ -10,6 +10,7 @@
 #[macro_use]
 mod payload;
 
+mod content;
 mod notification;
 mod operation;
 mod problem;
@@ -30,7 +31,8 @@ pub mod openapi;
 pub mod payby;
 pub mod payermax;
 
-pub use notification::{BaasNotification, IssuingNotification, Notification, NotificationInfo, RawNotification};
+pub use content::{Content, RawNotification};
+pub use notification::{BaasNotification, IssuingNotification, Notification, NotificationInfo};
 pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
 pub use payload::{Description, Extra, Field, Payload};
 pub use problem::Problem;

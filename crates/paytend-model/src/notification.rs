@@ -1,14 +1,14 @@
 //! What Paytend tells a partner without being asked.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::Product;
+use crate::content::{Content, RawNotification};
 use crate::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
 use crate::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
 use crate::payload::Description;
 use crate::problem::Problem;
+#[cfg(feature = "schema")]
 use crate::value::FieldType;
 
 /// A notification of one of Paytend's products.
@@ -26,7 +26,7 @@ macro_rules! notifications {
     (
         $(#[$about:meta])*
         pub enum $name:ident of $product:ident {
-            $($(#[$vabout:meta])* $variant:ident($content:ty) = $notify_type:literal, $title:literal, $object:expr;)+
+            $($(#[$vabout:meta])* $variant:ident($content:ty) = $notify_type:literal, $title:literal, $object:expr, $identifying:expr;)+
         }
     ) => {
         $(#[$about])*
@@ -38,8 +38,6 @@ macro_rules! notifications {
                 $(#[$vabout])*
                 $variant(Box<$content>),
             )+
-            /// A type that this crate does not know, or a content of another shape than its type's. Nothing of it is lost.
-            Unknown(RawNotification),
         }
 
         impl $name {
@@ -50,37 +48,41 @@ macro_rules! notifications {
                 title: $title,
                 object: $object,
                 content: Description::of::<$content>(),
+                identifying: &$identifying,
                 #[cfg(feature = "schema")]
                 schema: |generator| (<$content>::schema(generator), <$content>::example()),
             }),+];
 
             /// Reads a content by its `notifyType`, as [`Notification::read`] does.
-            pub fn read(notify_type: &str, content: &str) -> Self {
+            pub fn read(notify_type: &str, content: &[u8]) -> Content<Self> {
                 match notify_type {
-                    $($notify_type => match <$content>::read(content) {
-                        Ok(typed) => Self::$variant(Box::new(typed)),
-                        Err(problem) => Self::Unknown(RawNotification::with_problem(notify_type, content, Some(problem))),
-                    },)+
-                    _ => Self::Unknown(RawNotification::new(notify_type, content)),
+                    $($notify_type => Content::<$content>::read(notify_type, content, &$identifying)
+                        .map(|typed| Self::$variant(Box::new(typed))),)+
+                    _ => Content::Unknown(RawNotification::new(notify_type, content, None)),
                 }
             }
 
             /// The `notifyType`.
-            pub fn notify_type(&self) -> &str {
+            pub fn notify_type(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => $notify_type,)+
-                    Self::Unknown(raw) => &raw.notify_type,
                 }
             }
 
-            /// The content's JSON text: that of an unknown one as it came; of the others an equal one.
+            /// The fields that arrived and could not be read. They are `None`.
+            pub fn problems(&self) -> &[Problem] {
+                match self {
+                    $(Self::$variant(typed) => &typed.problems,)+
+                }
+            }
+
+            /// The content as JSON text, with what it says and no field that could not be read as strict JSON.
             ///
             /// # Errors
-            /// When it cannot be written as JSON, which no content of this crate is known to do.
+            /// Returns an error if it cannot be written as JSON, which applies to no content that this crate is known to make.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
-                    Self::Unknown(raw) => Ok(raw.content.clone()),
                 }
             }
         }
@@ -107,17 +109,23 @@ notifications! {
     /// A notification of BaaS Core, Funding or Payout, which share a callback URL.
     pub enum BaasNotification of Baas {
         /// an account is open.
-        AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount");
+        AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount"),
+            ["userId", "accountNum"];
         /// money has arrived on an account.
-        FundDeposit(IbanTransaction) = "2", "Fund deposit notification", Some("IBANTransaction");
+        FundDeposit(IbanTransaction) = "2", "Fund deposit notification", Some("IBANTransaction"),
+            ["transactionId", "orderNo"];
         /// the audit's state or the user's has changed.
-        UserStatusChange(UserStatusChange) = "3", "User status change notification", Some("AccountStatusChangeNotification_Context");
+        UserStatusChange(UserStatusChange) = "3", "User status change notification", Some("AccountStatusChangeNotification_Context"),
+            ["userId"];
         /// a payment of the Payout API has failed; the content is not documented.
-        PaymentFailure(PaymentFailure) = "4", "Payment failure notification", None;
+        PaymentFailure(PaymentFailure) = "4", "Payment failure notification", None,
+            ["orderNo", "transactionId"];
         /// a junior user has paid to become a standard user.
-        UserUpgrade(UserUpgrade) = "6", "User upgrade notification", Some("AccountUpgradeNotification_Content");
+        UserUpgrade(UserUpgrade) = "6", "User upgrade notification", Some("AccountUpgradeNotification_Content"),
+            ["userId"];
         /// a transaction has triggered a transfer order.
-        TransferOrder(TransferOrder) = "8", "Transfer order notification", Some("TransferOrderNotification_Context");
+        TransferOrder(TransferOrder) = "8", "Transfer order notification", Some("TransferOrderNotification_Context"),
+            ["orderNo", "transactionId"];
     }
 }
 
@@ -125,11 +133,14 @@ notifications! {
     /// A notification of Issuing Cards.
     pub enum IssuingNotification of Issuing {
         /// a settlement or an authorization has happened on a card.
-        CardTransaction(TransactionNotification) = "1", "Card transaction notification", Some("TransactionNotification");
+        CardTransaction(TransactionNotification) = "1", "Card transaction notification", Some("TransactionNotification"),
+            ["transactionId", "cardId"];
         /// the review of a cardholder is completed.
-        CardholderAudit(CardHolderResult) = "2", "Cardholder audit result notification", Some("CardHolderResult");
+        CardholderAudit(CardHolderResult) = "2", "Cardholder audit result notification", Some("CardHolderResult"),
+            ["holderId"];
         /// cards that were applied for are approved.
-        ApplyCardResult(CardApplyResponse) = "3", "Apply card result notification", Some("CardApplyResponse");
+        ApplyCardResult(CardApplyResponse) = "3", "Apply card result notification", Some("CardApplyResponse"),
+            ["orderNo"];
     }
 }
 
@@ -147,56 +158,26 @@ pub struct NotificationInfo {
     pub object: Option<&'static str>,
     /// The content's fields.
     pub content: Description,
+    /// The fields of which a content of this kind has at least one. Without any it is read as [`Content::Unknown`].
+    pub identifying: &'static [&'static str],
     #[cfg(feature = "schema")]
     pub(crate) schema: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, Option<serde_json::Value>),
 }
 
-/// A notification as it came.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RawNotification {
-    /// The `notifyType`, as received.
-    pub notify_type: String,
-    /// The content's JSON text, as received; empty if there was none.
-    pub content: String,
-    /// Why the content could not be read as the type that its `notifyType` documents; `None` for an unknown `notifyType`.
-    pub problem: Option<Problem>,
-}
-
-impl RawNotification {
-    /// A notification of a type that this crate does not know.
-    pub fn new(notify_type: &str, content: &str) -> Self {
-        Self::with_problem(notify_type, content, None)
-    }
-
-    fn with_problem(notify_type: &str, content: &str, problem: Option<Problem>) -> Self {
-        Self { notify_type: notify_type.to_owned(), content: content.to_owned(), problem }
-    }
-}
-
-impl fmt::Debug for RawNotification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawNotification")
-            .field("notify_type", &self.notify_type)
-            .field("problem", &self.problem)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Notification {
-    /// Reads a notification's content by its product and `notifyType`. The product is the receiver's to know: the number alone
-    /// is ambiguous. Never fails: what has no type, or not the documented shape, comes back as it is.
+    /// Reads a notification's content by its product and `notifyType`. The receiver knows the product: the number alone is ambiguous.
+    /// Never fails, and loses nothing: see [`Content`].
     ///
     /// ```
-    /// use paytend_model::{BaasNotification, Notification, Product};
-    /// let deposit = Notification::read(Product::Baas, "2", r#"{"orderNo":"F1","amount":1250.07,"currency":"EUR"}"#);
-    /// let Notification::Baas(BaasNotification::FundDeposit(transaction)) = deposit else { panic!() };
+    /// use paytend_model::{BaasNotification, Content, Notification, Product};
+    /// let deposit = Notification::read(Product::Baas, "2", br#"{"orderNo":"F1","amount":1250.07,"currency":"EUR"}"#);
+    /// let Content::Typed(Notification::Baas(BaasNotification::FundDeposit(transaction))) = deposit else { panic!() };
     /// assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
     /// ```
-    pub fn read(product: Product, notify_type: &str, content: &str) -> Self {
+    pub fn read(product: Product, notify_type: &str, content: &[u8]) -> Content<Self> {
         match product {
-            Product::Baas => Self::Baas(BaasNotification::read(notify_type, content)),
-            Product::Issuing => Self::Issuing(IssuingNotification::read(notify_type, content)),
+            Product::Baas => BaasNotification::read(notify_type, content).map(Self::Baas),
+            Product::Issuing => IssuingNotification::read(notify_type, content).map(Self::Issuing),
         }
     }
 
@@ -214,7 +195,7 @@ impl Notification {
     }
 
     /// The `notifyType`.
-    pub fn notify_type(&self) -> &str {
+    pub fn notify_type(&self) -> &'static str {
         match self {
             Self::Baas(notification) => notification.notify_type(),
             Self::Issuing(notification) => notification.notify_type(),
@@ -232,11 +213,11 @@ impl Notification {
         }
     }
 
-    /// The notification as it came, if it is one that could not be read as a documented type.
-    pub fn unknown(&self) -> Option<&RawNotification> {
+    /// The fields that arrived and could not be read. They are `None`.
+    pub fn problems(&self) -> &[Problem] {
         match self {
-            Self::Baas(BaasNotification::Unknown(raw)) | Self::Issuing(IssuingNotification::Unknown(raw)) => Some(raw),
-            _ => None,
+            Self::Baas(notification) => notification.problems(),
+            Self::Issuing(notification) => notification.problems(),
         }
     }
 }

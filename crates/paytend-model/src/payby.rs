@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::lifecycle::Lifecycle;
 use crate::value::codes;
-use crate::{Amount, Count, CountryCode, Currency, HashedText, OrderNo, Personal, Report, Rule};
+use crate::{Amount, Content, Count, CountryCode, Currency, HashedText, OrderNo, Personal, Report, Rule};
 
 /// What accepts a notification: HTTP 200 with this body, as `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;
@@ -62,6 +62,11 @@ payload! {
 }
 
 impl TransferToBankNotification {
+    /// Reads a notification's body. Never fails, and loses nothing: see [`Content`].
+    pub fn read(body: &[u8]) -> Content<Self> {
+        Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
+    }
+
     /// When PayBy sent it, in milliseconds since the epoch, if it says so.
     pub fn sent_at_millis(&self) -> Option<u64> {
         self.notify_timestamp.as_ref().and_then(Count::get)

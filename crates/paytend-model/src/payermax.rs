@@ -15,7 +15,7 @@
 //! ```
 
 use crate::value::codes;
-use crate::{Amount, Currency, OrderNo, Personal};
+use crate::{Amount, Content, Currency, OrderNo, Personal};
 
 /// What accepts a notification: HTTP 200 with this body, as `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"msg":"Success","code":"SUCCESS"}"#;
@@ -48,6 +48,11 @@ payload! {
 }
 
 impl BalanceChangeNotification {
+    /// Reads a notification's body. Never fails, and loses nothing: see [`Content`].
+    pub fn read(body: &[u8]) -> Content<Self> {
+        Content::<Self>::read("", body, &["merchantNo", "data"])
+    }
+
     /// When PayerMax sent it, in milliseconds since the epoch, if it is written as documented.
     pub fn sent_at_millis(&self) -> Option<i64> {
         millis(&self.notify_time)

@@ -14,6 +14,8 @@ pub enum Problem {
     Missing,
     /// A field is there twice.
     Duplicate,
+    /// The value is not strict JSON: it has a lone surrogate escape, a raw control character, or bytes that are not UTF-8.
+    NotStrict,
     /// A problem of the field at a path, such as `eeaAddress.postcode` or `cards.0.cardId`.
     At(String, Box<Problem>),
 }
@@ -39,6 +41,9 @@ impl fmt::Display for Problem {
             Self::Because(reason) => f.write_str(reason),
             Self::Missing => f.write_str("a required field is missing"),
             Self::Duplicate => f.write_str("the field is there twice"),
+            Self::NotStrict => f.write_str(
+                "not strict JSON: a lone surrogate, a raw control character, or not UTF-8; see the raw content",
+            ),
             Self::At(path, problem) => write!(f, "field `{path}`: {problem}"),
         }
     }

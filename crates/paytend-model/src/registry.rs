@@ -137,7 +137,7 @@ impl OperationEntry {
     /// ```
     /// let topup = paytend_model::operation("topup")?;
     /// let problem = topup.check(r#"{"cardId":"1755902","orderNo":"T-1","amount":"1e3","currency":"EUR"}"#).unwrap_err();
-    /// assert_eq!(problem.to_string(), "field `amount`: an amount has no exponent; write 1250.07, not 1.25007e3");
+    /// assert_eq!(problem.to_string(), "`amount` must be written like 1250.07");
     /// # Ok::<(), paytend_model::NoSuchOperation>(())
     /// ```
     ///

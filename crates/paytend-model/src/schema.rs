@@ -101,6 +101,7 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         | Rule::MaxCharsWith(..)
         | Rule::RequiredUnless(_)
         | Rule::RequiredWith(_)
+        | Rule::PlainDecimal
         | Rule::AsText
         | Rule::AsNumber
         | Rule::OfItsType => {}

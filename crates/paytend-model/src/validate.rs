@@ -55,6 +55,9 @@ pub enum Rule {
     /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its own
     /// example has.
     PlainLatin,
+    /// Decimal digits with at most one point and no exponent: at most 15 digits before the point and 8 after it. Amounts that are received
+    /// may be written otherwise.
+    PlainDecimal,
     /// A number above zero. Inferred.
     Positive,
     /// This value alone.
@@ -90,6 +93,7 @@ impl fmt::Display for Rule {
             Self::CompactTime => f.write_str("must be a time that exists, written yyyyMMddHHmmss"),
             Self::Rfc3339Millis => f.write_str("must be a time like 2022-12-12T09:26:57.628Z"),
             Self::PlainLatin => f.write_str("must have no other characters than a-z A-Z 0-9 / . - and spaces"),
+            Self::PlainDecimal => f.write_str("must be written like 1250.07"),
             Self::Positive => f.write_str("must be above zero"),
             Self::Is(value) => write!(f, "must be {value}"),
             Self::NotBefore(other) => write!(f, "must not be before `{other}`"),
@@ -136,6 +140,7 @@ impl Rule {
             | Self::RequiredUnless(_)
             | Self::RequiredWith(_)
             | Self::MaxPlainChars(_)
+            | Self::PlainDecimal
             | Self::AsText
             | Self::AsNumber
             | Self::OfItsType => true,

@@ -2,7 +2,10 @@
 import express from 'express'
 import { PaytendError } from '@paytend/sdk'
 
-/** `store` makes a notification durable, and says whether it was new. */
+/**
+ * `store` commits the dedup key and the effect in one transaction, a known key as a sighting whose state is to be queried, and what is not
+ * `typed` with its content. Returns whether the key was new.
+ */
 export function makeApp (receiver, store) {
   const app = express()
   // The raw bytes: a body that was parsed and written again is another body.

@@ -56,13 +56,23 @@ impl Opened {
     }
 
     #[napi]
-    pub fn payload(&self) -> &str {
-        self.0.payload()
+    pub fn payload(&self) -> Result<&str> {
+        self.0.payload_text().map_err(|failure| thrown(&failure, None))
     }
 
     #[napi]
-    pub fn canonical(&self) -> String {
-        self.0.canonical().to_string()
+    pub fn payload_bytes(&self) -> Buffer {
+        self.0.payload().to_vec().into()
+    }
+
+    #[napi]
+    pub fn payload_problem(&self) -> Option<String> {
+        self.0.payload_problem()
+    }
+
+    #[napi]
+    pub fn canonical(&self) -> Result<String> {
+        Ok(self.0.canonical_text().map_err(|failure| thrown(&failure, None))?.to_string())
     }
 
     #[napi]

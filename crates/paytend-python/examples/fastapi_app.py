@@ -9,7 +9,8 @@ import paytend
 
 
 def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notification], bool]) -> FastAPI:
-    """``store`` makes a notification durable, and says whether it was new."""
+    """``store`` commits the dedup key and the effect in one transaction, a known key as a
+    sighting whose state is to be queried, and what is not ``typed`` with its content. Returns whether the key was new."""
     app = FastAPI()
 
     def take(headers: paytend.Headers, body: bytes) -> paytend.Answer:

@@ -110,12 +110,20 @@ impl Opened {
         Ok(fields)
     }
 
-    fn payload(&self) -> &str {
-        self.0.payload()
+    fn payload(&self, py: Python<'_>) -> PyResult<&str> {
+        self.0.payload_text().map_err(|failure| raised(py, &failure, None))
     }
 
-    fn canonical<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        PyString::new(py, &self.0.canonical())
+    fn payload_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.payload())
+    }
+
+    fn payload_problem(&self) -> Option<String> {
+        self.0.payload_problem()
+    }
+
+    fn canonical<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        Ok(PyString::new(py, &self.0.canonical_text().map_err(|failure| raised(py, &failure, None))?))
     }
 
     fn verified_by(&self) -> &str {

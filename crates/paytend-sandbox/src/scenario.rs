@@ -292,7 +292,7 @@ impl Story {
         let Ok(answer) = self.http.post(url).body(sealed.into_document()).send().await else { return lost() };
         let Ok(body) = answer.bytes().await else { return lost() };
         let Ok(opened) = self.keyring.open(&body, &Expected::response()) else { return lost() };
-        let data: Value = serde_json::from_str(opened.payload_text()).unwrap_or_default();
+        let data: Value = serde_json::from_slice(opened.payload_bytes()).unwrap_or_default();
         let text = |name: &str| opened.field(name).unwrap_or_default().to_owned();
         Ok(serde_json::json!({ "respCode": text("respCode"), "respMsg": text("respMsg"), "data": data, "lost": false }))
     }
@@ -344,7 +344,7 @@ impl Story {
 fn took(hook: &Mutex<Hook>, keyring: &Keyring, partner: &str, product: &str, body: &[u8]) -> StatusCode {
     let Ok(opened) = keyring.open(body, &Expected::notification(partner)) else { return StatusCode::BAD_REQUEST };
     let notify_type = opened.field("notifyType").unwrap_or_default();
-    let content: Value = serde_json::from_str(opened.payload_text()).unwrap_or_default();
+    let content: Value = serde_json::from_slice(opened.payload_bytes()).unwrap_or_default();
     let what = format!("{product} {notify_type}");
     let mut hook = hook.lock().unwrap_or_else(PoisonError::into_inner);
     let status = if hook.statuses.is_empty() { 200 } else { hook.statuses.remove(0) };

@@ -279,6 +279,10 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         expected = expected.unsigned_payload();
     }
     let opened = match keyring.open(body, &expected) {
+        // A request is held to strict JSON, as sealing is.
+        Ok(opened) if opened.payload_problem().is_some() => {
+            return Ok(Heard { partner, sent: wire(), outcome: Err(Failure::BadData.into()), unsigned: false });
+        }
         Ok(opened) => opened,
         Err(Error::Payload(_)) => {
             let outcome = Err(Failure::BadData.into());
@@ -289,9 +293,10 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         Err(Error::NotAuthentic) => return refused(&partner, Failure::NotAuthentic),
         Err(error) => return Err(error.into()),
     };
+    let payload = opened.payload_text().unwrap_or_default();
     let sent = Side {
-        canonical: Some(opened.canonical().to_string()),
-        payload: Some(opened.payload_text().to_owned()),
+        canonical: Some(String::from_utf8_lossy(&opened.canonical()).into_owned()),
+        payload: Some(payload.to_owned()),
         ..wire()
     };
     let outcome = match operation {
@@ -302,7 +307,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
                 partner: partner.clone(),
                 path: path.to_owned(),
                 request_id: opened.field("requestId").unwrap_or_default().to_owned(),
-                data: opened.payload_text().to_owned(),
+                data: payload.to_owned(),
             })
             .inspect(|_| tracing::debug!(operation = info.name, "called"))?,
     };

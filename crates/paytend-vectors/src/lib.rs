@@ -65,6 +65,21 @@ pub struct EnvelopeCase {
     pub note: String,
 }
 
+/// An authentic message whose payload may not be strict JSON.
+#[derive(Clone, Debug)]
+pub struct AuthenticCase {
+    /// What it shows.
+    pub name: String,
+    /// `bizData`, `respData` or `content`.
+    pub payload_field: String,
+    /// The document.
+    pub document: Vec<u8>,
+    /// The payload's bytes.
+    pub payload: Vec<u8>,
+    /// Why the payload is not strict JSON: `json` or `utf8`; `None` if it is.
+    pub problem: Option<String>,
+}
+
 /// A message to refuse.
 #[derive(Clone, Debug)]
 pub struct RefuseCase {
@@ -199,6 +214,33 @@ pub fn keys() -> BTreeMap<String, KeyCase> {
 /// `envelope.json`.
 pub fn envelope() -> Vec<EnvelopeCase> {
     read("envelope.json")
+}
+
+/// `authentic.json`.
+pub fn authentic() -> Vec<AuthenticCase> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        payload_field: String,
+        payload_base64: String,
+        problem: Option<String>,
+        wire_base64: String,
+        #[serde(default, rename = "note")]
+        _note: String,
+    }
+    let decode = |text: &str| STANDARD.decode(text).unwrap();
+    let cases: Vec<Case> = read("authentic.json");
+    cases
+        .into_iter()
+        .map(|case| AuthenticCase {
+            document: decode(&case.wire_base64),
+            payload: decode(&case.payload_base64),
+            name: case.name,
+            payload_field: case.payload_field,
+            problem: case.problem,
+        })
+        .collect()
 }
 
 /// `detached.json`.

@@ -8,64 +8,33 @@ use http::HeaderMap;
 use paytend_crypto::detached::Verifier;
 use paytend_crypto::rsa::RsaPublic;
 use paytend_crypto::{Error, Fingerprint, KeyError};
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use paytend_model::{Content, Payload};
 
 use crate::config_error::ConfigError;
 use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, used};
 use crate::provider::Provider;
 use crate::receiver::{Reason, Receiver, Rejection, check_body};
-use crate::verified::{BusinessKey, Content, DedupKey, Verified};
+use crate::verified::{BusinessKey, DedupKey, Signed, Verified};
 
 /// The largest body that is looked at by default, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
 
-/// An authentic body: of its documented type, or, if it has another shape, with what is in the way. Nothing of it is lost: see
-/// [`Verified::content`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Read<T> {
-    /// Of its type.
-    Typed(Box<T>),
-    /// Of another shape. Names a field at most, never a value.
-    Untyped(String),
-}
-
-impl<T> Read<T> {
-    /// The typed notification, if it is one.
-    pub fn typed(&self) -> Option<&T> {
-        match self {
-            Self::Typed(typed) => Some(typed),
-            Self::Untyped(_) => None,
-        }
-    }
-}
-
-impl<T: DeserializeOwned> Read<T> {
-    fn of(body: &[u8]) -> Self {
-        match serde_json::from_slice(body) {
-            Ok(typed) => Self::Typed(Box::new(typed)),
-            // The message names a place, never a value: the payload types see to that.
-            Err(error) => Self::Untyped(error.to_string()),
-        }
-    }
-}
-
 /// What differs between the providers that sign so. Sealed.
 pub trait Scheme: Clone + Send + Sync + 'static {
     /// The documented body.
-    type Body: DeserializeOwned + Send + 'static;
+    type Body: Payload + Send + 'static;
     #[doc(hidden)]
     const PROVIDER: Provider;
     #[doc(hidden)]
-    fn facts(&self, authentic: &Authentic<'_, Self::Body>) -> Result<Facts, Reason>;
+    fn read(body: &[u8]) -> Content<Self::Body>;
+    #[doc(hidden)]
+    fn facts(&self, authentic: &Authentic<'_>) -> Result<Facts, Reason>;
 }
 
 /// A body that is authentic.
 #[derive(Debug)]
-pub struct Authentic<'a, T> {
+pub struct Authentic<'a> {
     pub(crate) key: Fingerprint,
-    pub(crate) read: &'a Read<T>,
     pub(crate) body: &'a [u8],
     pub(crate) now: SystemTime,
 }
@@ -171,7 +140,7 @@ impl<S> fmt::Debug for DetachedReceiver<S> {
 }
 
 impl<S: Scheme> Receiver for DetachedReceiver<S> {
-    type Notification = Read<S::Body>;
+    type Notification = Content<S::Body>;
 
     fn provider(&self) -> Provider {
         S::PROVIDER
@@ -197,65 +166,23 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         now: SystemTime,
     ) -> Result<Verified<Self::Notification>, Rejection> {
         let verified_by = self.verify(headers, body, now)?;
-        let notification = Read::of(body);
         let facts = self
             .scheme
-            .facts(&Authentic { key: verified_by, read: &notification, body, now })
+            .facts(&Authentic { key: verified_by, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
         // Only now: an old message that is played again must not make an old key look used.
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,
-            notification,
-            content: Content::Body(body.to_owned()),
+            notification: S::read(body),
+            signed: Signed::Body(body.to_owned()),
             verified_by,
+            received_at: now,
             sent_at: facts.sent_at,
             dedup_key: facts.dedup_key,
             business_key: facts.business_key,
             _in_hand: None,
         })
     }
-}
-
-/// The members of a body that is not of its type, as far as it is an object. A name may be there several times.
-#[derive(Default)]
-pub(crate) struct Remains(Vec<(String, Value)>);
-
-impl Remains {
-    pub(crate) fn of(body: &[u8]) -> Self {
-        serde_json::from_slice(body).unwrap_or_default()
-    }
-
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Remains {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Remains;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Remains, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Remains(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
-}
-
-/// The time; what is beyond the year 9999, which not every system can tell, is its end.
-pub(crate) fn at_millis(millis: u64) -> SystemTime {
-    const END: u64 = 253_402_300_799_999;
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(END))
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use paytend_crypto::rsa::RsaPublic;
+use paytend_model::Content;
 use paytend_model::payby::TransferToBankNotification;
-use serde_json::Value;
 
 use crate::config_error::ConfigError;
-use crate::detached::{Authentic, DetachedReceiver, Facts, Remains, Scheme, at_millis};
+use crate::detached::{Authentic, DetachedReceiver, Facts, Scheme};
 use crate::keys::{Dated, checked};
+use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
 use crate::receiver::Reason;
 use crate::verified::{BusinessKey, DedupKey};
@@ -39,27 +40,40 @@ impl Scheme for PayBy {
     type Body = TransferToBankNotification;
     const PROVIDER: Provider = Provider::PayBy;
 
-    fn facts(&self, Authentic { read, body, .. }: &Authentic<'_, Self::Body>) -> Result<Facts, Reason> {
-        let typed = read.typed();
-        let sent_at = match typed {
-            Some(typed) => typed.sent_at_millis(),
-            // Of several, the oldest.
-            None => Remains::of(body).all("notify_timestamp").filter_map(Value::as_u64).min(),
+    fn read(body: &[u8]) -> Content<TransferToBankNotification> {
+        TransferToBankNotification::read(body)
+    }
+
+    fn facts(&self, Authentic { body, .. }: &Authentic<'_>) -> Result<Facts, Reason> {
+        let of_body = || DedupKey::of(Self::PROVIDER, &[b"body", body]);
+        let Some(members) = Members::of(body) else {
+            return Ok(Facts { sent_at: None, dedup_key: of_body(), business_key: None });
         };
-        let order = typed.and_then(|typed| typed.order.as_ref());
-        let status = order.and_then(|order| order.status.as_ref()).map(|status| status.as_str());
-        let dedup_key = match (typed, order) {
-            (Some(typed), Some(order)) => {
-                let parts = ["order", &typed.notify_id, &order.order_no, status.unwrap_or_default()];
-                DedupKey::of(Self::PROVIDER, &parts.map(str::as_bytes))
-            }
-            (Some(typed), None) => DedupKey::of(Self::PROVIDER, &[b"notification", typed.notify_id.as_bytes()]),
-            (None, _) => DedupKey::of(Self::PROVIDER, &[b"body", body]),
+        // Of several, the oldest.
+        let sent_at = members.all("notify_timestamp").filter_map(|time| text(time)?.parse().ok()).min();
+        let notify_id = members.identity("notify_id");
+        let order = members.object("transferToBankOrder");
+        let of_order = |name| order.as_ref().and_then(|order| order.identity(name));
+        let (number, status) = (of_order("orderNo"), of_order("status"));
+        let dedup_key = if order.is_some() && (notify_id.is_some() || number.is_some()) {
+            let parts = [&notify_id, &number, &status].map(|part| Identity::part(part.as_ref()));
+            DedupKey::of(Self::PROVIDER, &[b"order", &parts[0], &parts[1], &parts[2]])
+        } else if notify_id.is_some() {
+            // An order that cannot be taken apart counts as a whole.
+            let parts = [notify_id, members.identity("transferToBankOrder")].map(|part| Identity::part(part.as_ref()));
+            DedupKey::of(Self::PROVIDER, &[b"notification", &parts[0], &parts[1]])
+        } else {
+            of_body()
         };
+        let merchant_number = of_order("merchantOrderNo");
         Ok(Facts {
             sent_at: sent_at.map(at_millis),
             dedup_key,
-            business_key: order.and_then(|o| BusinessKey::new("transfer-to-bank", Some(&o.merchant_order_no), status)),
+            business_key: BusinessKey::new(
+                "transfer-to-bank",
+                Identity::text(merchant_number.as_ref()),
+                Identity::text(status.as_ref()),
+            ),
         })
     }
 }

@@ -6,11 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use paytend_crypto::rsa::RsaPublic;
 use paytend_model::payermax::{self, BalanceChangeNotification};
+use paytend_model::{Amount, Content};
 use serde_json::Value;
 
 use crate::config_error::ConfigError;
-use crate::detached::{Authentic, DetachedReceiver, Facts, Remains, Scheme, at_millis};
+use crate::detached::{Authentic, DetachedReceiver, Facts, Scheme};
 use crate::keys::{Dated, checked};
+use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
 use crate::receiver::Reason;
 use crate::verified::{BusinessKey, DedupKey};
@@ -20,8 +22,9 @@ use crate::verified::{BusinessKey, DedupKey};
 /// Each merchant has its keys. A signature is held against all keys that are configured, and the merchant in the body, which is read only
 /// then, must be one of those that have the key which it is by.
 ///
-/// When PayerMax tries again is not documented; the default takes what is up to three days old. A body of another shape than documented is
-/// held against merchants and time as far as it names them at its top, however often and in whatever form; one that names none is taken.
+/// When PayerMax tries again is not documented; the default takes what is up to three days old. Merchant and time are read by themselves from
+/// the raw body, so no other member that cannot be read gets past them. Every `merchantNo` of the body must be one of the key's merchants, and
+/// of several times the oldest counts. An object without merchant is taken. A body that is not an object counts as another merchant's.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's way of signing in a header.
@@ -52,7 +55,7 @@ impl PayerMaxReceiver {
 
 impl PayerMax {
     /// The merchant has the key, now.
-    fn check_merchant<T>(&self, merchant: &str, authentic: &Authentic<'_, T>) -> Result<(), Reason> {
+    fn check_merchant(&self, merchant: &str, authentic: &Authentic<'_>) -> Result<(), Reason> {
         let keys = self.merchants.get(merchant).into_iter().flatten();
         let has = keys.filter(|key| key.covers(Some(authentic.now))).any(|key| key.fingerprint() == authentic.key);
         if has { Ok(()) } else { Err(Reason::OtherMerchant) }
@@ -63,46 +66,50 @@ impl Scheme for PayerMax {
     type Body = BalanceChangeNotification;
     const PROVIDER: Provider = Provider::PayerMax;
 
-    fn facts(&self, authentic: &Authentic<'_, Self::Body>) -> Result<Facts, Reason> {
-        let Some(typed) = authentic.read.typed() else {
-            // It is by a key of ours, and nothing of it is lost; but what it says of merchant and time must hold all the same.
-            let remains = Remains::of(authentic.body);
-            for merchant in remains.all("merchantNo") {
-                match merchant {
-                    Value::String(merchant) => self.check_merchant(merchant, authentic)?,
-                    Value::Number(merchant) => self.check_merchant(&merchant.to_string(), authentic)?,
-                    Value::Null => {}
-                    _ => return Err(Reason::OtherMerchant),
-                }
-            }
-            return Ok(Facts {
-                // Of several, the oldest.
-                sent_at: remains.all("notifyTime").filter_map(|time| at_time(time.as_str()?)).min(),
-                dedup_key: DedupKey::of(Self::PROVIDER, &[b"body", authentic.body]),
-                business_key: None,
-            });
+    fn read(body: &[u8]) -> Content<BalanceChangeNotification> {
+        BalanceChangeNotification::read(body)
+    }
+
+    fn facts(&self, authentic: &Authentic<'_>) -> Result<Facts, Reason> {
+        let members = Members::of(authentic.body).ok_or(Reason::OtherMerchant)?;
+        for merchant in members.all("merchantNo") {
+            self.check_merchant(&text(merchant).ok_or(Reason::OtherMerchant)?, authentic)?;
+        }
+        let change = members.object("data");
+        let of_change = |name| change.as_ref().and_then(|change| change.identity(name));
+        let (number, direction) = (of_change("relatedTradeNo"), of_change("direction"));
+        let dedup_key = if number.is_some() {
+            let [code, app, merchant, kind] = ["code", "appId", "merchantNo", "notifyType"]
+                .map(|name| Identity::part(members.identity(name).as_ref()));
+            let (number, direction) = (Identity::part(number.as_ref()), Identity::part(direction.as_ref()));
+            let amount = change.as_ref().map(amount).unwrap_or_default();
+            let parts: [&[u8]; 8] = [b"change", &code, &app, &merchant, &number, &kind, &direction, &amount];
+            DedupKey::of(Self::PROVIDER, &parts)
+        } else {
+            DedupKey::of(Self::PROVIDER, &[b"body", authentic.body])
         };
-        self.check_merchant(&typed.merchant_no, authentic)?;
-        let change = &typed.data;
-        let amount = change.amount.value.value().normalize().to_string();
-        let parts = [
-            "change",
-            typed.code.as_str(),
-            &typed.app_id,
-            &typed.merchant_no,
-            &change.related_trade_no,
-            typed.notify_type.as_str(),
-            change.direction.as_str(),
-            &amount,
-            &change.amount.currency,
-        ];
-        let state = Some(change.direction.as_str());
         Ok(Facts {
-            sent_at: at_time(&typed.notify_time),
-            dedup_key: DedupKey::of(Self::PROVIDER, &parts.map(str::as_bytes)),
-            business_key: BusinessKey::new("balance-change", Some(&change.related_trade_no), state),
+            // Of several, the oldest.
+            sent_at: members.all("notifyTime").filter_map(|time| at_time(&text(time)?)).min(),
+            dedup_key,
+            business_key: BusinessKey::new(
+                "balance-change",
+                Identity::text(number.as_ref()),
+                Identity::text(direction.as_ref()),
+            ),
         })
     }
+}
+
+/// The amount and its currency as a part of a key: `1.0` and `1.00` are one amount.
+fn amount(change: &Members<'_>) -> Vec<u8> {
+    let Some(money) = change.object("amount") else { return Identity::part(change.identity("amount").as_ref()) };
+    let value = money.identity("value");
+    let exact = Identity::text(value.as_ref())
+        .and_then(|value| serde_json::from_str::<Amount>(&Value::from(value).to_string()).ok())
+        .map(|amount| amount.value().normalize().to_string().into_bytes());
+    let value = exact.unwrap_or_else(|| Identity::part(value.as_ref()));
+    [value, Identity::part(money.identity("currency").as_ref())].join(&b' ')
 }
 
 /// A time as PayerMax writes it. One before 1970 is as old as can be.

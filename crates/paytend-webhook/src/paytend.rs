@@ -6,13 +6,13 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{Error, Expected, KeyError, Keyring};
-use paytend_model::{BaasNotification, IssuingNotification, Notification, Product};
+use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product};
 
 use crate::config_error::ConfigError;
 use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, checked, used};
 use crate::provider::Provider;
 use crate::receiver::{Receiver, Rejection, check_body};
-use crate::verified::{BusinessKey, Content, DedupKey, Verified};
+use crate::verified::{BusinessKey, DedupKey, Signed, Verified};
 
 /// Receives what one of Paytend's products notifies one partner of. Cloning is cheap.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl fmt::Debug for PaytendReceiver {
 }
 
 impl Receiver for PaytendReceiver {
-    type Notification = Notification;
+    type Notification = Content<Notification>;
 
     fn provider(&self) -> Provider {
         Provider::Paytend
@@ -101,7 +101,12 @@ impl Receiver for PaytendReceiver {
     }
 
     /// Paytend's notifications say no time: `now` only chooses the keys. One that is played again has the same dedup key.
-    fn receive(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified<Notification>, Rejection> {
+    fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<Verified<Content<Notification>>, Rejection> {
         const PAYTEND: Provider = Provider::Paytend;
         check_body(headers, body, self.limit()).map_err(|reason| Rejection::new(PAYTEND, reason))?;
         let keyring = self.keyrings.at(now).ok_or(Error::Key(KeyError::Absent("open a notification with now")));
@@ -113,23 +118,26 @@ impl Receiver for PaytendReceiver {
             self.uses.count(key, KeyRole::Decrypts, now);
         }
         let notify_type = opened.field("notifyType").unwrap_or_default();
-        let content = opened.payload_text();
+        let content = opened.payload_bytes();
         let notification = Notification::read(self.product, notify_type, content);
-        let parts = [self.product.as_str(), self.partner_id.as_str(), notify_type, content].map(str::as_bytes);
+        let [product, partner, kind] = [self.product.as_str(), &self.partner_id, notify_type].map(str::as_bytes);
+        let dedup_key = DedupKey::of(PAYTEND, &[product, partner, kind, content]);
         Ok(Verified {
             provider: PAYTEND,
-            business_key: business_key(&notification),
+            business_key: notification.typed().and_then(business_key),
             notification,
             verified_by: opened.verified_by(),
+            received_at: now,
             sent_at: None,
-            dedup_key: DedupKey::of(PAYTEND, &parts),
-            content: Content::Envelope(Box::new(opened)),
+            dedup_key,
+            signed: Signed::Envelope(Box::new(opened)),
             _in_hand: None,
         })
     }
 }
 
-/// The fields that tell it are inferred but for the deposit's: without them there is no key.
+/// The fields that tell it are inferred but for the deposit's: without them there is no key. Each is read by itself, whatever is wrong with
+/// the others.
 fn business_key(notification: &Notification) -> Option<BusinessKey> {
     let new = BusinessKey::new;
     match notification {

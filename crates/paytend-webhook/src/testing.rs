@@ -23,6 +23,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -32,7 +33,7 @@ use paytend_model::Notification;
 use serde::Serialize;
 
 use crate::provider::Provider;
-use crate::verified::{Content, DedupKey, Verified};
+use crate::verified::{DedupKey, Signed, Verified};
 
 /// Why a notification cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +142,7 @@ fn post(body: Bytes) -> Request<Bytes> {
 
 impl<N> Verified<N> {
     /// **Verifies nothing**: calls a notification verified, so that a handler can be tested by itself. `verified_by` is the key that it will
-    /// name; the dedup key is made of `content` alone.
+    /// name; the dedup key is made of `content` alone, and it was received in 1970.
     pub fn danger_unverified(
         provider: Provider,
         notification: N,
@@ -153,8 +154,9 @@ impl<N> Verified<N> {
         Self {
             provider,
             notification,
-            content: Content::Body(content),
+            signed: Signed::Body(content),
             verified_by,
+            received_at: SystemTime::UNIX_EPOCH,
             sent_at: None,
             dedup_key,
             business_key: None,

@@ -14,8 +14,9 @@ use crate::provider::{Answer, Provider, Reply};
 pub struct Verified<N> {
     pub(crate) provider: Provider,
     pub(crate) notification: N,
-    pub(crate) content: Content,
+    pub(crate) signed: Signed,
     pub(crate) verified_by: Fingerprint,
+    pub(crate) received_at: SystemTime,
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
@@ -24,7 +25,7 @@ pub struct Verified<N> {
 }
 
 /// What was signed.
-pub(crate) enum Content {
+pub(crate) enum Signed {
     Envelope(Box<Opened>),
     Body(Vec<u8>),
 }
@@ -47,14 +48,14 @@ impl<N> Verified<N> {
 
     /// The content exactly as it was signed: Paytend's is that of the envelope, empty if there was none; PayBy's and PayerMax's is the body.
     pub fn content(&self) -> &[u8] {
-        match &self.content {
-            Content::Envelope(opened) => opened.payload_text().as_bytes(),
-            Content::Body(body) => body,
+        match &self.signed {
+            Signed::Envelope(opened) => opened.payload_bytes(),
+            Signed::Body(body) => body,
         }
     }
 
-    /// The content as text. Paytend's always is text; what is not is shown as `�`.
-    pub fn content_text(&self) -> Cow<'_, str> {
+    /// The content as text, with `�` for what is not UTF-8. For logs and people: [`content`](Self::content) has the signed bytes.
+    pub fn content_text_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.content())
     }
 
@@ -63,30 +64,49 @@ impl<N> Verified<N> {
         self.verified_by
     }
 
+    /// When it was received: the `now` of [`Receiver::receive`](crate::Receiver::receive).
+    pub fn received_at(&self) -> SystemTime {
+        self.received_at
+    }
+
     /// When the provider says that it was sent. Paytend does not say.
     pub fn sent_at(&self) -> Option<SystemTime> {
         self.sent_at
     }
 
-    /// What is equal for the same notification, however often and however sealed it is sent: to be kept, and looked for, before a
-    /// notification is handled.
+    /// A key that is equal for the same notification, however often and however sealed it is sent. Store it in the same transaction as the
+    /// notification's effect, under a unique constraint: then the effect happens once.
     ///
     /// | provider | what it is made of |
     /// |---|---|
-    /// | Paytend | product, partner, `notifyType`, and the content's text; the envelope differs each time |
+    /// | Paytend | product, partner, `notifyType`, and the content's bytes; the envelope differs each time |
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// Of a content that could not be read as its type, the content itself.
+    /// PayBy's and PayerMax's members are read one by one from the raw body: what is wrong elsewhere in the body, and when it was sent, changes
+    /// nothing. The key is made of the whole body if the members that identify it are absent.
     ///
-    /// **Paytend's notifications have no number of their own.** One that reports a state which a thing has had before (active, lost, active
-    /// again) may be equal to the earlier one, and so may two with empty contents: where that matters, let a duplicate be a reason to query the
-    /// state, not to drop the news.
+    /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no time of their own. One that reports
+    /// a state for the second time (a card application that is approved again, a card that is active, lost and active again) can be equal to
+    /// the one of weeks ago. So store each arrival under a known key as a [`sighting`](Self::sighting), and query the state of what the
+    /// [`business_key`](Self::business_key) names. Dropping it may lose an update.
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }
 
-    /// What it is about, and the state that it reports, if it says so.
+    /// Returns the record of this arrival, to be stored if the [`dedup_key`](Self::dedup_key) is known.
+    pub fn sighting(&self) -> Sighting {
+        Sighting {
+            provider: self.provider,
+            dedup_key: self.dedup_key,
+            business_key: self.business_key.clone(),
+            received_at: self.received_at,
+            sent_at: self.sent_at,
+            verified_by: self.verified_by,
+        }
+    }
+
+    /// What it is about, and the state that it reports, if it says so. Each member is read by itself, whatever is wrong with the others.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
     }
@@ -105,9 +125,9 @@ impl<N> Verified<N> {
 
     /// The opened envelope of a notification of Paytend's.
     pub fn opened(&self) -> Option<&Opened> {
-        match &self.content {
-            Content::Envelope(opened) => Some(opened),
-            Content::Body(_) => None,
+        match &self.signed {
+            Signed::Envelope(opened) => Some(opened),
+            Signed::Body(_) => None,
         }
     }
 }
@@ -121,6 +141,25 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
             .field("business_key", &self.business_key)
             .finish_non_exhaustive()
     }
+}
+
+/// The arrival of a notification whose [`DedupKey`] may be known: what to store of it, so that a person or a job can query the state.
+/// Holds numbers of orders or users, and nothing else of the content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sighting {
+    /// Whose notification it is.
+    pub provider: Provider,
+    /// The key that the earlier arrival has, too.
+    pub dedup_key: DedupKey,
+    /// What the notification is about: whose state to query.
+    pub business_key: Option<BusinessKey>,
+    /// When it arrived.
+    pub received_at: SystemTime,
+    /// When the provider says that it was sent. PayBy's and PayerMax's tell a retry from a new notification by it.
+    pub sent_at: Option<SystemTime>,
+    /// The key that the signature is by.
+    pub verified_by: Fingerprint,
 }
 
 /// Tells notifications apart by what they mean: a SHA-256.

@@ -1,5 +1,7 @@
 //! `paytend open`
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args as ClapArgs;
 use paytend_crypto::{Error, Expected, Kind};
 use serde_json::value::RawValue;
@@ -46,19 +48,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         _ => error.into(),
     })?;
 
-    let payload: Option<Box<RawValue>> = match opened.payload_text() {
-        "" => None,
+    let payload: Option<Box<RawValue>> = match (opened.payload_text(), opened.payload_problem()) {
+        (Some("") | None, _) | (_, Some(_)) => None,
         // Embedded as it is: numbers keep their digits.
-        text => RawValue::from_string(text.trim().to_owned()).ok(),
+        (Some(text), None) => RawValue::from_string(text.trim().to_owned()).ok(),
     };
     let fields: Map<String, Value> = opened.fields().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let text = |text: &str| Value::from(text).to_string();
+    let canonical = opened.canonical();
+    let not_text = opened.payload_text().is_none().then(|| STANDARD.encode(opened.payload_bytes()));
     output::line(&format!(
-        r#"{{"payload":{},"payload_text":{},"fields":{},"canonical":{}}}"#,
+        r#"{{"payload":{},"payload_text":{},"payload_base64":{},"payload_problem":{},"fields":{},"canonical":{}}}"#,
         payload.as_deref().map_or("null", RawValue::get),
-        text(opened.payload_text()),
+        Value::from(opened.payload_text()),
+        Value::from(not_text),
+        Value::from(opened.payload_problem().map(|problem| format!("the payload {problem}"))),
         Value::from(fields),
-        text(&opened.canonical()),
+        Value::from(std::str::from_utf8(&canonical).ok()),
     ))?;
     Ok(())
 }

@@ -123,7 +123,7 @@ fn http(document: &str) -> Vec<u8> {
 async fn next(stream: &mut TcpStream) -> Option<(String, String)> {
     let seen = read_request_or_end(stream).await?;
     let opened = paytend().open(&seen.body, &Expected::request(PARTNER_ID)).unwrap();
-    let payload: serde_json::Value = serde_json::from_str(opened.payload_text()).unwrap();
+    let payload: serde_json::Value = serde_json::from_slice(opened.payload_bytes()).unwrap();
     let path = seen.head.split(' ').nth(1).unwrap().rsplit('/').next().unwrap().to_owned();
     Some((path, payload["orderNo"].as_str().unwrap_or_default().to_owned()))
 }

@@ -24,7 +24,7 @@ async fn codes(steps: Vec<Step>, query: QueryCities) -> (Result<String, ErrorKin
     let codes = codes.try_collect::<Vec<_>>().await.map(|codes| codes.concat()).map_err(|error| error.kind());
     let seen = transport.seen();
     let starts = seen.iter().map(|request| {
-        let query: QueryCities = serde_json::from_str(request.opened.payload_text()).unwrap();
+        let query: QueryCities = serde_json::from_slice(request.opened.payload_bytes()).unwrap();
         query.start.to_string()
     });
     (codes, starts.collect())

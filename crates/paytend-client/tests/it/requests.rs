@@ -27,7 +27,7 @@ async fn a_call_is_one_post_whose_answer_is_typed() {
     assert!(seen.head.starts_with("POST /issuing/card/getCardBalance HTTP/1.1"), "{}", seen.head);
     assert!(seen.head.to_lowercase().contains("content-type: application/json"), "{}", seen.head);
     let opened = paytend().open(&seen.body, &Expected::request(PARTNER_ID)).unwrap();
-    assert_eq!(opened.payload_text(), r#"{"cardId":"1755902"}"#);
+    assert_eq!(opened.payload_text(), Some(r#"{"cardId":"1755902"}"#));
     assert_eq!(opened.field("requestId").map(str::len), Some(32));
 }
 

@@ -324,5 +324,5 @@ async fn applications_for_cards_are_resolved_too() {
     let Resolved::Found { order: found, .. } = transport.client().resolve(&apply).await.unwrap() else { panic!() };
     assert_eq!(found.status, Some("1".into()));
     let seen = transport.seen();
-    assert_eq!(seen[1].opened.payload_text(), r#"{"orderNo":"A-1","holderId":"H1"}"#);
+    assert_eq!(seen[1].opened.payload_text(), Some(r#"{"orderNo":"A-1","holderId":"H1"}"#));
 }

@@ -42,7 +42,7 @@ async fn a_file_arrives_whole_with_its_progress_told() {
             expected = expected.unsigned_payload();
         }
         let opened = paytend().open(&seen.body, &expected).unwrap();
-        let payload: serde_json::Value = serde_json::from_str(opened.payload_text()).unwrap();
+        let payload: serde_json::Value = serde_json::from_slice(opened.payload_bytes()).unwrap();
         let file: FileContent = serde_json::from_value(payload["fileContent"].clone()).unwrap();
         assert!(file.as_bytes() == content);
 

@@ -25,7 +25,7 @@ fn responses_are_read_as_what_they_are() {
         let prepared = client.prepare(&operation()).unwrap();
         match client.open(&prepared, &RawAnswer::new(200, case.wire.into_bytes())) {
             Ok(answer) => {
-                assert_eq!(answer.opened().payload_text(), case.payload, "{}", case.name);
+                assert_eq!(answer.opened().payload_text(), Some(&*case.payload), "{}", case.name);
                 assert!(case.canonical.contains("respCode=00&"), "{}", case.name);
                 taken += 1;
             }
@@ -47,4 +47,32 @@ fn nothing_to_refuse_is_a_success_or_an_authentic_rejection() {
         let error = client.open(&prepared, &RawAnswer::new(200, case.document)).expect_err(&case.name);
         assert_eq!((error.outcome(), error.is_authenticated()), (Outcome::Unknown, false), "{}", case.name);
     }
+}
+
+/// An authentic response whose data is not JSON to the letter is reported as that, with its bytes.
+#[test]
+fn authentic_data_that_cannot_be_read_is_at_hand() {
+    use paytend_client::ErrorKind;
+    use paytend_model::issuing::QueryCardBalance;
+
+    let client = client("partner", "paytend");
+    let prepared = client.prepare(&QueryCardBalance::new("1755902".into())).unwrap();
+    let other = client.prepare(&QueryCardBalance::new("7".into())).unwrap();
+    let mut ran = 0;
+    for case in paytend_vectors::authentic().into_iter().filter(|case| case.payload_field == "respData") {
+        let raw = RawAnswer::new(200, case.document.clone());
+        // It is compared with what was asked for all the same.
+        let error = client.open(&other, &raw).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{}", case.name);
+        assert_eq!(error.opened().map(|opened| opened.payload_bytes()), Some(&*case.payload));
+        ran += 1;
+        let error = client.open(&prepared, &raw).unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown), "{}", case.name);
+        let opened = error.opened().expect("what was signed");
+        assert_eq!((opened.payload_bytes(), opened.field("respCode")), (&*case.payload, Some("00")), "{}", case.name);
+        assert!(opened.payload_problem().is_some());
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("authentic") && !shown.contains("25.00"), "{shown}");
+    }
+    assert_eq!(ran, 2);
 }

@@ -123,7 +123,7 @@ fn messages(
             let sealed =
                 checks.get(from.seal(&Outgoing::new(&fields).payload(payload)), "a message cannot be sealed")?;
             let opened = checks.get(to.open(sealed.document().as_bytes(), &expected), "a message cannot be opened")?;
-            checks.that(opened.payload_text() == payload, || "a message has another payload".into())?;
+            checks.that(opened.payload_bytes() == payload.as_bytes(), || "a message has another payload".into())?;
         }
     }
     refusals(checks, private, public)
@@ -173,7 +173,7 @@ fn together(
             let opened = ring
                 .seal(&Outgoing::new(&fields).payload(&payload))
                 .and_then(|sealed| ring.open(sealed.document().as_bytes(), &Expected::notification(PARTNER_ID)));
-            opened.is_ok_and(|opened| opened.payload_text() == payload)
+            opened.is_ok_and(|opened| opened.payload_bytes() == payload.as_bytes())
         })
     };
     let all = std::thread::scope(|scope| {

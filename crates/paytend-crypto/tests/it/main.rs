@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod api;
+mod cuts;
 mod keys;
+mod lenient;
 mod opening;
 mod properties;
 mod reference;

@@ -8,6 +8,7 @@ use paytend_crypto::{Error, Expected, Fields, Kind, Outgoing};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
+use crate::cuts::{MAX_CUTS, readings};
 use crate::support::{PARTNER_ID, keyring, notification};
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -49,14 +50,14 @@ proptest! {
             let expected = expected.max_bytes(1 << 20);
             let sealed = keyring(sender, receiver).seal(&Outgoing::new(&fields).payload(&text)).unwrap();
             let opened = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap();
-            prop_assert_eq!(opened.payload_text(), &text);
+            prop_assert_eq!(opened.payload_text(), Some(&*text));
             let sent: BTreeMap<_, _> = fields.iter().collect();
             prop_assert_eq!(opened.fields().collect::<BTreeMap<_, _>>(), sent);
 
             // The same with the payload left out of the signature.
             let sealed = keyring(sender, receiver).seal(&Outgoing::new(&fields).payload(&text).unsigned_payload()).unwrap();
             let opened = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected.clone().unsigned_payload()).unwrap();
-            prop_assert_eq!(opened.payload_text(), &text);
+            prop_assert_eq!(opened.payload_text(), Some(&*text));
             prop_assert_eq!(keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap_err(), Error::NotAuthentic);
         }
     }
@@ -157,11 +158,11 @@ proptest! {
         let original = partner.open(sealed.document().as_bytes(), &expected).unwrap();
         let reading = |opened: &paytend_crypto::Opened| {
             let fields: BTreeMap<_, _> = opened.fields().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-            (fields, opened.payload_text().to_owned())
+            (fields, opened.payload_bytes().to_vec())
         };
         prop_assume!(sealed.canonical(&payload).matches('&').count() <= MAX_CUTS);
         let mut accepted = 0;
-        for document in readings(&sealed.canonical(&payload), sealed.document(), original.session_key(), kind) {
+        for document in readings(sealed.canonical(&payload).as_bytes(), sealed.document(), original.session_key(), kind) {
             for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
                 let elsewhere = Expected::danger_any_partner(other).max_bytes(1 << 20);
                 prop_assert!(partner.open(document.as_bytes(), &elsewhere).is_err(), "{}", document);
@@ -174,71 +175,4 @@ proptest! {
         // The original's own cut is among them, or this test would test nothing.
         prop_assert!(accepted >= 1, "{}", *sealed.canonical(&payload));
     }
-}
-
-/// Most `&` in a signed text that is cut at every choice of them.
-const MAX_CUTS: usize = 12;
-
-/// Every document whose signed text is `canonical`: the text cut at any choice of its `&`, each piece cut at its first `=`, and
-/// one piece at a time at another (the first three, so that their number stays in bounds).
-fn readings(canonical: &str, document: &str, session_key: &str, kind: Kind) -> Vec<String> {
-    let signed: Value = serde_json::from_str(document).unwrap();
-    let ampersands: Vec<usize> = canonical.match_indices('&').map(|(at, _)| at).collect();
-    let mut documents = Vec::new();
-    for choice in 0u32..1 << ampersands.len() {
-        let mut pieces = Vec::new();
-        let mut start = 0;
-        for (bit, at) in ampersands.iter().enumerate() {
-            if choice >> bit & 1 == 1 {
-                pieces.push(&canonical[start..*at]);
-                start = at + 1;
-            }
-        }
-        pieces.push(&canonical[start..]);
-        // In each piece the name may end at any `=`; all pieces at the first, or one of them elsewhere.
-        let cuts: Vec<Vec<usize>> =
-            pieces.iter().map(|piece| piece.match_indices('=').map(|(at, _)| at).take(3).collect()).collect();
-        if cuts.iter().any(Vec::is_empty) {
-            continue;
-        }
-        let mut variants = vec![vec![0; pieces.len()]];
-        for (at, cut) in cuts.iter().enumerate() {
-            for other in 1..cut.len() {
-                let mut variant = vec![0; pieces.len()];
-                variant[at] = other;
-                variants.push(variant);
-            }
-        }
-        for variant in variants {
-            let mut members = Map::new();
-            for ((piece, cut), at) in pieces.iter().zip(&cuts).zip(variant) {
-                let (name, value) = (&piece[..cut[at]], &piece[cut[at] + 1..]);
-                members.insert(name.to_owned(), value.into());
-            }
-            // Only a document that keeps the session key can be decrypted at all; the payload is encrypted with it anew.
-            if members.remove("randomKey").as_ref().and_then(Value::as_str) != Some(session_key) {
-                continue;
-            }
-            members.insert("randomKey".into(), signed["randomKey"].clone());
-            members.insert("signature".into(), signed["signature"].clone());
-            if let Some(Value::String(plain)) = members.get(kind.payload_field()).cloned() {
-                members.insert(kind.payload_field().into(), encrypt(session_key, &plain).into());
-            }
-            documents.push(Value::Object(members).to_string());
-        }
-    }
-    documents
-}
-
-/// AES-192-ECB with PKCS#7 padding under the key's characters, base64: written here again, for the attacker.
-fn encrypt(session_key: &str, plain: &str) -> String {
-    use aes::cipher::{BlockCipherEncrypt, KeyInit};
-    let cipher = aes::Aes192::new_from_slice(session_key.as_bytes()).unwrap();
-    let padding = 16 - plain.len() % 16;
-    let mut data = plain.as_bytes().to_vec();
-    data.resize(plain.len() + padding, padding as u8);
-    for block in data.chunks_mut(16) {
-        cipher.encrypt_block(block.try_into().unwrap());
-    }
-    STANDARD.encode(data)
 }

@@ -75,7 +75,7 @@ fn what_the_reference_seals_rust_opens() {
             expected = expected.unsigned_payload();
         }
         let opened = keyring(message.receiver, message.sender).open(wire.to_string().as_bytes(), &expected).unwrap();
-        assert_eq!(opened.payload_text(), message.payload);
+        assert_eq!(opened.payload_text(), Some(&*message.payload));
         let mut sent: Vec<_> = message.fields().iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         sent.sort();
         assert_eq!(opened.fields().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<Vec<_>>(), sent);

@@ -54,15 +54,17 @@ macro_rules! payload {
                 $(#[doc = concat!("\n\nSource: ", payload!(@source_text $osource), ".")])?
                 pub $optional: Option<$otype>,
             )*
-            /// Fields that this type does not know, or that arrived as something else than an inferred type.
+            /// Fields that this type does not know, or that could not be read: see `problems`.
             pub extra: $crate::Extra,
+            /// The fields that arrived and could not be read, here and in the objects inside of this one: they are `None`. Never written.
+            pub problems: Vec<$crate::Problem>,
         }
 
         impl $name {
             /// With all required fields; the optional ones are empty.
             #[allow(clippy::too_many_arguments)]
             pub fn new($($required: $rtype),*) -> Self {
-                Self { $($required,)* $($optional: None,)* extra: $crate::Extra::default() }
+                Self { $($required,)* $($optional: None,)* extra: $crate::Extra::default(), problems: Vec::new() }
             }
         }
 
@@ -94,6 +96,14 @@ macro_rules! payload {
                     },)*
                 ]
             };
+
+            fn read_lenient(content: &[u8]) -> Result<Self, $crate::Problem> {
+                Self::read_members($crate::payload::Members::read_lenient(content)?)
+            }
+
+            fn problems(&self) -> &[$crate::Problem] {
+                &self.problems
+            }
         }
 
         impl $crate::Validate for $name {
@@ -110,6 +120,14 @@ macro_rules! payload {
         impl $crate::value::FieldType for $name {
             fn read(json: &str) -> Result<Self, $crate::Problem> {
                 Self::read_members($crate::payload::Members::read(json)?)
+            }
+
+            fn read_lenient(json: &[u8]) -> Result<Self, $crate::Problem> {
+                Self::read_members($crate::payload::Members::read_lenient(json)?)
+            }
+
+            fn problems(&self) -> Vec<$crate::Problem> {
+                self.problems.clone()
             }
 
             fn check(&self, _: &[$crate::Rule], report: &mut $crate::Report) {
@@ -134,11 +152,10 @@ macro_rules! payload {
         impl $name {
             #[allow(unused_mut)]
             fn read_members(mut members: $crate::payload::Members) -> Result<Self, $crate::Problem> {
-                Ok(Self {
-                    $($required: members.required($rwire)?,)*
-                    $($optional: members.optional($owire, payload!(@source $source $($osource)?))?,)*
-                    extra: members.rest(),
-                })
+                $(let $required = members.required($rwire)?;)*
+                $(let $optional = members.optional($owire, payload!(@source $source $($osource)?))?;)*
+                let (extra, problems) = members.rest();
+                Ok(Self { $($required,)* $($optional,)* extra, problems })
             }
         }
 
@@ -148,6 +165,7 @@ macro_rules! payload {
                 $(shown.field(stringify!($required), &self.$required);)*
                 $(if let Some(value) = &self.$optional { shown.field(stringify!($optional), value); })*
                 if !self.extra.is_empty() { shown.field("extra", &self.extra); }
+                if !self.problems.is_empty() { shown.field("problems", &self.problems); }
                 shown.finish()
             }
         }

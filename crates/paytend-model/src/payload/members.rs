@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Extra;
 use crate::Source;
 use crate::problem::Problem;
-use crate::value::FieldType;
+use crate::value::{FieldType, is_lone_text};
 
 const NOT_AN_OBJECT: &str = "expected a JSON object";
 
@@ -20,8 +20,32 @@ macro_rules! refuse {
     )+ };
 }
 
-/// The members of a JSON object that have not been taken yet, in order.
-pub(crate) struct Members(Vec<(String, Option<Box<RawValue>>)>);
+/// The members of a JSON object that have not been taken yet, in order, and what could not be read.
+pub(crate) struct Members {
+    list: Vec<(String, Member)>,
+    /// Whether a member that cannot be read is reported, and the rest read, wherever that is possible.
+    lenient: bool,
+    problems: Vec<Problem>,
+}
+
+enum Member {
+    Json(Box<RawValue>),
+    /// Not JSON by a strict parser.
+    Other(Vec<u8>),
+    Taken,
+}
+
+impl Member {
+    /// The value, unless it was taken or is `null`.
+    fn value(&self) -> Option<&[u8]> {
+        let value = match self {
+            Self::Json(json) => json.get().as_bytes(),
+            Self::Other(bytes) => bytes,
+            Self::Taken => return None,
+        };
+        (value != b"null").then_some(value)
+    }
+}
 
 impl Members {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -35,11 +59,11 @@ impl Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::with_capacity(map.size_hint().unwrap_or_default().min(64));
+                let mut list = Vec::with_capacity(map.size_hint().unwrap_or_default().min(64));
                 while let Some(name) = map.next_key::<String>()? {
-                    members.push((name, Some(map.next_value::<Box<RawValue>>()?)));
+                    list.push((name, Member::Json(map.next_value::<Box<RawValue>>()?)));
                 }
-                Ok(Members(members))
+                Ok(Members { list, lenient: false, problems: Vec::new() })
             }
 
             // The message for anything else must not repeat it.
@@ -58,6 +82,7 @@ impl Members {
         deserializer.deserialize_any(Object)
     }
 
+    /// Reads an object that is JSON.
     pub(crate) fn read(json: &str) -> Result<Self, Problem> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let members = Self::deserialize(&mut deserializer).map_err(|_| Problem::Expected("a JSON object"))?;
@@ -65,41 +90,101 @@ impl Members {
         Ok(members)
     }
 
-    pub(crate) fn required<T: FieldType>(&mut self, name: &'static str) -> Result<T, Problem> {
-        let at = self.find(name)?.ok_or(Problem::Missing.at(name))?;
-        let json = self.0.get_mut(at).and_then(|(_, json)| json.take()).ok_or(Problem::Missing.at(name))?;
-        T::read(json.get()).map_err(|problem| problem.at(name))
+    /// Reads an object whose strings may not be strict JSON, and whose members are then read as far as they can be.
+    pub(crate) fn read_lenient(text: &[u8]) -> Result<Self, Problem> {
+        if let Ok(json) = std::str::from_utf8(text)
+            && let Ok(members) = Self::read(json)
+        {
+            return Ok(Self { lenient: true, ..members });
+        }
+        let mut members = Self { list: Vec::new(), lenient: true, problems: Vec::new() };
+        for member in
+            paytend_json::members(text).map_err(|_| Problem::Expected("a JSON object, and nothing after it"))?
+        {
+            let Ok(name) = serde_json::from_slice(member.name) else {
+                members.problems.push(Problem::Because("a field's name is not strict JSON"));
+                continue;
+            };
+            let value = match serde_json::from_slice(member.value) {
+                Ok(json) => Member::Json(json),
+                Err(_) => Member::Other(member.value.to_owned()),
+            };
+            members.list.push((name, value));
+        }
+        Ok(members)
     }
 
-    /// An optional field. Where the field itself is a guess, one of another type, or one that is there twice, is as good as unknown: it
-    /// stays where it is.
+    pub(crate) fn required<T: FieldType>(&mut self, name: &'static str) -> Result<T, Problem> {
+        let at = self.find(name)?.ok_or(Problem::Missing.at(name))?;
+        let member = std::mem::replace(&mut self.list[at].1, Member::Taken);
+        self.value(name, member)
+    }
+
+    /// Reads an optional field. One that cannot be read is `None` and reported, where the field itself is a guess or the reading is lenient;
+    /// its text stays among the rest.
     pub(crate) fn optional<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<Option<T>, Problem> {
-        let found = match self.find(name) {
-            Err(_) if source == Source::Inferred => None,
-            found => found?,
+        let at = match self.find(name) {
+            Ok(Some(at)) if self.list[at].1.value().is_some() => at,
+            Ok(_) => return Ok(None),
+            Err(problem) => return self.unread(problem, source).map(|()| None),
         };
-        let Some(place) = found.and_then(|at| self.0.get_mut(at)) else { return Ok(None) };
-        let Some(json) = place.1.as_ref().map(|json| json.get()).filter(|json| *json != "null") else {
-            return Ok(None);
-        };
-        match T::read(json) {
-            Ok(value) => {
-                place.1 = None;
-                Ok(Some(value))
+        let member = std::mem::replace(&mut self.list[at].1, Member::Taken);
+        let kept = if let Member::Json(json) = &member { Some(json.clone()) } else { None };
+        match self.value(name, member) {
+            Ok(value) => Ok(Some(value)),
+            Err(problem) => {
+                if let Some(json) = kept {
+                    self.list[at].1 = Member::Json(json);
+                }
+                self.unread(problem, source).map(|()| None)
             }
-            Err(_) if source == Source::Inferred => Ok(None),
-            Err(problem) => Err(problem.at(name)),
         }
     }
 
+    fn unread(&mut self, problem: Problem, source: Source) -> Result<(), Problem> {
+        if !self.lenient && source != Source::Inferred {
+            return Err(problem);
+        }
+        self.problems.push(problem);
+        Ok(())
+    }
+
+    /// Reads a value, and takes over what could not be read inside of it.
+    fn value<T: FieldType>(&mut self, name: &'static str, member: Member) -> Result<T, Problem> {
+        let text = match &member {
+            Member::Json(json) => json.get().as_bytes(),
+            Member::Other(bytes) => bytes,
+            Member::Taken => return Err(Problem::Missing.at(name)),
+        };
+        let read = match std::str::from_utf8(text) {
+            Ok(json) if !self.lenient => T::read(json),
+            _ => T::read_lenient(text),
+        };
+        let value = read.map_err(|problem| if is_lone_text(text) { Problem::NotStrict } else { problem });
+        let value = value.map_err(|problem| problem.at(name))?;
+        self.problems.extend(value.problems().into_iter().map(|problem| problem.at(name)));
+        Ok(value)
+    }
+
     fn find(&self, name: &str) -> Result<Option<usize>, Problem> {
-        let mut found = self.0.iter().enumerate().filter(|(_, (known, _))| known == name).map(|(at, _)| at);
+        let mut found = self.list.iter().enumerate().filter(|(_, (known, _))| known == name).map(|(at, _)| at);
         let first = found.next();
         if found.next().is_some() { Err(Problem::Duplicate.at(name)) } else { Ok(first) }
     }
 
-    /// What has not been taken.
-    pub(crate) fn rest(self) -> Extra {
-        Extra(self.0.into_iter().filter_map(|(name, json)| json.map(|json| (name, json))).collect())
+    /// What has not been taken, and what could not be read.
+    pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
+        let mut extra = Vec::new();
+        for (name, member) in self.list {
+            match member {
+                Member::Json(json) => extra.push((name, json)),
+                // It has no form in which it could be written again. An unknown name may be personal, and is not repeated.
+                Member::Other(_) => {
+                    self.problems.push(Problem::Because("a field that is not known is not strict JSON"))
+                }
+                Member::Taken => {}
+            }
+        }
+        (Extra(extra), self.problems)
     }
 }

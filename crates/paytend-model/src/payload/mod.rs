@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Source;
+use crate::problem::Problem;
 use crate::validate::{Report, Rule, Validate};
 
 /// A JSON object of the provider's, as a type of this crate. Declared by a macro; the methods that matter are on the types.
@@ -31,6 +32,27 @@ pub trait Payload:
     const SOURCE: Source;
     /// Its known fields, in the order they are written in.
     const FIELDS: &'static [Field];
+
+    /// Reads an object as far as it can be read. An optional field that cannot be read is `None` and among the
+    /// [`problems`](Self::problems); the others are read. The object's strings need not be strict JSON: lone surrogate escapes, raw control
+    /// characters and bytes that are not UTF-8 make their own field unreadable and no other.
+    ///
+    /// Deserializing is strict: there, a documented field of another type is an error.
+    ///
+    /// # Errors
+    /// Returns a [`Problem`] if the content is not one object, or if a required field cannot be read.
+    ///
+    /// ```
+    /// use paytend_model::{Payload, iban::IbanTransaction};
+    /// let deposit = IbanTransaction::read_lenient(br#"{"orderNo":"F1","amount":"much","reference":"\ud83d"}"#)?;
+    /// assert_eq!((deposit.order_no.as_deref(), deposit.amount), (Some("F1"), None));
+    /// assert_eq!(deposit.problems.len(), 2);
+    /// # Ok::<(), paytend_model::Problem>(())
+    /// ```
+    fn read_lenient(content: &[u8]) -> Result<Self, Problem>;
+
+    /// The fields that arrived and could not be read.
+    fn problems(&self) -> &[Problem];
 }
 
 /// A known field of a payload.

@@ -20,9 +20,10 @@ const MAX_DECIMALS: usize = 8;
 
 /// An amount of money in major units (`10.50` euros), without its currency, which travels beside it.
 ///
-/// Up to 15 digits before the point and 8 after it, exactly; no exponent, and no binary floating point anywhere. The digits
-/// stay as they were given (`10.10` does not become `10.1`), and so does the form, a JSON number or a JSON string: the provider
-/// uses both. Two amounts are equal when their values are.
+/// An amount that is made here (`parse`, `try_from`) has up to 15 digits before the point and 8 after it, and no exponent. One that is
+/// received is read if it has one exact meaning that a [`Decimal`] holds: `1E+2`, `+100.00`, `.50` and `0100.00` are read, too. No binary
+/// floating point anywhere. The text stays as it was received (`10.10` does not become `10.1`, `1E+2` not `100`), and so does the form, a
+/// JSON number or a JSON string: the provider uses both. Two amounts are equal when their values are.
 ///
 /// ```
 /// use paytend_model::Amount;
@@ -51,9 +52,9 @@ enum Form {
 pub enum AmountError {
     /// Not decimal digits with at most one point between them and a minus sign before them.
     NotDecimal,
-    /// Written with an exponent.
+    /// Written with an exponent, in an amount that is made here.
     Exponent,
-    /// Too many digits.
+    /// Too many digits. A received amount has too many if a [`Decimal`] does not hold its value.
     TooLong,
 }
 
@@ -62,12 +63,34 @@ impl AmountError {
         match self {
             Self::NotDecimal => "not a decimal number like 1250.07",
             Self::Exponent => "an amount has no exponent; write 1250.07, not 1.25007e3",
-            Self::TooLong => "more than 15 digits before the point, or more than 8 after it",
+            Self::TooLong => "too many digits: an amount has at most 15 before the point and 8 after it",
         }
     }
 }
 
 impl Amount {
+    /// Reads what has one exact meaning.
+    fn read_exact(text: &str, form: Form) -> Result<Self, AmountError> {
+        let (negative, rest) = match text.as_bytes().first() {
+            Some(b'-') => (true, &text[1..]),
+            Some(b'+') => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)?),
+            None => (rest, 0),
+        };
+        let (integer, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all_digits = [integer, decimals].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+        if !all_digits || integer.len() + decimals.len() == 0 {
+            return Err(AmountError::NotDecimal);
+        }
+        let value = decimal(negative, &[integer, decimals].concat(), decimals.len(), exponent)?;
+        // What JSON does not write as a number is written as a string.
+        let form = if serde_json::from_str::<&RawValue>(text).is_ok() { form } else { Form::Text };
+        Ok(Self { digits: text.to_owned(), value, form })
+    }
+
     fn parse(text: &str, form: Form) -> Result<Self, AmountError> {
         let magnitude = text.strip_prefix('-').unwrap_or(text);
         let (integer, decimals) = magnitude.split_once('.').unwrap_or((magnitude, "0"));
@@ -198,9 +221,11 @@ impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.form {
             Form::Text => serializer.serialize_str(&self.digits),
-            Form::Number => {
-                RawValue::from_string(self.digits.clone()).map_err(serde::ser::Error::custom)?.serialize(serializer)
-            }
+            Form::Number => match RawValue::from_string(self.digits.clone()) {
+                Ok(number) => number.serialize(serializer),
+                // Received as a string that is not how JSON writes a number.
+                Err(_) => serializer.serialize_str(&self.digits),
+            },
         }
     }
 }
@@ -214,8 +239,8 @@ impl<'de> Deserialize<'de> for Amount {
 impl Amount {
     fn read_json(json: &str) -> Result<Self, AmountError> {
         match super::string(json) {
-            Some(text) => Self::parse(&text, Form::Text),
-            None => Self::parse(json, Form::Number),
+            Some(text) => Self::read_exact(&text, Form::Text),
+            None => Self::read_exact(json, Form::Number),
         }
     }
 }
@@ -226,6 +251,7 @@ impl FieldType for Amount {
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
+        report.unless(Self::parse(&self.digits, self.form).is_ok(), Rule::PlainDecimal);
         for rule in rules {
             let holds = match rule {
                 Rule::Positive => self.is_positive(),
@@ -250,6 +276,51 @@ impl FieldType for Amount {
     fn example() -> Option<serde_json::Value> {
         Some("10.10".into())
     }
+}
+
+/// An exponent, with a bound that no decimal comes near.
+fn exponent_of(text: &str) -> Result<i32, AmountError> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(AmountError::NotDecimal);
+    }
+    let magnitude = match digits.trim_start_matches('0') {
+        "" => 0,
+        digits if digits.len() > 6 => 999_999,
+        digits => digits.parse().map_err(|_| AmountError::NotDecimal)?,
+    };
+    Ok(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+/// `digits` with so many of them behind the point, times ten to the `exponent`: exactly, or not at all.
+fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i32) -> Result<Decimal, AmountError> {
+    const TOO_LONG: AmountError = AmountError::TooLong;
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return Ok(Decimal::ZERO);
+    }
+    let mut scale = i64::try_from(decimals).map_err(|_| TOO_LONG)? - i64::from(exponent);
+    let mut digits = digits.to_owned();
+    let limit = i64::from(Decimal::MAX_SCALE);
+    // Zeros at the end say nothing, where there is no room for them.
+    while scale > 0 && digits.ends_with('0') && (scale > limit || digits.len() > 28) {
+        digits.pop();
+        scale -= 1;
+    }
+    if scale < 0 {
+        let zeros = usize::try_from(-scale).map_err(|_| TOO_LONG)?;
+        if digits.len() + zeros > 29 {
+            return Err(TOO_LONG);
+        }
+        digits.extend(std::iter::repeat_n('0', zeros));
+        scale = 0;
+    }
+    if digits.len() > 29 {
+        return Err(TOO_LONG);
+    }
+    let number: i128 = digits.parse().map_err(|_| TOO_LONG)?;
+    let scale = u32::try_from(scale).map_err(|_| TOO_LONG)?;
+    Decimal::try_from_i128_with_scale(if negative { -number } else { number }, scale).map_err(|_| TOO_LONG)
 }
 
 #[cfg(test)]
@@ -279,26 +350,78 @@ mod tests {
     }
 
     #[test]
+    fn received_amount_with_one_exact_meaning_is_read_and_keeps_its_text() {
+        for (json, plain) in [
+            ("1E+2", "100"),
+            ("\"1E+2\"", "100"),
+            ("1e-2", "0.01"),
+            ("12.5e1", "125"),
+            ("1.0e0", "1"),
+            ("-0e999999999999", "0"),
+            ("\"+100.00\"", "100"),
+            ("\".50\"", "0.5"),
+            ("\"5.\"", "5"),
+            ("\"0100.00\"", "100"),
+            ("\"-.5E-2\"", "-0.005"),
+            ("1e28", "10000000000000000000000000000"),
+            ("1e-28", "0.0000000000000000000000000001"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
+            ("0.123456789", "0.123456789"),
+            ("100.00000000000000000000000000000000000", "100"),
+            ("1230000000000000000000000000000000000e-34", "123"),
+        ] {
+            let amount: Amount = serde_json::from_str(json).unwrap_or_else(|e| panic!("{json}: {e}"));
+            assert_eq!(amount.value(), plain.parse().unwrap(), "{json}");
+            assert_eq!(amount.to_string(), json.trim_matches('"'));
+            assert_eq!(serde_json::to_string(&amount).unwrap(), json);
+        }
+        // Not how JSON writes a number: written as a string.
+        let odd = Amount::read("+1.00").unwrap();
+        assert_eq!(serde_json::to_string(&odd).unwrap(), "\"+1.00\"");
+        let odd: Amount = serde_json::from_str("\"01\"").unwrap();
+        assert_eq!(serde_json::to_string(&odd.into_number()).unwrap(), "\"01\"");
+    }
+
+    #[test]
     fn what_is_not_an_amount_is_refused_with_its_reason() {
         for (json, error) in [
-            ("1e3", AmountError::Exponent),
-            ("\"1E3\"", AmountError::Exponent),
             ("\"NaN\"", AmountError::NotDecimal),
             ("\"\"", AmountError::NotDecimal),
             ("\"1,5\"", AmountError::NotDecimal),
-            ("\"+1\"", AmountError::NotDecimal),
             ("\" 1\"", AmountError::NotDecimal),
-            ("\"01\"", AmountError::NotDecimal),
-            ("\".5\"", AmountError::NotDecimal),
-            ("\"5.\"", AmountError::NotDecimal),
+            ("\".\"", AmountError::NotDecimal),
+            ("\"-\"", AmountError::NotDecimal),
+            ("\"e5\"", AmountError::NotDecimal),
+            ("\"1e\"", AmountError::NotDecimal),
+            ("\"1e5.0\"", AmountError::NotDecimal),
+            ("\"1e+-5\"", AmountError::NotDecimal),
+            ("\"1.2.3\"", AmountError::NotDecimal),
             ("\"--5\"", AmountError::NotDecimal),
+            ("\"+-5\"", AmountError::NotDecimal),
             ("\"1_000\"", AmountError::NotDecimal),
+            ("\"٣\"", AmountError::NotDecimal),
             ("true", AmountError::NotDecimal),
-            ("1234567890123456", AmountError::TooLong),
-            ("0.123456789", AmountError::TooLong),
+            ("1e29", AmountError::TooLong),
+            ("1e-29", AmountError::TooLong),
+            ("1e999999999999999999", AmountError::TooLong),
+            ("79228162514264337593543950336", AmountError::TooLong),
+            ("1234567890123456789012345678.99", AmountError::TooLong),
         ] {
             let refused = serde_json::from_str::<Amount>(json).unwrap_err().to_string();
             assert!(refused.starts_with(&error.to_string()), "{json}: {refused}");
+        }
+        // What is made here is held to more.
+        for (text, error) in [
+            ("1e3", AmountError::Exponent),
+            ("1E3", AmountError::Exponent),
+            ("+1", AmountError::NotDecimal),
+            ("01", AmountError::NotDecimal),
+            (".5", AmountError::NotDecimal),
+            ("5.", AmountError::NotDecimal),
+            ("1234567890123456", AmountError::TooLong),
+            ("0.123456789", AmountError::TooLong),
+        ] {
+            assert_eq!(text.parse::<Amount>().unwrap_err(), error, "{text}");
         }
     }
 

@@ -34,6 +34,16 @@ pub(crate) trait FieldType: Serialize + Sized {
     /// Reads a JSON text. The problem repeats nothing of it.
     fn read(json: &str) -> Result<Self, Problem>;
 
+    /// Reads a text that may not be strict JSON, as far as it can be read.
+    fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
+        Self::read(std::str::from_utf8(json).map_err(|_| Problem::NotStrict)?)
+    }
+
+    /// What could not be read of it.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// Reports the rules that the value breaks: those given, and those of its type.
     fn check(&self, rules: &[Rule], report: &mut Report);
 
@@ -57,6 +67,11 @@ pub(crate) fn string<'a>(json: &'a str) -> Option<Cow<'a, str>> {
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
+/// Whether it is a string that no strict parser reads.
+pub(crate) fn is_lone_text(json: &[u8]) -> bool {
+    json.first() == Some(&b'"') && serde_json::from_slice::<Cow<'_, str>>(json).is_err()
+}
+
 impl FieldType for String {
     fn read(json: &str) -> Result<Self, Problem> {
         string(json).map(Cow::into_owned).ok_or(Problem::expected("a string"))
@@ -77,6 +92,20 @@ impl<T: FieldType> FieldType for Vec<T> {
         let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| Problem::expected("an array"))?;
         let read = |(index, item): (usize, &&RawValue)| T::read(item.get()).map_err(|problem| problem.at(index));
         items.iter().enumerate().map(read).collect()
+    }
+
+    /// An item that cannot be read makes the list unreadable: a shorter list would be another statement.
+    fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
+        let items: Vec<&RawValue> = serde_json::from_slice(json).map_err(|_| Problem::expected("an array"))?;
+        let read = |(index, item): (usize, &&RawValue)| {
+            T::read_lenient(item.get().as_bytes()).map_err(|problem| problem.at(index))
+        };
+        items.iter().enumerate().map(read).collect()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let inside = self.iter().enumerate();
+        inside.flat_map(|(index, item)| item.problems().into_iter().map(move |problem| problem.at(index))).collect()
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {

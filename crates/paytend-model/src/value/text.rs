@@ -21,8 +21,13 @@ impl Scalar {
         if let Some(text) = super::string(json) {
             return Ok(Self { text: text.into_owned(), number: false });
         }
-        let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        if number { Ok(Self { text: json.to_owned(), number }) } else { Err(Problem::expected("a string or a number")) }
+        // What is not JSON's way to write a number (`007`) is written again as a string.
+        let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+            && serde_json::from_str::<&RawValue>(json).is_ok();
+        if number || (!json.is_empty() && json.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Ok(Self { text: json.to_owned(), number });
+        }
+        Err(Problem::expected("a string or a number"))
     }
 
     pub(super) fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

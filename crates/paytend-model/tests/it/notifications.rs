@@ -1,7 +1,10 @@
 //! Notifications, by product and number.
 
-use paytend_model::{BaasNotification, IssuingNotification, Notification, Product};
 use std::time::Duration;
+
+use paytend_model::issuing::CardBalanceResponse;
+use paytend_model::payby::TransferToBankNotification;
+use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product};
 
 use crate::every::{find, object};
 
@@ -24,51 +27,160 @@ fn each_documented_kind_is_read_as_its_type_and_written_again() {
         assert!(content.ends_with(&format!("::{}", kind.content.name)), "{content}");
         assert!(kind.title.ends_with(" notification"));
         let json = object(&find(content), &|_, _| "7".into());
-        let read = Notification::read(product, notify_type, &json.to_string());
-        assert!(read.unknown().is_none(), "{read:?}");
+        let read = Notification::read(product, notify_type, json.to_string().as_bytes());
+        let read = read.into_typed().unwrap_or_else(|raw| panic!("{raw:?}"));
+        assert!(read.problems().is_empty(), "{read:?}");
         assert_eq!((read.product(), read.notify_type()), (product, notify_type));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&read.content().unwrap()).unwrap(), json);
     }
 }
 
 #[test]
-fn what_is_not_known_is_delivered_as_it_came() {
-    for (product, notify_type, content, has_problem) in [
-        (Product::Baas, "99", r#"{ "new":"thing" }"#, false),
-        (Product::Baas, "5", "", false),
-        (Product::Baas, "", "", false),
-        (Product::Baas, "2", r#"{"amount":1e3}"#, true),
-        (Product::Baas, "2", "", true),
-        (Product::Baas, "02", "{}", false),
-        (Product::Issuing, "4", "{}", false),
-        (Product::Issuing, "6", "{}", false),
-        (Product::Issuing, "1", "[1]", true),
-        (Product::Baas, "4", r#"{"a":1} x"#, true),
-        (Product::Baas, "2", r#"{"orderNo":"1"}{"amount":5}"#, true),
+fn content_is_typed_unreadable_or_unknown_and_never_lost() {
+    #[derive(Debug, PartialEq)]
+    enum Outcome {
+        Typed(usize),
+        Unreadable,
+        Unknown,
+    }
+    use Outcome::{Typed, Unknown, Unreadable};
+    for (product, notify_type, content, expected) in [
+        (Product::Baas, "99", br#"{ "new":"thing" }"#.as_slice(), Unknown),
+        (Product::Baas, "5", b"", Unknown),
+        (Product::Baas, "", b"", Unknown),
+        (Product::Baas, "02", br#"{"orderNo":"1"}"#, Unknown),
+        (Product::Issuing, "4", br#"{"orderNo":"1"}"#, Unknown),
+        (Product::Issuing, "6", b"\xff", Unknown),
+        (Product::Baas, "2", b"", Unreadable),
+        (Product::Issuing, "1", b"[1]", Unreadable),
+        (Product::Baas, "4", br#"{"orderNo":1} x"#, Unreadable),
+        (Product::Baas, "2", br#"{"orderNo":"1"}{"amount":5}"#, Unreadable),
+        (Product::Baas, "2", br#"{"orderNo":"1"}"#, Typed(0)),
+        (Product::Baas, "2", br#"{"orderNo":"1","amount":"much"}"#, Typed(1)),
+        (Product::Baas, "2", br#"{"orderNo":"1","amount":1,"amount":2}"#, Typed(1)),
+        (Product::Baas, "2", b"{\"orderNo\":\"1\",\"reference\":\"\xff\",\"fee\":[]}", Typed(2)),
+        (Product::Baas, "2", b"{\"orderNo\":\"1\",\"more\":\"\xff\",\"\xff\":1}", Typed(2)),
+        // None of the fields that identify a deposit.
+        (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
+        (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
+        (Product::Baas, "2", b"{}", Unknown),
+        // One that is there and cannot be read, and one whose name cannot be read.
+        (Product::Baas, "2", br#"{"orderNo":{}}"#, Typed(1)),
+        (Product::Baas, "2", br#"{"\ud800":1}"#, Typed(1)),
     ] {
         let read = Notification::read(product, notify_type, content);
-        let raw = read.unknown().unwrap_or_else(|| panic!("{notify_type} {content}"));
-        assert_eq!((raw.notify_type.as_str(), raw.content.as_str()), (notify_type, content));
-        assert_eq!(raw.problem.is_some(), has_problem, "{notify_type} {:?}", raw.problem);
-        assert_eq!((read.notify_type(), read.content().unwrap().as_str()), (notify_type, content));
+        let shown = format!("{notify_type} {}", String::from_utf8_lossy(content));
+        let outcome = match &read {
+            Content::Typed(typed) => Typed(typed.problems().len()),
+            Content::Unreadable(raw) => {
+                assert!(raw.problem.is_some(), "{shown}");
+                Unreadable
+            }
+            Content::Unknown(_) => Unknown,
+        };
+        assert_eq!(outcome, expected, "{shown} {read:?}");
+        if let Some(raw) = read.raw() {
+            assert_eq!((raw.notify_type.as_str(), raw.content.as_slice()), (notify_type, content));
+        }
     }
-    let read = Notification::read(Product::Baas, "2", r#"{"amount":1e3}"#);
-    let problem = read.unknown().unwrap().problem.as_ref().unwrap().to_string();
-    assert!(problem.starts_with("field `amount`: an amount has no exponent"), "{problem}");
+}
+
+/// One field that cannot be read leaves the others readable, and is named.
+#[test]
+fn unreadable_field_is_named_and_the_others_are_read() {
+    let content = b"{\"transactionId\":\"T1\",\"amount\":\"much\",\"fee\":1E-1,\"reference\":\"\\ud83d\",\
+        \"counterpartyAccountName\":\"\x81\x5C\",\"tradeStatus\":2,\"tradeStatus\":3,\"currency\":\"EUR\"}";
+    let read = Notification::read(Product::Baas, "2", content);
+    let Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) = &read else { panic!("{read:?}") };
+    assert_eq!((deposit.transaction_id.as_deref(), deposit.currency.as_deref()), (Some("T1"), Some("EUR")));
+    assert_eq!(deposit.fee, Some("0.1".parse().unwrap()));
+    assert_eq!((&deposit.amount, &deposit.reference, &deposit.trade_status), (&None, &None, &None));
+    let problems: Vec<String> = deposit.problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "`tradeStatus`: the field is there twice",
+        "`amount`: not a decimal",
+        "`counterpartyAccountName`: not strict",
+        "`reference`: not strict",
+    ];
+    assert_eq!(problems.len(), expected.len(), "{problems:?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(&format!("field {expected}")), "{problem}");
+    }
+    // What is JSON by itself is still at hand, and written again.
+    assert_eq!(deposit.extra.get("amount"), Some(r#""much""#));
+    let written = serde_json::to_string(&**deposit).unwrap();
+    assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
+}
+
+#[test]
+fn nested_problems_are_reported_with_their_path() {
+    let body = br#"{"notify_id":"1","transferToBankOrder":{"merchantOrderNo":"M1","orderNo":"O1","holderName":"x",
+        "amount":{"amount":5,"currency":"AED"},"memo":"m","requestTime":{},"paymentInfo":{"payerFeeAmount":[],"arrivalTime":7}}}"#;
+    let Content::Typed(read) = TransferToBankNotification::read(body) else { panic!() };
+    let order = read.order.as_ref().unwrap();
+    assert_eq!((order.order_no.as_str(), order.request_time.is_none()), ("O1", true));
+    let paths: Vec<String> =
+        read.problems.iter().map(|p| p.to_string().split('`').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(paths, ["transferToBankOrder.paymentInfo.payerFeeAmount", "transferToBankOrder.requestTime"]);
+    // A strict reader refuses the documented field.
+    assert!(serde_json::from_slice::<TransferToBankNotification>(body).is_err());
+    // A required field makes its object unreadable, and no other.
+    let Content::Typed(read) =
+        TransferToBankNotification::read(br#"{"notify_id":"1","transferToBankOrder":{"orderNo":"1"}}"#)
+    else {
+        panic!()
+    };
+    assert_eq!((read.notify_id.as_str(), read.order.is_none(), read.problems.len()), ("1", true, 1));
+    for (body, unknown) in [(b"{}".as_slice(), true), (br#"{"notify_id":{}}"#, false), (b"[1]", false), (b"no", false)]
+    {
+        let read = TransferToBankNotification::read(body);
+        assert_eq!(matches!(read, Content::Unknown(_)), unknown, "{read:?}");
+        assert_eq!(read.into_typed().unwrap_err().content, body);
+    }
+}
+
+/// A response's guessed field is not silently absent either.
+#[test]
+fn inferred_field_of_a_response_has_a_problem_when_it_is_of_another_type() {
+    let balance: CardBalanceResponse = serde_json::from_str(r#"{"balance":{"amount":1},"currency":"EUR"}"#).unwrap();
+    assert_eq!((&balance.balance, balance.problems.len()), (&None, 1));
+    assert!(balance.problems[0].to_string().starts_with("field `balance`: "), "{:?}", balance.problems);
+    assert_eq!(serde_json::to_string(&balance).unwrap(), r#"{"currency":"EUR","balance":{"amount":1}}"#);
+    assert!(format!("{balance:?}").contains("problems"));
+    let absent: CardBalanceResponse = serde_json::from_str(r#"{"balance":null,"currency":"EUR"}"#).unwrap();
+    assert!(absent.balance.is_none() && absent.problems.is_empty(), "what is not there is no problem");
 }
 
 /// The same number means something else in the other product.
 #[test]
 fn the_product_decides() {
-    let content = r#"{"holderId":"H1","orderNo":"F1"}"#;
+    let content = br#"{"holderId":"H1","orderNo":"F1"}"#;
     assert!(matches!(
         Notification::read(Product::Baas, "2", content),
-        Notification::Baas(BaasNotification::FundDeposit(deposit)) if deposit.order_no == Some("F1".into())
+        Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) if deposit.order_no == Some("F1".into())
     ));
     assert!(matches!(
         Notification::read(Product::Issuing, "2", content),
-        Notification::Issuing(IssuingNotification::CardholderAudit(result)) if result.holder_id == Some("H1".into())
+        Content::Typed(Notification::Issuing(IssuingNotification::CardholderAudit(result))) if result.holder_id == Some("H1".into())
     ));
+}
+
+/// A notification that the other product's receiver gets is not a type of that product with all fields empty.
+#[test]
+fn notification_of_the_other_product_is_unknown() {
+    for (product, notify_type, content) in [
+        (Product::Baas, "1", br#"{"transactionId":"T1","cardId":"C1","amount":"5.00"}"#.as_slice()),
+        (Product::Baas, "2", br#"{"holderId":"H1","status":"1"}"#),
+        (Product::Baas, "3", br#"{"orderNo":"A1","status":"2"}"#),
+        (Product::Issuing, "1", br#"{"userId":"U1","accountNum":"LT46"}"#),
+        (Product::Issuing, "2", br#"{"transactionId":"T1","orderNo":"F1","amount":5}"#),
+        (Product::Issuing, "3", br#"{"userId":"U1","auditStatus":"1"}"#),
+    ] {
+        let Content::Unknown(raw) = Notification::read(product, notify_type, content) else { panic!("{notify_type}") };
+        assert!(raw.problem.unwrap().to_string().contains("another product"));
+        let other = if product == Product::Baas { Product::Issuing } else { Product::Baas };
+        assert!(Notification::read(other, notify_type, content).typed().is_some(), "{notify_type}");
+    }
 }
 
 /// A content that is all guesses is never refused for what is in it.
@@ -77,9 +189,18 @@ fn inferred_contents_take_any_object() {
     for kind in Notification::kinds().filter(|kind| kind.notify_type != "2" || kind.product == Product::Issuing) {
         let fields = kind.content.fields.iter().map(|field| format!(r#""{}":[{{}}]"#, field.name));
         let json = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
-        let read = Notification::read(kind.product, kind.notify_type, &json);
-        assert!(read.unknown().is_none(), "{read:?}");
-        assert_eq!(read.content().unwrap(), json);
+        let read = Notification::read(kind.product, kind.notify_type, json.as_bytes());
+        let typed = read.typed().unwrap_or_else(|| panic!("{read:?}"));
+        assert_eq!(typed.problems().len(), kind.content.fields.len());
+        assert_eq!(typed.content().unwrap(), json);
+    }
+}
+
+#[test]
+fn identifying_fields_are_fields_of_their_type() {
+    for kind in Notification::kinds() {
+        let known = |name: &&str| kind.content.fields.iter().any(|field| field.name == *name);
+        assert!(!kind.identifying.is_empty() && kind.identifying.iter().all(known), "{}", kind.title);
     }
 }
 

@@ -108,8 +108,7 @@ fn amounts_are_read_with_their_digits_and_refused_with_their_reason() {
         assert_eq!(serde_json::to_string(&serde_json::from_str::<Amount>(json).unwrap()).unwrap(), json);
     }
     let topup = r#"{"cardId":"1","orderNo":"T","amount":X,"currency":"EUR"}"#;
-    for (wrong, reason) in [("1e3", "exponent"), (r#""NaN""#, "not a decimal"), ("0.123456789", "more than 15 digits")]
-    {
+    for (wrong, reason) in [("1e30", "too many digits"), (r#""NaN""#, "not a decimal"), ("1e-29", "too many digits")] {
         let json = topup.replace('X', wrong);
         let error = serde_json::from_str::<Topup>(&json).unwrap_err().to_string();
         assert!(error.starts_with("field `amount`: ") && error.contains(reason), "{error}");

@@ -155,11 +155,23 @@ class Opened:
         return self._opened.fields()
 
     @property
+    @_translated
     def payload(self) -> str:
-        """The payload's text, exactly as it was signed; empty if there was none."""
+        """The payload's text, exactly as it was signed; empty if there was none. Raises :class:`PayloadError` if it is not UTF-8."""
         return self._opened.payload()
 
     @property
+    def payload_bytes(self) -> bytes:
+        """The payload's bytes, exactly as they were signed."""
+        return self._opened.payload_bytes()
+
+    @property
+    def payload_problem(self) -> Optional[str]:
+        """Why the payload is not one strict JSON object, if it is not. It is authentic all the same."""
+        return self._opened.payload_problem()
+
+    @property
+    @_translated
     def canonical(self) -> str:
         """The signed text. Secret: it holds the session key and the payload."""
         return self._opened.canonical()

@@ -57,9 +57,14 @@ class Notification:
     notify_type: Optional[str]
     #: What was signed: Paytend's content, PayBy's and PayerMax's body.
     content: bytes
-    #: Why the content is not of its documented type, if it is not.
+    #: ``typed``, ``unreadable`` (of a documented type, and not to be read as one) or ``unknown`` (of no type that is known). Store
+    #: what is not typed with its content, and do not count it as handled.
+    reading: Literal["typed", "unreadable", "unknown"]
+    #: What could not be read, if anything. A typed notification may have fields that cannot be read.
     problem: Optional[str]
-    #: Equal for the same notification, however often and however sealed it comes.
+    #: Equal for the same notification, however often and however sealed it comes. Store it in the transaction of the effect. A known
+    #: key may be an update all the same, since Paytend's notifications have no number: store the arrival, and query the state of
+    #: what ``business_key`` names.
     dedup_key: str
     business_key: Optional[BusinessKey]
     verified_by: str

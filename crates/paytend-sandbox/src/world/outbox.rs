@@ -1,6 +1,6 @@
 //! Notifications on their way, and what became of each.
 
-use paytend_model::{Notification, payby};
+use paytend_model::{Notification, Product, payby};
 use serde::{Deserialize, Serialize};
 
 use super::partner::Partner;
@@ -154,20 +154,22 @@ impl Context<'_> {
     /// Makes a notification of Paytend's.
     pub(crate) fn notify(&mut self, partner: &Partner, notification: Notification) -> u64 {
         let content = notification.content().unwrap_or_default();
-        self.notify_text(partner, &notification, content)
+        self.notify_text(partner, notification.product(), notification.notify_type(), content)
     }
 
-    pub(crate) fn notify_text(&mut self, partner: &Partner, notification: &Notification, content: String) -> u64 {
-        let product = notification.product();
+    pub(crate) fn notify_text(
+        &mut self,
+        partner: &Partner,
+        product: Product,
+        notify_type: &str,
+        content: String,
+    ) -> u64 {
         // The products number their notifications alike: at one URL nobody could tell them apart.
         let url = match product {
-            paytend_model::Product::Issuing => partner.issuing_callback.as_ref(),
+            Product::Issuing => partner.issuing_callback.as_ref(),
             _ => partner.callback.as_ref(),
         };
-        let source = Source::Paytend {
-            product: product.as_str().to_owned(),
-            notify_type: notification.notify_type().to_owned(),
-        };
+        let source = Source::Paytend { product: product.as_str().to_owned(), notify_type: notify_type.to_owned() };
         self.outbox.post(self.now, self.partner, source, content, url.cloned())
     }
 }

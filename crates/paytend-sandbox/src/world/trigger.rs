@@ -129,8 +129,7 @@ fn tell(
 ) -> Result<(), Refusal> {
     let default = serde_json::to_string(default).map_err(|_| Failure::BadData)?;
     let content = merged(&default, overrides)?;
-    let notification = Notification::read(product, notify_type, &content);
-    context.notify_text(partner, &notification, content);
+    context.notify_text(partner, product, notify_type, content);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use paytend_crypto::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, Priva
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup};
-use paytend_model::{BaasNotification, Notification, Product};
+use paytend_model::{BaasNotification, Content, Notification, Product};
 use paytend_sandbox::{DeliverError, Deposit, Failure, Sandbox, Settings};
 use paytend_webhook::{PaytendReceiver, Provider, Receiver};
 use serde_json::Value;
@@ -80,12 +80,17 @@ async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
     client(&sandbox).send(&SetCallbackUrl::new("2".into(), url.into())).await.unwrap();
     let delivery = sandbox.deposit(&deposit).await.unwrap();
     assert!(delivery.acknowledged(), "{delivery:?}");
-    let Some(Notification::Baas(BaasNotification::FundDeposit(transaction))) = received.recv().await else { panic!() };
+    let Some(Content::Typed(Notification::Baas(BaasNotification::FundDeposit(transaction)))) = received.recv().await
+    else {
+        panic!()
+    };
     assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
     assert_eq!(transaction.reference, Some("INV=42&x".into()));
     // The next one is another transaction.
     sandbox.deposit(&deposit).await.unwrap();
-    let Some(Notification::Baas(BaasNotification::FundDeposit(next))) = received.recv().await else { panic!() };
+    let Some(Content::Typed(Notification::Baas(BaasNotification::FundDeposit(next)))) = received.recv().await else {
+        panic!()
+    };
     assert_ne!(next.transaction_id, transaction.transaction_id);
 }
 
@@ -144,7 +149,8 @@ async fn the_wire_is_as_documented() {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some("00"));
-        assert!(opened.payload_text().contains("10000.00"), "{}", opened.payload_text());
+        let payload = opened.payload_text().unwrap();
+        assert!(payload.contains("10000.00"), "{payload}");
         // The same document again has the same requestId.
         let answer = post("/issuing/partner/getPartnerBalance", body).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();

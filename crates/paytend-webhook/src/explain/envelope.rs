@@ -27,7 +27,10 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &KeyS
     match keys.keyring().map(|keyring| keyring.open(body, &expected)) {
         Some(Ok(opened)) => {
             explanation.authentic = true;
-            let text = Zeroizing::new(opened.canonical().as_bytes().to_vec());
+            if let Some(problem) = opened.payload_problem() {
+                explanation.find(Finding::PayloadJson(problem.to_string()));
+            }
+            let text = opened.canonical();
             (explanation.here, explanation.signed) = (Some(text.clone()), Some(text));
             return;
         }
@@ -86,7 +89,8 @@ struct Document(Vec<(String, String)>);
 impl Document {
     /// Reads a document, if need be out of what is around it.
     fn unwrapped(body: &[u8], explanation: &mut Explanation) -> Option<Self> {
-        let mut body = body.to_vec();
+        // One is taken when a message is opened.
+        let mut body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).to_vec();
         for _ in 0..3 {
             if let Some(document) = Self::read(&body) {
                 return Some(document);

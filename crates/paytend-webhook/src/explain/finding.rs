@@ -110,8 +110,8 @@ pub enum Finding {
         "the payload cannot be decrypted with the session key: it was made with another key or another mode (AES-192, ECB, PKCS#5 padding), or changed on the way"
     )]
     Payload,
-    /// The payload is not one JSON object.
-    #[error("the payload is not one JSON object: {0}")]
+    /// The payload is not one strict JSON object.
+    #[error("the payload {0}")]
     PayloadJson(String),
     /// A field has another value than expected.
     #[error("{0} is not what is expected here: the message is for somebody else, or from another environment")]
@@ -173,8 +173,8 @@ pub enum Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Wrapping {
-    /// A byte order mark before it.
-    #[error("has a byte order mark before it")]
+    /// A second byte order mark before it. One is taken.
+    #[error("has more than one byte order mark before it")]
     ByteOrderMark,
     /// Percent-encoding.
     #[error("its percent-encoding, as in a form")]

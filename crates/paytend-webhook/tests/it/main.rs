@@ -9,3 +9,4 @@ mod detached;
 mod explain;
 mod receive;
 mod rotation;
+mod unreadable;

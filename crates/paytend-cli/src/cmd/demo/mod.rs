@@ -13,7 +13,7 @@ use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{
     Address, CreateCardholder, QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup,
 };
-use paytend_model::{Amount, BaasNotification, Notification, Operation, Product};
+use paytend_model::{Amount, BaasNotification, Content, Notification, Operation, Product};
 use paytend_sandbox::{Deposit, Failure as SandboxFailure, Sandbox};
 use paytend_webhook::PaytendReceiver;
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ impl Demo<'_> {
         let raw = self.client.transmit(&prepared).await?;
         self.report.wire("response", &String::from_utf8_lossy(raw.body()))?;
         let answer = self.client.open(&prepared, &raw)?;
-        self.report.fact("received", inside(&answer.opened().canonical()))?;
+        self.report.fact("received", inside(&String::from_utf8_lossy(&answer.opened().canonical())))?;
         self.report.end()?;
         Ok(answer.into_data())
     }
@@ -175,9 +175,11 @@ impl Demo<'_> {
         let verified = received.ok_or_else(|| Failure::new(Category::Unexpected, "no notification was received"))?;
         self.report.fact("verifiedBy", verified.verified_by().to_string())?;
         if let Some(opened) = verified.opened() {
-            self.report.fact("received", inside(&opened.canonical()))?;
+            self.report.fact("received", inside(&String::from_utf8_lossy(&opened.canonical())))?;
         }
-        let Notification::Baas(BaasNotification::FundDeposit(transaction)) = verified.into_notification() else {
+        let Content::Typed(Notification::Baas(BaasNotification::FundDeposit(transaction))) =
+            verified.into_notification()
+        else {
             return Err(Failure::new(Category::Unexpected, "the notification is not a fund deposit"));
         };
         require(transaction.amount.as_ref() == Some(&amount), "the deposit's amount is the one that was paid in")?;

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::{Router, routing};
 use http::{HeaderMap, Response};
-use paytend_model::Notification;
+use paytend_model::{Content, Notification};
 use paytend_webhook::{PaytendReceiver, Receiver, Verified};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -18,7 +18,7 @@ pub(crate) struct Inbox {
     /// The callback URL.
     pub(crate) url: String,
     /// Verified notifications, in the order in which they came.
-    pub(crate) notifications: mpsc::Receiver<Verified<Notification>>,
+    pub(crate) notifications: mpsc::Receiver<Verified<Content<Notification>>>,
 }
 
 impl Inbox {
@@ -47,7 +47,7 @@ pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
 }
 
 async fn take(
-    State((receiver, sender)): State<(PaytendReceiver, mpsc::Sender<Verified<Notification>>)>,
+    State((receiver, sender)): State<(PaytendReceiver, mpsc::Sender<Verified<Content<Notification>>>)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {

@@ -229,7 +229,7 @@ fn the_document_and_its_base64() {
     let document = String::from_utf8(Sender::new().send_well()).unwrap();
     let wrapped = |bytes: &[u8]| of(bytes).findings().to_vec();
     for (bytes, wrapping) in [
-        (format!("\u{feff}{document}"), Wrapping::ByteOrderMark),
+        (format!("\u{feff}\u{feff}{document}"), Wrapping::ByteOrderMark),
         (serde_json::to_string(&document).unwrap(), Wrapping::JsonString),
         (
             format!("data={}", percent_encoding::utf8_percent_encode(&document, percent_encoding::NON_ALPHANUMERIC)),
@@ -241,6 +241,9 @@ fn the_document_and_its_base64() {
         assert!(matches!(findings[0], Finding::Malformed(_)));
         assert_eq!(findings.len(), 2);
     }
+    assert_eq!(wrapped(format!("\u{feff}{document}").as_bytes()), [], "one byte order mark is taken");
+    let other = format!("\u{feff}{}", document.replace(PARTNER_ID, "888666000100999"));
+    assert_eq!(wrapped(other.as_bytes())[0], Finding::OtherValue("partnerId"));
     // A bare signature in each wrong spelling; a `+` is there, or the test tests nothing.
     let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
     let with = |field: &str, change: &dyn Fn(&str) -> String| {

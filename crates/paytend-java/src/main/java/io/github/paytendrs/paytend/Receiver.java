@@ -100,6 +100,7 @@ public final class Receiver implements AutoCloseable {
     Optional<String> product = Optional.ofNullable(results.text());
     Optional<String> notifyType = Optional.ofNullable(results.text());
     byte[] content = results.bytes();
+    String reading = results.text();
     Optional<String> problem = Optional.ofNullable(results.text());
     String dedupKey = results.text();
     String kind = results.text();
@@ -109,7 +110,8 @@ public final class Receiver implements AutoCloseable {
         Optional.ofNullable(kind).map(known -> new Notification.BusinessKey(known, id, state));
     String verifiedBy = results.text();
     Optional<Instant> sentAt = Optional.ofNullable(results.number()).map(Instant::ofEpochMilli);
-    return new Notification(provider, product, notifyType, content, problem, dedupKey, about, verifiedBy, sentAt);
+    return new Notification(
+        provider, product, notifyType, content, reading, problem, dedupKey, about, verifiedBy, sentAt);
   }
 
   /** What to answer a notification that was received. Send it once the notification is durable, and never earlier. */

@@ -14,7 +14,10 @@ public class SpringController {
   private final Receiver receiver;
   private final Predicate<Notification> store;
 
-  /** {@code store} makes a notification durable, and says whether it was new. */
+  /**
+   * {@code store} commits the dedup key and the effect in one transaction, a known key as a sighting whose state is to be queried, and what
+   * is not {@code typed} with its content. Returns whether the key was new.
+   */
   public SpringController(Receiver receiver, Predicate<Notification> store) {
     this.receiver = receiver;
     this.store = store;

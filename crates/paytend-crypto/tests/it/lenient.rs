@@ -1,0 +1,220 @@
+//! Authentic payloads that are not strict JSON: opened with their bytes, and never cut elsewhere.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paytend_crypto::{
+    Error, Expected, FieldProblem, Fields, JsonProblem, Kind, OsRandom, Outgoing, PayloadProblem, detached, hazmat,
+};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::{Map, Value};
+
+use crate::cuts::{encrypt, readings};
+use crate::support::{PARTNER_ID, expected, key, keyring};
+
+const SESSION_KEY: &str = "gNx86vc1yttHs8ZWOf7+5g==";
+
+/// A notification or response as a provider would seal it who does not check its own payload: the signed bytes, and the document.
+fn sealed(kind: Kind, fields: &[(&str, &str)], payload: &[u8]) -> (Vec<u8>, String) {
+    let mut parts: BTreeMap<&str, &[u8]> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    parts.insert(kind.payload_field(), payload);
+    parts.insert("randomKey", SESSION_KEY.as_bytes());
+    let mut text = Vec::new();
+    for (name, value) in parts {
+        text.extend([name.as_bytes(), b"=", value, b"&"].concat());
+    }
+    text.pop();
+    let mut document: Map<String, Value> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    let random_key = hazmat::encrypt_blocks(&*key("partner").public, SESSION_KEY.as_bytes(), &OsRandom).unwrap();
+    document.insert("randomKey".into(), STANDARD.encode(random_key).into());
+    document.insert("signature".into(), detached::sign(&*key("paytend").private, &text).unwrap().into());
+    document.insert(kind.payload_field().into(), encrypt(SESSION_KEY, payload).into());
+    (text, Value::Object(document).to_string())
+}
+
+const NOTIFICATION: [(&str, &str); 4] =
+    [("notifyType", "2"), ("partnerId", PARTNER_ID), ("signType", "RSA"), ("version", "2.0")];
+
+#[test]
+fn payload_that_is_no_object_is_refused_and_says_why() {
+    for (payload, problem) in [
+        (b"not json".as_slice(), JsonProblem::Syntax),
+        (b"[{}]", JsonProblem::NotAnObject),
+        (b"{\"a\":\"\x01", JsonProblem::Syntax),
+        (b"{} x", JsonProblem::Syntax),
+        (b"{}{}", JsonProblem::Syntax),
+        (b"{\"a\":1", JsonProblem::Truncated),
+    ] {
+        let (_, document) = sealed(Kind::Notification, &NOTIFICATION, payload);
+        let error = keyring("partner", "paytend").open(document.as_bytes(), &expected()).unwrap_err();
+        let shown = String::from_utf8_lossy(payload);
+        match error {
+            Error::Payload(PayloadProblem::Json { problem: found, .. }) => assert_eq!(found, problem, "{shown}"),
+            // It is an object and more.
+            Error::Payload(PayloadProblem::End) => assert!(payload.starts_with(b"{}"), "{shown}"),
+            other => panic!("{shown}: {other:?}"),
+        }
+    }
+}
+
+/// A strict payload in UTF-8, and an attacker who presents its beginning: as byte pairs, the backslash is the second half of a character and
+/// the quote behind it closes the string.
+#[test]
+fn a_payload_cannot_be_cut_at_an_escaped_quote() {
+    let fields = Fields::notification(PARTNER_ID, "2");
+    let receiver = keyring("partner", "paytend");
+    let payload = "{\"reference\":\"€\\\"}&d=x\"}";
+    let document = keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(payload)).unwrap();
+    let opened = receiver.open(document.document().as_bytes(), &expected()).unwrap();
+    assert_eq!((opened.payload_text(), opened.payload_problem()), (Some(payload), None));
+
+    // `d` sorts right behind `content`, so the signed text is the same.
+    let mut cut: Value = serde_json::from_str(document.document()).unwrap();
+    let (shorter, _) = payload.split_at(payload.find("&d=").unwrap());
+    cut["content"] = encrypt(opened.session_key(), shorter.as_bytes()).into();
+    cut["d"] = "x\"}".into();
+    let error = receiver.open(cut.to_string().as_bytes(), &expected()).unwrap_err();
+    assert_eq!(error, Error::Payload(PayloadProblem::End));
+}
+
+#[test]
+fn payload_whose_end_depends_on_its_encoding_is_refused() {
+    // As single bytes, the string goes on to the quote in `d`.
+    let payload = b"{\"a\":\"\x81\x5C\"}";
+    let fields = [NOTIFICATION.as_slice(), &[("d", "\"}")]].concat();
+    let (_, document) = sealed(Kind::Notification, &fields, payload);
+    let receiver = keyring("partner", "paytend");
+    let error = receiver.open(document.as_bytes(), &expected()).unwrap_err();
+    assert_eq!(error, Error::Payload(PayloadProblem::End));
+    // Without that field there is one reading.
+    let (_, document) = sealed(Kind::Notification, &NOTIFICATION, payload);
+    assert_eq!(receiver.open(document.as_bytes(), &expected()).unwrap().payload_bytes(), payload);
+}
+
+#[test]
+fn unsigned_payload_must_be_strict() {
+    let (_, document) = sealed(Kind::Notification, &NOTIFICATION, b"{\"a\":\"\\ud800\"}");
+    let mut document: Value = serde_json::from_str(&document).unwrap();
+    let text = format!("notifyType=2&partnerId={PARTNER_ID}&randomKey={SESSION_KEY}&signType=RSA&version=2.0");
+    document["signature"] = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap().into();
+    let error = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected().unsigned_payload());
+    assert!(matches!(error.unwrap_err(), Error::Payload(PayloadProblem::Json { .. })));
+}
+
+#[test]
+fn response_is_opened_like_a_notification() {
+    let fields = [("respCode", "00"), ("respMsg", "ok"), ("signType", "RSA")];
+    let payload = b"{\"balance\":\"1.00\",\"name\":\"\xB1\xB1\"}";
+    let (text, document) = sealed(Kind::Response, &fields, payload);
+    let opened = keyring("partner", "paytend").open(document.as_bytes(), &Expected::response()).unwrap();
+    assert_eq!((opened.payload_bytes(), opened.payload_text()), (payload.as_slice(), None));
+    assert_eq!(opened.payload_problem(), Some(&PayloadProblem::NotUtf8));
+    assert_eq!(*opened.canonical(), text);
+    assert_eq!(opened.payload::<Value>().unwrap_err(), Error::Payload(PayloadProblem::NotUtf8));
+}
+
+#[test]
+fn exactly_one_byte_order_mark_before_a_document_is_taken() {
+    let (_, document) = sealed(Kind::Notification, &NOTIFICATION, b"{}");
+    let receiver = keyring("partner", "paytend");
+    for (marks, right) in [(0, true), (1, true), (2, false)] {
+        let document = [b"\xEF\xBB\xBF".repeat(marks), document.clone().into_bytes()].concat();
+        assert_eq!(receiver.open(&document, &expected()).is_ok(), right, "{marks}");
+        let peeked = paytend_crypto::danger_peek(&document, Kind::Notification, "partnerId");
+        assert_eq!(peeked.ok().flatten().is_some(), right, "{marks}");
+    }
+}
+
+#[test]
+fn sealing_stays_strict() {
+    let fields = Fields::notification(PARTNER_ID, "2");
+    for payload in ["{\"a\":\"\\ud800\"}", "{\"a\":\"\n\"}", "{\"a\":1,\"a\":2}", "{\"a\":NaN}", "\u{feff}{}"] {
+        let error = keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(payload)).unwrap_err();
+        assert!(matches!(error, Error::Unsealable(FieldProblem::Payload(_))), "{payload}: {error:?}");
+    }
+}
+
+/// What may stand in a string of a payload in UTF-8, and what an attacker would like it to be cut at.
+fn odd_text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        2 => Just(b"\\ud83d".as_slice()),
+        2 => Just(b"\\x41".as_slice()),
+        2 => Just(b"\n\x00\x1f".as_slice()),
+        // Read as pairs of bytes, the backslash belongs to the character before it.
+        4 => Just("€\\\"}&d=".as_bytes()),
+        2 => Just("€\\\"".as_bytes()),
+        2 => Just("é😀".as_bytes()),
+        2 => Just(b"\\\"}&d=".as_slice()),
+        2 => Just(b"}&d=1".as_slice()),
+        1 => Just(b"&notifyType=2".as_slice()),
+        1 => Just(b"\\\\".as_slice()),
+    ]
+    .prop_map(<[u8]>::to_vec)
+}
+
+/// The same in any encoding.
+fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let byte = any::<u8>().prop_filter("a quote or a backslash", |byte| !matches!(byte, b'"' | b'\\'));
+    prop_oneof![
+        4 => odd_text(),
+        3 => Just(b"\x81\x5C".to_vec()),
+        1 => Just(b"\xB1\xB1".to_vec()),
+        1 => Just(b"\xE2\x82".to_vec()),
+        1 => byte.prop_map(|byte| vec![byte]),
+    ]
+}
+
+fn odd_string() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = prop_oneof![prop::collection::vec(odd_text(), 0..5), prop::collection::vec(odd_bytes(), 0..5)];
+    pieces.prop_map(|pieces| pieces.concat())
+}
+
+fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(odd_string(), 1..4).prop_map(|strings| {
+        let mut payload = b"{".to_vec();
+        for (at, string) in strings.iter().enumerate() {
+            let name: &[u8] = [b"\"a\":\"".as_slice(), b",\"b\":\"", b",\"c\":\""][at];
+            payload.extend([name, string, b"\""].concat());
+        }
+        payload.push(b'}');
+        payload
+    })
+}
+
+/// The documents of one signed text that are accepted all read the same, whatever stands in the payload's strings and in the fields behind.
+#[test]
+fn one_signed_text_has_one_reading_in_the_relaxed_form_too() {
+    let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };
+    let behind = prop::option::of("[a-z0-9\"}{\\\\.:,]{1,6}");
+    let mut runner = TestRunner::new(config);
+    let taken = std::cell::Cell::new((0, 0));
+    let result = runner.run(&(odd_payload(), behind, any::<bool>()), |(payload, behind, is_response)| {
+        let kind = if is_response { Kind::Response } else { Kind::Notification };
+        let mut fields =
+            if is_response { vec![("respCode", "00"), ("signType", "RSA")] } else { NOTIFICATION.to_vec() };
+        // A field right behind the payload.
+        let name = if is_response { "respE" } else { "d" };
+        fields.extend(behind.as_deref().map(|value| (name, value)));
+        let (text, document) = sealed(kind, &fields, &payload);
+        prop_assume!(text.iter().filter(|byte| **byte == b'&').count() <= 9);
+        let expected = Expected::danger_any_partner(kind);
+        let receiver = keyring("partner", "paytend");
+        let mut readings_taken = std::collections::BTreeSet::new();
+        for document in readings(&text, &document, SESSION_KEY, kind) {
+            if let Ok(opened) = receiver.open(document.as_bytes(), &expected) {
+                let fields: Vec<_> = opened.fields().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+                readings_taken.insert((fields, opened.payload_bytes().to_vec()));
+            }
+        }
+        prop_assert!(readings_taken.len() <= 1, "{}", String::from_utf8_lossy(&text));
+        let (all, opened) = taken.get();
+        taken.set((all + 1, opened + readings_taken.len()));
+        Ok(())
+    });
+    result.unwrap();
+    let (all, opened) = taken.get();
+    assert!(opened * 2 > all, "most are opened: {opened} of {all}");
+}

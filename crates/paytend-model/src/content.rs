@@ -1,0 +1,124 @@
+//! The outcome of reading a notification: one type for all three providers.
+
+use std::fmt;
+
+use serde_json::from_slice;
+
+use crate::payload::Payload;
+use crate::problem::Problem;
+
+const NOT_IDENTIFIED: Problem =
+    Problem::Because("none of the fields that identify a notification of this type: it may be another product's");
+
+/// The outcome of reading an authentic notification. A handler decides about each of the three.
+///
+/// ```
+/// use paytend_model::{BaasNotification, Content, Notification, Product};
+/// let content = Notification::read(Product::Baas, "2", br#"{"orderNo":"F1","amount":1250.07,"currency":"EUR"}"#);
+/// match &content {
+///     Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) if deposit.problems.is_empty() => {
+///         println!("book {:?}", deposit.order_no);
+///     }
+///     Content::Typed(_) => println!("another notification, or one with fields that could not be read: query the state"),
+///     Content::Unreadable(raw) => println!("store {} bytes and call a person", raw.content.len()),
+///     Content::Unknown(raw) => println!("store {} bytes and call a person", raw.content.len()),
+/// }
+/// # assert!(content.typed().is_some());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub enum Content<T> {
+    /// A notification of a documented type. Optional fields that could not be read are `None` and named in its `problems`.
+    Typed(T),
+    /// A notification of a documented type whose content is not an object, or lacks a required field that can be read.
+    Unreadable(RawNotification),
+    /// A notification of a type that this crate does not know, or with none of the fields that identify its type: another product's, say.
+    Unknown(RawNotification),
+}
+
+impl<T> Content<T> {
+    /// The typed notification, if it is one.
+    pub fn typed(&self) -> Option<&T> {
+        match self {
+            Self::Typed(typed) => Some(typed),
+            Self::Unreadable(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// The typed notification, owned.
+    ///
+    /// # Errors
+    /// Returns the raw notification if it is not typed.
+    pub fn into_typed(self) -> Result<T, RawNotification> {
+        match self {
+            Self::Typed(typed) => Ok(typed),
+            Self::Unreadable(raw) | Self::Unknown(raw) => Err(raw),
+        }
+    }
+
+    /// The raw notification, if it is not typed.
+    pub fn raw(&self) -> Option<&RawNotification> {
+        match self {
+            Self::Typed(_) => None,
+            Self::Unreadable(raw) | Self::Unknown(raw) => Some(raw),
+        }
+    }
+
+    /// Converts the typed notification.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Content<U> {
+        match self {
+            Self::Typed(typed) => Content::Typed(convert(typed)),
+            Self::Unreadable(raw) => Content::Unreadable(raw),
+            Self::Unknown(raw) => Content::Unknown(raw),
+        }
+    }
+}
+
+impl<T: Payload> Content<T> {
+    /// Reads a content as a type. One that has none of the `identifying` fields is unknown.
+    pub(crate) fn read(notify_type: &str, content: &[u8], identifying: &[&str]) -> Self {
+        if lacks_all(content, identifying) {
+            return Self::Unknown(RawNotification::new(notify_type, content, Some(NOT_IDENTIFIED)));
+        }
+        match T::read_lenient(content) {
+            Ok(typed) => Self::Typed(typed),
+            Err(problem) => Self::Unreadable(RawNotification::new(notify_type, content, Some(problem))),
+        }
+    }
+}
+
+/// Whether it is an object in which none of these fields has a value. The provider's programs write an empty string for an absent value.
+fn lacks_all(content: &[u8], names: &[&str]) -> bool {
+    let Ok(members) = paytend_json::members(content) else { return false };
+    let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
+    // A name that cannot be read may be any.
+    let mut named = named.map(|member| from_slice::<String>(member.name).ok());
+    named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
+}
+
+/// A notification as it came.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RawNotification {
+    /// The `notifyType`, as received; empty where the provider has none.
+    pub notify_type: String,
+    /// The content, exactly as it was signed; empty if there was none.
+    pub content: Vec<u8>,
+    /// Why the content could not be read as its type; `None` for an unknown `notifyType`.
+    pub problem: Option<Problem>,
+}
+
+impl RawNotification {
+    pub(crate) fn new(notify_type: &str, content: &[u8], problem: Option<Problem>) -> Self {
+        Self { notify_type: notify_type.to_owned(), content: content.to_owned(), problem }
+    }
+}
+
+impl fmt::Debug for RawNotification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawNotification")
+            .field("notify_type", &self.notify_type)
+            .field("problem", &self.problem)
+            .finish_non_exhaustive()
+    }
+}

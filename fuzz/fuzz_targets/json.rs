@@ -1,0 +1,34 @@
+//! Any bytes as a text that starts with an object: its end and its members.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use paytend_json::{Flaw, members, object_end};
+use paytend_model::iban::IbanTransaction;
+use paytend_model::payby::TransferToBankNotification;
+use paytend_model::{Content, Payload};
+use serde_json::value::RawValue;
+
+fuzz_target!(|text: &[u8]| {
+    if let Ok(end) = object_end(text) {
+        // What follows does not move the end, and the object has members.
+        let alone = object_end(&text[..end]);
+        assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{alone:?}");
+        assert!(matches!(members(&text[..end]), Ok(_) | Err(Flaw::Ambiguous)));
+    }
+    // A strict parser's objects are objects here, and end where they do there.
+    if let Ok(raw) = serde_json::from_slice::<&RawValue>(text)
+        && raw.get().starts_with('{')
+    {
+        assert_eq!(object_end(text), Ok(text.len()));
+        assert!(members(text).is_ok());
+    }
+    if let Ok(deposit) = IbanTransaction::read_lenient(text) {
+        let written = serde_json::to_vec(&deposit).expect("what was read can be written");
+        let again = IbanTransaction::read_lenient(&written).expect("and read again");
+        assert_eq!((again.order_no, again.amount), (deposit.order_no, deposit.amount));
+    }
+    if let Content::Unreadable(raw) | Content::Unknown(raw) = TransferToBankNotification::read(text) {
+        assert_eq!(raw.content, text);
+    }
+});
