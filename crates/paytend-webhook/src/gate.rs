@@ -1,4 +1,4 @@
-//! What is looked at before a body is read: method, type, size, and where it comes from.
+//! Checks a request before its body is read: its method, size, content coding and source.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,10 +6,16 @@ use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 
 use crate::config_error::ConfigError;
+use crate::headers::{excerpt, excerpt_of_all};
 use crate::provider::Provider;
-use crate::receiver::{Reason, Rejection, check_body};
+use crate::receiver::{Reason, Rejection, check_body, check_length};
 
-/// The rules for a request whose body nobody has read yet: a `POST`, of JSON, plain, not too large, from where it may come from.
+/// The rules for a request whose body has not been read yet. It must be a `POST`, not compressed, not too large, and come from an allowed
+/// [source](Sources).
+///
+/// Everything else is for the signature to decide. The `Content-Type` is read only if the gate [requires JSON](Self::require_json), and a
+/// `Content-Encoding` is refused only if it names a coding that changes the bytes (`gzip`, `deflate`, `br`, `zstd`, `compress`), not if it is
+/// empty, `UTF-8` or `none`. No other header is read, apart from `Content-Length` and, behind a named proxy, `X-Forwarded-For`.
 ///
 /// ```
 /// use http::{HeaderMap, Method};
@@ -23,11 +29,11 @@ use crate::receiver::{Reason, Rejection, check_body};
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     sources: Sources,
-    any_content_type: bool,
+    json_only: bool,
 }
 
 impl Gate {
-    /// A gate for everybody's JSON.
+    /// Creates a gate for every source and every content type.
     pub fn new() -> Self {
         Self::default()
     }
@@ -39,20 +45,34 @@ impl Gate {
         self
     }
 
-    /// Takes bodies of every `Content-Type`.
+    /// Refuses bodies whose `Content-Type` is given and is neither JSON nor plain text: neither `application/json`, `text/json`,
+    /// `application/…+json` nor `text/plain`, with any parameters.
     ///
-    /// By default one of JSON is taken (`application/json`, `text/json`, `application/…+json`, whatever its parameters say), `text/plain`, and
-    /// none. What Paytend and PayerMax send is not documented; PayBy's is JSON.
+    /// By default the type is not read. What Paytend and PayerMax send is not documented, and no type makes an authentic notification less
+    /// authentic.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue, Method, header};
+    /// use paytend_webhook::{Gate, Provider};
+    ///
+    /// let html = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
+    /// let admit = |gate: Gate| gate.admit(Provider::PayBy, 65_536, &Method::POST, &html, None);
+    /// assert!(admit(Gate::new()).is_ok());
+    /// let rejection = admit(Gate::new().require_json()).unwrap_err();
+    /// assert_eq!(rejection.to_string(), "PayBy: the Content-Type is \"text/html\"; the gate requires JSON");
+    /// ```
     #[must_use]
-    pub fn any_content_type(mut self) -> Self {
-        self.any_content_type = true;
+    pub fn require_json(mut self) -> Self {
+        self.json_only = true;
         self
     }
 
-    /// Whether a body of at most `limit` bytes is to be read. `peer` is the other end of the connection, if it is known.
+    /// Checks a request whose body may have at most `limit` bytes. `peer` is the other end of the connection, if it is known. Returns the class
+    /// of its source.
     ///
     /// # Errors
-    /// A [`Rejection`] with what anybody can see is wrong.
+    /// Returns a [`Rejection`] whose [`reason`](Rejection::reason) holds what was received. An [`Endpoint`](crate::server::Endpoint) logs it;
+    /// log it yourself where you call this function yourself.
     pub fn admit(
         &self,
         provider: Provider,
@@ -78,22 +98,18 @@ impl Gate {
     ) -> Result<Source, Reason> {
         let source = self.sources.source(peer, headers);
         if source == Source::Other && self.sources.only_listed {
-            return Err(Reason::Source);
+            return Err(Reason::Source(self.sources.address(peer, headers)));
         }
         if method != Method::POST {
-            return Err(Reason::Method);
+            return Err(Reason::Method(excerpt(method.as_str().as_bytes())));
         }
-        if !self.any_content_type
-            && !headers.get_all(header::CONTENT_TYPE).iter().all(|value| may_be_json(value.as_bytes()))
-        {
-            return Err(Reason::ContentType);
+        if self.json_only && !headers.get_all(header::CONTENT_TYPE).iter().all(|value| may_be_json(value.as_bytes())) {
+            return Err(Reason::ContentType(excerpt_of_all(headers, &header::CONTENT_TYPE)));
         }
         check_body(headers, &[], limit)?;
         // One that cannot be read as a number is the server's to refuse; the body is counted all the same.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
-            return Err(Reason::TooLarge);
-        }
+        announced.map_or(Ok(()), |length| check_length(length, limit))?;
         Ok(source)
     }
 }
@@ -307,16 +323,18 @@ mod tests {
         );
     }
 
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn check(gate: &Gate, method: &str, fields: &[(&'static str, &str)], peer: &str) -> Result<Source, Reason> {
+        let admitted = gate.admit(Provider::PayBy, 1000, &method.parse().unwrap(), &headers(fields), Some(ip(peer)));
+        admitted.map_err(|rejection| rejection.reason().clone())
+    }
+
     #[test]
-    fn what_a_gate_lets_through() {
-        let headers = |fields: &[(&'static str, &str)]| {
-            HeaderMap::from_iter(fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())))
-        };
-        let listed = Sources::new().allow(["203.0.113.7"]).unwrap();
-        let gate = Gate::new().sources(listed.clone());
-        let check = |gate: &Gate, method: Method, fields: &[(&'static str, &str)], peer: &str| {
-            gate.admit(Provider::PayBy, 1000, &method, &headers(fields), Some(ip(peer))).map_err(|r| r.reason().clone())
-        };
+    fn content_type_is_read_only_if_json_is_required() {
+        let json = Gate::new().require_json();
         for content_type in [
             "application/json",
             "Application/JSON; charset=GBK",
@@ -325,29 +343,75 @@ mod tests {
             "",
             " text/json",
         ] {
-            let source = check(&gate, Method::POST, &[("content-type", content_type)], "203.0.113.7");
-            assert_eq!(source, Ok(Source::Listed), "{content_type}");
+            assert!(check(&json, "POST", &[("content-type", content_type)], "203.0.113.7").is_ok(), "{content_type}");
         }
         for content_type in
-            ["text/html", "multipart/form-data; boundary=json", "application/jsonx", "application/x+jsonp"]
+            ["text/html", "multipart/form-data; boundary=json", "application/jsonx", "application/x+jsonp", "*/*"]
         {
-            let refused = check(&gate, Method::POST, &[("content-type", content_type)], "203.0.113.7");
-            assert_eq!(refused, Err(Reason::ContentType), "{content_type}");
-            let any = gate.clone().any_content_type();
-            assert!(check(&any, Method::POST, &[("content-type", content_type)], "203.0.113.7").is_ok());
+            let fields = [("content-type", content_type)];
+            let refused = Err(Reason::ContentType(content_type.to_owned()));
+            assert_eq!(check(&json, "POST", &fields, "203.0.113.7"), refused);
+            assert!(check(&Gate::new(), "POST", &fields, "203.0.113.7").is_ok(), "{content_type}");
         }
+        let both = [("content-type", "application/json"), ("content-type", "text/html")];
+        let refused = Err(Reason::ContentType("application/json, text/html".into()));
+        assert_eq!(check(&json, "POST", &both, "203.0.113.7"), refused);
+        assert!(check(&Gate::new(), "POST", &both, "203.0.113.7").is_ok());
+    }
+
+    #[test]
+    fn method_size_coding_and_source_are_checked() {
+        let listed = Sources::new().allow(["203.0.113.7"]).unwrap();
+        let gate = Gate::new().sources(listed.clone());
+        let too_large = |length| Err(Reason::TooLarge { length, limit: 1000 });
         for (method, fields, expected) in [
-            (Method::GET, &[][..], Err(Reason::Method)),
-            (Method::PUT, &[], Err(Reason::Method)),
-            (Method::POST, &[("content-encoding", "gzip")], Err(Reason::Encoded)),
-            (Method::POST, &[("content-length", "1001")], Err(Reason::TooLarge)),
-            (Method::POST, &[("content-length", "18446744073709551615")], Err(Reason::TooLarge)),
-            (Method::POST, &[("content-length", "1000")], Ok(Source::Other)),
+            ("GET", &[][..], Err(Reason::Method("GET".into()))),
+            ("PUT", &[("x-http-method-override", "POST")], Err(Reason::Method("PUT".into()))),
+            ("POST", &[("x-http-method-override", "PUT")], Ok(Source::Other)),
+            ("POST", &[("content-encoding", "gzip")], Err(Reason::Encoded("gzip".into()))),
+            ("POST", &[("content-encoding", "utf-8")], Ok(Source::Other)),
+            ("POST", &[("content-length", "1001")], too_large(1001)),
+            ("POST", &[("content-length", "18446744073709551615")], too_large(u64::MAX)),
+            ("POST", &[("content-length", "1000"), ("content-length", "1000")], Ok(Source::Other)),
+            ("POST", &[("expect", "a miracle"), ("transfer-encoding", "gzip")], Ok(Source::Other)),
         ] {
-            assert_eq!(check(&gate, method, fields, "192.0.2.1"), expected);
+            assert_eq!(check(&gate, method, fields, "192.0.2.1"), expected, "{method} {fields:?}");
         }
+        assert_eq!(check(&gate, "POST", &[], "203.0.113.7"), Ok(Source::Listed));
         let binding = Gate::new().sources(listed.only_listed());
-        assert_eq!(check(&binding, Method::POST, &[], "192.0.2.1"), Err(Reason::Source));
-        assert_eq!(check(&binding, Method::POST, &[], "203.0.113.7"), Ok(Source::Listed));
+        assert_eq!(check(&binding, "POST", &[], "192.0.2.1"), Err(Reason::Source(Some(ip("192.0.2.1")))));
+        assert_eq!(check(&binding, "POST", &[], "203.0.113.7"), Ok(Source::Listed));
+        let unknown = binding.admit(Provider::PayBy, 1000, &Method::POST, &HeaderMap::new(), None).unwrap_err();
+        assert_eq!(unknown.reason(), &Reason::Source(None));
+    }
+
+    #[test]
+    fn rejections_show_what_was_received() {
+        let binding = Gate::new().sources(Sources::new().only_listed());
+        let long = "x".repeat(5000);
+        for (gate, method, fields, expected) in [
+            (Gate::new(), "GET", &[][..], "the method is \"GET\"; notifications are sent by POST".to_owned()),
+            (
+                Gate::new(),
+                "POST",
+                &[("content-encoding", "gzip")],
+                "the Content-Encoding is \"gzip\"; notifications are plain JSON".to_owned(),
+            ),
+            (
+                Gate::new().require_json(),
+                "POST",
+                &[("content-type", &long)],
+                format!("the Content-Type is \"{}…\"; the gate requires JSON", "x".repeat(64)),
+            ),
+            (
+                Gate::new(),
+                "POST",
+                &[("content-length", "2000")],
+                "the body has 2000 bytes or more; the receiver's limit, `max_bytes`, is 1000".to_owned(),
+            ),
+            (binding, "POST", &[], "the source address 192.0.2.1 is not on the list".to_owned()),
+        ] {
+            assert_eq!(check(&gate, method, fields, "192.0.2.1").unwrap_err().to_string(), expected);
+        }
     }
 }

@@ -13,6 +13,7 @@ mod detached;
 #[cfg_attr(docsrs, doc(cfg(feature = "explain")))]
 pub mod explain;
 mod gate;
+mod headers;
 mod keys;
 mod payby;
 mod payermax;

@@ -1,11 +1,13 @@
 //! What all receivers have in common.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode};
 use paytend_crypto::Error;
 
+use crate::headers::coding;
 use crate::keys::KeyUse;
 use crate::provider::Provider;
 use crate::verified::Verified;
@@ -53,25 +55,30 @@ pub struct Rejection {
     reason: Reason,
 }
 
-/// The reasons.
+/// The reasons. Those of the [`Gate`](crate::Gate) hold what was received, cut to 64 bytes and escaped where it is not printable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Not a `POST`.
-    #[error("the method is not POST")]
-    Method,
-    /// The body is of another type than the gate takes.
-    #[error("the Content-Type is not that of a notification")]
-    ContentType,
-    /// It comes from an address that is not on the list, and the list is binding.
-    #[error("the source address is not on the list")]
-    Source,
-    /// The body is compressed.
-    #[error("the body has a Content-Encoding; notifications are plain JSON")]
-    Encoded,
+    /// The method is not `POST`, but this.
+    #[error("the method is \"{0}\"; notifications are sent by POST")]
+    Method(String),
+    /// The gate [requires JSON](crate::Gate::require_json), and the `Content-Type` is this.
+    #[error("the Content-Type is \"{0}\"; the gate requires JSON")]
+    ContentType(String),
+    /// The gate takes notifications from listed sources only, and the source is this address, or unknown.
+    #[error("{}", source(*.0))]
+    Source(Option<IpAddr>),
+    /// The body is compressed: the `Content-Encoding` is this.
+    #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
+    Encoded(String),
     /// The body is larger than the receiver's limit.
-    #[error("the body is too large")]
-    TooLarge,
+    #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
+    TooLarge {
+        /// How many bytes were announced, or read so far.
+        length: u64,
+        /// The receiver's limit in bytes.
+        limit: usize,
+    },
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     TooSlow(Duration),
@@ -81,9 +88,15 @@ pub enum Reason {
     /// More is being received than there is room for. The message may be good.
     #[error("more notifications are being received than the budget allows")]
     Overloaded,
-    /// There is no `sign` header, or more than one.
-    #[error("there is not exactly one sign header")]
+    /// There is no `sign` header, or it is empty.
+    #[error("there is no signature in a sign header")]
     Unsigned,
+    /// The `sign` headers hold more different signatures than are verified.
+    #[error("the sign headers hold more than {limit} different signatures")]
+    TooManySignatures {
+        /// How many are verified at most.
+        limit: usize,
+    },
     /// The message is malformed or not authentic.
     #[error("refused: {0}")]
     Refused(Error),
@@ -108,10 +121,10 @@ impl Reason {
     /// What anybody can see is told; of the rest, all is one.
     fn status(&self) -> StatusCode {
         match self {
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ContentType | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Source => StatusCode::FORBIDDEN,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType(_) | Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Source(_) => StatusCode::FORBIDDEN,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -153,12 +166,26 @@ impl Rejection {
     }
 }
 
-/// What is publicly wrong with a body, whoever sent it.
-pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
-    // What is signed is the plain body: a compressed one cannot be it, and unpacking a stranger's bytes is not our work.
-    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return Err(Reason::Encoded);
+fn source(address: Option<IpAddr>) -> String {
+    match address {
+        Some(address) => format!("the source address {address} is not on the list"),
+        None => "the source address is unknown: name the proxies before this server, and check what they put into X-Forwarded-For".into(),
     }
-    if body.len() > limit { Err(Reason::TooLarge) } else { Ok(()) }
+}
+
+/// Checks what is publicly wrong with a body, whoever sent it.
+pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
+    // What is signed is the plain body: a compressed one cannot be it, and decompressing a stranger's bytes is not a receiver's work.
+    if let Some(coding) = coding(headers) {
+        return Err(Reason::Encoded(coding));
+    }
+    check_length(body.len() as u64, limit)
+}
+
+pub(crate) fn check_length(length: u64, limit: usize) -> Result<(), Reason> {
+    if usize::try_from(length).is_ok_and(|length| length <= limit) {
+        Ok(())
+    } else {
+        Err(Reason::TooLarge { length, limit })
+    }
 }
