@@ -28,6 +28,11 @@ impl Connection {
         self.stream.shutdown().await.unwrap();
     }
 
+    /// Aborts the connection: the other side receives a reset, not an end.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
     /// What came up to and including this text; nothing more if the other side closes.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         let reading = async {
