@@ -1,8 +1,9 @@
 //! [`actix-web`](https://docs.rs/actix-web): a resource for a handler, or an extractor.
 //!
 //! # Shutdown
-//! Handlers run on the worker that received the notification, and end with it. A worker that stops waits for its connections, not for handlers
-//! whose sender has disconnected: wait for those with [`Endpoint::idle`] **before** the server stops.
+//! Handlers run on the worker that received the notification, and end with it. A worker that stops waits for its
+//! connections, not for handlers whose sender has disconnected: wait for those with [`Endpoint::idle`] **before** the
+//! server stops.
 //!
 //! ```
 //! # use paytend_webhook::{PayByReceiver, server::Endpoint};
@@ -30,8 +31,9 @@ use crate::verified::Verified;
 
 /// Creates a resource that passes notifications to a function, and answers with what the function returns.
 ///
-/// The function [runs to its end](crate::server#handlers) in a task of its own on the worker's thread, even if the sender disconnects; it need
-/// not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
+/// The function [runs to its end](crate::server#handlers) in a task of its own on the worker's thread, even if the
+/// sender disconnects; it need not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as
+/// what the notification changes.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -58,8 +60,8 @@ where
 
 /// An extractor: a notification of the [`Endpoint`] that is the application's data, as it is or in a [`web::Data`].
 ///
-/// **actix-web drops the handler's own function when it finds the connection broken**, wherever it waits. Do the work in
-/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
+/// **actix-web drops the handler's own function when it finds the connection broken**, wherever it waits. Do the work
+/// in [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
 ///
 /// ```
 /// use paytend_webhook::actix_web::Notified;
@@ -98,7 +100,8 @@ impl<R: Receiver> Notified<R> {
         self.endpoint.handle_here(self.verified, handler).await
     }
 
-    /// Returns the notification. What the handler's own function does with it may end where it waits when the sender disconnects.
+    /// Returns the notification. What the handler's own function does with it ends where it waits when the connection
+    /// breaks.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }
@@ -125,7 +128,8 @@ impl<R: Receiver> FromRequest for Notified<R> {
     }
 }
 
-/// The headers in the current types of `http`; actix-web has those of its version before. Both hold the same characters.
+/// The headers in the current types of `http`; actix-web has those of its version before. Both hold the same
+/// characters.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

@@ -1,6 +1,7 @@
 //! [`axum`](https://docs.rs/axum): a route for a handler, or an extractor.
 //!
-//! Serve with `into_make_service_with_connect_info::<SocketAddr>()` if the gate has sources: otherwise every source is unknown.
+//! Serve with `into_make_service_with_connect_info::<SocketAddr>()` if the gate has sources: otherwise every source is
+//! unknown.
 
 use ::axum::extract::{FromRef, FromRequest, Request};
 use ::axum::response::{IntoResponse, Response};
@@ -16,8 +17,8 @@ use crate::{Reply, service};
 
 /// Creates a route that passes notifications to a function, and answers with what the function returns.
 ///
-/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store the
-/// [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
+/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store
+/// the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -47,8 +48,8 @@ where
 
 /// An extractor: a notification of the [`Endpoint`] that is the router's state, or part of it.
 ///
-/// **axum drops the route's own function when the sender disconnects**, wherever it waits. Do the work in [`handle`](Self::handle), which
-/// [runs to its end](crate::server#handlers).
+/// **axum drops the route's own function when the sender disconnects**, wherever it waits. Do the work in
+/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
 ///
 /// ```
 /// use axum::extract::FromRef;
@@ -90,7 +91,8 @@ impl<R: Receiver> Notified<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. What the route's function does with it ends where it waits when the sender disconnects.
+    /// Returns the notification. What the route's function does with it ends where it waits when the sender
+    /// disconnects.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }

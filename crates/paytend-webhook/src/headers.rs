@@ -1,5 +1,5 @@
-//! Reads the headers that matter to a notification. They are read leniently: whether a notification is authentic is for its signature to say,
-//! and a header that means nothing must not keep it out.
+//! Reads the headers that matter to a notification. They are read leniently: whether a notification is authentic is for
+//! its signature to say, and a header that means nothing must not keep it out.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -11,7 +11,8 @@ const CODINGS: [&str; 7] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress
 /// The most signatures of one request that are verified. A provider that rotates its key has two.
 const MAX_SIGNATURES: usize = 4;
 
-/// Returns the value of `Content-Encoding`, as an [`excerpt`], if it names a real coding. Values such as `UTF-8`, `none` or `8bit` name none.
+/// Returns the value of `Content-Encoding`, as an [`excerpt`], if it names a real coding. Values such as `UTF-8`,
+/// `none` or `8bit` name none.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(header::CONTENT_ENCODING);
     let compressed = values.iter().flat_map(entries).any(|entry| {
@@ -23,8 +24,8 @@ pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
 
 /// Returns the distinct signatures in the `sign` headers.
 ///
-/// Proxies repeat headers, join equal ones with commas, and fold them; some programs add quotes. Base64 has neither commas nor quotes nor white
-/// space, so nothing of that can change a signature.
+/// Proxies repeat headers, join equal ones with commas, and fold them; some programs add quotes. Base64 has neither
+/// commas nor quotes nor white space, so nothing of that can change a signature.
 pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<String>, Reason> {
     let mut signatures: Vec<String> = Vec::new();
     for entry in headers.get_all("sign").iter().flat_map(entries) {
@@ -104,7 +105,7 @@ mod tests {
             (&["compress"], "compress"),
             (&["X-Compress"], "X-Compress"),
             (&["identity,gzip"], "identity,gzip"),
-            (&["UTF-8 ,\tBR "], "UTF-8 ,\\tBR"),
+            (&["UTF-8 ,\tBR "], "UTF-8 ,\\tBR "),
             (&["identity", "gzip"], "identity, gzip"),
             (&["gzip;q=1.0"], "gzip;q=1.0"),
             (&["\"gzip\""], "\\\"gzip\\\""),

@@ -29,6 +29,7 @@ pub mod server;
 #[cfg(any(feature = "tower", feature = "hyper"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "tower", feature = "hyper"))))]
 pub mod service;
+mod sources;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -36,11 +37,12 @@ mod verified;
 
 pub use config_error::ConfigError;
 pub use detached::{DetachedReceiver, Read};
-pub use gate::{Gate, Source, Sources};
+pub use gate::Gate;
 pub use keys::{Dated, KeyRole, KeyUse};
 pub use payby::PayByReceiver;
 pub use payermax::PayerMaxReceiver;
 pub use paytend::PaytendReceiver;
 pub use provider::{Answer, Provider, Reply};
 pub use receiver::{Reason, Receiver, Rejection};
+pub use sources::{Source, Sources};
 pub use verified::{BusinessKey, DedupKey, Verified};

@@ -14,8 +14,8 @@ use crate::verified::Verified;
 
 /// Creates an endpoint that passes notifications to a function, and answers with what the function returns.
 ///
-/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store the
-/// [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
+/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store
+/// the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -70,8 +70,8 @@ where
 
 /// An extractor: a notification of the [`Endpoint`] that is among the request's data.
 ///
-/// **A server may drop the handler's own function when the sender disconnects**, wherever it waits. Do the work in [`handle`](Self::handle),
-/// which [runs to its end](crate::server#handlers).
+/// **poem drops the handler's own function when the sender disconnects**, wherever it waits. Do the work in
+/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
 ///
 /// ```
 /// use paytend_webhook::poem::Notified;
@@ -109,7 +109,8 @@ impl<R: Receiver> Notified<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. What the handler's own function does with it may end where it waits when the sender disconnects.
+    /// Returns the notification. What the handler's own function does with it ends where it waits when the sender
+    /// disconnects.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }

@@ -12,8 +12,8 @@ use crate::keys::KeyUse;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// Receives the notifications of one route. Provider, product, partner or merchants and keys belong to the route; a message that says
-/// otherwise is refused.
+/// Receives the notifications of one route. Provider, product, partner or merchants and keys belong to the route; a
+/// message that says otherwise is refused.
 pub trait Receiver: Clone + Send + Sync + 'static {
     /// What a notification is.
     type Notification: Send + 'static;
@@ -24,8 +24,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// The largest body that is looked at, in bytes: a server need not read further.
     fn limit(&self) -> usize;
 
-    /// Whether it does private-key operations, which take so long (0.1 ms and more) that a server had better do them on a thread of their own.
-    /// By default it does.
+    /// Whether it does private-key operations, which take so long (0.1 ms and more) that a server had better do them on
+    /// a thread of their own. By default it does.
     fn is_slow(&self) -> bool {
         true
     }
@@ -33,7 +33,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// How often each key was of use. The one to retire is the one whose count has stopped.
     fn key_uses(&self) -> Vec<KeyUse>;
 
-    /// Verifies a notification and reads it. `body` is the raw body, as received; `now` is the time, which a test may choose.
+    /// Verifies a notification and reads it. `body` is the raw body, as received; `now` is the time, which a test may
+    /// choose.
     ///
     /// # Errors
     /// A [`Rejection`], whose [`response`](Rejection::response) is to be sent.
@@ -45,8 +46,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the same for everything
-/// that has to do with keys.
+/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the
+/// same for everything that has to do with keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {
@@ -55,7 +56,8 @@ pub struct Rejection {
     reason: Reason,
 }
 
-/// The reasons. Those of the [`Gate`](crate::Gate) hold what was received, cut to 64 bytes and escaped where it is not printable.
+/// The reasons. Those of the [`Gate`](crate::Gate) hold what was received, cut to 64 bytes and escaped where it is not
+/// printable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -65,9 +67,15 @@ pub enum Reason {
     /// The gate [requires JSON](crate::Gate::require_json), and the `Content-Type` is this.
     #[error("the Content-Type is \"{0}\"; the gate requires JSON")]
     ContentType(String),
-    /// The gate takes notifications from listed sources only, and the source is this address, or unknown.
-    #[error("{}", source(*.0))]
-    Source(Option<IpAddr>),
+    /// The gate takes notifications from listed sources only, and this source is not listed.
+    #[error("{}", unlisted(*.address, .forwarded_for.as_deref()))]
+    Source {
+        /// The source's address, if it is known.
+        address: Option<IpAddr>,
+        /// The `X-Forwarded-For`, if there is one. It counts only if the peer is a [named
+        /// proxy](crate::Sources::behind).
+        forwarded_for: Option<String>,
+    },
     /// The body is compressed: the `Content-Encoding` is this.
     #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
     Encoded(String),
@@ -123,7 +131,7 @@ impl Reason {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType(_) | Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Source(_) => StatusCode::FORBIDDEN,
+            Self::Source { .. } => StatusCode::FORBIDDEN,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -166,16 +174,21 @@ impl Rejection {
     }
 }
 
-fn source(address: Option<IpAddr>) -> String {
-    match address {
+fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {
+    let source = match address {
         Some(address) => format!("the source address {address} is not on the list"),
-        None => "the source address is unknown: name the proxies before this server, and check what they put into X-Forwarded-For".into(),
+        None => "the source address is unknown, and so not on the list".to_owned(),
+    };
+    match forwarded_for {
+        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", and only that of a named proxy counts"),
+        None => source,
     }
 }
 
 /// Checks what is publicly wrong with a body, whoever sent it.
 pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
-    // What is signed is the plain body: a compressed one cannot be it, and decompressing a stranger's bytes is not a receiver's work.
+    // What is signed is the plain body: a compressed one cannot be it, and decompressing a stranger's bytes is not a
+    // receiver's work.
     if let Some(coding) = coding(headers) {
         return Err(Reason::Encoded(coding));
     }

@@ -1,5 +1,5 @@
-//! A service for [`tower`](https://docs.rs/tower) and [`hyper`](https://docs.rs/hyper): requests in, acknowledgements out, with a handler in
-//! between that sees verified notifications and nothing else.
+//! A service for [`tower`](https://docs.rs/tower) and [`hyper`](https://docs.rs/hyper): requests in, acknowledgements
+//! out, with a handler in between that sees verified notifications and nothing else.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,16 +19,17 @@ use crate::receiver::Receiver;
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// The other end of the connection, as an extension of a request, for a [`Notifications`] service whose server puts it there. With the
-/// feature `axum`, axum's `ConnectInfo<SocketAddr>` is read too.
+/// The other end of the connection, as an extension of a request, for a [`Notifications`] service whose server puts it
+/// there. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Receives notifications and passes them to a handler: a service of [`Verified`] notifications that returns a [`Reply`], such as one made by
-/// [`handler`]. An error of the handler is an error of this service; the server then closes the connection, and the provider tries again.
+/// Receives notifications and passes them to a handler: a service of [`Verified`] notifications that returns a
+/// [`Reply`], such as one made by [`handler`]. An error of the handler is an error of this service; the server then
+/// closes the connection, and the provider tries again.
 ///
-/// The handler [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects and the server drops the future of
-/// this service. If it panics, the response asks the provider to try again later.
+/// The handler [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects and the
+/// server drops the future of this service. If it panics, the response asks the provider to try again later.
 ///
 /// With the feature `tower` it is a `tower` service, with `hyper` a service of hyper's too.
 #[derive(Clone, Debug)]

@@ -32,11 +32,11 @@ impl Handlers {
         self.0.wait().await;
     }
 
-    /// Returns the whole work of a handler, to be spawned. It counts as running from now on, until it has ended or is dropped. Its output is
-    /// `None` if the handler panicked.
+    /// Returns the whole work of a handler, to be spawned. It counts as running from now on, until it has ended or is
+    /// dropped. Its output is `None` if the handler panicked.
     ///
-    /// The slot of the notification is held until the handler has ended, also if it drops the notification earlier: handlers whose senders have
-    /// disconnected are bounded by nothing else.
+    /// The slot of the notification is held until the handler has ended, also if it drops the notification earlier:
+    /// handlers whose senders have disconnected are bounded by nothing else.
     pub(super) fn work<N, F, T>(
         &self,
         verified: Verified<N>,
@@ -75,7 +75,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Reports what happened to the handler. Neither the notification nor the text of a panic is included: both may hold personal data.
+    /// Reports what happened to the handler. Neither the notification nor the text of a panic is included: both may
+    /// hold personal data.
     fn report(&self, happened: &str) {
         tracing::error!(provider = %self.provider, dedup_key = %self.dedup_key, "{happened}");
     }

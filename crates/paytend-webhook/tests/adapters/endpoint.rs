@@ -36,8 +36,8 @@ async fn post<R: Receiver>(endpoint: &Endpoint<R>, body: Vec<u8>) -> Result<(), 
     taken.map(|_| ()).map_err(|rejection| rejection.reason().clone())
 }
 
-/// Whoever goes away while his message is under the keys leaves its place taken until the work is done: otherwise closing connections
-/// would be a way round the budget.
+/// Whoever goes away while his message is under the keys leaves its place taken until the work is done: otherwise
+/// closing connections would be a way round the budget.
 #[tokio::test]
 async fn a_client_who_goes_away_frees_no_place() {
     let (receiver, mut at_work) = Held::new();
@@ -110,7 +110,8 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections that are held open with a part of a body cannot keep a notification out, even without a list: the oldest give way.
+/// Connections that are held open with a part of a body cannot keep a notification out, even without a list: the oldest
+/// give way.
 #[tokio::test]
 async fn bodies_that_stall_give_way() {
     let body = sealed("{}");

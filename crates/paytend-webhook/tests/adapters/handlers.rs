@@ -18,8 +18,8 @@ use crate::support::{paytend, sealed};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that stores the dedup key first, then waits until it may go on, then has its effect: of all orders the one that loses most when a
-/// handler is dropped in between.
+/// A handler that stores the dedup key first, then waits until it may go on, then has its effect: of all orders the one
+/// that loses most when a handler is dropped in between.
 struct Ledger {
     keys: Mutex<HashSet<DedupKey>>,
     effects: Mutex<HashSet<DedupKey>>,
@@ -130,7 +130,8 @@ pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
 
-/// The slot in the budget is held until the handler has ended, even if nobody waits for it and the notification is dropped long before.
+/// The slot in the budget is held until the handler has ended, even if nobody waits for it and the notification is
+/// dropped long before.
 #[tokio::test]
 async fn handler_holds_its_slot_until_it_ends() {
     let endpoint = paytend().listed(Budget::new().operations(1).waiting(0));

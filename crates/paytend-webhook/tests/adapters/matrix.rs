@@ -119,14 +119,27 @@ pub(crate) async fn headers_without_meaning_refuse_nothing(server: Server) {
         "Content-Range: bytes 0-1/2\r\nContent-Language: xx\r\nContent-Transfer-Encoding: base64\r\n",
         "X-Forwarded-For: nobody\r\nForwarded: for=\"\"\r\n",
     ] {
-        let mut connection = Connection::to(address).await;
         let length = body.len();
-        connection
-            .send(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n"))
-            .await;
-        connection.send(&body).await;
-        assert_eq!(connection.response().await.0, 200, "{fields:?}");
+        let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");
+        assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
     }
+    // What the server reads itself.
+    let length = format!("Content-Length: {}\r\n", body.len());
+    for start in [
+        "POST / HTTP/1.0\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: \r\n".to_owned(),
+        "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n".to_owned(),
+        format!("POST / HTTP/1.1\r\nHost: a\r\n{length}"),
+    ] {
+        assert_eq!(post(address, &format!("{start}{length}\r\n"), &body).await, 200, "{start:?}");
+    }
+}
+
+async fn post(address: std::net::SocketAddr, head: &str, body: &[u8]) -> u16 {
+    let mut connection = Connection::to(address).await;
+    connection.send(head).await;
+    connection.send(body).await;
+    connection.response().await.0
 }
 
 /// A `sign` header may be repeated or joined on its way, and have quotes or spaces around it.

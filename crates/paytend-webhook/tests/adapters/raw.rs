@@ -57,7 +57,10 @@ impl Connection {
     pub(crate) async fn response(&mut self) -> (u16, String) {
         loop {
             let head = self.until("\r\n\r\n").await;
-            let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+            let status = head
+                .strip_prefix("HTTP/1.")
+                .and_then(|rest| rest.get(2..))
+                .and_then(|rest| rest.get(..3)?.parse().ok());
             match status.unwrap_or_else(|| panic!("no response: {head:?}")) {
                 100 => {}
                 status => return (status, head),

@@ -246,7 +246,7 @@ fn bodies_that_cannot_be_verified_are_refused_with_one_response() {
     }
 }
 
-/// A header that a proxy has repeated or joined, or that holds the signatures by an old and a new key, is verified all the same.
+/// A header that a proxy has repeated or joined is verified, and so is one with signatures by an old and a new key.
 #[test]
 fn every_signature_of_the_sign_headers_is_tried() {
     let body = sample("payby");
