@@ -124,14 +124,11 @@ pub(crate) async fn headers_without_meaning_refuse_nothing(server: Server) {
         assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
     }
     // What the server reads itself.
-    let length = format!("Content-Length: {}\r\n", body.len());
-    for start in [
-        "POST / HTTP/1.0\r\n".to_owned(),
-        "POST / HTTP/1.1\r\nHost: \r\n".to_owned(),
-        "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n".to_owned(),
-        format!("POST / HTTP/1.1\r\nHost: a\r\n{length}"),
-    ] {
-        assert_eq!(post(address, &format!("{start}{length}\r\n"), &body).await, 200, "{start:?}");
+    for start in
+        ["POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: \r\n", "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n"]
+    {
+        let head = format!("{start}Content-Length: {}\r\n\r\n", body.len());
+        assert_eq!(post(address, &head, &body).await, 200, "{start:?}");
     }
 }
 
