@@ -11,6 +11,7 @@ mod matrix;
 mod raw;
 mod servers;
 mod service;
+mod shutdown;
 mod support;
 
 /// The tests of the matrix, for each server.
