@@ -37,8 +37,8 @@ impl Budget {
         self
     }
 
-    /// Sets how many more may be in hand with their bodies complete: waiting for the keys, or with a handler that has
-    /// not dropped its [`Verified`](crate::Verified).
+    /// Sets how many more may be in progress with their bodies complete: waiting for the keys, or with a handler that
+    /// has not ended or has not dropped its [`Verified`](crate::Verified).
     #[must_use]
     pub fn waiting(mut self, count: usize) -> Self {
         self.waiting = count;
