@@ -71,8 +71,8 @@ impl Gate {
     /// known. Returns the class of its source.
     ///
     /// # Errors
-    /// Returns a [`Rejection`] whose [`reason`](Rejection::reason) holds what was received. An
-    /// [`Endpoint`](crate::server::Endpoint) logs it; log it yourself where you call this function yourself.
+    /// Returns a [`Rejection`] whose [`reason`](Rejection::reason) holds what was received. The endpoints of the feature
+    /// `server` log it; log it yourself where you call this function yourself.
     pub fn admit(
         &self,
         provider: Provider,

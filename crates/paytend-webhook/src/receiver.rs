@@ -72,8 +72,8 @@ pub enum Reason {
     Source {
         /// The source's address, if it is known.
         address: Option<IpAddr>,
-        /// The `X-Forwarded-For`, if there is one. It counts only if the peer is a [named
-        /// proxy](crate::Sources::behind).
+        /// The `X-Forwarded-For`, if there is one. It counts only if the peer is one of the
+        /// [named proxies](crate::Sources::behind).
         forwarded_for: Option<String>,
     },
     /// The body is compressed: the `Content-Encoding` is this.

@@ -17,8 +17,8 @@
 //! |---|---|
 //! | returns a [`Reply`] | the provider's response to it, if the sender is still connected |
 //! | panics | 503, try again later; a `tracing` event at the level `error` names the provider and the dedup key |
-//! | is still running when the sender disconnects | nothing; the handler runs on, and answers the next delivery by what it stored |
-//! | is still running when the runtime shuts down | nothing; the handler is dropped where it waits; a `tracing` event reports it |
+//! | is running when the sender disconnects | nothing; what the handler stores answers the next delivery |
+//! | is running when the runtime shuts down | nothing; the handler is dropped, and a `tracing` event reports it |
 //!
 //! A handler has no time limit. Set one inside it, around what can hang. Its task inherits the `tracing` span of the
 //! request, and no task-local values. A handler holds its slot in the [`Budget`] until it has returned and dropped the
