@@ -21,8 +21,8 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The notification was taken, now or before: send it once the notification is durable, and never earlier. HTTP 200
-    /// with the documented body. A duplicate is answered alike, or it would come again.
+    /// The notification was taken, now or before: send it once the notification is durable, and never earlier. HTTP 200 with the documented
+    /// body. A duplicate is answered alike, or it would come again.
     pub fn accept(self) -> Response<Bytes> {
         json(
             StatusCode::OK,
@@ -34,8 +34,8 @@ impl Provider {
         )
     }
 
-    /// The notification could not be taken now: 503 with `Retry-After`. PayBy tries again by its schedule (documented);
-    /// when the others do is not documented.
+    /// The notification could not be taken now: 503 with `Retry-After`. PayBy tries again by its schedule (documented); when the others do is not
+    /// documented.
     pub fn try_again_later(self) -> Response<Bytes> {
         let mut response = json(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -49,8 +49,7 @@ impl Provider {
         response
     }
 
-    /// The one answer to whatever is not authentic. What to answer then is not documented by any provider: any status
-    /// but 200 is a failure.
+    /// The one answer to whatever is not authentic. What to answer then is not documented by any provider: any status but 200 is a failure.
     pub fn refuse(self) -> Response<Bytes> {
         self.refuse_with(StatusCode::BAD_REQUEST)
     }
@@ -85,8 +84,7 @@ impl Provider {
 pub enum Reply {
     /// It is durable.
     Accepted,
-    /// It was durable before. The provider is told the same as for [`Accepted`](Self::Accepted), or it would send it
-    /// again.
+    /// It was durable before. The provider is told the same as for [`Accepted`](Self::Accepted), or it would send it again.
     Duplicate,
     /// It could not be stored now.
     TryAgainLater,
@@ -102,8 +100,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// A [`Reply`] to a provider: what a framework's handler gives back. Made by
-/// [`Verified::answer`](crate::Verified::answer).
+/// A [`Reply`] to a provider: what a framework's handler gives back. Made by [`Verified::answer`](crate::Verified::answer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
     provider: Provider,

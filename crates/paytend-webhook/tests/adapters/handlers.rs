@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paytend_model::Notification;
 use paytend_webhook::server::{Budget, Endpoint};
-use paytend_webhook::{DedupKey, Reply};
+use paytend_webhook::{DedupKey, PaytendReceiver, Receiver, Reply};
 use tokio::sync::{mpsc, watch};
 
 use crate::client::{ACCEPTED, Client, LATER};
@@ -15,6 +14,8 @@ use crate::endpoint::pieces;
 use crate::raw::{Connection, head};
 use crate::servers::{Handler, Server};
 use crate::support::{paytend, sealed};
+
+type Notification = <PaytendReceiver as Receiver>::Notification;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 

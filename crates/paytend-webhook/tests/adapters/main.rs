@@ -5,7 +5,6 @@
 
 mod client;
 mod endpoint;
-mod events;
 mod handlers;
 mod matrix;
 mod raw;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use paytend_model::Notification;
 use paytend_webhook::service::Notifications;
-use paytend_webhook::{Reply, Verified};
+use paytend_webhook::{PaytendReceiver, Receiver, Reply, Verified};
 use tokio::sync::{mpsc, watch};
 use tower_service::Service;
 
 use crate::support::{paytend, sealed};
+
+type Notification = <PaytendReceiver as Receiver>::Notification;
 
 /// What a handler does when it is asked whether it is ready.
 #[derive(Clone)]
