@@ -321,8 +321,8 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
         let value = HeaderValue::from_bytes(value).map_err(|_| {
             Failure::new(Code::Malformed, format!("the value of the header {name} is no header's value"))
         })?;
-        // Two are as wrong as many, and no map is large enough for all that a stranger may send.
-        if map.get_all(name).iter().count() < 2 {
+        // No map is large enough for all that an attacker may send; a receiver tries fewer signatures than this.
+        if map.get_all(name).iter().count() < 16 {
             map.append(HeaderName::from_static(name), value);
         }
     }
@@ -361,7 +361,9 @@ fn plain<T>(
 fn rejected(rejection: Rejection) -> Box<NotTaken> {
     let failure = match rejection.reason() {
         Reason::Refused(error) | Reason::Unavailable(error) => error.clone().into(),
-        Reason::Encoded | Reason::TooLarge | Reason::Unsigned => Failure::new(Code::Malformed, rejection.reason()),
+        Reason::Encoded(_) | Reason::TooLarge { .. } | Reason::Unsigned | Reason::TooManySignatures { .. } => {
+            Failure::new(Code::Malformed, rejection.reason())
+        }
         reason => Failure::new(Code::Rejected, reason),
     };
     Box::new(NotTaken { failure, answer: rejection.response().into() })

@@ -1,4 +1,19 @@
 //! [`actix-web`](https://docs.rs/actix-web): a resource for a handler, or an extractor.
+//!
+//! # Shutdown
+//! Handlers run on the worker that received the notification, and end with it. A worker that stops waits for its
+//! connections, not for handlers whose sender has disconnected: wait for those with [`Endpoint::idle`] **before** the
+//! server stops.
+//!
+//! ```
+//! # use paytend_webhook::{PayByReceiver, server::Endpoint};
+//! # async fn example(endpoint: Endpoint<PayByReceiver>, server: actix_web::dev::ServerHandle) {
+//! // With a server that was built with `disable_signals()`, when the program is asked to end:
+//! server.pause().await;
+//! endpoint.idle().await;
+//! server.stop(true).await;
+//! # }
+//! ```
 
 use std::pin::Pin;
 
@@ -14,7 +29,11 @@ use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// A resource that gives notifications to a function, and answers with what it replies.
+/// Creates a resource that passes notifications to a function, and answers with what the function returns.
+///
+/// The function [runs to its end](crate::server#handlers) in a task of its own on the worker's thread, even if the
+/// sender disconnects; it need not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as
+/// what the notification changes.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -22,7 +41,7 @@ use crate::verified::Verified;
 ///
 /// # fn example(receiver: PayByReceiver) {
 /// let resource = paytend_webhook::actix_web::resource("/payby", Endpoint::new(receiver), async |verified| {
-///     // Store it, then:
+///     // In one transaction: store the dedup key, and update what the notification is about.
 ///     println!("{}", verified.dedup_key());
 ///     Reply::Accepted
 /// });
@@ -36,22 +55,26 @@ where
     T: Future<Output = Reply> + 'static,
 {
     // The gate refuses other methods.
-    web::resource(path).app_data(endpoint).to(move |Notified::<R>(verified)| {
-        let (provider, reply) = (verified.provider(), handler(verified));
-        async move { Answer::new(provider, reply.await) }
-    })
+    web::resource(path).app_data(endpoint).to(move |notified: Notified<R>| notified.handle(handler.clone()))
 }
 
 /// An extractor: a notification of the [`Endpoint`] that is the application's data, as it is or in a [`web::Data`].
+///
+/// **actix-web drops the handler's own function when it finds the connection broken**, wherever it waits. Do the work
+/// in [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
 ///
 /// ```
 /// use paytend_webhook::actix_web::Notified;
 /// use paytend_webhook::server::Endpoint;
 /// use paytend_webhook::{Answer, PaytendReceiver, Reply};
 ///
-/// async fn take(Notified(verified): Notified<PaytendReceiver>) -> Answer {
-///     // Store it, then:
-///     verified.answer(Reply::Accepted)
+/// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
+///     let handled = notified.handle(async |verified| {
+///         // In one transaction: store the dedup key, and update what the notification is about.
+///         println!("{}", verified.dedup_key());
+///         Reply::Accepted
+///     });
+///     handled.await
 /// }
 /// # fn example(endpoint: Endpoint<PaytendReceiver>) {
 /// let app = actix_web::App::new().app_data(endpoint).route("/paytend/baas", actix_web::web::to(take));
@@ -59,7 +82,30 @@ where
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Notified<R: Receiver>(pub Verified<R::Notification>);
+pub struct Notified<R: Receiver> {
+    verified: Verified<R::Notification>,
+    endpoint: Endpoint<R>,
+}
+
+impl<R: Receiver> Notified<R> {
+    /// Runs a handler in a task of its own on this thread, as [`Endpoint::handle`] does; it need not be `Send`.
+    ///
+    /// # Panics
+    /// Panics outside of an Actix runtime.
+    pub async fn handle<F, T>(self, handler: F) -> Answer
+    where
+        F: FnOnce(Verified<R::Notification>) -> T + 'static,
+        T: Future<Output = Reply> + 'static,
+    {
+        self.endpoint.handle_here(self.verified, handler).await
+    }
+
+    /// Returns the notification. What the handler's own function does with it ends where it waits when the connection
+    /// breaks.
+    pub fn into_verified(self) -> Verified<R::Notification> {
+        self.verified
+    }
+}
 
 impl<R: Receiver> FromRequest for Notified<R> {
     type Error = Error;
@@ -76,12 +122,14 @@ impl<R: Receiver> FromRequest for Notified<R> {
             })?;
             let method = Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default();
             let peer = request.peer_addr().map(|address| address.ip());
-            Ok(Self(endpoint.receive(&method, &headers(&request), peer, payload).await?))
+            let verified = endpoint.receive(&method, &headers(&request), peer, payload).await?;
+            Ok(Self { verified, endpoint })
         })
     }
 }
 
-/// The headers in the current types of `http`; actix-web has those of its version before. Both hold the same characters.
+/// The headers in the current types of `http`; actix-web has those of its version before. Both hold the same
+/// characters.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

@@ -1,6 +1,7 @@
 //! [`axum`](https://docs.rs/axum): a route for a handler, or an extractor.
 //!
-//! Serve with `into_make_service_with_connect_info::<SocketAddr>()` if the gate has sources: otherwise every source is unknown.
+//! Serve with `into_make_service_with_connect_info::<SocketAddr>()` if the gate has sources: otherwise every source is
+//! unknown.
 
 use ::axum::extract::{FromRef, FromRequest, Request};
 use ::axum::response::{IntoResponse, Response};
@@ -14,7 +15,10 @@ use crate::service::{HandlerFn, Notifications, peer_of, pieces};
 use crate::verified::Verified;
 use crate::{Reply, service};
 
-/// A route that gives notifications to a function, and answers with what it replies.
+/// Creates a route that passes notifications to a function, and answers with what the function returns.
+///
+/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store
+/// the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -44,6 +48,9 @@ where
 
 /// An extractor: a notification of the [`Endpoint`] that is the router's state, or part of it.
 ///
+/// **axum drops the route's own function when the sender disconnects**, wherever it waits. Do the work in
+/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
+///
 /// ```
 /// use axum::extract::FromRef;
 /// use paytend_webhook::axum::Notified;
@@ -56,16 +63,40 @@ where
 ///     // …
 /// }
 ///
-/// async fn take(Notified(verified): Notified<PaytendReceiver>) -> Answer {
-///     // Store it, then:
-///     verified.answer(Reply::Accepted)
+/// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
+///     let handled = notified.handle(async |verified| {
+///         // In one transaction: store the dedup key, and update what the notification is about.
+///         println!("{}", verified.dedup_key());
+///         Reply::Accepted
+///     });
+///     handled.await
 /// }
 /// # fn example(shared: Shared) -> axum::Router {
 /// axum::Router::new().route("/paytend/baas", axum::routing::any(take)).with_state(shared)
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Notified<R: Receiver>(pub Verified<R::Notification>);
+pub struct Notified<R: Receiver> {
+    verified: Verified<R::Notification>,
+    endpoint: Endpoint<R>,
+}
+
+impl<R: Receiver> Notified<R> {
+    /// Runs a handler in a task of its own, as [`Endpoint::handle`] does.
+    pub async fn handle<F, T>(self, handler: F) -> Answer
+    where
+        F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
+        T: Future<Output = Reply> + Send + 'static,
+    {
+        self.endpoint.handle(self.verified, handler).await
+    }
+
+    /// Returns the notification. What the route's function does with it ends where it waits when the sender
+    /// disconnects.
+    pub fn into_verified(self) -> Verified<R::Notification> {
+        self.verified
+    }
+}
 
 impl<R, S> FromRequest<S> for Notified<R>
 where
@@ -78,7 +109,9 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
         let (parts, body) = request.into_parts();
         let peer = peer_of(&parts.extensions);
-        Endpoint::from_ref(state).receive(&parts.method, &parts.headers, peer, pieces(body)).await.map(Self)
+        let endpoint = Endpoint::from_ref(state);
+        let verified = endpoint.receive(&parts.method, &parts.headers, peer, pieces(body)).await?;
+        Ok(Self { verified, endpoint })
     }
 }
 

@@ -11,6 +11,7 @@ use paytend_crypto::{Error, Fingerprint, KeyError};
 use paytend_model::{Content, Payload};
 
 use crate::config_error::ConfigError;
+use crate::headers::signatures;
 use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, used};
 use crate::provider::Provider;
 use crate::receiver::{Reason, Receiver, Rejection, check_body};
@@ -110,11 +111,11 @@ impl<S: Scheme> DetachedReceiver<S> {
     fn verify(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Fingerprint, Rejection> {
         let reject = |reason| Rejection::new(S::PROVIDER, reason);
         check_body(headers, body, self.max_bytes).map_err(reject)?;
-        let mut signs = headers.get_all("sign").iter();
-        let (Some(sign), None) = (signs.next(), signs.next()) else { return Err(reject(Reason::Unsigned)) };
-        let sign = sign.to_str().map_err(|_| reject(Reason::Refused(Error::NotAuthentic)))?;
+        let signs = signatures(headers).map_err(reject)?;
         let verifier = self.verifiers.at(now).ok_or(Error::Key(KeyError::Absent("verify a notification with now")));
-        verifier.and_then(|keys| keys.verify(body, sign)).map_err(|error| Rejection::of(S::PROVIDER, error))
+        let verified = verifier
+            .and_then(|keys| signs.iter().find_map(|sign| keys.verify(body, sign).ok()).ok_or(Error::NotAuthentic));
+        verified.map_err(|error| Rejection::of(S::PROVIDER, error))
     }
 
     fn check_time(&self, facts: &Facts, now: SystemTime) -> Result<(), Reason> {

@@ -13,6 +13,7 @@ mod detached;
 #[cfg_attr(docsrs, doc(cfg(feature = "explain")))]
 pub mod explain;
 mod gate;
+mod headers;
 mod keys;
 mod members;
 mod payby;
@@ -29,6 +30,7 @@ pub mod server;
 #[cfg(any(feature = "tower", feature = "hyper"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "tower", feature = "hyper"))))]
 pub mod service;
+mod sources;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -36,7 +38,7 @@ mod verified;
 
 pub use config_error::ConfigError;
 pub use detached::DetachedReceiver;
-pub use gate::{Gate, Source, Sources};
+pub use gate::Gate;
 pub use keys::{Dated, KeyRole, KeyUse};
 pub use payby::PayByReceiver;
 pub use payermax::PayerMaxReceiver;
@@ -44,4 +46,5 @@ pub use paytend::PaytendReceiver;
 pub use paytend_model::Content;
 pub use provider::{Answer, Provider, Reply};
 pub use receiver::{Reason, Receiver, Rejection};
+pub use sources::{Source, Sources};
 pub use verified::{BusinessKey, DedupKey, Sighting, Verified};

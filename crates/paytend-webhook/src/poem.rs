@@ -1,5 +1,7 @@
 //! [`poem`](https://docs.rs/poem): an endpoint for a handler, or an extractor.
 
+use std::sync::Arc;
+
 use ::poem::http::StatusCode;
 use ::poem::web::RemoteAddr;
 use ::poem::{Addr, Error, FromRequest, IntoResponse, Request, RequestBody, Response, Result};
@@ -10,7 +12,10 @@ use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// An endpoint that gives notifications to a function, and answers with what it replies.
+/// Creates an endpoint that passes notifications to a function, and answers with what the function returns.
+///
+/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store
+/// the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -30,24 +35,24 @@ use crate::verified::Verified;
 pub fn endpoint<R, F, T>(endpoint: Endpoint<R>, handler: F) -> Notifications<R, F>
 where
     R: Receiver,
-    F: Fn(Verified<R::Notification>) -> T + Send + Sync,
-    T: Future<Output = Reply> + Send,
+    F: Fn(Verified<R::Notification>) -> T + Send + Sync + 'static,
+    T: Future<Output = Reply> + Send + 'static,
 {
-    Notifications { endpoint, handler }
+    Notifications { endpoint, handler: Arc::new(handler) }
 }
 
 /// See [`endpoint`].
 #[derive(Clone, Debug)]
 pub struct Notifications<R, F> {
     endpoint: Endpoint<R>,
-    handler: F,
+    handler: Arc<F>,
 }
 
 impl<R, F, T> ::poem::Endpoint for Notifications<R, F>
 where
     R: Receiver,
-    F: Fn(Verified<R::Notification>) -> T + Send + Sync,
-    T: Future<Output = Reply> + Send,
+    F: Fn(Verified<R::Notification>) -> T + Send + Sync + 'static,
+    T: Future<Output = Reply> + Send + 'static,
 {
     type Output = Response;
 
@@ -55,8 +60,8 @@ where
         let (request, mut body) = request.split();
         match receive(&self.endpoint, &request, &mut body).await? {
             Ok(verified) => {
-                let provider = verified.provider();
-                Ok(Answer::new(provider, (self.handler)(verified).await).into_response())
+                let handler = Arc::clone(&self.handler);
+                Ok(self.endpoint.handle(verified, move |verified| handler(verified)).await.into_response())
             }
             Err(rejection) => Ok(rejection.into_response()),
         }
@@ -65,6 +70,9 @@ where
 
 /// An extractor: a notification of the [`Endpoint`] that is among the request's data.
 ///
+/// **poem drops the handler's own function when the sender disconnects**, wherever it waits. Do the work in
+/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
+///
 /// ```
 /// use paytend_webhook::poem::Notified;
 /// use paytend_webhook::server::Endpoint;
@@ -72,9 +80,13 @@ where
 /// use poem::EndpointExt;
 ///
 /// #[poem::handler]
-/// async fn take(Notified(verified): Notified<PaytendReceiver>) -> Answer {
-///     // Store it, then:
-///     verified.answer(Reply::Accepted)
+/// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
+///     let handled = notified.handle(async |verified| {
+///         // In one transaction: store the dedup key, and update what the notification is about.
+///         println!("{}", verified.dedup_key());
+///         Reply::Accepted
+///     });
+///     handled.await
 /// }
 /// # fn example(endpoint: Endpoint<PaytendReceiver>) {
 /// let app = poem::Route::new().at("/paytend/baas", take).data(endpoint);
@@ -82,7 +94,27 @@ where
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Notified<R: Receiver>(pub Verified<R::Notification>);
+pub struct Notified<R: Receiver> {
+    verified: Verified<R::Notification>,
+    endpoint: Endpoint<R>,
+}
+
+impl<R: Receiver> Notified<R> {
+    /// Runs a handler in a task of its own, as [`Endpoint::handle`] does.
+    pub async fn handle<F, T>(self, handler: F) -> Answer
+    where
+        F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
+        T: Future<Output = Reply> + Send + 'static,
+    {
+        self.endpoint.handle(self.verified, handler).await
+    }
+
+    /// Returns the notification. What the handler's own function does with it ends where it waits when the sender
+    /// disconnects.
+    pub fn into_verified(self) -> Verified<R::Notification> {
+        self.verified
+    }
+}
 
 impl<'a, R: Receiver> FromRequest<'a> for Notified<R> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
@@ -90,7 +122,7 @@ impl<'a, R: Receiver> FromRequest<'a> for Notified<R> {
             Error::from_string("no Endpoint of this receiver is among the data", StatusCode::INTERNAL_SERVER_ERROR)
         })?;
         match receive(endpoint, request, body).await? {
-            Ok(verified) => Ok(Self(verified)),
+            Ok(verified) => Ok(Self { verified, endpoint: endpoint.clone() }),
             Err(rejection) => Err(Error::from_response(rejection.into_response())),
         }
     }

@@ -1,17 +1,19 @@
 //! What all receivers have in common.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode};
 use paytend_crypto::Error;
 
+use crate::headers::coding;
 use crate::keys::KeyUse;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// Receives the notifications of one route. Provider, product, partner or merchants and keys belong to the route; a message that says
-/// otherwise is refused.
+/// Receives the notifications of one route. Provider, product, partner or merchants and keys belong to the route; a
+/// message that says otherwise is refused.
 pub trait Receiver: Clone + Send + Sync + 'static {
     /// What a notification is.
     type Notification: Send + 'static;
@@ -22,8 +24,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// The largest body that is looked at, in bytes: a server need not read further.
     fn limit(&self) -> usize;
 
-    /// Whether it does private-key operations, which take so long (0.1 ms and more) that a server had better do them on a thread of their own.
-    /// By default it does.
+    /// Whether it does private-key operations, which take so long (0.1 ms and more) that a server had better do them on
+    /// a thread of their own. By default it does.
     fn is_slow(&self) -> bool {
         true
     }
@@ -31,7 +33,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// How often each key was of use. The one to retire is the one whose count has stopped.
     fn key_uses(&self) -> Vec<KeyUse>;
 
-    /// Verifies a notification and reads it. `body` is the raw body, as received; `now` is the time, which a test may choose.
+    /// Verifies a notification and reads it. `body` is the raw body, as received; `now` is the time, which a test may
+    /// choose.
     ///
     /// # Errors
     /// A [`Rejection`], whose [`response`](Rejection::response) is to be sent.
@@ -43,8 +46,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the same for everything
-/// that has to do with keys.
+/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the
+/// same for everything that has to do with keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {
@@ -53,25 +56,37 @@ pub struct Rejection {
     reason: Reason,
 }
 
-/// The reasons.
+/// The reasons. Those of the [`Gate`](crate::Gate) hold what was received, cut to 64 bytes and escaped where it is not
+/// printable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Not a `POST`.
-    #[error("the method is not POST")]
-    Method,
-    /// The body is of another type than the gate takes.
-    #[error("the Content-Type is not that of a notification")]
-    ContentType,
-    /// It comes from an address that is not on the list, and the list is binding.
-    #[error("the source address is not on the list")]
-    Source,
-    /// The body is compressed.
-    #[error("the body has a Content-Encoding; notifications are plain JSON")]
-    Encoded,
+    /// The method is not `POST`, but this.
+    #[error("the method is \"{0}\"; notifications are sent by POST")]
+    Method(String),
+    /// The gate [requires JSON](crate::Gate::require_json), and the `Content-Type` is this.
+    #[error("the Content-Type is \"{0}\"; the gate requires JSON")]
+    ContentType(String),
+    /// The gate takes notifications from listed sources only, and this source is not listed.
+    #[error("{}", unlisted(*.address, .forwarded_for.as_deref()))]
+    Source {
+        /// The source's address, if it is known.
+        address: Option<IpAddr>,
+        /// The `X-Forwarded-For`, if there is one. It counts only if the peer is one of the
+        /// [named proxies](crate::Sources::behind).
+        forwarded_for: Option<String>,
+    },
+    /// The body is compressed: the `Content-Encoding` is this.
+    #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
+    Encoded(String),
     /// The body is larger than the receiver's limit.
-    #[error("the body is too large")]
-    TooLarge,
+    #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
+    TooLarge {
+        /// How many bytes were announced, or read so far.
+        length: u64,
+        /// The receiver's limit in bytes.
+        limit: usize,
+    },
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     TooSlow(Duration),
@@ -81,9 +96,15 @@ pub enum Reason {
     /// More is being received than there is room for. The message may be good.
     #[error("more notifications are being received than the budget allows")]
     Overloaded,
-    /// There is no `sign` header, or more than one.
-    #[error("there is not exactly one sign header")]
+    /// There is no `sign` header, or it is empty.
+    #[error("there is no signature in a sign header")]
     Unsigned,
+    /// The `sign` headers hold more different signatures than are verified.
+    #[error("the sign headers hold more than {limit} different signatures")]
+    TooManySignatures {
+        /// How many are verified at most.
+        limit: usize,
+    },
     /// The message is malformed or not authentic.
     #[error("refused: {0}")]
     Refused(Error),
@@ -108,10 +129,10 @@ impl Reason {
     /// What anybody can see is told; of the rest, all is one.
     fn status(&self) -> StatusCode {
         match self {
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ContentType | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Source => StatusCode::FORBIDDEN,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType(_) | Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Source { .. } => StatusCode::FORBIDDEN,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -153,12 +174,31 @@ impl Rejection {
     }
 }
 
-/// What is publicly wrong with a body, whoever sent it.
-pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
-    // What is signed is the plain body: a compressed one cannot be it, and unpacking a stranger's bytes is not our work.
-    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return Err(Reason::Encoded);
+fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {
+    let source = match address {
+        Some(address) => format!("the source address {address} is not on the list"),
+        None => "the source address is unknown, and so not on the list".to_owned(),
+    };
+    match forwarded_for {
+        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", and only that of a named proxy counts"),
+        None => source,
     }
-    if body.len() > limit { Err(Reason::TooLarge) } else { Ok(()) }
+}
+
+/// Checks what is publicly wrong with a body, whoever sent it.
+pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
+    // What is signed is the plain body: a compressed one cannot be it, and decompressing a stranger's bytes is not a
+    // receiver's work.
+    if let Some(coding) = coding(headers) {
+        return Err(Reason::Encoded(coding));
+    }
+    check_length(body.len() as u64, limit)
+}
+
+pub(crate) fn check_length(length: u64, limit: usize) -> Result<(), Reason> {
+    if usize::try_from(length).is_ok_and(|length| length <= limit) {
+        Ok(())
+    } else {
+        Err(Reason::TooLarge { length, limit })
+    }
 }

@@ -1,5 +1,5 @@
-//! A service for [`tower`](https://docs.rs/tower) and [`hyper`](https://docs.rs/hyper): requests in, acknowledgements out, with a handler in
-//! between that sees verified notifications and nothing else.
+//! A service for [`tower`](https://docs.rs/tower) and [`hyper`](https://docs.rs/hyper): requests in, acknowledgements
+//! out, with a handler in between that sees verified notifications and nothing else.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,13 +19,17 @@ use crate::receiver::Receiver;
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// The other end of the connection, as an extension of a request, for a [`Notifications`] service whose server puts it there. With the
-/// feature `axum`, axum's `ConnectInfo<SocketAddr>` is read too.
+/// The other end of the connection, as an extension of a request, for a [`Notifications`] service whose server puts it
+/// there. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Receives notifications and gives them to a handler: a service of [`Verified`] notifications that says what to [`Reply`], such as one made
-/// by [`handler`]. An error of the handler is this service's; what the server does then, closing the connection, makes the provider try again.
+/// Receives notifications and passes them to a handler: a service of [`Verified`] notifications that returns a
+/// [`Reply`], such as one made by [`handler`]. An error of the handler is an error of this service; the server then
+/// closes the connection, and the provider tries again.
+///
+/// The handler [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects and the
+/// server drops the future of this service. If it panics, the response asks the provider to try again later.
 ///
 /// With the feature `tower` it is a `tower` service, with `hyper` a service of hyper's too.
 #[derive(Clone, Debug)]
@@ -54,14 +58,16 @@ type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, E>
 impl<R, H> Notifications<R, H>
 where
     R: Receiver,
-    H: Service<Verified<R::Notification>, Response = Reply> + Clone + Send + 'static,
-    H::Future: Send,
+    H: Service<Verified<R::Notification>, Response = Reply, Error: Send + 'static, Future: Send>
+        + Clone
+        + Send
+        + 'static,
 {
     fn answer<B>(&self, request: Request<B>) -> Answering<H::Error>
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
-        let Self { endpoint, mut handler, peer } = self.clone();
+        let Self { endpoint, handler, peer } = self.clone();
         let (parts, body) = request.into_parts();
         let peer = peer.or_else(|| peer_of(&parts.extensions));
         Box::pin(async move {
@@ -69,14 +75,25 @@ where
             let response = match received {
                 Ok(verified) => {
                     let provider = verified.provider();
-                    std::future::poll_fn(|context| handler.poll_ready(context)).await?;
-                    provider.answer(handler.call(verified).await?)
+                    let reply = endpoint.run(verified, async move |verified| handle(handler, verified).await).await;
+                    reply.transpose()?.map_or_else(|| provider.try_again_later(), |reply| provider.answer(reply))
                 }
                 Err(rejection) => rejection.response(),
             };
             Ok(response.map(Full::new))
         })
     }
+}
+
+async fn handle<N, H: Service<Verified<N>>>(mut handler: H, verified: Verified<N>) -> Result<H::Response, H::Error> {
+    let handled = async {
+        std::future::poll_fn(|context| handler.poll_ready(context)).await?;
+        handler.call(verified).await
+    };
+    // The server learns of the error only while the sender is connected.
+    handled
+        .await
+        .inspect_err(|_| tracing::error!("the handler returned an error: the notification is not acknowledged"))
 }
 
 /// A body as the pieces that it comes in.
@@ -107,8 +124,10 @@ pub(crate) fn peer_of(extensions: &http::Extensions) -> Option<IpAddr> {
 impl<R, H, B> Service<Request<B>> for Notifications<R, H>
 where
     R: Receiver,
-    H: Service<Verified<R::Notification>, Response = Reply> + Clone + Send + 'static,
-    H::Future: Send,
+    H: Service<Verified<R::Notification>, Response = Reply, Error: Send + 'static, Future: Send>
+        + Clone
+        + Send
+        + 'static,
     B: Body<Data: Buf + Send> + Send + 'static,
 {
     type Response = Response<Full<Bytes>>;
@@ -130,8 +149,10 @@ where
 impl<R, H, B> hyper::service::Service<Request<B>> for Notifications<R, H>
 where
     R: Receiver,
-    H: Service<Verified<R::Notification>, Response = Reply> + Clone + Send + 'static,
-    H::Future: Send,
+    H: Service<Verified<R::Notification>, Response = Reply, Error: Send + 'static, Future: Send>
+        + Clone
+        + Send
+        + 'static,
     B: Body<Data: Buf + Send> + Send + 'static,
 {
     type Response = Response<Full<Bytes>>;

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use paytend_crypto::{Fingerprint, Opened};
@@ -21,7 +22,7 @@ pub struct Verified<N> {
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
     /// What it uses of a server's budget, until it is dropped.
-    pub(crate) _in_hand: Option<Box<dyn Any + Send + Sync>>,
+    pub(crate) _in_hand: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What was signed.
@@ -114,8 +115,14 @@ impl<N> Verified<N> {
     /// Keeps something until it is dropped.
     #[cfg(feature = "server")]
     pub(crate) fn in_hand(mut self, in_hand: impl Any + Send + Sync) -> Self {
-        self._in_hand = Some(Box::new(in_hand));
+        self._in_hand = Some(Arc::new(in_hand));
         self
+    }
+
+    /// Returns what [`in_hand`](Self::in_hand) keeps.
+    #[cfg(feature = "server")]
+    pub(crate) fn slot(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self._in_hand.clone()
     }
 
     /// What to answer its sender.

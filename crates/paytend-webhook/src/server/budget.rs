@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::receiver::Reason;
 
-/// How much may be in hand at once, for one class of sources. What is beyond it is answered with 503 and comes again; nothing waits without
-/// bound, in number or in time.
+/// How much may be in hand at once, for one class of sources. What is beyond it is answered with 503 and comes again;
+/// nothing waits without bound, in number or in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     operations: usize,
@@ -37,17 +37,17 @@ impl Budget {
         self
     }
 
-    /// Sets how many more may be in hand with their bodies complete: waiting for the keys, or with a handler that has not dropped its
-    /// [`Verified`](crate::Verified).
+    /// Sets how many more may be in progress with their bodies complete: waiting for the keys, or with a handler that
+    /// has not ended or has not dropped its [`Verified`](crate::Verified).
     #[must_use]
     pub fn waiting(mut self, count: usize) -> Self {
         self.waiting = count;
         self
     }
 
-    /// Sets how many bytes of bodies may be in hand, those being read and those complete. It is raised to the receiver's own limit, or no body
-    /// of that size could ever be taken. When it is used up, the body that has been arriving for longest gives way: whoever holds many
-    /// connections open cannot keep others out.
+    /// Sets how many bytes of bodies may be in hand, those being read and those complete. It is raised to the
+    /// receiver's own limit, or no body of that size could ever be taken. When it is used up, the body that has been
+    /// arriving for longest gives way: whoever holds many connections open cannot keep others out.
     #[must_use]
     pub fn bytes(mut self, count: usize) -> Self {
         self.bytes = count;

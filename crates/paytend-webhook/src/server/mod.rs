@@ -1,7 +1,46 @@
-//! What every server does around a [`Receiver`]: the body in bounded time and memory, the keys in bounded numbers, off the threads that wait
-//! for the network. The adapters are thin layers over [`Endpoint::receive`]; one for another framework is made in the same way.
+//! What every server does around a [`Receiver`]: the body in bounded time and memory, the keys in bounded numbers, off
+//! the threads that wait for the network, and handlers in tasks of their own. The adapters are thin layers over
+//! [`Endpoint::receive`] and [`Endpoint::handle`]; one for another framework is made in the same way.
+//!
+//! # Handlers
+//! A sender disconnects when it has waited long enough, and most servers then drop what they were doing for it. A
+//! handler that is dropped between two of its steps can lose a notification: with the steps "store the dedup key" and
+//! "update the balance", the next delivery is acknowledged as a duplicate of one that never had its effect. Two rules
+//! prevent that:
+//!
+//! - **A handler runs to its end.** Every adapter runs it by [`Endpoint::handle`], in a task of its own. Neither the
+//!   end of the connection nor a timeout of the server's middleware cancels that task.
+//! - **The dedup key is stored in the same transaction as the effect.** A crash, a kill or the shutdown of the runtime
+//!   still ends a handler anywhere, and the next delivery may arrive while a handler is still running.
+//!
+//! | the handler | the sender gets |
+//! |---|---|
+//! | returns a [`Reply`] | the provider's response to it, if the sender is still connected |
+//! | panics | 503, try again later; a `tracing` event at the level `error` names the provider and the dedup key |
+//! | is running when the sender disconnects | nothing; what the handler stores answers the next delivery |
+//! | is running when the runtime shuts down | nothing; the handler is dropped, and a `tracing` event reports it |
+//!
+//! A handler has no time limit. Set one inside it, around what can hang. Its task inherits the `tracing` span of the
+//! request, and no task-local values. A handler holds its slot in the [`Budget`] until it has returned and dropped the
+//! notification.
+//!
+//! # Shutdown
+//! A server that shuts down gracefully waits for its connections, not for handlers whose sender has disconnected. Wait
+//! for those with [`Endpoint::idle`] after the server has stopped, and before the runtime does:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use paytend_webhook::{PayByReceiver, server::Endpoint};
+//! # async fn example(endpoint: Endpoint<PayByReceiver>, server: impl Future) {
+//! server.await;
+//! if tokio::time::timeout(Duration::from_secs(30), endpoint.idle()).await.is_err() {
+//!     eprintln!("{} handlers are still running", endpoint.running_handlers());
+//! }
+//! # }
+//! ```
 
 mod budget;
+mod handlers;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,15 +59,19 @@ use tokio::sync::oneshot;
 
 pub use budget::Budget;
 
-use crate::gate::{Gate, Source};
-use crate::receiver::{Reason, Receiver, Rejection};
+use crate::gate::Gate;
+use crate::provider::{Answer, Reply};
+use crate::receiver::{Reason, Receiver, Rejection, check_length};
+use crate::sources::Source;
 use crate::verified::Verified;
 use budget::{Held, Limits};
+use handlers::Handlers;
 
 /// How long a body may take by default.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`Receiver`] at a URL: with a [`Gate`], a time for the body, and [`Budget`]s. Cloning is cheap; the clones share the budgets.
+/// A [`Receiver`] at a URL: with a [`Gate`], a time for the body, and [`Budget`]s. Cloning is cheap; the clones share
+/// the budgets.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,16 +97,18 @@ pub struct Endpoint<R> {
     on_this_thread: bool,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     on_rejection: Arc<OnRejection>,
+    handlers: Handlers,
 }
 
 type OnRejection = dyn Fn(&Rejection, Option<IpAddr>) + Send + Sync;
 
 impl<R: Receiver> Endpoint<R> {
-    /// An endpoint for everybody: 10 s for a body; for the sources on the gate's list (everybody, without one) a budget of as many operations
-    /// at once as there are processors, for the others one of half as many.
+    /// An endpoint for everybody: 10 s for a body; for the sources on the gate's list (everybody, without one) a budget
+    /// of as many operations at once as there are processors, for the others one of half as many.
     ///
-    /// **Without a list the provider shares one budget with every stranger.** Name the provider's addresses, and the proxies that are before
-    /// this server, in the gate's [`Sources`](crate::Sources): only then can nobody else keep the provider out.
+    /// **Without a list the provider shares one budget with every stranger.** Name the provider's addresses, and the
+    /// proxies that are before this server, in the gate's [`Sources`](crate::Sources): only then can nobody else keep
+    /// the provider out.
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -77,6 +122,7 @@ impl<R: Receiver> Endpoint<R> {
             on_this_thread: !receiver.is_slow(),
             clock: Arc::new(SystemTime::now),
             on_rejection: Arc::new(|_, _| {}),
+            handlers: Handlers::new(),
             receiver,
         }
     }
@@ -116,9 +162,9 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Does the cryptography on the thread that calls, not on one of the runtime's blocking threads. That saves some 0.02 ms for each
-    /// notification, and delays the other tasks of the thread by one operation: for keys in memory, never for those in a device or behind a
-    /// network. A receiver that only verifies (PayBy, PayerMax) does so anyway.
+    /// Does the cryptography on the thread that calls, not on one of the runtime's blocking threads. That saves some
+    /// 0.02 ms for each notification, and delays the other tasks of the thread by one operation: for keys in memory,
+    /// never for those in a device or behind a network. A receiver that only verifies (PayBy, PayerMax) does so anyway.
     #[must_use]
     pub fn on_this_thread(mut self) -> Self {
         self.on_this_thread = true;
@@ -132,7 +178,9 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Is told of every notification that is not taken, with the address that it comes from by the gate's rule: for a log, or counters.
+    /// Sets a function that is called for every rejected notification, with the address that it comes from by the
+    /// gate's rule: for counters, or a log of your own. A `tracing` event at the level `warn` reports each rejection in
+    /// any case.
     #[must_use]
     pub fn on_rejection(mut self, tell: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
         self.on_rejection = Arc::new(tell);
@@ -144,12 +192,17 @@ impl<R: Receiver> Endpoint<R> {
         &self.receiver
     }
 
-    /// Receives one request. What it returns keeps its place and its memory in the budget until it is dropped, so that slow handlers are bounded
-    /// too. How large headers may be, and how many connections there are, is the server's to bound. `peer` is the other end of the connection, if it is known. Needs a Tokio runtime with its timer; its blocking
-    /// threads do the cryptography, unless it is done [here](Self::on_this_thread).
+    /// Receives one request. `peer` is the other end of the connection, if it is known. The notification holds its slot
+    /// and its memory in the budget until it is dropped. The size of headers and the number of connections are the
+    /// server's to bound.
+    ///
+    /// Needs a Tokio runtime with its timer; the cryptography is done on its blocking threads, unless it is done [on
+    /// this thread](Self::on_this_thread). Dropping the future is safe: nothing was handled or acknowledged. Pass the
+    /// notification to [`handle`](Self::handle) next.
     ///
     /// # Errors
-    /// A [`Rejection`], whose response is to be sent.
+    /// Returns a [`Rejection`], whose response is to be sent. It has been reported already, by a `tracing` event at the
+    /// level `warn` and to [`on_rejection`](Self::on_rejection).
     pub async fn receive<S, E>(
         &self,
         method: &Method,
@@ -162,9 +215,73 @@ impl<R: Receiver> Endpoint<R> {
     {
         let result = self.take(method, headers, peer, body).await;
         if let Err(rejection) = &result {
-            (self.on_rejection)(rejection, self.gate.address(peer, headers));
+            let address = self.gate.address(peer, headers);
+            let shown = address.map(tracing::field::display);
+            tracing::warn!(provider = %rejection.provider(), address = shown, reason = %rejection.reason(), "rejected");
+            (self.on_rejection)(rejection, address);
         }
         result
+    }
+
+    /// Runs a handler in a task of its own, which [runs to its end](self#handlers) even if the future that this returns
+    /// is dropped. Returns what to answer: the handler's reply, or [`Reply::TryAgainLater`] if the handler panics.
+    ///
+    /// ```
+    /// # use paytend_webhook::{PayByReceiver, Receiver, Reply, Verified, server::Endpoint};
+    /// # type Notification = <PayByReceiver as Receiver>::Notification;
+    /// # type Response = http::Response<bytes::Bytes>;
+    /// # async fn example(endpoint: Endpoint<PayByReceiver>, verified: Verified<Notification>) -> Response {
+    /// let answer = endpoint.handle(verified, async |verified| {
+    ///     // In one transaction: store the dedup key, and update what the notification is about.
+    ///     println!("{}", verified.dedup_key());
+    ///     Reply::Accepted
+    /// });
+    /// answer.await.response()
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Panics outside of a Tokio runtime.
+    pub async fn handle<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Answer
+    where
+        F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
+        T: Future<Output = Reply> + Send + 'static,
+    {
+        let provider = verified.provider();
+        Answer::new(provider, self.run(verified, handler).await.unwrap_or(Reply::TryAgainLater))
+    }
+
+    /// Runs a handler as [`handle`](Self::handle) does. Returns `None` if it did not come to its end.
+    pub(crate) async fn run<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Option<T::Output>
+    where
+        F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
+        T: Future<Output: Send + 'static> + Send + 'static,
+    {
+        tokio::spawn(self.handlers.work(verified, handler)).await.ok().flatten()
+    }
+
+    /// Runs a handler as [`handle`](Self::handle) does, on this thread: it need not be `Send`.
+    #[cfg(feature = "actix-web")]
+    pub(crate) async fn handle_here<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Answer
+    where
+        F: FnOnce(Verified<R::Notification>) -> T + 'static,
+        T: Future<Output = Reply> + 'static,
+    {
+        let provider = verified.provider();
+        let work = tokio::task::spawn_local(self.handlers.work(verified, handler));
+        Answer::new(provider, work.await.ok().flatten().unwrap_or(Reply::TryAgainLater))
+    }
+
+    /// Returns how many handlers are running, of this endpoint and its clones.
+    pub fn running_handlers(&self) -> usize {
+        self.handlers.count()
+    }
+
+    /// Waits until no handler of this endpoint and its clones is running: see [Shutdown](self#shutdown). Endpoints that
+    /// only [share budgets](Self::sharing) are waited for one by one. While the server is still accepting requests, new
+    /// handlers may start at any time.
+    pub async fn idle(&self) {
+        self.handlers.idle().await;
     }
 
     async fn take<S, E>(
@@ -245,9 +362,7 @@ where
         });
         let Some(piece) = next.await else { break };
         let piece = piece?;
-        if piece.len() > limit - collected.len() {
-            return Err(Reason::TooLarge);
-        }
+        check_length(collected.len() as u64 + piece.len() as u64, limit)?;
         held.grow(piece.len())?;
         collected.extend_from_slice(&piece);
     }

@@ -14,9 +14,9 @@ use paytend_webhook::{KeyUse, Provider, Reason, Receiver, Rejection, Verified};
 use crate::support::{Held, paytend, sealed};
 
 /// A body in these pieces.
-struct Pieces(std::vec::IntoIter<Vec<u8>>);
+pub(crate) struct Pieces(std::vec::IntoIter<Vec<u8>>);
 
-fn pieces(pieces: Vec<Vec<u8>>) -> Pieces {
+pub(crate) fn pieces(pieces: Vec<Vec<u8>>) -> Pieces {
     Pieces(pieces.into_iter())
 }
 
@@ -36,8 +36,8 @@ async fn post<R: Receiver>(endpoint: &Endpoint<R>, body: Vec<u8>) -> Result<(), 
     taken.map(|_| ()).map_err(|rejection| rejection.reason().clone())
 }
 
-/// Whoever goes away while his message is under the keys leaves its place taken until the work is done: otherwise closing connections
-/// would be a way round the budget.
+/// Whoever goes away while his message is under the keys leaves its place taken until the work is done: otherwise
+/// closing connections would be a way round the budget.
 #[tokio::test]
 async fn a_client_who_goes_away_frees_no_place() {
     let (receiver, mut at_work) = Held::new();
@@ -110,7 +110,8 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections that are held open with a part of a body cannot keep a notification out, even without a list: the oldest give way.
+/// Connections that are held open with a part of a body cannot keep a notification out, even without a list: the oldest
+/// give way.
 #[tokio::test]
 async fn bodies_that_stall_give_way() {
     let body = sealed("{}");
@@ -216,7 +217,8 @@ async fn an_endless_body_is_not_read_on() {
     let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(1000));
     let body = Endless(Arc::clone(&given));
     let rejection = endpoint.receive(&Method::POST, &HeaderMap::new(), None, body).await.unwrap_err();
-    assert_eq!((rejection.reason(), *given.lock().unwrap()), (&Reason::TooLarge, 1100));
+    let too_large = Reason::TooLarge { length: 1100, limit: 1000 };
+    assert_eq!((rejection.reason(), *given.lock().unwrap()), (&too_large, 1100));
 }
 
 /// Pieces that only together are too large, or too many.
@@ -231,7 +233,8 @@ async fn a_body_is_counted_to_its_last_byte() {
     };
     assert!(send(&body).await.is_ok());
     let longer = [&body[..], b" "].concat();
-    assert_eq!(send(&longer).await.unwrap_err().reason(), &Reason::TooLarge);
+    let too_large = Reason::TooLarge { length: longer.len() as u64, limit: body.len() };
+    assert_eq!(send(&longer).await.unwrap_err().reason(), &too_large);
 }
 
 #[tokio::test]
@@ -250,7 +253,7 @@ async fn rejections_are_told_with_their_source() {
     assert!(!send(Method::GET, Vec::new()).await);
     assert!(!send(Method::POST, b"{}".to_vec()).await);
     let told = told.lock().unwrap();
-    assert_eq!(told[0], (Reason::Method, peer));
+    assert_eq!(told[0], (Reason::Method("GET".into()), peer));
     assert!(matches!(&told[1], (Reason::Refused(_), seen) if *seen == peer), "{told:?}");
     assert_eq!(told.len(), 2);
 }

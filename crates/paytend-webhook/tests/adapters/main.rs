@@ -3,10 +3,14 @@
 // A test that cannot go on should panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod client;
 mod endpoint;
+mod handlers;
 mod matrix;
 mod raw;
 mod servers;
+mod service;
+mod shutdown;
 mod support;
 
 /// The tests of the matrix, for each server.
@@ -15,12 +19,14 @@ macro_rules! matrix {
         $(
             #[allow(non_snake_case)]
             mod $server {
-                matrix!(@tests $server
+                matrix!(@tests $server matrix
                     every_notification_of_the_vectors_is_accepted
                     every_message_to_refuse_is_refused
                     every_detached_vector_is_accepted_or_refused
                     a_body_that_is_too_large_is_not_read
-                    other_methods_and_types_are_refused
+                    other_methods_and_codings_are_refused
+                    headers_without_meaning_refuse_nothing
+                    a_sign_header_may_be_repeated
                     a_slow_body_is_given_up
                     a_broken_body_is_refused
                     bodies_come_in_chunks
@@ -30,14 +36,18 @@ macro_rules! matrix {
                     overload_is_answered_and_does_not_reach_other_sources
                     a_binding_list_lets_nobody_else_in
                 );
+                matrix!(@tests $server handlers
+                    handler_runs_to_its_end_when_the_sender_disconnects
+                    handler_that_panics_is_not_acknowledged
+                );
             }
         )+
     };
-    (@tests $server:ident $($test:ident)+) => {
+    (@tests $server:ident $module:ident $($test:ident)+) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                crate::matrix::$test(crate::servers::Server::$server).await;
+                crate::$module::$test(crate::servers::Server::$server).await;
             }
         )+
     };

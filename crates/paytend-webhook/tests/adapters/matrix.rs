@@ -1,64 +1,14 @@
 //! What every adapter must do.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use paytend_webhook::server::Budget;
 use paytend_webhook::{Gate, Receiver, Reply, Sources};
 
+use crate::client::{ACCEPTED, Client, LATER, REFUSED, respond};
 use crate::raw::{Connection, head};
 use crate::servers::Server;
 use crate::support::{Held, payby, payermax, paytend, sealed};
-
-const ACCEPTED: &str = r#"{"msg":"success","status":"00"}"#;
-const REFUSED: &str = r#"{"msg":"refused","status":"01"}"#;
-
-struct Response {
-    status: u16,
-    headers: http::HeaderMap,
-    body: String,
-}
-
-impl Response {
-    #[track_caller]
-    fn expect(&self, status: u16, body: &str, what: &str) {
-        assert_eq!((self.status, self.body.as_str()), (status, body), "{what}");
-        assert_eq!(self.headers["content-type"], "application/json", "{what}");
-    }
-}
-
-struct Client {
-    http: reqwest::Client,
-    url: String,
-}
-
-impl Client {
-    fn new(address: SocketAddr) -> Self {
-        Self::with(address, reqwest::Client::builder())
-    }
-
-    fn with(address: SocketAddr, builder: reqwest::ClientBuilder) -> Self {
-        let http = builder.no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { http, url: format!("http://{address}/") }
-    }
-
-    fn post(&self) -> reqwest::RequestBuilder {
-        self.http.post(&self.url).header("content-type", "application/json")
-    }
-
-    async fn send(&self, body: impl Into<reqwest::Body>) -> Response {
-        respond(self.post().body(body)).await
-    }
-}
-
-async fn respond(request: reqwest::RequestBuilder) -> Response {
-    let response = request.send().await.unwrap();
-    Response {
-        status: response.status().as_u16(),
-        headers: response.headers().clone(),
-        body: response.text().await.unwrap(),
-    }
-}
 
 pub(crate) async fn every_notification_of_the_vectors_is_accepted(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
@@ -130,7 +80,7 @@ pub(crate) async fn a_body_that_is_too_large_is_not_read(server: Server) {
     assert_eq!(connection.response().await.0, 413);
 }
 
-pub(crate) async fn other_methods_and_types_are_refused(server: Server) {
+pub(crate) async fn other_methods_and_codings_are_refused(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
     for method in [reqwest::Method::GET, reqwest::Method::PUT, reqwest::Method::DELETE] {
         let response = respond(client.http.request(method.clone(), &client.url).body(sealed("{}"))).await;
@@ -139,9 +89,80 @@ pub(crate) async fn other_methods_and_types_are_refused(server: Server) {
     }
     let post = || client.http.post(&client.url).body(sealed("{}"));
     respond(post()).await.expect(200, ACCEPTED, "no type");
-    respond(post().header("content-type", "text/html")).await.expect(415, REFUSED, "another type");
-    let gzip = post().header("content-type", "application/json").header("content-encoding", "gzip");
-    respond(gzip).await.expect(415, REFUSED, "compressed");
+    let json = Client::new(server.start(paytend().gate(Gate::new().require_json()), Reply::Accepted).await);
+    let html = json.http.post(&json.url).header("content-type", "text/html").body(sealed("{}"));
+    respond(html).await.expect(415, REFUSED, "another type, where JSON is required");
+    for coding in ["gzip", "BR", "identity, deflate"] {
+        let compressed = post().header("content-type", "application/json").header("content-encoding", coding);
+        respond(compressed).await.expect(415, REFUSED, coding);
+    }
+}
+
+/// Sends a notification with headers that say nothing about its authenticity: the signature decides.
+pub(crate) async fn headers_without_meaning_refuse_nothing(server: Server) {
+    let address = server.start(paytend(), Reply::Accepted).await;
+    let body = sealed("{}");
+    for fields in [
+        "",
+        "Content-Encoding: UTF-8\r\n",
+        "Content-Encoding:\r\n",
+        "Content-Encoding: none\r\n",
+        "Content-Encoding: 8bit\r\nContent-Encoding: identity\r\n",
+        "Content-Type: text/html\r\n",
+        "Content-Type:\r\n",
+        "Content-Type: application/x-www-form-urlencoded; charset=nonsense\r\n",
+        "Content-Type: application/json\r\nContent-Type: image/png\r\n",
+        "X-HTTP-Method-Override: PUT\r\n",
+        "Accept: nothing\r\nAccept-Encoding: gzip\r\nTE: trailers\r\n",
+        "Sign: AAAA\r\nSign: AAAA\r\nsignature: x\r\n",
+        "Digest: SHA-256=AAAA\r\nContent-MD5: AAAA\r\n",
+        "Content-Range: bytes 0-1/2\r\nContent-Language: xx\r\nContent-Transfer-Encoding: base64\r\n",
+        "X-Forwarded-For: nobody\r\nForwarded: for=\"\"\r\n",
+    ] {
+        let length = body.len();
+        let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");
+        assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
+    }
+    // What the server reads itself.
+    for start in
+        ["POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: \r\n", "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n"]
+    {
+        let head = format!("{start}Content-Length: {}\r\n\r\n", body.len());
+        assert_eq!(post(address, &head, &body).await, 200, "{start:?}");
+    }
+}
+
+async fn post(address: std::net::SocketAddr, head: &str, body: &[u8]) -> u16 {
+    let mut connection = Connection::to(address).await;
+    connection.send(head).await;
+    connection.send(body).await;
+    connection.response().await.0
+}
+
+/// A `sign` header may be repeated or joined on its way, and have quotes or spaces around it.
+pub(crate) async fn a_sign_header_may_be_repeated(server: Server) {
+    let client = Client::new(server.start(payby(), Reply::Accepted).await);
+    let valid: Vec<_> =
+        paytend_vectors::detached().into_iter().filter(|case| case.valid && case.key == "payby").collect();
+    assert!(!valid.is_empty());
+    for case in valid {
+        let sign = &case.sign;
+        for signs in [
+            vec![sign.clone(), sign.clone()],
+            vec![format!("{sign}, {sign}")],
+            vec![format!("\"{sign}\"")],
+            vec!["AAAA".to_owned(), sign.clone()],
+        ] {
+            let request = client.post().body(case.body());
+            let request = signs.iter().fold(request, |request, sign| request.header("sign", sign));
+            respond(request).await.expect(200, r#"{"response":"SUCCESS"}"#, &case.name);
+        }
+        for signs in [vec![], vec![""], vec!["AAAA", "BBBB"], vec!["A", "B", "C", "D", sign.as_str()]] {
+            let request = client.post().body(case.body());
+            let request = signs.iter().fold(request, |request, sign| request.header("sign", *sign));
+            respond(request).await.expect(400, r#"{"response":"REFUSED"}"#, &case.name);
+        }
+    }
 }
 
 pub(crate) async fn a_slow_body_is_given_up(server: Server) {
@@ -220,7 +241,7 @@ pub(crate) async fn a_client_may_wait_to_be_asked_for_the_body(server: Server) {
 pub(crate) async fn a_handler_may_ask_for_another_try(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::TryAgainLater).await);
     let response = client.send(sealed("{}")).await;
-    response.expect(503, r#"{"msg":"try again later","status":"01"}"#, "later");
+    response.expect(503, LATER, "later");
     assert_eq!(response.headers["retry-after"], "60");
 }
 
@@ -248,12 +269,12 @@ pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server
         response = &mut third => (response, second),
     };
     let refused = refused.unwrap();
-    refused.expect(503, r#"{"msg":"try again later","status":"01"}"#, "overload");
+    refused.expect(503, LATER, "overload");
     assert_eq!(refused.headers["retry-after"], "60");
     // The provider's own address has a place of its own, and one only.
     let listed = from("203.0.113.7");
     begun().await;
-    from("203.0.113.7").await.unwrap().expect(503, r#"{"msg":"try again later","status":"01"}"#, "the second listed");
+    from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed");
 
     receiver.go_on();
     for response in [first, waiting, listed] {

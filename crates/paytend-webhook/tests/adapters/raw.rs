@@ -28,6 +28,11 @@ impl Connection {
         self.stream.shutdown().await.unwrap();
     }
 
+    /// Aborts the connection: the other side receives a reset, not an end.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
     /// What came up to and including this text; nothing more if the other side closes.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         let reading = async {
@@ -52,7 +57,10 @@ impl Connection {
     pub(crate) async fn response(&mut self) -> (u16, String) {
         loop {
             let head = self.until("\r\n\r\n").await;
-            let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+            let status = head
+                .strip_prefix("HTTP/1.")
+                .and_then(|rest| rest.get(2..))
+                .and_then(|rest| rest.get(..3)?.parse().ok());
             match status.unwrap_or_else(|| panic!("no response: {head:?}")) {
                 100 => {}
                 status => return (status, head),

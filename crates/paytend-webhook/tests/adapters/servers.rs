@@ -2,15 +2,23 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use paytend_webhook::server::Endpoint;
 use paytend_webhook::service::{Notifications, NotificationsLayer, Peer, handler};
-use paytend_webhook::{Answer, Receiver, Reply};
+use paytend_webhook::{Receiver, Reply, Verified};
 use tokio::net::TcpListener;
 use tower_layer::Layer;
+
+/// What a handler is doing.
+pub(crate) type Replying = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// A handler for any adapter.
+pub(crate) type Handler<N> = Arc<dyn Fn(Verified<N>) -> Replying + Send + Sync>;
 
 /// An adapter, as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,21 +36,27 @@ pub(crate) enum Server {
 impl Server {
     /// Serves an endpoint whose handler always replies so, until the test is over.
     pub(crate) async fn start<R: Receiver>(self, endpoint: Endpoint<R>, reply: Reply) -> SocketAddr {
+        self.serve(endpoint, Arc::new(move |_| Box::pin(std::future::ready(reply)))).await
+    }
+
+    /// Serves an endpoint with this handler, until the test is over.
+    pub(crate) async fn serve<R: Receiver>(
+        self,
+        endpoint: Endpoint<R>,
+        respond: Handler<R::Notification>,
+    ) -> SocketAddr {
+        let respond = move |verified| respond(verified);
         match self {
             Self::AxumRoute => {
-                axum(
-                    ::axum::Router::new()
-                        .route("/", paytend_webhook::axum::route(endpoint, move |_| std::future::ready(reply))),
-                )
-                .await
+                axum(::axum::Router::new().route("/", paytend_webhook::axum::route(endpoint, respond))).await
             }
             Self::AxumExtractor => {
                 use paytend_webhook::axum::Notified;
-                let take = move |Notified(verified): Notified<R>| async move { verified.answer(reply) };
+                let take = move |notified: Notified<R>| notified.handle(respond.clone());
                 axum(::axum::Router::new().route("/", ::axum::routing::any(take)).with_state(endpoint)).await
             }
             Self::TowerLayer => {
-                let service = NotificationsLayer::new(endpoint).layer(handler(move |_| std::future::ready(reply)));
+                let service = NotificationsLayer::new(endpoint).layer(handler(respond));
                 hyper(move |peer| {
                     // A server that tells the service by an extension where a request is from.
                     let mut service = service.clone();
@@ -54,33 +68,33 @@ impl Server {
                 .await
             }
             Self::Hyper => {
-                let service = Notifications::new(endpoint, handler(move |_| std::future::ready(reply)));
+                let service = Notifications::new(endpoint, handler(respond));
                 hyper(move |peer| service.clone().from_peer(peer.ip())).await
             }
             Self::ActixResource => actix(move || {
-                let resource =
-                    paytend_webhook::actix_web::resource("/", endpoint.clone(), move |_| std::future::ready(reply));
+                let resource = paytend_webhook::actix_web::resource("/", endpoint.clone(), respond.clone());
                 ::actix_web::App::new().service(resource)
             }),
             Self::ActixExtractor => {
                 use paytend_webhook::actix_web::Notified;
                 actix(move || {
-                    let take = move |Notified::<R>(verified)| async move { verified.answer(reply) };
+                    let respond = respond.clone();
+                    let take = move |notified: Notified<R>| notified.handle(respond.clone());
                     let data = ::actix_web::web::Data::new(endpoint.clone());
                     ::actix_web::App::new().app_data(data).route("/", ::actix_web::web::to(take))
                 })
             }
-            Self::PoemEndpoint => {
-                poem(paytend_webhook::poem::endpoint(endpoint, move |_| std::future::ready(reply))).await
-            }
+            Self::PoemEndpoint => poem(paytend_webhook::poem::endpoint(endpoint, respond)).await,
             Self::PoemExtractor => {
                 use ::poem::{EndpointExt, FromRequest, IntoResponse};
-                let take = ::poem::endpoint::make(move |request: ::poem::Request| async move {
-                    let (request, mut body) = request.split();
-                    type Notified<R> = paytend_webhook::poem::Notified<R>;
-                    let notified = <Notified<R> as FromRequest<'_>>::from_request(&request, &mut body).await?;
-                    let answer: Answer = notified.0.answer(reply);
-                    Ok::<_, ::poem::Error>(answer.into_response())
+                let take = ::poem::endpoint::make(move |request: ::poem::Request| {
+                    let respond = respond.clone();
+                    async move {
+                        let (request, mut body) = request.split();
+                        type Notified<R> = paytend_webhook::poem::Notified<R>;
+                        let notified = <Notified<R> as FromRequest<'_>>::from_request(&request, &mut body).await?;
+                        Ok::<_, ::poem::Error>(notified.handle(respond).await.into_response())
+                    }
                 });
                 poem(take.data(endpoint)).await
             }

@@ -185,11 +185,13 @@ fn what_is_too_old_or_from_the_future_is_refused() {
 }
 
 #[test]
-fn what_is_not_signed_once_is_refused_before_it_is_looked_at() {
+fn bodies_that_cannot_be_verified_are_refused_with_one_response() {
     let body = sample("payby");
     let headers = signed("payby", body.as_bytes());
-    let mut twice = headers.clone();
-    twice.append("sign", headers["sign"].clone());
+    let mut many = headers.clone();
+    for sign in ["AAAA", "BBBB", "CCCC", "DDDD"] {
+        many.append("sign", HeaderValue::from_static(sign));
+    }
     let mut encoded = headers.clone();
     encoded.insert("content-encoding", HeaderValue::from_static("gzip"));
     let mut strange = HeaderMap::new();
@@ -197,16 +199,45 @@ fn what_is_not_signed_once_is_refused_before_it_is_looked_at() {
     let small = payby().max_bytes(body.len() - 1);
     for (receiver, headers, reason) in [
         (payby(), HeaderMap::new(), Some(Reason::Unsigned)),
-        (payby(), twice, Some(Reason::Unsigned)),
-        (payby(), encoded, Some(Reason::Encoded)),
+        (payby(), many, Some(Reason::TooManySignatures { limit: 4 })),
+        (payby(), encoded, Some(Reason::Encoded("gzip".into()))),
         (payby(), strange, None),
-        (small, headers, Some(Reason::TooLarge)),
+        (small, headers, Some(Reason::TooLarge { length: body.len() as u64, limit: body.len() - 1 })),
     ] {
         let rejection = receiver.receive(&headers, body.as_bytes(), at(0)).unwrap_err();
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
         assert_eq!(rejection.response().body(), r#"{"response":"REFUSED"}"#, "one answer to all of them");
+    }
+}
+
+/// A header that a proxy has repeated or joined is verified, and so is one with signatures by an old and a new key.
+#[test]
+fn every_signature_of_the_sign_headers_is_tried() {
+    let body = sample("payby");
+    let sign = |key: &str| signed(key, body.as_bytes())["sign"].to_str().unwrap().to_owned();
+    let (good, other) = (sign("payby"), sign("stranger"));
+    let receive = |values: &[&str]| {
+        let headers: HeaderMap = values.iter().map(|v| ("sign".parse().unwrap(), v.parse().unwrap())).collect();
+        payby().receive(&headers, body.as_bytes(), at(0)).map(|verified| verified.verified_by())
+    };
+    let expected = private("payby").public_key().fingerprint();
+    let (half, rest) = good.split_at(76);
+    for values in [
+        &[good.as_str(), &good][..],
+        &[&format!("{good},{good}")],
+        &[&format!(" '{good}' ")],
+        &[&format!("{half} {rest}")],
+        &[&other, &good],
+        &[&good, &other],
+        &["", "not base64", &other, &good],
+    ] {
+        assert_eq!(receive(values).as_ref(), Ok(&expected), "{values:?}");
+    }
+    for values in [&[other.as_str(), &other][..], &[half, rest], &["not base64"]] {
+        let rejection = receive(values).unwrap_err();
+        assert_eq!(rejection.reason(), &Reason::Refused(paytend_crypto::Error::NotAuthentic), "{values:?}");
     }
 }
 

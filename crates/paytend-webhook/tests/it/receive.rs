@@ -93,12 +93,15 @@ fn bodies_that_are_encoded_or_too_large_are_refused() {
     assert!(receiver(Product::Baas).receive(&headers, body.as_bytes(), now()).is_ok());
     headers.append(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     let rejection = receiver(Product::Baas).receive(&headers, body.as_bytes(), now()).unwrap_err();
-    assert_eq!(rejection.reason(), &Reason::Encoded);
+    assert_eq!(rejection.reason(), &Reason::Encoded("identity, gzip".into()));
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("UTF-8"));
+    assert!(receiver(Product::Baas).receive(&headers, body.as_bytes(), now()).is_ok());
 
     let small = receiver(Product::Baas).max_bytes(body.len() - 1);
     assert_eq!(small.limit(), body.len() - 1);
     let rejection = small.receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap_err();
-    assert_eq!(rejection.reason(), &Reason::TooLarge);
+    let too_large = Reason::TooLarge { length: body.len() as u64, limit: body.len() - 1 };
+    assert_eq!(rejection.reason(), &too_large);
     assert_eq!(receiver(Product::Baas).limit(), 64 * 1024);
 }
 

@@ -1,0 +1,96 @@
+//! The service of tower and hyper, called directly, with handlers that are services.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use paytend_webhook::service::Notifications;
+use paytend_webhook::{PaytendReceiver, Receiver, Reply, Verified};
+use tokio::sync::{mpsc, watch};
+use tower_service::Service;
+
+use crate::support::{paytend, sealed};
+
+type Notification = <PaytendReceiver as Receiver>::Notification;
+
+/// What a handler does when it is asked whether it is ready.
+#[derive(Clone)]
+enum Ready {
+    Waits(watch::Receiver<bool>, mpsc::UnboundedSender<()>),
+    Fails,
+    Panics,
+}
+
+#[derive(Clone)]
+struct Handler(Ready, Arc<std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>>);
+
+impl Handler {
+    fn new(ready: Ready) -> Self {
+        Self(ready, Arc::default())
+    }
+}
+
+impl Service<Verified<Notification>> for Handler {
+    type Response = Reply;
+    type Error = &'static str;
+    type Future = std::future::Ready<Result<Reply, &'static str>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        match &self.0 {
+            Ready::Fails => Poll::Ready(Err("not ready")),
+            Ready::Panics => panic!("as the test wants"),
+            Ready::Waits(may_go_on, begun) => {
+                if *may_go_on.borrow() {
+                    return Poll::Ready(Ok(()));
+                }
+                // A task wakes this one when the test lets it.
+                let (mut may_go_on, waker) = (may_go_on.clone(), context.waker().clone());
+                *self.1.lock().unwrap() = Some(tokio::spawn(async move {
+                    let _ = may_go_on.wait_for(|may| *may).await;
+                    waker.wake();
+                }));
+                let _ = begun.send(());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn call(&mut self, _: Verified<Notification>) -> Self::Future {
+        std::future::ready(Ok(Reply::Accepted))
+    }
+}
+
+fn request() -> Request<Full<Bytes>> {
+    Request::post("/").body(Full::new(sealed("{}").into())).unwrap()
+}
+
+#[tokio::test]
+async fn error_of_a_handler_is_the_error_of_the_service() {
+    let mut service = Notifications::new(paytend(), Handler::new(Ready::Fails));
+    assert_eq!(service.call(request()).await.unwrap_err(), "not ready");
+}
+
+#[tokio::test]
+async fn panic_of_poll_ready_is_not_acknowledged() {
+    let mut service = Notifications::new(paytend(), Handler::new(Ready::Panics));
+    assert_eq!(service.call(request()).await.unwrap().status(), 503);
+}
+
+/// A handler that is not ready yet is waited for, whether or not the sender still waits.
+#[tokio::test]
+async fn handler_that_becomes_ready_later_runs_without_its_sender() {
+    let (go_on, may_go_on) = watch::channel(false);
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let endpoint = paytend();
+    let mut service = Notifications::new(endpoint.clone(), Handler::new(Ready::Waits(may_go_on, begun)));
+    let sender = tokio::spawn(service.call(request()));
+    begins.recv().await.unwrap();
+    sender.abort();
+    assert!(sender.await.unwrap_err().is_cancelled());
+    assert_eq!(endpoint.running_handlers(), 1);
+    go_on.send(true).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), endpoint.idle()).await.unwrap();
+}
