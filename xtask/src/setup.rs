@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::shell::{Program, cargo, program, root};
+use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
 /// The folder of our Python environment. It is made again whenever the target folder is.
 fn environment() -> PathBuf {
-    root().join("target/xtask/python")
+    target().join("xtask/python")
 }
 
 /// The interpreter that can run the reference implementation, if `setup` has made it.

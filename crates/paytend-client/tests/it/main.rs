@@ -19,5 +19,6 @@ mod retrying;
 mod scripted;
 mod server;
 mod tls;
+mod traces;
 mod uploading;
 mod vectors;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 static KEYS: LazyLock<[PrivateKey; 3]> = LazyLock::new(|| {
-    crate::observing::write_traces();
+    crate::traces::write_traces();
     let keys = paytend_vectors::keys();
     ["partner", "paytend", "stranger"].map(|name| PrivateKey::from_text(&keys[name].private).unwrap())
 });
