@@ -4,6 +4,7 @@
 
 mod bindings;
 mod ci;
+mod deny;
 mod fuzz;
 mod layers;
 mod openapi;
@@ -25,6 +26,7 @@ usage: cargo xtask <chore>
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every second time beside busy loops, and list those
              that failed; a filter is a part of `package/target`, such as paytend-client/it
+  deny       check licences, sources and bans of all dependencies, and advisories where their database can be reached
   layers     check that no crate depends on one above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Skipping::Reported),
         ["ci"] => ci::run(),
         ["stress", rest @ ..] => stress::run(rest),
+        ["deny"] => deny::run(),
         ["layers"] => layers::run(),
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),

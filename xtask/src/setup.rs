@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::deny;
 use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
@@ -53,6 +54,7 @@ pub(crate) fn run() -> Result<(), String> {
     if python().is_none() {
         return Err("the Python environment cannot import what xtask/requirements.txt lists".into());
     }
+    deny::install()?;
     println!("setup: everything that the full test run needs is here");
     Ok(())
 }

@@ -94,6 +94,12 @@ impl Program {
         String::from_utf8(output.stdout).map_err(|_| format!("`{}` printed no UTF-8", self.shown()))
     }
 
+    /// What it prints on standard output, if it runs and succeeds.
+    pub(crate) fn quiet_output(mut self) -> Option<String> {
+        let output = self.0.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether it runs and succeeds; its output is thrown away.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
