@@ -1,8 +1,11 @@
 //! The HTTP client that is made if none is given.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
 use reqwest::{Certificate, Identity, NoProxy, Proxy, Url};
+use zeroize::Zeroizing;
 
 use crate::Error;
 
@@ -12,9 +15,18 @@ pub(super) struct Options {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) proxy: ProxyChoice,
     pub(super) roots: Vec<Vec<u8>>,
-    pub(super) identity: Option<Vec<u8>>,
+    pub(super) identity: Option<IdentitySource>,
+    /// Which permissions the file of an identity may have.
+    pub(super) permissions: FilePermissions,
     pub(super) pool_idle_timeout: Option<Duration>,
     pub(super) pool_max_idle: Option<usize>,
+}
+
+/// Where the certificate and the private key of the client come from.
+#[derive(PartialEq)]
+pub(super) enum IdentitySource {
+    Pem(Zeroizing<Vec<u8>>),
+    File(PathBuf),
 }
 
 /// Which proxy to go through.
@@ -66,7 +78,16 @@ impl Options {
                 .ok_or_else(|| Error::configuration("a root certificate is not PEM"))?;
             client = client.tls_certs_merge(roots);
         }
-        if let Some(pem) = &self.identity {
+        if let Some(source) = &self.identity {
+            let read;
+            let pem = match source {
+                IdentitySource::Pem(pem) => pem,
+                IdentitySource::File(path) => {
+                    read = read_secret_file(path, self.permissions)
+                        .map_err(|error| Error::configuration(format!("client_certificate_file: {error}")))?;
+                    &read
+                }
+            };
             let identity = Identity::from_pem(pem).map_err(|_| {
                 Error::configuration("the client certificate is not PEM of a certificate and its private key")
             })?;
