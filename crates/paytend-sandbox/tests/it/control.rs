@@ -105,6 +105,10 @@ async fn bad_commands_say_what_is_wrong() {
     }
 }
 
+fn many(quantity: u64) -> Value {
+    json!({"holder": null, "scheme": "3", "type_": "2", "sku": "SKU001", "quantity": quantity, "cards": []})
+}
+
 /// What would never end, or does not fit together, is not taken over.
 #[tokio::test]
 async fn a_broken_world_is_not_imported() {
@@ -114,14 +118,38 @@ async fn a_broken_world_is_not_imported() {
     let world = control.get("/export").await;
     let id = sandbox.partner_id();
     type Change<'a> = &'a dyn Fn(&mut Value);
-    let changes: [(Change<'_>, &str); 4] = [
+    let changes: [(Change<'_>, &str); 14] = [
         (&|world| world["now"] = u64::MAX.into(), "9000"),
         (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
+        // Each of these is due at once, again and again, or for ever.
+        (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "ended has a next attempt"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "ended has a next attempt"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "no URL or no next attempt"),
+        (
+            &|world| world["partners"][id]["tasks"] = json!({"1": [{"task": "monthlyFee", "id": "1755902"}]}),
+            "ten years",
+        ),
+        (
+            &|world| {
+                let at = world["now"].as_u64().unwrap() + 5;
+                let fee = json!({"task": "monthlyFee", "id": "1755902"});
+                world["partners"][id]["tasks"] = json!({at.to_string(): vec![fee; 1000]});
+            },
+            "more than one monthly fee",
+        ),
+        (&|world| world["partners"][id]["applications"] = json!({"A": many(u64::MAX)}), "too many"),
+        (&|world| world["partners"][id]["counters"] = json!({"card": u64::MAX}), "counter"),
+        (&|world| world["partners"][id]["cards"]["1755902"]["overdue"] = i64::MAX.into(), "a sum in it is too large"),
+        (&|world| world["settings"]["monthlyFee"] = (-1).into(), "negative"),
+        (&|world| world["settings"]["timing"]["topup"] = u64::MAX.into(), "ten years"),
     ];
     for (change, word) in changes {
         let mut broken = world.clone();
+        if word.contains("ended has") {
+            broken["outbox"]["deliveries"][0]["nextAt"] = 1.into();
+        }
         change(&mut broken);
         let (status, answer) = control.post("/import", &broken).await;
         assert!(status == 400 && answer["error"].as_str().unwrap().contains(word), "{answer}");

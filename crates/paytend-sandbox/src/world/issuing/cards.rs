@@ -16,7 +16,7 @@ const SKUS: [(&str, &str, &str); 4] =
     [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1")];
 const VIRTUAL: &str = "1";
 /// Most cards of one application.
-const MOST: u64 = 100;
+pub(in crate::world) const MOST: u64 = 100;
 
 pub(in crate::world) fn skus(_: &mut Partner, _: &mut Context<'_>, _: QuerySkus) -> Result<SkuResponse, Refusal> {
     let style = |(sku, scheme, type_): &(&str, &str, &str)| {
