@@ -98,11 +98,6 @@ impl Ledger {
         self.balances.get(place).into_iter().flatten().map(|(currency, cents)| (currency.as_str(), *cents))
     }
 
-    /// All that is anywhere.
-    pub(crate) fn sums(&self) -> impl Iterator<Item = Cents> {
-        self.balances.values().flat_map(BTreeMap::values).copied()
-    }
-
     /// Moves money, or nothing: no place but the outside ends below zero.
     pub(crate) fn transfer(&mut self, from: &Place, to: &Place, currency: &str, cents: Cents) -> Result<(), Failure> {
         if cents.0 < 0 {

@@ -243,7 +243,7 @@ pub(in crate::world) fn monthly_fee(partner: &mut Partner, context: &mut Context
             && partner.ledger.transfer(&Place::Card(id.into()), &Place::Fees, &currency, fee).is_err()
             && let Some(card) = partner.cards.get_mut(id)
         {
-            card.overdue.0 += fee.0;
+            card.overdue.0 = card.overdue.0.saturating_add(fee.0);
         }
         partner.later(at.saturating_add(MONTH), Task::MonthlyFee(id.to_owned()));
     }
