@@ -441,7 +441,7 @@ static void results_without_a_place(void) {
   CHECK(paytend_private_key_generate(1024, &key, NULL) == 0);
 #define NOWHERE(call) do { \
     CHECK((call) == PAYTEND_CODE_USAGE); \
-    CHECK(error != NULL && same(paytend_error_message(error), "there is no place to write the result to")); \
+    CHECK(error != NULL && !strcmp(paytend_error_message(error), "there is no place to write the result to")); \
     paytend_error_free(error), error = NULL; \
   } while (0)
   NOWHERE(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL, &error));
