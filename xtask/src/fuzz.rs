@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cargo_metadata::{MetadataCommand, TargetKind};
 
-use crate::shell::{cargo, output, program, root};
+use crate::shell::{cargo, output, program, root, target};
 
 /// The coverage that libFuzzer wants, which stable compilers can give; sanitizers would need a nightly, and the workspace has no unsafe code.
 const FLAGS: [&str; 7] = [
@@ -17,9 +17,9 @@ const FLAGS: [&str; 7] = [
     "-Dwarnings",
 ];
 
-/// What is kept out of the tree: the build, and what the fuzzer finds out.
+/// The folder of the build and of what the fuzzer finds.
 fn folder() -> PathBuf {
-    root().join("target/fuzz")
+    target().join("fuzz")
 }
 
 pub(crate) fn smoke(seconds: u32) -> Result<(), String> {

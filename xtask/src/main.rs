@@ -4,12 +4,14 @@
 
 mod bindings;
 mod ci;
+mod deny;
 mod fuzz;
 mod layers;
 mod openapi;
 mod package;
 mod setup;
 mod shell;
+mod stress;
 mod test;
 mod ui;
 
@@ -21,6 +23,10 @@ usage: cargo xtask <chore>
   setup      install what the full test run needs (Debian, as root), or say what is missing
   test       run everything that can run here, and say what was skipped and why
   ci         format, lints, documentation, layers, packages, and all tests; nothing may be skipped
+  stress [RUNS] [FILTER...]
+             run every test binary RUNS times (default 20), every second time beside busy loops, and list those
+             that failed; a filter is a part of `package/target`, such as paytend-client/it
+  deny       check licences, sources and bans of all dependencies, and advisories where their database can be reached
   layers     check that no crate depends on one above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
   package    package every publishable crate in dependency order and build each from its package
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["test"] => test::run(test::Skipping::Reported),
         ["ci"] => ci::run(),
+        ["stress", rest @ ..] => stress::run(rest),
+        ["deny"] => deny::run(),
         ["layers"] => layers::run(),
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
@@ -86,7 +94,7 @@ fn main() -> ExitCode {
 fn bench(arguments: &[&str]) -> Result<(), String> {
     let rustc = shell::output("rustc", &["--version"]).unwrap_or_default();
     shell::cargo(["build", "--release", "--locked", "-p", "paytend-cli"]).run()?;
-    let command = shell::root().join(format!("target/release/paytend{}", std::env::consts::EXE_SUFFIX));
+    let command = shell::target().join(format!("release/paytend{}", std::env::consts::EXE_SUFFIX));
     let bench = ["run", "--release", "--locked", "-p", "paytend-bench", "--"];
     shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).env("BENCH_PAYTEND", command).run()
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-use crate::shell::{cargo, root};
+use crate::shell::{cargo, root, target};
 
-/// Where packages are built: apart, because what was built of them has to be forgotten each time.
-const TARGET: &str = "target/xtask/package";
+/// The folder in which packages are built: separate, because what was built of them is removed each time.
+fn folder() -> PathBuf {
+    target().join("xtask/package")
+}
 
 pub(crate) fn run() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
@@ -21,13 +23,18 @@ pub(crate) fn run() -> Result<(), String> {
     println!("in dependency order: {}", names.join(", "));
     // One call: cargo builds each from its package, with those before it taken from theirs.
     let selected = names.iter().flat_map(|name| ["-p", name]);
-    cargo(["package", "--locked", "--allow-dirty", "--target-dir", TARGET]).args(selected).run()
+    cargo(["package", "--locked", "--allow-dirty", "--target-dir"])
+        .args([folder()])
+        .args(selected)
+        // A build folder of the user's configuration would hold what has to be removed.
+        .env("CARGO_BUILD_BUILD_DIR", folder())
+        .run()
 }
 
 /// Removes what cargo has unpacked and built of our packages when they were last built here. It does either once a version, and
 /// would build today's crates against yesterday's.
 fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
-    for built in std::fs::read_dir(root().join(TARGET).join("debug/.fingerprint")).into_iter().flatten().flatten() {
+    for built in std::fs::read_dir(folder().join("debug/.fingerprint")).into_iter().flatten().flatten() {
         let name = built.file_name().to_string_lossy().into_owned();
         if packages.iter().any(|package| name.starts_with(package.name.as_str())) {
             std::fs::remove_dir_all(built.path()).map_err(|e| format!("{}: {e}", built.path().display()))?;

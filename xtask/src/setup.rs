@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::shell::{Program, cargo, program, root};
+use crate::deny;
+use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
 /// The folder of our Python environment. It is made again whenever the target folder is.
 fn environment() -> PathBuf {
-    root().join("target/xtask/python")
+    target().join("xtask/python")
 }
 
 /// The interpreter that can run the reference implementation, if `setup` has made it.
@@ -53,6 +54,7 @@ pub(crate) fn run() -> Result<(), String> {
     if python().is_none() {
         return Err("the Python environment cannot import what xtask/requirements.txt lists".into());
     }
+    deny::install()?;
     println!("setup: everything that the full test run needs is here");
     Ok(())
 }

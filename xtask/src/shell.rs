@@ -3,10 +3,27 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use cargo_metadata::MetadataCommand;
 
 /// The workspace's root.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The folder into which cargo builds, wherever `CARGO_TARGET_DIR` or `build.target-dir` put it.
+pub(crate) fn target() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| target_of(&mut MetadataCommand::new()))
+}
+
+fn target_of(command: &mut MetadataCommand) -> PathBuf {
+    match command.current_dir(root()).no_deps().exec() {
+        Ok(metadata) => metadata.target_directory.into_std_path_buf(),
+        // Cargo's own error is shown by the first chore that builds.
+        Err(_) => root().join("target"),
+    }
 }
 
 /// What a program prints, if it runs and succeeds.
@@ -77,6 +94,12 @@ impl Program {
         String::from_utf8(output.stdout).map_err(|_| format!("`{}` printed no UTF-8", self.shown()))
     }
 
+    /// What it prints on standard output, if it runs and succeeds.
+    pub(crate) fn quiet_output(mut self) -> Option<String> {
+        let output = self.0.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether it runs and succeeds; its output is thrown away.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
@@ -86,5 +109,46 @@ impl Program {
         let name = Path::new(self.0.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let arguments = self.0.get_args().map(|argument| argument.to_string_lossy().into_owned());
         std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The source files of this crate.
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                found.extend(sources(&entry));
+            } else if entry.extension().is_some_and(|ending| ending == "rs") {
+                found.push(entry);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn no_chore_assumes_the_place_of_the_target_folder() {
+        let literal = concat!("\"target", "/");
+        let sources = sources(&root().join("xtask/src"));
+        assert!(sources.len() > 10, "{sources:?}");
+        for path in sources {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let found = text.lines().find(|line| line.contains(literal) || line.contains("root().join(\"target\")"));
+            let allowed = path.ends_with("shell.rs");
+            assert!(allowed || found.is_none(), "{}: {}", path.display(), found.unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn target_folder_is_the_one_of_cargos_configuration() {
+        let elsewhere = std::env::temp_dir().join("paytend elsewhere");
+        let found = target_of(MetadataCommand::new().env("CARGO_TARGET_DIR", &elsewhere));
+        assert_eq!(found, elsewhere);
+        let found =
+            target_of(MetadataCommand::new().env_remove("CARGO_TARGET_DIR").env("CARGO_BUILD_TARGET_DIR", &elsewhere));
+        assert_eq!(found, elsewhere);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::shell::{cargo, program, root};
+use crate::shell::{cargo, program, root, target};
 
 /// The browser, if there is one.
 pub(crate) fn chromium() -> Option<PathBuf> {
@@ -20,10 +20,10 @@ pub(crate) fn missing() -> Option<String> {
 }
 
 fn folder() -> PathBuf {
-    root().join("target/ui")
+    target().join("ui")
 }
 
-/// Runs the tests; screenshots are in `target/ui` afterwards.
+/// Runs the tests. Screenshots are in `ui` in the target folder afterwards.
 pub(crate) fn test() -> Result<(), String> {
     let browser = chromium().ok_or("no Chromium")?;
     cargo(["build", "--locked", "-p", "paytend-cli"]).run()?;
@@ -38,7 +38,7 @@ pub(crate) fn test() -> Result<(), String> {
     // The library alone: the browser is the system's.
     let install = ["--silent", "--no-audit", "--no-fund", "playwright-core@1.65.1"];
     program("npm").args(["install", "--prefix"]).args([&out]).args(install).run()?;
-    let paytend = root().join("target/debug/paytend");
+    let paytend = target().join(format!("debug/paytend{}", std::env::consts::EXE_SUFFIX));
     let told = [paytend, browser, out.clone()].map(|path| path.display().to_string()).join("\n");
     program("node").args(["--test"]).args([out.join("ui.mjs")]).env("PAYTEND_UI", told).run()
 }

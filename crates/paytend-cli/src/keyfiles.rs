@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
 use paytend_crypto::{Keyring, Kind, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
@@ -21,9 +22,23 @@ pub(crate) struct KeyArgs {
     /// The other side's public key: PEM, DER or base64
     #[arg(long, value_name = "FILE")]
     public_key: PathBuf,
-    /// Take the private key even if others can read its file
+    #[command(flatten)]
+    permissions: PermissionArgs,
+}
+
+/// The option that accepts mounted secrets, shared by all commands that read a private key.
+#[derive(Args)]
+pub(crate) struct PermissionArgs {
+    /// Accept files of private keys that others can read, such as secrets that a container platform mounts. The environment variable
+    /// PAYTEND_DANGER_ANY_PERMISSIONS=1 does the same
     #[arg(long)]
     danger_any_permissions: bool,
+}
+
+impl PermissionArgs {
+    pub(crate) fn accepted(&self) -> FilePermissions {
+        if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly }
+    }
 }
 
 impl KeyArgs {
@@ -43,11 +58,7 @@ impl KeyArgs {
             return PrivateKey::from_text(&text)
                 .map_err(|e| Failure::new(Category::Configuration, format!("{PRIVATE_KEY_VARIABLE}: {e}")));
         };
-        let loaded = if self.danger_any_permissions {
-            PrivateKey::danger_from_file_with_any_permissions(path)
-        } else {
-            PrivateKey::from_file(path)
-        };
+        let loaded = read_secret_file(path, self.permissions.accepted()).and_then(|data| PrivateKey::from_bytes(&data));
         loaded.map_err(|e| Failure::new(Category::Configuration, named(path, &e)))
     }
 }
@@ -79,9 +90,11 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<String>> {
 }
 
 /// The bytes of a private key's file, whose permissions are checked as when it is used.
-pub(crate) fn private_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    PrivateKey::from_file(path).map_err(|e| Failure::new(Category::Configuration, named(path, &e)))?;
-    file_or_stdin(path, 64 << 10)
+pub(crate) fn private_bytes(path: &Path, permissions: &PermissionArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |error| Failure::new(Category::Configuration, named(path, &error));
+    let bytes = read_secret_file(path, permissions.accepted()).map_err(failed)?;
+    PrivateKey::from_bytes(&bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// The bytes of a public key's file.

@@ -232,8 +232,11 @@ pub enum KeyError {
         /// The system's answer.
         kind: std::io::ErrorKind,
     },
-    /// A private key's file can be read by others than its owner.
-    #[error("the private key file {path} is open to other users (mode {mode:o}); make it 0600")]
+    /// Others than its owner have access to the file of a private key.
+    #[error(
+        "the private key file {path} is open to other users (mode {mode:o}); make it 0600, or, for a secret that a container platform mounts, \
+         set PAYTEND_DANGER_ANY_PERMISSIONS=1"
+    )]
     Permissions {
         /// The file's path as given.
         path: String,

@@ -1,8 +1,6 @@
 //! Key material: loading, writing, fingerprints. No arithmetic happens here; a backend ([`crate::rsa`]) does that.
 
 use std::fmt::{self, Write as _};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,15 +11,15 @@ use zeroize::Zeroizing;
 
 use crate::KeyError;
 use crate::encoding::{self, Decoded};
+use crate::key_file;
 
 pub use crate::encoding::{Armour, KeyForm, KeyStructure};
+pub use crate::key_file::{DANGER_ANY_PERMISSIONS, FilePermissions, read_secret_file, require_owner_only};
 
 /// Smallest modulus that is accepted, in bits. Paytend's keys have this size today.
 pub const MIN_BITS: usize = 1024;
 /// Largest modulus that is accepted, in bits.
 pub const MAX_BITS: usize = 8192;
-/// No key file is longer than this, in bytes.
-const MAX_FILE: u64 = 64 * 1024;
 
 /// How a key is written, in any of the encodings that [`PrivateKey::from_bytes`] and [`PublicKey::from_bytes`] read.
 ///
@@ -70,20 +68,25 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a file in any of the encodings. On Unix a file that its group or others can read, write or run is refused.
+    /// Reads a file in any of the encodings. On Unix, refuses a file that its group or others can read, write or run, unless the environment
+    /// variable [`PAYTEND_DANGER_ANY_PERMISSIONS`](DANGER_ANY_PERMISSIONS) is `1`.
     ///
     /// # Errors
-    /// [`KeyError::Permissions`], [`KeyError::File`], or as [`from_text`](Self::from_text).
+    /// - [`KeyError::Permissions`] if others than the owner have access to the file.
+    /// - [`KeyError::File`] if the file cannot be read.
+    /// - The errors of [`from_text`](Self::from_text) if the content is not a private key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        Self::from_bytes(&read_file(path.as_ref(), Access::OwnerOnly)?)
+        Self::from_bytes(&read_secret_file(path, FilePermissions::OwnerOnly)?)
     }
 
-    /// The same without the permission check, for systems whose secret store sets other modes on its files.
+    /// Reads a file in any of the encodings, whoever has access to it. For secrets that a container platform mounts with a mode such as 0440
+    /// or 0444.
     ///
     /// # Errors
-    /// As [`from_file`](Self::from_file).
+    /// - [`KeyError::File`] if the file cannot be read.
+    /// - The errors of [`from_text`](Self::from_text) if the content is not a private key.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        Self::from_bytes(&read_file(path.as_ref(), Access::Anybody)?)
+        Self::from_bytes(&read_secret_file(path, FilePermissions::DangerAny)?)
     }
 
     /// The public half.
@@ -153,7 +156,7 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::File`], or as [`from_text`](Self::from_text).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        Self::from_bytes(&read_file(path.as_ref(), Access::Anybody)?)
+        Self::from_bytes(&key_file::read(path.as_ref(), |_| Ok(()))?)
     }
 
     /// Makes a key of its numbers, big-endian. A modulus outside 1024 to 8192 bits, an even one, and an exponent that is even,
@@ -283,43 +286,4 @@ fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {
 
 fn bit_length(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
-}
-
-/// Who may be able to read the file that is loaded.
-#[derive(Clone, Copy, PartialEq)]
-enum Access {
-    OwnerOnly,
-    Anybody,
-}
-
-fn read_file(path: &Path, access: Access) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let failed = |e: std::io::Error| file_error(path, &e);
-    let file = File::open(path).map_err(failed)?;
-    if access == Access::OwnerOnly {
-        require_owner_only(path, &file)?;
-    }
-    // Sized once: growing would leave copies of the key in freed memory.
-    let mut data = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0) + 1));
-    file.take(MAX_FILE + 1).read_to_end(&mut data).map_err(failed)?;
-    if data.len() as u64 > MAX_FILE {
-        return Err(KeyError::Encoding);
-    }
-    Ok(data)
-}
-
-#[cfg(unix)]
-fn require_owner_only(path: &Path, file: &File) -> Result<(), KeyError> {
-    use std::os::unix::fs::PermissionsExt;
-    // The open file is asked, not the path: nobody can swap it in between.
-    let mode = file.metadata().map_err(|e| file_error(path, &e))?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyError::Permissions { path: path.display().to_string(), mode }) }
-}
-
-#[cfg(not(unix))]
-fn require_owner_only(_: &Path, _: &File) -> Result<(), KeyError> {
-    Ok(())
-}
-
-fn file_error(path: &Path, error: &std::io::Error) -> KeyError {
-    KeyError::File { path: path.display().to_string(), kind: error.kind() }
 }

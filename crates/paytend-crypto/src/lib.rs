@@ -21,6 +21,7 @@ mod canonical;
 mod encoding;
 mod error;
 mod incoming;
+mod key_file;
 mod message;
 mod open;
 mod pkcs1v15;

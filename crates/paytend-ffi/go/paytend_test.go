@@ -1,11 +1,14 @@
 package paytend_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -102,7 +105,7 @@ func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
 	server := httptest.NewServer(receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
 		taken = append(taken, received)
 		return reply
-	}, func(_ *http.Request, err error) { refused = append(refused, err) }))
+	}, paytend.HandlerOptions{Refused: func(_ *http.Request, err error) { refused = append(refused, err) }}))
 	defer server.Close()
 	post := func(body []byte) (int, string, http.Header) {
 		response, err := http.Post(server.URL, "application/json", bytes.NewReader(body))
@@ -271,10 +274,102 @@ func Example() {
 	mux.Handle("/paytend/baas", receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
 		// Store it, once for each received.DedupKey, and only then:
 		return paytend.Accepted
-	}, func(_ *http.Request, err error) { log.Print("not taken: ", err) }))
+	}, paytend.HandlerOptions{Refused: func(_ *http.Request, err error) { log.Print("not taken: ", err) }}))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadTimeout: 10 * time.Second}
 	fmt.Println(server.Addr)
 	// Output: 127.0.0.1:8080
+}
+
+// A writer of middleware that passes no deadline on.
+type plainWriter struct{ http.ResponseWriter }
+
+func TestSlowBodiesAreGivenUp(t *testing.T) {
+	own, _ := pair(t)
+	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := make(chan error, 2)
+	handler := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { return paytend.Accepted },
+		paytend.HandlerOptions{BodyTimeout: 50 * time.Millisecond, Refused: func(_ *http.Request, err error) { reasons <- err }})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	// The body is announced and never comes.
+	if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusRequestTimeout || !errors.Is(<-reasons, paytend.ErrBodyTimeout) {
+		t.Error(response.Status)
+	}
+
+	body, end := io.Pipe()
+	defer end.Close()
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(plainWriter{recorder}, httptest.NewRequest(http.MethodPost, "/", body))
+	if recorder.Code != http.StatusRequestTimeout || !errors.Is(<-reasons, paytend.ErrBodyTimeout) {
+		t.Error(recorder.Code)
+	}
+}
+
+func TestConcurrencyIsBounded(t *testing.T) {
+	own, peer := pair(t)
+	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, goOn, reasons := make(chan struct{}, 3), make(chan struct{}), make(chan error, 1)
+	handler := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply {
+		began <- struct{}{}
+		<-goOn
+		return paytend.Accepted
+	}, paytend.HandlerOptions{MaxConcurrent: 2, QueueTimeout: 20 * time.Millisecond, Refused: func(_ *http.Request, err error) { reasons <- err }})
+	document := notification(t, peer, `{"transactionId":"T1","tradeStatus":2}`)
+	serve := func() int {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(document)))
+		return recorder.Code
+	}
+	codes := make(chan int, 2)
+	for i := 0; i < 2; i++ {
+		go func() { codes <- serve() }()
+	}
+	<-began
+	<-began
+	// Both places are taken.
+	if code := serve(); code != http.StatusServiceUnavailable || !errors.Is(<-reasons, paytend.ErrOverloaded) {
+		t.Error(code)
+	}
+	close(goOn)
+	for i := 0; i < 2; i++ {
+		if code := <-codes; code != http.StatusOK {
+			t.Error(code)
+		}
+	}
+	// They are free again.
+	if code := serve(); code != http.StatusOK {
+		t.Error(code)
+	}
+	// A panic of take frees its place.
+	panics := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { panic("take") }, paytend.HandlerOptions{MaxConcurrent: 1, QueueTimeout: time.Minute})
+	for i := 0; i < 2; i++ {
+		func() {
+			defer func() {
+				if recover() != "take" {
+					t.Error("take was not called")
+				}
+			}()
+			panics.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(document)))
+		}()
+	}
 }
 
 func TestNothingIsRefused(t *testing.T) {

@@ -100,12 +100,25 @@ pub(crate) fn usage(message: &str) -> Failure {
 /// # Safety
 /// `out` is null, or may be written to.
 pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Result<(), Failure> {
-    if out.is_null() {
-        return Err(usage("there is no place to write the result to"));
-    }
+    required(out)?;
     // SAFETY: the caller promises that it may be written to.
     unsafe { out.write(value) };
     Ok(())
+}
+
+/// Gives out bytes, in a buffer that is made only if there is a place for it.
+///
+/// # Safety
+/// As [`give`].
+pub(crate) unsafe fn give_buffer(out: *mut PaytendBuffer, bytes: &[u8]) -> Result<(), Failure> {
+    required(out)?;
+    // SAFETY: the caller's promise is passed on.
+    unsafe { give(out, PaytendBuffer::of(bytes)) }
+}
+
+/// Checks that there is a place to write a result to.
+pub(crate) fn required<T>(out: *mut T) -> Result<(), Failure> {
+    if out.is_null() { Err(usage("there is no place to write the result to")) } else { Ok(()) }
 }
 
 /// Gives out a handle.
@@ -113,9 +126,7 @@ pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Result<(), Failure> {
 /// # Safety
 /// As [`give`].
 pub(crate) unsafe fn give_handle<T>(out: *mut *mut T, value: T) -> Result<(), Failure> {
-    if out.is_null() {
-        return Err(usage("there is no place to write the result to"));
-    }
+    required(out)?;
     // SAFETY: the caller's promise is passed on.
     unsafe { give(out, Box::into_raw(Box::new(value))) }
 }

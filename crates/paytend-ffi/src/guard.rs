@@ -2,6 +2,7 @@
 
 use paytend_bindings::{Failure, guarded};
 
+use crate::abi::required;
 use crate::error::PaytendError;
 
 /// Runs what a function does; gives its code, and the error if one is asked for.
@@ -20,4 +21,17 @@ pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() ->
             code
         }
     }
+}
+
+/// The same for a function with a result: if there is no place to write it to, nothing is done, so nothing that was made gets lost.
+///
+/// # Safety
+/// As [`guard`].
+pub(crate) unsafe fn guard_out<T>(
+    out: *mut T,
+    error: *mut *mut PaytendError,
+    work: impl FnOnce() -> Result<(), Failure>,
+) -> i32 {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { guard(error, || required(out).and_then(|()| work())) }
 }

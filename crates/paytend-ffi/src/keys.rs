@@ -2,9 +2,9 @@
 
 use paytend_bindings::{Keyring, PrivateKey, PublicKey};
 
-use crate::abi::{PaytendBuffer, PaytendSlice, array, free, give, give_handle, handle, usage};
+use crate::abi::{PaytendBuffer, PaytendSlice, array, free, give_buffer, give_handle, handle};
 use crate::error::PaytendError;
-use crate::guard::guard;
+use crate::guard::{guard, guard_out};
 
 /// A private key.
 pub struct PaytendPrivateKey(pub(crate) PrivateKey);
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn paytend_private_key_load(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes()?)?))) }
 }
 
 /// Reads a private key's file. One that others can read is refused.
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn paytend_private_key_load_file(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text()?)?))) }
 }
 
 /// Makes a new key pair of 1024 to 8192 bits.
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn paytend_private_key_generate(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
 }
 
 /// Writes a private key: `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
@@ -68,9 +68,9 @@ pub unsafe extern "C" fn paytend_private_key_write(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let written = paytend_bindings::write_private(&handle(key)?.0, form.text()?)?;
-            give(out, PaytendBuffer::of(&written))
+            give_buffer(out, &written)
         })
     }
 }
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn paytend_private_key_public(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give_handle(out, PaytendPublicKey(handle(key)?.0.public_key().clone()))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key)?.0.public_key().clone()))) }
 }
 
 /// Wipes and frees a private key. A keyring that was made of it keeps its own.
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn paytend_public_key_load(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes()?)?))) }
 }
 
 /// Reads a public key's file.
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn paytend_public_key_load_file(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text()?)?))) }
 }
 
 /// Writes a public key: `spki-pem`, `spki-base64` or `spki-der`.
@@ -140,9 +140,9 @@ pub unsafe extern "C" fn paytend_public_key_write(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let written = paytend_bindings::write_public(&handle(key)?.0, form.text()?)?;
-            give(out, PaytendBuffer::of(&written))
+            give_buffer(out, &written)
         })
     }
 }
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn paytend_key_info(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard(error, || give(out, PaytendBuffer::of(paytend_bindings::key_info(data.bytes()?)?.as_bytes()))) }
+    unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes()?)?.as_bytes())) }
 }
 
 /// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. One
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn paytend_keyring_new(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let own = array(own, own_len)?.iter().map(|key| Ok(&handle(*key)?.0));
             let peer = array(peer, peer_len)?.iter().map(|key| Ok(&handle(*key)?.0));
             let (own, peer) = (
@@ -222,9 +222,7 @@ pub unsafe extern "C" fn paytend_sign(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
-            give(out, PaytendBuffer::of(paytend_bindings::sign(&handle(key)?.0, body.bytes()?)?.as_bytes()))
-        })
+        guard_out(out, error, || give_buffer(out, paytend_bindings::sign(&handle(key)?.0, body.bytes()?)?.as_bytes()))
     }
 }
 
@@ -250,7 +248,7 @@ pub unsafe extern "C" fn paytend_verify(
             // A header that is no text is a wrong signature, not a wrong use.
             let sign = std::str::from_utf8(sign.bytes()?).unwrap_or("!");
             let by = paytend_bindings::verify(&keys, body, sign)?;
-            if out.is_null() { Ok(()) } else { give(out, PaytendBuffer::of(by.as_bytes())) }
+            if out.is_null() { Ok(()) } else { give_buffer(out, by.as_bytes()) }
         })
     }
 }
@@ -268,9 +266,9 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let plain = paytend_bindings::hazmat_decrypt_blocks(&handle(key)?.0, ciphertext.bytes()?)?;
-            give(out, PaytendBuffer::of(&plain))
+            give_buffer(out, &plain)
         })
     }
 }
@@ -282,12 +280,5 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_request_id(out: *mut PaytendBuffer, error: *mut *mut PaytendError) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe {
-        guard(error, || {
-            if out.is_null() {
-                return Err(usage("there is no place to write the result to"));
-            }
-            give(out, PaytendBuffer::of(paytend_bindings::request_id()?.as_bytes()))
-        })
-    }
+    unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::request_id()?.as_bytes())) }
 }

@@ -6,9 +6,9 @@ use paytend_bindings::{Failure, Kind, Opened, open, seal};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::abi::{PaytendBuffer, PaytendHeader, PaytendSlice, free, give, give_handle, handle, usage};
+use crate::abi::{PaytendBuffer, PaytendHeader, PaytendSlice, free, give, give_buffer, give_handle, handle, usage};
 use crate::error::PaytendError;
-use crate::guard::guard;
+use crate::guard::guard_out;
 use crate::keys::PaytendKeyring;
 
 /// The three shapes of a message.
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn paytend_seal(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let fields: Map<String, Value> =
                 serde_json::from_str(fields.text()?).map_err(|_| usage("the fields are not a JSON object"))?;
             let pairs = fields.iter().map(|(name, value)| match value {
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn paytend_seal(
             });
             let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
             let sealed = seal(&handle(keyring)?.0, kind(kind_number)?, pairs, Some(payload.text()?), payload_signed)?;
-            give(out, PaytendBuffer::of(sealed.as_bytes()))
+            give_buffer(out, sealed.as_bytes())
         })
     }
 }
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn paytend_open(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let partner = Some(partner_id.text()?).filter(|id| !id.is_empty());
             let limit = (max_bytes > 0).then_some(max_bytes);
             let keyring = &handle(keyring)?.0;

@@ -4,7 +4,7 @@ use paytend_bindings::{Answer, DatedKey, Failure, Notification, Receiver, Reply}
 
 use crate::abi::{PaytendHeader, PaytendSlice, array, free, give_handle, handle, usage};
 use crate::error::PaytendError;
-use crate::guard::guard;
+use crate::guard::guard_out;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
 
 /// No moment, or no limit.
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let receiver = Receiver::paytend(product.text()?, partner_id.text()?, handle(keyring)?.0.clone())?;
             give_handle(out, limited(receiver, limits)?)
         })
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let keys = array(keys, keys_len)?;
             if keys.iter().any(|key| key.merchant.len > 0) {
                 return Err(usage("a key of PayBy's names no merchant"));
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let keys = array(keys, keys_len)?.iter().map(|key| Ok((key.merchant.text()?.to_owned(), key.read()?)));
             let keys = keys.collect::<Result<Vec<_>, Failure>>()?;
             give_handle(out, limited(Receiver::payermax(keys)?, limits)?)
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn paytend_receive(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let headers = array(headers, headers_len)?.iter().map(|header| {
                 // A name that is no text is no header's.
                 Ok((std::str::from_utf8(header.name.bytes()?).unwrap_or_default(), header.value.bytes()?))
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn paytend_receiver_answer(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard(error, || {
+        guard_out(out, error, || {
             let reply = match reply {
                 0 => Reply::Accepted,
                 1 => Reply::Duplicate,

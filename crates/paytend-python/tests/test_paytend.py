@@ -183,3 +183,62 @@ def test_django(keys):
     assert (answer.status_code, answer.content) == (200, b'{"response":"SUCCESS"}')
     assert taken[0].json() == {"notify_id": "N1"}
     assert post(own.sign(b"{}")).status_code == 400
+
+
+class _Items:
+    """Headers of a framework that are no Mapping."""
+
+    def __init__(self, pairs):
+        self._pairs = pairs
+
+    def items(self):
+        return iter(self._pairs)
+
+
+def test_headers_and_bodies_come_in_every_form(keys):
+    own, _ = keys
+    body = '{"notify_timestamp":1795000000000,"notify_id":"1","name":"Žal"}'
+    raw = body.encode()
+    sign = own.sign(raw)
+    receiver = paytend.PayByReceiver(own.public_key)
+    now = datetime.fromtimestamp(1_795_000_000, timezone.utc)
+    for headers in (
+        {"Sign": sign},
+        {"sign": [sign]},
+        {"sign": (sign.encode(),)},
+        {"content-length": len(raw), "sign": sign, "accept": ["*/*", b"text/html"], "empty": []},
+        [("sign", sign)],
+        iter([(b"sign", sign.encode())]),
+        [["sign", bytearray(sign.encode())]],
+        _Items([("sign", sign)]),
+        _Items([("a", "1"), ("sign", [sign])]),
+    ):
+        assert receiver.receive(headers, raw, now=now).provider == "payby"
+    for form in (body, bytearray(raw), memoryview(raw)):
+        assert receiver.receive({"sign": sign}, form, now=now).content == raw
+    # The same header twice is refused, as in every other language, and not by Python's words.
+    with pytest.raises(paytend.PaytendError):
+        receiver.receive({"sign": [sign, sign]}, raw, now=now)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [None, 7, "sign", b"sign", ["sign"], [("sign",)], {"sign": None}, {"sign": 1.5}, {"sign": True}, {7: "x"}, {"sign": [None]},
+     {"si\ud800gn": "x"}, {"sign": [["x"]]}, _Items([1, 2]), _Items(None)],
+)  # fmt: skip
+def test_wrong_headers_are_a_usage_error(keys, headers):
+    receiver = paytend.PayByReceiver(keys[0].public_key)
+    if isinstance(headers, _Items) and headers._pairs is None:
+        headers.items = lambda: None
+    with pytest.raises(paytend.UsageError):
+        receiver.receive(headers, b"{}")
+
+
+@pytest.mark.parametrize("body", [None, 7, ["{}"], {"a": 1}, "\ud800", object()])
+def test_wrong_bodies_are_a_usage_error(keys, body):
+    receiver = paytend.PayByReceiver(keys[0].public_key)
+    with pytest.raises(paytend.UsageError) as raised:
+        receiver.receive({}, body)
+    assert "body" in str(raised.value)
+    with pytest.raises(paytend.UsageError):
+        receiver.receive({}, b"{}", now="yesterday")

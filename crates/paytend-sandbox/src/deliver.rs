@@ -15,6 +15,8 @@ use crate::world::{Attempted, Delivery, DeliveryState, Event, LONGEST, Millis, S
 
 /// How long to wait when what has happened could not be written down.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The most that is read of a callback's response. An acknowledgement is far shorter.
+const MOST: usize = 64 << 10;
 
 /// Runs what falls due, for as long as the sandbox lives.
 pub(crate) async fn drive(core: Arc<Core>) {
@@ -198,15 +200,16 @@ impl Core {
             request = request.header("sign", sign);
         }
         let (status, body) = match request.send().await {
-            Ok(answer) => (Some(answer.status().as_u16()), answer.text().await.unwrap_or_default()),
+            Ok(response) => (Some(response.status().as_u16()), read(response).await),
             Err(error) => {
                 let verdict = if error.is_timeout() { "no answer within 10 s" } else { "cannot be reached" };
                 self.log.add(entry(verdict, false, None, ready.side, String::new()));
                 return Attempted { status: None, acknowledged: false };
             }
         };
-        let acknowledged = status == Some(200) && is_acknowledgement(&delivery.source, &body);
-        let verdict = if acknowledged { "acknowledged" } else { "not acknowledged" };
+        let Body { text: body, cut } = body;
+        let acknowledged = status == Some(200) && cut.is_none() && is_acknowledgement(&delivery.source, &body);
+        let verdict = cut.unwrap_or(if acknowledged { "acknowledged" } else { "not acknowledged" });
         self.log.add(entry(verdict, acknowledged, status, ready.side, body));
         Attempted { status, acknowledged }
     }
@@ -258,6 +261,31 @@ impl Core {
         let seals = keys.seals(partner).ok_or_else(absent)?;
         Ok(if faults.contains(&FaultKind::StaleKey) { &seals.stale } else { &seals.current }.clone())
     }
+}
+
+/// What was read of a response's body, and why not all of it.
+struct Body {
+    text: String,
+    cut: Option<&'static str>,
+}
+
+/// Reads a body of [`MOST`] bytes at most.
+async fn read(mut response: reqwest::Response) -> Body {
+    let mut bytes = Vec::new();
+    let cut = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let left = MOST - bytes.len();
+                bytes.extend_from_slice(&chunk[..chunk.len().min(left)]);
+                if chunk.len() > left {
+                    break Some("not acknowledged: the response is longer than 64 KiB");
+                }
+            }
+            Ok(None) => break None,
+            Err(_) => break Some("not acknowledged: the response broke off"),
+        }
+    };
+    Body { text: String::from_utf8_lossy(&bytes).into_owned(), cut }
 }
 
 /// A document whose signature has a wrong bit, if a fault wants it.

@@ -229,7 +229,12 @@ impl Faults {
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
     // Without random bytes there is nothing to choose by.
-    percent >= 100 || (OsRandom.fill(&mut random).is_ok() && u32::from_le_bytes(random) % 100 < u32::from(percent))
+    percent >= 100 || (OsRandom.fill(&mut random).is_ok() && chosen(percent, u32::from_le_bytes(random)))
+}
+
+/// Whether a random number is among so many of a hundred.
+fn chosen(percent: u8, random: u32) -> bool {
+    random % 100 < u32::from(percent)
 }
 
 #[cfg(test)]
@@ -268,7 +273,11 @@ mod tests {
 
     #[test]
     fn chance_is_about_what_it_is_said_to_be() {
-        let often = (0..2000).filter(|_| chance(30)).count();
-        assert!((450..=750).contains(&often), "{often}");
+        let random = paytend_vectors::Seeded::new();
+        let often = |percent| (0..2000).filter(|_| chosen(percent, (random.next() >> 32) as u32)).count();
+        // Seven standard deviations.
+        assert!((450..=750).contains(&often(30)));
+        assert_eq!((often(0), often(100)), (0, 2000));
+        assert!(chance(100) && !chance(0));
     }
 }

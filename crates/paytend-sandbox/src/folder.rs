@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
 use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, rustcrypto};
 
 /// The keys of both sides, and the partner's identifier, from a folder.
@@ -18,6 +19,54 @@ pub struct KeyFolder {
     pub partner_id: String,
     /// Where it is.
     pub path: PathBuf,
+    permissions: FilePermissions,
+}
+
+/// How [`KeyFolder::open`] reads or fills a folder.
+#[derive(Clone, Copy, Debug)]
+pub struct FolderOptions {
+    bits: usize,
+    shared: bool,
+    real_keys: bool,
+    permissions: FilePermissions,
+}
+
+impl Default for FolderOptions {
+    fn default() -> Self {
+        Self { bits: 1024, shared: false, real_keys: false, permissions: FilePermissions::OwnerOnly }
+    }
+}
+
+impl FolderOptions {
+    /// Creates the default options: 1024 bits, a pair for each side, nothing dangerous.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the length of keys that are made.
+    pub fn bits(mut self, bits: usize) -> Self {
+        self.bits = bits;
+        self
+    }
+
+    /// Sets whether one new pair serves both sides, as in Paytend's public demo.
+    pub fn shared_key(mut self, shared: bool) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    /// Sets whether keys that look like a real partner's are accepted.
+    pub fn danger_real_keys(mut self, accepted: bool) -> Self {
+        self.real_keys = accepted;
+        self
+    }
+
+    /// Sets whether private keys are accepted although others than their owner have access to their files. The environment variable
+    /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
+        self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
+        self
+    }
 }
 
 /// Why a folder cannot be used.
@@ -71,17 +120,17 @@ const PARTNER_PUBLIC: &str = "partner-public.b64";
 const PARTNER_ID: &str = "partner-id";
 
 impl KeyFolder {
-    /// Reads a folder, or fills it with new keys if it has none: of both sides, or one pair for both, as the public demo of Paytend's has.
-    /// `i_know` takes keys that look like a real partner's.
+    /// Reads a folder, or fills it with new keys if it has none. On Unix, refuses private keys whose files others than their owner have access
+    /// to.
     ///
     /// # Errors
-    /// [`FolderError`].
-    pub fn open(path: &Path, bits: usize, shared: bool, i_know: bool) -> Result<Self, FolderError> {
+    /// Returns [`FolderError`] if a file cannot be read or written, is not what its name says, is open to others, or is a real partner's.
+    pub fn open(path: &Path, options: &FolderOptions) -> Result<Self, FolderError> {
         let file = |name: &str| path.join(name);
         let failed = |source| FolderError::File { path: path.to_owned(), source };
         let has = |name: &str| file(name).exists();
         let real = has(PARTNER_PRIVATE) && !has(PAYTEND_PRIVATE);
-        if (real || named_as_real(path)) && !i_know {
+        if (real || named_as_real(path)) && !options.real_keys {
             return Err(FolderError::Real(path.to_owned()));
         }
         std::fs::create_dir_all(path).map_err(failed)?;
@@ -92,7 +141,7 @@ impl KeyFolder {
             {
                 return Err(FolderError::Occupied(key));
             }
-            fill(path, bits, shared)?;
+            fill(path, options.bits, options.shared)?;
         }
         let read = |name: &str| {
             if !has(name) {
@@ -101,7 +150,10 @@ impl KeyFolder {
             std::fs::read(file(name)).map_err(|source| FolderError::File { path: file(name), source })
         };
         let key = |name: &str| {
-            PrivateKey::from_bytes(&read(name)?).map_err(|source| FolderError::Key { path: file(name), source })
+            if !has(name) {
+                return Err(FolderError::Incomplete(file(name)));
+            }
+            private(&file(name), options.permissions)
         };
         let public = |name: &str, private: &str, of: &PublicKey| {
             let key =
@@ -119,7 +171,7 @@ impl KeyFolder {
         if id.len() != 15 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(FolderError::PartnerId(file(PARTNER_ID)));
         }
-        Ok(Self { paytend, partner, partner_id: id, path: path.to_owned() })
+        Ok(Self { paytend, partner, partner_id: id, path: path.to_owned(), permissions: options.permissions })
     }
 
     /// The key of another provider's in this folder, made when it is first needed.
@@ -132,8 +184,14 @@ impl KeyFolder {
             let key = made(2048, &path)?;
             write_pair(&self.path, name, &key)?;
         }
-        PrivateKey::from_file(&path).map_err(|source| FolderError::Key { path, source })
+        private(&path, self.permissions)
     }
+}
+
+/// Reads a private key's file.
+fn private(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, FolderError> {
+    let read = read_secret_file(path, permissions).and_then(|data| PrivateKey::from_bytes(&data));
+    read.map_err(|source| FolderError::Key { path: path.to_owned(), source })
 }
 
 fn is_key(path: &Path) -> bool {
@@ -200,18 +258,22 @@ fn write(path: &Path, text: &[u8]) -> Result<(), FolderError> {
 mod tests {
     use super::*;
 
+    fn open(path: &Path, bits: usize, shared: bool, real: bool) -> Result<KeyFolder, FolderError> {
+        KeyFolder::open(path, &FolderOptions::new().bits(bits).shared_key(shared).danger_real_keys(real))
+    }
+
     #[test]
     fn a_folder_is_filled_once_and_read_afterwards() {
         let folder = tempfile::tempdir().unwrap();
-        let made = KeyFolder::open(folder.path(), 1024, false, false).unwrap();
-        let read = KeyFolder::open(folder.path(), 2048, true, false).unwrap();
+        let made = open(folder.path(), 1024, false, false).unwrap();
+        let read = open(folder.path(), 2048, true, false).unwrap();
         assert_eq!(made.paytend.public_key().fingerprint(), read.paytend.public_key().fingerprint());
         assert_eq!((made.partner_id.len(), &made.partner_id), (15, &read.partner_id));
         assert_ne!(made.partner.fingerprint(), made.paytend.public_key().fingerprint());
         let payby = made.provider("payby").unwrap();
         assert_eq!(read.provider("payby").unwrap().public_key().fingerprint(), payby.public_key().fingerprint());
         let shared = tempfile::tempdir().unwrap();
-        let one = KeyFolder::open(shared.path(), 1024, true, false).unwrap();
+        let one = open(shared.path(), 1024, true, false).unwrap();
         assert_eq!(one.partner.fingerprint(), one.paytend.public_key().fingerprint());
         #[cfg(unix)]
         {
@@ -224,31 +286,54 @@ mod tests {
     #[test]
     fn real_keys_and_half_folders_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        KeyFolder::open(folder.path(), 1024, false, false).unwrap();
+        open(folder.path(), 1024, false, false).unwrap();
         std::fs::remove_file(folder.path().join(PAYTEND_PRIVATE)).unwrap();
-        assert!(matches!(KeyFolder::open(folder.path(), 1024, false, false), Err(FolderError::Real(_))));
-        assert!(matches!(KeyFolder::open(folder.path(), 1024, false, true), Err(FolderError::Incomplete(_))));
+        assert!(matches!(open(folder.path(), 1024, false, false), Err(FolderError::Real(_))));
+        assert!(matches!(open(folder.path(), 1024, false, true), Err(FolderError::Incomplete(_))));
         for name in ["prod", "keys-production", "Live"] {
             let path = folder.path().join(name);
-            assert!(matches!(KeyFolder::open(&path, 1024, false, false), Err(FolderError::Real(_))), "{name}");
+            assert!(matches!(open(&path, 1024, false, false), Err(FolderError::Real(_))), "{name}");
         }
-        assert!(KeyFolder::open(&folder.path().join("products"), 1024, false, false).is_ok());
+        assert!(open(&folder.path().join("products"), 1024, false, false).is_ok());
         assert!(!folder.path().join("prod").exists(), "what is refused is not made");
         let others = tempfile::tempdir().unwrap();
         std::fs::write(others.path().join("key.pem"), "").unwrap();
-        assert!(matches!(KeyFolder::open(others.path(), 1024, false, false), Err(FolderError::Occupied(_))));
+        assert!(matches!(open(others.path(), 1024, false, false), Err(FolderError::Occupied(_))));
         #[cfg(unix)]
         {
             std::fs::create_dir(others.path().join("live")).unwrap();
             std::os::unix::fs::symlink(others.path().join("live"), others.path().join("harmless")).unwrap();
-            let led = KeyFolder::open(&others.path().join("harmless"), 1024, false, false);
+            let led = open(&others.path().join("harmless"), 1024, false, false);
             assert!(matches!(led, Err(FolderError::Real(_))));
         }
         let other = tempfile::tempdir().unwrap();
-        let made = KeyFolder::open(other.path(), 1024, false, false).unwrap();
+        let made = open(other.path(), 1024, false, false).unwrap();
         std::fs::write(other.path().join(PARTNER_ID), "12345").unwrap();
-        assert!(matches!(KeyFolder::open(other.path(), 1024, false, false), Err(FolderError::PartnerId(_))));
+        assert!(matches!(open(other.path(), 1024, false, false), Err(FolderError::PartnerId(_))));
         std::fs::write(other.path().join(PARTNER_PUBLIC), made.paytend.public_key().to_spki_pem()).unwrap();
-        assert!(matches!(KeyFolder::open(other.path(), 1024, false, false), Err(FolderError::Pair { .. })));
+        assert!(matches!(open(other.path(), 1024, false, false), Err(FolderError::Pair { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn private_keys_that_others_have_access_to_are_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path(), 1024, false, false).unwrap().provider("payby").unwrap();
+        let options = FolderOptions::new().bits(1024);
+        for name in [PAYTEND_PRIVATE, PARTNER_PRIVATE, "payby-private.pem"] {
+            let path = folder.path().join(name);
+            let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            for mode in [0o640, 0o604, 0o444] {
+                set(mode);
+                let read = |options: &FolderOptions| KeyFolder::open(folder.path(), options)?.provider("payby");
+                let Err(FolderError::Key { path: at, source }) = read(&options) else { panic!("{name} {mode:o}") };
+                assert_eq!(at, path);
+                assert!(matches!(source, KeyError::Permissions { .. }), "{source}");
+                assert!(read(&options.danger_any_permissions(true)).is_ok(), "{name} {mode:o}");
+            }
+            set(0o400);
+        }
+        KeyFolder::open(folder.path(), &options).unwrap();
     }
 }

@@ -23,7 +23,7 @@ mod world;
 pub use clock::Pace;
 pub use failure::Failure;
 pub use faults::{BadFault, Fault, FaultKind};
-pub use folder::{FolderError, KeyFolder};
+pub use folder::{FolderError, FolderOptions, KeyFolder};
 pub use handle::{CardView, DeliverError, Delivery, Deposit};
 pub use paytend_model::lifecycle::{CardState, TopupState};
 pub use sandbox::{Builder, Sandbox};

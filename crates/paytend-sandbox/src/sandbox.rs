@@ -187,10 +187,15 @@ impl Builder {
         let listen = |source| StartError::Listen { address: self.address, source };
         let listener = TcpListener::bind(self.address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let (kept, world) = self.kept()?;
         let at = self.at.unwrap_or_else(Clock::machine);
+        // What could not be started again is not begun.
+        let new = World::new(at, &ids, self.settings.clone());
+        if let Some(flaw) = new.flaw() {
+            return Err(StartError::Settings(flaw));
+        }
+        let (kept, world) = self.kept()?;
         let fresh = world.is_none();
-        let world = world.unwrap_or_else(|| World::new(at, &ids, self.settings.clone()));
+        let world = world.unwrap_or(new);
         if !world.partners.keys().eq(ids.iter()) {
             return Err(StartError::OtherPartners(ids.join(", ")));
         }

@@ -29,6 +29,9 @@ pub enum StartError {
     #[cfg(feature = "persist")]
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// The settings or the time make a world that would never come to rest, or cannot be counted on.
+    #[error("the sandbox's settings cannot be used: {0}")]
+    Settings(&'static str),
     /// The data file is of other partners.
     #[error("the data file is of other partners than {0}")]
     OtherPartners(String),

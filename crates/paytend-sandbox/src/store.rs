@@ -21,6 +21,11 @@ pub enum StoreError {
     /// Something in it is not of this version's form.
     #[error("the data file is of another version, or damaged")]
     Form(#[from] serde_json::Error),
+    /// The world in it would never come to rest, or cannot be counted on.
+    #[error(
+        "the data file holds a world that cannot be run: {0}; start with another file, and import a sound export into it"
+    )]
+    Flaw(&'static str),
     /// Another sandbox has it.
     #[error("the data file is in use by another sandbox")]
     InUse,
@@ -51,6 +56,12 @@ fn private(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(StoreError::Make)
+}
+
+/// Reads a world, before anything happens in it.
+fn sound(text: &str) -> Result<World, StoreError> {
+    let world: World = serde_json::from_str(text)?;
+    world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
 }
 
 /// A file of events.
@@ -88,7 +99,7 @@ impl Store {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
         let snapshot = connection.query_row("SELECT last, world FROM snapshot", [], read).optional()?;
         if let Some((at, text)) = snapshot {
-            (world, last) = (Some(serde_json::from_str::<World>(&text)?), at);
+            (world, last) = (Some(sound(&text)?), at);
         }
         let mut since_snapshot = 0;
         {
@@ -99,6 +110,10 @@ impl Store {
                 match (&mut world, event) {
                     (None, Event::Begin { at, partners, settings }) => {
                         world = Some(World::new(at, &partners, settings));
+                    }
+                    (Some(world), Event::Imported { at, world: text }) => {
+                        sound(&text)?;
+                        let _ = world.apply(Event::Imported { at, world: text });
                     }
                     (Some(world), event) => {
                         // It was refused before as it is now.

@@ -1,8 +1,10 @@
-//! The known answers of `vectors/`, as data. For tests: a file that cannot be read is a panic.
+//! The known answers of `vectors/`, as data, and randomness that can be had again. For tests: a file that cannot be read is a panic.
 //!
 //! It knows no cryptography, so that every crate, and every binding, can be held against it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod seeded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+pub use seeded::{SEED, Seeded};
 
 /// The partner that the messages of the vectors are to or from.
 pub const PARTNER_ID: &str = "888666000100260";

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::{ALL, backend, folder};
+use super::{ALL, backend, folder, released};
 use crate::shell::{cargo, root};
 
 const ROUNDS: usize = 31;
@@ -112,7 +112,7 @@ pub(crate) fn run() -> Result<(), String> {
     let job = folder().join("bench.json");
     let rust = ["build", "--quiet", "--release", "--locked", "-p", "paytend-bindings", "--example", "bench"];
     cargo(rust).args(backend::features()).run()?;
-    let rust = root().join("target/release/examples/bench");
+    let rust = released().join("examples/bench");
     crate::shell::program(&rust).args(["prepare"]).args([&job]).run()?;
     let mut contestants = Vec::new();
     let mut command = Command::new(&rust);

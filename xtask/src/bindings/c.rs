@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{backend, copy, folder, fresh, version, write};
+use super::{backend, copy, folder, fresh, released, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the static library needs besides, on Linux.
@@ -28,8 +28,8 @@ fn source() -> PathBuf {
     root().join("crates/paytend-ffi")
 }
 
-fn library(name: &str) -> PathBuf {
-    root().join("target/release").join(name)
+pub(super) fn library(name: &str) -> PathBuf {
+    released().join(name)
 }
 
 pub(super) fn build() -> Result<(), String> {
@@ -82,7 +82,7 @@ pub(super) fn test() -> Result<(), String> {
     program(&plain).args([&vectors]).run()?;
     let shared = out.join("test-shared");
     compile(&shared, &[], &library("libpaytend.so"))?;
-    program(&shared).args([&vectors]).env("LD_LIBRARY_PATH", root().join("target/release")).run()?;
+    program(&shared).args([&vectors]).env("LD_LIBRARY_PATH", released()).run()?;
     let sanitized = out.join("test-asan");
     compile(&sanitized, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &library("libpaytend.a"))?;
     program(&sanitized).args([&vectors]).env("ASAN_OPTIONS", "detect_leaks=1").run()?;

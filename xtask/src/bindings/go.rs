@@ -33,7 +33,7 @@ fn furnish(module: &Path) -> Result<(), String> {
     for folder in [&library, &include] {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
-    copy(&root().join("target/release/libpaytend.a"), &library.join("libpaytend.a"))?;
+    copy(&c::library("libpaytend.a"), &library.join("libpaytend.a"))?;
     copy(&root().join("crates/paytend-ffi/include/paytend.h"), &include.join("paytend.h"))
 }
 
@@ -50,7 +50,7 @@ fn go(arguments: &[&str]) -> Program {
 }
 
 fn stamp() -> u64 {
-    let modified = std::fs::metadata(root().join("target/release/libpaytend.a")).and_then(|file| file.modified());
+    let modified = std::fs::metadata(c::library("libpaytend.a")).and_then(|file| file.modified());
     let since = modified.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     since.unwrap_or_default().as_secs()
 }

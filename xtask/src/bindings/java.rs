@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{backend, copy, folder, platform, version};
+use super::{backend, copy, folder, platform, released, version};
 use crate::shell::{Program, cargo, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -18,6 +18,11 @@ pub(super) fn missing() -> Vec<&'static str> {
 
 fn source() -> PathBuf {
     root().join("crates/paytend-java")
+}
+
+/// Maven's own folder for what it builds, which cargo's configuration does not move.
+fn built() -> PathBuf {
+    source().join("target")
 }
 
 /// On Windows it is a script, which is not found by its bare name.
@@ -38,7 +43,7 @@ fn furnish() -> Result<(), String> {
     }
     let place = resources().join(platform());
     std::fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
-    copy(&root().join("target/release").join(library()), &place.join(library()))
+    copy(&released().join(library()), &place.join(library()))
 }
 
 pub(super) fn build() -> Result<(), String> {
@@ -76,9 +81,9 @@ pub(super) fn bench() -> Result<Program, String> {
 /// A class of the tests, with the packed jar.
 fn main(class: &str) -> Result<Program, String> {
     let libraries = std::fs::read_to_string(class_path()).map_err(|e| e.to_string())?;
-    let jar = source().join(format!("target/paytend-{}.jar", version()));
+    let jar = built().join(format!("paytend-{}.jar", version()));
     let separator = if cfg!(windows) { ";" } else { ":" };
-    let tests = source().join("target/test-classes");
+    let tests = built().join("test-classes");
     let path = [jar.to_string_lossy(), tests.to_string_lossy(), libraries.trim().into()].join(separator);
     Ok(program("java").args(["-cp", &path, &format!("io.github.paytendrs.paytend.{class}")]))
 }
@@ -99,7 +104,7 @@ fn library() -> String {
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let named = folder().join(format!("paytend-{}-{platform}.jar", version()));
-    copy(&source().join(format!("target/paytend-{}.jar", version())), &named)?;
+    copy(&built().join(format!("paytend-{}.jar", version())), &named)?;
     println!("bindings: packed {}", named.display());
     Ok(())
 }

@@ -11,7 +11,7 @@ mod python;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::shell::{Program, cargo, root};
+use crate::shell::{Program, cargo, target};
 
 /// Gives a program that is told what to do by its arguments.
 type Conformance = fn() -> Result<Program, String>;
@@ -236,7 +236,12 @@ pub(crate) fn describe(name: &str) -> &'static str {
 
 /// Where the bindings are built and packed.
 fn folder() -> PathBuf {
-    root().join("target/bindings")
+    target().join("bindings")
+}
+
+/// The folder of what cargo builds for release.
+fn released() -> PathBuf {
+    target().join("release")
 }
 
 /// The version of all bindings: the workspace's.

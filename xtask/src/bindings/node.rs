@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{at_least, backend, copy, folder, fresh, version, write};
+use super::{at_least, backend, copy, folder, fresh, released, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// What the tests need besides the package.
@@ -44,7 +44,7 @@ fn addon() -> String {
 pub(super) fn build() -> Result<(), String> {
     cargo(["build", "--release", "--locked", "-p", "paytend-node"]).args(backend::features()).run()?;
     let built = format!("{}paytend_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    copy(&root().join("target/release").join(built), &source().join(addon()))
+    copy(&released().join(built), &source().join(addon()))
 }
 
 /// Packs the package; where it is.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{backend, folder, fresh};
 use crate::setup;
-use crate::shell::{Program, program, root};
+use crate::shell::{Program, program, root, target};
 
 pub(super) fn missing() -> Vec<&'static str> {
     if setup::find_python().is_some() {
@@ -54,7 +54,7 @@ fn maturin(packages: &[&str], options: &[&str]) -> Result<(), String> {
         .args(options)
         .args(["--out"])
         .args([wheels()])
-        .env("CARGO_TARGET_DIR", root().join("target"))
+        .env("CARGO_TARGET_DIR", target())
         .run()
 }
 

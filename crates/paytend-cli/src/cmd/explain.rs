@@ -10,10 +10,10 @@ use paytend_webhook::explain::{Explanation, KeyShelf, explain, explain_envelope}
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
-use crate::keyfiles::{KindArg, private_bytes, private_from_environment, public_bytes, stdin};
+use crate::keyfiles::{KindArg, PermissionArgs, private_bytes, private_from_environment, public_bytes, stdin};
 use crate::output;
 
-/// The private keys' files are checked as always: nobody else may be able to read them.
+/// Explains why a message is not authentic. Files of private keys that others can read are refused.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// Whose message it is
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     /// Another private key that may explain it: of the other environment, of before
     #[arg(long, value_name = "FILE")]
     other_private_key: Vec<PathBuf>,
+    #[command(flatten)]
+    permissions: PermissionArgs,
     /// Another public key that may explain it: of the other environment, of another provider
     #[arg(long, value_name = "FILE")]
     other_public_key: Vec<PathBuf>,
@@ -101,13 +103,13 @@ fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
         shelf = shelf.own("PAYTEND_PRIVATE_KEY", text.as_bytes())?;
     }
     for path in &args.private_key {
-        shelf = shelf.own(name(path), &private_bytes(path)?)?;
+        shelf = shelf.own(name(path), &private_bytes(path, &args.permissions)?)?;
     }
     for path in &args.public_key {
         shelf = shelf.sender(name(path), &public_bytes(path)?)?;
     }
     for path in &args.other_private_key {
-        shelf = shelf.other_private(name(path), &private_bytes(path)?)?;
+        shelf = shelf.other_private(name(path), &private_bytes(path, &args.permissions)?)?;
     }
     for path in &args.other_public_key {
         shelf = shelf.other_public(name(path), &public_bytes(path)?)?;

@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use paytend_sandbox::{Fault, KeyFolder, Pace, Sandbox, Timing};
+use paytend_crypto::keys::FilePermissions;
+use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, Sandbox, Timing};
 
 use crate::exit::{Category, Failure};
+use crate::keyfiles::PermissionArgs;
 use crate::output;
 
 #[derive(ClapArgs)]
@@ -41,6 +43,8 @@ pub(crate) struct Args {
     /// Takes an address that others can reach, or keys that look like a real partner's
     #[arg(long)]
     i_know: bool,
+    #[command(flatten)]
+    permissions: PermissionArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -74,8 +78,12 @@ async fn serve(args: Args) -> Result<(), Failure> {
         Failure::new(Category::Configuration, format!("{error}{cause}"))
     };
     let bits = args.bits.parse().unwrap_or(1024);
-    let folder =
-        KeyFolder::open(&args.keys, bits, args.shared_key, args.i_know).map_err(|error| configuration(&error))?;
+    let options = FolderOptions::new()
+        .bits(bits)
+        .shared_key(args.shared_key)
+        .danger_real_keys(args.i_know)
+        .danger_any_permissions(args.permissions.accepted() == FilePermissions::DangerAny);
+    let folder = KeyFolder::open(&args.keys, &options).map_err(|error| configuration(&error))?;
     let timing = match args.timing {
         Takes::Instant => Timing::instant(),
         Takes::Realistic => Timing::realistic(),

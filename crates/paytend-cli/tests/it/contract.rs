@@ -190,6 +190,24 @@ fn private_keys_come_from_guarded_files_or_the_environment() {
         let own = keys.arg("paytend.pem");
         let asked_for = [&without[..], &["--private-key", &own, "--danger-any-permissions"]].concat();
         assert_eq!(run(&asked_for, b"").code, 0);
+        // The environment does the same, in every command that reads a private key.
+        let opens = ["seal", "--as", "paytend", "--kind", "response", "--public-key", &peer, "--fields", fields];
+        let opens = [&opens[..], &["--private-key", &own]].concat();
+        let explains = ["explain", "--public-key", &peer, "--private-key", &own];
+        let other =
+            ["explain", "--public-key", &peer, "--private-key", &keys.arg("partner.pem"), "--other-private-key", &own];
+        // What is explained here is not a message: what matters is that the keys were read.
+        for (command_line, code) in [(&opens[..], 0), (&explains[..], 4), (&other[..], 4)] {
+            let refused = run(command_line, b"{}");
+            assert_eq!(refused.code, 3, "{command_line:?}: {}", refused.stderr);
+            assert!(refused.stderr.contains("PAYTEND_DANGER_ANY_PERMISSIONS=1"), "{}", refused.stderr);
+            let accepted = finish(command().args(command_line).env("PAYTEND_DANGER_ANY_PERMISSIONS", "1"), b"{}");
+            assert_eq!(accepted.code, code, "{command_line:?}: {}", accepted.stderr);
+            let accepted = run(&[command_line, &["--danger-any-permissions"]].concat(), b"{}");
+            assert_eq!(accepted.code, code, "{command_line:?}: {}", accepted.stderr);
+            let off = finish(command().args(command_line).env("PAYTEND_DANGER_ANY_PERMISSIONS", "0"), b"{}");
+            assert_eq!(off.code, 3, "{command_line:?}");
+        }
     }
     // The two halves exchanged.
     let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paytend_crypto::{Keyring, PrivateKey, PublicKey};
+use paytend_crypto::keys::{FilePermissions, read_secret_file, require_owner_only};
+use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::{Builder, Environment};
 use crate::{Client, Error};
@@ -19,13 +22,15 @@ struct Profile {
     base_url: Option<String>,
     partner_id: Option<String>,
     private_key_file: Option<PathBuf>,
-    #[serde(skip)]
-    private_key: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    private_key: Option<Zeroizing<String>>,
     public_key_file: Option<PathBuf>,
     public_key: Option<String>,
     proxy: Option<String>,
     root_certificates_file: Option<PathBuf>,
     client_certificate_file: Option<PathBuf>,
+    #[serde(default)]
+    danger_any_permissions: bool,
     connect_timeout_seconds: Option<u32>,
     attempt_timeout_seconds: Option<u32>,
     deadline_seconds: Option<u32>,
@@ -52,7 +57,9 @@ impl Client {
     /// | `PAYTEND_PARTNER_ID` | the partner's 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
+    /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
     /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
+    /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts files of private keys that others can read, such as mounted secrets |
     ///
     /// What it does not say can still be set on the builder.
     ///
@@ -68,7 +75,7 @@ impl Client {
     /// [profiles.sandbox]
     /// environment = "sandbox"               # or base_url = "https://…"
     /// partner_id = "888666000100260"
-    /// private_key_file = "partner.pem"      # beside this file; readable by its owner alone
+    /// private_key_file = "partner.pem"      # beside this file; or private_key = "MIIC…" in it
     /// public_key_file = "paytend.pem"       # or public_key = "MIGf…"
     /// deadline_seconds = 60                 # this and all that follows is optional
     /// attempt_timeout_seconds = 30
@@ -76,17 +83,21 @@ impl Client {
     /// max_in_flight = 32
     /// proxy = "http://proxy.example:3128"
     /// root_certificates_file = "roots.pem"
-    /// client_certificate_file = "client.pem"
+    /// client_certificate_file = "client.pem" # certificate and private key, for mTLS
+    /// danger_any_permissions = false        # true accepts mounted secrets of mode 0440 or 0444
     /// user_agent = "example/1.0"
     /// unknown_order_codes = ["1044"]        # see Resolution
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
     ///
+    /// On Unix, a file that holds a private key is refused if its group or others have access to it: the signing key's file, the client
+    /// certificate's, and this one if a profile in it has `private_key`.
+    ///
     /// # Errors
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the place in the file, or the field.
     pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Builder, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| wrong("the configuration file", error.kind()))?;
+        let (opened, text) = read_text(path).map_err(|error| wrong("the configuration file", error.kind()))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             wrong(
@@ -94,10 +105,15 @@ impl Client {
                 without_value(error.message()),
             )
         })?;
+        // A key in any profile is open to others, whichever profile is used.
+        let keys_inside = file.profiles.values().any(|profile| profile.private_key.is_some());
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
         let Some(profile) = { file.profiles }.remove(profile) else {
             return Err(wrong(&format!("profile `{profile}`"), format_args!("there is none; the file has: {names}")));
         };
+        if keys_inside && !profile.danger_any_permissions {
+            require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;
+        }
         profile.builder(path.parent().unwrap_or(Path::new("")))
     }
 }
@@ -114,10 +130,11 @@ fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, 
         environment: get("ENVIRONMENT"),
         base_url: get("BASE_URL"),
         partner_id: get("PARTNER_ID"),
-        private_key: get("PRIVATE_KEY"),
+        private_key: get("PRIVATE_KEY").map(Zeroizing::new),
         private_key_file: get("PRIVATE_KEY_FILE").map(Into::into),
         public_key: get("PUBLIC_KEY"),
         public_key_file: get("PUBLIC_KEY_FILE").map(Into::into),
+        client_certificate_file: get("CLIENT_CERTIFICATE_FILE").map(Into::into),
         proxy: get("PROXY"),
         deadline_seconds,
         ..Profile::default()
@@ -137,10 +154,12 @@ impl Profile {
             (Some(_), Some(_)) => return Err(wrong("environment and base_url", "set one of them")),
             (None, None) => return Err(wrong("environment or base_url", "set one of them")),
         };
+        let permissions =
+            if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         let private = match (self.private_key, self.private_key_file) {
             (Some(text), None) => PrivateKey::from_text(&text).map_err(|error| wrong("private_key", error))?,
             (None, Some(path)) => {
-                PrivateKey::from_file(folder.join(path)).map_err(|error| wrong("private_key_file", error))?
+                private_from(&folder.join(path), permissions).map_err(|error| wrong("private_key_file", error))?
             }
             (Some(_), Some(_)) => return Err(wrong("private_key and private_key_file", "set one of them")),
             (None, None) => return Err(wrong("private_key_file", "it is missing")),
@@ -172,7 +191,8 @@ impl Profile {
             builder = builder.root_certificates(read("root_certificates_file", path)?);
         }
         if let Some(path) = self.client_certificate_file {
-            builder = builder.client_certificate(read("client_certificate_file", path)?);
+            builder =
+                builder.client_certificate_file(folder.join(path)).danger_any_permissions(self.danger_any_permissions);
         }
         if let Some(count) = self.connect_timeout_seconds {
             builder = builder.connect_timeout(seconds(count));
@@ -191,6 +211,23 @@ impl Profile {
         }
         Ok(builder)
     }
+}
+
+/// A text that is wiped on drop.
+fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    String::deserialize(from).map(|text| Some(Zeroizing::new(text)))
+}
+
+fn private_from(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, KeyError> {
+    PrivateKey::from_bytes(&read_secret_file(path, permissions)?)
+}
+
+/// The open file and its text, which may hold a private key.
+fn read_text(path: &Path) -> std::io::Result<(std::fs::File, Zeroizing<String>)> {
+    let mut file = std::fs::File::open(path)?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text)?;
+    Ok((file, text))
 }
 
 /// A message of the TOML library. It shows the value where a type is wrong, and the value may be a key in the wrong place.

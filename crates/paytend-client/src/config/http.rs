@@ -1,8 +1,11 @@
 //! The HTTP client that is made if none is given.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
 use reqwest::{Certificate, Identity, NoProxy, Proxy, Url};
+use zeroize::Zeroizing;
 
 use crate::Error;
 
@@ -12,9 +15,18 @@ pub(super) struct Options {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) proxy: ProxyChoice,
     pub(super) roots: Vec<Vec<u8>>,
-    pub(super) identity: Option<Vec<u8>>,
+    pub(super) identity: Option<IdentitySource>,
+    /// Which permissions the file of an identity may have.
+    pub(super) permissions: FilePermissions,
     pub(super) pool_idle_timeout: Option<Duration>,
     pub(super) pool_max_idle: Option<usize>,
+}
+
+/// Where the certificate and the private key of the client come from.
+#[derive(PartialEq)]
+pub(super) enum IdentitySource {
+    Pem(Zeroizing<Vec<u8>>),
+    File(PathBuf),
 }
 
 /// Which proxy to go through.
@@ -60,8 +72,16 @@ impl Options {
                 .ok_or_else(|| Error::configuration("a root certificate is not PEM"))?;
             certificates.extend(roots);
         }
-        let identity = match &self.identity {
-            Some(pem) => Some(Identity::from_pem(pem).map_err(|_| {
+        let pem = match &self.identity {
+            None => None,
+            Some(IdentitySource::Pem(pem)) => Some(pem.clone()),
+            Some(IdentitySource::File(path)) => {
+                let read = read_secret_file(path, self.permissions);
+                Some(read.map_err(|error| Error::configuration(format!("client_certificate_file: {error}")))?)
+            }
+        };
+        let identity = match pem {
+            Some(pem) => Some(Identity::from_pem(&pem).map_err(|_| {
                 Error::configuration("the client certificate is not PEM of a certificate and its private key")
             })?),
             None => None,

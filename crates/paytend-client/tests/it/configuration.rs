@@ -177,7 +177,11 @@ paths = {{ "baas.getUser" = "/v2/user" }}
         ("deadline_seconds = 5", "deadline_seconds = -1", "line 7"),
         ("deadline_seconds = 5", "proxy = 'CANARY'", "the proxy is not a URL"),
         ("deadline_seconds = 5", "root_certificates_file = 'roots.pem'", "a root certificate is not PEM"),
-        ("deadline_seconds = 5", "client_certificate_file = 'none.pem'", "client_certificate_file: entity not found"),
+        (
+            "deadline_seconds = 5",
+            "client_certificate_file = 'none.pem'",
+            "client_certificate_file: cannot read the key file",
+        ),
         ("deadline_seconds = 5", "environment = 'sandbox'", "environment and base_url: set one"),
         ("partner.pem", "none.pem", "private_key_file: "),
         ("[profiles.test]", "[profiles.test", "line 2"),
@@ -193,6 +197,76 @@ paths = {{ "baas.getUser" = "/v2/user" }}
     assert!(error.contains("profile `production`: there is none; the file has: test"), "{error}");
     let error = Client::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
     assert!(error.contains("the configuration file: entity not found"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn file_with_a_private_key_is_refused_if_others_have_access() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let keys = paytend_vectors::keys();
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["client".into()]).unwrap().self_signed(&pair).unwrap();
+    let identity = format!("{}{}", certificate.pem(), pair.serialize_pem());
+    let (private, public) = (&keys["partner"].private, &keys["paytend"].public);
+    let start =
+        format!("base_url = \"https://api.example.com\"\npartner_id = \"{PARTNER_ID}\"\npublic_key = \"{public}\"\n");
+    let [beside, inside, both] = [
+        "private_key_file = 'partner.pem'\n".to_owned(),
+        format!("private_key = \"{private}\"\n"),
+        "private_key_file = 'partner.pem'\nclient_certificate_file = 'client.pem'\n".to_owned(),
+    ];
+    // The profile; the modes of the configuration file, the key's and the certificate's; the field in the error.
+    for (profile, modes, refused) in [
+        (&beside, [0o644, 0o600, 0o600], None),
+        (&beside, [0o644, 0o444, 0o600], Some("private_key_file: ")),
+        (&beside, [0o644, 0o640, 0o600], Some("private_key_file: ")),
+        (&inside, [0o600, 0o600, 0o600], None),
+        (&inside, [0o644, 0o600, 0o600], Some("private_key: ")),
+        (&inside, [0o440, 0o600, 0o600], Some("private_key: ")),
+        (&both, [0o644, 0o600, 0o400], None),
+        (&both, [0o644, 0o600, 0o440], Some("client_certificate_file: ")),
+        (&both, [0o644, 0o600, 0o604], Some("client_certificate_file: ")),
+    ] {
+        write("partner.pem", &keys["partner"].private_pkcs8_pem, modes[1]);
+        write("client.pem", &identity, modes[2]);
+        let load = |more: &str| {
+            let path = write("paytend.toml", &format!("[profiles.test]\n{start}{profile}{more}"), modes[0]);
+            Client::from_file(path, "test").and_then(Builder::build).map(drop)
+        };
+        match (load(""), refused) {
+            (Ok(()), None) => {}
+            (Err(error), Some(field)) => {
+                let shown = error.to_string();
+                for part in [field, "is open to other users (mode ", "make it 0600", "PAYTEND_DANGER_ANY_PERMISSIONS=1"]
+                {
+                    assert!(shown.contains(part), "{modes:?}: {part} in {shown}");
+                }
+                assert!(!format!("{error:?}").contains(&private[..40]));
+            }
+            (loaded, expected) => panic!("{profile} {modes:?}: {loaded:?} is not {expected:?}"),
+        }
+        load("danger_any_permissions = true\n").unwrap();
+    }
+    // A key in another profile is open to others as well.
+    let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
+    write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
+    let error = Client::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
+    assert!(error.contains("private_key: the private key file"), "{error}");
+
+    // The builder's own form.
+    let path = write("client.pem", &identity, 0o444);
+    let refused = builder().client_certificate_file(&path).build().unwrap_err().to_string();
+    assert!(refused.contains("client_certificate_file: the private key file"), "{refused}");
+    builder().danger_any_permissions(true).client_certificate_file(&path).build().unwrap();
+    builder().client_certificate_file(write("client.pem", &identity, 0o600)).build().unwrap();
 }
 
 #[test]

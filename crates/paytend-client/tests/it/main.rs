@@ -22,5 +22,6 @@ mod retrying;
 mod scripted;
 mod server;
 mod tls;
+mod traces;
 mod uploading;
 mod vectors;

@@ -6,7 +6,7 @@ use paytend_model::issuing::{Topup, TopupResponse};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::server::{answering, client, forger, once, paytend, response};
+use crate::server::{answering, client, client_with_timeout, forger, once, paytend, response};
 
 async fn topup(url: &str) -> Result<TopupResponse, Error> {
     let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
@@ -162,7 +162,7 @@ async fn a_timeout_before_the_body_was_sent_means_not_sent() {
         paytend_vectors::PARTNER_ID,
         crate::server::partner(),
     )
-    .attempt_timeout(std::time::Duration::from_millis(1500))
+    .attempt_timeout(std::time::Duration::from_secs(3))
     .retry(paytend_client::RetryPolicy::never())
     .build()
     .unwrap();
@@ -225,7 +225,10 @@ async fn a_redirect_that_leads_nowhere_means_unknown() {
 #[tokio::test]
 async fn silence_after_the_request_means_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;
-    let error = topup(&url).await.unwrap_err();
+    // Long enough for the request to be sent, on a busy machine too.
+    let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
+    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let error = client.send(&topup).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.is_timeout()), (ErrorKind::Timeout, Outcome::Unknown, true));
     drop(held.await.unwrap());
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 static KEYS: LazyLock<[PrivateKey; 3]> = LazyLock::new(|| {
-    crate::observing::write_traces();
+    crate::traces::write_traces();
     let keys = paytend_vectors::keys();
     ["partner", "paytend", "stranger"].map(|name| PrivateKey::from_text(&keys[name].private).unwrap())
 });
@@ -29,9 +29,14 @@ pub(crate) fn forger() -> Keyring {
     Keyring::from_keys(&KEYS[2], KEYS[0].public_key()).unwrap()
 }
 
+/// A client that waits longer than a busy machine takes.
 pub(crate) fn client(url: &str) -> Client {
+    client_with_timeout(url, Duration::from_secs(30))
+}
+
+pub(crate) fn client_with_timeout(url: &str, timeout: Duration) -> Client {
     Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
-        .attempt_timeout(Duration::from_millis(700))
+        .attempt_timeout(timeout)
         .retry(RetryPolicy::never())
         .max_response_bytes(100_000)
         .build()

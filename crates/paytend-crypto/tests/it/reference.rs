@@ -9,7 +9,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use paytend_crypto::{Expected, Fields, Kind, OsRandom, Outgoing, RandomSource, detached};
+use paytend_crypto::{Expected, Fields, Kind, Outgoing, detached};
+use paytend_vectors::Seeded;
 use serde_json::{Value, json};
 
 use crate::support::{PARTNER_ID, key, keyring};
@@ -197,18 +198,16 @@ impl Message {
     }
 }
 
-/// Random messages. What they are is printed by a failing assertion, so no seed has to be kept.
-struct Dice;
+/// Random messages. A failing test prints their seed.
+struct Dice(Seeded);
 
 impl Dice {
     fn new() -> Self {
-        Self
+        Self(Seeded::new())
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        let mut bytes = [0u8; 4];
-        OsRandom.fill(&mut bytes).unwrap();
-        u32::from_le_bytes(bytes) as usize % bound
+        self.0.below(bound)
     }
 
     /// Text of one of several scripts, with what JSON has to escape among it.

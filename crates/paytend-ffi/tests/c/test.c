@@ -433,6 +433,33 @@ static void open_all(const char *file) {
 
 /* What is C's own. */
 
+/* Without a place for the result nothing is done: valgrind and AddressSanitizer find a buffer that was made and lost. */
+static void results_without_a_place(void) {
+  PaytendError *error = NULL;
+  PaytendPrivateKey *key = NULL;
+  PaytendKeyring *ring = keyring("partner", "paytend");
+  CHECK(paytend_private_key_generate(1024, &key, NULL) == 0);
+#define NOWHERE(call) do { \
+    CHECK((call) == PAYTEND_CODE_USAGE); \
+    CHECK(error != NULL && !strcmp(paytend_error_message(error), "there is no place to write the result to")); \
+    paytend_error_free(error), error = NULL; \
+  } while (0)
+  NOWHERE(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL, &error));
+  NOWHERE(paytend_seal(NULL, 7, slice("nothing"), slice(""), true, NULL, &error));
+  NOWHERE(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, NULL, &error));
+  NOWHERE(paytend_private_key_generate(1024, NULL, &error));
+  NOWHERE(paytend_private_key_write(key, slice("pkcs8-pem"), NULL, &error));
+  NOWHERE(paytend_private_key_public(key, NULL, &error));
+  NOWHERE(paytend_sign(key, slice("{}"), NULL, &error));
+  NOWHERE(paytend_request_id(NULL, &error));
+  NOWHERE(paytend_key_info(slice("no key"), NULL, &error));
+  NOWHERE(paytend_hazmat_decrypt_blocks(key, slice(""), NULL, &error));
+  NOWHERE(paytend_keyring_new(NULL, 0, NULL, 0, NULL, &error));
+  NOWHERE(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), ring, NO_LIMITS, NULL, &error));
+  CHECK(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL, NULL) == PAYTEND_CODE_USAGE);
+  paytend_private_key_free(key), paytend_keyring_free(ring);
+}
+
 static void wrong_use(void) {
   PaytendError *error = NULL;
   PaytendPrivateKey *key = NULL;
@@ -582,6 +609,7 @@ int main(int count, char **arguments) {
   keys = read_json(vectors, "keys.json");
   if (count == 2) {
     wrong_use();
+  results_without_a_place();
     keys_are_made_and_written();
     notifications_are_received_and_answered();
     threads_share_handles();

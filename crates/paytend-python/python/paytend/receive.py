@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Literal, Optional, Union
+from typing import Any, Literal, Optional, Protocol, Union
 
 from . import _native
 from .errors import Answer, UsageError, _translated
@@ -28,6 +28,8 @@ class DatedKey:
 def _millis(moment: Optional[datetime]) -> Optional[int]:
     if moment is None:
         return None
+    if not isinstance(moment, datetime):
+        raise UsageError("a time is a datetime")
     if moment.tzinfo is None:
         raise UsageError("a time needs a time zone: datetime.now(timezone.utc), not datetime.now()")
     return max((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1), 0)
@@ -79,26 +81,79 @@ class Notification:
         return f"<paytend.Notification {self.provider} {self.dedup_key}>"
 
 
-Headers = Union[Mapping[str, Union[str, bytes]], Iterable[tuple[Union[str, bytes], Union[str, bytes]]]]
+_Name = Union[str, bytes]
+_Value = Union[str, bytes, int, Sequence[Union[str, bytes, int]]]
+
+
+class _HasItems(Protocol):
+    def items(self) -> Iterable[tuple[Any, Any]]: ...
+
+
+#: A mapping, anything else with ``items()``, or pairs; a value may be a list of values, as gateways hand over what came several times.
+Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
+
+
+def _bytes_of(value: Any) -> bytes:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value).encode("ascii")
+    if isinstance(value, str):
+        # Header values are bytes of Latin-1, whatever a framework makes of them.
+        return value.encode("latin-1", "replace")
+    raise UsageError("a header's value is a str, bytes, an int or a list of them")
+
+
+def _name_of(name: Any) -> str:
+    if isinstance(name, bytes):
+        return name.decode("latin-1")
+    if isinstance(name, str):
+        return name
+    raise UsageError("a header's name is a str or bytes")
+
+
+def _pairs(headers: Any) -> list[tuple[str, bytes]]:
+    found = getattr(headers, "items", None)
+    items = found() if callable(found) else headers
+    try:
+        pairs = [(name, value) for name, value in items]
+    except (TypeError, ValueError):
+        raise UsageError("headers are a mapping, an object with items(), or pairs of a name and a value") from None
+    several = (
+        (_name_of(name), one)
+        for name, value in pairs
+        for one in (value if isinstance(value, (list, tuple)) else [value])
+    )  # fmt: skip
+    try:
+        return [(name.encode("utf-8").decode("utf-8"), _bytes_of(one)) for name, one in several]
+    except UnicodeError:
+        raise UsageError("a header's name is not valid text") from None
+
+
+def _body_of(body: Any) -> bytes:
+    if isinstance(body, str):
+        try:
+            return body.encode("utf-8")
+        except UnicodeError:
+            raise UsageError("the body's text is not valid Unicode: pass the raw bytes") from None
+    try:
+        return bytes(memoryview(body))
+    except TypeError:
+        raise UsageError("the body is bytes, or the text that they are in UTF-8: pass the raw body, as received") from None
 
 
 class _Receiver:
     _receiver: _native.Receiver
 
     @_translated
-    def receive(self, headers: Headers, body: bytes, *, now: Optional[datetime] = None) -> Notification:
-        """Verifies a notification. ``body`` is the raw body, as received.
+    def receive(self, headers: Headers, body: Union[bytes, bytearray, memoryview, str], *, now: Optional[datetime] = None) -> Notification:
+        """Verifies a notification. ``body`` is the raw body, as received, or its text.
 
-        What is raised if it is not taken has the ``answer`` to send.
+        ``headers`` are a mapping, anything else with ``items()``, or pairs; a value may be a list.
+
+        Raises :class:`PaytendError` if the notification is not taken, with the ``answer`` to send.
         """
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        # Header values are bytes of Latin-1, whatever a framework makes of them.
-        text = [
-            (name.decode("latin-1") if isinstance(name, bytes) else name, value)
-            for name, value in pairs
-        ]  # fmt: skip
-        encoded = [(n, v if isinstance(v, bytes) else v.encode("latin-1", "replace")) for n, v in text]
-        summary, content = self._receiver.receive(encoded, bytes(memoryview(body)), _millis(now))
+        summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
         told = json.loads(summary)
         about, sent_at = told.pop("business_key"), told.pop("sent_at")
         return Notification(

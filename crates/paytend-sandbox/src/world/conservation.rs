@@ -243,6 +243,8 @@ proptest! {
         }
         let text = |world: &World| serde_json::to_string(world).unwrap();
         prop_assert_eq!(text(&again), text(&life.world));
+        // No world that came about here is refused by `import`, or at the next start.
+        prop_assert_eq!(life.world.flaw(), None);
         let imported: World = serde_json::from_str(&text(&life.world)).unwrap();
         prop_assert_eq!(text(&imported), text(&life.world));
     }

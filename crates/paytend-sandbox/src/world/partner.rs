@@ -77,6 +77,24 @@ impl Partner {
         self.tasks.keys().next().copied()
     }
 
+    pub(crate) fn last_task(&self) -> Option<Millis> {
+        self.tasks.keys().next_back().copied()
+    }
+
+    /// Whether no card has more than one task that takes its monthly fee.
+    pub(super) fn one_fee_a_card(&self) -> bool {
+        let mut cards = BTreeSet::new();
+        self.tasks.values().flatten().all(|task| match task {
+            Task::MonthlyFee(card) => cards.insert(card),
+            _ => true,
+        })
+    }
+
+    /// The highest number that was given out.
+    pub(super) fn highest_number(&self) -> u64 {
+        self.counters.values().copied().max().unwrap_or_default()
+    }
+
     /// What is due now, taken out.
     pub(crate) fn due(&mut self, at: Millis) -> Vec<Task> {
         let later = self.tasks.split_off(&at.saturating_add(1));

@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use crate::client;
 use crate::hook::{PAYBY, PAYTEND, hook};
 
-struct Control {
+pub(crate) struct Control {
     http: reqwest::Client,
     url: String,
 }
 
 impl Control {
-    fn of(sandbox: &Sandbox) -> Self {
+    pub(crate) fn of(sandbox: &Sandbox) -> Self {
         Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), url: sandbox.control_url() }
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let answer = self.http.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap();
         (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
@@ -105,6 +105,10 @@ async fn bad_commands_say_what_is_wrong() {
     }
 }
 
+fn many(quantity: u64) -> Value {
+    json!({"holder": null, "scheme": "3", "type": "2", "sku": "SKU001", "quantity": quantity, "cards": []})
+}
+
 /// What would never end, or does not fit together, is not taken over.
 #[tokio::test]
 async fn a_broken_world_is_not_imported() {
@@ -114,14 +118,37 @@ async fn a_broken_world_is_not_imported() {
     let world = control.get("/export").await;
     let id = sandbox.partner_id();
     type Change<'a> = &'a dyn Fn(&mut Value);
-    let changes: [(Change<'_>, &str); 4] = [
+    let changes: [(Change<'_>, &str); 13] = [
         (&|world| world["now"] = u64::MAX.into(), "9000"),
         (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
+        // Each of these is due at once, again and again, or for ever.
+        (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "ended has a next attempt"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "ended has a next attempt"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "no URL or no next attempt"),
+        (
+            &|world| world["partners"][id]["tasks"] = json!({"1": [{"task": "monthlyFee", "id": "1755902"}]}),
+            "ten years",
+        ),
+        (
+            &|world| {
+                let at = world["now"].as_u64().unwrap() + 5;
+                let fee = json!({"task": "monthlyFee", "id": "1755902"});
+                world["partners"][id]["tasks"] = json!({at.to_string(): vec![fee; 1000]});
+            },
+            "more than one monthly fee",
+        ),
+        (&|world| world["partners"][id]["applications"] = json!({"A": many(u64::MAX)}), "too many"),
+        (&|world| world["partners"][id]["counters"] = json!({"card": u64::MAX}), "counter"),
+        (&|world| world["settings"]["monthlyFee"] = (-1).into(), "negative"),
+        (&|world| world["settings"]["timing"]["topup"] = u64::MAX.into(), "ten years"),
     ];
     for (change, word) in changes {
         let mut broken = world.clone();
+        if word.contains("ended has") {
+            broken["outbox"]["deliveries"][0]["nextAt"] = 1.into();
+        }
         change(&mut broken);
         let (status, answer) = control.post("/import", &broken).await;
         assert!(status == 400 && answer["error"].as_str().unwrap().contains(word), "{answer}");

@@ -279,3 +279,35 @@ async fn time_passes_whole() {
     // More than ten years is ten years, and ends.
     sandbox.advance(Duration::MAX).await;
 }
+
+/// A server that acknowledges and then writes spaces for as long as it is listened to; its URL, and how many bytes it could write.
+async fn endless() -> (String, tokio::task::JoinHandle<usize>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut written = 0;
+        let _ = stream.read(&mut [0; 16 << 10]).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{PAYTEND}");
+        let mut piece = head.into_bytes();
+        while stream.write_all(&piece).await.is_ok() {
+            written += piece.len();
+            piece = vec![b' '; 64 << 10];
+        }
+        written
+    });
+    (url, task)
+}
+
+#[tokio::test]
+async fn response_of_a_callback_is_read_up_to_64_kib() {
+    let sandbox = frozen().await;
+    let (url, task) = endless().await;
+    set_url(&sandbox, &url).await;
+    let delivery = sandbox.notify("baas", "2", "{}").await.unwrap();
+    assert_eq!((delivery.acknowledged(), delivery.status()), (false, 200));
+    // What the sockets hold, and not what ten seconds allow, which is gigabytes.
+    let written = task.await.unwrap();
+    assert!(written < 32 << 20, "{written}");
+}

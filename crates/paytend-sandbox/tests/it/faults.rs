@@ -65,20 +65,22 @@ async fn a_stale_key_is_the_one_before_the_rotation() {
 #[tokio::test]
 async fn latency_and_hanging_meet_the_client_s_own_limits() {
     let sandbox = Sandbox::start().await.unwrap();
-    let hasty =
+    // For what succeeds, a limit that a busy machine keeps as well.
+    let [hasty, patient] = [Duration::from_secs(2), Duration::from_secs(30)].map(|timeout| {
         Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), sandbox.partner_keyring().unwrap())
-            .attempt_timeout(Duration::from_millis(500))
+            .attempt_timeout(timeout)
             .retry(RetryPolicy::never())
             .build()
-            .unwrap();
-    hasty.send(&QueryPartnerBalance::new()).await.unwrap();
+            .unwrap()
+    });
+    patient.send(&QueryPartnerBalance::new()).await.unwrap();
     sandbox.fault(Fault::new("topup", FaultKind::Hang).once());
     let error = hasty.send(&topup("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
     assert_eq!(sandbox.topup("T-1"), None);
     sandbox.fault(Fault::new("topup", FaultKind::Latency { millis: 50 }).once());
     let start = std::time::Instant::now();
-    hasty.send(&topup("T-2")).await.unwrap();
+    patient.send(&topup("T-2")).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(50));
 }
 

@@ -81,3 +81,59 @@ async fn what_was_refused_stays_refused() {
         }
     }
 }
+
+/// A file with a world that would never come to rest: it is not run, and nothing is changed in it.
+#[tokio::test]
+async fn start_on_a_world_without_rest_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data.sqlite");
+    let own = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let start = || Sandbox::builder().partner("888666000100777", own.public_key().clone()).data(&file).start();
+    let sandbox = start().await.unwrap();
+    let control = crate::control::Control::of(&sandbox);
+    let sound = control.get("/export").await;
+    let mut world = sound.clone();
+    let fee = serde_json::json!({"task": "monthlyFee", "id": "1755902"});
+    let soon = (world["now"].as_u64().unwrap() + 5).to_string();
+    world["partners"]["888666000100777"]["tasks"] = serde_json::json!({soon: vec![fee; 9]});
+    let (status, answer) = control.post("/import", &world).await;
+    assert!(status == 400 && answer["error"].as_str().unwrap().contains("more than one monthly fee"), "{answer}");
+    assert_eq!(control.get("/export").await["partners"], sound["partners"]);
+    drop((control, sandbox));
+    drop(start().await.unwrap());
+
+    // As a version without that check has written it: as an event, and as a snapshot.
+    let event = serde_json::json!({"event": "imported", "at": 0, "world": world.to_string()}).to_string();
+    for (statement, text) in [
+        ("INSERT INTO event (event) VALUES (?1)", &event),
+        ("INSERT OR REPLACE INTO snapshot (id, last, world) VALUES (1, 1000000, ?1)", &world.to_string()),
+    ] {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        connection.execute(statement, [text]).unwrap();
+        let count = |connection: &rusqlite::Connection| -> i64 {
+            connection.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
+        };
+        let before = count(&connection);
+        drop(connection);
+        let error = start().await.unwrap_err();
+        assert!(matches!(error, StartError::Store(StoreError::Flaw(_))), "{error:?}");
+        assert!(error.to_string().contains("a card in it pays more than one monthly fee"), "{error}");
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        assert_eq!(count(&connection), before);
+    }
+}
+
+/// What could not be started again is not begun.
+#[tokio::test]
+async fn settings_that_make_a_world_without_rest_are_refused() {
+    let mut timing = paytend_sandbox::Timing::instant();
+    timing.topup = u64::MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data.sqlite");
+    for builder in [Sandbox::builder().timing(timing), Sandbox::builder().at(u64::MAX)] {
+        let error = builder.data(&file).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Settings(_)), "{error:?}");
+        assert!(!file.exists());
+    }
+}

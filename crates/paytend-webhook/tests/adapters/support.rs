@@ -84,7 +84,12 @@ impl Receiver for Held {
         self.inner.key_uses()
     }
 
-    fn receive(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified<Content<Notification>>, Rejection> {
+    fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<Verified<Content<Notification>>, Rejection> {
         self.at_work.send(()).unwrap();
         // A test that fails must not wait for this thread for ever.
         let patience = Duration::from_secs(30);

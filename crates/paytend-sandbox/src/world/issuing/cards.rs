@@ -16,7 +16,7 @@ const SKUS: [(&str, &str, &str); 4] =
     [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1")];
 const VIRTUAL: &str = "1";
 /// Most cards of one application.
-const MOST: u64 = 100;
+pub(in crate::world) const MOST: u64 = 100;
 
 pub(in crate::world) fn skus(_: &mut Partner, _: &mut Context<'_>, _: QuerySkus) -> Result<SkuResponse, Refusal> {
     let style = |(sku, scheme, type_): &(&str, &str, &str)| {
@@ -243,7 +243,7 @@ pub(in crate::world) fn monthly_fee(partner: &mut Partner, context: &mut Context
             && partner.ledger.transfer(&Place::Card(id.into()), &Place::Fees, &currency, fee).is_err()
             && let Some(card) = partner.cards.get_mut(id)
         {
-            card.overdue.0 += fee.0;
+            card.overdue.0 = card.overdue.0.saturating_add(fee.0);
         }
         partner.later(at.saturating_add(MONTH), Task::MonthlyFee(id.to_owned()));
     }

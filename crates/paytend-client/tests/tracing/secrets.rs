@@ -1,0 +1,92 @@
+//! Nothing secret or personal is traced. By itself in this program, because the subscriber is the whole program's.
+
+// A test that cannot go on should panic; of what it shares with `it` it uses a part.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
+
+#[path = "../it/proxy.rs"]
+mod proxy;
+#[path = "../it/scripted.rs"]
+mod scripted;
+#[path = "../it/server.rs"]
+mod server;
+#[path = "../it/traces.rs"]
+mod traces;
+mod written;
+
+use paytend_client::{Client, Environment, RetryPolicy};
+use paytend_model::issuing::{Address, CreateCardholder, QueryTopupResult, ReplaceCard, Topup};
+use paytend_sandbox::Sandbox;
+
+use proxy::{Fault, Proxy};
+use scripted::{Scripted, Step};
+
+/// Calls of every kind, good and bad, over real connections.
+#[tokio::test]
+async fn nothing_secret_or_personal_is_traced() {
+    let written = written::record_traces();
+    let sandbox = Sandbox::start().await.unwrap();
+    let proxy = Proxy::before(&sandbox.url()).await;
+    let keyring = sandbox.partner_keyring().unwrap();
+    let client = Client::builder(Environment::BaseUrl(proxy.url.clone()), sandbox.partner_id(), keyring)
+        .retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+
+    let c = || "CANARY-personal".to_owned();
+    let address = Address::new(c().into(), c().into(), c().into(), c().into(), c().into());
+    let holder = CreateCardholder::new(
+        c().into(),
+        c().into(),
+        c().into(),
+        c().into(),
+        "2".into(),
+        c().into(),
+        "1990-02-28".into(),
+        "1".into(),
+        "LT".into(),
+        address,
+    );
+    client.send(&holder).await.unwrap();
+    let mut secrets = Vec::new();
+    let topup = Topup::new("CANARY-card".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let prepared = client.prepare(&topup).unwrap();
+    // The session key, and the whole text that is signed.
+    let canonical = prepared.canonical();
+    let session_key = canonical.split("&randomKey=").nth(1).unwrap().split('&').next().unwrap();
+    assert_eq!(session_key.len(), 24);
+    secrets.push(session_key.to_owned());
+    client.transmit(&prepared).await.unwrap();
+    client.send(&topup).await.unwrap_err();
+    client.send(&ReplaceCard::new("1".into(), "CANARY-cvv".into(), "2".into())).await.unwrap_err();
+    client.send(&QueryTopupResult::new("CANARY-order".into())).await.unwrap_err();
+    client.call("topup", &serde_json::json!({"note": "CANARY-untyped"})).await.unwrap_err();
+    proxy.fail("/issuing/card/topup", &[Fault::LoseAnswer]);
+    client.send(&topup).await.unwrap_err();
+    // An error page that repeats what was sent, and an unsigned failure that does.
+    for body in [&b"<html>CANARY-page</html>"[..], br#"{"respCode":"9001","respMsg":"CANARY-message"}"#] {
+        let scripted = Scripted::new([Step::Raw(500, body.to_vec(), &[("x-debug", "CANARY-header")])]);
+        let (builder, _) = scripted.builder();
+        builder.retry(RetryPolicy::never()).build().unwrap().send(&topup).await.unwrap_err();
+    }
+    // Keys, as they might be written.
+    let key = sandbox.partner_key().unwrap();
+    let pem = key.to_pkcs8_pem().unwrap();
+    secrets.extend(pem.lines().filter(|line| !line.starts_with('-')).map(str::to_owned));
+    secrets.push("CANARY".into());
+
+    let text = written.take();
+    assert!(text.lines().count() > 50, "the libraries below are listened to as well:\n{text}");
+    assert!(text.contains("hyper") || text.contains("reqwest"), "{text}");
+    for secret in &secrets {
+        for form in [secret.clone(), base64(secret)] {
+            assert!(!text.contains(&form), "{form} in {}", text.lines().find(|line| line.contains(&form)).unwrap());
+        }
+    }
+}
+
+/// The beginning of a secret's base64: what follows depends on what follows.
+fn base64(text: &str) -> String {
+    use ::base64::Engine as _;
+    let whole = text.len() / 3 * 3;
+    ::base64::engine::general_purpose::STANDARD.encode(&text[..whole])
+}

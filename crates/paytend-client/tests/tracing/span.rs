@@ -1,0 +1,38 @@
+//! What is traced of a call. By itself in this program, because the subscriber is the whole program's.
+
+// A test that cannot go on should panic; of what it shares with `it` it uses a part.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
+
+#[path = "../it/scripted.rs"]
+mod scripted;
+#[path = "../it/server.rs"]
+mod server;
+#[path = "../it/traces.rs"]
+mod traces;
+mod written;
+
+use paytend_client::{ConnectFailure, TransportErrorKind};
+use paytend_model::issuing::QueryCardBalance;
+
+use scripted::{Scripted, Step};
+
+#[tokio::test]
+async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
+    let written = written::record_traces();
+    let transport =
+        Scripted::new([Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)), Step::Failure("1007")]);
+    let error = transport.client().send(&QueryCardBalance::new("1".into())).await.unwrap_err();
+    let text = written.take();
+    let closed = text.lines().rfind(|line| line.contains("close")).unwrap();
+    let id = format!("request_id=\"{}\"", error.request_id().unwrap());
+    assert!(
+        text.lines().any(|line| line.contains("attempted") && line.contains(error.request_id().unwrap())),
+        "{text}"
+    );
+    for part in
+        ["operation=\"getCardBalance\"", &id, "attempts=2", "http_status=200", "outcome=Rejected", "latency_ms="]
+    {
+        assert!(closed.contains(part), "{part} in {closed}");
+    }
+    assert!(text.contains("trying again"), "{text}");
+}

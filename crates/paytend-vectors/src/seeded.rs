@@ -1,0 +1,87 @@
+//! Randomness for tests that can be had again.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The variable that names the seed to use instead of a new one.
+pub const SEED: &str = "PAYTEND_TEST_SEED";
+
+/// Random numbers from a seed. Prints the seed if the test that holds it fails. Not for keys: anyone can compute the numbers.
+#[derive(Debug)]
+pub struct Seeded {
+    seed: u64,
+    state: AtomicU64,
+}
+
+impl Seeded {
+    /// Starts with the seed that the environment variable `PAYTEND_TEST_SEED` holds, or else with a new one.
+    ///
+    /// # Panics
+    /// Panics if the variable holds no number.
+    pub fn new() -> Self {
+        let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED is not a number"));
+        Self::with(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
+    }
+
+    /// Starts with this seed: the same numbers in every run.
+    pub fn with(seed: u64) -> Self {
+        Self { seed, state: AtomicU64::new(seed) }
+    }
+
+    /// Returns the next number. This is SplitMix64.
+    pub fn next(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Returns a number below `bound`, which is not 0.
+    pub fn below(&self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).expect("it is below a usize")
+    }
+
+    /// Fills the bytes.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Seeded {
+    #[expect(clippy::print_stderr, reason = "the test's output")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed: run the test again with {SEED}={}", self.seed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_each_time() {
+        let [one, two, other] = [1, 1, 2].map(Seeded::with);
+        let numbers = |from: &Seeded| [(); 4].map(|()| from.next());
+        let first = numbers(&one);
+        assert_eq!(first, numbers(&two));
+        assert_ne!(first, numbers(&other));
+        // The first of the reference implementation for this seed.
+        assert_eq!(Seeded::with(1_234_567).next(), 6_457_827_717_110_365_317);
+        let (mut bytes, from) = ([0; 11], Seeded::with(1));
+        from.fill(&mut bytes);
+        assert_eq!(bytes[..8], first[0].to_le_bytes());
+        assert_eq!(bytes[8..], first[1].to_le_bytes()[..3]);
+        assert!((0..1000).all(|_| from.below(7) < 7));
+    }
+}
