@@ -180,7 +180,7 @@ impl Members {
                 Member::Json(json) => extra.push((name, json)),
                 // It has no form in which it could be written again. An unknown name may be personal, and is not repeated.
                 Member::Other(_) => {
-                    self.problems.push(Problem::Because("a field that is not known is not strict JSON"))
+                    self.problems.push(Problem::Because("a field that is not known is not strict JSON"));
                 }
                 Member::Taken => {}
             }
