@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     // A foreign backend is a crate of its own, so that no feature of paytend-crypto needs C.
     ("paytend-crypto-openssl", &["paytend-crypto"]),
     ("paytend-model", &["paytend-json"]),
-    ("paytend-client", &["paytend-crypto", "paytend-model"]),
+    ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
     // The other side of the wire: it must never share the client's code, or tests would test a bug against itself.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model"]),

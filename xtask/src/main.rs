@@ -43,6 +43,9 @@ usage: cargo xtask <chore>
              measure one part alone
   bench bindings
              measure opening in each language beside Rust and beside what one would write by hand (some minutes)
+  race [TRIES]
+             make calls that give up around the moment in which they are sent, TRIES for each way of connecting (default
+             100,000), and check that no request reported as not sent arrives (some minutes)
   timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -66,6 +69,8 @@ fn main() -> ExitCode {
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
         ["timing", rest @ ..] => timing(rest),
+        ["race"] => race("100000"),
+        ["race", tries] => race(tries),
         ["bench"] => {
             let section = bindings::bench::section();
             bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::put(&section))
@@ -97,6 +102,13 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
     let command = shell::target().join(format!("release/paytend{}", std::env::consts::EXE_SUFFIX));
     let bench = ["run", "--release", "--locked", "-p", "paytend-bench", "--"];
     shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).env("BENCH_PAYTEND", command).run()
+}
+
+/// The client's test `race`, at length.
+fn race(tries: &str) -> Result<(), String> {
+    tries.parse::<u32>().map_err(|_| format!("invalid number of tries: {tries}"))?;
+    let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];
+    shell::cargo(test).env("PAYTEND_RACE_TRIES", tries).run()
 }
 
 /// Further arguments go to the benchmark: `--rounds=N`.

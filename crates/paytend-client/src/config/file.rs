@@ -39,7 +39,20 @@ struct Profile {
     #[serde(default)]
     unknown_order_codes: Vec<String>,
     #[serde(default)]
+    order_states: States,
+    #[serde(default)]
+    response_names: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     paths: BTreeMap<String, String>,
+}
+
+/// What status codes of orders mean.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct States {
+    processing: Vec<String>,
+    succeeded: Vec<String>,
+    failed: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +100,8 @@ impl Client {
     /// danger_any_permissions = false        # true accepts mounted secrets of mode 0440 or 0444
     /// user_agent = "example/1.0"
     /// unknown_order_codes = ["1044"]        # see Resolution
+    /// order_states = { processing = ["1"], succeeded = ["2"], failed = ["3"] }
+    /// response_names = { topup = ["orderNo"] }
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
     ///
@@ -177,6 +192,12 @@ impl Profile {
         let mut builder = Client::builder(environment, partner_id, keyring);
         if !self.unknown_order_codes.is_empty() {
             builder = builder.resolution(crate::Resolution::new().unknown_order_codes(self.unknown_order_codes));
+        }
+        let States { processing, succeeded, failed } = self.order_states;
+        builder =
+            builder.order_states(crate::OrderStates::new().processing(processing).succeeded(succeeded).failed(failed));
+        for (operation, names) in self.response_names {
+            builder = builder.response_names(operation, names);
         }
         for (operation, path) in self.paths {
             builder = builder.path(operation, path);

@@ -160,6 +160,8 @@ public_key = "{public}"
 deadline_seconds = 5
 max_in_flight = 2
 unknown_order_codes = ["X1"]
+order_states = {{ succeeded = ["2"], failed = ["3"] }}
+response_names = {{ topup = ["orderNo"] }}
 paths = {{ "baas.getUser" = "/v2/user" }}
 "#
     );
@@ -186,6 +188,9 @@ paths = {{ "baas.getUser" = "/v2/user" }}
         ("partner.pem", "none.pem", "private_key_file: "),
         ("[profiles.test]", "[profiles.test", "line 2"),
         ("baas.getUser", "getUsers", "path of `getUsers`"),
+        ("failed = [\"3\"]", "failed = [\"2\"]", "order states of all operations: the code `2` has two meanings"),
+        ("failed = [\"3\"]", "CANARY = [\"3\"]", "line 10: unknown field"),
+        ("topup = ", "toppup = ", "response names of `toppup`"),
     ] {
         let text = good.replace(change, to);
         assert_ne!(text, good);
