@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use paytend_crypto::{Keyring, PrivateKey, rustcrypto};
-use paytend_model::{Notification, Product};
+use paytend_model::{Content, Notification, Product};
 use paytend_vectors::PARTNER_ID;
 use paytend_webhook::server::Endpoint;
 use paytend_webhook::testing::PaytendSender;
@@ -70,7 +70,7 @@ impl Held {
 }
 
 impl Receiver for Held {
-    type Notification = Notification;
+    type Notification = Content<Notification>;
 
     fn provider(&self) -> Provider {
         self.inner.provider()
@@ -84,7 +84,12 @@ impl Receiver for Held {
         self.inner.key_uses()
     }
 
-    fn receive(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Verified<Notification>, Rejection> {
+    fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<Verified<Self::Notification>, Rejection> {
         self.at_work.send(()).unwrap();
         // A test that fails must not wait for this thread for ever.
         let patience = Duration::from_secs(30);
