@@ -89,7 +89,7 @@ impl Receiver for Held {
         headers: &HeaderMap,
         body: &[u8],
         now: SystemTime,
-    ) -> Result<Verified<Content<Notification>>, Rejection> {
+    ) -> Result<Verified<Self::Notification>, Rejection> {
         self.at_work.send(()).unwrap();
         // A test that fails must not wait for this thread for ever.
         let patience = Duration::from_secs(30);
