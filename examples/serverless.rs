@@ -32,7 +32,7 @@ impl Function {
         let response = match self.take(request) {
             Ok(reply) => self.receiver.provider().answer(reply),
             Err(rejection) => {
-                // In real life: into a log. It holds nothing secret or personal.
+                // In production: into a log. It holds nothing secret; the address that a refused request came from is in it.
                 println!("not taken: {rejection}");
                 rejection.response()
             }
