@@ -30,7 +30,9 @@ pub(crate) fn install() -> Result<(), String> {
         return Ok(());
     }
     println!("cargo-deny is built once, which takes some minutes");
-    cargo(["install", "cargo-deny", "--version", VERSION, "--locked", "--force", "--root"]).args([folder()]).run()?;
+    // Without optimisation: building it takes longer than all that it does.
+    let install = ["install", "cargo-deny", "--debug", "--version", VERSION, "--locked", "--force", "--root"];
+    cargo(install).args([folder()]).run()?;
     if installed() { Ok(()) } else { Err("cargo-deny was installed and cannot be run".into()) }
 }
 
