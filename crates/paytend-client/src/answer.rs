@@ -138,10 +138,14 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject
         answered(match error {
             paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
             paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),
-            other => match Foreign::of(raw) {
-                Some(foreign) => Error::new(ErrorKind::Answer).caused_by(foreign),
-                None => Error::new(ErrorKind::Answer).caused_by(other),
-            },
+            other => {
+                let error = Error::new(ErrorKind::Answer);
+                let error = if other == paytend_crypto::Error::NotAuthentic { error.misplaced() } else { error };
+                match Foreign::of(raw) {
+                    Some(foreign) => error.caused_by(foreign),
+                    None => error.caused_by(other),
+                }
+            }
         })
     })?;
     if let Err(mismatch) = subject.check(opened.payload_bytes()) {

@@ -130,7 +130,13 @@ impl Client {
         let target = Target::from(&O::INFO);
         let during = |error: Error| error.during(&target, prepared.request_id()).after(1);
         let subject = self.core.subject(&target, prepared.payload());
-        let opened = answer::open(&self.core.keyring, raw, self.core.max_response_bytes, &subject).map_err(during)?;
+        let opened =
+            answer::open(&self.core.keyring, raw, self.core.max_response_bytes, &subject).map_err(|error| {
+                if error.is_of_another_request() {
+                    self.core.transport.discard_connections();
+                }
+                during(error)
+            })?;
         match answer::data(&opened) {
             Ok(data) => Ok(Answer::new(data, opened, prepared.request_id.clone())),
             Err(error) => Err(during(error.answered(raw.status(), None, raw.body())).with_opened(opened)),

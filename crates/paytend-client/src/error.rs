@@ -29,6 +29,8 @@ struct Inner {
     api: Option<(String, String)>,
     body: Option<Vec<u8>>,
     opened: Option<Opened>,
+    /// The response was made for another request, by what it names or by its keys.
+    misplaced: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -103,6 +105,7 @@ impl Error {
             api: None,
             body: None,
             opened: None,
+            misplaced: kind == ErrorKind::Mismatch,
             source: None,
         }))
     }
@@ -190,10 +193,15 @@ impl Error {
         error
     }
 
-    /// Whether the response was made for another request, by what it names or by its keys.
+    /// The response was made for other keys, or arrived before its request was complete.
+    pub(crate) fn misplaced(mut self) -> Self {
+        self.0.misplaced = true;
+        self
+    }
+
+    /// Whether the response was made for another request.
     pub(crate) fn is_of_another_request(&self) -> bool {
-        let crypto = self.0.source.as_ref().and_then(|source| source.downcast_ref::<paytend_crypto::Error>());
-        self.0.kind == ErrorKind::Mismatch || crypto == Some(&paytend_crypto::Error::NotAuthentic)
+        self.0.misplaced
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {

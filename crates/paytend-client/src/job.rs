@@ -132,9 +132,19 @@ impl Job<'_> {
     ) -> Result<(u16, T, Opened), Error> {
         let raw = self.exchange(guard).await?;
         let opened = answer::open(&self.core.keyring, &raw, self.core.max_response_bytes, &self.subject);
+        let opened = opened.and_then(|opened| match guard.handover.withdraw() {
+            false => Ok(opened),
+            // A server that has not read the whole request has not executed it: this is the response to another one.
+            true => Err(Error::new(ErrorKind::Mismatch)
+                .caused_by("the response arrived before the request was sent")
+                .answered(raw.status(), None, raw.body())
+                .with_opened(opened)),
+        });
         let opened = opened.map_err(|error| {
-            // Whatever else is on its way on this connection may be shifted too.
-            if error.is_of_another_request() {
+            // A refusal of a request that was not complete is kept, and not trusted with the next one.
+            let early = guard.handover.withdraw();
+            // Whatever else is on its way on this connection may be out of step, too.
+            if early || error.is_of_another_request() {
                 self.core.transport.discard_connections();
             }
             settled(error, &guard.handover)

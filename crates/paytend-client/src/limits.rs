@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -34,18 +33,25 @@ pub(crate) struct Rate {
     per: Duration,
     /// Held by the first of the queue. Fair, and given up by a caller that is dropped.
     first: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
     /// How many callers are in the queue.
-    queued: AtomicUsize,
+    queued: usize,
     /// When the last so many requests began, in order.
-    begun: Mutex<VecDeque<Duration>>,
+    begun: VecDeque<Duration>,
 }
 
 /// A place in the queue, given back when dropped.
-struct Queued<'r>(&'r AtomicUsize);
+struct Queued<'r>(Option<&'r Rate>);
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        if let Some(rate) = self.0 {
+            rate.state().queued -= 1;
+        }
     }
 }
 
@@ -55,18 +61,25 @@ impl Rate {
             count: usize::try_from(count).unwrap_or(usize::MAX),
             per,
             first: Semaphore::new(1),
-            queued: AtomicUsize::new(0),
-            begun: Mutex::default(),
+            state: Mutex::default(),
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a request may begin. Returns whether it may; `false` if that takes `limit` or longer. A caller for whom the
     /// queue is too long is refused at once.
     pub(crate) async fn turn(&self, clock: &dyn Clock, limit: Duration) -> bool {
         let start = clock.now();
-        let ahead = self.queued.fetch_add(1, Ordering::AcqRel);
-        let _queued = Queued(&self.queued);
-        if self.wait_behind(ahead, start) >= limit {
+        let (queued, estimate) = {
+            let mut state = self.state();
+            let estimate = self.wait_behind(&state, state.queued, start);
+            state.queued += 1;
+            (Queued(Some(self)), estimate)
+        };
+        if estimate >= limit {
             return false;
         }
         let _first = match self.first.try_acquire() {
@@ -78,11 +91,15 @@ impl Rate {
         };
         loop {
             let now = clock.now();
-            let wait = self.wait_behind(0, now);
-            if wait.is_zero() {
-                self.begin(now);
-                return true;
-            }
+            let wait = {
+                let mut state = self.state();
+                let wait = self.wait_behind(&state, 0, now);
+                if wait.is_zero() {
+                    self.begin(&mut state, queued, now);
+                    return true;
+                }
+                wait
+            };
             if now.saturating_sub(start).saturating_add(wait) >= limit {
                 return false;
             }
@@ -91,19 +108,21 @@ impl Rate {
     }
 
     /// How long a caller has to wait from `now` on, with so many others before it.
-    fn wait_behind(&self, ahead: usize, now: Duration) -> Duration {
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+    fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
         // The request that is `count` before this one must have begun a whole period ago. Those ahead begin when they can: a
         // whole period for each `count` of them.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
-        let before = (begun.len() + place).checked_sub(self.count).and_then(|at| begun.get(at));
+        let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);
         let free = before.map_or(now, |before| before.saturating_add(self.per)).max(now);
         free.saturating_add(self.per.saturating_mul(periods)).saturating_sub(now)
     }
 
-    fn begin(&self, now: Duration) {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes a caller from the queue into the requests that have begun: at once, so that nobody counts it twice.
+    fn begin(&self, state: &mut State, mut queued: Queued<'_>, now: Duration) {
+        queued.0 = None;
+        state.queued -= 1;
+        let begun = &mut state.begun;
         begun.push_back(now);
         // No more than so many matter, and none that is a whole period ago.
         while begun.len() > self.count || begun.front().is_some_and(|first| first.saturating_add(self.per) <= now) {
@@ -226,7 +245,7 @@ mod tests {
                         clock.set(clock.millis() + 100);
                     }
                     let start = clock.millis();
-                    let estimate = rate.wait_behind(ahead, clock.now()).as_millis();
+                    let estimate = rate.wait_behind(&rate.state(), ahead, clock.now()).as_millis();
                     let last = *begins(&rate, &clock, ahead + 1).await.last().unwrap();
                     assert_eq!(estimate, u128::from(last - start), "{count} {history} {ahead}");
                 }
@@ -256,7 +275,7 @@ mod tests {
         let given_up =
             join_all((0..100).map(|_| tokio::time::timeout(Duration::from_millis(50), rate.turn(&clock, FOREVER))));
         assert!(given_up.await.iter().all(Result::is_err));
-        assert_eq!(rate.queued.load(Ordering::Acquire), 0);
+        assert_eq!(rate.state().queued, 0);
         let start = tokio::time::Instant::now();
         assert!(rate.turn(&clock, FOREVER).await);
         assert!(start.elapsed() <= Duration::from_millis(501), "{:?}", start.elapsed());

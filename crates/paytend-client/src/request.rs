@@ -96,8 +96,10 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Sends the request on a connection that carried no other request.
-    pub(crate) fn fresh_connection(mut self) -> Self {
+    /// Sends the request on a connection that carries no other request, so that no late response to another one can be taken for
+    /// its response. For queries of an order that are made by hand: the code for "no such order" names no order. Costs a
+    /// connection.
+    pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;
         self
     }

@@ -150,7 +150,7 @@ impl<O: Resolvable> Request<'_, O> {
     /// # Errors
     /// As [`Client::resolve`].
     pub async fn resolve(self) -> Result<Resolved<O>, Error> {
-        self.resolve_within(self.core.span(&self.options)).await
+        self.resolve_within(self.core.span(&self.options)).await.map(|(resolved, _)| resolved)
     }
 
     /// As [`Client::send_and_wait`], with these options.
@@ -159,27 +159,35 @@ impl<O: Resolvable> Request<'_, O> {
     /// As [`Client::send_and_wait`].
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
         let span = self.core.span(&self.options);
-        let mut resolved = self.resolve_within(span).await?;
-        let query = self.operation.query();
-        while !resolved.state().is_final() {
-            let wait = self.core.resolution.poll();
-            let Some(left) = self.core.left(span).filter(|left| *left > wait) else { break };
-            self.core.clock.sleep(wait).await;
-            match self.sibling(&query).deadline(left.saturating_sub(wait)).send().await {
-                Ok(order) => resolved = self.found(order.into_data()),
+        let (mut resolved, named) = self.resolve_within(span).await?;
+        // A final state counts if the query reports it: what the status of the mutation's own response means is inferred.
+        let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.core.resolution.poll() };
+        while !matches!(resolved, Resolved::Found { .. }) || !resolved.state().is_final() {
+            if self.core.left(span).is_none_or(|left| left <= wait) {
+                break;
+            }
+            if !wait.is_zero() {
+                self.core.clock.sleep(wait).await;
+            }
+            wait = self.core.resolution.poll();
+            let Some(left) = self.core.left(span) else { break };
+            match self.ask(left, &named).await {
+                Ok(order) => resolved = self.found(order),
                 Err(error) if may_pass(error.kind(), error.http_status(), error.connect_failure()) => {}
-                // The order stands all the same; why it cannot be asked for is told to the observer.
+                // The order stands all the same; the observer is told why it cannot be queried.
                 Err(_) => break,
             }
         }
         Ok(resolved)
     }
 
-    async fn resolve_within(&self, span: Span) -> Result<Resolved<O>, Error> {
+    /// Resolves the order, and returns what it names as well.
+    async fn resolve_within(&self, span: Span) -> Result<(Resolved<O>, Subject), Error> {
         let target = Target::from(&O::INFO);
         let (core, options) = (self.core, &self.options);
         let (request_id, payload) = self.payload(&target)?;
         let first = job(core, &target, options, request_id, payload)?;
+        let named = self.named_by_query(&first.subject);
         // The first error after which the order may stand.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
@@ -197,7 +205,7 @@ impl<O: Resolvable> Request<'_, O> {
                 Ok(answer) => {
                     let response = answer.into_data();
                     let state = state::<O>(core, O::status_of_response(&response));
-                    return Ok(Resolved::Answered { response, state });
+                    return Ok((Resolved::Answered { response, state }, named));
                 }
                 Err(error) => error,
             };
@@ -205,7 +213,11 @@ impl<O: Resolvable> Request<'_, O> {
             if error.outcome() == Outcome::NotSent {
                 return Err(error);
             }
-            let looked = self.look(span, &first.subject).await;
+            let looked = self.look(span, &named).await;
+            if error.kind() == ErrorKind::Rejected && matches!(looked, Ok(Some(_))) {
+                // It may have been the refusal of another order: then this connection is out of step.
+                core.transport.discard_connections();
+            }
             // After a signed response to this request, be it a refusal or a success that cannot be read, it is not sent again.
             let signed = matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Data);
             let error = match doubt.take() {
@@ -213,7 +225,7 @@ impl<O: Resolvable> Request<'_, O> {
                 _ => error,
             };
             match looked {
-                Ok(Some(found)) => return Ok(self.found(found)),
+                Ok(Some(found)) => return Ok((self.found(found), named)),
                 Ok(None) if signed || send >= core.resolution.max_sends() || core.left(span).is_none() => {
                     return Err(error);
                 }
@@ -230,38 +242,52 @@ impl<O: Resolvable> Request<'_, O> {
         Resolved::Found { order, state }
     }
 
-    /// Queries for the order until it is found, or reported unknown often and long enough. `subject` is what the order names.
-    async fn look(&self, span: Span, subject: &Subject) -> Result<Option<<O::Query as Operation>::Response>, Error> {
-        let (core, query) = (self.core, self.operation.query());
-        let (mut unknown, mut waited) = (0, Duration::ZERO);
+    /// What a query's response must have in common with the order, where it has it: an order of this number for another card is
+    /// not this order. What is configured for the query is all that counts for the query.
+    fn named_by_query(&self, order: &Subject) -> Subject {
+        let configured = self.core.response_names.contains_key(<O::Query as Operation>::INFO.path);
+        if configured { Subject::default() } else { order.optional() }
+    }
+
+    /// Queries for the order once, on a connection that carried no other request.
+    async fn ask(&self, limit: Duration, named: &Subject) -> Result<<O::Query as Operation>::Response, Error> {
+        let query = self.operation.query();
+        let answer = self.sibling(&query).deadline(limit).fresh_connection().send().await?;
+        let same = named.check(answer.opened().payload_bytes());
+        same.map_err(|mismatch| Error::new(ErrorKind::Mismatch).caused_by(mismatch))?;
+        Ok(answer.into_data())
+    }
+
+    /// Queries for the order until it is found, or reported unknown often and long enough.
+    async fn look(&self, span: Span, named: &Subject) -> Result<Option<<O::Query as Operation>::Response>, Error> {
+        let core = self.core;
+        let mut unknown = 0;
+        // When the query first reported the order unknown, of the reports in a row.
+        let mut since = Duration::ZERO;
         for attempt in 1.. {
             let left = core.left(span).ok_or_else(|| Error::new(ErrorKind::Timeout))?;
-            let request = self.sibling(&query).deadline(left).fresh_connection();
-            let error = match request.send().await {
-                Ok(answer) => {
-                    // An order of this number for another card is not this order.
-                    let same = subject.check(answer.opened().payload_bytes());
-                    same.map_err(|mismatch| Error::new(ErrorKind::Mismatch).caused_by(mismatch))?;
-                    return Ok(Some(answer.into_data()));
-                }
+            let error = match self.ask(left, named).await {
+                Ok(order) => return Ok(Some(order)),
                 Err(error) => error,
             };
             if core.resolution.says_unknown(&error) {
+                if unknown == 0 {
+                    since = core.clock.now();
+                }
                 unknown += 1;
-                if core.resolution.is_enough(unknown, waited) {
+                if core.resolution.is_enough(unknown, core.clock.now().saturating_sub(since)) {
                     return Ok(None);
                 }
             } else if !may_pass(error.kind(), error.http_status(), error.connect_failure()) {
                 return Err(error);
             } else {
-                (unknown, waited) = (0, Duration::ZERO);
+                unknown = 0;
             }
             let wait = core.retry.wait(attempt, core.random()).max(core.resolution.pause());
             if core.left(span).is_none_or(|left| wait >= left) {
                 return Err(error);
             }
             core.clock.sleep(wait).await;
-            waited += wait;
         }
         Err(Error::new(ErrorKind::Timeout))
     }

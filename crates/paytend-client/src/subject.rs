@@ -48,7 +48,11 @@ pub(crate) enum Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Other(name) => write!(f, "the response has another {name} than the request"),
+            Self::Other(name) => write!(
+                f,
+                "the response has another {name} than the request; if your documents say that it means something else there, \
+                 set response_names on the client"
+            ),
             Self::Unnamed(name) => write!(
                 f,
                 "the response has no {name}; if your documents say that it has none, set response_names on the client"
@@ -84,6 +88,11 @@ impl Subject {
             None => Required::None,
         };
         Self { named, required }
+    }
+
+    /// Returns the same names, none of which a response must have.
+    pub(crate) fn optional(&self) -> Self {
+        Self { required: Required::None, ..self.clone() }
     }
 
     /// Checks that a response's payload is about what the request was. A payload that is not an object is not checked: it is

@@ -244,7 +244,8 @@ impl Builder {
 
     /// Sets a function that makes the reqwest client, for options that this builder does not have. It is called by
     /// [`build`](Self::build), and again after a response that did not belong to its request: then none of the connections so
-    /// far is used again, and reqwest can only drop them all.
+    /// far is used again, and reqwest can only drop them all. It must build a new client each time: clones of one share their
+    /// connections.
     ///
     /// Redirects, retries and proxies are the function's to switch off. No option of TLS, pool or proxy may be set beside it.
     pub fn http_client(
@@ -268,7 +269,8 @@ impl Builder {
     }
 
     /// The most requests that may begin in any window of such a time, over all clones (default: no limit), as far as the system wakes those
-    /// who wait in time. Others wait for their turn, within their deadline.
+    /// who wait in time. Others wait for their turn, within their deadline. A call fails at once if those that wait before it leave no time
+    /// for it, though some of them may give up.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self

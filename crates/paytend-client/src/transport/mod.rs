@@ -29,6 +29,10 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 /// Carries one request and brings its answer. It does not retry, does not follow redirects, and verifies nothing but TLS: all of that
 /// is the client's, whose retries would multiply with others.
 ///
+/// A transport that keeps connections must heed [`HttpRequest::fresh_connection`] and
+/// [`discard_connections`](Self::discard_connections): responses name no request, and these two keep them apart. It must take
+/// the body before it returns a response: one to a request that was not sent is not accepted.
+///
 /// ```
 /// use paytend_client::{Exchange, HttpRequest, RawAnswer, Transport};
 ///

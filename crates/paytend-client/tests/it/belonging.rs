@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paytend_client::{Client, Environment, ErrorKind, Outcome, Resolution, Resolved, RetryPolicy};
+use paytend_client::{
+    Client, Environment, ErrorKind, Exchange, HttpRequest, Outcome, RawAnswer, Resolution, Resolved, RetryPolicy,
+    Transport,
+};
 use paytend_crypto::Expected;
 use paytend_model::issuing::{QueryCardBalance, QueryCardholder, QueryTopupResult, Topup, UpdateCardholder};
 use paytend_vectors::PARTNER_ID;
@@ -104,6 +107,60 @@ async fn names_are_configurable() {
         let wrong = builder.response_names("topup", ["a"]).response_names(operation, ["a"]).build().unwrap_err();
         assert!(wrong.to_string().contains(part), "{wrong}");
     }
+}
+
+/// The names of an order are compared in the query's response where it has them; what is set for the query is all that counts.
+#[tokio::test]
+async fn names_set_for_an_order_are_not_required_of_its_query() {
+    let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
+    let transport = Scripted::new([lost(), Step::Success(ANOTHER_ORDER), Step::Success(r#"{"orderNo":"T-1"}"#)]);
+    let client = transport.builder().0.response_names("topup", ["orderNo", "cardId"]).build().unwrap();
+    assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Found { .. }));
+    let transport = Scripted::new([lost(), Step::Success(ANOTHER_CARD)]);
+    let client = transport.builder().0.response_names("getTopupResult", ["orderNo"]).build().unwrap();
+    assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Found { .. }));
+}
+
+/// Returns a success before it has taken the body, as a late response on a used connection does.
+#[derive(Debug)]
+struct Early(std::sync::atomic::AtomicUsize, &'static str);
+
+impl Transport for Early {
+    fn exchange(&self, _: HttpRequest) -> Exchange<'_> {
+        let document = response(&paytend(), self.1, "m", r#"{"orderNo":"T-1","status":"2"}"#);
+        Box::pin(async move { Ok(RawAnswer::new(200, document.into_bytes())) })
+    }
+
+    fn discard_connections(&self) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_arrives_before_the_request_was_sent_is_another_s() {
+    let (scripted, transport) = (Scripted::new([]), Arc::new(Early(0.into(), "00")));
+    let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
+    let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::NotSent));
+    assert!(error.opened().is_some());
+    assert_eq!(transport.0.load(std::sync::atomic::Ordering::SeqCst), 1);
+    // A refusal may be meant for this request, but its connection is not used again.
+    let transport = Arc::new(Early(0.into(), "1009"));
+    let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
+    let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Rejected));
+    assert_eq!(transport.0.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+/// What is sent and opened by hand is compared too, and its connection given up.
+#[tokio::test]
+async fn a_response_that_is_opened_by_hand_is_compared_too() {
+    let transport = Scripted::new([Step::Success(ANOTHER_ORDER)]);
+    let client = transport.client();
+    let prepared = client.prepare(&topup("T-1")).unwrap();
+    let raw = client.transmit(&prepared).await.unwrap();
+    assert_eq!(client.open(&prepared, &raw).unwrap_err().kind(), ErrorKind::Mismatch);
+    assert_eq!(transport.discarded(), 1);
 }
 
 fn client(url: &str) -> Client {

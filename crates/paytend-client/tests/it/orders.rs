@@ -99,10 +99,21 @@ async fn the_final_state_is_waited_for_within_the_deadline() {
     assert_eq!(clock.waits().iter().filter(|wait| **wait == 2000).count(), 3);
     let sent = transport.seen().iter().filter(|request| request.url.ends_with("/topup")).count();
     assert_eq!(sent, 1);
-    // A final response needs no query.
-    let transport = Scripted::new([SUCCEEDED]);
+    // A final state counts once the query reports it: at once, or later.
+    for (steps, waits) in [(vec![SUCCEEDED, SUCCEEDED], 0), (vec![SUCCEEDED, PROCESSING, FAILED], 1)] {
+        let last = if waits == 0 { OrderState::Succeeded } else { OrderState::Failed };
+        let transport = Scripted::new(steps);
+        let (client, clock) = configured(&transport);
+        assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), last);
+        assert_eq!(clock.waits().len(), waits);
+    }
+    // An order of this number for another card is not this order, when it is waited for either.
+    let other = Step::Success(r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#);
+    let transport = Scripted::new((0..2).map(|_| PROCESSING).chain([other]).chain((0..99).map(|_| PROCESSING)));
     let (client, _) = configured(&transport);
-    assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), OrderState::Succeeded);
+    let resolved = client.request(&topup()).deadline(Duration::from_secs(20)).send_and_wait().await.unwrap();
+    assert_eq!(*resolved.state(), OrderState::Processing);
+    assert!(transport.seen()[1..].iter().all(|request| request.fresh_connection));
     // At the deadline the last known state is returned: the order stands.
     let transport = Scripted::new((0..99).map(|_| PROCESSING));
     let (client, clock) = configured(&transport);

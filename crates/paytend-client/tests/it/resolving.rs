@@ -250,9 +250,29 @@ async fn a_refusal_is_final_only_after_the_query_said_so_often_and_long_enough()
     let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), found]);
     let client = transport.builder().0.resolution(resolution()).build().unwrap();
     assert!(matches!(client.resolve(&order()).await.unwrap(), Resolved::Found { .. }));
+    assert_eq!(transport.discarded(), 1, "the connection on which another order's refusal came is given up");
     // The queries that decide it share no connection with other requests.
     let fresh: Vec<bool> = transport.seen().iter().map(|request| request.fresh_connection).collect();
     assert_eq!(fresh, [false, true, true, true]);
+}
+
+/// A failed query in between, and the time before the first report, do not count.
+#[tokio::test]
+async fn the_settle_time_begins_with_the_first_report() {
+    for looks in [1, 3] {
+        let unknown = (0..9).map(|_| Step::Failure("X1"));
+        let steps = [Step::Failure("1009"), Step::Raw(503, vec![], &[])].into_iter().chain(unknown);
+        let transport = Scripted::new(steps);
+        let (builder, clock) = transport.builder();
+        let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
+        let resolution = Resolution::new().unknown_order_codes(["X1"]).looks(looks);
+        let client = builder.resolution(resolution).retry(policy).build().unwrap();
+        let error = client.resolve(&order()).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Rejected);
+        // One wait after the failed query, and then ten seconds.
+        let pause = clock.waits()[0];
+        assert!(clock.waits()[1..].iter().sum::<u128>() >= 9_999, "{looks}: {pause} {:?}", clock.waits());
+    }
 }
 
 /// Paytend has signed a success, so the order is not sent again, whatever the query says.
