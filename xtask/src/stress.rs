@@ -1,4 +1,5 @@
-//! `stress`: runs every test binary many times, every second time on busy processors, to find tests that fail now and then.
+//! `stress`: runs every test binary many times, every second time on busy processors, to find tests that fail now and
+//! then.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,8 @@ fn features(package: &Package) -> Vec<String> {
     names.map(|name| format!("{}/{name}", package.name)).collect()
 }
 
-/// Runs a binary so many times, every second time beside busy loops. `once` writes its output to a file and returns whether it passed.
+/// Runs a binary so many times, every second time beside busy loops. `once` writes its output to a file and returns
+/// whether it passed.
 fn repeat(name: &str, runs: u32, logs: &Path, once: impl Fn(&Path) -> Result<bool, String>) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     for run in 1..=runs {

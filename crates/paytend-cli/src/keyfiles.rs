@@ -29,8 +29,8 @@ pub(crate) struct KeyArgs {
 /// The option that accepts mounted secrets, shared by all commands that read a private key.
 #[derive(Args)]
 pub(crate) struct PermissionArgs {
-    /// Accept files of private keys that others can read, such as secrets that a container platform mounts. The environment variable
-    /// PAYTEND_DANGER_ANY_PERMISSIONS=1 does the same
+    /// Accept files of private keys that others can read, such as secrets that a container platform mounts. The
+    /// environment variable PAYTEND_DANGER_ANY_PERMISSIONS=1 does the same
     #[arg(long)]
     danger_any_permissions: bool,
 }

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::KeyError;
 
-/// The environment variable that, set to `1` or `true`, makes every file of a secret be accepted whoever has access to it:
-/// `PAYTEND_DANGER_ANY_PERMISSIONS`. For secrets that a container platform mounts with a mode such as 0440 or 0444.
+/// The environment variable that, set to `1` or `true`, makes every file of a secret be accepted whoever has access to
+/// it: `PAYTEND_DANGER_ANY_PERMISSIONS`. For secrets that a container platform mounts with a mode such as 0440 or 0444.
 pub const DANGER_ANY_PERMISSIONS: &str = "PAYTEND_DANGER_ANY_PERMISSIONS";
 
 /// No key file is longer than this, in bytes.
@@ -28,7 +28,8 @@ pub enum FilePermissions {
 /// Reads a file that holds a private key, of 64 KiB at most. The bytes are wiped on drop.
 ///
 /// # Errors
-/// - [`KeyError::Permissions`] if others than the owner have access to the file, and `permissions` asks for the owner alone.
+/// - [`KeyError::Permissions`] if others than the owner have access to the file, and `permissions` asks for the owner
+/// alone.
 /// - [`KeyError::File`] if the file cannot be read.
 /// - [`KeyError::Encoding`] if the file is longer.
 pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) -> Result<Zeroizing<Vec<u8>>, KeyError> {
@@ -39,7 +40,8 @@ pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) ->
     })
 }
 
-/// Checks that only its owner has access to an open file, or that [`DANGER_ANY_PERMISSIONS`] is set. `path` is for the error.
+/// Checks that only its owner has access to an open file, or that [`DANGER_ANY_PERMISSIONS`] is set. `path` is for the
+/// error.
 ///
 /// # Errors
 /// - [`KeyError::Permissions`] if others have access.

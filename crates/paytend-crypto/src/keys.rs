@@ -68,8 +68,8 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a file in any of the encodings. On Unix, refuses a file that its group or others can read, write or run, unless the environment
-    /// variable [`PAYTEND_DANGER_ANY_PERMISSIONS`](DANGER_ANY_PERMISSIONS) is `1`.
+    /// Reads a file in any of the encodings. On Unix, refuses a file that its group or others can read, write or run,
+    /// unless the environment variable [`PAYTEND_DANGER_ANY_PERMISSIONS`](DANGER_ANY_PERMISSIONS) is `1`.
     ///
     /// # Errors
     /// - [`KeyError::Permissions`] if others than the owner have access to the file.
@@ -79,8 +79,8 @@ impl PrivateKey {
         Self::from_bytes(&read_secret_file(path, FilePermissions::OwnerOnly)?)
     }
 
-    /// Reads a file in any of the encodings, whoever has access to it. For secrets that a container platform mounts with a mode such as 0440
-    /// or 0444.
+    /// Reads a file in any of the encodings, whoever has access to it. For secrets that a container platform mounts
+    /// with a mode such as 0440 or 0444.
     ///
     /// # Errors
     /// - [`KeyError::File`] if the file cannot be read.

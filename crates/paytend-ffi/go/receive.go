@@ -363,8 +363,9 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 	}
 }
 
-// Handler serves a route: it verifies, passes what is authentic to take, and answers. Bodies that arrive slowly are answered 408, and
-// notifications beyond the bound 503. Bound the number of connections and the time for their headers at the server.
+// Handler serves a route: it verifies, passes what is authentic to take, and answers. Bodies that arrive slowly are
+// answered 408, and notifications beyond the bound 503. Bound the number of connections and the time for their headers
+// at the server.
 func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options HandlerOptions) http.Handler {
 	options = options.withDefaults()
 	refused := options.Refused

@@ -23,7 +23,8 @@ pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() ->
     }
 }
 
-/// The same for a function with a result: if there is no place to write it to, nothing is done, so nothing that was made gets lost.
+/// The same for a function with a result: if there is no place to write it to, nothing is done, so nothing that was
+/// made gets lost.
 ///
 /// # Safety
 /// As [`guard`].

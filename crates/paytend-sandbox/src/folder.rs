@@ -61,8 +61,8 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether private keys are accepted although others than their owner have access to their files. The environment variable
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    /// Sets whether private keys are accepted although others than their owner have access to their files. The
+    /// environment variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
@@ -120,11 +120,12 @@ const PARTNER_PUBLIC: &str = "partner-public.b64";
 const PARTNER_ID: &str = "partner-id";
 
 impl KeyFolder {
-    /// Reads a folder, or fills it with new keys if it has none. On Unix, refuses private keys whose files others than their owner have access
-    /// to.
+    /// Reads a folder, or fills it with new keys if it has none. On Unix, refuses private keys whose files others than
+    /// their owner have access to.
     ///
     /// # Errors
-    /// Returns [`FolderError`] if a file cannot be read or written, is not what its name says, is open to others, or is a real partner's.
+    /// Returns [`FolderError`] if a file cannot be read or written, is not what its name says, is open to others, or is
+    /// a real partner's.
     pub fn open(path: &Path, options: &FolderOptions) -> Result<Self, FolderError> {
         let file = |name: &str| path.join(name);
         let failed = |source| FolderError::File { path: path.to_owned(), source };

@@ -1,4 +1,5 @@
-//! The known answers of `vectors/`, as data, and randomness that can be had again. For tests: a file that cannot be read is a panic.
+//! The known answers of `vectors/`, as data, and randomness that can be had again. For tests: a file that cannot be
+//! read is a panic.
 //!
 //! It knows no cryptography, so that every crate, and every binding, can be held against it.
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The variable that names the seed to use instead of a new one.
 pub const SEED: &str = "PAYTEND_TEST_SEED";
 
-/// Random numbers from a seed. Prints the seed if the test that holds it fails. Not for keys: anyone can compute the numbers.
+/// Random numbers from a seed. Prints the seed if the test that holds it fails. Not for keys: anyone can compute the
+/// numbers.
 #[derive(Debug)]
 pub struct Seeded {
     seed: u64,

@@ -105,8 +105,8 @@ impl Client {
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
     ///
-    /// On Unix, a file that holds a private key is refused if its group or others have access to it: the signing key's file, the client
-    /// certificate's, and this one if a profile in it has `private_key`.
+    /// On Unix, a file that holds a private key is refused if its group or others have access to it: the signing key's
+    /// file, the client certificate's, and this one if a profile in it has `private_key`.
     ///
     /// # Errors
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the place in the file, or the field.

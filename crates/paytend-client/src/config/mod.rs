@@ -209,22 +209,24 @@ impl Builder {
         self
     }
 
-    /// Sets the certificate that the client shows to a server which asks for one (mTLS), and its private key: both PEM, one after the other.
+    /// Sets the certificate that the client shows to a server which asks for one (mTLS), and its private key: both PEM,
+    /// one after the other.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
         self
     }
 
-    /// Sets the certificate and its private key to those in a file, which is read by [`build`](Self::build). On Unix, the file is refused if
-    /// its group or others have access to it, unless [`danger_any_permissions`](Self::danger_any_permissions) accepts it.
+    /// Sets the certificate and its private key to those in a file, which is read by [`build`](Self::build). On Unix,
+    /// the file is refused if its group or others have access to it, unless
+    /// [`danger_any_permissions`](Self::danger_any_permissions) accepts it.
     pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.http.identity = Some(http::IdentitySource::File(path.into()));
         self
     }
 
-    /// Sets whether a file with a private key is accepted although others than its owner have access to it (default: no). For secrets that a
-    /// container platform mounts with a mode such as 0440 or 0444. The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same
-    /// for the whole program.
+    /// Sets whether a file with a private key is accepted although others than its owner have access to it (default:
+    /// no). For secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self

@@ -1,4 +1,5 @@
-//! What all tests of this program trace: nothing secret or personal, at the lowest level, from the libraries below as well.
+//! What all tests of this program trace: nothing secret or personal, at the lowest level, from the libraries below as
+//! well.
 
 use crate::traces::TRACE_TO;
 

@@ -1,5 +1,5 @@
-//! Traces as text, of the whole program. A subscriber of one thread alone does not do: `tracing` remembers in one cache for all threads which
-//! call sites are of interest, so another test that runs beside it can switch them off.
+//! Traces as text, of the whole program. A subscriber of one thread alone does not do: `tracing` remembers in one cache
+//! for all threads which call sites are of interest, so another test that runs beside it can switch them off.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What keeps a world that was written elsewhere from being run: it would never come to rest, or its numbers could not be counted on.
+//! What keeps a world that was written elsewhere from being run: it would never come to rest, or its numbers could not
+//! be counted on.
 
 use super::issuing::cards::MOST;
 use super::partner::Partner;

@@ -280,7 +280,8 @@ async fn time_passes_whole() {
     sandbox.advance(Duration::MAX).await;
 }
 
-/// A server that acknowledges and then writes spaces for as long as it is listened to; its URL, and how many bytes it could write.
+/// A server that acknowledges and then writes spaces for as long as it is listened to; its URL, and how many bytes it
+/// could write.
 async fn endless() -> (String, tokio::task::JoinHandle<usize>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

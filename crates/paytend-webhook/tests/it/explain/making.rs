@@ -25,7 +25,8 @@ pub(super) fn shelf() -> KeyShelf {
         .partner_id(PARTNER_ID)
 }
 
-/// The padding of encrypted session keys: the same in every run, because `at` of a finding depends on the encrypted key's first characters.
+/// The padding of encrypted session keys: the same in every run, because `at` of a finding depends on the encrypted
+/// key's first characters.
 struct Padding(Seeded);
 
 impl RandomSource for Padding {
