@@ -1,6 +1,6 @@
 //! The members of an authentic body, each read by itself from the raw text, whatever is wrong with the others.
 //!
-//! Keys for deduplication and the checks of merchant and age are made of these, never of the typed form: one member that cannot be read
+//! PayBy's and PayerMax's keys for deduplication and their checks of merchant and age are made of these, never of the typed form: one member that cannot be read
 //! must neither change a key nor pass a check by.
 
 use std::borrow::Cow;

@@ -50,7 +50,7 @@ impl Scheme for PayBy {
             return Ok(Facts { sent_at: None, dedup_key: of_body(), business_key: None });
         };
         // Of several, the oldest.
-        let sent_at = members.all("notify_timestamp").filter_map(|time| text(time)?.parse().ok()).min();
+        let sent_at = members.all("notify_timestamp").filter_map(|time| millis(&text(time)?)).min();
         let notify_id = members.identity("notify_id");
         let order = members.object("transferToBankOrder");
         let of_order = |name| order.as_ref().and_then(|order| order.identity(name));
@@ -75,5 +75,26 @@ impl Scheme for PayBy {
                 Identity::text(status.as_ref()),
             ),
         })
+    }
+}
+
+/// Milliseconds in any form of a number that is exactly whole: `1700000000000`, `1.7E12`, `1700000000000.0`.
+fn millis(text: &str) -> Option<u64> {
+    let exact = text.parse::<paytend_model::Amount>().ok()?;
+    exact.value().normalize().to_string().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::millis;
+
+    #[test]
+    fn a_time_is_read_in_every_exact_form() {
+        for text in ["1700000000000", "1.7E12", "1700000000000.0", "17e+11"] {
+            assert_eq!(millis(text), Some(1_700_000_000_000), "{text}");
+        }
+        for text in ["", "soon", "1.5", "-1", "1e400", "NaN"] {
+            assert_eq!(millis(text), None, "{text}");
+        }
     }
 }

@@ -90,7 +90,8 @@ impl<N> Verified<N> {
     /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no time of their own. One that reports
     /// a state for the second time (a card application that is approved again, a card that is active, lost and active again) can be equal to
     /// the one of weeks ago. So store each arrival under a known key as a [`sighting`](Self::sighting), and query the state of what the
-    /// [`business_key`](Self::business_key) names. Dropping it may lose an update.
+    /// [`business_key`](Self::business_key) names. Dropping it may lose an update. The same holds for PayerMax: two changes of equal amount and
+    /// direction under one `relatedTradeNo` have one key, and differ in [`sent_at`](Self::sent_at).
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }

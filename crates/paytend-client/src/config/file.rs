@@ -120,13 +120,14 @@ impl Client {
                 without_value(error.message()),
             )
         })?;
-        // A key in any profile is open to others, whichever profile is used.
-        let keys_inside = file.profiles.values().any(|profile| profile.private_key.is_some());
+        // A key in any profile is open to others, whichever profile is used: each one that has a key must accept it.
+        let guarded =
+            file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
         let Some(profile) = { file.profiles }.remove(profile) else {
             return Err(wrong(&format!("profile `{profile}`"), format_args!("there is none; the file has: {names}")));
         };
-        if keys_inside && !profile.danger_any_permissions {
+        if guarded {
             require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;
         }
         profile.builder(path.parent().unwrap_or(Path::new("")))
@@ -212,8 +213,7 @@ impl Profile {
             builder = builder.root_certificates(read("root_certificates_file", path)?);
         }
         if let Some(path) = self.client_certificate_file {
-            builder =
-                builder.client_certificate_file(folder.join(path)).danger_any_permissions(self.danger_any_permissions);
+            builder = builder.client_certificate_file(folder.join(path));
         }
         if let Some(count) = self.connect_timeout_seconds {
             builder = builder.connect_timeout(seconds(count));
