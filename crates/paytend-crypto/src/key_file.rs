@@ -29,7 +29,7 @@ pub enum FilePermissions {
 ///
 /// # Errors
 /// - [`KeyError::Permissions`] if others than the owner have access to the file, and `permissions` asks for the owner
-/// alone.
+///   alone.
 /// - [`KeyError::File`] if the file cannot be read.
 /// - [`KeyError::Encoding`] if the file is longer.
 pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) -> Result<Zeroizing<Vec<u8>>, KeyError> {
