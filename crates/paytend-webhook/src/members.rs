@@ -1,7 +1,7 @@
 //! The members of an authentic body, each read by itself from the raw text, whatever is wrong with the others.
 //!
-//! Keys for deduplication and the checks of merchant and age are made of these, never of the typed form: one member that cannot be read
-//! must neither change a key nor pass a check by.
+//! Keys for deduplication and the checks of merchant and age are made of these, never of the typed form: one member
+//! that cannot be read must neither change a key nor pass a check by.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

@@ -54,7 +54,8 @@ impl<N> Verified<N> {
         }
     }
 
-    /// The content as text, with `�` for what is not UTF-8. For logs and people: [`content`](Self::content) has the signed bytes.
+    /// The content as text, with `�` for what is not UTF-8. For logs and people: [`content`](Self::content) has the
+    /// signed bytes.
     pub fn content_text_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.content())
     }
@@ -74,8 +75,8 @@ impl<N> Verified<N> {
         self.sent_at
     }
 
-    /// A key that is equal for the same notification, however often and however sealed it is sent. Store it in the same transaction as the
-    /// notification's effect, under a unique constraint: then the effect happens once.
+    /// A key that is equal for the same notification, however often and however sealed it is sent. Store it in the same
+    /// transaction as the notification's effect, under a unique constraint: then the effect happens once.
     ///
     /// | provider | what it is made of |
     /// |---|---|
@@ -83,13 +84,14 @@ impl<N> Verified<N> {
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// PayBy's and PayerMax's members are read one by one from the raw body: what is wrong elsewhere in the body, and when it was sent, changes
-    /// nothing. The key is made of the whole body if the members that identify it are absent.
+    /// PayBy's and PayerMax's members are read one by one from the raw body: what is wrong elsewhere in the body, and
+    /// when it was sent, changes nothing. The key is made of the whole body if the members that identify it are absent.
     ///
-    /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no time of their own. One that reports
-    /// a state for the second time (a card application that is approved again, a card that is active, lost and active again) can be equal to
-    /// the one of weeks ago. So store each arrival under a known key as a [`sighting`](Self::sighting), and query the state of what the
-    /// [`business_key`](Self::business_key) names. Dropping it may lose an update.
+    /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no time of
+    /// their own. One that reports a state for the second time (a card application that is approved again, a card that
+    /// is active, lost and active again) can be equal to the one of weeks ago. So store each arrival under a known key
+    /// as a [`sighting`](Self::sighting), and query the state of what the [`business_key`](Self::business_key) names.
+    /// Dropping it may lose an update.
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }
@@ -106,7 +108,8 @@ impl<N> Verified<N> {
         }
     }
 
-    /// What it is about, and the state that it reports, if it says so. Each member is read by itself, whatever is wrong with the others.
+    /// What it is about, and the state that it reports, if it says so. Each member is read by itself, whatever is wrong
+    /// with the others.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
     }
@@ -143,8 +146,8 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
     }
 }
 
-/// The arrival of a notification whose [`DedupKey`] may be known: what to store of it, so that a person or a job can query the state.
-/// Holds numbers of orders or users, and nothing else of the content.
+/// The arrival of a notification whose [`DedupKey`] may be known: what to store of it, so that a person or a job can
+/// query the state. Holds numbers of orders or users, and nothing else of the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting {
