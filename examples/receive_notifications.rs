@@ -1,4 +1,5 @@
-//! A callback URL on axum: verify, store, acknowledge, in this order. The dedup key and the effect are one transaction of a database.
+//! A callback URL on axum: verify, store, acknowledge, in this order. The dedup key and the effect are one transaction
+//! of a database.
 //!
 //! `cargo run -p paytend-examples --example receive_notifications`
 
@@ -34,14 +35,16 @@ impl Inbox {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Commits the dedup key together with the effect: both, or neither. An error leaves nothing behind, and the provider sends again.
+    /// Commits the dedup key together with the effect: both, or neither. An error leaves nothing behind, and the
+    /// provider sends again.
     fn take(&self, verified: &Verified<Content<Notification>>) -> rusqlite::Result<Reply> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = verified.dedup_key();
         let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
         if !new {
-            // A retry, or a state that is reported for the second time: both look the same. Query the state of what it is about.
+            // A retry, or a state that is reported for the second time: both look the same. Query the state of what it
+            // is about.
             review(&transaction, verified, "sighting: query the state")?;
             transaction.commit()?;
             return Ok(Reply::Duplicate);

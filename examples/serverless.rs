@@ -49,7 +49,8 @@ impl Function {
         let (receiver, headers) = (&self.receiver, request.headers());
         self.gate.admit(receiver.provider(), receiver.limit(), request.method(), headers, peer)?;
         let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
-        // In production: the dedup key and the effect in one transaction of a database, and a known key as a sighting whose state is queried.
+        // In production: the dedup key and the effect in one transaction of a database, and a known key as a sighting
+        // whose state is queried.
         // `receive_notifications.rs` shows that. Only then the acknowledgement.
         match verified.notification() {
             Content::Typed(typed) if typed.problems.is_empty() => println!("taken: {}", verified.dedup_key()),

@@ -14,7 +14,8 @@ pub enum Code {
     NotAuthentic = 2,
     /// `malformed`: the document breaks a rule that anybody can see.
     Malformed = 3,
-    /// `payload`: the message is authentic, and its payload is not one JSON object, or not text where text was asked for.
+    /// `payload`: the message is authentic, and its payload is not one JSON object, or not text where text was asked
+    /// for.
     Payload = 4,
     /// `unsigned_failure`: a failure answer without a signature, which proves nothing.
     UnsignedFailure = 5,

@@ -65,14 +65,14 @@ pub struct Notification {
     pub notify_type: String,
     /// What was signed: Paytend's content, PayBy's and PayerMax's body.
     pub content: Vec<u8>,
-    /// `typed`, `unreadable` (of a documented type, and not to be read as one) or `unknown` (of no type that is known). What is not `typed`
-    /// must be stored with its content, and not be acknowledged as handled.
+    /// `typed`, `unreadable` (of a documented type, and not to be read as one) or `unknown` (of no type that is known).
+    /// What is not `typed` must be stored with its content, and not be acknowledged as handled.
     pub reading: &'static str,
     /// What could not be read, if anything: a `typed` notification may have fields that cannot be read.
     pub problem: Option<String>,
-    /// Equal for the same notification, however often and however sealed it comes: 64 hexadecimal digits. Store it in the transaction of
-    /// the effect. A known key may be an update all the same (Paytend's notifications have no number): store the arrival, and query the
-    /// state of what the business key names.
+    /// Equal for the same notification, however often and however sealed it comes: 64 hexadecimal digits. Store it in
+    /// the transaction of the effect. A known key may be an update all the same (Paytend's notifications have no
+    /// number): store the arrival, and query the state of what the business key names.
     pub dedup_key: String,
     /// What it is about, and the state that it reports.
     pub business_key: Option<BusinessKey>,

@@ -6,21 +6,25 @@
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value but the payload and `respMsg` holds `&`, `=`, white space or a control character;
 //! - no field has the name of another kind's payload;
-//! - the payload is one complete JSON object, which no other cut of the text can be (checked once it is authentic, see below);
+//! - the payload is one complete JSON object, which no other cut of the text can be (checked once it is authentic, see
+//!   below);
 //! - `respMsg` does not end in what reads as a field that could stand between it and the next one.
 //!
 //! # Where the payload starts and ends
 //!
-//! The payload may hold any `&` and `=`, so the text could be cut behind a shorter payload or behind a longer one that swallows fields.
+//! The payload may hold any `&` and `=`, so the text could be cut behind a shorter payload or behind a longer one that
+//! swallows fields.
 //!
-//! - It starts at one place. All fields before it have plain values, and no plain field has the name of a payload. So the first piece
-//!   between two `&` that begins with the payload's name and `=` is the payload's.
+//! - It starts at one place. All fields before it have plain values, and no plain field has the name of a payload. So
+//!   the first piece between two `&` that begins with the payload's name and `=` is the payload's.
 //! - It ends at one place. Where it starts, the signed text goes on with an object and the fields behind it, and
-//!   [`paytend_json::object_end`] finds the end in **that text**, not in the piece that a document presents as its payload: the end is a
-//!   function of the signed text. A payload of any other length is refused ([`Template::payload_end`]).
-//! - A strict JSON object ends there, too. The scanner takes all of strict JSON, reads from left to right and stops at the first
-//!   bracket that closes the object; a field behind it starts with `&`, which ends the white space. So sealing, which is strict, and
-//!   opening, which takes strings that are not, agree on every message that can be sealed.
+//!   [`paytend_json::object_end`] finds the end in **that text**, not in the piece that a document presents as its
+//!   payload: the end is a function of the signed text. A payload of any other length is refused
+//!   ([`Template::payload_end`]).
+//! - A strict JSON object ends there, too. The scanner takes all of strict JSON, reads from left to right and stops at
+//!   the first bracket that closes the object; a field behind it starts with `&`, which ends the white space. So
+//!   sealing, which is strict, and opening, which takes strings that are not, agree on every message that can be
+//!   sealed.
 //!
 //! An unsigned payload is not part of the text, and not authentic. Only strict JSON is taken there.
 
@@ -179,8 +183,8 @@ impl Template {
         out
     }
 
-    /// Returns where the object that starts at the payload's place in the signed text ends, counted from there; `None` if the payload is
-    /// not signed.
+    /// Returns where the object that starts at the payload's place in the signed text ends, counted from there; `None`
+    /// if the payload is not signed.
     pub(crate) fn payload_end(&self, key: &[u8], payload: &[u8]) -> Option<Result<usize, Flaw>> {
         let payload_at = self.payload_at?;
         let key_len = self.key_at.filter(|key_at| *key_at < payload_at).map_or(0, |_| key.len());

@@ -21,8 +21,8 @@ pub enum Error {
     #[error("the message is malformed: {0}")]
     Malformed(#[from] Malformed),
 
-    /// The message is authentic, but its payload is not one object with a certain end. What is wrong inside of the object does not refuse
-    /// a message: see [`Opened::payload_problem`](crate::Opened::payload_problem).
+    /// The message is authentic, but its payload is not one object with a certain end. What is wrong inside of the
+    /// object does not refuse a message: see [`Opened::payload_problem`](crate::Opened::payload_problem).
     #[error("the message is authentic, but its payload {0}")]
     Payload(#[from] PayloadProblem),
 
@@ -147,8 +147,8 @@ pub enum PayloadProblem {
     /// Not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// Where the payload ends in the signed text depends on its encoding, or it ends elsewhere than the message says. Such a message is
-    /// always refused.
+    /// Where the payload ends in the signed text depends on its encoding, or it ends elsewhere than the message says.
+    /// Such a message is always refused.
     #[error("has no certain end in the signed text")]
     End,
     /// Not one strict JSON object with unique names.

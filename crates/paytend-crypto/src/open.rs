@@ -36,9 +36,9 @@ impl Keyring {
     /// Returns
     /// - [`Error::NotAuthentic`], the same for every cause;
     /// - [`Error::Malformed`] for what is wrong in plain sight;
-    /// - [`Error::Payload`] if an authentic payload is not one object with a certain end in the signed text. An object that is not strict
-    ///   JSON is opened: its strings may hold lone surrogate escapes, raw control characters or bytes that are not UTF-8, and names may
-    ///   repeat. [`Opened::payload_problem`] reports that;
+    /// - [`Error::Payload`] if an authentic payload is not one object with a certain end in the signed text. An object
+    ///   that is not strict JSON is opened: its strings may hold lone surrogate escapes, raw control characters or
+    ///   bytes that are not UTF-8, and names may repeat. [`Opened::payload_problem`] reports that;
     /// - [`Error::UnsignedFailure`] for a failure response that is not signed;
     /// - [`Error::Key`] if this keyring cannot open, and [`Error::Backend`].
     ///
@@ -179,7 +179,8 @@ impl Attempt {
     }
 }
 
-/// Step 7: why an authentic payload is not strict JSON, if it is not. An error if it is not one object that ends where the signed text says.
+/// Step 7: why an authentic payload is not strict JSON, if it is not. An error if it is not one object that ends where
+/// the signed text says.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,
@@ -269,7 +270,8 @@ impl Opened {
         std::str::from_utf8(&self.payload).ok()
     }
 
-    /// Returns why the payload is not one strict JSON object with unique names, if it is not. Its bytes are authentic all the same.
+    /// Returns why the payload is not one strict JSON object with unique names, if it is not. Its bytes are authentic
+    /// all the same.
     pub fn payload_problem(&self) -> Option<&PayloadProblem> {
         self.payload_problem.as_ref()
     }
@@ -277,8 +279,8 @@ impl Opened {
     /// Reads the payload as a type.
     ///
     /// # Errors
-    /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it has another shape. The
-    /// text is not quoted.
+    /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it has
+    /// another shape. The text is not quoted.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if self.payload.is_empty() {
             return Err(PayloadProblem::Absent.into());

@@ -500,8 +500,10 @@ int32_t paytend_receiver_answer(const PaytendReceiver *receiver,
 // `receiver` is null or a receiver, and is freed once.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`, `unreadable` or
-// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there is none of is null.
+// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`,
+// `unreadable` or
+// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there
+// is none of is null.
 //
 // # Safety
 // `notification` is null, or not freed.

@@ -216,8 +216,10 @@ pub unsafe extern "C" fn paytend_receiver_free(receiver: *mut PaytendReceiver) {
     unsafe { free(receiver) };
 }
 
-/// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`, `unreadable` or
-/// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there is none of is null.
+/// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`,
+/// `unreadable` or
+/// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there
+/// is none of is null.
 ///
 /// # Safety
 /// `notification` is null, or not freed.

@@ -8,23 +8,26 @@
 //! - A literal is any run of letters, digits, `+`, `-`, `.` and `_`.
 //! - One UTF-8 byte order mark may stand before the object.
 //!
-//! Objects, arrays, colons, commas and white space are JSON's to the letter. Names may repeat, and there is no limit on depth.
+//! Objects, arrays, colons, commas and white space are JSON's to the letter. Names may repeat, and there is no limit on
+//! depth.
 //!
 //! # Why an object has one end
 //!
-//! [`object_end`] is given a text that starts with an object and goes on with anything. It must be impossible to present two objects, one a
-//! prefix of the other, that both pass as the object of one text.
+//! [`object_end`] is given a text that starts with an object and goes on with anything. It must be impossible to
+//! present two objects, one a prefix of the other, that both pass as the object of one text.
 //!
-//! 1. A [`Scan`](scan::Scan) reads bytes from left to right. What it does with a byte depends on the bytes before it alone. It stops at the
-//!    first bracket that closes the first one, and takes the white space that follows. So it finds at most one end in a text.
-//! 2. In UTF-8 no byte of a longer character equals a quote or a backslash. In GBK, Big5 and Shift-JIS the second byte of a character may be
-//!    0x5C, the backslash. So there are two scans: one takes every byte by itself, the other takes a byte from 0x81 to 0xFE together with
-//!    the second byte of a character. No second byte is a quote (0x22).
-//! 3. Which of the two ends counts is decided by the whole text, never by the piece that somebody presents as the object: the first scan's,
-//!    if it finds one and all before it is UTF-8; else the end that both find, or that only one of them finds. Two different ends are
-//!    [`Flaw::Ambiguous`].
+//! 1. A scan reads bytes from left to right. What it does with a byte depends on the bytes before it
+//!    alone. It stops at the first bracket that closes the first one, and takes the white space that follows. So it
+//!    finds at most one end in a text.
+//! 2. In UTF-8 no byte of a longer character equals a quote or a backslash. In GBK, Big5 and Shift-JIS the second byte
+//!    of a character may be 0x5C, the backslash. So there are two scans: one takes every byte by itself, the other
+//!    takes a byte from 0x81 to 0xFE together with the second byte of a character. No second byte is a quote (0x22).
+//! 3. Which of the two ends counts is decided by the whole text, never by the piece that somebody presents as the
+//!    object: the first scan's, if it finds one and all before it is UTF-8; else the end that both find, or that only
+//!    one of them finds. Two different ends are [`Flaw::Ambiguous`].
 //!
-//! So the end is a function of the text. Strict JSON is UTF-8 and keeps the grammar, so for strict JSON it is the strict parser's end.
+//! So the end is a function of the text. Strict JSON is UTF-8 and keeps the grammar, so for strict JSON it is the
+//! strict parser's end.
 
 mod scan;
 
@@ -61,7 +64,8 @@ pub struct Member<'a> {
     pub value: &'a [u8],
 }
 
-/// Returns where the object that starts `text` ends: the offset behind it and the white space that follows. Any bytes may follow that.
+/// Returns where the object that starts `text` ends: the offset behind it and the white space that follows. Any bytes
+/// may follow that.
 ///
 /// # Errors
 /// Returns a [`Flaw`] if there is no such object, or if its end depends on the encoding.

@@ -73,7 +73,8 @@ fn what_is_not_one_object_is_refused() {
     assert_eq!(members(b"{} x"), Err(Flaw::Syntax { at: 3 }));
 }
 
-/// As single bytes the first string goes on behind its quote; as pairs it does not. Both readings are objects, with different ends.
+/// As single bytes the first string goes on behind its quote; as pairs it does not. Both readings are objects, with
+/// different ends.
 #[test]
 fn an_end_that_depends_on_the_encoding_is_no_end() {
     let text = b"{\"a\":\"\x81\x5C\",\"b\":\"}\",\"c\":\"\x81\x5C\"}";

@@ -19,8 +19,8 @@ const NOT_IDENTIFIED: Problem =
 ///     Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) if deposit.problems.is_empty() => {
 ///         println!("book {:?}", deposit.order_no);
 ///     }
-///     Content::Typed(_) => println!("another notification, or one with fields that could not be read: query the state"),
-///     Content::Unreadable(raw) => println!("store {} bytes and call a person", raw.content.len()),
+///     Content::Typed(_) => println!("another notification, or one with fields that could not be read: query the
+///     state"), Content::Unreadable(raw) => println!("store {} bytes and call a person", raw.content.len()),
 ///     Content::Unknown(raw) => println!("store {} bytes and call a person", raw.content.len()),
 /// }
 /// # assert!(content.typed().is_some());
@@ -28,11 +28,13 @@ const NOT_IDENTIFIED: Problem =
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub enum Content<T> {
-    /// A notification of a documented type. Optional fields that could not be read are `None` and named in its `problems`.
+    /// A notification of a documented type. Optional fields that could not be read are `None` and named in its
+    /// `problems`.
     Typed(T),
     /// A notification of a documented type whose content is not an object, or lacks a required field that can be read.
     Unreadable(RawNotification),
-    /// A notification of a type that this crate does not know, or with none of the fields that identify its type: another product's, say.
+    /// A notification of a type that this crate does not know, or with none of the fields that identify its type:
+    /// another product's, say.
     Unknown(RawNotification),
 }
 
@@ -87,7 +89,8 @@ impl<T: Payload> Content<T> {
     }
 }
 
-/// Whether it is an object in which none of these fields has a value. The provider's programs write an empty string for an absent value.
+/// Whether it is an object in which none of these fields has a value. The provider's programs write an empty string for
+/// an absent value.
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));

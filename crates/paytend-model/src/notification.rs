@@ -79,7 +79,8 @@ macro_rules! notifications {
             /// The content as JSON text, with what it says and no field that could not be read as strict JSON.
             ///
             /// # Errors
-            /// Returns an error if it cannot be written as JSON, which applies to no content that this crate is known to make.
+            /// Returns an error if it cannot be written as JSON, which applies to no content that this crate is known
+            /// to make.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
@@ -165,8 +166,8 @@ pub struct NotificationInfo {
 }
 
 impl Notification {
-    /// Reads a notification's content by its product and `notifyType`. The receiver knows the product: the number alone is ambiguous.
-    /// Never fails, and loses nothing: see [`Content`].
+    /// Reads a notification's content by its product and `notifyType`. The receiver knows the product: the number alone
+    /// is ambiguous. Never fails, and loses nothing: see [`Content`].
     ///
     /// ```
     /// use paytend_model::{BaasNotification, Content, Notification, Product};

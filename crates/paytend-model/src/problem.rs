@@ -14,7 +14,8 @@ pub enum Problem {
     Missing,
     /// A field is there twice.
     Duplicate,
-    /// The value is not strict JSON: it has a lone surrogate escape, a raw control character, or bytes that are not UTF-8.
+    /// The value is not strict JSON: it has a lone surrogate escape, a raw control character, or bytes that are not
+    /// UTF-8.
     NotStrict,
     /// A problem of the field at a path, such as `eeaAddress.postcode` or `cards.0.cardId`.
     At(String, Box<Problem>),

@@ -55,8 +55,8 @@ pub enum Rule {
     /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its own
     /// example has.
     PlainLatin,
-    /// Decimal digits with at most one point and no exponent: at most 15 digits before the point and 8 after it. Amounts that are received
-    /// may be written otherwise.
+    /// Decimal digits with at most one point and no exponent: at most 15 digits before the point and 8 after it.
+    /// Amounts that are received may be written otherwise.
     PlainDecimal,
     /// A number above zero. Inferred.
     Positive,

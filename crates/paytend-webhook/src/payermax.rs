@@ -22,9 +22,10 @@ use crate::verified::{BusinessKey, DedupKey};
 /// Each merchant has its keys. A signature is held against all keys that are configured, and the merchant in the body, which is read only
 /// then, must be one of those that have the key which it is by.
 ///
-/// When PayerMax tries again is not documented; the default takes what is up to three days old. Merchant and time are read by themselves from
-/// the raw body, so no other member that cannot be read gets past them. Every `merchantNo` of the body must be one of the key's merchants, and
-/// of several times the oldest counts. An object without merchant is taken. A body that is not an object counts as another merchant's.
+/// When PayerMax tries again is not documented; the default takes what is up to three days old. Merchant and time are
+/// read by themselves from the raw body, so no other member that cannot be read gets past them. Every `merchantNo` of
+/// the body must be one of the key's merchants, and of several times the oldest counts. An object without merchant is
+/// taken. A body that is not an object counts as another merchant's.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's way of signing in a header.

@@ -136,8 +136,8 @@ impl Receiver for PaytendReceiver {
     }
 }
 
-/// The fields that tell it are inferred but for the deposit's: without them there is no key. Each is read by itself, whatever is wrong with
-/// the others.
+/// The fields that tell it are inferred but for the deposit's: without them there is no key. Each is read by itself,
+/// whatever is wrong with the others.
 fn business_key(notification: &Notification) -> Option<BusinessKey> {
     let new = BusinessKey::new;
     match notification {

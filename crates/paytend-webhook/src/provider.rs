@@ -84,8 +84,8 @@ impl Provider {
 pub enum Reply {
     /// It is durable.
     Accepted,
-    /// Its dedup key was durable before, and its [`Sighting`](crate::Sighting) is now. The provider gets the same response as for
-    /// [`Accepted`](Self::Accepted), or it would send it again.
+    /// Its dedup key was durable before, and its [`Sighting`](crate::Sighting) is now. The provider gets the same
+    /// response as for [`Accepted`](Self::Accepted), or it would send it again.
     ///
     /// A known key may be news all the same: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 /// Most `&` in a signed text that is cut at every choice of them.
 pub(crate) const MAX_CUTS: usize = 12;
 
-/// Every document whose signed text is `canonical`: the text cut at any choice of its `&`, each piece cut at its first `=`, and
-/// one piece at a time at another (the first three, so that their number stays in bounds). `document` has the key and the signature.
+/// Every document whose signed text is `canonical`: the text cut at any choice of its `&`, each piece cut at its first
+/// `=`, and one piece at a time at another (the first three, so that their number stays in bounds). `document` has the
+/// key and the signature.
 pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind: Kind) -> Vec<String> {
     let signed: Value = serde_json::from_str(document).unwrap();
     let ampersands: Vec<usize> = places(canonical, b'&');
@@ -51,8 +52,8 @@ fn places(text: &[u8], byte: u8) -> Vec<usize> {
     text.iter().enumerate().filter(|(_, found)| **found == byte).map(|(at, _)| at).collect()
 }
 
-/// A document with these plain members, if there can be one: only the payload may be anything but text, and only a document that keeps the
-/// session key can be decrypted at all. The payload is encrypted with it anew.
+/// A document with these plain members, if there can be one: only the payload may be anything but text, and only a
+/// document that keeps the session key can be decrypted at all. The payload is encrypted with it anew.
 fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, kind: Kind) -> Option<String> {
     let mut document = Map::new();
     for (name, value) in members {

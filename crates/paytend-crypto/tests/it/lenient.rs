@@ -16,7 +16,8 @@ use crate::support::{PARTNER_ID, expected, key, keyring};
 
 const SESSION_KEY: &str = "gNx86vc1yttHs8ZWOf7+5g==";
 
-/// A notification or response as a provider would seal it who does not check its own payload: the signed bytes, and the document.
+/// A notification or response as a provider would seal it who does not check its own payload: the signed bytes, and the
+/// document.
 fn sealed(kind: Kind, fields: &[(&str, &str)], payload: &[u8]) -> (Vec<u8>, String) {
     let mut parts: BTreeMap<&str, &[u8]> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     parts.insert(kind.payload_field(), payload);
@@ -60,8 +61,8 @@ fn payload_that_is_no_object_is_refused_and_says_why() {
     }
 }
 
-/// A strict payload in UTF-8, and an attacker who presents its beginning: as byte pairs, the backslash is the second half of a character and
-/// the quote behind it closes the string.
+/// A strict payload in UTF-8, and an attacker who presents its beginning: as byte pairs, the backslash is the second
+/// half of a character and the quote behind it closes the string.
 #[test]
 fn a_payload_cannot_be_cut_at_an_escaped_quote() {
     let fields = Fields::notification(PARTNER_ID, "2");
@@ -184,7 +185,8 @@ fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The documents of one signed text that are accepted all read the same, whatever stands in the payload's strings and in the fields behind.
+/// The documents of one signed text that are accepted all read the same, whatever stands in the payload's strings and
+/// in the fields behind.
 #[test]
 fn one_signed_text_has_one_reading_in_the_relaxed_form_too() {
     let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };

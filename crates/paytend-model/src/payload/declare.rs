@@ -56,7 +56,8 @@ macro_rules! payload {
             )*
             /// Fields that this type does not know, or that could not be read: see `problems`.
             pub extra: $crate::Extra,
-            /// The fields that arrived and could not be read, here and in the objects inside of this one: they are `None`. Never written.
+            /// The fields that arrived and could not be read, here and in the objects inside of this one: they are
+            /// `None`. Never written.
             pub problems: Vec<$crate::Problem>,
         }
 

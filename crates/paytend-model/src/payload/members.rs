@@ -120,8 +120,8 @@ impl Members {
         self.value(name, member)
     }
 
-    /// Reads an optional field. One that cannot be read is `None` and reported, where the field itself is a guess or the reading is lenient;
-    /// its text stays among the rest.
+    /// Reads an optional field. One that cannot be read is `None` and reported, where the field itself is a guess or
+    /// the reading is lenient; its text stays among the rest.
     pub(crate) fn optional<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<Option<T>, Problem> {
         let at = match self.find(name) {
             Ok(Some(at)) if self.list[at].1.value().is_some() => at,
@@ -178,7 +178,8 @@ impl Members {
         for (name, member) in self.list {
             match member {
                 Member::Json(json) => extra.push((name, json)),
-                // It has no form in which it could be written again. An unknown name may be personal, and is not repeated.
+                // It has no form in which it could be written again. An unknown name may be personal, and is not
+                // repeated.
                 Member::Other(_) => {
                     self.problems.push(Problem::Because("a field that is not known is not strict JSON"));
                 }

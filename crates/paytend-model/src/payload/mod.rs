@@ -34,8 +34,8 @@ pub trait Payload:
     const FIELDS: &'static [Field];
 
     /// Reads an object as far as it can be read. An optional field that cannot be read is `None` and among the
-    /// [`problems`](Self::problems); the others are read. The object's strings need not be strict JSON: lone surrogate escapes, raw control
-    /// characters and bytes that are not UTF-8 make their own field unreadable and no other.
+    /// [`problems`](Self::problems); the others are read. The object's strings need not be strict JSON: lone surrogate
+    /// escapes, raw control characters and bytes that are not UTF-8 make their own field unreadable and no other.
     ///
     /// Deserializing is strict: there, a documented field of another type is an error.
     ///

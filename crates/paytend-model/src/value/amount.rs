@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 use super::FieldType;
+use super::exact::{decimal, exponent_of};
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
@@ -20,10 +21,11 @@ const MAX_DECIMALS: usize = 8;
 
 /// An amount of money in major units (`10.50` euros), without its currency, which travels beside it.
 ///
-/// An amount that is made here (`parse`, `try_from`) has up to 15 digits before the point and 8 after it, and no exponent. One that is
-/// received is read if it has one exact meaning that a [`Decimal`] holds: `1E+2`, `+100.00`, `.50` and `0100.00` are read, too. No binary
-/// floating point anywhere. The text stays as it was received (`10.10` does not become `10.1`, `1E+2` not `100`), and so does the form, a
-/// JSON number or a JSON string: the provider uses both. Two amounts are equal when their values are.
+/// An amount that is made here (`parse`, `try_from`) has up to 15 digits before the point and 8 after it, and no
+/// exponent. One that is received is read if it has one exact meaning that a [`Decimal`] holds: `1E+2`, `+100.00`,
+/// `.50` and `0100.00` are read, too. No binary floating point anywhere. The text stays as it was received (`10.10`
+/// does not become `10.1`, `1E+2` not `100`), and so does the form, a JSON number or a JSON string: the provider uses
+/// both. Two amounts are equal when their values are.
 ///
 /// ```
 /// use paytend_model::Amount;
@@ -276,51 +278,6 @@ impl FieldType for Amount {
     fn example() -> Option<serde_json::Value> {
         Some("10.10".into())
     }
-}
-
-/// An exponent, with a bound that no decimal comes near.
-fn exponent_of(text: &str) -> Result<i32, AmountError> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(AmountError::NotDecimal);
-    }
-    let magnitude = match digits.trim_start_matches('0') {
-        "" => 0,
-        digits if digits.len() > 6 => 999_999,
-        digits => digits.parse().map_err(|_| AmountError::NotDecimal)?,
-    };
-    Ok(if text.starts_with('-') { -magnitude } else { magnitude })
-}
-
-/// `digits` with so many of them behind the point, times ten to the `exponent`: exactly, or not at all.
-fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i32) -> Result<Decimal, AmountError> {
-    const TOO_LONG: AmountError = AmountError::TooLong;
-    let digits = digits.trim_start_matches('0');
-    if digits.is_empty() {
-        return Ok(Decimal::ZERO);
-    }
-    let mut scale = i64::try_from(decimals).map_err(|_| TOO_LONG)? - i64::from(exponent);
-    let mut digits = digits.to_owned();
-    let limit = i64::from(Decimal::MAX_SCALE);
-    // Zeros at the end say nothing, where there is no room for them.
-    while scale > 0 && digits.ends_with('0') && (scale > limit || digits.len() > 28) {
-        digits.pop();
-        scale -= 1;
-    }
-    if scale < 0 {
-        let zeros = usize::try_from(-scale).map_err(|_| TOO_LONG)?;
-        if digits.len() + zeros > 29 {
-            return Err(TOO_LONG);
-        }
-        digits.extend(std::iter::repeat_n('0', zeros));
-        scale = 0;
-    }
-    if digits.len() > 29 {
-        return Err(TOO_LONG);
-    }
-    let number: i128 = digits.parse().map_err(|_| TOO_LONG)?;
-    let scale = u32::try_from(scale).map_err(|_| TOO_LONG)?;
-    Decimal::try_from_i128_with_scale(if negative { -number } else { number }, scale).map_err(|_| TOO_LONG)
 }
 
 #[cfg(test)]

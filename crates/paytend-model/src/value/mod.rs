@@ -3,6 +3,7 @@
 mod amount;
 mod base64_text;
 mod codes;
+mod exact;
 mod file;
 mod hashed;
 mod json;

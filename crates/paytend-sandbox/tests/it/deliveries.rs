@@ -101,7 +101,7 @@ async fn all_nine_kinds_are_taken_by_a_receiver() {
         ("baas", "8", "{}"),
         ("issuing", "1", money),
         ("issuing", "2", "{}"),
-        ("issuing", "3", "{}"),
+        ("issuing", "3", r#"{"orderNo":"A-1"}"#),
     ] {
         let delivery = sandbox.notify(product, notify_type, content).await.unwrap();
         assert!(delivery.acknowledged(), "{product} {notify_type}: {delivery:?}");
