@@ -194,6 +194,7 @@ impl Profile {
         if !self.unknown_order_codes.is_empty() {
             builder = builder.resolution(crate::Resolution::new().unknown_order_codes(self.unknown_order_codes));
         }
+        builder = builder.danger_any_permissions(self.danger_any_permissions);
         let States { processing, succeeded, failed } = self.order_states;
         builder =
             builder.order_states(crate::OrderStates::new().processing(processing).succeeded(succeeded).failed(failed));

@@ -189,7 +189,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
         ("[profiles.test]", "[profiles.test", "line 2"),
         ("baas.getUser", "getUsers", "path of `getUsers`"),
         ("failed = [\"3\"]", "failed = [\"2\"]", "order states of all operations: the code `2` has two meanings"),
-        ("failed = [\"3\"]", "CANARY = [\"3\"]", "line 10: unknown field"),
+        ("failed = [\"3\"]", "done = [\"3\"]", "line 10: unknown field `done`"),
         ("topup = ", "toppup = ", "response names of `toppup`"),
     ] {
         let text = good.replace(change, to);
@@ -264,6 +264,12 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
     write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
     let error = Client::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
+    assert!(error.contains("private_key: the private key file"), "{error}");
+
+    // One that accepts it for its own key does not accept it for another profile's.
+    let accepted =
+        format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
+    let error = Client::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: the private key file"), "{error}");
 
     // The builder's own form.
