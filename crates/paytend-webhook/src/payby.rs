@@ -80,8 +80,11 @@ impl Scheme for PayBy {
 
 /// Milliseconds in any form of a number that is exactly whole: `1700000000000`, `1.7E12`, `1700000000000.0`.
 fn millis(text: &str) -> Option<u64> {
-    let exact = text.parse::<paytend_model::Amount>().ok()?;
-    exact.value().normalize().to_string().parse().ok()
+    let exact = || {
+        let number: paytend_model::Amount = serde_json::from_str(text).ok()?;
+        number.value().normalize().to_string().parse().ok()
+    };
+    text.parse().ok().or_else(exact)
 }
 
 #[cfg(test)]
@@ -90,9 +93,10 @@ mod tests {
 
     #[test]
     fn a_time_is_read_in_every_exact_form() {
-        for text in ["1700000000000", "1.7E12", "1700000000000.0", "17e+11"] {
+        for text in ["1700000000000", "1.7E12", "1700000000000.0", "17e+11", "1700000000000.000"] {
             assert_eq!(millis(text), Some(1_700_000_000_000), "{text}");
         }
+        assert_eq!(millis("18446744073709551615"), Some(u64::MAX));
         for text in ["", "soon", "1.5", "-1", "1e400", "NaN"] {
             assert_eq!(millis(text), None, "{text}");
         }
