@@ -285,7 +285,7 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 	}
 	received := &Received{
 		Provider: summary.Provider, Product: summary.Product, NotifyType: summary.NotifyType, Reading: summary.Reading,
-		Problem: summary.Problem,
+		Problem:  summary.Problem,
 		DedupKey: summary.DedupKey, BusinessKey: summary.BusinessKey, VerifiedBy: summary.VerifiedBy,
 		Content: bytesOf(C.paytend_notification_content(handle)),
 	}
