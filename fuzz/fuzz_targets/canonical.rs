@@ -26,7 +26,10 @@ fuzz_target!(|input: &[u8]| {
             }
             let key = |text: &str, key: &str| text.replacen(&format!("randomKey={key}"), "randomKey=", 1);
             let again = KEYRING.open(sealed.document().as_bytes(), &Expected::danger_any_partner(kind)).expect("again");
-            assert_eq!(key(&text, again.session_key()), key(&String::from_utf8_lossy(&opened.canonical()), opened.session_key()));
+            assert_eq!(
+                key(&text, again.session_key()),
+                key(&String::from_utf8_lossy(&opened.canonical()), opened.session_key())
+            );
             assert!(again.fields().eq(opened.fields()));
         }
     }

@@ -33,7 +33,10 @@ fuzz_target!(|input: &[u8]| {
         Content::Typed(typed) => {
             assert_eq!(typed.notify_type(), notify_type);
             if let Ok(written) = typed.content() {
-                assert_eq!(Notification::read(product, &notify_type, written.as_bytes()), Content::Typed(typed.clone()));
+                assert_eq!(
+                    Notification::read(product, &notify_type, written.as_bytes()),
+                    Content::Typed(typed.clone())
+                );
             }
         }
         Content::Unreadable(raw) | Content::Unknown(raw) => assert_eq!(raw.content, content.as_bytes()),

@@ -11,7 +11,7 @@ use crate::{bindings, deny, fuzz, layers, openapi, package};
 type Step = (&'static str, fn() -> Result<(), String>);
 
 const STEPS: [Step; 10] = [
-    ("format", || cargo(["fmt", "--all", "--check"]).run()),
+    ("format", format),
     ("layers", layers::run),
     ("deny", deny::run),
     ("lints", lints),
@@ -36,6 +36,12 @@ pub(crate) fn run() -> Result<(), String> {
     }
     println!("\n{table}ci: everything holds");
     Ok(())
+}
+
+/// The workspace's code, and the fuzz targets', which stand outside it.
+fn format() -> Result<(), String> {
+    cargo(["fmt", "--all", "--check"]).run()?;
+    fuzz::format()
 }
 
 /// Each package by itself, so that none leans on a feature that another one switches on.

@@ -17,14 +17,22 @@ const FLAGS: [&str; 7] = [
     "-Dwarnings",
 ];
 
+fn manifest() -> PathBuf {
+    root().join("fuzz/Cargo.toml")
+}
+
 /// The folder of the build and of what the fuzzer finds.
 fn folder() -> PathBuf {
     target().join("fuzz")
 }
 
+/// Checks the format of the targets' own code, which needs no build.
+pub(crate) fn format() -> Result<(), String> {
+    cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
+}
+
 pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
-    let manifest = root().join("fuzz/Cargo.toml");
-    cargo(["fmt", "--check", "--manifest-path"]).args([&manifest]).run()?;
+    let manifest = manifest();
     let rustc = output("rustc", &["-vV"]).ok_or("rustc cannot be run")?;
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not name its host")?;
     // With a target named, build scripts and macros are built without the flags.
