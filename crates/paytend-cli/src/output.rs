@@ -16,6 +16,12 @@ pub(crate) fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "{} {message}", style.bad("error:"));
 }
 
+/// Writes a warning to standard error. A failure to do so is ignored.
+pub(crate) fn warn(message: impl std::fmt::Display) {
+    let style = Style::for_terminal(io::stderr().is_terminal());
+    let _ = writeln!(io::stderr(), "{} {message}", style.bold("warning:"));
+}
+
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {

@@ -21,43 +21,55 @@ pub trait Paged: Operation + Clone {
     /// What the list is of.
     type Item: Serialize + Send + 'static;
 
-    /// The position of the page's first item, and the most items of a page; `None` if either is no number.
-    fn page(&self) -> Option<(u64, u64)>;
+    /// Returns the position of the page's first item; `None` if it is not a number, or if the page has a size that is not a
+    /// number above zero. A query without a position starts at zero, and one without a size leaves it to the provider.
+    fn start(&self) -> Option<u64>;
 
-    /// The same query from another position.
+    /// Returns the same query from another position.
     #[must_use]
-    fn from(self, start: u64) -> Self;
+    fn starting_at(self, start: u64) -> Self;
 
-    /// The page's items, and how many there are in all if the answer says so; `None` if the answer has no list where it is expected. (The
-    /// fields of these answers are inferred.)
-    fn items(answer: Self::Response) -> Option<(Vec<Self::Item>, Option<u64>)>;
+    /// Returns the page's items, and how many there are in all if the response says so. Returns `None` if the response has no
+    /// list where it is expected: the fields of these responses are inferred.
+    fn items(response: Self::Response) -> Option<(Vec<Self::Item>, Option<u64>)>;
 }
 
 macro_rules! paged {
-    ($($query:ty, $size:ident => $list:ident: $item:ty;)+) => { $(
+    ($($query:ty, $size:ident => $($list:ident)|+: $item:ty;)+) => { $(
         impl Paged for $query {
             type Item = $item;
 
-            fn page(&self) -> Option<(u64, u64)> {
-                Some((self.start.get()?, self.$size.get()?))
+            fn start(&self) -> Option<u64> {
+                let size = number(&self.$size, 1)?;
+                number(&self.start, 0).filter(|_| size > 0)
             }
 
-            fn from(mut self, start: u64) -> Self {
-                self.start = start.into();
+            fn starting_at(mut self, start: u64) -> Self {
+                self.start = Count::from(start).into();
                 self
             }
 
-            fn items(answer: Self::Response) -> Option<(Vec<$item>, Option<u64>)> {
-                Some((answer.$list?, answer.total.as_ref().and_then(Count::get)))
+            fn items(response: Self::Response) -> Option<(Vec<$item>, Option<u64>)> {
+                let total = response.total.as_ref().and_then(Count::get);
+                let list = None$(.or(response.$list))+;
+                Some((list?, total))
             }
         }
     )+ };
 }
 
+/// Returns a count, or what stands for one that is not given; `None` for what is not a number.
+fn number<'c>(count: impl Into<Option<&'c Count>>, default: u64) -> Option<u64> {
+    match count.into() {
+        Some(count) if !count.is_empty() => count.get(),
+        _ => Some(default),
+    }
+}
+
 paged! {
-    QueryPartnerTransactions, max_size => transactions: PartnerTransaction;
-    QueryCardTransactions, max_size => transactions: CardTransaction;
-    QueryAuthorizations, max_size => transactions: CardTransaction;
+    QueryPartnerTransactions, max_size => trade_list | transactions: PartnerTransaction;
+    QueryCardTransactions, max_size => trade_list | transactions: CardTransaction;
+    QueryAuthorizations, max_size => trade_list | transactions: CardTransaction;
     QueryCities, max_result => cities: City;
     iban::QueryCities, max_result => cities: City;
 }
@@ -108,7 +120,7 @@ impl Client {
     /// Fetches the next page.
     async fn turn<Q: Paged>(&self, state: &mut State<Q>) -> Result<(), Error> {
         let target = Target::from(&Q::INFO);
-        let Some((start, _)) = state.query.page().filter(|(_, size)| *size > 0) else {
+        let Some(start) = state.query.start() else {
             let text = "the position and the size of a page must be numbers, and the size above zero";
             return Err(Error::request(text).about(&target));
         };
@@ -133,7 +145,7 @@ impl Client {
             return Err(wrong("the same page came again: the position counts something else than items"));
         }
         state.last = total == Some(next);
-        state.query = Paged::from(state.query.clone(), next);
+        state.query = state.query.clone().starting_at(next);
         state.page = items.into_iter();
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use paytend_model::Operation;
+use paytend_model::{Invalid, Operation};
 
 use crate::answer::{self, Answer};
 use crate::engine::{Core, Options};
@@ -31,12 +31,36 @@ pub struct Request<'r, O> {
     pub(crate) operation: &'r O,
     pub(crate) options: Options,
     wrong: Option<&'static str>,
-    checked: bool,
+    validation: Validation,
+}
+
+/// Which broken rules refuse a request before it is sent.
+#[derive(Clone, Copy)]
+enum Validation {
+    Off,
+    /// Those that are documented or observed. The others are told to `tracing`.
+    Errors,
+    Strict,
+}
+
+impl Validation {
+    fn check<O: Operation>(self, operation: &O) -> Result<(), Invalid> {
+        match self {
+            Self::Off => Ok(()),
+            Self::Errors => {
+                for warning in operation.validate()? {
+                    tracing::warn!(operation = O::INFO.name, %warning, "the request may be invalid");
+                }
+                Ok(())
+            }
+            Self::Strict => operation.validate_strict(),
+        }
+    }
 }
 
 impl<'r, O: Operation> Request<'r, O> {
     pub(crate) fn new(core: &'r Core, operation: &'r O) -> Self {
-        Self { core, operation, options: Options::default(), wrong: None, checked: true }
+        Self { core, operation, options: Options::default(), wrong: None, validation: Validation::Errors }
     }
 
     /// Uses this `requestId`, 32 letters and digits, for every attempt. Without, each request gets one of its own.
@@ -90,9 +114,15 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Sends it though it may break rules of [`Validate`](paytend_model::Validate): the provider may have changed them.
+    /// Sends the request even if it breaks rules of [`Validate`](paytend_model::Validate): the provider may have changed them.
     pub fn without_validation(mut self) -> Self {
-        self.checked = false;
+        self.validation = Validation::Off;
+        self
+    }
+
+    /// Refuses the request if it breaks any rule of [`Validate`](paytend_model::Validate), also one that is inferred.
+    pub fn strict_validation(mut self) -> Self {
+        self.validation = Validation::Strict;
         self
     }
 
@@ -124,7 +154,7 @@ impl<'r, O: Operation> Request<'r, O> {
         let mut request = Request::new(self.core, operation);
         request.options.extra.clone_from(&self.options.extra);
         request.options.trace_parent.clone_from(&self.options.trace_parent);
-        request.checked = self.checked;
+        request.validation = self.validation;
         request
     }
 
@@ -150,9 +180,7 @@ impl<'r, O: Operation> Request<'r, O> {
         if let Some(wrong) = self.wrong {
             return Err(during(Error::request(wrong)));
         }
-        if self.checked {
-            self.operation.validate().map_err(|invalid| during(Error::request(invalid)))?;
-        }
+        self.validation.check(self.operation).map_err(|invalid| during(Error::request(invalid)))?;
         let payload = payload_text(target, self.operation).map_err(during)?;
         Ok((request_id, payload))
     }

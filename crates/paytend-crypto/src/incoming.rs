@@ -74,8 +74,8 @@ impl Incoming {
         let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
         let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
         let payload = payload.map(decode).transpose()?.unwrap_or_default();
-        // Only a response may come without a session key, and then without data.
-        let keyless = kind == Kind::Response && payload.is_empty();
+        // A request or a response without data may come without a session key.
+        let keyless = kind != Kind::Notification && payload.is_empty();
         if !payload.len().is_multiple_of(BLOCK) || (random_key.is_none() && !keyless) {
             return Err(Error::NotAuthentic);
         }

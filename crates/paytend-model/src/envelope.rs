@@ -6,9 +6,9 @@
 //! ```
 //! use paytend_model::{Validate, envelope::RequestEnvelope};
 //! let request: RequestEnvelope = serde_json::from_str(
-//!     r#"{"requestId":"20231025102930718","partnerId":"888666000100260","signType":"RSA","version":"2.0","bizData":""}"#,
+//!     r#"{"requestId":"20231025102930718","partnerId":"88866600010026","signType":"RSA","version":"2.0","bizData":""}"#,
 //! )?;
-//! assert_eq!(request.validate().unwrap_err().to_string(), "`requestId` must be exactly 32 characters long");
+//! assert_eq!(request.validate().unwrap_err().to_string(), "`partnerId` must be exactly 15 characters long");
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 

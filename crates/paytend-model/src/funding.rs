@@ -20,7 +20,7 @@ payload! {
             /// Code of what is set; not explained in the documentation.
             type_: Code => "type",
             /// The URL. Hidden in `Debug`, since a URL may hold a secret.
-            url: Personal => "url" = "https://partner.example/paytend" [NotEmpty],
+            url: Personal => "url" = "https://partner.example/paytend",
         }
         optional {}
     }

@@ -15,6 +15,7 @@ mod notification;
 mod operation;
 mod problem;
 mod registry;
+mod review;
 #[cfg(feature = "schema")]
 mod schema;
 mod validate;
@@ -36,9 +37,10 @@ pub use notification::{BaasNotification, IssuingNotification, Notification, Noti
 pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
 pub use payload::{Description, Extra, Field, Payload};
 pub use problem::Problem;
-pub use registry::{BadRequest, NoSuchOperation, OperationEntry, operation, operations};
+pub use registry::{NoSuchOperation, OperationEntry, operation, operations};
+pub use review::Finding;
 pub use rust_decimal::Decimal;
-pub use validate::{Invalid, Report, Rule, Validate, Violation};
+pub use validate::{Invalid, Report, Rule, Severity, Validate, Violation};
 pub use value::{
     Amount, AmountError, Base64Text, CardId, Code, Count, CountryCode, Currency, Date, FileContent, Gender, HashedText,
     HolderId, IdType, Json, MAX_FILE_BYTES, OrderNo, PartnerId, Personal, RequestId, TransactionId, UserId,

@@ -94,7 +94,7 @@ payload! {
             /// IBAN of the beneficiary account, plain or as SHA-256. 34 characters at most when plain.
             iban: HashedText => "iban" [MaxPlainChars(34)],
             /// BIC of the beneficiary account's bank.
-            swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11)],
+            swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11), Bic],
             /// Address of the beneficiary, plain or as SHA-256. Needed for a personal account. Documented as required, and absent in the
             /// documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
@@ -130,19 +130,22 @@ payload! {
 }
 
 impl TransferToBankOrder {
-    /// Whether the holder's name is `plain`, in constant time: see [`HashedText::matches`].
+    /// Returns whether the holder's name is `plain`, whatever its case, spaces and Unicode form: see
+    /// [`HashedText::matches_text`].
     pub fn holder_name_matches(&self, plain: &str) -> bool {
-        self.holder_name.matches(plain)
+        self.holder_name.matches_text(plain)
     }
 
-    /// Whether the IBAN is `plain`, in constant time; not, if there is none.
+    /// Returns whether the IBAN is `plain`, whatever the spaces and the case: see [`HashedText::matches_iban`]. Returns
+    /// `false` if there is no IBAN.
     pub fn iban_matches(&self, plain: &str) -> bool {
-        self.iban.as_ref().is_some_and(|iban| iban.matches(plain))
+        self.iban.as_ref().is_some_and(|iban| iban.matches_iban(plain))
     }
 
-    /// Whether the beneficiary's address is `plain`, in constant time; not, if there is none.
+    /// Returns whether the beneficiary's address is `plain`, whatever its case, spaces and Unicode form: see
+    /// [`HashedText::matches_text`]. Returns `false` if there is no address.
     pub fn beneficiary_address_matches(&self, plain: &str) -> bool {
-        self.beneficiary_address.as_ref().is_some_and(|address| address.matches(plain))
+        self.beneficiary_address.as_ref().is_some_and(|address| address.matches_text(plain))
     }
 
     fn check_lengths(&self, report: &mut Report) {

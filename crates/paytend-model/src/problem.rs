@@ -26,6 +26,11 @@ impl Problem {
         Self::Expected(what)
     }
 
+    /// Returns whether this is the problem of a field itself, and not of one inside of it.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        matches!(self, Self::At(path, _) if path == name)
+    }
+
     /// The same problem, further out.
     pub(crate) fn at(self, name: impl fmt::Display) -> Self {
         match self {

@@ -1,8 +1,7 @@
 //! All operations, for what must know them all: the command line, the sandbox, the OpenAPI file.
 
 use crate::payload::Description;
-use crate::problem::Problem;
-use crate::validate::Invalid;
+use crate::review::{Finding, review};
 use crate::value::FieldType;
 use crate::{Operation, OperationInfo, Payload, funding, iban, issuing};
 
@@ -99,21 +98,9 @@ pub struct OperationEntry {
     pub request: Description,
     /// The response's fields; those of [`NoData`](crate::NoData), none, where there is no business data.
     pub response: Description,
-    check: fn(&str) -> Result<(), BadRequest>,
+    review: fn(&str) -> Vec<Finding>,
     #[cfg(feature = "schema")]
     pub(crate) schemas: fn(&mut schemars::SchemaGenerator) -> Schemas,
-}
-
-/// Why a JSON text is not a good request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadRequest {
-    /// It has not the request's shape.
-    #[error(transparent)]
-    Shape(Problem),
-    /// It breaks rules of length or format.
-    #[error(transparent)]
-    Rules(Invalid),
 }
 
 impl OperationEntry {
@@ -126,30 +113,28 @@ impl OperationEntry {
             info: &O::INFO,
             request: Description::of::<O>(),
             response: Description::of::<O::Response>(),
-            check: check::<O>,
+            review: review::<O>,
             #[cfg(feature = "schema")]
             schemas: Schemas::of::<O>,
         }
     }
 
-    /// Checks a request's JSON text: its shape, and the rules of [`Validate`](crate::Validate).
+    /// Reviews a request's JSON text: fields that are missing, misspelt, of another type, or that break a rule. The findings
+    /// name fields and describe what was found, and repeat no value.
     ///
     /// ```
     /// let topup = paytend_model::operation("topup")?;
-    /// let problem = topup.check(r#"{"cardId":"1755902","orderNo":"T-1","amount":"1e3","currency":"EUR"}"#).unwrap_err();
-    /// assert_eq!(problem.to_string(), "`amount` must be written like 1250.07");
+    /// let findings = topup.review(r#"{"cardId":"1755902","orderno":"T-1","amount":10.10,"currency":"EUR"}"#);
+    /// let messages: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    /// assert_eq!(messages, [
+    ///     "`orderNo` is missing; `orderno` is not a field of this request: did you mean `orderNo`?",
+    ///     "`amount` must be written as a JSON string; found a number",
+    /// ]);
     /// # Ok::<(), paytend_model::NoSuchOperation>(())
     /// ```
-    ///
-    /// # Errors
-    /// What is wrong and where; no values.
-    pub fn check(&self, json: &str) -> Result<(), BadRequest> {
-        (self.check)(json)
+    pub fn review(&self, json: &str) -> Vec<Finding> {
+        (self.review)(json)
     }
-}
-
-fn check<O: Operation + FieldType>(json: &str) -> Result<(), BadRequest> {
-    O::read(json).map_err(BadRequest::Shape)?.validate().map_err(BadRequest::Rules)
 }
 
 /// The schemas of an operation's request and response, and an example of each.

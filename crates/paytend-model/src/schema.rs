@@ -3,8 +3,9 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
+use crate::Source;
 use crate::payload::{Field, Payload};
-use crate::validate::Rule;
+use crate::validate::{Rule, Severity};
 use crate::value::FieldType;
 
 /// The name of a payload's schema: `issuing.Topup`, since both products have a `QueryCities`.
@@ -20,7 +21,15 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     let mut properties = Map::new();
     for (field, (mut schema, example)) in P::FIELDS.iter().zip(fields) {
         narrow(&mut schema, example.as_ref());
-        field.rules.iter().for_each(|rule| apply(&mut schema, rule));
+        // An empty text means that a field is not given, so the form of an optional text cannot be narrowed.
+        let narrowed = |rule: &&Rule| {
+            let about_length = matches!(rule, Rule::MaxChars(_));
+            rule.severity(field.source) == Severity::Error && (field.required || about_length)
+        };
+        field.rules.iter().filter(narrowed).for_each(|rule| apply(&mut schema, rule));
+        if field.required && field.source != Source::Inferred && schema.get("type") == Some(&json!("string")) {
+            apply(&mut schema, &Rule::NotEmpty);
+        }
         schema.insert("description".into(), lines(field.about).into());
         schema.insert("x-provenance".into(), field.source.to_string().into());
         if let Some(example) = example {
@@ -98,6 +107,14 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         | Rule::Positive
         | Rule::MaxPlainChars(_)
         | Rule::NotBefore(_)
+        | Rule::MaxDaysAfter(..)
+        // Warnings.
+        | Rule::Iso4217
+        | Rule::Iso3166
+        | Rule::Email
+        | Rule::Phone
+        | Rule::Iban
+        | Rule::Bic
         | Rule::MaxCharsWith(..)
         | Rule::RequiredUnless(_)
         | Rule::RequiredWith(_)

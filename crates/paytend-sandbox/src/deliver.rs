@@ -8,6 +8,7 @@ use http::header;
 use paytend_crypto::{Fields, Outgoing, detached, rustcrypto};
 use serde_json::Value;
 
+use crate::acknowledgement::{Acknowledgement, unreachable};
 use crate::core::{Core, Lost};
 use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
@@ -168,50 +169,54 @@ impl Core {
     }
 
     async fn attempt(&self, delivery: &Delivery, at: Millis, faults: &[FaultKind]) -> Attempted {
-        let Some(url) = delivery.url.clone() else { return Attempted { status: None, acknowledged: false } };
-        let entry = |verdict: &str, good: bool, status: Option<u16>, sent: Side, answer: String| Entry {
-            id: 0,
-            kind: "delivery",
-            at,
-            partner: delivery.partner.clone(),
-            what: delivery.source.name(),
-            verdict: verdict.to_owned(),
-            good,
-            faults: faults.to_vec(),
-            delivery: Some(delivery.id),
-            url: Some(url.clone()),
-            status,
-            sent,
-            answered: Side { wire: answer, ..Side::default() },
+        let Some(url) = delivery.url.clone() else { return Attempted::failed(None, "no callback URL is set") };
+        let log = |attempt: &Attempted, sent: Side, answer: String| {
+            self.log.add(Entry {
+                id: 0,
+                kind: "delivery",
+                at,
+                partner: delivery.partner.clone(),
+                what: delivery.source.name(),
+                verdict: attempt.verdict(),
+                good: attempt.acknowledged,
+                faults: faults.to_vec(),
+                delivery: Some(delivery.id),
+                url: Some(url.clone()),
+                status: attempt.status,
+                findings: Vec::new(),
+                sent,
+                answered: Side { wire: answer, ..Side::default() },
+            });
         };
         let ready = match self.prepare(delivery, faults) {
             Ok(ready) => ready,
             Err(error) => {
-                self.log.add(entry(&error.to_string(), false, None, Side::default(), String::new()));
-                return Attempted { status: None, acknowledged: false };
+                let attempt = Attempted::failed(None, error.to_string());
+                log(&attempt, Side::default(), String::new());
+                return attempt;
             }
         };
-        let mut request = self
-            .http
+        let settings = self.look(|world| world.settings.clone());
+        let http = self.http_for(&url, &settings.self_signed_hosts);
+        let mut request = http
             .post(&url)
             .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
             .body(ready.side.wire.clone());
         if let Some(sign) = &ready.sign {
             request = request.header("sign", sign);
         }
-        let (status, body) = match request.send().await {
-            Ok(response) => (Some(response.status().as_u16()), read(response).await),
-            Err(error) => {
-                let verdict = if error.is_timeout() { "no answer within 10 s" } else { "cannot be reached" };
-                self.log.add(entry(verdict, false, None, ready.side, String::new()));
-                return Attempted { status: None, acknowledged: false };
+        let (attempt, answer) = match request.send().await {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let Body { text, cut } = read(response).await;
+                let rule = Acknowledgement::of(&delivery.source, settings.payby_plain_success);
+                let reason = cut.map(ToOwned::to_owned).or_else(|| rule.refuses(status, &text));
+                (Attempted { status: Some(status), acknowledged: reason.is_none(), reason }, text)
             }
+            Err(error) => (Attempted::failed(None, unreachable(&error)), String::new()),
         };
-        let Body { text: body, cut } = body;
-        let acknowledged = status == Some(200) && cut.is_none() && is_acknowledgement(&delivery.source, &body);
-        let verdict = cut.unwrap_or(if acknowledged { "acknowledged" } else { "not acknowledged" });
-        self.log.add(entry(verdict, acknowledged, status, ready.side, body));
-        Attempted { status, acknowledged }
+        log(&attempt, ready.side, answer);
+        attempt
     }
 
     fn prepare(&self, delivery: &Delivery, faults: &[FaultKind]) -> Result<Ready, paytend_crypto::Error> {
@@ -278,11 +283,11 @@ async fn read(mut response: reqwest::Response) -> Body {
                 let left = MOST - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(left)]);
                 if chunk.len() > left {
-                    break Some("not acknowledged: the response is longer than 64 KiB");
+                    break Some("the response is longer than 64 KiB");
                 }
             }
             Ok(None) => break None,
-            Err(_) => break Some("not acknowledged: the response broke off"),
+            Err(_) => break Some("the response broke off"),
         }
     };
     Body { text: String::from_utf8_lossy(&bytes).into_owned(), cut }
@@ -302,15 +307,6 @@ pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
 fn flipped(text: &str) -> String {
     let other = if text.starts_with('A') { 'B' } else { 'A' };
     format!("{other}{}", text.get(1..).unwrap_or_default())
-}
-
-fn is_acknowledgement(source: &Source, body: &str) -> bool {
-    let Ok(answer) = serde_json::from_str::<Value>(body) else { return false };
-    match source {
-        Source::Paytend { .. } => answer["status"] == "00",
-        Source::PayBy => answer["response"] == "SUCCESS",
-        Source::PayerMax => answer["code"] == "SUCCESS",
-    }
 }
 
 /// A content whose times are off.

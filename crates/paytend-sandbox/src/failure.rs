@@ -38,10 +38,11 @@ failures! {
     /// Decryption or signature failed. The answer is not signed.
     NotAuthentic = "S003" "the request is not authentic",
     UnknownPath = "S004" "unknown path",
-    BadData = "S005" "bizData is absent or has another shape than this operation's",
+    BadData = "S005" "bizData is not this operation's",
     DuplicateRequest = "S006" "requestId was used before",
-    InvalidField = "S008" "a field breaks a rule of length or form",
+    InvalidField = "S008" "invalid field",
     RateLimited = "S009" "too many requests",
+    TooLarge = "S010" "the request is too large",
     UnknownCard = "S101" "unknown card",
     UnknownOrder = "S102" "unknown order",
     /// The first order stands; query it.

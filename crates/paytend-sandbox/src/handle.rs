@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::Sandbox;
 use crate::clock::Pace;
 use crate::faults::Fault;
+use crate::world::money::number;
 use crate::world::{CardState, DeliveryState, Event, Place, TopupState, Trigger};
 
 /// Money that arrives on an account.
@@ -41,8 +42,8 @@ impl Deposit {
 
     fn content(&self) -> String {
         let text = |text: &str| serde_json::Value::from(text).to_string();
-        // The digits of the amount, and no binary number.
-        let mut fields = format!("{{\"amount\":{},\"currency\":{}", self.amount, text(&self.currency));
+        // The digits of the amount without trailing zeros, and no binary number.
+        let mut fields = format!("{{\"amount\":{},\"currency\":{}", number(&self.amount), text(&self.currency));
         for (name, value) in [("reference", &self.reference), ("accountNum", &self.account)] {
             if let Some(value) = value {
                 fields.push_str(&format!(",\"{name}\":{}", text(value)));
@@ -59,6 +60,7 @@ pub struct Delivery {
     content: String,
     document: String,
     attempts: Vec<(u64, Option<u16>)>,
+    reason: Option<String>,
     state: DeliveryState,
 }
 
@@ -81,6 +83,12 @@ impl Delivery {
     /// The HTTP status of the last answer; 0 if there was none.
     pub fn status(&self) -> u16 {
         self.attempts.last().and_then(|(_, status)| *status).unwrap_or_default()
+    }
+
+    /// Why the last attempt was not acknowledged: the connection, the status, or the body. `None` if it was, or if there was
+    /// no attempt.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// How often it was posted.
@@ -109,6 +117,7 @@ impl fmt::Debug for Delivery {
         f.debug_struct("Delivery")
             .field("what", &self.what)
             .field("attempts", &self.attempts)
+            .field("reason", &self.reason)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
@@ -275,6 +284,7 @@ impl Sandbox {
                 content: one.content.clone(),
                 document,
                 attempts: one.attempts.iter().map(|(at, attempt)| (*at, attempt.status)).collect(),
+                reason: one.attempts.last().and_then(|(_, attempt)| attempt.reason.clone()),
                 state: one.state,
             })
         })

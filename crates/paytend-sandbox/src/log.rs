@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) delivery: Option<u64>,
     pub(crate) url: Option<String>,
     pub(crate) status: Option<u16>,
+    /// What was found wrong, or may be: broken rules of a call, and why it is not authentic. Without values.
+    pub(crate) findings: Vec<String>,
     #[serde(skip)]
     pub(crate) sent: Side,
     #[serde(skip)]

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use paytend_crypto::{Error, Expected, Fields, Kind, Outgoing, danger_peek};
-use paytend_model::{OperationInfo, PayloadRule, operations};
+use paytend_model::{OperationInfo, PayloadRule, operation, operations};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower_service::Service as _;
@@ -25,12 +25,18 @@ use crate::deliver::broken;
 use crate::failure::Refusal;
 use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
-use crate::world::Event;
+use crate::world::{Event, object};
+
+/// The most that is read of a request, in bytes.
+const READ: usize = 64 << 20;
+/// The most characters of a `requestId`.
+const REQUEST_ID: usize = 32;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .fallback(routing::post(handle))
-        .layer(DefaultBodyLimit::max(Kind::Request.default_max_bytes()))
+        // What is above a request's own limit is still read, so that the refusal can be sealed.
+        .layer(DefaultBodyLimit::max(READ))
         .with_state(core)
 }
 
@@ -145,6 +151,7 @@ fn unheard(
         delivery: None,
         url: None,
         status: None,
+        findings: Vec::new(),
         sent: Side { wire: String::from_utf8_lossy(body).into_owned(), ..Side::default() },
         answered: Side::default(),
     });
@@ -210,6 +217,8 @@ struct Heard {
     partner: String,
     sent: Side,
     outcome: Result<String, Refusal>,
+    /// What the request's author should know of, whether it was refused or not.
+    findings: Vec<String>,
     /// An unsigned answer, as documented for what is not even a request.
     unsigned: bool,
 }
@@ -257,6 +266,7 @@ fn answer(
         delivery: None,
         url: None,
         status: Some(200),
+        findings: heard.findings,
         sent: heard.sent,
         answered,
     });
@@ -264,54 +274,96 @@ fn answer(
 }
 
 fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body: &[u8]) -> Result<Heard, NoAnswer> {
-    let wire = || Side { wire: String::from_utf8_lossy(body).into_owned(), ..Side::default() };
-    let refused = |partner: &str, failure: Failure| {
-        Ok(Heard { partner: partner.to_owned(), sent: wire(), outcome: Err(failure.into()), unsigned: true })
+    let refused = |partner: &str, refusal: Refusal, unsigned: bool| Heard {
+        partner: partner.to_owned(),
+        sent: Side { wire: String::from_utf8_lossy(body).into_owned(), ..Side::default() },
+        outcome: Err(refusal),
+        findings: Vec::new(),
+        unsigned,
     };
-    let Ok(partner) = danger_peek(body, Kind::Request, "partnerId") else { return refused("", Failure::Malformed) };
-    let partner = partner.unwrap_or_default();
+    // The documentation says that some errors, a field of the wrong type say, come back without signature.
+    let without_signature = |partner: &str, failure: Failure| Ok(refused(partner, failure.into(), true));
+    let most = Kind::Request.default_max_bytes();
+    let partner = match partner_of(body) {
+        Ok(partner) => partner,
+        Err(failure) => return without_signature("", failure),
+    };
     let keyring = match core.keys().seals(&partner) {
         Some(seals) => seals.current.clone(),
-        None => return refused(&partner, Failure::UnknownPartner),
+        None => return without_signature(&partner, Failure::UnknownPartner),
     };
+    if body.len() > most {
+        let detail = format!("at most {most} bytes; found {}", body.len());
+        return Ok(refused(&partner, Refusal::because(Failure::TooLarge, detail), false));
+    }
     let mut expected = Expected::request(partner.as_str());
     if operation.is_some_and(|info| info.payload == PayloadRule::Unsigned) {
         expected = expected.unsigned_payload();
     }
     let opened = match keyring.open(body, &expected) {
         // A request is held to strict JSON, as sealing is.
-        Ok(opened) if opened.payload_problem().is_some() => {
-            return Ok(Heard { partner, sent: wire(), outcome: Err(Failure::BadData.into()), unsigned: false });
+        Ok(opened) => match opened.payload_problem() {
+            Some(problem) => return Ok(refused(&partner, Refusal::because(Failure::BadData, problem), false)),
+            None => opened,
+        },
+        Err(Error::Payload(problem)) => {
+            return Ok(refused(&partner, Refusal::because(Failure::BadData, problem), false));
         }
-        Ok(opened) => opened,
-        Err(Error::Payload(_)) => {
-            let outcome = Err(Failure::BadData.into());
-            return Ok(Heard { partner, sent: wire(), outcome, unsigned: false });
+        Err(Error::Malformed(problem)) => {
+            return Ok(refused(&partner, Refusal::because(Failure::Malformed, problem), true));
         }
-        // The documentation says that some errors, a field of the wrong type say, come back without signature.
-        Err(Error::Malformed(_)) => return refused(&partner, Failure::Malformed),
-        Err(Error::NotAuthentic) => return refused(&partner, Failure::NotAuthentic),
+        Err(Error::NotAuthentic) => return without_signature(&partner, Failure::NotAuthentic),
         Err(error) => return Err(error.into()),
     };
     let payload = opened.payload_text().unwrap_or_default();
+    let request_id = opened.field("requestId").unwrap_or_default();
+    let (findings, outcome) = match operation {
+        None => (Vec::new(), Err(Failure::UnknownPath.into())),
+        Some(_) if request_id.chars().count() > REQUEST_ID => {
+            let found = request_id.chars().count();
+            let detail = format!("`requestId` must be at most {REQUEST_ID} characters long; found {found}");
+            (Vec::new(), Err(Refusal::because(Failure::InvalidField, detail)))
+        }
+        Some(info) => {
+            let outcome = core
+                .happen(|at| Event::Call {
+                    at,
+                    partner: partner.clone(),
+                    path: path.to_owned(),
+                    request_id: request_id.to_owned(),
+                    data: payload.to_owned(),
+                })
+                .inspect(|_| tracing::debug!(operation = info.name, "called"))?;
+            (findings(info, payload), outcome)
+        }
+    };
     let sent = Side {
         canonical: Some(String::from_utf8_lossy(&opened.canonical()).into_owned()),
         payload: Some(payload.to_owned()),
-        ..wire()
+        wire: String::from_utf8_lossy(body).into_owned(),
     };
-    let outcome = match operation {
-        None => Err(Failure::UnknownPath.into()),
-        Some(info) => core
-            .happen(|at| Event::Call {
-                at,
-                partner: partner.clone(),
-                path: path.to_owned(),
-                request_id: opened.field("requestId").unwrap_or_default().to_owned(),
-                data: payload.to_owned(),
-            })
-            .inspect(|_| tracing::debug!(operation = info.name, "called"))?,
-    };
-    Ok(Heard { partner, sent, outcome, unsigned: false })
+    Ok(Heard { partner, sent, outcome, findings, unsigned: false })
+}
+
+/// The broken rules of a request that do not refuse it, in words without values.
+fn findings(info: &OperationInfo, payload: &str) -> Vec<String> {
+    let findings = operation(info.path).map(|entry| entry.review(object(payload))).unwrap_or_default();
+    findings.iter().filter(|finding| !finding.is_error()).map(ToString::to_string).collect()
+}
+
+/// The partner that a request names, whatever its length. The request is not verified.
+fn partner_of(body: &[u8]) -> Result<String, Failure> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        #[serde(default)]
+        partner_id: String,
+    }
+
+    if body.len() > Kind::Request.default_max_bytes() {
+        return serde_json::from_slice::<Named>(body).map(|named| named.partner_id).map_err(|_| Failure::TooLarge);
+    }
+    danger_peek(body, Kind::Request, "partnerId").map(Option::unwrap_or_default).map_err(|_| Failure::Malformed)
 }
 
 fn unsigned(failure: Failure) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
-use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, Sandbox, Timing};
+use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, Sandbox, Settings, Timing};
 
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
@@ -40,6 +40,18 @@ pub(crate) struct Args {
     /// A fault from the start, such as `topup:resetAfter:next`; may be given several times
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
+    /// Refuse a request that breaks a rule which is only inferred
+    #[arg(long)]
+    strict: bool,
+    /// Add the reserved field `encryptFlag` to responses
+    #[arg(long)]
+    encrypt_flag: bool,
+    /// Accept the bare word SUCCESS as the acknowledgement of a notification from PayBy
+    #[arg(long)]
+    payby_plain_success: bool,
+    /// A host whose TLS certificate is not verified when notifications are posted to it; may be given several times
+    #[arg(long, value_name = "HOST")]
+    self_signed: Vec<String>,
     /// Takes an address that others can reach, or keys that look like a real partner's
     #[arg(long)]
     i_know: bool,
@@ -84,15 +96,19 @@ async fn serve(args: Args) -> Result<(), Failure> {
         .danger_real_keys(args.i_know)
         .danger_any_permissions(args.permissions.accepted() == FilePermissions::DangerAny);
     let folder = KeyFolder::open(&args.keys, &options).map_err(|error| configuration(&error))?;
-    let timing = match args.timing {
+    let mut settings = Settings::default();
+    settings.timing = match args.timing {
         Takes::Instant => Timing::instant(),
         Takes::Realistic => Timing::realistic(),
     };
+    (settings.strict, settings.encrypt_flag) = (args.strict, args.encrypt_flag);
+    settings.payby_plain_success = args.payby_plain_success;
+    settings.self_signed_hosts = args.self_signed;
     let mut builder = Sandbox::builder()
         .address(SocketAddr::new(args.host, args.port))
         .bits(bits)
         .folder(folder)
-        .timing(timing)
+        .settings(settings)
         .pace(args.pace);
     if let Some(file) = args.data {
         builder = builder.data(file);

@@ -21,6 +21,12 @@ pub(crate) struct Args {
     /// The payload: a file with one JSON object, sealed to the letter; `-` for standard input; without it there is none
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
+    /// Check the payload as a request of this operation before it is sealed: its name or path, see `paytend endpoints`
+    #[arg(long, value_name = "OPERATION")]
+    operation: Option<String>,
+    /// Refuse a payload with warnings too
+    #[arg(long, requires = "operation")]
+    strict: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -35,12 +41,30 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         None => Default::default(),
     };
     let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("the payload is not UTF-8"))?;
+    if let Some(name) = &args.operation {
+        check(name, payload, args.strict)?;
+    }
     let mut outgoing = Outgoing::new(&fields).payload(payload);
     if args.message.unsigned_payload {
         outgoing = outgoing.unsigned_payload();
     }
     output::line(keyring.seal(&outgoing)?.document())?;
     Ok(())
+}
+
+/// Writes warnings to standard error, and refuses a payload with errors.
+fn check(operation: &str, payload: &str, strict: bool) -> Result<(), Failure> {
+    let entry = paytend_model::operation(operation).map_err(|error| Failure::usage(format!("--operation: {error}")))?;
+    let findings = entry.review(if payload.is_empty() { "{}" } else { payload });
+    let (errors, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| strict || finding.is_error());
+    for warning in warnings {
+        output::warn(warning);
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Err(Failure::usage(format!("invalid {operation} request: {}", errors.join("; "))))
 }
 
 fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {

@@ -279,3 +279,29 @@ fn endpoints_say_how_sure_we_are_of_their_paths() {
         assert!(ran.stderr.contains(reason), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn payload_is_checked_as_a_request_of_an_operation() {
+    let keys = Keys::new();
+    let (own, peer) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
+    let check = |payload: &str, more: &[&str]| {
+        let mut args =
+            vec!["seal", "--as", "partner", "--kind", "request", "--private-key", &own, "--public-key", &peer];
+        args.extend(["--fields", r#"{"partnerId":"888666000100260"}"#, "--payload", "-", "--operation", "topup"]);
+        args.extend(more);
+        run(&args, payload.as_bytes())
+    };
+    let good = check(r#"{"cardId":"1","orderNo":"T","amount":"1.10","currency":"EUR"}"#, &["--strict"]);
+    assert_eq!((good.code, good.stderr.as_str()), (0, ""));
+    let doubtful = r#"{"cardId":"1","orderNo":"T","amount":"0.00","currency":"EUR"}"#;
+    let ran = check(doubtful, &[]);
+    let warning = "warning: `amount` should be above zero; found a string of 4 characters\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, warning));
+    assert!(ran.stdout.contains("bizData"));
+    let ran = check(doubtful, &["--strict"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert_eq!(ran.stderr, format!("error: invalid topup request: {}", &warning["warning: ".len()..]));
+    let ran = check(r#"{"cardId":"1","amount":"1.10","currency":"EUR","order_no":"SECRET"}"#, &[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("`orderNo` is missing") && !ran.stderr.contains("SECRET"), "{}", ran.stderr);
+}

@@ -248,7 +248,8 @@ fn check(state: &Value, taken: &BTreeMap<String, u32>, before: &BTreeMap<String,
     }
     assert!(before.iter().all(|(order, amount)| orders.get(order) == Some(amount)));
     let sum: i64 = orders.values().sum();
-    assert_eq!(cents(&partner["cards"][0]["balance"]["EUR"]), sum);
+    let card = partner["cards"].as_array().unwrap().iter().find(|card| card["cardId"] == "1755902").unwrap();
+    assert_eq!(cents(&card["balance"]["EUR"]), sum);
     assert_eq!(cents(&partner["funds"]["EUR"]), 1_000_000 - sum);
     orders
 }

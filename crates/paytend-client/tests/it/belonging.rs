@@ -83,7 +83,7 @@ async fn a_query_whose_response_is_about_something_else_is_asked_again() {
     holder.holder_id = Some("101982".into());
     let transport = Scripted::new((0..4).map(|_| Step::Success(r#"{"holderId":"7"}"#)));
     assert_eq!(transport.client().send(&holder).await.unwrap_err().kind(), ErrorKind::Mismatch);
-    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "s".into(), "p".into(), "LT".into());
+    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
     let update = UpdateCardholder::new("101982".into(), "1990-01-01".into(), "1".into(), "LT".into(), address);
     let transport = Scripted::new([Step::Success(r#"{"holderId":"7"}"#)]);
     let error = transport.client().send(&update).await.unwrap_err();

@@ -57,19 +57,10 @@ async fn states_are_unknown_until_they_are_configured_and_may_differ_by_operatio
     let builder = transport.builder().0.order_states(OrderStates::local_sandbox()).order_states_of("applyCard", other);
     let client = builder.build().unwrap();
     assert_eq!(*client.resolve(&topup()).await.unwrap().state(), OrderState::Succeeded);
-    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "s".into(), "p".into(), "LT".into());
-    let [scheme, kind, sku, remarks] = ["3", "2", "SKU1", ""];
-    let apply = ApplyCard::new(
-        "T-1".into(),
-        scheme.into(),
-        kind.into(),
-        sku.into(),
-        remarks.into(),
-        1.into(),
-        "n".into(),
-        "m".into(),
-        address,
-    );
+    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
+    let [scheme, kind, sku] = ["3", "2", "SKU1"];
+    let apply =
+        ApplyCard::new("T-1".into(), scheme.into(), kind.into(), sku.into(), 1.into(), "n".into(), "m".into(), address);
     assert_eq!(*client.resolve(&apply).await.unwrap().state(), unknown(None), "its response has no data");
     assert_eq!(*client.resolve(&apply).await.unwrap().state(), OrderState::Succeeded);
     let twice = OrderStates::new().succeeded(["2"]).failed(["2"]);

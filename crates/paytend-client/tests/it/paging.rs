@@ -114,15 +114,17 @@ async fn pages_are_fetched_one_at_a_time() {
 
 #[tokio::test]
 async fn every_list_of_the_documents_is_paged() {
-    let transport = Scripted::new(
-        (0..4).map(|_| Step::Success(r#"{"transactions":[{"transactionId":"1"}],"cities":[{}],"total":"1"}"#)),
-    );
+    let answer = r#"{"tradeList":[{"tradeId":"1"}],"cities":[{}],"total":"1"}"#;
+    let earlier = r#"{"transactions":[{"transactionId":"1"}],"total":"1"}"#;
+    let transport = Scripted::new([answer, earlier, answer, answer].map(Step::Success));
     let client = transport.client();
     let (begin, end) = ("2023-11-01", "2023-11-30");
-    let partner = QueryPartnerTransactions::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());
-    let card =
-        QueryCardTransactions::new("1".into(), "1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());
-    let authorized = QueryAuthorizations::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 9.into());
+    let partner = QueryPartnerTransactions::new(begin.into(), end.into());
+    // An empty text is not given, as the published demo writes it.
+    let mut card = QueryCardTransactions::new("1".into(), begin.into(), end.into());
+    (card.start, card.max_size) = (Some("".into()), Some("".into()));
+    let mut authorized = QueryAuthorizations::new("1".into(), begin.into(), end.into());
+    (authorized.start, authorized.max_size) = (Some(0.into()), Some(9.into()));
     let cities = paytend_model::iban::QueryCities::new("LT".into(), 0.into(), 9.into());
     assert_eq!(client.pages(partner).count().await, 1);
     assert_eq!(client.pages(card).count().await, 1);

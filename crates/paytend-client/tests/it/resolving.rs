@@ -325,13 +325,12 @@ async fn an_unsigned_code_is_no_word_on_the_order() {
 
 #[tokio::test]
 async fn applications_for_cards_are_resolved_too() {
-    let address = || paytend_model::issuing::Address::new("a".into(), "c".into(), "s".into(), "p".into(), "LT".into());
+    let address = || paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
     let mut apply = ApplyCard::new(
         "A-1".into(),
         "3".into(),
         "2".into(),
         "SKU1".into(),
-        "".into(),
         1.into(),
         "n".into(),
         "m".into(),

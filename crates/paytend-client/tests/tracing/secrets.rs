@@ -33,7 +33,7 @@ async fn nothing_secret_or_personal_is_traced() {
         .unwrap();
 
     let c = || "CANARY-personal".to_owned();
-    let address = Address::new(c().into(), c().into(), c().into(), c().into(), c().into());
+    let address = Address::new(c().into(), c().into(), c().into(), c().into());
     let holder = CreateCardholder::new(
         c().into(),
         c().into(),

@@ -3,6 +3,7 @@
 use super::{IbanAccount, named};
 use crate::OperationKind::Query;
 use crate::issuing::CitiesResponse;
+use crate::payload::given;
 use crate::{
     Amount, Code, Count, CountryCode, Currency, Operation, OperationInfo, PayloadRule, Personal, Provenance, Report,
     Rule, Source, UserId,
@@ -18,14 +19,14 @@ payload! {
         optional {
             /// The user.
             user_id: UserId => "userId",
-            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred).
-            mobile: Personal => "mobile" = "37060000000" [NotEmpty, RequiredUnless("userId")],
+            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            mobile: Personal => "mobile" = "37060000000" [Phone, RequiredUnless("userId")],
         }
     }
     check |this: &Self, report: &mut Report| {
         // The partner's own documents may have other ways to ask.
         let otherwise = this.extra.has_other_than(&["userId", "mobile"]);
-        report.require("mobile", this.mobile.is_some() || this.user_id.is_some() || otherwise, Rule::RequiredUnless("userId"));
+        report.require("mobile", given(this.mobile.as_ref()) || given(this.user_id.as_ref()) || otherwise, Rule::RequiredUnless("userId"));
     };
 }
 
@@ -58,7 +59,7 @@ payload! {
             /// The user.
             user_id: UserId => "userId",
             /// Mobile number.
-            mobile: Personal => "mobile" = "37060000000",
+            mobile: Personal => "mobile" = "37060000000" [Phone],
             /// Code of the audit's state.
             audit_status: Code => "auditStatus",
             /// Code of the user's state.

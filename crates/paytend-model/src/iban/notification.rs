@@ -11,7 +11,7 @@ payload! {
             /// Whose it is.
             user_id: UserId => "userId",
             /// The IBAN.
-            account_num: Personal => "accountNum" = "LT463570021000000451",
+            account_num: Personal => "accountNum" = "LT121000011101001000",
             /// The currency.
             currency: Currency => "currency",
             /// The balance, in major units of `currency`.

@@ -3,6 +3,7 @@
 use super::{named, named_without_response};
 use crate::OperationKind::Mutation;
 use crate::issuing::Address;
+use crate::payload::given;
 use crate::{
     Base64Text, Code, CountryCode, FileContent, Gender, IdType, MAX_FILE_BYTES, NoData, Operation, OperationInfo,
     PayloadRule, Personal, Provenance, Report, Rule, Source, UserId,
@@ -15,8 +16,8 @@ payload! {
     /// step of opening an account.
     pub struct VerifyMobileNumber: Documented {
         required {
-            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred).
-            mobile: Personal => "mobile" = "8613261402222" [NotEmpty],
+            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            mobile: Personal => "mobile" = "8613261402222" [Phone],
             /// Code of the purpose; the documentation's example has "1" and explains none.
             type_: Code => "type",
         }
@@ -42,8 +43,9 @@ payload! {
     /// Create individual user.
     pub struct CreateIndividual: Inferred {
         required {
-            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred): the user's unique identifier (documented, section 4.4).
-            mobile: Personal => "mobile" = "37060000000" [NotEmpty],
+            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            /// It is the user's unique identifier (documented, section 4.4).
+            mobile: Personal => "mobile" = "37060000000" [Phone],
         }
         optional {
             /// The code that was sent to the mobile number.
@@ -57,7 +59,7 @@ payload! {
             /// Kind of the identity document.
             id_type: IdType => "idType",
             /// E-mail address.
-            email: Personal => "email" = "ona@example.com",
+            email: Personal => "email" = "ona@example.com" [Email],
             /// Date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
             /// Gender.
@@ -83,8 +85,9 @@ payload! {
     /// Create corporation user.
     pub struct CreateCorporation: Inferred {
         required {
-            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred): the user's unique identifier (documented, section 4.4).
-            mobile: Personal => "mobile" = "37060000001" [NotEmpty],
+            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            /// It is the user's unique identifier (documented, section 4.4).
+            mobile: Personal => "mobile" = "37060000001" [Phone],
         }
         optional {
             /// The code that was sent to the mobile number.
@@ -96,7 +99,7 @@ payload! {
             /// Country of incorporation: decides which documents are needed.
             country_code: CountryCode => "countryCode",
             /// E-mail address.
-            email: Personal => "email" = "info@example.com",
+            email: Personal => "email" = "info@example.com" [Email],
             /// Registered address.
             address: Address => "address",
             /// The legal person, who is identified like a personal user.
@@ -167,7 +170,7 @@ payload! {
     }
     check |this: &Self, report: &mut Report| {
         let result = this.extra.has_other_than(&["fileType", "fileContent", "suffix"]);
-        report.require("fileContent", this.file_content.is_some() || result, Rule::NotEmpty);
+        report.require("fileContent", given(this.file_content.as_ref()) || result, Rule::NotEmpty);
     };
 }
 

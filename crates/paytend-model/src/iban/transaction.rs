@@ -15,7 +15,7 @@ payload! {
             /// Number of the order it belongs to.
             order_no: OrderNo => "orderNo" = "F20231106000123",
             /// The account's IBAN.
-            account_num: Personal => "accountNum" = "LT463570021000000451",
+            account_num: Personal => "accountNum" = "LT121000011101001000" [Iban],
             /// Code of the kind of trade; a JSON number.
             trade_type: Code => "tradeType" = 1 [AsNumber],
             /// Code of its state; a JSON number.
@@ -33,7 +33,7 @@ payload! {
             /// Account of the other side.
             counterparty_account_num: Personal => "counterpartyAccountNum" = "DE89370400440532013000",
             /// BIC of the other side's bank.
-            counterparty_bank_bic: String => "counterpartyBankBic" = "COBADEFFXXX",
+            counterparty_bank_bic: String => "counterpartyBankBic" = "COBADEFFXXX" [Bic],
             /// Name of the other side's bank.
             counterparty_bank_name: String => "counterpartyBankName" = "Commerzbank",
             /// When it was made; the format is not documented.

@@ -66,20 +66,20 @@ payload! {
             card_type: Code => "cardType" = "2",
             /// Code of the design, from [`QuerySkus`].
             sku: Code => "sku" = "SKU001",
-            /// A remark.
-            remarks: Personal => "remarks" = "first card",
             /// How many cards.
             quantity: Count => "quantity" = "1" [Positive],
             /// Who receives the cards.
-            contact_name: Personal => "contactName" = "Ona Kazlauskiene" [NotEmpty],
+            contact_name: Personal => "contactName" = "Ona Kazlauskiene",
             /// Mobile number of who receives them.
-            contact_mobile: Personal => "contactMobile" = "37060000000" [NotEmpty],
+            contact_mobile: Personal => "contactMobile" = "37060000000" [Phone],
             /// Where they are sent.
             delivery_address: Address => "deliveryAddress",
         }
         optional {
             /// The cardholder; without one, the cards are bought unactivated.
             holder_id: HolderId => "holderId",
+            /// A remark. The published demo sends an empty text for an application without one.
+            remarks: Personal => "remarks" = "first card",
         }
     }
 }
@@ -205,7 +205,7 @@ payload! {
             /// The new card.
             card_id: CardId => "cardId" = "1755903",
             /// The new card's security code.
-            cvv: Personal => "cvv" = "123" [NotEmpty],
+            cvv: Personal => "cvv" = "123",
             /// The old card.
             old_card_id: CardId => "oldCardId",
         }

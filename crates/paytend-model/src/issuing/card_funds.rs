@@ -2,6 +2,7 @@
 
 use super::seen;
 use crate::OperationKind::{Mutation, Query};
+use crate::value::codes;
 use crate::{
     Amount, CardId, Code, Count, Currency, Date, Operation, OperationInfo, OrderNo, Provenance, Report, Source,
     TransactionId,
@@ -152,24 +153,27 @@ payload! {
 
 payload! {
     /// Query transaction information: a page of a card's settled transactions.
+    ///
+    /// The published demo sends an empty text for what it does not ask by.
     pub struct QueryCardTransactions: Seen {
         required {
             /// The card.
             card_id: CardId => "cardId",
-            /// Code of the transactions' state.
-            transaction_status: Code => "transactionStatus",
-            /// The currency.
-            currency: Currency => "currency",
             /// The first day.
             begin_date: Date => "beginDate" = "2023-11-01",
-            /// The last day.
-            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate")],
-            /// Position of the page's first transaction.
+            /// The last day, at most 30 days after the first (inferred).
+            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
+        }
+        optional {
+            /// Code of the transactions' state. Without one, the transactions in every state.
+            transaction_status: Code => "transactionStatus",
+            /// The currency. Without one, the transactions in every currency.
+            currency: Currency => "currency",
+            /// Position of the page's first transaction, from zero (inferred).
             start: Count => "start" = "0",
             /// How many transactions the page may hold.
             max_size: Count => "maxSize" [Positive],
         }
-        optional {}
     }
     check |this: &Self, report: &mut Report| report.days_in_order(&this.begin_date, &this.end_date);
 }
@@ -190,49 +194,124 @@ payload! {
         optional {
             /// How many there are in all.
             total: Count => "total" = "1",
-            /// The page's transactions.
+            /// The page's transactions. [`trades`](Self::trades) reads both names of the list.
+            trade_list: Vec<CardTransaction> => "tradeList",
+            /// The page's transactions, by another guess of the name.
             transactions: Vec<CardTransaction> => "transactions",
         }
     }
 }
 
+impl CardTransactionsResponse {
+    /// Returns the page's transactions, by whichever name they arrived.
+    pub fn trades(&self) -> &[CardTransaction] {
+        either(self.trade_list.as_deref(), self.transactions.as_deref())
+    }
+}
+
+/// Returns the list that is there; the first, if both are.
+pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> &'l [T] {
+    first.or(second).unwrap_or_default()
+}
+
 payload! {
     /// A transaction on a card.
+    ///
+    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other names are
+    /// earlier guesses, and are read too.
     pub struct CardTransaction: Inferred {
         required {}
         optional {
-            /// The provider's number.
-            transaction_id: TransactionId => "transactionId",
+            /// The provider's number. [`id`](Self::id) reads both names.
+            trade_id: TransactionId => "tradeId",
+            /// The kind of the transaction.
+            trade_type: TradeType => "tradeType",
+            /// The state of the transaction.
+            trade_status: TradeStatus => "tradeStatus",
+            /// When it was booked; the format is not known.
+            business_date: String => "businessDate" = "2023-11-06",
             /// The card.
             card_id: CardId => "cardId",
-            /// Code of its state.
-            transaction_status: Code => "transactionStatus",
             /// How much, in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
+            /// The provider's number, by another guess of the name.
+            transaction_id: TransactionId => "transactionId",
+            /// Code of the state, by another guess of the name.
+            transaction_status: Code => "transactionStatus",
         }
+    }
+}
+
+impl CardTransaction {
+    /// Returns the provider's number, by whichever name it arrived.
+    pub fn id(&self) -> Option<&TransactionId> {
+        self.trade_id.as_ref().or(self.transaction_id.as_ref())
+    }
+}
+
+codes! {
+    /// `tradeType`: the kind of a transaction on a card. All values are inferred from the app of a card partner.
+    pub enum TradeType {
+        /// a top-up.
+        TopUp = "100",
+        /// a withdrawal.
+        Withdrawal = "110",
+        /// a transfer to the card.
+        TransferIn = "120",
+        /// a transfer from the card.
+        TransferOut = "121",
+        /// a pre-authorization.
+        PreAuthorization = "150",
+        /// a payment.
+        Payment = "151",
+        /// an adjustment of a settlement.
+        SettlementAdjustment = "200",
+        /// a fee.
+        Fee = "500",
+    }
+}
+
+codes! {
+    /// `tradeStatus`: the state of a transaction on a card. All values are inferred from the app of a card partner.
+    pub enum TradeStatus {
+        /// it succeeded.
+        Success = "1",
+        /// it is a reversal.
+        Reversal = "2",
+        /// it was reversed.
+        Reversed = "3",
+        /// it was cancelled.
+        Cancelled = "6",
+        /// it is a cancellation.
+        Cancel = "7",
+        /// it is a refund.
+        Refund = "10",
     }
 }
 
 payload! {
     /// Query authorization transactions: a page of what was authorized on a card.
+    ///
+    /// The published demo sends an empty text for what it does not ask by.
     pub struct QueryAuthorizations: Seen {
         required {
             /// The card.
             card_id: CardId => "cardId",
-            /// The currency.
-            currency: Currency => "currency",
             /// The first day.
             begin_date: Date => "beginDate" = "2023-11-01",
-            /// The last day.
-            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate")],
-            /// Position of the page's first authorization.
+            /// The last day, at most 30 days after the first (inferred).
+            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
+        }
+        optional {
+            /// The currency. Without one, the authorizations in every currency.
+            currency: Currency => "currency",
+            /// Position of the page's first authorization, from zero (inferred).
             start: Count => "start" = "0",
             /// How many authorizations the page may hold.
             max_size: Count => "maxSize" [Positive],
         }
-        optional {}
     }
     check |this: &Self, report: &mut Report| report.days_in_order(&this.begin_date, &this.end_date);
 }
@@ -254,8 +333,17 @@ payload! {
         optional {
             /// How many there are in all.
             total: Count => "total" = "1",
-            /// The page's authorizations.
+            /// The page's authorizations. [`trades`](Self::trades) reads both names of the list.
+            trade_list: Vec<CardTransaction> => "tradeList",
+            /// The page's authorizations, by another guess of the name.
             transactions: Vec<CardTransaction> => "transactions",
         }
+    }
+}
+
+impl AuthorizationsResponse {
+    /// Returns the page's authorizations, by whichever name they arrived.
+    pub fn trades(&self) -> &[CardTransaction] {
+        either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
 }

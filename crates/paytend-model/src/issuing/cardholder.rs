@@ -2,6 +2,7 @@
 
 use super::{seen, seen_without_response};
 use crate::OperationKind::{Mutation, Query};
+use crate::payload::given;
 use crate::{
     Base64Text, Code, Count, CountryCode, FileContent, Gender, HolderId, IdType, MAX_FILE_BYTES, NoData, Operation,
     OperationInfo, Personal, Report, Rule,
@@ -16,18 +17,18 @@ payload! {
     /// 4.3): see [`required_documents`](crate::documents::required_documents).
     pub struct CreateCardholder: Seen {
         required {
-            /// Mobile number; with country code and no `+`, as in the documentation's signed example (inferred).
-            mobile: Personal => "mobile" = "37060000000" [NotEmpty],
+            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            mobile: Personal => "mobile" = "37060000000" [Phone],
             /// Given name.
-            first_name: Base64Text => "firstName" = "T25h" [NotEmpty],
+            first_name: Base64Text => "firstName" = "T25h",
             /// Family name.
-            last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==" [NotEmpty],
+            last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
             /// Number of the identity document.
-            id_no: Personal => "idNo" = "12345678" [NotEmpty],
+            id_no: Personal => "idNo" = "12345678",
             /// Kind of the identity document.
             id_type: IdType => "idType",
             /// E-mail address.
-            email: Personal => "email" = "ona@example.com" [NotEmpty],
+            email: Personal => "email" = "ona@example.com" [Email],
             /// Date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
             /// Gender.
@@ -55,19 +56,19 @@ payload! {
     pub struct Address: Seen {
         required {
             /// Street and number.
-            address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=" [NotEmpty],
+            address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=",
             /// The provider's code of the city, from Query cities.
-            city_code: Personal => "cityCode" = "VNO" [NotEmpty],
-            /// State or region.
-            state: Personal => "state" = "Vilnius" [NotEmpty],
+            city_code: Personal => "cityCode" = "VNO",
             /// Postal code.
-            postcode: Personal => "postcode" = "01103" [NotEmpty],
+            postcode: Personal => "postcode" = "01103",
             /// Country.
-            country_code: Personal => "countryCode" = "LT" [NotEmpty],
+            country_code: Personal => "countryCode" = "LT" [Iso3166],
         }
         optional {
-            /// Second line.
+            /// Second line. The published demo sends an empty text for an address without one.
             address_line2: Base64Text => "addressLine2" = "QnV0YXMgMg==",
+            /// State or region. The published demo sends an empty text for an address without one.
+            state: Personal => "state" = "Vilnius",
         }
     }
 }
@@ -80,9 +81,9 @@ payload! {
             /// The provider's identifier, which cards are applied for with.
             holder_id: HolderId => "holderId",
             /// Mobile number.
-            mobile: Personal => "mobile" = "37060000000",
+            mobile: Personal => "mobile" = "37060000000" [Phone],
             /// E-mail address.
-            email: Personal => "email" = "ona@example.com",
+            email: Personal => "email" = "ona@example.com" [Email],
             /// Number of the identity document.
             id_no: Personal => "idNo" = "12345678",
             /// Kind of the identity document.
@@ -131,15 +132,15 @@ payload! {
             /// The cardholder.
             holder_id: HolderId => "holderId",
             /// Number of the identity document.
-            id_no: Personal => "idNo" = "12345678" [NotEmpty, RequiredUnless("holderId")],
+            id_no: Personal => "idNo" = "12345678" [RequiredUnless("holderId")],
             /// Kind of the identity document.
             id_type: IdType => "idType" [RequiredUnless("holderId")],
         }
     }
     check |this: &Self, report: &mut Report| {
-        if this.holder_id.is_none() {
-            report.require("idNo", this.id_no.is_some(), Rule::RequiredUnless("holderId"));
-            report.require("idType", this.id_type.is_some(), Rule::RequiredUnless("holderId"));
+        if !given(this.holder_id.as_ref()) {
+            report.require("idNo", given(this.id_no.as_ref()), Rule::RequiredUnless("holderId"));
+            report.require("idType", given(this.id_type.as_ref()), Rule::RequiredUnless("holderId"));
         }
     };
 }
@@ -176,7 +177,7 @@ payload! {
             /// The file, 2 MiB at most. The photo of a document must be of the kind that `idType` names (documented).
             file_content: FileContent => "fileContent",
             /// The file name's ending, with its point.
-            suffix: String => "suffix" = ".jpeg" [NotEmpty],
+            suffix: String => "suffix" = ".jpeg",
         }
         optional {}
     }

@@ -8,7 +8,7 @@
 //! use paytend_model::Validate;
 //! use paytend_model::issuing::{Address, CreateCardholder};
 //!
-//! let address = Address::new("Gedimino pr. 1".into(), "VNO".into(), "Vilnius".into(), "01103".into(), "LT".into());
+//! let address = Address::new("Gedimino pr. 1".into(), "VNO".into(), "01103".into(), "LT".into());
 //! let holder = CreateCardholder::new(
 //!     "37060000000".into(), "Ona".into(), "Kazlauskienė".into(), "12345678".into(), "2".into(),
 //!     "ona@example.com".into(), "1990-02-30".into(), "2".into(), "LT".into(), address,
@@ -30,7 +30,7 @@ pub use card::{
 pub use card_funds::{
     AuthorizationsResponse, CardBalanceResponse, CardTransaction, CardTransactionsResponse, QueryAuthorizations,
     QueryCardBalance, QueryCardOverdueMonthlyFee, QueryCardTransactions, QueryTopupResult, Topup, TopupResponse,
-    TopupResultResponse,
+    TopupResultResponse, TradeStatus, TradeType,
 };
 pub use cardholder::{
     Address, CitiesResponse, City, CreateCardholder, HolderResponse, QueryCardholder, QueryCities, UpdateCardholder,

@@ -1,5 +1,6 @@
 //! The partner's own funds.
 
+use super::card_funds::{TradeStatus, TradeType, either};
 use super::seen;
 use crate::OperationKind::Query;
 use crate::{
@@ -82,22 +83,25 @@ payload! {
 
 payload! {
     /// Query partner transaction information: a page of what moved on the partner's funds.
+    ///
+    /// The published demo sends an empty text for what it does not ask by.
     pub struct QueryPartnerTransactions: Seen {
         required {
-            /// Code of the transactions' state.
-            transaction_status: Code => "transactionStatus",
-            /// The currency.
-            currency: Currency => "currency",
             /// The first day.
             begin_date: Date => "beginDate" = "2023-11-01",
-            /// The last day.
-            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate")],
-            /// Position of the page's first transaction.
+            /// The last day, at most 30 days after the first (inferred).
+            end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
+        }
+        optional {
+            /// Code of the transactions' state. Without one, the transactions in every state.
+            transaction_status: Code => "transactionStatus",
+            /// The currency. Without one, the transactions in every currency.
+            currency: Currency => "currency",
+            /// Position of the page's first transaction, from zero (inferred).
             start: Count => "start" = "0",
             /// How many transactions the page may hold.
             max_size: Count => "maxSize" [Positive],
         }
-        optional {}
     }
     check |this: &Self, report: &mut Report| report.days_in_order(&this.begin_date, &this.end_date);
 }
@@ -119,9 +123,18 @@ payload! {
         optional {
             /// How many there are in all.
             total: Count => "total" = "1",
-            /// The page's transactions.
+            /// The page's transactions. [`trades`](Self::trades) reads both names of the list.
+            trade_list: Vec<PartnerTransaction> => "tradeList",
+            /// The page's transactions, by another guess of the name.
             transactions: Vec<PartnerTransaction> => "transactions",
         }
+    }
+}
+
+impl PartnerTransactionResponse {
+    /// Returns the page's transactions, by whichever name they arrived.
+    pub fn trades(&self) -> &[PartnerTransaction] {
+        either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
 }
 
@@ -130,16 +143,31 @@ payload! {
     pub struct PartnerTransaction: Inferred {
         required {}
         optional {
-            /// The provider's number.
-            transaction_id: TransactionId => "transactionId",
+            /// The provider's number. [`id`](Self::id) reads both names.
+            trade_id: TransactionId => "tradeId",
+            /// The kind of the transaction.
+            trade_type: TradeType => "tradeType",
+            /// The state of the transaction.
+            trade_status: TradeStatus => "tradeStatus",
+            /// When it was booked; the format is not known.
+            business_date: String => "businessDate" = "2023-11-06",
             /// The partner's number of the order it belongs to.
             order_no: OrderNo => "orderNo",
-            /// Code of its state.
-            transaction_status: Code => "transactionStatus",
             /// How much, in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
+            /// The provider's number, by another guess of the name.
+            transaction_id: TransactionId => "transactionId",
+            /// Code of the state, by another guess of the name.
+            transaction_status: Code => "transactionStatus",
         }
+    }
+}
+
+impl PartnerTransaction {
+    /// Returns the provider's number, by whichever name it arrived.
+    pub fn id(&self) -> Option<&TransactionId> {
+        self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }
 }

@@ -111,10 +111,12 @@ macro_rules! payload {
             fn check(&self, report: &mut $crate::Report) {
                 #[allow(unused_imports)]
                 use $crate::Rule::*;
+                report.object(<Self as $crate::Payload>::FIELDS, |report| {
                 $(report.within($rwire, |report| $crate::value::FieldType::check(&self.$required, &[$($($rrule),*)?], report));)*
                 $(if let Some(value) = &self.$optional { report.within($owire, |report| $crate::value::FieldType::check(value, &[$($($orule),*)?], report)); })*
                 $crate::payload::check_unread(&self.extra, <Self as $crate::Payload>::FIELDS, report);
                 $(($check)(self, report);)?
+                });
             }
         }
 
@@ -153,7 +155,7 @@ macro_rules! payload {
         impl $name {
             #[allow(unused_mut)]
             fn read_members(mut members: $crate::payload::Members) -> Result<Self, $crate::Problem> {
-                $(let $required = members.required($rwire)?;)*
+                $(let $required = members.required($rwire, payload!(@source $source $($rsource)?))?;)*
                 $(let $optional = members.optional($owire, payload!(@source $source $($osource)?))?;)*
                 let (extra, problems) = members.rest();
                 Ok(Self { $($required,)* $($optional,)* extra, problems })
@@ -175,12 +177,14 @@ macro_rules! payload {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use ::serde::ser::SerializeMap;
                 let mut map = serializer.serialize_map(None)?;
-                $(map.serialize_entry($rwire, &self.$required)?;)*
+                $(if !$crate::payload::is_unread(&self.$required, &self.problems, $rwire) {
+                    map.serialize_entry($rwire, &self.$required)?;
+                })*
                 $(if let Some(value) = &self.$optional { map.serialize_entry($owire, value)?; })*
                 for (name, json) in &self.extra.0 {
                     // A known name is there only as what could not be read; a value set since takes its place.
                     let replaced = match name.as_str() {
-                        $($rwire => true,)*
+                        $($rwire => !$crate::payload::is_unread(&self.$required, &self.problems, $rwire),)*
                         $($owire => self.$optional.is_some(),)*
                         _ => false,
                     };

@@ -42,7 +42,7 @@ impl Extra {
 
     /// Whether there is a field with a value that is not among these.
     pub(crate) fn has_other_than(&self, known: &[&str]) -> bool {
-        self.iter().any(|(name, json)| json != "null" && !known.contains(&name))
+        self.iter().any(|(name, json)| !matches!(json, "null" | "\"\"") && !known.contains(&name))
     }
 
     /// How many there are.

@@ -114,10 +114,31 @@ impl Members {
         Ok(members)
     }
 
-    pub(crate) fn required<T: FieldType>(&mut self, name: &'static str) -> Result<T, Problem> {
-        let at = self.find(name)?.ok_or(Problem::Missing.at(name))?;
-        let member = std::mem::replace(&mut self.list[at].1, Member::Taken);
-        self.value(name, member)
+    /// Reads a required field. Where the field itself is a guess, one that is missing or cannot be read is an empty text, if
+    /// its type has one, and is reported.
+    pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
+        let blank = |problem: Problem| match T::read("\"\"") {
+            Ok(blank) if source == Source::Inferred && problem != Problem::Duplicate.at(name) => Ok((blank, problem)),
+            _ => Err(problem),
+        };
+        let (blank, problem) = match self.find(name)? {
+            Some(at) if self.list[at].1.value().is_some() => {
+                let member = std::mem::replace(&mut self.list[at].1, Member::Taken);
+                let kept = if let Member::Json(json) = &member { Some(json.clone()) } else { None };
+                match self.value(name, member) {
+                    Ok(value) => return Ok(value),
+                    Err(problem) => {
+                        if let Some(json) = kept {
+                            self.list[at].1 = Member::Json(json);
+                        }
+                        blank(problem)?
+                    }
+                }
+            }
+            _ => blank(Problem::Missing.at(name))?,
+        };
+        self.problems.push(problem);
+        Ok(blank)
     }
 
     /// Reads an optional field. One that cannot be read is `None` and reported, where the field itself is a guess or
@@ -133,8 +154,13 @@ impl Members {
         match self.value(name, member) {
             Ok(value) => Ok(Some(value)),
             Err(problem) => {
+                // An empty text means that the field is not given, whatever its type.
+                let not_given = kept.as_ref().is_some_and(|json| json.get() == "\"\"");
                 if let Some(json) = kept {
                     self.list[at].1 = Member::Json(json);
+                }
+                if not_given {
+                    return Ok(None);
                 }
                 self.unread(problem, source).map(|()| None)
             }
@@ -172,18 +198,25 @@ impl Members {
         if found.next().is_some() { Err(Problem::Duplicate.at(name)) } else { Ok(first) }
     }
 
-    /// What has not been taken, and what could not be read.
+    /// Returns what has not been taken, and what could not be read.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
+        // A value that is not strict JSON cannot be written again. Where its name is there twice, neither copy is kept: the
+        // other one alone would read as the field's value.
+        let unwritable: Vec<String> = self
+            .list
+            .iter()
+            .filter(|(_, member)| matches!(member, Member::Other(_)))
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut extra = Vec::new();
         for (name, member) in self.list {
             match member {
-                Member::Json(json) => extra.push((name, json)),
-                // It has no form in which it could be written again. An unknown name may be personal, and is not
-                // repeated.
+                Member::Json(json) if !unwritable.contains(&name) => extra.push((name, json)),
+                // An unknown name may be personal, and is not repeated.
                 Member::Other(_) => {
                     self.problems.push(Problem::Because("a field that is not known is not strict JSON"));
                 }
-                Member::Taken => {}
+                Member::Json(_) | Member::Taken => {}
             }
         }
         (Extra(extra), self.problems)

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::Source;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule, Validate};
+use crate::value::FieldType;
 
 /// A JSON object of the provider's, as a type of this crate. Declared by a macro; the methods that matter are on the types.
 ///
@@ -87,9 +88,19 @@ pub struct Description {
     pub fields: &'static [Field],
 }
 
-/// Reports known fields that are among the unknown ones.
+/// Returns whether a field is given: there, and not an empty text.
+pub(crate) fn given<T: FieldType>(field: Option<&T>) -> bool {
+    field.is_some_and(|value| !value.is_blank())
+}
+
+/// Returns whether a required field is empty because it was missing or could not be read.
+pub(crate) fn is_unread<T: FieldType>(field: &T, problems: &[Problem], name: &str) -> bool {
+    field.is_blank() && problems.iter().any(|problem| problem.is_of(name))
+}
+
+/// Reports known fields that are among the unknown ones. `null` and an empty text mean that a field is not given.
 pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
-    for (name, _) in extra.iter().filter(|(_, json)| *json != "null") {
+    for (name, _) in extra.iter().filter(|(_, json)| !matches!(*json, "null" | "\"\"")) {
         report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
     }
 }

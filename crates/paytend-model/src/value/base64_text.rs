@@ -68,6 +68,10 @@ impl FieldType for Base64Text {
         String::from_utf8(bytes).map(Self).map_err(|_| problem)
     }
 
+    fn is_blank(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn check(&self, rules: &[Rule], report: &mut Report) {
         report.text(rules, &self.0);
     }

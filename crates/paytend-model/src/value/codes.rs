@@ -23,6 +23,13 @@ macro_rules! codes {
             /// The values that are known.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
 
+            /// Returns the named variant also for a code that arrived as a JSON number. Such a code is kept in `Other`, so
+            /// that it is written as a number again.
+            #[must_use]
+            pub fn named(&self) -> Self {
+                Self::from(self.as_str())
+            }
+
             /// The value on the wire.
             pub fn as_str(&self) -> &str {
                 match self {
@@ -89,8 +96,11 @@ macro_rules! codes {
                 $crate::Code::read(json).map(Self::from)
             }
 
+            fn is_blank(&self) -> bool {
+                self.as_str().is_empty()
+            }
+
             fn check(&self, rules: &[$crate::Rule], report: &mut $crate::validate::Report) {
-                report.text(&[$crate::Rule::NotEmpty], self.as_str());
                 report.text(rules, self.as_str());
             }
 
@@ -112,8 +122,10 @@ pub(crate) use codes;
 codes! {
     /// `idType`: the kind of an identity document.
     ///
-    /// The published demo uses the one value; those of ID cards and permits are in the partner's documents.
+    /// The published demo sends the value of a passport. That of an identity card is inferred from the app of a card partner.
     pub enum IdType {
+        /// an identity card (inferred).
+        IdentityCard = "1",
         /// a passport.
         Passport = "2",
     }

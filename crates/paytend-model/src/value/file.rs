@@ -71,10 +71,16 @@ impl FieldType for FileContent {
         STANDARD.decode(wire.as_bytes()).map(Self).map_err(|_| Problem::expected("base64 of a file"))
     }
 
+    fn is_blank(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn check(&self, rules: &[Rule], report: &mut Report) {
-        for rule in rules.iter().chain([&Rule::NotEmpty, &Rule::MaxBytes(MAX_FILE_BYTES)]) {
+        if self.is_blank() {
+            return report.not_given();
+        }
+        for rule in rules.iter().chain([&Rule::MaxBytes(MAX_FILE_BYTES)]) {
             let holds = match rule {
-                Rule::NotEmpty => !self.0.is_empty(),
                 Rule::MaxBytes(most) => self.0.len() <= *most,
                 _ => true,
             };

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::FieldType;
 use crate::problem::Problem;
@@ -35,12 +36,75 @@ impl HashedText {
         self.digest().is_some()
     }
 
-    /// Whether it is `plain`, or the hash of its UTF-8 bytes. Takes the same time whatever the answer; nothing is trimmed and no
-    /// letter changed, so `plain` must be written as it was when the order was placed.
+    /// Returns whether this is `plain`, or the hash of its UTF-8 bytes, to the letter. The time does not depend on the result.
     pub fn matches(&self, plain: &str) -> bool {
-        let ours: [u8; 32] = Sha256::digest(plain.as_bytes()).into();
+        self.matches_one_of(&[plain.to_owned()])
+    }
+
+    /// Returns whether this is the same text as `plain` but for case, white space and Unicode form, or the hash of a usual way
+    /// to write `plain`: as given, without white space at its ends and with single spaces, in capitals or small letters, composed
+    /// or decomposed. The time does not depend on the result.
+    ///
+    /// ```
+    /// use paytend_model::HashedText;
+    /// assert!(HashedText::from("ONA  KAZLAUSKIENE\u{307}").matches_text("Ona Kazlauskienė"));
+    /// // SHA-256 of "ONA KAZLAUSKIENĖ".
+    /// let hash = "ffd878a0d54ba86d9c668dc4394bad3abfb5622982be6e646c30ddd50bcd56bf";
+    /// assert!(HashedText::from(hash).matches_text(" Ona Kazlauskienė"));
+    /// ```
+    pub fn matches_text(&self, plain: &str) -> bool {
+        if !self.is_hash() {
+            return Self(folded(&self.0)).matches(&folded(plain));
+        }
+        let spaced = single_spaces(plain);
+        let mut forms = Vec::new();
+        for text in [plain, &spaced] {
+            for text in [text.to_owned(), text.to_uppercase(), text.to_lowercase()] {
+                forms.extend([text.nfc().collect(), text.nfd().collect(), text.nfkc().collect()]);
+                forms.push(text);
+            }
+        }
+        self.matches_one_of(&forms)
+    }
+
+    /// Returns whether this is the IBAN `plain`, whatever the spaces and the case of both, or the hash of a usual way to write
+    /// it: as given, without spaces, or in groups of four, in capitals or small letters. The time does not depend on the result.
+    ///
+    /// ```
+    /// use paytend_model::HashedText;
+    /// assert!(HashedText::from("lt12 1000 0111 0100 1000").matches_iban("LT121000011101001000"));
+    /// // SHA-256 of "LT121000011101001000".
+    /// let hash = "030989cb987044345f9fb2572bcb72792db85dd99721666391a13a2eb6ac6c6b";
+    /// assert!(HashedText::from(hash).matches_iban("LT12 1000 0111 0100 1000"));
+    /// ```
+    pub fn matches_iban(&self, plain: &str) -> bool {
+        let compact = |text: &str| -> String {
+            text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>().to_ascii_uppercase()
+        };
+        if !self.is_hash() {
+            return Self(compact(&self.0)).matches(&compact(plain));
+        }
+        let compact = compact(plain);
+        let mut grouped = String::new();
+        for (index, letter) in compact.chars().enumerate() {
+            if index > 0 && index % 4 == 0 {
+                grouped.push(' ');
+            }
+            grouped.push(letter);
+        }
+        let small = [compact.to_ascii_lowercase(), grouped.to_ascii_lowercase()];
+        self.matches_one_of(&[&[plain.to_owned(), compact, grouped][..], &small].concat())
+    }
+
+    /// Compares with every form, so that the time does not tell which one it was.
+    fn matches_one_of(&self, forms: &[String]) -> bool {
         let theirs = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
-        ours.ct_eq(&theirs).into()
+        let mut equal = Choice::from(0);
+        for form in forms {
+            let ours: [u8; 32] = Sha256::digest(form.as_bytes()).into();
+            equal |= ours.ct_eq(&theirs);
+        }
+        equal.into()
     }
 
     fn digest(&self) -> Option<[u8; 32]> {
@@ -55,6 +119,15 @@ impl HashedText {
         }
         Some(digest)
     }
+}
+
+fn single_spaces(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text without what does not tell names apart. Capitals first: some small letters are two capitals.
+fn folded(text: &str) -> String {
+    single_spaces(&text.nfkc().collect::<String>().to_uppercase().to_lowercase().nfc().collect::<String>())
 }
 
 impl From<&str> for HashedText {
@@ -131,6 +204,56 @@ mod tests {
         for plain in ["abc", "", &hash[1..], &format!("{}g", &hash[1..]), &"ž".repeat(32)] {
             assert!(!HashedText::from(plain).is_hash(), "{plain}");
             assert!(HashedText::from(plain).matches(plain));
+        }
+    }
+
+    fn hash(text: &str) -> HashedText {
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    }
+
+    #[test]
+    fn names_are_compared_and_not_their_letters() {
+        let name = "Ona Kazlauskienė-Groß";
+        for written in [
+            "Ona Kazlauskienė-Groß",
+            "ONA KAZLAUSKIENĖ-GROSS",
+            "ona kazlauskienė-groß",
+            "Ona Kazlauskiene\u{307}-Groß",
+            " Ona  Kazlauskienė-Groß ",
+            "Ona\u{a0}Kazlauskienė-Groß",
+        ] {
+            assert!(HashedText::from(written).matches_text(name), "{written}");
+            assert!(HashedText::from(name).matches_text(written), "{written}");
+        }
+        // Hashes of the ways in which software writes a name.
+        for written in [
+            name.to_owned(),
+            name.to_uppercase(),
+            name.to_lowercase(),
+            name.nfd().collect(),
+            name.to_uppercase().nfd().collect(),
+        ] {
+            assert!(hash(&written).matches_text(name), "{written}");
+            assert!(hash(&written).matches_text(&format!("  {name}")), "{written}");
+        }
+        for other in ["Ona Kazlauskiene-Groß", "Kazlauskienė-Groß Ona", "OnaKazlauskienė-Groß", ""] {
+            assert!(!HashedText::from(other).matches_text(name), "{other}");
+            assert!(!hash(other).matches_text(name), "{other}");
+        }
+    }
+
+    #[test]
+    fn ibans_are_compared_and_not_their_letters() {
+        let iban = "LT121000011101001000";
+        for written in ["LT12 1000 0111 0100 1000", "lt121000011101001000", "lt12 1000 0111 0100 1000", iban] {
+            for (ours, theirs) in [(written, iban), (iban, written)] {
+                assert!(HashedText::from(theirs).matches_iban(ours), "{ours} {theirs}");
+                assert!(hash(theirs).matches_iban(ours), "{ours} {theirs}");
+            }
+        }
+        for other in ["LT121000011101001001", "LT12100001110100100", ""] {
+            assert!(!HashedText::from(other).matches_iban(iban) && !hash(other).matches_iban(iban), "{other}");
         }
     }
 }

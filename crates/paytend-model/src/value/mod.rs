@@ -45,6 +45,11 @@ pub(crate) trait FieldType: Serialize + Sized {
         Vec::new()
     }
 
+    /// Returns whether the value is an empty text, which means that the field is not given.
+    fn is_blank(&self) -> bool {
+        false
+    }
+
     /// Reports the rules that the value breaks: those given, and those of its type.
     fn check(&self, rules: &[Rule], report: &mut Report);
 

@@ -33,7 +33,12 @@ impl Type {
             },
             debug: |json| format!("{:?} {0:#?}", serde_json::from_str::<P>(json).unwrap()),
             validate: |json| {
-                serde_json::from_str::<P>(json).unwrap().validate().map_err(|invalid| format!("{invalid} {invalid:?}"))
+                let broken = serde_json::from_str::<P>(json).unwrap().violations();
+                if broken.is_empty() {
+                    return Ok(());
+                }
+                let texts: Vec<String> = broken.iter().map(ToString::to_string).collect();
+                Err(format!("{} {broken:?}", texts.join("; ")))
             },
         }
     }
@@ -95,7 +100,9 @@ fn leaf(type_name: &str, text: &str) -> Option<Value> {
         "Json" => json!({ "inside": text }),
         "String" | "Personal" | "HashedText" | "Code" | "Count" | "CountryCode" | "Currency" | "Date" => text.into(),
         "CardId" | "HolderId" | "OrderNo" | "PartnerId" | "RequestId" | "TransactionId" | "UserId" => text.into(),
-        "IdType" | "Gender" | "TransferStatus" | "NetworkCode" | "BeneficiaryType" => text.into(),
+        "IdType" | "Gender" | "TradeType" | "TradeStatus" | "TransferStatus" | "NetworkCode" | "BeneficiaryType" => {
+            text.into()
+        }
         "NotificationCode" | "NotifyType" | "Direction" => text.into(),
         _ => return None,
     })

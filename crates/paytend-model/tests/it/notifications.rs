@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use paytend_model::iban::IbanTransaction;
 use paytend_model::issuing::CardBalanceResponse;
 use paytend_model::payby::TransferToBankNotification;
-use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product};
+use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Payload as _, Product};
 
 use crate::every::{find, object};
 
@@ -110,6 +111,16 @@ fn unreadable_field_is_named_and_the_others_are_read() {
     assert_eq!(deposit.extra.get("amount"), Some(r#""much""#));
     let written = serde_json::to_string(&**deposit).unwrap();
     assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
+}
+
+/// Of a field that is there twice, with one value that cannot be written again, neither value is written: the other alone
+/// would read as the field.
+#[test]
+fn duplicate_that_is_not_strict_is_not_read_as_one_value_later() {
+    let content = b"{\"transactionId\":\"T1\",\"orderNo\":\"F1\xba\",\"orderNo\":\"F1\"}";
+    let deposit = IbanTransaction::read_lenient(content).unwrap();
+    assert_eq!((deposit.order_no.is_none(), deposit.problems.len()), (true, 2), "{:?}", deposit.problems);
+    assert_eq!(serde_json::to_string(&deposit).unwrap(), r#"{"transactionId":"T1"}"#);
 }
 
 #[test]

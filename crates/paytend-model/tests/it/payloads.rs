@@ -40,7 +40,7 @@ fn a_wrong_field_is_named_and_its_value_is_not_shown() {
         (r#"{"cardId":"CANARY","orderNo":"T","amount":"1"}"#, "field `currency`: a required field is missing"),
         (
             r#"{"cardId":null,"orderNo":"CANARY","amount":"1","currency":"EUR"}"#,
-            "field `cardId`: expected a string or a number",
+            "field `cardId`: a required field is missing",
         ),
         (
             r#"{"cardId":"CANARY","cardId":"2","orderNo":"T","amount":"1","currency":"EUR"}"#,
@@ -55,8 +55,7 @@ fn a_wrong_field_is_named_and_its_value_is_not_shown() {
 
 #[test]
 fn names_and_address_lines_travel_as_base64() {
-    let mut address =
-        Address::new("Žalgirio g. 24".into(), "VNO".into(), "Vilnius".into(), "08217".into(), "LT".into());
+    let mut address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "08217".into(), "LT".into());
     address.address_line2 = Some("2 aukštas".into());
     let json = serde_json::to_value(&address).unwrap();
     assert_eq!(json["addressLine"], "xb1hbGdpcmlvIGcuIDI0");

@@ -1,7 +1,7 @@
 //! The lengths and formats that the documents state, field by field.
 
 use paytend_model::issuing::{QueryCardTransactions, QueryCardholder, QueryPartnerTransactions, Topup, UploadDocument};
-use paytend_model::{FileContent, MAX_FILE_BYTES, Rule, Validate, iban, payby, payermax};
+use paytend_model::{FileContent, MAX_FILE_BYTES, Rule, Severity, Validate, Violation, iban, payby, payermax};
 use serde_json::{Value, json};
 
 fn payby_order() -> Value {
@@ -11,8 +11,15 @@ fn payby_order() -> Value {
     })
 }
 
+/// The rules that refuse the value.
 fn broken<V: Validate>(value: &V) -> String {
     value.validate().err().map(|invalid| invalid.to_string()).unwrap_or_default()
+}
+
+/// The rules that do not.
+fn warned<V: Validate>(value: &V) -> String {
+    let violations = value.violations().into_iter().filter(|violation| violation.severity == Severity::Warning);
+    violations.map(|violation| violation.to_string()).collect::<Vec<_>>().join("; ")
 }
 
 /// A length at its limit is good, one more is not; both as multi-byte characters.
@@ -124,35 +131,31 @@ fn payermax_s_lengths() {
 fn files_may_have_two_mebibytes() {
     let file = |bytes: usize| FileContent::from(vec![0; bytes]);
     let too_large = "`fileContent` must be at most 2097152 bytes long";
-    for (bytes, complaint) in
+    for (bytes, error) in
         [(1, ""), (MAX_FILE_BYTES, ""), (MAX_FILE_BYTES + 1, too_large), (0, "`fileContent` must not be empty")]
     {
+        // The fields of BaaS Core's uploads are inferred.
+        let warning = error.replace("must", "should");
         let issuing = UploadDocument::new("H1".into(), "3".into(), file(bytes), ".jpeg".into());
         let user = iban::UploadDocument::file("U1".into(), "3".into(), file(bytes));
         let order = iban::UploadTransferOrderFile::new("T1".into(), file(bytes));
-        assert_eq!([broken(&issuing), broken(&user), broken(&order)], [complaint; 3].map(String::from), "{bytes}");
+        assert_eq!([broken(&issuing), warned(&user), warned(&order)], [error, &warning, &warning], "{bytes}");
+        assert_eq!([warned(&issuing), broken(&user), broken(&order)], [""; 3], "{bytes}");
     }
 }
 
 #[test]
 fn days_exist_and_are_in_order() {
     let query = |begin: &str, end: &str| {
-        let card = QueryCardTransactions::new(
-            "1".into(),
-            "1".into(),
-            "EUR".into(),
-            begin.into(),
-            end.into(),
-            0.into(),
-            20.into(),
-        );
-        let partner =
-            QueryPartnerTransactions::new("1".into(), "EUR".into(), begin.into(), end.into(), 0.into(), 20.into());
-        assert_eq!(broken(&card), broken(&partner));
-        broken(&card)
+        let card = QueryCardTransactions::new("1".into(), begin.into(), end.into());
+        let partner = QueryPartnerTransactions::new(begin.into(), end.into());
+        assert_eq!((broken(&card), warned(&card)), (broken(&partner), warned(&partner)));
+        format!("{}{}", broken(&card), warned(&card))
     };
     assert_eq!(query("2024-02-29", "2024-02-29"), "");
-    assert_eq!(query("2024-03-01", "2024-02-29"), "`endDate` must not be before `beginDate`");
+    assert_eq!(query("2024-03-01", "2024-02-29"), "`endDate` should not be before `beginDate`");
+    assert_eq!(query("2024-02-01", "2024-03-02"), "");
+    assert_eq!(query("2024-02-01", "2024-03-03"), "`endDate` should be at most 30 days after `beginDate`");
     assert_eq!(query("2023-02-29", "2024-02-29"), "`beginDate` must be a day that exists, written yyyy-MM-dd");
     assert_eq!(query("2023-02-01", "1.3.2023"), "`endDate` must be a day that exists, written yyyy-MM-dd");
 }
@@ -163,26 +166,32 @@ fn a_cardholder_is_asked_for_by_one_or_the_other() {
     assert_eq!(broken(&QueryCardholder::by_document("123".into(), "2".into())), "");
     let mut half = QueryCardholder::new();
     half.id_no = Some("123".into());
-    assert_eq!(broken(&half), "`idType` must be there if `holderId` is not");
-    assert_eq!(broken(&QueryCardholder::by_id("".into())), "`holderId` must not be empty");
-    assert_eq!(broken(&iban::QueryUser::new()), "`mobile` must be there if `userId` is not");
-    assert_eq!(broken(&iban::QueryUser::by_mobile("370".into())), "");
+    assert_eq!(broken(&half), "`idType` must be given if `holderId` is not");
+    // An empty text is not given, as the published demo writes it.
+    let mut demo = QueryCardholder::by_id("101982".into());
+    (demo.id_no, demo.id_type) = (Some("".into()), Some("".into()));
+    assert_eq!((broken(&demo), warned(&demo)), (String::new(), String::new()));
+    let neither = "`idNo` must be given if `holderId` is not; `idType` must be given if `holderId` is not";
+    assert_eq!(broken(&QueryCardholder::by_id("".into())), neither);
+    assert_eq!(warned(&iban::QueryUser::new()), "`mobile` should be given if `userId` is not");
+    assert_eq!(warned(&iban::QueryUser::by_mobile("".into())), "`mobile` should be given if `userId` is not");
+    assert_eq!(warned(&iban::QueryUser::by_mobile("37060000000".into())), "");
     // What another field of the partner's own documents says, this crate cannot know.
     let mut own = iban::QueryUser::new();
     own.extra.set("email", r#""ona@example.com""#).unwrap();
-    assert_eq!(broken(&own), "");
+    assert_eq!(warned(&own), "");
 }
 
 #[test]
 fn nothing_is_asked_with_nothing() {
     // Nulls ask for nothing.
     let query: iban::QueryUser = serde_json::from_str(r#"{"userId":null,"mobile":null,"new":null}"#).unwrap();
-    assert_eq!(broken(&query), "`mobile` must be there if `userId` is not");
+    assert_eq!(warned(&query), "`mobile` should be given if `userId` is not");
     // A result of a verification in the place of a file.
     let mut upload = iban::UploadDocument::new("U1".into());
-    assert_eq!(broken(&upload), "`fileContent` must not be empty");
+    assert_eq!(warned(&upload), "`fileContent` should not be empty");
     upload.extra.set("sumsub", r#"{"id":1}"#).unwrap();
-    assert_eq!(broken(&upload), "");
+    assert_eq!(warned(&upload), "");
     let mobile = iban::VerifyMobileNumber::new("".into(), "".into());
     assert_eq!(broken(&mobile), "`mobile` must not be empty; `type` must not be empty");
 }
@@ -190,14 +199,13 @@ fn nothing_is_asked_with_nothing() {
 /// What could not be read, or was set beside its own field, does not go out unseen.
 #[test]
 fn known_fields_among_the_unknown_are_told() {
-    let check = |json: &str| paytend_model::operation("createIndividual").unwrap().check(json).unwrap_err().to_string();
-    assert_eq!(
-        check(r#"{"mobile":"1","birthday":["x"],"firstName":"not base64!","email":null}"#),
-        "`birthday` must be of its type, and on the type itself, not in `extra`; `firstName` must be of its type, and on the type itself, not in `extra`"
-    );
+    let person = r#"{"mobile":"+37060000000","birthday":["x"],"firstName":"not base64!","email":null,"lastName":""}"#;
+    let person: iban::CreateIndividual = serde_json::from_str(person).unwrap();
+    let rule = "should have the type of the field; set the field itself, not `extra`";
+    assert_eq!(warned(&person), format!("`birthday` {rule}; `firstName` {rule}"));
     let mut topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
     topup.extra.set("cardId", r#""9""#).unwrap();
-    assert_eq!(broken(&topup), "`cardId` must be of its type, and on the type itself, not in `extra`");
+    assert_eq!(broken(&topup), "`cardId` must have the type of the field; set the field itself, not `extra`");
     assert_eq!(topup.extra.remove("cardId").as_deref(), Some(r#""9""#));
     assert_eq!((broken(&topup), topup.extra.remove("cardId")), (String::new(), None));
 }
@@ -228,7 +236,7 @@ fn a_payload_comes_with_its_key() {
     };
     assert_eq!(request(r#","bizData":"""#), "");
     assert_eq!(request(r#","bizData":"x","randomKey":"y""#), "");
-    assert_eq!(request(r#","bizData":{"a":1}"#), "`randomKey` must be there if `bizData` is");
+    assert_eq!(request(r#","bizData":{"a":1}"#), "`randomKey` must be given if `bizData` is");
 
     for partner_id in ["8886660001002601", "88866600010026"] {
         let json = format!(
@@ -244,14 +252,67 @@ fn a_payload_comes_with_its_key() {
 fn every_broken_rule_is_told_with_its_path() {
     let topup = Topup::new("".into(), "".into(), "-1".parse().unwrap(), "EUR".into());
     let invalid = topup.validate().unwrap_err();
-    let told: Vec<_> =
-        invalid.violations().iter().map(|violation| (violation.field.as_str(), violation.rule)).collect();
-    assert_eq!(told, [("cardId", Rule::NotEmpty), ("orderNo", Rule::NotEmpty), ("amount", Rule::Positive)]);
-    let check = |json: &str| paytend_model::operation("createIndividual").unwrap().check(json).unwrap_err().to_string();
-    assert_eq!(
-        check(r#"{"mobile":"","birthday":"31.12.1990"}"#),
-        "`mobile` must not be empty; `birthday` must be a day that exists, written yyyy-MM-dd"
+    let told = |violations: &[Violation]| -> Vec<(String, Rule)> {
+        violations.iter().map(|violation| (violation.field.clone(), violation.rule)).collect()
+    };
+    let rules = [("cardId", Rule::NotEmpty), ("orderNo", Rule::NotEmpty)].map(|(field, rule)| (field.to_owned(), rule));
+    assert_eq!(told(invalid.errors()), rules);
+    assert_eq!(told(invalid.warnings()), [("amount".to_owned(), Rule::Positive)]);
+    assert_eq!(topup.validate_strict().unwrap_err().errors().len(), 3);
+}
+
+/// What the published demo sends for what it leaves out.
+#[test]
+fn empty_text_is_not_given() {
+    let empty = |operation: &str, json: &str| {
+        let findings = paytend_model::operation(operation).unwrap().review(json);
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    for name in ["getPartnerTransactions", "getCardTransactions", "getAuthorizationTransactions"] {
+        let query = r#"{"cardId":"1755902","transactionStatus":"","currency":"","beginDate":"2023-11-06",
+            "endDate":"2023-11-06","start":"","maxSize":""}"#;
+        assert_eq!(empty(name, query), none, "{name}");
+    }
+    assert_eq!(empty("getHolder", r#"{"holderId":"101982","idNo":"","idType":""}"#), none);
+    let address = r#"{"addressLine":"UGFtZW5rYWxuaW8=","addressLine2":"","cityCode":"LT_MA","state":"","postcode":"LT-01113",
+        "countryCode":"LT"}"#;
+    let application = format!(
+        r#"{{"orderNo":"C1","cardScheme":"3","cardType":"2","sku":"S","remarks":"","quantity":"2","contactName":"Ona",
+        "contactMobile":"+8618300000000","deliveryAddress":{address},"holderId":""}}"#
     );
-    assert_eq!(check("[]"), "expected a JSON object");
-    assert_eq!(check("{}"), "field `mobile`: a required field is missing");
+    assert_eq!(empty("applyCard", &application), none);
+    // Whatever the type of an optional field: an object, a list, an amount, a file.
+    let person = r#"{"mobile":"+37060000000","address":"","gender":"","birthday":""}"#;
+    assert_eq!(empty("createIndividual", person), none);
+    assert_eq!(empty("baas.uploadDocument", r#"{"userId":"U1","fileContent":"","sumsub":{"id":1}}"#), none);
+    let deposit: iban::IbanTransaction = serde_json::from_str(r#"{"fee":"","amount":1}"#).unwrap();
+    assert_eq!((deposit.fee.is_none(), deposit.problems.len(), broken(&deposit)), (true, 0, String::new()));
+    assert_eq!(serde_json::to_string(&deposit).unwrap(), r#"{"amount":1,"fee":""}"#);
+    // A typed builder sends it.
+    let mut query = QueryCardTransactions::new("1".into(), "2023-11-06".into(), "2023-11-06".into());
+    (query.currency, query.start) = (Some("".into()), Some("".into()));
+    assert_eq!((broken(&query), warned(&query)), (String::new(), String::new()));
+    assert!(serde_json::to_string(&query).unwrap().ends_with(r#""currency":"","start":""}"#));
+}
+
+/// An inferred field that is missing or unreadable is empty, reported, and written again as it was.
+#[test]
+fn inferred_required_field_refuses_nothing() {
+    for json in [r#"{"memo":1}"#, r#"{"userId":{"id":5},"memo":1}"#, r#"{"userId":null}"#] {
+        let query: iban::QueryUserFees = serde_json::from_str(json).unwrap();
+        assert_eq!((query.user_id.as_str(), query.problems.len()), ("", 1), "{json}");
+        assert_eq!((broken(&query), warned(&query).is_empty()), (String::new(), false));
+        let mut written = serde_json::to_value(&query).unwrap();
+        let mut read: Value = serde_json::from_str(json).unwrap();
+        for value in [&mut written, &mut read] {
+            value.as_object_mut().unwrap().retain(|_, member| !member.is_null());
+        }
+        assert_eq!(written, read);
+        let mut query = query;
+        query.user_id = "U1".into();
+        assert_eq!(serde_json::to_value(&query).unwrap()["userId"], "U1");
+    }
+    // A documented or observed field is still required.
+    assert!(serde_json::from_str::<Topup>(r#"{"cardId":"1"}"#).is_err());
 }

@@ -14,8 +14,9 @@ const STATES = {
 };
 const shownDeliveries = new Map();
 
-function attemptText({ at, status, acknowledged }) {
-  return `${moment(at)}  ${status === null ? "no answer" : `HTTP ${status}`}, ${acknowledged ? "acknowledged" : "not acknowledged"}`;
+function attemptText({ at, status, acknowledged, reason }) {
+  const response = status === null ? "no response" : `HTTP ${status}`;
+  return `${moment(at)}  ${response}, ${acknowledged ? "acknowledged" : "not acknowledged"}${reason ? `: ${reason}` : ""}`;
 }
 
 function deliveryNode(id) {

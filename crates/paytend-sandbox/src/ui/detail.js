@@ -73,6 +73,7 @@ function detail(entry, revealed) {
     h("div", { class: `verdict ${entry.good ? "" : "failed"}`, "data-testid": "verdict" },
       h("p", { class: `words ${entry.good ? "good" : "bad"}` }, `${entry.good ? "✓" : "✕"} ${entry.verdict}`),
       h("p", null, explain(entry)),
+      entry.findings.length > 0 && h("ul", { class: "findings", "data-testid": "findings" }, entry.findings.map((finding) => h("li", null, finding))),
       entry.faults.map((fault) => h("p", null, h("span", { class: "chip" }, `fault ${faultText(fault)}`), ` ${kindOf(fault.kind)?.[3] ?? ""}`))),
     h("div", { class: "head" },
       h("div", { class: "buttons" },

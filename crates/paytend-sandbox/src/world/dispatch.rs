@@ -1,6 +1,6 @@
 //! Which function performs which operation: from the model's types, so from its paths.
 
-use paytend_model::{Operation, funding, iban as baas, issuing as cards_api};
+use paytend_model::{Operation, Payload, funding, iban as baas, issuing as cards_api, operation};
 
 use super::issuing::{cards, funds, holders};
 use super::partner::Partner;
@@ -66,22 +66,39 @@ pub(super) fn call(
     data: &str,
 ) -> Result<String, Refusal> {
     let perform = TABLE.iter().find(|(known, _)| *known == path).map(|(_, perform)| perform);
-    perform.ok_or(Failure::UnknownPath)?(partner, context, data)
+    let (perform, data) = (perform.ok_or(Failure::UnknownPath)?, object(data));
+    check(path, data, context.settings.strict)?;
+    perform(partner, context, data)
 }
 
-/// Reads the request's data, checks it as the model does, carries it out, writes the response's.
-fn run<O: Operation>(data: &str, perform: impl FnOnce(O) -> Result<O::Response, Refusal>) -> Result<String, Refusal> {
-    // An operation without business data may send none, or an empty object.
-    let data = if data.is_empty() { "{}" } else { data };
-    let request: O = serde_json::from_str(data).map_err(|_| Failure::BadData)?;
-    // Amounts have codes of their own.
-    if let Err(invalid) = request.validate() {
-        let violations = invalid.violations();
-        if violations.iter().any(|violation| violation.field.ends_with("amount")) {
-            return Err(Failure::BadAmount.into());
-        }
-        return Err(Refusal::because(Failure::InvalidField, invalid));
-    }
+/// Refuses a request with errors; in strict mode also one with warnings.
+fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
+    let Ok(operation) = operation(path) else { return Err(Failure::UnknownPath.into()) };
+    let mut findings = operation.review(data);
+    findings.retain(|finding| strict || finding.is_error());
+    let Some(first) = findings.first() else { return Ok(()) };
+    let failure = match first.rule {
+        // Amounts have a code of their own.
+        Some(_) if first.field.ends_with("amount") => Failure::BadAmount,
+        Some(_) => Failure::InvalidField,
+        None => Failure::BadData,
+    };
+    let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    Err(Refusal::because(failure, texts.join("; ")))
+}
+
+/// An operation without business data may send none, or an empty object.
+pub(crate) fn object(data: &str) -> &str {
+    if data.is_empty() { "{}" } else { data }
+}
+
+/// Reads the request's data, carries it out, and writes the response's.
+fn run<O: Operation + Payload>(
+    data: &str,
+    perform: impl FnOnce(O) -> Result<O::Response, Refusal>,
+) -> Result<String, Refusal> {
+    // What was only inferred may be missing or of another type, and refuses nothing.
+    let request = O::read_lenient(data.as_bytes()).map_err(|problem| Refusal::because(Failure::BadData, problem))?;
     let response = perform(request)?;
     let text = serde_json::to_string(&response).map_err(|_| Failure::BadData)?;
     Ok(if text == "{}" { String::new() } else { text })

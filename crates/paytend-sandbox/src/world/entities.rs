@@ -125,6 +125,10 @@ pub(crate) struct Topup {
     pub(crate) at: Millis,
 }
 
+/// The code of an authorization, and of a settlement.
+pub(crate) const AUTHORIZED: &str = "1";
+pub(crate) const SETTLED: &str = "2";
+
 /// Money that came off a card, or was reserved on one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,7 +137,7 @@ pub(crate) struct CardTransaction {
     pub(crate) card: String,
     pub(crate) amount: Cents,
     pub(crate) currency: String,
-    /// `1` authorized, `2` settled.
+    /// [`AUTHORIZED`] or [`SETTLED`].
     pub(crate) status: String,
     pub(crate) at: Millis,
 }

@@ -10,7 +10,7 @@ use paytend_model::{Amount, MAX_FILE_BYTES, NoData};
 
 use super::entities::{TransferOrderState, user_code};
 use super::issuing::holders::of_country;
-use super::partner::Partner;
+use super::partner::{Partner, given, same_mobile};
 use super::{Cents, Context, Place};
 use crate::failure::{Failure, Refusal};
 
@@ -23,9 +23,10 @@ pub(super) fn iban(number: u64) -> String {
 }
 
 pub(super) fn user(partner: &mut Partner, _: &mut Context<'_>, query: QueryUser) -> Result<UserResponse, Refusal> {
-    let found = match (&query.user_id, &query.mobile) {
-        (Some(id), _) => partner.users.get_key_value(id.as_str()),
-        (None, Some(mobile)) => partner.users.iter().find(|(_, user)| user.mobile == mobile.as_str()),
+    let mobile = query.mobile.as_ref().map(|mobile| mobile.as_str());
+    let found = match (given(query.user_id.as_deref()), given(mobile)) {
+        (Some(id), _) => partner.users.get_key_value(id),
+        (None, Some(mobile)) => partner.users.iter().find(|(_, user)| same_mobile(&user.mobile, mobile)),
         (None, None) => None,
     };
     let (id, user) = found.ok_or(Failure::UnknownUser)?;

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use dispatch::object;
 pub(crate) use entities::{CardState, TopupState};
 pub(crate) use money::{Cents, Place};
 pub(crate) use outbox::{Attempted, Delivery, DeliveryState, Outbox, Source};

@@ -37,6 +37,12 @@ impl fmt::Display for Cents {
     }
 }
 
+/// Returns the same amount as a JSON number without trailing zeros. The provider's published receiver parses a message and
+/// writes it again before it verifies, and its writer drops them.
+pub(crate) fn number(amount: &Amount) -> Amount {
+    Amount::try_from(amount.value().normalize()).unwrap_or_else(|_| amount.clone()).into_number()
+}
+
 /// A place where money is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
@@ -147,6 +153,9 @@ mod tests {
         }
         assert_eq!(Cents(2550).amount().to_string(), "25.50");
         assert_eq!(Cents(0).amount().to_string(), "0.00");
+        for (cents, text) in [(10_000, "100"), (2550, "25.5"), (1, "0.01"), (0, "0")] {
+            assert_eq!(serde_json::to_string(&number(&Cents(cents).amount())).unwrap(), text);
+        }
     }
 
     #[test]

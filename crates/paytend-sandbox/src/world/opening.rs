@@ -9,7 +9,7 @@ use paytend_model::{BaasNotification, MAX_FILE_BYTES, NoData};
 
 use super::entities::{AccountState, Audit, Task, User, user_code};
 use super::iban::{account, iban};
-use super::partner::Partner;
+use super::partner::{Partner, given, same_mobile};
 use super::{Cents, Context};
 use crate::failure::{Failure, Refusal};
 
@@ -25,20 +25,12 @@ const FILE_TYPES: [(&str, Document); 8] = [
     ("8", Document::BusinessRegistrationCertificate),
 ];
 
-pub(super) fn verify_mobile(
-    _: &mut Partner,
-    _: &mut Context<'_>,
-    request: VerifyMobileNumber,
-) -> Result<NoData, Refusal> {
-    let mobile = request.mobile.as_str();
-    if mobile.len() >= 8 && mobile.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(NoData::default());
-    }
-    Err(Refusal::because(Failure::InvalidField, "field `mobile` is not eight digits or more"))
+pub(super) fn verify_mobile(_: &mut Partner, _: &mut Context<'_>, _: VerifyMobileNumber) -> Result<NoData, Refusal> {
+    Ok(NoData::default())
 }
 
 fn register(partner: &mut Partner, mobile: &str, user: User) -> Result<RegisterResponse, Refusal> {
-    if partner.users.values().any(|user| user.mobile == mobile) {
+    if partner.users.values().any(|user| same_mobile(&user.mobile, mobile)) {
         return Err(Failure::DuplicateUser.into());
     }
     let id = format!("U{:06}", partner.number("user"));
@@ -78,8 +70,8 @@ pub(super) fn create_corporation(
     corporation: CreateCorporation,
 ) -> Result<RegisterResponse, Refusal> {
     let mobile = corporation.mobile.as_str();
-    let country = corporation.country_code.as_ref().map(|code| code.as_str().to_owned());
-    let user = User { country: Some(country.unwrap_or_else(|| "LT".into())), ..new_user(mobile) };
+    let country = given(corporation.country_code.as_deref()).unwrap_or("LT").to_owned();
+    let user = User { country: Some(country), ..new_user(mobile) };
     register(partner, mobile, user)
 }
 
@@ -88,9 +80,9 @@ pub(super) fn upload(partner: &mut Partner, _: &mut Context<'_>, document: Uploa
     if matches!(user.state, AccountState::UnderAudit | AccountState::Open) {
         return Err(wrong(user));
     }
-    match &document.file_content {
+    match document.file_content.as_ref().filter(|content| !content.as_bytes().is_empty()) {
         Some(content) if content.as_bytes().len() > MAX_FILE_BYTES => return Err(Failure::FileTooLarge.into()),
-        Some(_) => user.documents.push(document.file_type.as_ref().map_or("3", |code| code.as_str()).to_owned()),
+        Some(_) => user.documents.push(given(document.file_type.as_deref()).unwrap_or("3").to_owned()),
         // The result of a provider of identity checks.
         None => user.identified = true,
     }

@@ -61,6 +61,24 @@ pub(crate) struct Attempted {
     /// The HTTP status; none if there was no answer.
     pub(crate) status: Option<u16>,
     pub(crate) acknowledged: bool,
+    /// Why it was not acknowledged, without anything of the response's body but its shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Attempted {
+    pub(crate) fn failed(status: Option<u16>, reason: impl Into<String>) -> Self {
+        Self { status, acknowledged: false, reason: Some(reason.into()) }
+    }
+
+    /// The outcome in words.
+    pub(crate) fn verdict(&self) -> String {
+        match &self.reason {
+            None => "acknowledged".into(),
+            Some(reason) if self.status.is_some() => format!("not acknowledged: {reason}"),
+            Some(reason) => reason.clone(),
+        }
+    }
 }
 
 /// A notification.

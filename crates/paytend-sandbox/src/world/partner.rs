@@ -2,18 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paytend_model::{Amount, Count};
+use paytend_model::issuing::{Address, CreateCardholder};
+use paytend_model::{Amount, Count, Gender, IdType};
 use serde::{Deserialize, Serialize};
 
 use super::entities::{
-    Application, Card, CardState, CardTransaction, Counters, Holder, Task, Topup, TransferOrder, User,
+    Application, Audit, Card, CardState, CardTransaction, Counters, Holder, Task, Topup, TransferOrder, User,
 };
+use super::issuing::cards::DEMO_SKU;
 use super::money::{Ledger, Place};
 use super::{Cents, Millis, Settings};
-use crate::failure::{Failure, Refusal};
+use crate::failure::Failure;
 
-/// The card that every partner has from the start.
+/// The card that every partner has from the start: active, and without a cardholder. The published demo uses it.
 pub(crate) const FIRST_CARD: &str = "1755902";
+/// A second card, of [`DEMO_HOLDER`], which the published demo asks about.
+const DEMO_CARD: &str = "1755891";
+/// The cardholder that the published demo uses.
+const DEMO_HOLDER: &str = "101982";
 /// How long a month of a card's fees is.
 pub(crate) const MONTH: Millis = 30 * 24 * 3_600_000;
 
@@ -44,20 +50,21 @@ impl Partner {
         let mut partner = Self::default();
         // Only a sum below zero is refused, and that is an empty partner's.
         let _ = partner.ledger.transfer(&Place::Outside, &Place::Funds, &settings.currency, Cents(settings.funds));
-        partner.cards.insert(
-            FIRST_CARD.into(),
-            Card {
-                holder: None,
-                scheme: "3".into(),
-                type_: "1".into(),
-                sku: "SKU001".into(),
-                currency: settings.currency.clone(),
-                state: CardState::Active,
-                cvv: cvv(FIRST_CARD),
-                overdue: Cents(0),
-                passwords: 0,
-            },
-        );
+        let card = |id: &str, holder: Option<&str>, type_: &str, sku: &str, state| Card {
+            holder: holder.map(Into::into),
+            scheme: "3".into(),
+            type_: type_.into(),
+            sku: sku.into(),
+            currency: settings.currency.clone(),
+            state,
+            cvv: cvv(id),
+            overdue: Cents(0),
+            passwords: 0,
+        };
+        let first = card(FIRST_CARD, None, "1", "SKU001", CardState::Active);
+        let second = card(DEMO_CARD, Some(DEMO_HOLDER), "2", DEMO_SKU, CardState::Unactivated);
+        partner.cards.extend([(FIRST_CARD.into(), first), (DEMO_CARD.into(), second)]);
+        partner.holders.insert(DEMO_HOLDER.into(), demo_holder());
         partner.later(at.saturating_add(MONTH), Task::MonthlyFee(FIRST_CARD.into()));
         partner
     }
@@ -133,13 +140,48 @@ pub(crate) fn cvv(card: &str) -> String {
     format!("{sum:03}")
 }
 
-/// A page of a list, and how many there are in all.
-pub(crate) fn page<T>(all: Vec<T>, start: &Count, size: &Count) -> Result<(Count, Vec<T>), Refusal> {
-    let number = |count: &Count, name: &str| {
-        let number = count.get().and_then(|number| usize::try_from(number).ok());
-        number.ok_or_else(|| Refusal::because(Failure::InvalidField, format!("field `{name}` is too large")))
+/// A cardholder who has passed the audit.
+fn demo_holder() -> Holder {
+    let address = Address::new("Gedimino pr. 1".into(), "LT_MA".into(), "LT-01103".into(), "LT".into());
+    let data = CreateCardholder::new(
+        "+37060000000".into(),
+        "Ona".into(),
+        "Kazlauskienė".into(),
+        "12345678".into(),
+        IdType::Passport,
+        "ona@example.com".into(),
+        "1990-02-28".into(),
+        Gender::Two,
+        "LT".into(),
+        address,
+    );
+    Holder { data, audit: Audit::Passed, documents: 1 }
+}
+
+/// Returns a field that is given: an empty text means that it is not.
+pub(crate) fn given<'f>(text: Option<&'f str>) -> Option<&'f str> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// Returns whether two mobile numbers are the same: one may be written with `+` and the other without.
+pub(crate) fn same_mobile(one: &str, other: &str) -> bool {
+    one.trim_start_matches('+') == other.trim_start_matches('+')
+}
+
+/// Returns a page of a list, and how many items there are in all. Without a position or a size, from the beginning and to
+/// the end; no page has more than 1000 items.
+pub(crate) fn page<'c, T>(
+    all: Vec<T>,
+    start: impl Into<Option<&'c Count>>,
+    size: impl Into<Option<&'c Count>>,
+) -> (Count, Vec<T>) {
+    let number = |count: Option<&Count>, default: usize| match count {
+        Some(count) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => {
+            count.get().and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX)
+        }
+        _ => default,
     };
     let total = Count::from(all.len().to_string().as_str());
-    let (start, size) = (number(start, "start")?, number(size, "size")?);
-    Ok((total, all.into_iter().skip(start).take(size.min(1000)).collect()))
+    let (start, size) = (number(start.into(), 0), number(size.into(), 1000));
+    (total, all.into_iter().skip(start).take(size.min(1000)).collect())
 }

@@ -63,6 +63,12 @@ pub struct Settings {
     pub encrypt_flag: bool,
     /// From how much on, in hundredths, a deposit triggers a transfer order.
     pub transfer_order_from: i64,
+    /// Whether a broken rule that is only inferred refuses a request.
+    pub strict: bool,
+    /// Whether the bare word `SUCCESS`, which PayBy's own sample answers, acknowledges a notification of PayBy's.
+    pub payby_plain_success: bool,
+    /// Hosts of receivers whose TLS certificate is not verified, such as `localhost`.
+    pub self_signed_hosts: Vec<String>,
 }
 
 impl Default for Settings {
@@ -74,6 +80,9 @@ impl Default for Settings {
             monthly_fee: 100,
             encrypt_flag: false,
             transfer_order_from: 1_000_000,
+            strict: false,
+            payby_plain_success: false,
+            self_signed_hosts: Vec::new(),
         }
     }
 }

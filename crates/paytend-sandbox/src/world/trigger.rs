@@ -9,12 +9,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::entities::{Audit, CardTransaction, TransferOrder, TransferOrderState, card_code, transfer_code, user_code};
+use super::entities::{
+    AUTHORIZED, Audit, CardTransaction, SETTLED, TransferOrder, TransferOrderState, card_code, transfer_code, user_code,
+};
 use super::iban::{account, checked_url, iban};
 use super::issuing::holders;
 use super::outbox::Source;
-use super::partner::Partner;
-use super::{Cents, Context, Place, opening};
+use super::partner::{FIRST_CARD, Partner};
+use super::{Cents, Context, Place, money, opening};
 use crate::failure::{Failure, Refusal};
 
 /// What is to happen. Contents are JSON objects: their fields replace those that the sandbox would write.
@@ -200,12 +202,12 @@ fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> R
     told.trade_status = Some(Code::number(2));
     told.payment_type = Some(Code::number(3));
     told.currency = Some(currency.as_str().into());
-    told.amount = Some(amount.clone().into_number());
+    told.amount = Some(money::number(&amount));
     told.counterparty_account_name = Some("Example GmbH".into());
     told.counterparty_account_num = Some("DE89370400440532013000".into());
     told.ex_rate = Some("1.0000".into());
     told.target_currency = Some(currency.as_str().into());
-    told.target_amount = Some(amount.into_number());
+    told.target_amount = Some(money::number(&amount));
     tell(partner, context, Product::Baas, "2", &told, content)?;
     if cents.0 >= context.settings.transfer_order_from {
         let transaction = format!("T{number:012}");
@@ -246,7 +248,7 @@ fn order(
     told.order_no = Some(id.as_str().into());
     told.user_id = user.as_deref().map(Into::into);
     told.transaction_id = Some(transaction.as_str().into());
-    told.amount = Some(amount.amount().into_number());
+    told.amount = Some(money::number(&amount.amount()));
     told.currency = Some(currency.into());
     told.status = Some(transfer_code(state));
     let made = TransferOrder { user, transaction, amount, currency: currency.to_owned(), state, files: 0 };
@@ -257,8 +259,7 @@ fn order(
 /// A card is used: `transactionType` `1` reserves and moves nothing, `2` (or none) settles, and the money leaves the card.
 fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: TransactionNotification = typed(content)?;
-    let first = || partner.cards.keys().next().cloned();
-    let id = asked.card_id.as_ref().map(|id| id.as_str().to_owned()).or_else(first).ok_or(Failure::UnknownCard)?;
+    let id = asked.card_id.as_ref().map_or(FIRST_CARD, |id| id.as_str()).to_owned();
     let card = partner.card(&id)?;
     if card.state != super::CardState::Active {
         let code = card_code(card.state);
@@ -266,7 +267,7 @@ fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) ->
     }
     let currency = card.currency.clone();
     let amount = Cents::positive(&asked.amount.unwrap_or_else(|| Amount::from(1)))?;
-    let reserves = asked.transaction_type.as_ref().is_some_and(|code| code.as_str() == "1");
+    let reserves = asked.transaction_type.as_ref().is_some_and(|code| code.as_str() == AUTHORIZED);
     if reserves {
         if partner.ledger.balance(&Place::Card(id.clone()), &currency) < amount {
             return Err(Failure::InsufficientFunds.into());
@@ -279,7 +280,7 @@ fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) ->
         card: id,
         amount,
         currency,
-        status: if reserves { "1" } else { "2" }.into(),
+        status: if reserves { AUTHORIZED } else { SETTLED }.into(),
         at: context.now,
     };
     let mut told = TransactionNotification::new();

@@ -312,3 +312,80 @@ async fn response_of_a_callback_is_read_up_to_64_kib() {
     let written = task.await.unwrap();
     assert!(written < 32 << 20, "{written}");
 }
+
+/// A receiver behind TLS with a certificate of its own; its URL.
+async fn self_signed() -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::rustls::{ServerConfig, pki_types::PrivateKeyDer};
+
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(std::sync::Arc::new(
+        tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(vec![certified.cert.der().clone()], key)
+    .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A sender that refuses the certificate goes away during the handshake.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                let mut part = [0; 4096];
+                let read = stream.read(&mut part).await.unwrap();
+                request.extend_from_slice(&part[..read]);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", PAYBY.len());
+            stream.write_all(format!("{head}{PAYBY}").as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn delivery_says_why_it_failed() {
+    let sandbox = frozen().await;
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (server_error, _) = hook(&[(500, PAYBY)], PAYBY).await;
+    let (other_body, _) = hook(&[(200, "SUCCESS")], PAYBY).await;
+    for (url, status, reason) in [
+        (format!("http://{free}/"), 0, "connection refused: no program listens at this address"),
+        (self_signed().await, 0, "TLS: invalid peer certificate"),
+        (server_error, 500, "the status is 500; expected 200"),
+        (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),
+    ] {
+        let delivery = sandbox.payby(&url, "").await.unwrap();
+        assert_eq!((delivery.acknowledged(), delivery.status()), (false, status));
+        assert!(delivery.reason().unwrap().starts_with(reason), "{delivery:?}");
+    }
+}
+
+#[tokio::test]
+async fn self_signed_receiver_is_allowed_by_name() {
+    let url = self_signed().await;
+    for (allowed, acknowledged) in [(vec![], false), (vec!["example.test"], false), (vec!["LOCALHOST"], true)] {
+        let mut settings = paytend_sandbox::Settings::default();
+        settings.self_signed_hosts = allowed.into_iter().map(str::to_owned).collect();
+        let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
+        let delivery = sandbox.payby(&url, "").await.unwrap();
+        assert_eq!(delivery.acknowledged(), acknowledged, "{delivery:?}");
+    }
+}
+
+#[tokio::test]
+async fn bare_word_of_payby_s_sample_is_accepted_where_it_is_set() {
+    for plain in [false, true] {
+        let mut settings = paytend_sandbox::Settings::default();
+        settings.payby_plain_success = plain;
+        let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
+        let (url, _) = hook(&[(200, "SUCCESS")], PAYBY).await;
+        assert_eq!(sandbox.payby(&url, "").await.unwrap().acknowledged(), plain);
+    }
+}

@@ -5,6 +5,7 @@
 
 mod control;
 mod deliveries;
+mod demo;
 mod faults;
 mod flows;
 mod hook;

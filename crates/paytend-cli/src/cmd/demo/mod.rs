@@ -203,7 +203,7 @@ impl Demo<'_> {
 }
 
 fn cardholder(mobile: &str) -> CreateCardholder {
-    let address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "Vilnius".into(), "08217".into(), "LT".into());
+    let address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "08217".into(), "LT".into());
     CreateCardholder::new(
         mobile.into(),
         "Žilvinas".into(),

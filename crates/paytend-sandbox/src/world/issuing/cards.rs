@@ -8,12 +8,14 @@ use paytend_model::{CardId, IssuingNotification, NoData};
 
 use crate::failure::{Failure, Refusal};
 use crate::world::entities::{Application, Audit, Card, CardState, Task, card_code};
-use crate::world::partner::{MONTH, Partner, cvv};
+use crate::world::partner::{MONTH, Partner, cvv, given};
 use crate::world::{Cents, Context, Place};
 
 /// Styles: sku, scheme, type (`1` virtual, `2` physical).
-const SKUS: [(&str, &str, &str); 4] =
-    [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1")];
+const SKUS: [(&str, &str, &str); 5] =
+    [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1"), (DEMO_SKU, "3", "2")];
+/// The style that the published demo applies for.
+pub(in crate::world) const DEMO_SKU: &str = "CTHMCPE20056";
 const VIRTUAL: &str = "1";
 /// Most cards of one application.
 pub(in crate::world) const MOST: u64 = 100;
@@ -47,7 +49,7 @@ pub(in crate::world) fn apply(
     }
     let quantity = application.quantity.get().filter(|quantity| (1..=MOST).contains(quantity));
     let quantity = quantity.ok_or(Failure::BadQuantity)?;
-    let holder = application.holder_id.as_ref().map(|id| id.as_str().to_owned());
+    let holder = given(application.holder_id.as_deref()).map(ToOwned::to_owned);
     match &holder {
         Some(id) if partner.holder(id)?.audit != Audit::Passed => {
             return Err(Refusal::because(Failure::WrongState, "the cardholder has not passed the audit"));
@@ -118,7 +120,7 @@ pub(in crate::world) fn apply_result(
 ) -> Result<CardApplyResponse, Refusal> {
     let order = query.order_no.as_str();
     let application = partner.applications.get(order).ok_or(Failure::UnknownOrder)?;
-    if query.holder_id.as_ref().is_some_and(|id| Some(id.as_str()) != application.holder.as_deref()) {
+    if given(query.holder_id.as_deref()).is_some_and(|id| Some(id) != application.holder.as_deref()) {
         return Err(Failure::UnknownOrder.into());
     }
     Ok(result(order, application.holder.as_deref(), application.cards.first().map(String::as_str)))
@@ -134,6 +136,11 @@ pub(in crate::world) fn activate(
     let card = partner.card_mut(request.card_id.as_str())?;
     if card.holder.as_deref().is_some_and(|of| of != holder) {
         return Err(Failure::WrongHolder.into());
+    }
+    // An active card without a cardholder is one that the sandbox began with: it gets its cardholder.
+    if card.state == CardState::Active && card.holder.is_none() {
+        card.holder = Some(holder.to_owned());
+        return Ok(NoData::default());
     }
     expect(card, &[CardState::Unactivated])?;
     card.holder = Some(holder.to_owned());

@@ -4,13 +4,13 @@ use paytend_model::issuing::{
     AuthorizationsResponse, Balance, CardBalanceResponse, CardTransaction, CardTransactionsResponse,
     PartnerBalanceResponse, PartnerTopupResponse, PartnerTransaction, PartnerTransactionResponse, QueryAuthorizations,
     QueryCardBalance, QueryCardOverdueMonthlyFee, QueryCardTransactions, QueryPartnerBalance, QueryPartnerTopup,
-    QueryPartnerTransactions, QueryTopupResult, Topup, TopupResponse, TopupResultResponse,
+    QueryPartnerTransactions, QueryTopupResult, Topup, TopupResponse, TopupResultResponse, TradeStatus, TradeType,
 };
 use paytend_model::{Currency, Date};
 
 use crate::failure::{Failure, Refusal};
 use crate::world::entities::{self, CardState, Task, TopupState, topup_code};
-use crate::world::partner::{Partner, page};
+use crate::world::partner::{Partner, given, page};
 use crate::world::{Cents, Context, Millis, Place};
 
 pub(in crate::world) fn balance(
@@ -24,8 +24,12 @@ pub(in crate::world) fn balance(
     Ok(response)
 }
 
-fn served(context: &Context<'_>, currency: &Currency) -> Result<(), Failure> {
-    if currency.as_str() == context.settings.currency { Ok(()) } else { Err(Failure::WrongCurrency) }
+/// Refuses a currency that the sandbox does not have. None given is any.
+fn served(context: &Context<'_>, currency: Option<&Currency>) -> Result<(), Failure> {
+    match given(currency.map(|currency| &**currency)) {
+        Some(currency) if currency != context.settings.currency => Err(Failure::WrongCurrency),
+        _ => Ok(()),
+    }
 }
 
 /// Where to send money to: the currency, and in `extra` an account of Paytend's.
@@ -34,7 +38,7 @@ pub(in crate::world) fn partner_topup(
     context: &mut Context<'_>,
     query: QueryPartnerTopup,
 ) -> Result<PartnerTopupResponse, Refusal> {
-    served(context, &query.currency)?;
+    served(context, Some(&query.currency))?;
     let mut response = PartnerTopupResponse::new();
     response.currency = Some(query.currency);
     let iban = serde_json::Value::from(super::super::iban::iban(0)).to_string();
@@ -42,10 +46,15 @@ pub(in crate::world) fn partner_topup(
     Ok(response)
 }
 
+/// The day of a moment, in UTC.
+fn day(at: Millis) -> String {
+    let day = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    day.map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default()
+}
+
 /// Whether a moment is within two days, both included.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
-    let day = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    let day = day.map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default();
+    let day = day(at);
     begin.as_str() <= day.as_str() && day.as_str() <= end.as_str()
 }
 
@@ -54,26 +63,34 @@ pub(in crate::world) fn partner_transactions(
     context: &mut Context<'_>,
     query: QueryPartnerTransactions,
 ) -> Result<PartnerTransactionResponse, Refusal> {
-    served(context, &query.currency)?;
+    served(context, query.currency.as_ref())?;
     let mut found: Vec<_> = partner.topups.iter().collect();
+    let status = given(query.transaction_status.as_deref());
     found.retain(|(_, topup)| {
-        topup_code(topup.state).as_str() == query.transaction_status.as_str()
+        status.is_none_or(|status| topup_code(topup.state).as_str() == status)
             && within(topup.at, &query.begin_date, &query.end_date)
     });
     found.sort_by_key(|(order, topup)| (topup.at, order.as_str()));
-    let (total, found) = page(found, &query.start, &query.max_size)?;
+    let (total, found) = page(found, query.start.as_ref(), query.max_size.as_ref());
     let transaction = |(order, topup): (&String, &entities::Topup)| {
         let mut transaction = PartnerTransaction::new();
-        transaction.transaction_id = Some(format!("P-{order}").into());
-        transaction.order_no = Some(order.as_str().into());
+        transaction.trade_id = Some(format!("P-{order}").into());
+        transaction.trade_type = Some(TradeType::TopUp);
+        transaction.trade_status = match topup.state {
+            TopupState::Succeeded => Some(TradeStatus::Success),
+            TopupState::Failed => Some(TradeStatus::Cancelled),
+            _ => None,
+        };
         transaction.transaction_status = Some(topup_code(topup.state));
+        transaction.business_date = Some(day(topup.at));
+        transaction.order_no = Some(order.as_str().into());
         transaction.amount = Some(topup.amount.amount());
         transaction.currency = Some(topup.currency.as_str().into());
         transaction
     };
     let mut response = PartnerTransactionResponse::new();
     response.total = Some(total);
-    response.transactions = Some(found.into_iter().map(transaction).collect());
+    response.trade_list = Some(found.into_iter().map(transaction).collect());
     Ok(response)
 }
 
@@ -174,17 +191,24 @@ pub(in crate::world) fn topup_result(
 fn of_card<'a>(
     all: &'a [entities::CardTransaction],
     card: &'a str,
-    currency: &'a Currency,
+    currency: Option<&'a Currency>,
     (begin, end): (&'a Date, &'a Date),
 ) -> impl Iterator<Item = &'a entities::CardTransaction> {
-    all.iter().filter(move |one| one.card == card && one.currency == currency.as_str() && within(one.at, begin, end))
+    let currency = given(currency.map(|currency| &**currency));
+    all.iter().filter(move |one| {
+        one.card == card && currency.is_none_or(|currency| one.currency == currency) && within(one.at, begin, end)
+    })
 }
 
 pub(in crate::world) fn told(one: &entities::CardTransaction) -> CardTransaction {
     let mut transaction = CardTransaction::new();
-    transaction.transaction_id = Some(one.id.as_str().into());
-    transaction.card_id = Some(one.card.as_str().into());
+    let settled = one.status == entities::SETTLED;
+    transaction.trade_id = Some(one.id.as_str().into());
+    transaction.trade_type = Some(if settled { TradeType::Payment } else { TradeType::PreAuthorization });
+    transaction.trade_status = Some(TradeStatus::Success);
     transaction.transaction_status = Some(one.status.as_str().into());
+    transaction.business_date = Some(day(one.at));
+    transaction.card_id = Some(one.card.as_str().into());
     transaction.amount = Some(one.amount.amount());
     transaction.currency = Some(one.currency.as_str().into());
     transaction
@@ -198,15 +222,17 @@ pub(in crate::world) fn card_transactions(
     let card = query.card_id.as_str();
     partner.card(card)?;
     let days = (&query.begin_date, &query.end_date);
-    let found = of_card(&partner.settlements, card, &query.currency, days)
-        .chain(of_card(&partner.authorizations, card, &query.currency, days))
-        .filter(|one| one.status == query.transaction_status.as_str())
+    let currency = query.currency.as_ref();
+    let status = given(query.transaction_status.as_deref());
+    let found = of_card(&partner.settlements, card, currency, days)
+        .chain(of_card(&partner.authorizations, card, currency, days))
+        .filter(|one| status.is_none_or(|status| one.status == status))
         .map(told)
         .collect();
-    let (total, transactions) = page(found, &query.start, &query.max_size)?;
+    let (total, transactions) = page(found, query.start.as_ref(), query.max_size.as_ref());
     let mut response = CardTransactionsResponse::new();
     response.total = Some(total);
-    response.transactions = Some(transactions);
+    response.trade_list = Some(transactions);
     Ok(response)
 }
 
@@ -218,10 +244,10 @@ pub(in crate::world) fn authorizations(
     let card = query.card_id.as_str();
     partner.card(card)?;
     let days = (&query.begin_date, &query.end_date);
-    let found = of_card(&partner.authorizations, card, &query.currency, days).map(told).collect();
-    let (total, transactions) = page(found, &query.start, &query.max_size)?;
+    let found = of_card(&partner.authorizations, card, query.currency.as_ref(), days).map(told).collect();
+    let (total, transactions) = page(found, query.start.as_ref(), query.max_size.as_ref());
     let mut response = AuthorizationsResponse::new();
     response.total = Some(total);
-    response.transactions = Some(transactions);
+    response.trade_list = Some(transactions);
     Ok(response)
 }

@@ -9,7 +9,7 @@ use paytend_model::{Count, CountryCode, IssuingNotification, MAX_FILE_BYTES, NoD
 use crate::failure::{Failure, Refusal};
 use crate::world::Context;
 use crate::world::entities::{Audit, Holder, Task};
-use crate::world::partner::{Partner, page};
+use crate::world::partner::{Partner, given, page};
 
 fn response(id: &str, holder: &Holder) -> HolderResponse {
     let mut response = HolderResponse::new();
@@ -58,8 +58,8 @@ pub(in crate::world) fn get(
     _: &mut Context<'_>,
     query: QueryCardholder,
 ) -> Result<HolderResponse, Refusal> {
-    let found = match &query.holder_id {
-        Some(id) => partner.holders.get_key_value(id.as_str()),
+    let found = match given(query.holder_id.as_deref()) {
+        Some(id) => partner.holders.get_key_value(id),
         None => partner.holders.iter().find(|(_, holder)| {
             Some(&holder.data.id_no) == query.id_no.as_ref() && Some(&holder.data.id_type) == query.id_type.as_ref()
         }),
@@ -98,11 +98,12 @@ pub(in crate::world) fn audited(partner: &mut Partner, context: &mut Context<'_>
 }
 
 /// Cities that the sandbox knows: code, name, country.
-const CITIES: [(&str, &str, &str); 12] = [
+const CITIES: [(&str, &str, &str); 13] = [
     ("VNO", "Vilnius", "LT"),
     ("KUN", "Kaunas", "LT"),
     ("KLJ", "Klaipeda", "LT"),
     ("SQQ", "Siauliai", "LT"),
+    ("LT_MA", "Marijampole", "LT"),
     ("RIX", "Riga", "LV"),
     ("TLL", "Tallinn", "EE"),
     ("BER", "Berlin", "DE"),
@@ -140,7 +141,7 @@ pub(in crate::world) fn of_country(
     if cities.is_empty() {
         return Err(Failure::UnknownCountry.into());
     }
-    let (total, cities) = page(cities, start, most)?;
+    let (total, cities) = page(cities, start, most);
     let mut response = CitiesResponse::new();
     response.total = Some(total);
     response.cities = Some(cities);

@@ -1,0 +1,93 @@
+//! Collects broken rules, with the path and the source of each field.
+
+use super::{Rule, Severity, Violation};
+use crate::{Field, Source};
+
+/// Collects broken rules.
+#[derive(Debug, Default)]
+pub struct Report {
+    path: String,
+    violations: Vec<Violation>,
+    /// The known fields of the object that is checked.
+    fields: &'static [Field],
+    /// The field that is checked; `None` for a field that this crate does not declare.
+    field: Option<&'static Field>,
+    /// Whether the object stands in a field that is inferred.
+    inferred: bool,
+}
+
+impl Report {
+    /// Reports a rule of a field, unless it holds. A rule of a field that this crate does not declare is an error.
+    pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
+        self.within(field, |report| report.unless(holds, rule));
+    }
+
+    pub(crate) fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+
+    /// Checks an object with these known fields.
+    pub(crate) fn object(&mut self, fields: &'static [Field], check: impl FnOnce(&mut Self)) {
+        let outer = (self.fields, self.field, self.inferred);
+        self.inferred |= self.field.is_some_and(|field| field.source == Source::Inferred);
+        (self.fields, self.field) = (fields, None);
+        check(self);
+        (self.fields, self.field, self.inferred) = outer;
+    }
+
+    /// Reports what `check` reports, with `name` before it.
+    pub(crate) fn within(&mut self, name: &str, check: impl FnOnce(&mut Self)) {
+        let (length, outer) = (self.path.len(), self.field);
+        if length > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        // The items of a list have the source of the list.
+        let field = self.fields.iter().find(|field| field.name == name);
+        self.field = field.or(outer);
+        check(self);
+        self.path.truncate(length);
+        self.field = outer;
+    }
+
+    /// Reports an `endDate` before its `beginDate`, and one more than 30 days later.
+    pub(crate) fn days_in_order(&mut self, begin: &str, end: &str) {
+        // What is not a day is reported for that.
+        let (Ok(begin), Ok(end)) = (begin.parse::<jiff::civil::Date>(), end.parse::<jiff::civil::Date>()) else {
+            return;
+        };
+        let days = begin.until(end).map_or(0, |span| span.get_days());
+        self.require("endDate", days >= 0, Rule::NotBefore("beginDate"));
+        self.require("endDate", days <= Rule::MAX_DAYS, Rule::MaxDaysAfter("beginDate", Rule::MAX_DAYS));
+    }
+
+    /// Checks a text. An empty text means that the field is not given, so it breaks only the rule that a field is required.
+    pub(crate) fn text(&mut self, rules: &[Rule], text: &str) {
+        if text.is_empty() {
+            return self.not_given();
+        }
+        for rule in rules {
+            self.unless(rule.holds(text), *rule);
+        }
+    }
+
+    /// Reports a field that is empty, if the field is required.
+    pub(crate) fn not_given(&mut self) {
+        if self.field.is_none_or(|field| field.required) {
+            let repeated =
+                self.violations.last().is_some_and(|last| last.rule == Rule::NotEmpty && last.field == self.path);
+            self.unless(repeated, Rule::NotEmpty);
+        }
+    }
+
+    pub(crate) fn unless(&mut self, holds: bool, rule: Rule) {
+        if !holds {
+            let severity = match self.field {
+                _ if self.inferred => Severity::Warning,
+                Some(field) => rule.severity(field.source),
+                None => Severity::Error,
+            };
+            self.violations.push(Violation { field: self.path.clone(), rule, severity });
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The rules of fields, and their wording.
+
+use std::fmt;
+
+use super::Severity;
+use crate::Source;
+
+/// A rule that a field may break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// The field is given. An empty text means that it is not, as in the provider's published programs.
+    NotEmpty,
+    /// Exactly so many characters.
+    Chars(usize),
+    /// So many characters at least.
+    MinChars(usize),
+    /// So many characters at most.
+    MaxChars(usize),
+    /// So many bytes at most.
+    MaxBytes(usize),
+    /// Decimal digits alone, one at least.
+    Digits,
+    /// A day that exists, `yyyy-MM-dd`.
+    Date,
+    /// A time that exists, `yyyyMMddHHmmss`.
+    CompactTime,
+    /// A time of RFC 3339 with milliseconds, such as `2022-12-12T09:26:57.628Z`.
+    Rfc3339Millis,
+    /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its own
+    /// example has.
+    PlainLatin,
+    /// Decimal digits with at most one point and no exponent: at most 15 digits before the point and 8 after it.
+    /// Amounts that are received may be written otherwise.
+    PlainDecimal,
+    /// A number above zero. Inferred.
+    Positive,
+    /// This value alone.
+    Is(&'static str),
+    /// Not before the day in another field. Inferred.
+    NotBefore(&'static str),
+    /// At most so many days after the day in another field. Inferred.
+    MaxDaysAfter(&'static str, i32),
+    /// The code of a currency in ISO 4217, such as `EUR`. Inferred.
+    Iso4217,
+    /// The code of a country in ISO 3166-1, such as `LT`. Inferred.
+    Iso3166,
+    /// An e-mail address. Inferred.
+    Email,
+    /// A phone number with its country code: 7 to 15 digits, with or without `+`. Inferred.
+    Phone,
+    /// An IBAN with the length of its country and the right check digits. Spaces are ignored. Inferred.
+    Iban,
+    /// A BIC: eight or eleven letters and digits, with the code of a country. Inferred.
+    Bic,
+    /// So many characters at most, together with another field.
+    MaxCharsWith(&'static str, usize),
+    /// There, if another field is not.
+    RequiredUnless(&'static str),
+    /// There, if another field is.
+    RequiredWith(&'static str),
+    /// So many characters at most, unless it is a hash.
+    MaxPlainChars(usize),
+    /// A JSON string.
+    AsText,
+    /// A JSON number.
+    AsNumber,
+    /// Of the field's type. It was not, or was set as an unknown field, and is kept in `extra`.
+    OfItsType,
+}
+
+/// Writes a rule as the end of a sentence that begins with the field's name.
+pub(super) struct Wording<'v> {
+    rule: Rule,
+    verb: &'v str,
+}
+
+impl fmt::Display for Wording<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, verb } = self;
+        if let Rule::MaxCharsWith(other, _) = rule {
+            write!(f, "and `{other}` ")?;
+        }
+        write!(f, "{verb} ")?;
+        match rule {
+            Rule::NotEmpty => f.write_str("not be empty"),
+            Rule::Chars(count) => write!(f, "be exactly {count} characters long"),
+            Rule::MinChars(least) => write!(f, "be at least {least} characters long"),
+            Rule::MaxChars(most) => write!(f, "be at most {most} characters long"),
+            Rule::MaxBytes(most) => write!(f, "be at most {most} bytes long"),
+            Rule::Digits => f.write_str("be decimal digits"),
+            Rule::Date => f.write_str("be a day that exists, written yyyy-MM-dd"),
+            Rule::CompactTime => f.write_str("be a time that exists, written yyyyMMddHHmmss"),
+            Rule::Rfc3339Millis => f.write_str("be a time like 2022-12-12T09:26:57.628Z"),
+            Rule::PlainLatin => f.write_str("have no other characters than a-z A-Z 0-9 / . - and spaces"),
+            Rule::PlainDecimal => f.write_str("be written like 1250.07"),
+            Rule::Positive => f.write_str("be above zero"),
+            Rule::Is(value) => write!(f, "be {value}"),
+            Rule::NotBefore(other) => write!(f, "not be before `{other}`"),
+            Rule::MaxDaysAfter(other, most) => write!(f, "be at most {most} days after `{other}`"),
+            Rule::MaxCharsWith(_, most) => write!(f, "be at most {most} characters long together"),
+            Rule::RequiredUnless(other) => write!(f, "be given if `{other}` is not"),
+            Rule::RequiredWith(other) => write!(f, "be given if `{other}` is"),
+            Rule::MaxPlainChars(most) => write!(f, "be at most {most} characters long, unless it is a hash"),
+            Rule::AsText => f.write_str("be written as a JSON string"),
+            Rule::AsNumber => f.write_str("be written as a JSON number"),
+            Rule::OfItsType => f.write_str("have the type of the field; set the field itself, not `extra`"),
+            Rule::Iso4217 => f.write_str("be a currency of ISO 4217, such as EUR"),
+            Rule::Iso3166 => f.write_str("be a country of ISO 3166-1, such as LT"),
+            Rule::Email => f.write_str("be an e-mail address"),
+            Rule::Phone => f.write_str("be a phone number with its country code: 7 to 15 digits"),
+            Rule::Iban => f.write_str("be an IBAN with the length of its country and valid check digits"),
+            Rule::Bic => f.write_str("be a BIC: 8 or 11 letters and digits with the code of a country"),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_verb("must").fmt(f)
+    }
+}
+
+impl Rule {
+    /// The most days between the first and the last day of a query.
+    pub(crate) const MAX_DAYS: i32 = 30;
+
+    /// Returns how severe a broken rule is on a field from this source.
+    pub const fn severity(self, source: Source) -> Severity {
+        match (self, source) {
+            (_, Source::Inferred) => Severity::Warning,
+            (
+                Self::Positive
+                | Self::NotBefore(_)
+                | Self::MaxDaysAfter(..)
+                | Self::Iso4217
+                | Self::Iso3166
+                | Self::Email
+                | Self::Phone
+                | Self::Iban
+                | Self::Bic,
+                _,
+            ) => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+
+    /// Words the rule with a verb: "must" or "should".
+    pub(super) fn with_verb(self, verb: &str) -> Wording<'_> {
+        Wording { rule: self, verb }
+    }
+
+    /// Returns whether a text keeps the rule. A rule that is not about one text holds for every text.
+    pub(super) fn holds(self, text: &str) -> bool {
+        let chars = || text.chars().count();
+        match self {
+            Self::NotEmpty => !text.is_empty(),
+            Self::Chars(count) => chars() == count,
+            Self::MinChars(least) => chars() >= least,
+            Self::MaxChars(most) => chars() <= most,
+            Self::MaxBytes(most) => text.len() <= most,
+            Self::Digits => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+            Self::Date => shaped(text, "dddd-dd-dd") && text.parse::<jiff::civil::Date>().is_ok(),
+            Self::CompactTime => {
+                shaped(text, "dddddddddddddd") && jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).is_ok()
+            }
+            Self::Rfc3339Millis => {
+                (shaped(text, "dddd-dd-ddTdd:dd:dd.dddZ") || shaped(text, "dddd-dd-ddTdd:dd:dd.dddsdd:dd"))
+                    && text.parse::<jiff::Timestamp>().is_ok()
+            }
+            Self::PlainLatin => {
+                text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b' '))
+            }
+            Self::Is(value) => text == value,
+            Self::Iso4217 => iso_currency::Currency::from_code(text).is_some(),
+            Self::Iso3166 => is_country(text),
+            Self::Email => email_address::EmailAddress::is_valid(text),
+            Self::Phone => {
+                let digits = text.strip_prefix('+').unwrap_or(text);
+                (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            Self::Iban => {
+                let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+                compact.to_ascii_uppercase().parse::<iban::Iban>().is_ok()
+            }
+            Self::Bic => is_bic(text),
+            Self::Positive => !text.is_empty() && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
+            // Rules of numbers, hashes and several fields are checked where those are known.
+            Self::NotBefore(_)
+            | Self::MaxDaysAfter(..)
+            | Self::MaxCharsWith(..)
+            | Self::RequiredUnless(_)
+            | Self::RequiredWith(_)
+            | Self::MaxPlainChars(_)
+            | Self::PlainDecimal
+            | Self::AsText
+            | Self::AsNumber
+            | Self::OfItsType => true,
+        }
+    }
+}
+
+fn is_country(code: &str) -> bool {
+    match code.len() {
+        2 => rust_iso3166::from_alpha2(code).is_some(),
+        3 => rust_iso3166::from_alpha3(code).is_some(),
+        _ => false,
+    }
+}
+
+/// Returns whether a text has the structure of ISO 9362: a bank, a country, a place, and maybe a branch.
+fn is_bic(text: &str) -> bool {
+    let (Some(bank), Some(country), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
+        return false;
+    };
+    // Kosovo has no code in ISO 3166-1 and uses this one in BICs and IBANs.
+    let country = is_country(country) || country == "XK";
+    bank.bytes().all(|byte| byte.is_ascii_uppercase())
+        && country
+        && matches!(rest.len(), 2 | 5)
+        && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// Returns whether a text has a shape: `d` is a digit, `s` a sign, all else itself.
+fn shaped(text: &str, shape: &str) -> bool {
+    let fits = |(byte, wanted): (u8, u8)| match wanted {
+        b'd' => byte.is_ascii_digit(),
+        b's' => matches!(byte, b'+' | b'-'),
+        wanted => byte == wanted,
+    };
+    text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_tells_texts_apart() {
+        use Rule::*;
+        for (rule, keep, break_) in [
+            (NotEmpty, vec!["a", " "], vec![""]),
+            (Chars(3), vec!["abc", "žžž"], vec!["ab", "abcd", ""]),
+            (MinChars(2), vec!["žž", "abc"], vec!["ž", ""]),
+            (MaxChars(2), vec!["žž", ""], vec!["abc"]),
+            (MaxBytes(2), vec!["ž", ""], vec!["žž", "abc"]),
+            (Digits, vec!["0", "007"], vec!["", "1.0", "-1", "٣", " 1"]),
+            (
+                Date,
+                vec!["2024-02-29", "1999-12-31"],
+                vec![
+                    "2023-02-29",
+                    "2023-13-01",
+                    "2023-1-01",
+                    "20230101",
+                    "2023-01-01T00",
+                    "",
+                    "01-01-2023",
+                    "+2023-01-01",
+                ],
+            ),
+            (
+                CompactTime,
+                vec!["20200414113800", "20240229235959"],
+                vec!["20200414", "20200414243800", "20230229000000", "2020041411380x"],
+            ),
+            (
+                Rfc3339Millis,
+                vec!["2022-12-12T09:26:57.628Z", "2022-12-12T09:26:57.628+08:00", "2022-12-12T09:26:57.628-03:30"],
+                vec![
+                    "2022-12-12T09:26:57Z",
+                    "2022-12-12 09:26:57.628Z",
+                    "2022-12-12T25:26:57.628Z",
+                    "2022-02-30T09:26:57.628Z",
+                    "2022-12-12T09:26:57.628",
+                    "2022-12-12T09:26:57.628+0800",
+                ],
+            ),
+            (PlainLatin, vec!["Liwa Street off Khalifa St. 1/2-3", ""], vec!["Žalgirio", "a,b", "a\nb", "a_b"]),
+            (Is("RSA"), vec!["RSA"], vec!["rsa", "RSA2", ""]),
+            (Iso4217, vec!["EUR", "AED", "USD", "JPY"], vec!["EURO", "eur", "ZZZ", "E"]),
+            (Iso3166, vec!["LT", "CN", "ARE"], vec!["UK", "UAE", "lt", "ZZ", "L"]),
+            (Email, vec!["ona@example.com", "o.k+x@sub.example.lt"], vec!["ona", "@example.com", "ona@", "a b@c.d"]),
+            (Phone, vec!["+8618300000000", "37060000000"], vec!["", "+", "123456", "+370 600", "1234567890123456"]),
+            (
+                Iban,
+                vec!["LT121000011101001000", "DE89 3704 0044 0532 0130 00", "gb29nwbk60161331926819"],
+                vec![
+                    "LT463570021000000451",
+                    "LT131000011101001000",
+                    "DE8937040044053201300",
+                    "ZZ89370400440532013000",
+                    "1",
+                ],
+            ),
+            (Bic, vec!["COBADEFF", "COBADEFFXXX", "BBMEAEAD"], vec!["COBADEFFXX", "cobadeff", "COBAZZFF", "ž", ""]),
+        ] {
+            for text in keep {
+                assert!(rule.holds(text), "{rule:?} {text}");
+            }
+            for text in break_ {
+                assert!(!rule.holds(text), "{rule:?} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_rule_says_what_to_do() {
+        use Rule::*;
+        let rules = [
+            NotEmpty,
+            Chars(1),
+            MinChars(1),
+            MaxChars(1),
+            MaxBytes(1),
+            Digits,
+            Date,
+            CompactTime,
+            Rfc3339Millis,
+            PlainLatin,
+            Positive,
+            Is("x"),
+            NotBefore("x"),
+            MaxDaysAfter("x", 1),
+            Iso4217,
+            Iso3166,
+            Email,
+            Phone,
+            Iban,
+            Bic,
+            MaxCharsWith("x", 1),
+            RequiredUnless("x"),
+            RequiredWith("x"),
+            MaxPlainChars(1),
+            AsText,
+            AsNumber,
+            OfItsType,
+        ];
+        for rule in rules {
+            assert!(rule.to_string().contains("must"), "{rule:?}");
+        }
+    }
+}

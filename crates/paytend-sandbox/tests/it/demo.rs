@@ -1,0 +1,263 @@
+//! The calls of the provider's published demo, in the order in which it lists them, with the payloads it sends. The names of
+//! people are changed.
+
+use bytes::Bytes;
+use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, detached, rustcrypto};
+use paytend_sandbox::{Failure, Sandbox, Settings};
+use serde_json::Value;
+
+/// A path with what the demo sends to it, and why that is refused, if it is.
+#[derive(serde::Deserialize)]
+struct Call {
+    path: String,
+    payload: Value,
+    #[serde(default)]
+    refused: Option<String>,
+}
+
+fn calls() -> Vec<Call> {
+    serde_json::from_str(include_str!("../data/demo.json")).unwrap()
+}
+
+/// Posts a document as the demo does, and opens the response.
+async fn post(sandbox: &Sandbox, path: &str, document: String) -> Opened {
+    let body = post_raw(sandbox, path, document).await;
+    let opened = sandbox.partner_keyring().unwrap().open(&body, &Expected::response());
+    opened.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&body)))
+}
+
+async fn post_raw(sandbox: &Sandbox, path: &str, document: String) -> Bytes {
+    let response = reqwest::Client::new()
+        .post(format!("{}{path}", sandbox.url()))
+        .header("Content-Type", "application/json")
+        .body(document)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200, "{path}");
+    response.bytes().await.unwrap()
+}
+
+fn seal(keyring: &Keyring, sandbox: &Sandbox, request_id: &str, payload: &str) -> String {
+    let fields = Fields::request(sandbox.partner_id(), request_id);
+    keyring.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
+}
+
+fn new_id() -> String {
+    RequestId::generate().unwrap().as_str().to_owned()
+}
+
+/// What the demo's receiver makes of a JSON text before it verifies: it parses it and writes it again, without white space,
+/// and without the zeros at the end of a fraction.
+fn rewritten(json: &str) -> String {
+    let mut written = String::new();
+    let mut rest = json.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '"' => {
+                written.push('"');
+                let mut escaped = false;
+                for inner in rest.by_ref() {
+                    written.push(inner);
+                    match inner {
+                        '"' if !escaped => break,
+                        '\\' if !escaped => escaped = true,
+                        _ => escaped = false,
+                    }
+                }
+            }
+            '-' | '0'..='9' => {
+                let mut number = letter.to_string();
+                while let Some(digit) = rest.next_if(|next| matches!(next, '0'..='9' | '.' | 'e' | 'E' | '+' | '-')) {
+                    number.push(digit);
+                }
+                if number.contains('.') {
+                    number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
+                }
+                written.push_str(&number);
+            }
+            space if space.is_whitespace() => {}
+            other => written.push(other),
+        }
+    }
+    written
+}
+
+#[test]
+fn rewriting_drops_zeros_and_white_space() {
+    assert_eq!(
+        rewritten(r#"{ "a 1.0": 100.00, "b":[1.50, "\"2.0 "] ,"c":0.0}"#),
+        r#"{"a 1.0":100,"b":[1.5,"\"2.0 "],"c":0}"#
+    );
+}
+
+#[tokio::test]
+async fn all_calls_of_the_published_demo_go_through() {
+    assert_eq!(calls().len(), 22);
+    for (shared, encrypt_flag) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut settings = Settings::default();
+        settings.encrypt_flag = encrypt_flag;
+        let mut builder = Sandbox::builder().settings(settings);
+        if shared {
+            builder = builder.shared_key();
+        }
+        let sandbox = builder.start().await.unwrap();
+        let keyring = sandbox.partner_keyring().unwrap();
+        for Call { path, payload, refused } in calls() {
+            let payload = if payload == "" { String::new() } else { payload.to_string() };
+            let body = post_raw(&sandbox, &path, seal(&keyring, &sandbox, &new_id(), &payload)).await;
+            assert_eq!(String::from_utf8_lossy(&body).contains("encryptFlag"), encrypt_flag);
+            let opened = keyring.open(&body, &Expected::response()).unwrap();
+            let message = opened.field("respMsg").unwrap_or_default();
+            match refused {
+                None => assert_eq!(opened.field("respCode"), Some("00"), "{path}: {message}"),
+                Some(refused) => assert!(message.ends_with(&refused), "{path}: {message}"),
+            }
+            // The demo verifies what it has written again, and hands "null" to its decryption where there is no `respData`.
+            let data = opened.payload_text().unwrap_or_default();
+            assert_eq!(rewritten(data), data, "{path}");
+            assert!(serde_json::from_slice::<Value>(&body).unwrap()["respData"].is_string(), "{path}");
+        }
+        assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "1100.00");
+        assert!(sandbox.conserves_money());
+    }
+}
+
+#[tokio::test]
+async fn notifications_have_numbers_without_trailing_zeros() {
+    let sandbox = Sandbox::start().await.unwrap();
+    for amount in ["100.00", "25.50", "20000.00"] {
+        let deposit = paytend_sandbox::Deposit::new(amount.parse().unwrap(), "EUR");
+        let _ = sandbox.deposit(&deposit).await;
+    }
+    let deliveries = sandbox.deliveries();
+    // The last one is large enough for a transfer order.
+    assert_eq!(deliveries.len(), 4);
+    for delivery in deliveries {
+        assert_eq!(rewritten(delivery.content()), delivery.content());
+    }
+}
+
+/// The documentation asks for a `randomKey` only where there is `bizData`.
+#[tokio::test]
+async fn request_with_neither_data_nor_key_is_taken() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (partner, id) = (sandbox.partner_id().to_owned(), new_id());
+    let text = format!("partnerId={partner}&requestId={id}&signType=RSA&version=2.0");
+    let key = rustcrypto::private(sandbox.partner_key().unwrap()).unwrap();
+    let signature = detached::sign(&*key, text.as_bytes()).unwrap();
+    let document = serde_json::json!({
+        "requestId": id, "partnerId": partner, "signType": "RSA", "version": "2.0", "signature": signature,
+    });
+    let opened = post(&sandbox, "/issuing/partner/getPartnerBalance", document.to_string()).await;
+    assert_eq!(opened.field("respCode"), Some("00"));
+    assert!(opened.payload_text().unwrap().contains("10000.00"));
+}
+
+#[tokio::test]
+async fn request_id_has_1_to_32_characters() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    for (length, code) in [(1, "00"), (17, "00"), (32, "00"), (33, Failure::InvalidField.code())] {
+        let document = seal(&keyring, &sandbox, &"7".repeat(length), "{}");
+        let opened = post(&sandbox, "/issuing/partner/getPartnerBalance", document).await;
+        let message = opened.field("respMsg").unwrap().to_owned();
+        assert_eq!(opened.field("respCode"), Some(code), "{length}: {message}");
+        assert_eq!(message.contains("`requestId` must be at most 32 characters long; found 33"), code != "00");
+    }
+}
+
+#[tokio::test]
+async fn mobile_with_and_without_plus_is_one_user() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    let call = async |path: &str, payload: &str| {
+        let opened = post(&sandbox, path, seal(&keyring, &sandbox, &new_id(), payload)).await;
+        (opened.field("respCode").unwrap().to_owned(), opened.payload_text().unwrap_or_default().to_owned())
+    };
+    let (code, created) = call("/iban/user/createIndividual", r#"{"mobile":"+8618300000000"}"#).await;
+    assert_eq!(code, "00");
+    let id = serde_json::from_str::<Value>(&created).unwrap()["userId"].clone();
+    for mobile in ["8618300000000", "+8618300000000"] {
+        let payload = format!(r#"{{"mobile":"{mobile}","userId":""}}"#);
+        let (_, found) = call("/iban/user/getUser", &payload).await;
+        assert_eq!(serde_json::from_str::<Value>(&found).unwrap()["userId"], id, "{mobile}");
+        assert_eq!(call("/iban/user/createIndividual", &payload).await.0, Failure::DuplicateUser.code());
+    }
+}
+
+/// A refusal names the field, the rule and the shape of what was there, and no value.
+#[tokio::test]
+async fn refusal_says_what_to_do() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    for (payload, failure, message) in [
+        (
+            r#"{"cardId":"1755902","orderno":"SECRET","amount":"1","currency":"EUR"}"#,
+            Failure::BadData,
+            "`orderNo` is missing; `orderno` is not a field of this request: did you mean `orderNo`?",
+        ),
+        (
+            r#"{"cardId":["SECRET"],"orderNo":"T","amount":"1","currency":"EUR"}"#,
+            Failure::BadData,
+            "`cardId`: expected a string or a number; found a list of 1",
+        ),
+        (
+            r#"{"cardId":"1755902","orderNo":"","amount":"1","currency":"EUR"}"#,
+            Failure::InvalidField,
+            "`orderNo` must not be empty",
+        ),
+        (
+            r#"{"cardId":"1755902","orderNo":"T","amount":1,"currency":"EUR"}"#,
+            Failure::BadAmount,
+            "`amount` must be written as a JSON string; found a number",
+        ),
+        (
+            r#"{"cardId":"1755902","orderNo":"T","amount":"SECRET","currency":"EUR"}"#,
+            Failure::BadData,
+            "`amount`: not a decimal number like 1250.07; found a string of 6 characters",
+        ),
+    ] {
+        let opened = post(&sandbox, "/issuing/card/topup", seal(&keyring, &sandbox, &new_id(), payload)).await;
+        let told = opened.field("respMsg").unwrap();
+        assert_eq!(opened.field("respCode"), Some(failure.code()), "{told}");
+        assert!(told.ends_with(message), "{told}");
+        assert!(!told.contains("SECRET") && !told.contains("line 1"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn too_large_a_request_is_a_sealed_failure() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let document = format!(r#"{{"partnerId":"{}","bizData":"{}"}}"#, sandbox.partner_id(), "A".repeat(9 << 20));
+    let opened = post(&sandbox, "/issuing/holder/uploadDocument", document).await;
+    assert_eq!(opened.field("respCode"), Some(Failure::TooLarge.code()));
+    assert!(opened.field("respMsg").unwrap().contains("at most 8388608 bytes; found 94"));
+}
+
+/// A rule that is only inferred refuses nothing, stands in the log, and refuses in strict mode.
+#[tokio::test]
+async fn inferred_rule_is_a_finding_and_an_error_in_strict_mode() {
+    for strict in [false, true] {
+        let mut settings = Settings::default();
+        settings.strict = strict;
+        let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
+        let keyring = sandbox.partner_keyring().unwrap();
+        let payload = r#"{"mobile":"+37060000000","email":"SECRET","birthDay":"1990-01-01"}"#;
+        let opened = post(&sandbox, "/iban/user/createIndividual", seal(&keyring, &sandbox, &new_id(), payload)).await;
+        let code = if strict { Failure::BadData.code() } else { "00" };
+        assert_eq!(opened.field("respCode"), Some(code));
+        let findings = [
+            "`birthDay` is not a field of this request: did you mean `birthday`?",
+            "`email` should be an e-mail address; found a string of 6 characters",
+        ];
+        let log = reqwest::get(format!("{}/log", sandbox.control_url())).await.unwrap().text().await.unwrap();
+        let log: Value = serde_json::from_str(&log).unwrap();
+        let entry = &log["entries"][0];
+        assert_eq!(entry["findings"], serde_json::json!(findings), "{entry}");
+        assert!(!log.to_string().contains("SECRET"), "{log}");
+        if strict {
+            assert!(opened.field("respMsg").unwrap().ends_with(&findings.join("; ")));
+        }
+    }
+}
