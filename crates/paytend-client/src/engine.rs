@@ -11,7 +11,7 @@ use paytend_crypto::{Keyring, RandomSource};
 use tokio::sync::SemaphorePermit;
 
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, Outcome};
 use crate::events::Events;
 use crate::limits::Limits;
 use crate::order::OrderStates;
@@ -20,6 +20,7 @@ use crate::resolution::Resolution;
 use crate::retry::RetryPolicy;
 use crate::subject::Subject;
 use crate::target::Target;
+use crate::time_limit::TimeLimit;
 use crate::transport::{Progress, Transport};
 
 /// What the clones of a client share.
@@ -104,19 +105,20 @@ impl Core {
 
     /// A call's turn, under the limits.
     pub(crate) async fn turn(&self, span: Span) -> Result<Turn<'_>, Error> {
-        let late = |why: &'static str| Error::new(ErrorKind::Timeout).with_outcome(Outcome::NotSent).caused_by(why);
+        let late = |limit: TimeLimit| Error::late(limit).with_outcome(Outcome::NotSent);
+        let deadline = span.deadline;
         let place = match &self.limits.at_once {
             None => None,
             Some(places) => {
-                let left = self.left(span).ok_or_else(|| late("the deadline is over"))?;
+                let left = self.left(span).ok_or_else(|| late(TimeLimit::Deadline(deadline)))?;
                 let waited = self.within(left, places.acquire()).await;
-                Some(waited.ok_or_else(|| late("other calls took all the time"))?)
+                Some(waited.ok_or_else(|| late(TimeLimit::Concurrency(deadline)))?)
             }
         };
         if let Some(rate) = &self.limits.rate {
-            let left = self.left(span).ok_or_else(|| late("the deadline is over"))?;
+            let left = self.left(span).ok_or_else(|| late(TimeLimit::Deadline(deadline)))?;
             if !rate.turn(&*self.clock, left).await {
-                return Err(late("the rate limit leaves no time for it"));
+                return Err(late(TimeLimit::Rate(deadline)));
             }
         }
         Ok(Turn { _place: place.and_then(Result::ok) })

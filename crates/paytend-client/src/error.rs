@@ -10,6 +10,7 @@ use crate::foreign::Foreign;
 use crate::retry::may_pass;
 use crate::subject::Mismatch;
 use crate::target::Target;
+use crate::time_limit::TimeLimit;
 use crate::transport::{ConnectFailure, TransportError, TransportErrorKind};
 
 /// Why a call failed. One pointer wide; shows no URL, body, key or personal data.
@@ -121,6 +122,11 @@ impl Error {
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// A call that a limit ended.
+    pub(crate) fn late(limit: TimeLimit) -> Self {
+        Self::new(ErrorKind::Timeout).caused_by(limit)
     }
 
     /// It is about this operation, of which nothing was sent.
@@ -257,6 +263,12 @@ impl Error {
         self.0.opened.as_ref()
     }
 
+    /// Returns which limit ended the call, if one of the client's did. A connection has a limit of its own:
+    /// [`connect_failure`](Self::connect_failure).
+    pub fn time_limit(&self) -> Option<TimeLimit> {
+        self.0.source.as_ref().and_then(|source| source.downcast_ref::<TimeLimit>()).copied()
+    }
+
     /// `respCode`, if there was one. Only to be believed if [`is_authenticated`](Self::is_authenticated).
     pub fn api_code(&self) -> Option<&str> {
         self.0.api.as_ref().map(|(code, _)| code.as_str())
@@ -305,6 +317,9 @@ impl fmt::Display for Error {
         // A text of this crate: it names what came, and quotes nothing.
         if let Some(foreign) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Foreign>()) {
             write!(f, ", but {foreign}")?;
+        }
+        if let Some(limit) = self.time_limit() {
+            write!(f, ": {limit}")?;
         }
         if let Some(mismatch) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Mismatch>()) {
             write!(f, ": {mismatch}")?;

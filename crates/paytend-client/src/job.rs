@@ -16,6 +16,7 @@ use crate::prepared::new_request_id;
 use crate::retry::{Decision, Situation};
 use crate::subject::Subject;
 use crate::target::Target;
+use crate::time_limit::TimeLimit;
 use crate::transport::{Handover, HttpRequest, OutgoingBody};
 
 /// A document to send, and how to seal another one of the same content.
@@ -172,12 +173,14 @@ impl Job<'_> {
     }
 
     async fn exchange(&self, guard: &Guard<'_>) -> Result<RawAnswer, Error> {
-        let late = || Error::new(ErrorKind::Timeout).with_outcome(Outcome::NotSent);
-        let limit = self.core.attempt_timeout.min(self.core.left(guard.span).ok_or_else(late)?);
+        let (attempt, deadline) = (self.core.attempt_timeout, TimeLimit::Deadline(guard.span.deadline));
+        let late = || Error::late(deadline).with_outcome(Outcome::NotSent);
+        let left = self.core.left(guard.span).ok_or_else(late)?;
+        let (limit, ends) = if attempt <= left { (attempt, TimeLimit::Attempt(attempt)) } else { (left, deadline) };
         let exchange = self.core.transport.exchange(self.http_request(&guard.handover));
         let answer = match self.core.within(limit, exchange).await {
             Some(answer) => answer.map_err(Error::transport),
-            None => Err(Error::new(ErrorKind::Timeout)),
+            None => Err(Error::late(ends)),
         };
         answer.map_err(|error| settled(error, &guard.handover))
     }

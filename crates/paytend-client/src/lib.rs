@@ -23,6 +23,7 @@ mod resolve;
 mod retry;
 mod subject;
 mod target;
+mod time_limit;
 mod transport;
 mod upload;
 
@@ -39,6 +40,7 @@ pub use request::Request;
 pub use resolution::Resolution;
 pub use resolve::{Resolvable, Resolved};
 pub use retry::{Decision, RetryPolicy, Situation};
+pub use time_limit::TimeLimit;
 pub use transport::{
     CertificateProblem, ConnectFailure, Exchange, HttpRequest, HttpTransport, OutgoingBody, Transport, TransportError,
     TransportErrorKind, Withdrawn,

@@ -17,6 +17,7 @@ use crate::request::{Request, job};
 use crate::retry::may_pass;
 use crate::subject::Subject;
 use crate::target::Target;
+use crate::time_limit::TimeLimit;
 
 /// A mutation with an order number, and the query that reports what became of the order.
 pub trait Resolvable: Operation {
@@ -234,7 +235,7 @@ impl<O: Resolvable> Request<'_, O> {
                 Err(problem) => return Err(error.with_outcome(Outcome::Unknown).caused_by(problem)),
             }
         }
-        Err(Error::new(ErrorKind::Timeout))
+        Err(Error::late(TimeLimit::Deadline(span.deadline)))
     }
 
     fn found(&self, order: <O::Query as Operation>::Response) -> Resolved<O> {
@@ -265,7 +266,7 @@ impl<O: Resolvable> Request<'_, O> {
         // When the query first reported the order unknown, of the reports in a row.
         let mut since = Duration::ZERO;
         for attempt in 1.. {
-            let left = core.left(span).ok_or_else(|| Error::new(ErrorKind::Timeout))?;
+            let left = core.left(span).ok_or_else(|| Error::late(TimeLimit::Deadline(span.deadline)))?;
             let error = match self.ask(left, named).await {
                 Ok(order) => return Ok(Some(order)),
                 Err(error) => error,
@@ -289,7 +290,7 @@ impl<O: Resolvable> Request<'_, O> {
             }
             core.clock.sleep(wait).await;
         }
-        Err(Error::new(ErrorKind::Timeout))
+        Err(Error::late(TimeLimit::Deadline(span.deadline)))
     }
 }
 

@@ -123,8 +123,10 @@ impl<S: Scheme> DetachedReceiver<S> {
             return if self.require_timestamp { Err(Reason::Undated) } else { Ok(()) };
         };
         match now.duration_since(sent_at) {
-            Ok(age) if age > self.max_age => Err(Reason::TooOld),
-            Err(ahead) if ahead.duration() > self.max_ahead => Err(Reason::Ahead),
+            Ok(age) if age > self.max_age => Err(Reason::TooOld { age, limit: self.max_age }),
+            Err(ahead) if ahead.duration() > self.max_ahead => {
+                Err(Reason::Ahead { by: ahead.duration(), limit: self.max_ahead })
+            }
             _ => Ok(()),
         }
     }

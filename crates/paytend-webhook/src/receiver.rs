@@ -111,12 +111,22 @@ pub enum Reason {
     /// It is authentic, and for another merchant than those that are configured with the key.
     #[error("it is for a merchant that is not configured with this key")]
     OtherMerchant,
-    /// It is authentic, and older than the receiver takes: somebody may be playing it again.
-    #[error("it was sent too long ago")]
-    TooOld,
-    /// It is authentic, and from the future: a clock is wrong.
-    #[error("it was sent in the future")]
-    Ahead,
+    /// The notification is authentic, and older than the receiver accepts: it may be a replay.
+    #[error("the notification was sent {} ago; `max_age` is {}", words(*age), words(*limit))]
+    TooOld {
+        /// How long ago it was sent.
+        age: Duration,
+        /// The receiver's limit.
+        limit: Duration,
+    },
+    /// The notification is authentic, and was sent in the future: a clock is wrong.
+    #[error("the notification was sent {} in the future; `max_ahead` is {}; compare the clocks", words(*by), words(*limit))]
+    Ahead {
+        /// How far in the future it was sent.
+        by: Duration,
+        /// The receiver's limit.
+        limit: Duration,
+    },
     /// It is authentic, and does not say in the documented form when it was sent, which this receiver requires.
     #[error("it does not say, as documented, when it was sent")]
     Undated,
@@ -172,6 +182,24 @@ impl Rejection {
             status => self.provider.refuse_with(status),
         }
     }
+}
+
+/// A duration in its two largest units: `3 days 2 h`, `26 h`, `5 min 1 s`, `250 ms`.
+fn words(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
+    // Hours up to two days, as limits are written.
+    let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
+    let mut parts = Vec::new();
+    let mut rest = millis;
+    for (size, name) in units {
+        if rest >= *size {
+            parts.push(format!("{} {name}", rest / size));
+            rest %= size;
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "0 s".into() } else { parts.join(" ") }
 }
 
 fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {

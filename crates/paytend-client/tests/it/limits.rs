@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use paytend_client::{ErrorKind, Exchange, HttpRequest, Outcome, RawAnswer, Transport};
+use paytend_client::{ErrorKind, Exchange, HttpRequest, Outcome, RawAnswer, TimeLimit, Transport};
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use tokio::sync::Semaphore;
 
@@ -86,8 +86,39 @@ async fn who_does_not_get_a_turn_in_time_was_not_sent() {
     let topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
     let error = client.request(&topup).deadline(Duration::from_millis(30)).send().await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
+    assert_eq!(error.time_limit(), Some(TimeLimit::Concurrency(Duration::from_millis(30))));
+    assert!(error.to_string().contains("the deadline of 30ms passed while other calls used all of max_in_flight"));
     transport.gate.add_permits(1);
     assert!(holder.await.unwrap().is_ok());
+}
+
+/// A call that takes too long names the limit that ended it.
+#[tokio::test]
+async fn timeout_names_the_limit() {
+    for (attempt, deadline, limit, words) in [
+        (20, 60_000, TimeLimit::Attempt(Duration::from_millis(20)), "the attempt timeout of 20ms passed"),
+        (60_000, 20, TimeLimit::Deadline(Duration::from_millis(20)), "the deadline of 20ms passed"),
+    ] {
+        let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
+        let (builder, _) = Scripted::new([]).builder();
+        let client = builder
+            .transport(Arc::clone(&transport) as Arc<dyn Transport>)
+            .clock(Arc::new(paytend_client::SystemClock::default()))
+            .attempt_timeout(Duration::from_millis(attempt))
+            .deadline(Duration::from_millis(deadline))
+            .retry(paytend_client::RetryPolicy::never())
+            .build()
+            .unwrap();
+        let error = client.send(&query()).await.unwrap_err();
+        assert_eq!((error.kind(), error.time_limit()), (ErrorKind::Timeout, Some(limit)));
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let (builder, _) = Scripted::new([Step::Success("{}")]).builder();
+    let client = builder.rate_limit(1, Duration::from_secs(10)).deadline(Duration::from_secs(5)).build().unwrap();
+    client.send(&query()).await.unwrap();
+    let error = client.send(&query()).await.unwrap_err();
+    assert_eq!(error.time_limit(), Some(TimeLimit::Rate(Duration::from_secs(5))));
+    assert!(error.to_string().contains("the rate limit allows no request before the deadline of 5s"), "{error}");
 }
 
 /// What is prepared by hand is limited like everything else.

@@ -112,6 +112,31 @@ fn a_signed_message_without_key_and_payload_is_verified() {
     assert_eq!(receiver.open(changed.as_bytes(), &Expected::response()).unwrap_err(), Error::NotAuthentic);
 }
 
+/// The documentation asks for a `randomKey` only where there is `bizData`. A notification always has both.
+#[test]
+fn request_without_key_and_payload_is_verified_and_a_notification_is_not() {
+    let id = "a".repeat(32);
+    let text = format!("partnerId={PARTNER_ID}&requestId={id}&signType=RSA&version=2.0");
+    let sign = |text: &str| detached::sign(&*key("partner").private, text.as_bytes()).unwrap();
+    let mut document = json!({"requestId": id, "partnerId": PARTNER_ID, "signType": "RSA", "version": "2.0"});
+    document["signature"] = sign(&text).into();
+    let receiver = keyring("paytend", "partner");
+    let opened = receiver.open(document.to_string().as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
+    assert_eq!((opened.payload_text(), opened.decrypted_by()), (Some(""), None));
+    // Data without a key is refused, and so is an added field.
+    for (name, value) in [("bizData", "QUJDREVGR0hJSktMTU5PUA=="), ("note", "x")] {
+        let changed = edit(&document.to_string(), |d| drop(d.insert(name.into(), value.into())));
+        let refused = receiver.open(changed.as_bytes(), &Expected::request(PARTNER_ID));
+        assert_eq!(refused.unwrap_err(), Error::NotAuthentic, "{name}");
+    }
+    let text = format!("notifyType=2&partnerId={PARTNER_ID}&signType=RSA&version=2.0");
+    let document = json!({
+        "notifyType": "2", "partnerId": PARTNER_ID, "signType": "RSA", "version": "2.0", "signature": sign(&text),
+    });
+    let refused = receiver.open(document.to_string().as_bytes(), &Expected::notification(PARTNER_ID));
+    assert_eq!(refused.unwrap_err(), Error::NotAuthentic);
+}
+
 #[test]
 fn a_notification_cannot_be_played_as_a_response() {
     let content = r#"{"orderNo":"F1","reference":"&respCode=00&respMsg=hi","z":"a b"}"#;

@@ -120,6 +120,14 @@ test('failures are filtered and searched', async () => {
   await by('search').fill('')
 })
 
+test('what may be wrong with a call is shown', async () => {
+  const query = { cardId: '1755902', beginDate: '2023-11-06', endDate: '2023-11-06', maxsize: '5' }
+  assert.equal(await call('/issuing/card/getCardTransactions', query, ready.partner), '00')
+  await entries('getCardTransactions').first().click()
+  await by('findings').waitFor()
+  assert.match(await by('findings').textContent(), /`maxsize` is not a field of this request: did you mean `maxSize`\?/)
+})
+
 test('time is moved', async () => {
   await reach('advance-15h')
   const before = await (await fetch(`${ready.control_url}/clock`)).json()

@@ -174,7 +174,7 @@ fn what_is_not_taken_is_not_counted() {
     let receiver = PayByReceiver::new([public(&key)]).unwrap();
     let request = DetachedSender::new(&key).unwrap().raw(r#"{"notify_timestamp":1000}"#).unwrap();
     let take = |at| receiver.receive(request.headers(), request.body(), at);
-    assert_eq!(take(day(1)).unwrap_err().reason(), &Reason::TooOld);
+    assert!(matches!(take(day(1)).unwrap_err().reason(), Reason::TooOld { .. }));
     assert_eq!((receiver.key_uses()[0].count, receiver.key_uses()[0].last), (0, None));
     assert!(take(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).is_ok());
     assert_eq!(receiver.key_uses()[0].count, 1);
