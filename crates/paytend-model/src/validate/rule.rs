@@ -201,11 +201,8 @@ impl Rule {
 }
 
 fn is_country(code: &str) -> bool {
-    match code.len() {
-        2 => rust_iso3166::from_alpha2(code).is_some(),
-        3 => rust_iso3166::from_alpha3(code).is_some(),
-        _ => false,
-    }
+    let capitals = code.bytes().all(|byte| byte.is_ascii_uppercase());
+    capitals && (celes::Country::from_alpha2(code).is_ok() || celes::Country::from_alpha3(code).is_ok())
 }
 
 /// Returns whether a text has the structure of ISO 9362: a bank, a country, a place, and maybe a branch.
