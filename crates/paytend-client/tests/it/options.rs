@@ -31,7 +31,8 @@ async fn what_cannot_be_sent_is_refused_before_it_is() {
     let client = transport.client();
     let query = query();
     let requests = [
-        client.request(&query).request_id("short"),
+        client.request(&query).request_id(""),
+        client.request(&query).request_id("0123456789abcdef0123456789abcdef0"),
         client.request(&query).request_id("0123456789abcdef0123456789abcde&"),
         client.request(&query).trace_parent("00-xyz"),
         client.request(&query).trace_parent("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
