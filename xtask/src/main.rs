@@ -9,6 +9,7 @@ mod fuzz;
 mod layers;
 mod openapi;
 mod package;
+mod prose;
 mod setup;
 mod shell;
 mod stress;
@@ -29,6 +30,8 @@ usage: cargo xtask <chore>
   deny       check licences, sources and bans of all dependencies, and advisories where their database can be reached
   layers     check that no crate depends on one above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
+  prose [PREFIX...]
+             check the language of documentation, comments and messages; a prefix is a part of the tree, such as crates/
   package    package every publishable crate in dependency order and build each from its package
   bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [LANGUAGE...]
              the crypto and webhook layers in other languages: c, python, node, java, go
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
+        ["prose", prefixes @ ..] => prose::run(prefixes),
         ["fuzz-smoke"] => fuzz::smoke(10),
         ["fuzz-smoke", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::smoke(seconds),
