@@ -72,7 +72,9 @@ fn messages(line: usize, code: &str) -> Vec<Text> {
         match (&mut literal, letter) {
             (None, '"') => literal = Some(String::new()),
             // A character literal, such as '"'.
-            (None, '\'') => drop(letters.next()),
+            (None, '\'') => {
+                let _ = letters.next();
+            }
             (None, _) => {}
             (Some(_), '"') => {
                 texts.extend(literal.take().map(|text| Text { line, kind: Kind::Message, text }));
