@@ -313,6 +313,11 @@ fn inferred_required_field_refuses_nothing() {
         query.user_id = "U1".into();
         assert_eq!(serde_json::to_value(&query).unwrap()["userId"], "U1");
     }
+    // An observed field inside of an inferred one.
+    let address = r#"{"addressLine":"","cityCode":"VNO","postcode":"01103","countryCode":"LT"}"#;
+    let person = format!(r#"{{"mobile":"+37060000000","address":{address}}}"#);
+    let person: iban::CreateIndividual = serde_json::from_str(&person).unwrap();
+    assert_eq!((broken(&person).as_str(), warned(&person).as_str()), ("", "`address.addressLine` should not be empty"));
     // A documented or observed field is still required.
     assert!(serde_json::from_str::<Topup>(r#"{"cardId":"1"}"#).is_err());
 }
