@@ -22,7 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::aes_text::{self, SessionKeyLength};
 use crate::canonical::Template;
-use crate::error::{KeyError, PayloadProblem};
+use crate::KeyError;
+use crate::error::PayloadProblem;
 use crate::incoming::Incoming;
 use crate::keyring::DecryptionKey;
 use crate::message::{Expected, Kind};
