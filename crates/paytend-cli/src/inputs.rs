@@ -16,8 +16,10 @@ const MAX_KEY: usize = 64 << 10;
 /// Hands out standard input to one reader alone.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    /// What is read from standard input.
+    /// What standard input is for.
     standard: Option<&'static str>,
+    /// Whether it was read.
+    taken: bool,
 }
 
 /// The content of a file or of standard input.
@@ -32,12 +34,31 @@ pub(crate) struct Input {
 impl Inputs {
     /// Creates the inputs of a command that reads a message from standard input.
     pub(crate) fn with_message() -> Self {
-        Self { standard: Some("the message") }
+        Self { standard: Some("the message"), taken: true }
+    }
+
+    /// Sets aside standard input for the option whose path is `-`, before anything is read.
+    ///
+    /// # Errors
+    /// Returns a wrong usage if standard input would be read for two things.
+    pub(crate) fn claim(&mut self, path: Option<&Path>, option: &'static str) -> Result<(), Failure> {
+        if path != Some(Path::new("-")) {
+            return Ok(());
+        }
+        match self.standard.replace(option) {
+            None => Ok(()),
+            Some(first) if first == option => Err(Failure::usage(format!(
+                "standard input cannot be read twice for {option}: give a file for one of them"
+            ))),
+            Some(first) => Err(Failure::usage(format!(
+                "standard input cannot be both {first} and {option}: give a file for {option}"
+            ))),
+        }
     }
 
     /// Reads a file, or standard input for `-`, up to a limit in bytes. `option` names what the content is for.
     pub(crate) fn read(&mut self, path: &Path, option: &'static str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        if self.claimed(path, option)? {
+        if self.takes(path, option)? {
             return stdin(limit);
         }
         let name = path.display().to_string();
@@ -53,7 +74,7 @@ impl Inputs {
         option: &'static str,
         permissions: FilePermissions,
     ) -> Result<Input, Failure> {
-        let standard = self.claimed(path, option)?;
+        let standard = self.takes(path, option)?;
         let name = if standard { format!("standard input ({option})") } else { path.display().to_string() };
         let file = if standard {
             standard_file()?
@@ -91,20 +112,16 @@ impl Inputs {
         }
     }
 
-    /// Returns whether a path is that of standard input, which then belongs to the option.
-    fn claimed(&mut self, path: &Path, option: &'static str) -> Result<bool, Failure> {
+    /// Returns whether a path is that of standard input, which is read by this option alone.
+    fn takes(&mut self, path: &Path, option: &'static str) -> Result<bool, Failure> {
         if path != Path::new("-") {
             return Ok(false);
         }
-        match self.standard.replace(option) {
-            None => Ok(true),
-            Some(first) if first == option => {
-                Err(Failure::usage(format!("standard input cannot be read twice for {option}: give a file for one of them")))
-            }
-            Some(first) => Err(Failure::usage(format!(
-                "standard input cannot be both {first} and {option}: give a file for {option}"
-            ))),
+        if self.taken || self.standard != Some(option) {
+            self.claim(Some(path), option)?;
         }
+        self.taken = true;
+        Ok(true)
     }
 }
 

@@ -53,6 +53,14 @@ impl PermissionArgs {
 }
 
 impl KeyArgs {
+    /// Sets aside standard input if one of the files is `-`.
+    pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        inputs.claim(self.private_key.as_deref(), "--private-key")?;
+        inputs.claim(Some(&self.public_key), "--public-key")?;
+        self.secrets.claim(inputs)
+    }
+
+    /// Reads both keys.
     pub(crate) fn keyring(&self, inputs: &mut Inputs) -> Result<Keyring, Failure> {
         let own = self.secrets.own(self.private_key.as_deref(), inputs)?;
         let peer = public(&self.public_key, "--public-key", inputs)?;
@@ -61,6 +69,11 @@ impl KeyArgs {
 }
 
 impl SecretArgs {
+    /// Sets aside standard input if the passphrase's file is `-`.
+    pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        inputs.claim(self.passphrase_file.as_deref(), "--passphrase-file")
+    }
+
     /// Reads our private key from a file, or from the environment.
     fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<PrivateKey, Failure> {
         let missing =

@@ -104,6 +104,15 @@ fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
     let mut inputs = Inputs::with_message();
     let inputs = &mut inputs;
     let secrets = &args.secrets;
+    for (paths, option) in [
+        (&args.private_key, "--private-key"),
+        (&args.public_key, "--public-key"),
+        (&args.other_private_key, "--other-private-key"),
+        (&args.other_public_key, "--other-public-key"),
+    ] {
+        paths.iter().try_for_each(|path| inputs.claim(Some(path), option))?;
+    }
+    secrets.claim(inputs)?;
     let mut shelf = KeyShelf::new();
     if args.private_key.is_empty()
         && let Some((_, key)) = secrets.from_environment(inputs)?

@@ -80,6 +80,8 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
 
 fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
     let mut inputs = Inputs::default();
+    inputs.claim(Some(path), "FILE")?;
+    secrets.claim(&mut inputs)?;
     let input = inputs.key(path, "FILE", FilePermissions::DangerAny)?;
     let failed = |error: KeyError, passphrase_given| named(&input.name, &error, passphrase_given);
     let (key, form) = match keys::read(&input.bytes, None) {

@@ -38,7 +38,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.message.unsigned_payload {
         expected = expected.unsigned_payload();
     }
-    let keyring = args.message.keys.keyring(&mut Inputs::with_message())?;
+    let mut inputs = Inputs::with_message();
+    args.message.keys.claim(&mut inputs)?;
+    let keyring = args.message.keys.keyring(&mut inputs)?;
     // One byte more than is allowed is enough for opening to refuse it as too large.
     let document = start_of_stdin(expected.limit() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {

@@ -31,6 +31,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let kind = args.message.kind.kind();
     let fields = fields(kind, &args.fields)?;
     let mut inputs = Inputs::default();
+    args.message.keys.claim(&mut inputs)?;
+    inputs.claim(args.payload.as_deref(), "--payload")?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
     let payload = match &args.payload {
         Some(path) => inputs.read(path, "--payload", kind.default_max_bytes())?,

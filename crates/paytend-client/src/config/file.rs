@@ -299,7 +299,21 @@ mod tests {
         let client = with(&[]).unwrap().build().unwrap();
         assert_eq!(client.core.deadline, Duration::from_secs(5));
         assert_eq!(client.core.base_url, super::super::SANDBOX);
+        // A key in another form, and an encrypted one with its passphrase.
+        let form = |file: &str| {
+            let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);
+            String::from_utf8(case.unwrap().data()).unwrap()
+        };
+        let (escaped, encrypted) = (form("escaped-newlines.txt"), form("encrypted-escaped.txt"));
+        with(&[("PAYTEND_PRIVATE_KEY", &escaped)]).unwrap();
+        with(&[("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "correct horse")]).unwrap();
         for (changes, part) in [
+            (vec![("PAYTEND_PRIVATE_KEY", &*encrypted)], "PAYTEND_PRIVATE_KEY: the private key is encrypted"),
+            (
+                vec![("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "CANARY")],
+                "PAYTEND_PRIVATE_KEY: the passphrase does not decrypt the private key",
+            ),
+            (vec![("PAYTEND_PUBLIC_KEY", &escaped)], "PAYTEND_PUBLIC_KEY: a public key was expected"),
             (vec![("PAYTEND_ENVIRONMENT", "production")], "PAYTEND_ENVIRONMENT: only `sandbox`"),
             (vec![("PAYTEND_BASE_URL", "https://api.example.com")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
             (vec![("PAYTEND_ENVIRONMENT", "")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
