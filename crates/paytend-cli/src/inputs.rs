@@ -57,13 +57,18 @@ impl Inputs {
     }
 
     /// Reads a file, or standard input for `-`, up to a limit in bytes. `option` names what the content is for.
-    pub(crate) fn read(&mut self, path: &Path, option: &'static str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(crate) fn read(
+        &mut self,
+        path: &Path,
+        option: &'static str,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         if self.takes(path, option)? {
             return stdin(limit);
         }
         let name = path.display().to_string();
-        let file = File::open(path)
-            .map_err(|e| Failure::new(Category::Configuration, format!("cannot read {name}: {e}")))?;
+        let file =
+            File::open(path).map_err(|e| Failure::new(Category::Configuration, format!("cannot read {name}: {e}")))?;
         read_all(file, limit, &name)
     }
 

@@ -76,8 +76,9 @@ impl SecretArgs {
 
     /// Reads our private key from a file, or from the environment.
     fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<PrivateKey, Failure> {
-        let missing =
-            || Failure::usage(format!("no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"));
+        let missing = || {
+            Failure::usage(format!("no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"))
+        };
         match file {
             Some(path) => self.private(path, "--private-key", inputs).map(|(key, ..)| key),
             None => self.from_environment(inputs)?.map(|(key, _)| key).ok_or_else(missing),
@@ -97,7 +98,10 @@ impl SecretArgs {
     }
 
     /// Reads the private key that is in the environment, if there is one, and returns its bytes in plain text too.
-    pub(crate) fn from_environment(&self, inputs: &mut Inputs) -> Result<Option<(PrivateKey, Zeroizing<Vec<u8>>)>, Failure> {
+    pub(crate) fn from_environment(
+        &self,
+        inputs: &mut Inputs,
+    ) -> Result<Option<(PrivateKey, Zeroizing<Vec<u8>>)>, Failure> {
         let Some(text) = private_from_environment() else { return Ok(None) };
         let (key, form) = self.parsed(&text, PRIVATE_KEY_VARIABLE, inputs)?;
         let bytes = plain(&key, &form, text)?;
@@ -159,7 +163,11 @@ pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> 
 }
 
 /// The bytes of a public key's file.
-pub(crate) fn public_bytes(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn public_bytes(
+    path: &Path,
+    option: &'static str,
+    inputs: &mut Inputs,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
     PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error, false))?;
     Ok(input.bytes)

@@ -41,7 +41,7 @@ pub enum KeyError {
     /// The end is missing.
     #[error(
         "the key is truncated: {announced} bytes of DER are announced, and {present} are there; {} are missing",
-        announced - present
+        announced.saturating_sub(*present)
     )]
     Truncated {
         /// The length that the outermost structure of DER announces, in bytes.

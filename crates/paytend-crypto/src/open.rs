@@ -20,9 +20,9 @@ use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use crate::KeyError;
 use crate::aes_text::{self, SessionKeyLength};
 use crate::canonical::Template;
-use crate::KeyError;
 use crate::error::PayloadProblem;
 use crate::incoming::Incoming;
 use crate::keyring::DecryptionKey;

@@ -315,17 +315,20 @@ mod tests {
             ),
             (vec![("PAYTEND_PUBLIC_KEY", &escaped)], "PAYTEND_PUBLIC_KEY: a public key was expected"),
             (vec![("PAYTEND_ENVIRONMENT", "production")], "PAYTEND_ENVIRONMENT: only `sandbox`"),
-            (vec![("PAYTEND_BASE_URL", "https://api.example.com")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
+            (
+                vec![("PAYTEND_BASE_URL", "https://api.example.com")],
+                "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one",
+            ),
             (vec![("PAYTEND_ENVIRONMENT", "")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
             (vec![("PAYTEND_PARTNER_ID", "")], "PAYTEND_PARTNER_ID: it is missing"),
             (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "PAYTEND_PRIVATE_KEY: "),
             (vec![("PAYTEND_PRIVATE_KEY", "")], "PAYTEND_PRIVATE_KEY_FILE: it is missing"),
             (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "PAYTEND_PUBLIC_KEY: "),
+            (vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")], "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one"),
             (
-                vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")],
-                "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one",
+                vec![("PAYTEND_PASSPHRASE_FILE", "/nowhere")],
+                "PAYTEND_PASSPHRASE_FILE: cannot read the key file /nowhere",
             ),
-            (vec![("PAYTEND_PASSPHRASE_FILE", "/nowhere")], "PAYTEND_PASSPHRASE_FILE: cannot read the key file /nowhere"),
             (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: it is not"),
         ] {
             let shown = shown(with(&changes));

@@ -75,17 +75,14 @@ impl KeyEntries {
             (None, None) => return Err(origin.wrong(&["private_key_file"], "it is missing")),
         };
         let public = match (self.public_key, self.public_key_file) {
-            (Some(text), None) => {
-                PublicKey::from_text(&text).map_err(|error| origin.wrong(&["public_key"], error))?
-            }
+            (Some(text), None) => PublicKey::from_text(&text).map_err(|error| origin.wrong(&["public_key"], error))?,
             (None, Some(path)) => {
                 PublicKey::from_file(folder.join(path)).map_err(|error| origin.wrong(&["public_key_file"], error))?
             }
             (Some(_), Some(_)) => return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them")),
             (None, None) => return Err(origin.wrong(&["public_key_file"], "it is missing")),
         };
-        Keyring::from_keys(&private, &public)
-            .map_err(|error| Error::configuration(format!("the keys: {error}")))
+        Keyring::from_keys(&private, &public).map_err(|error| Error::configuration(format!("the keys: {error}")))
     }
 }
 
@@ -93,7 +90,9 @@ impl KeyEntries {
 fn with_option(error: &KeyError, passphrase: Option<&Passphrase>) -> String {
     match (error.problem(), passphrase) {
         (KeyError::Encrypted(_), None) => {
-            format!("{error}; a passphrase is taken from private_key_passphrase_file, {PASSPHRASE}_FILE or {PASSPHRASE}")
+            format!(
+                "{error}; a passphrase is taken from private_key_passphrase_file, {PASSPHRASE}_FILE or {PASSPHRASE}"
+            )
         }
         _ => error.to_string(),
     }

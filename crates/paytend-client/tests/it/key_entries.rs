@@ -72,7 +72,8 @@ fn certificate_is_read_as_public_key() {
     client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap();
     // A private key in the place of the public one.
     write(&folder.path().join("paytend.crt"), &case("pkcs8.pem").data());
-    let error = client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap_err();
+    let error =
+        client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap_err();
     let shown = error.to_string();
     assert!(shown.contains("profile \"test\": public_key_file: ") && shown.contains("-pubout"), "{shown}");
 }
@@ -88,7 +89,8 @@ fn passphrase_comes_from_a_guarded_file() {
     };
     let without = with("").unwrap_err().to_string();
     assert!(without.contains("is encrypted") && without.contains("private_key_passphrase_file"), "{without}");
-    for (content, part) in [("correct horse\n", None), ("correct horse\r\n", None), ("wrong", Some("does not decrypt"))] {
+    for (content, part) in [("correct horse\n", None), ("correct horse\r\n", None), ("wrong", Some("does not decrypt"))]
+    {
         write(&phrase, content.as_bytes());
         let made = with("private_key_passphrase_file = 'phrase'");
         match part {

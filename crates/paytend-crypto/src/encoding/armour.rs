@@ -63,7 +63,11 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
 
 fn next_marker(text: &[u8], from: usize) -> Option<Marker<'_>> {
     let mut at = from;
-    while let Some(found) = text.get(at..)?.windows(3).position(|part| part.eq_ignore_ascii_case(b"END") || part.eq_ignore_ascii_case(b"BEG")) {
+    while let Some(found) = text
+        .get(at..)?
+        .windows(3)
+        .position(|part| part.eq_ignore_ascii_case(b"END") || part.eq_ignore_ascii_case(b"BEG"))
+    {
         at += found;
         if let Some(marker) = marker(text, from, at) {
             return Some(marker);
@@ -88,10 +92,16 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     let open = opening.iter().rev().take_while(dash).count();
     let after = &text[at + word.len()..];
     let after = &after[..after.len().min(2 * LONGEST_LABEL)];
-    let label_end = after.iter().position(|byte| dash(&byte) || *byte == b'\n').unwrap_or(after.len());
+    // A label may have a hyphen in it, as that of RSA-PSS keys.
+    let ends = |at: &usize| match &after[*at..] {
+        [b'-', next, ..] => !next.is_ascii_alphanumeric(),
+        [b'\n' | b'-' | OTHER_DASH, ..] => true,
+        _ => false,
+    };
+    let label_end = (0..after.len()).find(ends).unwrap_or(after.len());
     let label = after[..label_end].trim_ascii();
     let close = after[label_end..].iter().take_while(dash).count();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" .#?".contains(byte);
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" .#?-".contains(byte);
     let standalone = open > 0 || !before.last().is_some_and(u8::is_ascii_alphanumeric);
     if open + close < 3 || !standalone || label.len() > LONGEST_LABEL || !label.iter().all(plain) {
         return None;

@@ -6,8 +6,8 @@ use pkcs8::PrivateKeyInfoRef;
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::form::KeyStructure;
 use super::foreign::{ForeignKey, KeyAlgorithm};
+use super::form::KeyStructure;
 use super::{Decoded, encrypted};
 use crate::KeyError;
 use crate::key_error::Encryption;
@@ -44,7 +44,8 @@ pub(super) fn announced(data: &[u8]) -> Option<usize> {
         0x81..=0x84 => usize::from(first - 0x80),
         _ => return None,
     };
-    let length = rest.get(..count)?.iter().try_fold(0_usize, |sum, byte| Some(sum.checked_mul(256)? + usize::from(*byte)))?;
+    let length =
+        rest.get(..count)?.iter().try_fold(0_usize, |sum, byte| Some(sum.checked_mul(256)? + usize::from(*byte)))?;
     length.checked_add(2 + count)
 }
 
@@ -173,5 +174,8 @@ fn pkcs1_private(der: &[u8]) -> Option<Decoded> {
 
 fn pkcs1_public(der: &[u8]) -> Option<Decoded> {
     let key = pkcs1::RsaPublicKeyRef::from_der(der).ok()?;
-    Some(Decoded::Public { modulus: key.modulus.as_bytes().to_vec(), exponent: key.public_exponent.as_bytes().to_vec() })
+    Some(Decoded::Public {
+        modulus: key.modulus.as_bytes().to_vec(),
+        exponent: key.public_exponent.as_bytes().to_vec(),
+    })
 }

@@ -1,8 +1,8 @@
 //! Encrypted private keys: which scheme encrypts them, and, with the feature `encrypted-keys`, their decryption.
 
+use pkcs1::der::Tag;
 use pkcs1::der::Tagged as _;
 use pkcs1::der::asn1::{AnyRef, ObjectIdentifier};
-use pkcs1::der::Tag;
 use zeroize::Zeroizing;
 
 use super::der::children;
@@ -101,14 +101,20 @@ pub(super) fn decrypt(
     /// No key derivation takes more memory than this, in bytes.
     const MAX_MEMORY: u64 = 256 << 20;
 
-    let unsupported = || KeyError::Encrypted(Encryption { scheme: format!("{}, not supported here", encryption.scheme), ..encryption.clone() });
+    let unsupported = || {
+        KeyError::Encrypted(Encryption {
+            scheme: format!("{}, not supported here", encryption.scheme),
+            ..encryption.clone()
+        })
+    };
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| unsupported())?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else { return Err(unsupported()) };
     let affordable = match (parameters.kdf.pbkdf2(), parameters.kdf.scrypt()) {
         (Some(pbkdf2), _) => pbkdf2.iteration_count <= MAX_ROUNDS,
         (_, Some(scrypt)) => {
-            let blocks = u64::from(scrypt.cost_parameter) * u64::from(scrypt.block_size);
-            blocks <= MAX_MEMORY / 128 && blocks * u64::from(scrypt.parallelization) <= 4 * MAX_MEMORY / 128
+            let blocks = scrypt.cost_parameter.saturating_mul(scrypt.block_size.into());
+            let work = blocks.saturating_mul(scrypt.parallelization.into());
+            blocks <= MAX_MEMORY / 128 && work <= 4 * MAX_MEMORY / 128
         }
         _ => false,
     };

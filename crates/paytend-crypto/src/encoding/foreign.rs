@@ -194,7 +194,7 @@ impl fmt::Display for ForeignKey {
             Self::Pgp => "this is a PGP key, which does not fit; export the RSA key from where it was made, in PEM",
             Self::CertificateRequest => {
                 "this is a certificate signing request; write its public key with `openssl req -in FILE -noout -pubkey \
-                 -out public.pem`"
+                 -out public.pem`; add `-inform DER` for a binary file"
             }
             Self::Jwk => {
                 "this is a JSON Web Key; convert it with `node -e 'const c=require(\"crypto\"),k=JSON.parse(require(\"fs\")\
@@ -309,7 +309,7 @@ fn is_path(text: &[u8]) -> bool {
     let drive = matches!(text, [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
     let ends = |ending: &&[u8]| text.len() > ending.len() && text.to_ascii_lowercase().ends_with(ending);
     let starts = [&b"/"[..], b"./", b"../", b"file:"].iter().any(|start| text.starts_with(start));
-    text.len() <= LONGEST && !text.contains(&b'\n') && (drive || starts || ENDINGS.iter().any(|ending| ends(&ending)))
+    text.len() <= LONGEST && !text.contains(&b'\n') && (drive || starts || ENDINGS.iter().any(ends))
 }
 
 fn is_hexadecimal(text: &[u8]) -> bool {
@@ -326,6 +326,7 @@ pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
         b"PKCS7" | b"CMS" => ForeignKey::Pkcs7,
         b"PKCS12" => ForeignKey::Pkcs12,
         b"CERTIFICATE REQUEST" | b"NEW CERTIFICATE REQUEST" => ForeignKey::CertificateRequest,
+        b"RSA-PSS PRIVATE KEY" => KeyAlgorithm::RsaPss.into(),
         b"EC PRIVATE KEY" => KeyAlgorithm::Ec.into(),
         b"DSA PRIVATE KEY" => KeyAlgorithm::Dsa.into(),
         _ if label.starts_with(b"PGP ") => ForeignKey::Pgp,

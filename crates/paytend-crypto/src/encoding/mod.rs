@@ -171,7 +171,8 @@ impl Reader<'_> {
         let mut item = self.structure(bytes, Armour::Pem(label));
         self.wrappings.truncate(own);
         if matches!(item.outcome, Err(KeyError::Encoding)) {
-            let known = [&b"PRIVATE KEY"[..], b"PUBLIC KEY", b"CERTIFICATE"].iter().any(|end| block.label.ends_with(end));
+            let known =
+                [&b"PRIVATE KEY"[..], b"PUBLIC KEY", b"CERTIFICATE"].iter().any(|end| block.label.ends_with(end));
             if !known {
                 item.outcome = Err(foreign::unknown_label(block.label).into());
             }

@@ -91,7 +91,8 @@ fn without_issuers(items: &mut Vec<Item>) {
         let Some(own) = &items[at].names else { return false };
         items.iter().enumerate().any(|(other, item)| {
             // A certificate that is there twice, and signed by itself, is no chain.
-            other != at && item.names.as_ref().is_some_and(|names| names.issuer == own.subject && names.subject != own.subject)
+            other != at
+                && item.names.as_ref().is_some_and(|names| names.issuer == own.subject && names.subject != own.subject)
         })
     };
     let keep: Vec<bool> = (0..items.len()).map(|at| !issued(at, items)).collect();

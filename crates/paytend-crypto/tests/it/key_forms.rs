@@ -53,7 +53,8 @@ fn check(
             if said.contains("is encrypted") { Ok(()) } else { Err(format!("{name}: {said}")) }
         }
         (KeyFormResult::Read { structure, armour, wrappings, encrypted }, Ok((found, form))) => {
-            let expected = (structure.as_str(), armour.clone(), wrappings.iter().map(String::as_str).collect(), *encrypted);
+            let expected =
+                (structure.as_str(), armour.clone(), wrappings.iter().map(String::as_str).collect(), *encrypted);
             if found.to_string() != fingerprint {
                 return Err(format!("{name}: another key"));
             }

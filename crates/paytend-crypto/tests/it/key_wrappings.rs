@@ -75,7 +75,18 @@ fn damaged_forms_and_random_bytes_never_panic() {
     let random = Seeded::new();
     let (fingerprint, cases) = key_forms();
     let pieces: [&[u8]; 12] = [
-        b"-----BEGIN ", b"-----END ", b"-----", b"\\n", b"\\u00", b"%0", b"\"", b"\xff\xfe", b"\0", b"0\x82", b"MII", b"=",
+        b"-----BEGIN ",
+        b"-----END ",
+        b"-----",
+        b"\\n",
+        b"\\u00",
+        b"%0",
+        b"\"",
+        b"\xff\xfe",
+        b"\0",
+        b"0\x82",
+        b"MII",
+        b"=",
     ];
     let mut read_anyway = 0;
     for case in &cases {

@@ -32,11 +32,7 @@ fn a_key_that_is_not_what_was_asked_for_is_named() {
     assert_eq!(given(PrivateKey::from_text(&data.public).unwrap_err()), KeyStructure::Spki);
     assert_eq!(given(PrivateKey::from_text(&data.public_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Public);
     assert_eq!(given(PublicKey::from_text(&data.private_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Private);
-    for rubbish in [
-        "MIIB",
-        "hello",
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
-    ] {
+    for rubbish in ["MIIB", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"] {
         assert_eq!(PrivateKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
         assert_eq!(PublicKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
     }
