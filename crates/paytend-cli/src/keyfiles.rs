@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use paytend_crypto::keys::{EncryptedFormat, FilePermissions, KeyForm};
+use paytend_crypto::keys::{FilePermissions, KeyForm};
 use paytend_crypto::{KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
@@ -124,9 +124,9 @@ impl SecretArgs {
         match PrivateKey::read(bytes, None) {
             Err(KeyError::Encrypted(_)) => {
                 let passphrase = self.passphrase(inputs)?;
-                PrivateKey::read(bytes, passphrase.as_ref()).map_err(|error| named(name, &error, passphrase.is_some()))
+                PrivateKey::read(bytes, passphrase.as_ref()).map_err(|error| named(name, &error))
             }
-            read => read.map_err(|error| named(name, &error, false)),
+            read => read.map_err(|error| named(name, &error)),
         }
     }
 
@@ -159,7 +159,7 @@ pub(crate) struct MessageArgs {
 /// Reads a public key's file.
 pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<PublicKey, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
-    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error, false))
+    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error))
 }
 
 /// The bytes of a public key's file.
@@ -169,7 +169,7 @@ pub(crate) fn public_bytes(
     inputs: &mut Inputs,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
-    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error, false))?;
+    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error))?;
     Ok(input.bytes)
 }
 
@@ -179,10 +179,10 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// A key's failure with the name of its file or variable before it, unless it holds the name already.
-pub(crate) fn named(name: &str, error: &KeyError, passphrase_given: bool) -> Failure {
+pub(crate) fn named(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),
-        KeyError::Encrypted(encryption) if encryption.format == EncryptedFormat::Pkcs8 && !passphrase_given => {
+        KeyError::Encrypted(encryption) if encryption.readable => {
             format!("{name}: {error}; options: --passphrase-file FILE, or PAYTEND_PASSPHRASE in the environment")
         }
         _ => format!("{name}: {error}"),

@@ -150,6 +150,8 @@ pub struct Encryption {
     pub format: EncryptedFormat,
     /// The names of its algorithms, such as `PBES2 with PBKDF2 and AES-256-CBC`.
     pub scheme: String,
+    /// Whether this build reads the key if it is given the passphrase.
+    pub readable: bool,
 }
 
 /// The formats of encrypted private keys.
@@ -164,19 +166,17 @@ pub enum EncryptedFormat {
 
 impl fmt::Display for Encryption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { format, scheme } = self;
-        match format {
-            EncryptedFormat::Pkcs8 => write!(
-                f,
-                "the private key is encrypted (PKCS#8: {scheme}); give its passphrase, or decrypt it with `openssl pkey -in \
-                 FILE -out private.pem`"
-            )?,
-            EncryptedFormat::Traditional => write!(
-                f,
-                "the private key is encrypted (traditional PEM: {scheme}), which is not read; decrypt it with `openssl rsa \
-                 -in FILE -out private.pem`"
-            )?,
-        }
+        let scheme = &self.scheme;
+        let (format, command) = match self.format {
+            EncryptedFormat::Pkcs8 => ("PKCS#8", "pkey"),
+            EncryptedFormat::Traditional => ("traditional PEM", "rsa"),
+        };
+        let remedy = if self.readable { "; give its passphrase, or" } else { ", which is not supported here;" };
+        write!(
+            f,
+            "the private key is encrypted ({format}: {scheme}){remedy} decrypt it with `openssl {command} -in FILE -out \
+             private.pem`"
+        )?;
         let old = ["DES-CBC", "RC2", "RC4", "-DES", "MD2", "DES-CFB", "IDEA", "BF-"];
         let legacy = !scheme.contains("DES-EDE3") && old.iter().any(|name| scheme.contains(name));
         if legacy { f.write_str("; add `-provider legacy -provider default` with OpenSSL 3") } else { Ok(()) }

@@ -43,6 +43,7 @@ impl Passphrase {
         Self::new(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
+    #[cfg(feature = "encrypted-keys")]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

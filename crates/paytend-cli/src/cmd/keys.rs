@@ -83,22 +83,22 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
     inputs.claim(Some(path), "FILE")?;
     secrets.claim(&mut inputs)?;
     let input = inputs.key(path, "FILE", FilePermissions::DangerAny)?;
-    let failed = |error: KeyError, passphrase_given| named(&input.name, &error, passphrase_given);
+    let failed = |error: KeyError| named(&input.name, &error);
     let (key, form) = match keys::read(&input.bytes, None) {
         Err(KeyError::Encrypted(_)) => {
             let passphrase = secrets.passphrase(&mut inputs)?;
-            keys::read(&input.bytes, passphrase.as_ref()).map_err(|error| failed(error, passphrase.is_some()))?
+            keys::read(&input.bytes, passphrase.as_ref()).map_err(failed)?
         }
-        read => read.map_err(|error| failed(error, false))?,
+        read => read.map_err(failed)?,
     };
     // Only a backend can tell whether the numbers belong together.
     let mut description = match &key {
         AnyKey::Private(key) => {
-            rustcrypto::private(key).map_err(|error| failed(error, false))?;
+            rustcrypto::private(key).map_err(failed)?;
             describe(key.public_key(), "private")
         }
         AnyKey::Public(key) => {
-            rustcrypto::public(key).map_err(|error| failed(error, false))?;
+            rustcrypto::public(key).map_err(failed)?;
             describe(key, "public")
         }
     };

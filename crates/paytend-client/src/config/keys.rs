@@ -68,9 +68,9 @@ impl KeyEntries {
         let private = match (self.private_key, self.private_key_file) {
             (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase)
                 .map(|(key, _)| key)
-                .map_err(|error| origin.wrong(&["private_key"], with_option(&error, passphrase)))?,
+                .map_err(|error| origin.wrong(&["private_key"], with_option(&error)))?,
             (None, Some(path)) => PrivateKey::read_file(folder.join(path), permissions, passphrase)
-                .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error, passphrase)))?,
+                .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error)))?,
             (Some(_), Some(_)) => return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them")),
             (None, None) => return Err(origin.wrong(&["private_key_file"], "it is missing")),
         };
@@ -87,9 +87,9 @@ impl KeyEntries {
 }
 
 /// A key's error, with the places where its passphrase may be.
-fn with_option(error: &KeyError, passphrase: Option<&Passphrase>) -> String {
-    match (error.problem(), passphrase) {
-        (KeyError::Encrypted(_), None) => {
+fn with_option(error: &KeyError) -> String {
+    match error.problem() {
+        KeyError::Encrypted(encryption) if encryption.readable => {
             format!(
                 "{error}; a passphrase is taken from private_key_passphrase_file, {PASSPHRASE}_FILE or {PASSPHRASE}"
             )

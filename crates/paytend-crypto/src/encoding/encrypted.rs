@@ -17,14 +17,13 @@ pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     }
     let algorithm = children(*algorithm);
     let scheme = oid(algorithm.first()?)?;
-    let name = pbes1(&scheme).map_or_else(
-        || match scheme.as_str() {
-            "1.2.840.113549.1.5.13" => pbes2(&children(algorithm.get(1).copied().unwrap_or(AnyRef::NULL))),
-            other => format!("the scheme {other}"),
-        },
-        str::to_owned,
-    );
-    Some(Encryption { format: EncryptedFormat::Pkcs8, scheme: name })
+    let pbes2 = match scheme.as_str() {
+        "1.2.840.113549.1.5.13" => Some(pbes2(&children(algorithm.get(1).copied().unwrap_or(AnyRef::NULL)))),
+        _ => None,
+    };
+    let readable = pbes2.is_some() && cfg!(feature = "encrypted-keys");
+    let scheme = pbes2.or_else(|| pbes1(&scheme).map(str::to_owned)).unwrap_or_else(|| format!("the scheme {scheme}"));
+    Some(Encryption { format: EncryptedFormat::Pkcs8, scheme, readable })
 }
 
 /// The encryption of a traditional PEM, whose headers are in its body.
@@ -37,7 +36,7 @@ pub(super) fn traditional(body: &[u8]) -> Option<Encryption> {
         value.iter().take(32).take_while(plain).map(|byte| char::from(*byte)).collect()
     });
     let scheme = if cipher.is_empty() { "an unknown cipher".to_owned() } else { cipher };
-    Some(Encryption { format: EncryptedFormat::Traditional, scheme })
+    Some(Encryption { format: EncryptedFormat::Traditional, scheme, readable: false })
 }
 
 fn oid(any: &AnyRef<'_>) -> Option<String> {
@@ -101,12 +100,7 @@ pub(super) fn decrypt(
     /// No key derivation takes more memory than this, in bytes.
     const MAX_MEMORY: u64 = 256 << 20;
 
-    let unsupported = || {
-        KeyError::Encrypted(Encryption {
-            scheme: format!("{}, not supported here", encryption.scheme),
-            ..encryption.clone()
-        })
-    };
+    let unsupported = || KeyError::Encrypted(Encryption { readable: false, ..encryption.clone() });
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| unsupported())?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else { return Err(unsupported()) };
     let affordable = match (parameters.kdf.pbkdf2(), parameters.kdf.scrypt()) {
@@ -138,6 +132,5 @@ pub(super) fn decrypt(
 /// Without the feature no key is decrypted.
 #[cfg(not(feature = "encrypted-keys"))]
 pub(super) fn decrypt(_: &[u8], encryption: &Encryption, _: &Passphrase) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let scheme = format!("{}, not supported by this build", encryption.scheme);
-    Err(KeyError::Encrypted(Encryption { scheme, ..encryption.clone() }))
+    Err(KeyError::Encrypted(encryption.clone()))
 }
