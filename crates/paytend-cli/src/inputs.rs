@@ -20,6 +20,8 @@ pub(crate) struct Inputs {
     standard: Option<&'static str>,
     /// Whether it was read.
     taken: bool,
+    /// The passphrase, once it was read.
+    passphrase: Option<Passphrase>,
 }
 
 /// The content of a file or of standard input.
@@ -34,7 +36,7 @@ pub(crate) struct Input {
 impl Inputs {
     /// Creates the inputs of a command that reads a message from standard input.
     pub(crate) fn with_message() -> Self {
-        Self { standard: Some("the message"), taken: true }
+        Self { standard: Some("the message"), taken: true, passphrase: None }
     }
 
     /// Sets aside standard input for the option whose path is `-`, before anything is read.
@@ -99,22 +101,25 @@ impl Inputs {
         Ok(Input { bytes, name, open_to_others })
     }
 
-    /// Reads the passphrase of a private key from a file, or from the environment.
+    /// Reads the passphrase of private keys from a file, or from the environment. The file is read once for all keys.
     pub(crate) fn passphrase(
         &mut self,
         file: Option<&Path>,
         permissions: FilePermissions,
     ) -> Result<Option<Passphrase>, Failure> {
         const VARIABLE: &str = "PAYTEND_PASSPHRASE";
-        match file {
-            Some(path) => {
-                let content = self.key(path, "--passphrase-file", permissions)?;
-                Ok(Some(Passphrase::from_content(&content.bytes)))
-            }
-            None => Ok(std::env::var_os(VARIABLE)
-                .filter(|text| !text.is_empty())
-                .map(|text| Passphrase::new(text.into_encoded_bytes()))),
+        if self.passphrase.is_none() {
+            self.passphrase = match file {
+                Some(path) => {
+                    let content = self.key(path, "--passphrase-file", permissions)?;
+                    Some(Passphrase::from_content(&content.bytes))
+                }
+                None => std::env::var_os(VARIABLE)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| Passphrase::new(text.into_encoded_bytes())),
+            };
         }
+        Ok(self.passphrase.clone())
     }
 
     /// Returns whether a path is that of standard input, which is read by this option alone.

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use paytend_crypto::keys::{FilePermissions, KeyForm};
+use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
-use crate::inputs::{Input, Inputs};
+use crate::inputs::Inputs;
 
 /// Holds a private key's text, for machines that keep secrets in the environment.
 const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
@@ -79,55 +79,34 @@ impl SecretArgs {
         let missing = || {
             Failure::usage(format!("no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"))
         };
-        match file {
-            Some(path) => self.private(path, "--private-key", inputs).map(|(key, ..)| key),
-            None => self.from_environment(inputs)?.map(|(key, _)| key).ok_or_else(missing),
-        }
+        let own = match file {
+            Some(path) => self.private(path, "--private-key", inputs)?,
+            None => self.in_environment(inputs)?.ok_or_else(missing)?,
+        };
+        Ok(own.key)
     }
 
-    /// Reads a private key's file, and returns how it is written and its bytes too.
-    pub(crate) fn private(
-        &self,
-        path: &Path,
-        option: &'static str,
-        inputs: &mut Inputs,
-    ) -> Result<(PrivateKey, KeyForm, Input), Failure> {
+    /// Reads a private key's file.
+    pub(crate) fn private(&self, path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
         let input = inputs.key(path, option, self.permissions.accepted())?;
-        let (key, form) = self.parsed(&input.bytes, &input.name, inputs)?;
-        Ok((key, form, input))
+        self.loaded(input.bytes, &input.name, inputs)
     }
 
-    /// Reads the private key that is in the environment, if there is one, and returns its bytes in plain text too.
-    pub(crate) fn from_environment(
-        &self,
-        inputs: &mut Inputs,
-    ) -> Result<Option<(PrivateKey, Zeroizing<Vec<u8>>)>, Failure> {
-        let Some(text) = private_from_environment() else { return Ok(None) };
-        let (key, form) = self.parsed(&text, PRIVATE_KEY_VARIABLE, inputs)?;
-        let bytes = plain(&key, &form, text)?;
-        Ok(Some((key, bytes)))
+    /// Reads the private key that is in the environment, if there is one.
+    pub(crate) fn in_environment(&self, inputs: &mut Inputs) -> Result<Option<LoadedKey>, Failure> {
+        private_from_environment().map(|text| self.loaded(text, PRIVATE_KEY_VARIABLE, inputs)).transpose()
     }
 
-    /// The bytes of a private key's file, decrypted if they are encrypted.
-    pub(crate) fn private_bytes(
-        &self,
-        path: &Path,
-        option: &'static str,
-        inputs: &mut Inputs,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let (key, form, input) = self.private(path, option, inputs)?;
-        plain(&key, &form, input.bytes)
-    }
-
-    fn parsed(&self, bytes: &[u8], name: &str, inputs: &mut Inputs) -> Result<(PrivateKey, KeyForm), Failure> {
-        // The passphrase is only read for a key that needs it, and may come from standard input once.
-        match PrivateKey::read(bytes, None) {
-            Err(KeyError::Encrypted(_)) => {
-                let passphrase = self.passphrase(inputs)?;
-                PrivateKey::read(bytes, passphrase.as_ref()).map_err(|error| named(name, &error))
-            }
-            read => read.map_err(|error| named(name, &error)),
+    fn loaded(&self, bytes: Zeroizing<Vec<u8>>, name: &str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
+        let read = |passphrase: Option<&Passphrase>| PrivateKey::read(&bytes, passphrase);
+        let (key, form) = match read(None) {
+            // The passphrase is only read for a key that needs it.
+            Err(KeyError::Encrypted(_)) => read(self.passphrase(inputs)?.as_ref()),
+            read => read,
         }
+        .map_err(|error| named(name, &error))?;
+        let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
+        Ok(LoadedKey { key, bytes })
     }
 
     /// Reads the passphrase of the private key, if one is given.
@@ -136,8 +115,10 @@ impl SecretArgs {
     }
 }
 
-fn plain(key: &PrivateKey, form: &KeyForm, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if form.encrypted { Ok(Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec())) } else { Ok(bytes) }
+/// A private key, and the bytes that it was read from, decrypted.
+pub(crate) struct LoadedKey {
+    pub(crate) key: PrivateKey,
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
 /// What both sealing and opening need to know.

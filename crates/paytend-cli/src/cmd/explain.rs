@@ -115,19 +115,19 @@ fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
     secrets.claim(inputs)?;
     let mut shelf = KeyShelf::new();
     if args.private_key.is_empty()
-        && let Some((_, key)) = secrets.from_environment(inputs)?
+        && let Some(own) = secrets.in_environment(inputs)?
     {
-        shelf = shelf.own("PAYTEND_PRIVATE_KEY", &key)?;
+        shelf = shelf.own("PAYTEND_PRIVATE_KEY", &own.bytes)?;
     }
     for path in &args.private_key {
-        shelf = shelf.own(name(path), &secrets.private_bytes(path, "--private-key", inputs)?)?;
+        shelf = shelf.own(name(path), &secrets.private(path, "--private-key", inputs)?.bytes)?;
     }
     for path in &args.public_key {
         shelf = shelf.sender(name(path), &public_bytes(path, "--public-key", inputs)?)?;
     }
     for path in &args.other_private_key {
-        let key = secrets.private_bytes(path, "--other-private-key", inputs)?;
-        shelf = shelf.other_private(name(path), &key)?;
+        let other = secrets.private(path, "--other-private-key", inputs)?;
+        shelf = shelf.other_private(name(path), &other.bytes)?;
     }
     for path in &args.other_public_key {
         shelf = shelf.other_public(name(path), &public_bytes(path, "--other-public-key", inputs)?)?;

@@ -209,6 +209,17 @@ fn passphrase_comes_from_a_file_or_the_environment() {
     let explain = ["explain", "--private-key", &private, "--public-key", &public, "--passphrase-file", &phrase];
     assert_eq!(run(&explain, b"{}").code, 4);
     fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
+    // One passphrase for several keys, which is read once.
+    #[cfg(unix)]
+    {
+        let pipe = keys.arg("pipe");
+        assert!(std::process::Command::new("mkfifo").args(["-m", "600", &pipe]).status().unwrap().success());
+        let path = pipe.clone();
+        let writer = std::thread::spawn(move || std::fs::write(path, "correct horse").unwrap());
+        let ran = run(&[&explain[..5], &["--other-private-key", &private, "--passphrase-file", &pipe]].concat(), b"{}");
+        writer.join().unwrap();
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+    }
     if cfg!(unix) {
         set_mode(&keys.path("phrase"), 0o644);
         fails(&run(&with_file, b""), 3, &["phrase is open to other users"]);
