@@ -305,8 +305,8 @@ mod tests {
             String::from_utf8(case.unwrap().data()).unwrap()
         };
         let (escaped, encrypted) = (form("escaped-newlines.txt"), form("encrypted-escaped.txt"));
-        with(&[("PAYTEND_PRIVATE_KEY", &escaped)]).unwrap();
-        with(&[("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "correct horse")]).unwrap();
+        assert!(with(&[("PAYTEND_PRIVATE_KEY", &escaped)]).is_ok());
+        assert!(with(&[("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "correct horse")]).is_ok());
         for (changes, part) in [
             (vec![("PAYTEND_PRIVATE_KEY", &*encrypted)], "PAYTEND_PRIVATE_KEY: the private key is encrypted"),
             (
