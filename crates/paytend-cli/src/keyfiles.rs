@@ -1,10 +1,12 @@
 //! The options that name keys and sides, shared by the commands that need them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::{KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey};
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey, rustcrypto};
 use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
@@ -64,7 +66,7 @@ impl KeyArgs {
     pub(crate) fn keyring(&self, inputs: &mut Inputs) -> Result<Keyring, Failure> {
         let own = self.secrets.own(self.private_key.as_deref(), inputs)?;
         let peer = public(&self.public_key, "--public-key", inputs)?;
-        Ok(Keyring::from_keys(&own, &peer)?)
+        Ok(Keyring::builder().own_key(own).peer_key(peer).build()?)
     }
 }
 
@@ -75,7 +77,7 @@ impl SecretArgs {
     }
 
     /// Reads our private key from a file, or from the environment.
-    fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<PrivateKey, Failure> {
+    fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
         let missing = || {
             Failure::usage(format!("no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"))
         };
@@ -83,7 +85,7 @@ impl SecretArgs {
             Some(path) => self.private(path, "--private-key", inputs)?,
             None => self.in_environment(inputs)?.ok_or_else(missing)?,
         };
-        Ok(own.key)
+        Ok(own.own)
     }
 
     /// Reads a private key's file.
@@ -105,8 +107,10 @@ impl SecretArgs {
             read => read,
         }
         .map_err(|error| named(name, &error))?;
+        // Only a backend can tell whether the numbers belong together.
+        let own = rustcrypto::private(&key).map_err(|error| named(name, &error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
-        Ok(LoadedKey { key, bytes })
+        Ok(LoadedKey { own, bytes })
     }
 
     /// Reads the passphrase of the private key, if one is given.
@@ -117,7 +121,7 @@ impl SecretArgs {
 
 /// A private key, and the bytes that it was read from, decrypted.
 pub(crate) struct LoadedKey {
-    pub(crate) key: PrivateKey,
+    pub(crate) own: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -138,9 +142,10 @@ pub(crate) struct MessageArgs {
 }
 
 /// Reads a public key's file.
-pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<PublicKey, Failure> {
+pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Arc<dyn RsaPublic>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
-    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error))
+    let loaded = PublicKey::from_bytes(&input.bytes).and_then(|key| rustcrypto::public(&key));
+    loaded.map_err(|error| named(&input.name, &error))
 }
 
 /// The bytes of a public key's file.

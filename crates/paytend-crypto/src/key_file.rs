@@ -83,7 +83,12 @@ pub(crate) fn read(
 #[cfg(unix)]
 fn mode(file: &File) -> std::io::Result<u32> {
     use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o777)
+    let metadata = file.metadata()?;
+    // A folder has permissions as well, and no key.
+    if metadata.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(metadata.permissions().mode() & 0o777)
 }
 
 /// Where there are no such permissions, the owner alone has access.

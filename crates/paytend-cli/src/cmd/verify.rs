@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use paytend_crypto::{detached, rustcrypto};
+use paytend_crypto::detached;
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -36,7 +36,7 @@ enum Provider {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let key = public(&args.public_key, "--public-key", &mut Inputs::with_message())?;
-    let verifier = detached::Verifier::new([rustcrypto::public(&key)?])?;
+    let verifier = detached::Verifier::new([key])?;
     let body = stdin(MAX_BODY)?;
     let by = verifier.verify(&body, &args.sign)?;
     let provider = match args.provider {

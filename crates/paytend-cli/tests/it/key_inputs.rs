@@ -103,6 +103,12 @@ fn standard_input_is_read_as_a_key() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     fails(&run(&seal(Some("-"), &public), &form("key.p12")), 3, &["standard input (--private-key): ", "PKCS#12"]);
     fails(&run(&seal(Some(&own), "-"), b""), 3, &["standard input (--public-key): ", "empty"]);
+    // Numbers that do not belong together: a changed byte of the modulus.
+    let mut der = form("pkcs8.der");
+    der[100] ^= 1;
+    fails(&run(&seal(Some("-"), &public), &der), 3, &["standard input (--private-key): the numbers in the key"]);
+    let folder = keys.arg("");
+    fails(&run(&seal(Some(&folder), &public), b""), 3, &["cannot read the key file", &folder, "directory"]);
 }
 
 #[test]

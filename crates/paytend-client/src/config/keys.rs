@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey};
+use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey, rustcrypto};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -64,25 +64,32 @@ impl KeyEntries {
             ),
             None => self.passphrase,
         };
-        let passphrase = passphrase.as_ref();
-        let private = match (self.private_key, self.private_key_file) {
-            (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase)
-                .map(|(key, _)| key)
+        // Only a backend can tell whether the numbers of a key belong together.
+        let own = match (self.private_key, self.private_key_file) {
+            (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase.as_ref())
+                .and_then(|(key, _)| rustcrypto::private(&key))
                 .map_err(|error| origin.wrong(&["private_key"], with_option(&error)))?,
-            (None, Some(path)) => PrivateKey::read_file(folder.join(path), permissions, passphrase)
+            (None, Some(path)) => PrivateKey::read_file(folder.join(path), permissions, passphrase.as_ref())
+                .and_then(|key| rustcrypto::private(&key))
                 .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error)))?,
             (Some(_), Some(_)) => return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them")),
             (None, None) => return Err(origin.wrong(&["private_key_file"], "it is missing")),
         };
-        let public = match (self.public_key, self.public_key_file) {
-            (Some(text), None) => PublicKey::from_text(&text).map_err(|error| origin.wrong(&["public_key"], error))?,
-            (None, Some(path)) => {
-                PublicKey::from_file(folder.join(path)).map_err(|error| origin.wrong(&["public_key_file"], error))?
-            }
+        let peer = match (self.public_key, self.public_key_file) {
+            (Some(text), None) => PublicKey::from_text(&text)
+                .and_then(|key| rustcrypto::public(&key))
+                .map_err(|error| origin.wrong(&["public_key"], error))?,
+            (None, Some(path)) => PublicKey::from_file(folder.join(path))
+                .and_then(|key| rustcrypto::public(&key))
+                .map_err(|error| origin.wrong(&["public_key_file"], error))?,
             (Some(_), Some(_)) => return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them")),
             (None, None) => return Err(origin.wrong(&["public_key_file"], "it is missing")),
         };
-        Keyring::from_keys(&private, &public).map_err(|error| Error::configuration(format!("the keys: {error}")))
+        Keyring::builder()
+            .own_key(own)
+            .peer_key(peer)
+            .build()
+            .map_err(|error| Error::configuration(format!("the keys: {error}")))
     }
 }
 

@@ -113,6 +113,20 @@ fn passphrase_comes_from_a_guarded_file() {
     assert!(missing.contains("private_key_passphrase_file: cannot read the key file"), "{missing}");
 }
 
+#[test]
+fn numbers_that_do_not_belong_together_name_the_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let public = &paytend_vectors::keys()["paytend"].public;
+    let mut der = case("pkcs8.der").data();
+    // A byte of the modulus.
+    der[100] ^= 1;
+    write(&folder.path().join("partner.der"), &der);
+    let error =
+        client(folder.path(), &format!("private_key_file = 'partner.der'\npublic_key = '{public}'")).unwrap_err();
+    let shown = error.to_string();
+    assert!(shown.contains("profile \"test\": private_key_file: the numbers in the key"), "{shown}");
+}
+
 /// A FIFO can be opened and read once.
 #[cfg(unix)]
 #[test]

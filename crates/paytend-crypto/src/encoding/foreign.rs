@@ -87,6 +87,8 @@ pub enum KeyAlgorithm {
     DiffieHellman,
     /// ML-DSA, ML-KEM or SLH-DSA.
     PostQuantum,
+    /// A symmetric key of a JSON Web Key.
+    Symmetric,
     /// Another one, by its object identifier.
     Other(String),
 }
@@ -122,6 +124,7 @@ impl fmt::Display for KeyAlgorithm {
             Self::Dsa => "DSA",
             Self::DiffieHellman => "Diffie-Hellman",
             Self::PostQuantum => "post-quantum (ML-DSA, ML-KEM or SLH-DSA)",
+            Self::Symmetric => "symmetric",
             Self::Other(oid) => return write!(f, "unknown (object identifier {oid})"),
         })
     }
@@ -270,16 +273,20 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
         _ if starts(b"version https://git-lfs") => ForeignKey::GitLfsPointer,
         _ if starts(b"PuTTY-User-Key-File-") => ForeignKey::Putty,
         _ if starts(b"$ANSIBLE_VAULT;") => ForeignKey::AnsibleVault,
-        b'<' if has(b"<Modulus>") => ForeignKey::Xml,
+        b'<' if has(b"Modulus>") => ForeignKey::Xml,
         b'<' if has(b">") && text.len() > 64 => ForeignKey::WebPage,
         b'{' if has(b"\"keys\"") && has(b"\"kty\"") => ForeignKey::JwkSet,
         b'{' if has(b"\"kty\"") => match () {
             () if has(b"\"RSA\"") => ForeignKey::Jwk,
             () if has(b"\"EC\"") => KeyAlgorithm::Ec.into(),
             () if has(b"\"Ed25519\"") => KeyAlgorithm::Ed25519.into(),
-            () => KeyAlgorithm::Other("of a JSON Web Key".to_owned()).into(),
+            () if has(b"\"Ed448\"") => KeyAlgorithm::Ed448.into(),
+            () if has(b"\"X25519\"") || has(b"\"X448\"") => KeyAlgorithm::MontgomeryCurve.into(),
+            () if has(b"\"oct\"") => KeyAlgorithm::Symmetric.into(),
+            () => ForeignKey::Jwk,
         },
-        _ if starts(b"ssh-rsa ") => ForeignKey::OpenSshPublic { rsa: true },
+        // With options or the name of a host before it, too.
+        _ if starts(b"ssh-rsa ") || has(b"ssh-rsa AAAAB3NzaC1yc2E") => ForeignKey::OpenSshPublic { rsa: true },
         _ if starts_as_ssh(text) => ForeignKey::OpenSshPublic { rsa: false },
         _ if is_placeholder(text) => ForeignKey::Placeholder,
         _ if is_path(text) => ForeignKey::Path,

@@ -152,6 +152,9 @@ impl Reader<'_> {
         let (headers, body) = without_headers(block.body);
         let decoded = base64_text::decode(body, block.body_line + headers).map_err(|line| KeyError::Base64 { line })?;
         let bytes = &decoded.bytes;
+        if bytes.is_empty() && cut.is_none() {
+            return Err(KeyError::Empty);
+        }
         if let Some(foreign) = foreign::in_binary(bytes) {
             return Err(foreign.into());
         }

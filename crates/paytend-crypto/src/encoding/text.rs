@@ -193,7 +193,7 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
 fn assigned(text: &[u8]) -> Option<&[u8]> {
     const SHORTEST_VALUE: usize = 64;
     let text = text.strip_prefix(b"export ").unwrap_or(text);
-    let name = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.-\"'".contains(byte)).count();
+    let name = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.- \"'".contains(byte)).count();
     let value = match text[name..].trim_ascii_start() {
         [b'=' | b':', value @ ..] => value.trim_ascii_start(),
         _ => return None,
