@@ -131,8 +131,22 @@ impl Cleaner {
     }
 }
 
-/// Resolves the escapes of shells, JSON and URLs. Returns `None` if there are none.
+/// Resolves the escapes of shells, JSON and URLs, and those inside of others. Returns `None` if there are none.
 pub(super) fn unescape(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// A text in JSON, in JSON, in a URL.
+    const DEEPEST: usize = 4;
+    let mut resolved = unescaped_once(text)?;
+    for _ in 1..DEEPEST {
+        match unescaped_once(&resolved) {
+            Some(next) => resolved = next,
+            None => break,
+        }
+    }
+    Some(resolved)
+}
+
+/// Resolves one layer of escapes. Returns `None` if nothing changes.
+fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let hex = |digits: &[u8]| {
         let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
         u8::from_str_radix(text, 16).ok().filter(u8::is_ascii)
@@ -154,7 +168,8 @@ pub(super) fn unescape(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
             (b'%', following) => percent(following).map_or((b'%', 1), |byte| (byte, 3)),
             (b'+', _) if form => (b' ', 1),
             (b'\\', [b'n' | b'\n', ..]) => (b'\n', slashes + 1),
-            (b'\\', [b'r' | b't', ..]) => (b' ', slashes + 1),
+            (b'\\', [b'r', ..]) => (b'\r', slashes + 1),
+            (b'\\', [b't', ..]) => (b' ', slashes + 1),
             (b'\\', [plain @ (b'/' | b'"' | b'\''), ..]) => (*plain, slashes + 1),
             (b'\\', [b'u', b'0', b'0', following @ ..]) => {
                 percent(following).map_or((b'\\', slashes), |byte| (byte, slashes + 5))
@@ -164,10 +179,16 @@ pub(super) fn unescape(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
             (plain, _) => (*plain, 1),
         };
         debug_assert!(used > 0 && used <= rest.len() && after.len() < rest.len());
-        out.push(if byte == b'\r' { b' ' } else { byte });
+        out.push(byte);
         rest = &rest[used..];
     }
-    Some(out)
+    // A line ends once.
+    for at in 0..out.len() {
+        if out[at] == b'\r' {
+            out[at] = if out.get(at + 1) == Some(&b'\n') { b' ' } else { b'\n' };
+        }
+    }
+    (*out != text).then_some(out)
 }
 
 /// Removes white space, quotes, trailing punctuation and a `NAME=` from around a text.

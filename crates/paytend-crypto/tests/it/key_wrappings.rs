@@ -9,7 +9,7 @@ use paytend_vectors::{KeyFormCase, KeyFormResult, Seeded, key_forms};
 /// One way in which a text is changed on its way to a program. It leaves the key what it is.
 type Wrap = (&'static str, fn(&str, &Seeded) -> String);
 
-const WRAPS: [Wrap; 12] = [
+const WRAPS: [Wrap; 16] = [
     ("escaped line ends", |text, _| text.replace('\\', "\\\\").replace('\n', "\\n")),
     ("quotes", |text, random| {
         let (before, after) = [("\"", "\""), ("'", "'"), ("\u{201c}", "\u{201d}"), ("`", "`")][random.below(4)];
@@ -18,6 +18,13 @@ const WRAPS: [Wrap; 12] = [
     ("base64", |text, _| STANDARD.encode(text)),
     ("base64 without padding", |text, _| STANDARD_NO_PAD.encode(text)),
     ("URL-safe base64", |text, _| URL_SAFE_NO_PAD.encode(text)),
+    ("JSON", |text, _| serde_json::Value::from(text).to_string()),
+    ("percent-encoding", |text, _| {
+        let encoded = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '-';
+        text.chars().map(|c| if encoded(c) { format!("%{:02X}", c as u32) } else { c.to_string() }).collect()
+    }),
+    ("environment file", |text, _| format!("export PAYTEND_PRIVATE_KEY='{text}'\n")),
+    ("YAML", |text, _| text.lines().fold("key: |\n".to_owned(), |all, line| format!("{all}  {line}\n"))),
     ("byte order mark", |text, _| format!("\u{feff}{text}")),
     ("invisible characters", |text, random| {
         let invisible = ["\u{200b}", "\u{2060}", "\u{ad}", "\u{200e}"];
