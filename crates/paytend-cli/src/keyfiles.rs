@@ -17,8 +17,8 @@ const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
 
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// Our private key: PEM, DER or base64; nobody else may be able to read the file. `-` for standard input. Without it,
-    /// the key's text is taken from the environment variable PAYTEND_PRIVATE_KEY
+    /// Our private key: PEM, DER or base64; no one else may be able to read the file. `-` for standard input. Without
+    /// it, the key's text is taken from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
     /// The other side's public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input

@@ -74,7 +74,7 @@ impl Client {
     /// | `PAYTEND_ENVIRONMENT` | `sandbox`; or `PAYTEND_BASE_URL` |
     /// | `PAYTEND_PARTNER_ID` | the partner's 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
-    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the passphrase of an encrypted private key, or the path of its file |
+    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: an encrypted private key's passphrase, or its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
     /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
     /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
