@@ -72,7 +72,10 @@ pub enum KeyError {
         line: usize,
     },
     /// Several different keys, and nothing says which is meant.
-    #[error("there are {count} different {} keys here; give the one that is meant", if *.private { "private" } else { "public" })]
+    #[error(
+        "there are {count} different {} keys here; give the one that is meant",
+        if *.private { "private" } else { "public" }
+    )]
     Ambiguous {
         /// How many there are.
         count: usize,
@@ -174,8 +177,8 @@ impl fmt::Display for Encryption {
         let remedy = if self.readable { "; give its passphrase, or" } else { ", which is not supported here;" };
         write!(
             f,
-            "the private key is encrypted ({format}: {scheme}){remedy} decrypt it with `openssl {command} -in FILE -out \
-             private.pem`"
+            "the private key is encrypted ({format}: {scheme}){remedy} decrypt it with `openssl {command} -in FILE \
+             -out private.pem`"
         )?;
         let old = ["DES-CBC", "RC2", "RC4", "-DES", "MD2", "DES-CFB", "IDEA", "BF-"];
         let legacy = !scheme.contains("DES-EDE3") && old.iter().any(|name| scheme.contains(name));

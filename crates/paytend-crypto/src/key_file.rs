@@ -28,7 +28,8 @@ pub enum FilePermissions {
 /// Reads a file that holds a private key, of 64 KiB at most. The bytes are wiped on drop.
 ///
 /// The file is opened and read once, so a pipe will do as well: `/dev/stdin`, a shell's `<(…)`, or a FIFO. A FIFO is
-/// refused like a file if others have access to it, because they could read the key from it in the place of this process.
+/// refused like a file if others have access to it, because they could read the key from it in the place of this
+/// process.
 ///
 /// # Errors
 /// - [`KeyError::Permissions`] if others than the owner have access to the file, and `permissions` asks for the owner

@@ -91,8 +91,8 @@ impl PrivateKey {
         Self::read(data, None).map(|(key, _)| key)
     }
 
-    /// Reads any of the encodings, and a PKCS#8 key that is encrypted with the passphrase. Returns how the key is written
-    /// as well. A passphrase that is not needed is ignored.
+    /// Reads any of the encodings, and a PKCS#8 key that is encrypted with the passphrase. Returns how the key is
+    /// written as well. A passphrase that is not needed is ignored.
     ///
     /// Encrypted keys need the feature `encrypted-keys`: PBES2 with PBKDF2 or scrypt, and AES or 3DES.
     ///
@@ -133,8 +133,8 @@ impl PrivateKey {
         Self::read_file(path, FilePermissions::DangerAny, None)
     }
 
-    /// Reads a file in any of the encodings, which may be encrypted with the passphrase. The file is opened and read once;
-    /// see [`read_secret_file`].
+    /// Reads a file in any of the encodings, which may be encrypted with the passphrase. The file is opened and read
+    /// once; see [`read_secret_file`].
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if others have access to the file, and `permissions` does not accept it.
@@ -185,11 +185,11 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The text may be as it is found
-    /// in environment variables and files; see [`PrivateKey::from_text`].
+    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The text may be as it is
+    /// found in environment variables and files; see [`PrivateKey::from_text`].
     ///
-    /// The key of a certificate is taken, and nothing else of it is checked: not who issued it, nor how long it is valid. Of
-    /// a chain of certificates this is the key of the one that issued none of the others.
+    /// The key of a certificate is taken, and nothing else of it is checked: not who issued it, nor how long it is
+    /// valid. Of a chain of certificates this is the key of the one that issued none of the others.
     ///
     /// # Errors
     /// Returns a [`KeyError`] that says what the text is instead, or what is wrong with it.

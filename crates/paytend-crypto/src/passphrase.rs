@@ -26,8 +26,8 @@ impl Passphrase {
         Self(Zeroizing::new(passphrase.into()))
     }
 
-    /// Reads a passphrase from a file, without the line end that the file may end in. The file must be accessible to its
-    /// owner alone, as a private key's file.
+    /// Reads a passphrase from a file, without the line end that the file may end in. The file must be accessible to
+    /// its owner alone, as a private key's file.
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if others have access to the file, and `permissions` does not accept it.

@@ -177,19 +177,19 @@ impl fmt::Display for ForeignKey {
                  -nodes -out private.pem`"
             }
             Self::Pkcs7 => {
-                "this is a PKCS#7 file of certificates (.p7b); write them with `openssl pkcs7 -print_certs -in FILE -out \
-                 certificates.pem`; add `-inform DER` for a binary file"
+                "this is a PKCS#7 file of certificates (.p7b); write them with `openssl pkcs7 -print_certs -in FILE \
+                 -out certificates.pem`; add `-inform DER` for a binary file"
             }
             Self::OpenSshPrivate { rsa: true } => {
-                "this is an OpenSSH private key; convert a copy with `cp FILE private.pem` and `ssh-keygen -p -m PKCS8 -N \
-                 \"\" -f private.pem`"
+                "this is an OpenSSH private key; convert a copy with `cp FILE private.pem` and `ssh-keygen -p -m \
+                 PKCS8 -N \"\" -f private.pem`"
             }
             Self::OpenSshPublic { rsa: true } => {
                 "this is an OpenSSH public key; convert it with `ssh-keygen -e -m PKCS8 -f FILE > public.pem`"
             }
             Self::Ssh2Public => {
-                "this is an SSH2 public key (RFC 4716); convert it with `ssh-keygen -i -m RFC4716 -f FILE > key.pub` and \
-                 `ssh-keygen -e -m PKCS8 -f key.pub > public.pem`"
+                "this is an SSH2 public key (RFC 4716); convert it with `ssh-keygen -i -m RFC4716 -f FILE > key.pub` \
+                 and `ssh-keygen -e -m PKCS8 -f key.pub > public.pem`"
             }
             Self::Putty => {
                 "this is a PuTTY private key; convert it with `puttygen FILE -O private-openssh -o private.pem`"
@@ -200,8 +200,9 @@ impl fmt::Display for ForeignKey {
                  -out public.pem`; add `-inform DER` for a binary file"
             }
             Self::Jwk => {
-                "this is a JSON Web Key; convert it with `node -e 'const c=require(\"crypto\"),k=JSON.parse(require(\"fs\")\
-                 .readFileSync(0));process.stdout.write((k.d?c.createPrivateKey:c.createPublicKey)({key:k,format:\"jwk\"})\
+                "this is a JSON Web Key; convert it with `node -e 'const c=require(\"crypto\"),\
+                 k=JSON.parse(require(\"fs\").readFileSync(0));\
+                 process.stdout.write((k.d?c.createPrivateKey:c.createPublicKey)({key:k,format:\"jwk\"})\
                  .export({format:\"pem\",type:k.d?\"pkcs8\":\"spki\"}))' < FILE > key.pem`"
             }
             Self::JwkSet => {
@@ -214,24 +215,24 @@ impl fmt::Display for ForeignKey {
                  $k.ExportSubjectPublicKeyInfoPem()' > public.pem`, or with ExportPkcs8PrivateKeyPem for a private key"
             }
             Self::MicrosoftBlob { private: true } => {
-                "this is a private key of Microsoft's CryptoAPI; convert it with `openssl rsa -inform MSBLOB -in FILE -out \
-                 private.pem`"
+                "this is a private key of Microsoft's CryptoAPI; convert it with `openssl rsa -inform MSBLOB -in FILE \
+                 -out private.pem`"
             }
             Self::MicrosoftBlob { private: false } => {
-                "this is a public key of Microsoft's CryptoAPI; convert it with `openssl rsa -pubin -inform MSBLOB -in FILE \
-                 -out public.pem`"
+                "this is a public key of Microsoft's CryptoAPI; convert it with `openssl rsa -pubin -inform MSBLOB \
+                 -in FILE -out public.pem`"
             }
             Self::MicrosoftPvk => {
-                "this is a Microsoft PVK file; convert it with `openssl rsa -inform PVK -in FILE -out private.pem`; add \
-                 `-provider legacy -provider default` if it is encrypted"
+                "this is a Microsoft PVK file; convert it with `openssl rsa -inform PVK -in FILE -out private.pem`; \
+                 add `-provider legacy -provider default` if it is encrypted"
             }
             Self::Hexadecimal => {
                 "this is DER in hexadecimal digits; convert it with `tr -d ': ' < FILE | xxd -r -p > key.der`"
             }
-            Self::GitLfsPointer => {
-                "this is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`"
+            Self::GitLfsPointer => "this is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`",
+            Self::AnsibleVault => {
+                "this file is encrypted with Ansible Vault; decrypt it with `ansible-vault decrypt FILE`"
             }
-            Self::AnsibleVault => "this file is encrypted with Ansible Vault; decrypt it with `ansible-vault decrypt FILE`",
             Self::Compressed => "this is a compressed file; unpack it with `gunzip` or `unzip` first",
             Self::WebPage => "this is a web page or another XML document, not a key; download the key itself",
             Self::Path => {

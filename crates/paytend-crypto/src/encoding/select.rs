@@ -37,8 +37,8 @@ impl Item {
     }
 }
 
-/// Picks the one key that is wanted: a private key; or the key of a certificate or a public key. Of a chain of certificates
-/// the one is taken that issued none of the others.
+/// Picks the one key that is wanted: a private key; or the key of a certificate or a public key. Of a chain of
+/// certificates the one is taken that issued none of the others.
 ///
 /// # Errors
 /// - What is wrong with something of the wanted half, if there is such a thing.

@@ -1,7 +1,7 @@
 //! Cleans the text of a key: character encodings, invisible characters, escapes, quotes. Knows nothing of keys.
 //!
-//! Everything that a key's text is made of is ASCII. A cleaned text therefore is ASCII bytes: what else it had is removed
-//! if it is invisible, and otherwise replaced by a character that no base64 has.
+//! Everything that a key's text is made of is ASCII. A cleaned text therefore is ASCII bytes: what else it had is
+//! removed if it is invisible, and otherwise replaced by a character that no base64 has.
 
 use zeroize::Zeroizing;
 
