@@ -1,27 +1,40 @@
 //! The options that name keys and sides, shared by the commands that need them.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use paytend_crypto::keys::{FilePermissions, read_secret_file};
-use paytend_crypto::{Keyring, Kind, PrivateKey, PublicKey};
+use paytend_crypto::keys::FilePermissions;
+use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::{KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey, rustcrypto};
 use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
+use crate::inputs::Inputs;
 
 /// Holds a private key's text, for machines that keep secrets in the environment.
 const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
 
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// Our private key: PEM, DER or base64; nobody else may be able to read the file. Without it, the key's text is taken from
-    /// the environment variable PAYTEND_PRIVATE_KEY
+    /// Our private key: PEM, DER or base64; no one else may be able to read the file. `-` for standard input. Without
+    /// it, the key's text is taken from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
-    /// The other side's public key: PEM, DER or base64
+    /// The other side's public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input
     #[arg(long, value_name = "FILE")]
     public_key: PathBuf,
+    #[command(flatten)]
+    secrets: SecretArgs,
+}
+
+/// The options for the files of private keys, shared by all commands that read one.
+#[derive(Args)]
+pub(crate) struct SecretArgs {
+    /// The passphrase of an encrypted private key, the whole file but for its last line end; `-` for standard input.
+    /// Without it, the passphrase is taken from the environment variable PAYTEND_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     permissions: PermissionArgs,
 }
@@ -42,25 +55,74 @@ impl PermissionArgs {
 }
 
 impl KeyArgs {
-    pub(crate) fn keyring(&self) -> Result<Keyring, Failure> {
-        let own = self.private()?;
-        let peer = public(&self.public_key)?;
-        Ok(Keyring::from_keys(&own, &peer)?)
+    /// Sets aside standard input if one of the files is `-`.
+    pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        inputs.claim(self.private_key.as_deref(), "--private-key")?;
+        inputs.claim(Some(&self.public_key), "--public-key")?;
+        self.secrets.claim(inputs)
     }
 
-    fn private(&self) -> Result<PrivateKey, Failure> {
-        let Some(path) = &self.private_key else {
-            let text = private_from_environment().ok_or_else(|| {
-                Failure::usage(format!(
-                    "no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"
-                ))
-            })?;
-            return PrivateKey::from_text(&text)
-                .map_err(|e| Failure::new(Category::Configuration, format!("{PRIVATE_KEY_VARIABLE}: {e}")));
-        };
-        let loaded = read_secret_file(path, self.permissions.accepted()).and_then(|data| PrivateKey::from_bytes(&data));
-        loaded.map_err(|e| Failure::new(Category::Configuration, named(path, &e)))
+    /// Reads both keys.
+    pub(crate) fn keyring(&self, inputs: &mut Inputs) -> Result<Keyring, Failure> {
+        let own = self.secrets.own(self.private_key.as_deref(), inputs)?;
+        let peer = public(&self.public_key, "--public-key", inputs)?;
+        Ok(Keyring::builder().own_key(own).peer_key(peer).build()?)
     }
+}
+
+impl SecretArgs {
+    /// Sets aside standard input if the passphrase's file is `-`.
+    pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        inputs.claim(self.passphrase_file.as_deref(), "--passphrase-file")
+    }
+
+    /// Reads our private key from a file, or from the environment.
+    fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
+        let missing = || {
+            Failure::usage(format!("no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"))
+        };
+        let own = match file {
+            Some(path) => self.private(path, "--private-key", inputs)?,
+            None => self.in_environment(inputs)?.ok_or_else(missing)?,
+        };
+        Ok(own.own)
+    }
+
+    /// Reads a private key's file.
+    pub(crate) fn private(&self, path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
+        let input = inputs.key(path, option, self.permissions.accepted())?;
+        self.loaded(input.bytes, &input.name, inputs)
+    }
+
+    /// Reads the private key that is in the environment, if there is one.
+    pub(crate) fn in_environment(&self, inputs: &mut Inputs) -> Result<Option<LoadedKey>, Failure> {
+        private_from_environment().map(|text| self.loaded(text, PRIVATE_KEY_VARIABLE, inputs)).transpose()
+    }
+
+    fn loaded(&self, bytes: Zeroizing<Vec<u8>>, name: &str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
+        let read = |passphrase: Option<&Passphrase>| PrivateKey::read(&bytes, passphrase);
+        let (key, form) = match read(None) {
+            // The passphrase is only read for a key that needs it.
+            Err(KeyError::Encrypted(_)) => read(self.passphrase(inputs)?.as_ref()),
+            read => read,
+        }
+        .map_err(|error| named(name, &error))?;
+        // Only a backend can tell whether the numbers belong together.
+        let own = rustcrypto::private(&key).map_err(|error| named(name, &error))?;
+        let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
+        Ok(LoadedKey { own, bytes })
+    }
+
+    /// Reads the passphrase of the private key, if one is given.
+    pub(crate) fn passphrase(&self, inputs: &mut Inputs) -> Result<Option<Passphrase>, Failure> {
+        inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.accepted())
+    }
+}
+
+/// A private key, and the bytes that it was read from, decrypted.
+pub(crate) struct LoadedKey {
+    pub(crate) own: Arc<dyn RsaPrivate>,
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
 /// What both sealing and opening need to know.
@@ -79,37 +141,39 @@ pub(crate) struct MessageArgs {
     pub(crate) unsigned_payload: bool,
 }
 
-/// Loads a public key's file.
-pub(crate) fn public(path: &Path) -> Result<PublicKey, Failure> {
-    PublicKey::from_file(path).map_err(|e| Failure::new(Category::Configuration, named(path, &e)))
-}
-
-/// The text of a private key that is in the environment.
-pub(crate) fn private_from_environment() -> Option<Zeroizing<String>> {
-    std::env::var(PRIVATE_KEY_VARIABLE).ok().map(Zeroizing::new)
-}
-
-/// The bytes of a private key's file, whose permissions are checked as when it is used.
-pub(crate) fn private_bytes(path: &Path, permissions: &PermissionArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed = |error| Failure::new(Category::Configuration, named(path, &error));
-    let bytes = read_secret_file(path, permissions.accepted()).map_err(failed)?;
-    PrivateKey::from_bytes(&bytes).map_err(failed)?;
-    Ok(bytes)
+/// Reads a public key's file.
+pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Arc<dyn RsaPublic>, Failure> {
+    let input = inputs.key(path, option, FilePermissions::DangerAny)?;
+    let loaded = PublicKey::from_bytes(&input.bytes).and_then(|key| rustcrypto::public(&key));
+    loaded.map_err(|error| named(&input.name, &error))
 }
 
 /// The bytes of a public key's file.
-pub(crate) fn public_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    public(path)?;
-    file_or_stdin(path, 64 << 10)
+pub(crate) fn public_bytes(
+    path: &Path,
+    option: &'static str,
+    inputs: &mut Inputs,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let input = inputs.key(path, option, FilePermissions::DangerAny)?;
+    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error))?;
+    Ok(input.bytes)
 }
 
-/// An error with the file's name before it, unless it holds the name already.
-fn named(path: &Path, error: &paytend_crypto::KeyError) -> String {
-    use paytend_crypto::KeyError;
-    match error {
-        KeyError::File { .. } | KeyError::Permissions { .. } => error.to_string(),
-        _ => format!("{}: {error}", path.display()),
-    }
+/// The text of a private key that is in the environment.
+pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
+    std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
+}
+
+/// A key's failure with the name of its file or variable before it, unless it holds the name already.
+pub(crate) fn named(name: &str, error: &KeyError) -> Failure {
+    let message = match error {
+        KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),
+        KeyError::Encrypted(encryption) if encryption.readable => {
+            format!("{name}: {error}; options: --passphrase-file FILE, or PAYTEND_PASSPHRASE in the environment")
+        }
+        _ => format!("{name}: {error}"),
+    };
+    Failure::new(Category::Configuration, message)
 }
 
 /// The two sides.
@@ -150,38 +214,4 @@ impl KindArg {
     pub(crate) fn receiver(self) -> Side {
         if self == Self::Request { Side::Paytend } else { Side::Partner }
     }
-}
-
-/// Reads standard input, up to a limit in bytes.
-pub(crate) fn stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_all(std::io::stdin().lock(), limit, "standard input")
-}
-
-/// Reads so many bytes of standard input at most, and leaves the rest.
-pub(crate) fn start_of_stdin(most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_up_to(std::io::stdin().lock(), most, "standard input")
-}
-
-/// Reads a file, or standard input for `-`, up to a limit in bytes.
-pub(crate) fn file_or_stdin(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if path == Path::new("-") {
-        return stdin(limit);
-    }
-    let name = path.display().to_string();
-    let file = std::fs::File::open(path)
-        .map_err(|e| Failure::new(Category::Configuration, format!("cannot read {name}: {e}")))?;
-    read_all(file, limit, &name)
-}
-
-fn read_all(from: impl Read, limit: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let bytes = read_up_to(from, limit + 1, name)?;
-    if bytes.len() > limit { Err(Failure::usage(format!("{name} is longer than {limit} bytes"))) } else { Ok(bytes) }
-}
-
-fn read_up_to(from: impl Read, most: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    from.take(most as u64)
-        .read_to_end(&mut bytes)
-        .map_err(|e| Failure::new(Category::Configuration, format!("cannot read {name}: {e}")))?;
-    Ok(bytes)
 }

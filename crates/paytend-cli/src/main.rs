@@ -2,6 +2,7 @@
 
 mod cmd;
 mod exit;
+mod inputs;
 mod keyfiles;
 mod output;
 

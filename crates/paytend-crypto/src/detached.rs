@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::error::KeyError;
+use crate::KeyError;
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, Fingerprint};
 

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::KeyError;
+
 /// Everything that can go wrong in this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -197,55 +199,6 @@ impl fmt::Debug for UnsignedFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnsignedFailure").finish_non_exhaustive()
     }
-}
-
-/// A key that cannot be read or used, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// None of the encodings that are read.
-    #[error("not an RSA key in PEM, DER or base64 of DER (PKCS#1, PKCS#8 or SubjectPublicKeyInfo)")]
-    Encoding,
-    /// A private key protected by a passphrase.
-    #[error("the private key is encrypted; decrypt it first, for example with `openssl pkey`")]
-    Encrypted,
-    /// A key, but not RSA.
-    #[error("the key is not an RSA key")]
-    NotRsa,
-    /// A public key where a private one belongs.
-    #[error("a private key was expected and this is a public key")]
-    PublicGiven,
-    /// A private key where a public one belongs.
-    #[error("a public key was expected and this is a private key: it should not leave its owner")]
-    PrivateGiven,
-    /// The modulus is outside 1024 to 8192 bits.
-    #[error("the modulus has {0} bits; 1024 to 8192 are supported")]
-    Size(usize),
-    /// The numbers are not those of a valid RSA key.
-    #[error("the numbers in the key do not make a valid RSA key")]
-    Invalid,
-    /// A file could not be read.
-    #[error("cannot read the key file {path}: {kind}")]
-    File {
-        /// The file's path as given.
-        path: String,
-        /// The system's answer.
-        kind: std::io::ErrorKind,
-    },
-    /// Others than its owner have access to the file of a private key.
-    #[error(
-        "the private key file {path} is open to other users (mode {mode:o}); make it 0600, or, for a secret that a container platform mounts, \
-         set PAYTEND_DANGER_ANY_PERMISSIONS=1"
-    )]
-    Permissions {
-        /// The file's path as given.
-        path: String,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The keyring has no key for what was asked of it.
-    #[error("the keyring has no key to {0}")]
-    Absent(&'static str),
 }
 
 /// A failure of an RSA backend. Its text comes from the backend's author and must not hold secrets.

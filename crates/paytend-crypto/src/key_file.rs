@@ -27,11 +27,15 @@ pub enum FilePermissions {
 
 /// Reads a file that holds a private key, of 64 KiB at most. The bytes are wiped on drop.
 ///
+/// The file is opened and read once, so a pipe will do as well: `/dev/stdin`, a shell's `<(…)`, or a FIFO. A FIFO is
+/// refused like a file if others have access to it, because they could read the key from it in the place of this
+/// process.
+///
 /// # Errors
 /// - [`KeyError::Permissions`] if others than the owner have access to the file, and `permissions` asks for the owner
 ///   alone.
 /// - [`KeyError::File`] if the file cannot be read.
-/// - [`KeyError::Encoding`] if the file is longer.
+/// - [`KeyError::TooLong`] if the file is longer.
 pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let path = path.as_ref();
     read(path, |file| match permissions {
@@ -72,7 +76,7 @@ pub(crate) fn read(
     let mut data = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0) + 1));
     file.take(MAX_FILE + 1).read_to_end(&mut data).map_err(failed)?;
     if data.len() as u64 > MAX_FILE {
-        return Err(KeyError::Encoding);
+        return Err(KeyError::TooLong { limit: MAX_FILE }.in_file(path));
     }
     Ok(data)
 }
@@ -80,7 +84,12 @@ pub(crate) fn read(
 #[cfg(unix)]
 fn mode(file: &File) -> std::io::Result<u32> {
     use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o777)
+    let metadata = file.metadata()?;
+    // A folder has permissions as well, and no key.
+    if metadata.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(metadata.permissions().mode() & 0o777)
 }
 
 /// Where there are no such permissions, the owner alone has access.

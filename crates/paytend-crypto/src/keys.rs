@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::KeyError;
-use crate::encoding::{self, Decoded};
+use crate::encoding::{self, Decoded, Half};
 use crate::key_file;
+use crate::{KeyError, Passphrase};
 
-pub use crate::encoding::{Armour, KeyForm, KeyStructure};
+pub use crate::encoding::{Armour, ForeignKey, KeyAlgorithm, KeyForm, KeyStructure, Wrapping};
+pub use crate::key_error::{ArmourProblem, EncryptedFormat, Encryption};
 pub use crate::key_file::{DANGER_ANY_PERMISSIONS, FilePermissions, read_secret_file, require_owner_only};
 
 /// Smallest modulus that is accepted, in bits. Paytend's keys have this size today.
@@ -21,12 +22,37 @@ pub const MIN_BITS: usize = 1024;
 /// Largest modulus that is accepted, in bits.
 pub const MAX_BITS: usize = 8192;
 
-/// How a key is written, in any of the encodings that [`PrivateKey::from_bytes`] and [`PublicKey::from_bytes`] read.
+/// Returns how a key is written. Of a text with a private key and others, this is the private key's form.
 ///
 /// # Errors
-/// As they.
+/// Returns a [`KeyError`] if [`read`] does.
 pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
-    encoding::form(data)
+    read(data, None).map(|(_, form)| form)
+}
+
+/// A key of either half.
+#[derive(Clone, Debug)]
+pub enum AnyKey {
+    /// A private key.
+    Private(PrivateKey),
+    /// A public key.
+    Public(PublicKey),
+}
+
+/// Reads a key of either half, and how it is written: the private key if there is one.
+///
+/// # Errors
+/// Returns a [`KeyError`] that says what the data is instead, or what is wrong with it.
+pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, KeyForm), KeyError> {
+    match PrivateKey::read(data, passphrase) {
+        Ok((key, form)) => Ok((AnyKey::Private(key), form)),
+        // What is wrong with a private key does not keep the public one from being read.
+        Err(error) => match PublicKey::read(data) {
+            Ok((key, form)) => Ok((AnyKey::Public(key), form)),
+            Err(of_public) if matches!(error, KeyError::PublicGiven(_)) => Err(of_public),
+            Err(_) => Err(error),
+        },
+    }
 }
 
 /// A private RSA key, as data. Not `Serialize`, not `Clone`d by accident into logs: its `Debug` shows the fingerprint alone,
@@ -40,8 +66,11 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// Reads PEM or base64 of DER, as PKCS#1 or PKCS#8.
     ///
+    /// The text may be as it is found in environment variables and files: with escaped line ends, in quotes, in base64
+    /// once more, in UTF-16, with invisible characters, indented, or with other text around it.
+    ///
     /// # Errors
-    /// [`KeyError`] says what the text is instead, or what is wrong with it.
+    /// Returns a [`KeyError`] that says what the text is instead, or what is wrong with it.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text.as_bytes())
     }
@@ -59,11 +88,26 @@ impl PrivateKey {
     /// # Errors
     /// As [`from_text`](Self::from_text).
     pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
-        match encoding::decode(data)? {
-            Decoded::Public { .. } => Err(KeyError::PublicGiven),
-            Decoded::Private(pkcs1_der) => {
+        Self::read(data, None).map(|(key, _)| key)
+    }
+
+    /// Reads any of the encodings, and a PKCS#8 key that is encrypted with the passphrase. Returns how the key is
+    /// written as well. A passphrase that is not needed is ignored.
+    ///
+    /// Encrypted keys need the feature `encrypted-keys`: PBES2 with PBKDF2 or scrypt, and AES or 3DES.
+    ///
+    /// # Errors
+    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and there is no passphrase, or its scheme is not read.
+    /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
+    /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
+    /// - Returns the errors of [`from_text`](Self::from_text) if the data is not a private key.
+    pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(Self, KeyForm), KeyError> {
+        match encoding::read(data, Half::Private, passphrase)? {
+            (form, Decoded::Public { .. }) => Err(KeyError::PublicGiven(form.structure)),
+            (form, Decoded::Private(pkcs1_der)) => {
                 let (modulus, exponent) = encoding::public_half(&pkcs1_der)?;
-                Ok(Self { public: PublicKey::from_numbers(modulus, exponent)?, pkcs1_der: Arc::new(pkcs1_der) })
+                let public = PublicKey::from_numbers(modulus, exponent)?;
+                Ok((Self { public, pkcs1_der: Arc::new(pkcs1_der) }, form))
             }
         }
     }
@@ -74,9 +118,9 @@ impl PrivateKey {
     /// # Errors
     /// - [`KeyError::Permissions`] if others than the owner have access to the file.
     /// - [`KeyError::File`] if the file cannot be read.
-    /// - The errors of [`from_text`](Self::from_text) if the content is not a private key.
+    /// - [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a private key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        Self::from_bytes(&read_secret_file(path, FilePermissions::OwnerOnly)?)
+        Self::read_file(path, FilePermissions::OwnerOnly, None)
     }
 
     /// Reads a file in any of the encodings, whoever has access to it. For secrets that a container platform mounts
@@ -84,9 +128,26 @@ impl PrivateKey {
     ///
     /// # Errors
     /// - [`KeyError::File`] if the file cannot be read.
-    /// - The errors of [`from_text`](Self::from_text) if the content is not a private key.
+    /// - [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a private key.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        Self::from_bytes(&read_secret_file(path, FilePermissions::DangerAny)?)
+        Self::read_file(path, FilePermissions::DangerAny, None)
+    }
+
+    /// Reads a file in any of the encodings, which may be encrypted with the passphrase. The file is opened and read
+    /// once; see [`read_secret_file`].
+    ///
+    /// # Errors
+    /// - Returns [`KeyError::Permissions`] if others have access to the file, and `permissions` does not accept it.
+    /// - Returns [`KeyError::File`] if the file cannot be read.
+    /// - Returns [`KeyError::InFile`], with the errors of [`read`](Self::read), if the content is not a private key.
+    pub fn read_file(
+        path: impl AsRef<Path>,
+        permissions: FilePermissions,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, KeyError> {
+        let path = path.as_ref();
+        let data = read_secret_file(path, permissions)?;
+        Self::read(&data, passphrase).map(|(key, _)| key).map_err(|error| error.in_file(path))
     }
 
     /// The public half.
@@ -124,15 +185,19 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo or PKCS#1.
+    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The text may be as it is
+    /// found in environment variables and files; see [`PrivateKey::from_text`].
+    ///
+    /// The key of a certificate is taken, and nothing else of it is checked: not who issued it, nor how long it is
+    /// valid. Of a chain of certificates this is the key of the one that issued none of the others.
     ///
     /// # Errors
-    /// [`KeyError`] says what the text is instead, or what is wrong with it.
+    /// Returns a [`KeyError`] that says what the text is instead, or what is wrong with it.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text.as_bytes())
     }
 
-    /// Reads DER, as SubjectPublicKeyInfo or PKCS#1.
+    /// Reads DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate.
     ///
     /// # Errors
     /// As [`from_text`](Self::from_text).
@@ -145,18 +210,30 @@ impl PublicKey {
     /// # Errors
     /// As [`from_text`](Self::from_text).
     pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
-        match encoding::decode(data)? {
-            Decoded::Private(_) => Err(KeyError::PrivateGiven),
-            Decoded::Public { modulus, exponent } => Self::from_numbers(modulus, exponent),
+        Self::read(data).map(|(key, _)| key)
+    }
+
+    /// Reads any of the encodings, and returns how the key is written as well.
+    ///
+    /// # Errors
+    /// - Returns [`KeyError::Ambiguous`] if there are several different public keys.
+    /// - Returns the errors of [`from_text`](Self::from_text) if the data is not a public key.
+    pub fn read(data: &[u8]) -> Result<(Self, KeyForm), KeyError> {
+        match encoding::read(data, Half::Public, None)? {
+            (form, Decoded::Private(_)) => Err(KeyError::PrivateGiven(form.structure)),
+            (form, Decoded::Public { modulus, exponent }) => Ok((Self::from_numbers(modulus, exponent)?, form)),
         }
     }
 
-    /// Reads a file in any of the encodings.
+    /// Reads a file in any of the encodings. The file is opened and read once.
     ///
     /// # Errors
-    /// [`KeyError::File`], or as [`from_text`](Self::from_text).
+    /// - Returns [`KeyError::File`] if the file cannot be read.
+    /// - Returns [`KeyError::InFile`], with the errors of [`read`](Self::read), if the content is not a public key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        Self::from_bytes(&key_file::read(path.as_ref(), |_| Ok(()))?)
+        let path = path.as_ref();
+        let data = key_file::read(path, |_| Ok(()))?;
+        Self::from_bytes(&data).map_err(|error| error.in_file(path))
     }
 
     /// Makes a key of its numbers, big-endian. A modulus outside 1024 to 8192 bits, an even one, and an exponent that is even,

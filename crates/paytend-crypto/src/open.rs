@@ -20,9 +20,10 @@ use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use crate::KeyError;
 use crate::aes_text::{self, SessionKeyLength};
 use crate::canonical::Template;
-use crate::error::{KeyError, PayloadProblem};
+use crate::error::PayloadProblem;
 use crate::incoming::Incoming;
 use crate::keyring::DecryptionKey;
 use crate::message::{Expected, Kind};

@@ -4,8 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::KeyError;
 use crate::canonical::{self, Holes, Template};
-use crate::error::{FieldProblem, KeyError, PayloadProblem};
+use crate::error::{FieldProblem, PayloadProblem};
 use crate::message::Fields;
 use crate::{Error, Keyring, aes_text, base64_wire, pkcs1v15, wire};
 

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use paytend_crypto::keys::{FilePermissions, read_secret_file};
+use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, rustcrypto};
 
 /// The keys of both sides, and the partner's identifier, from a folder.
@@ -191,8 +191,9 @@ impl KeyFolder {
 
 /// Reads a private key's file.
 fn private(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, FolderError> {
-    let read = read_secret_file(path, permissions).and_then(|data| PrivateKey::from_bytes(&data));
-    read.map_err(|source| FolderError::Key { path: path.to_owned(), source })
+    // The path is named once.
+    PrivateKey::read_file(path, permissions, None)
+        .map_err(|error| FolderError::Key { path: path.to_owned(), source: error.problem().clone() })
 }
 
 fn is_key(path: &Path) -> bool {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod key_forms;
 mod seeded;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use key_forms::{KeyFormCase, KeyFormResult, key_forms};
 pub use seeded::{SEED, Seeded};
 
 /// The partner that the messages of the vectors are to or from.

@@ -10,7 +10,8 @@ use paytend_webhook::explain::{Explanation, KeyShelf, explain, explain_envelope}
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
-use crate::keyfiles::{KindArg, PermissionArgs, private_bytes, private_from_environment, public_bytes, stdin};
+use crate::inputs::{Inputs, stdin};
+use crate::keyfiles::{KindArg, SecretArgs, private_from_environment, public_bytes};
 use crate::output;
 
 /// Explains why a message is not authentic. Files of private keys that others can read are refused.
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     other_private_key: Vec<PathBuf>,
     #[command(flatten)]
-    permissions: PermissionArgs,
+    secrets: SecretArgs,
     /// Another public key that may explain it: of the other environment, of another provider
     #[arg(long, value_name = "FILE")]
     other_public_key: Vec<PathBuf>,
@@ -74,8 +75,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Failure::usage("--kind and --unsigned-payload are for messages of Paytend's"));
         }
         From::Paytend => {
+            let shelf = shelf(args)?;
             let body = stdin(Kind::Request.default_max_bytes())?;
-            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &shelf(args)?)
+            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &shelf)
         }
         detached => {
             let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
@@ -85,7 +87,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                     .map_err(|_| Failure::usage("--sign is no header's value: it has a line's end in it"))?;
                 headers.insert("sign", value);
             }
-            explain(provider, &headers, &stdin(1 << 20)?, &shelf(args)?)
+            let shelf = shelf(args)?;
+            explain(provider, &headers, &stdin(1 << 20)?, &shelf)
         }
     };
     show(args, &explanation)?;
@@ -98,21 +101,36 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// The keys, each by its file's name.
 fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
     let name = |path: &Path| path.display().to_string();
+    let mut inputs = Inputs::with_message();
+    let inputs = &mut inputs;
+    let secrets = &args.secrets;
+    for (paths, option) in [
+        (&args.private_key, "--private-key"),
+        (&args.public_key, "--public-key"),
+        (&args.other_private_key, "--other-private-key"),
+        (&args.other_public_key, "--other-public-key"),
+    ] {
+        paths.iter().try_for_each(|path| inputs.claim(Some(path), option))?;
+    }
+    secrets.claim(inputs)?;
     let mut shelf = KeyShelf::new();
-    if let Some(text) = private_from_environment().filter(|_| args.private_key.is_empty()) {
-        shelf = shelf.own("PAYTEND_PRIVATE_KEY", text.as_bytes())?;
+    if args.private_key.is_empty()
+        && let Some(own) = secrets.in_environment(inputs)?
+    {
+        shelf = shelf.own("PAYTEND_PRIVATE_KEY", &own.bytes)?;
     }
     for path in &args.private_key {
-        shelf = shelf.own(name(path), &private_bytes(path, &args.permissions)?)?;
+        shelf = shelf.own(name(path), &secrets.private(path, "--private-key", inputs)?.bytes)?;
     }
     for path in &args.public_key {
-        shelf = shelf.sender(name(path), &public_bytes(path)?)?;
+        shelf = shelf.sender(name(path), &public_bytes(path, "--public-key", inputs)?)?;
     }
     for path in &args.other_private_key {
-        shelf = shelf.other_private(name(path), &private_bytes(path, &args.permissions)?)?;
+        let other = secrets.private(path, "--other-private-key", inputs)?;
+        shelf = shelf.other_private(name(path), &other.bytes)?;
     }
     for path in &args.other_public_key {
-        shelf = shelf.other_public(name(path), &public_bytes(path)?)?;
+        shelf = shelf.other_public(name(path), &public_bytes(path, "--other-public-key", inputs)?)?;
     }
     Ok(match &args.partner_id {
         Some(id) => shelf.partner_id(id),

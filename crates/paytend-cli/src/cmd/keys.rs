@@ -5,10 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, Strength, rustcrypto};
+use paytend_crypto::keys::{self, AnyKey, Armour, FilePermissions};
+use paytend_crypto::{KeyError, OsRandom, PublicKey, Strength, rustcrypto};
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
+use crate::inputs::Inputs;
+use crate::keyfiles::{SecretArgs, named};
 use crate::output;
 
 #[derive(Subcommand)]
@@ -24,15 +27,17 @@ pub(crate) enum Command {
     },
     /// Say what a key file holds, as a JSON object
     Inspect {
-        /// PEM, DER or base64; private or public
+        /// PEM, DER, base64 or an X.509 certificate; private or public; `-` for standard input
         file: PathBuf,
+        #[command(flatten)]
+        secrets: SecretArgs,
     },
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Generate { bits, out } => generate(*bits, out),
-        Command::Inspect { file } => inspect(file),
+        Command::Inspect { file, secrets } => inspect(file, secrets),
     }
 }
 
@@ -73,27 +78,42 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn inspect(path: &Path) -> Result<(), Failure> {
-    let named = |e: KeyError| Failure::new(Category::Configuration, format!("{}: {e}", path.display()));
-    let (public, kind) = match PrivateKey::danger_from_file_with_any_permissions(path) {
-        Ok(private) => {
-            // Only a backend can tell whether the numbers belong together.
-            rustcrypto::private(&private).map_err(named)?;
-            (private.public_key().clone(), "private")
+fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
+    let mut inputs = Inputs::default();
+    inputs.claim(Some(path), "FILE")?;
+    secrets.claim(&mut inputs)?;
+    let input = inputs.key(path, "FILE", FilePermissions::DangerAny)?;
+    let failed = |error: KeyError| named(&input.name, &error);
+    let (key, form) = match keys::read(&input.bytes, None) {
+        Err(KeyError::Encrypted(_)) => {
+            let passphrase = secrets.passphrase(&mut inputs)?;
+            keys::read(&input.bytes, passphrase.as_ref()).map_err(failed)?
         }
-        Err(KeyError::PublicGiven) => {
-            let public = PublicKey::from_file(path).map_err(named)?;
-            rustcrypto::public(&public).map_err(named)?;
-            (public, "public")
-        }
-        Err(e @ KeyError::File { .. }) => return Err(e.into()),
-        Err(e) => return Err(named(e)),
+        read => read.map_err(failed)?,
     };
-    let mut description = describe(&public, kind);
-    if kind == "private" {
-        let private_to_owner = !matches!(PrivateKey::from_file(path), Err(KeyError::Permissions { .. }));
-        description["readable_by_owner_only"] = json!(private_to_owner);
+    // Only a backend can tell whether the numbers belong together.
+    let mut description = match &key {
+        AnyKey::Private(key) => {
+            rustcrypto::private(key).map_err(failed)?;
+            describe(key.public_key(), "private")
+        }
+        AnyKey::Public(key) => {
+            rustcrypto::public(key).map_err(failed)?;
+            describe(key, "public")
+        }
+    };
+    if let (AnyKey::Private(_), Some(open_to_others)) = (&key, input.open_to_others) {
+        description["readable_by_owner_only"] = json!(!open_to_others);
     }
+    description["structure"] = json!(form.structure.to_string());
+    description["armour"] = match &form.armour {
+        Armour::Der => json!("DER"),
+        Armour::Base64 => json!("base64"),
+        Armour::Pem(label) => json!(format!("PEM {label}")),
+        _ => json!(null),
+    };
+    description["encrypted"] = json!(form.encrypted);
+    description["wrappings"] = form.wrappings.iter().map(ToString::to_string).collect();
     output::line(&description.to_string())?;
     Ok(())
 }

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::exit::{Category, Failure};
-use crate::keyfiles::{MessageArgs, start_of_stdin};
+use crate::inputs::{Inputs, start_of_stdin};
+use crate::keyfiles::MessageArgs;
 use crate::output;
 
 #[derive(ClapArgs)]
@@ -37,7 +38,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.message.unsigned_payload {
         expected = expected.unsigned_payload();
     }
-    let keyring = args.message.keys.keyring()?;
+    let mut inputs = Inputs::with_message();
+    args.message.keys.claim(&mut inputs)?;
+    let keyring = args.message.keys.keyring(&mut inputs)?;
     // One byte more than is allowed is enough for opening to refuse it as too large.
     let document = start_of_stdin(expected.limit() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {

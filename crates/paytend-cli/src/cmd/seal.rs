@@ -7,7 +7,8 @@ use paytend_crypto::{Fields, Kind, Outgoing, RequestId};
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
-use crate::keyfiles::{MessageArgs, file_or_stdin};
+use crate::inputs::Inputs;
+use crate::keyfiles::MessageArgs;
 use crate::output;
 
 #[derive(ClapArgs)]
@@ -35,9 +36,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let kind = args.message.kind.kind();
     let fields = fields(kind, &args.fields)?;
-    let keyring = args.message.keys.keyring()?;
+    let mut inputs = Inputs::default();
+    args.message.keys.claim(&mut inputs)?;
+    inputs.claim(args.payload.as_deref(), "--payload")?;
+    let keyring = args.message.keys.keyring(&mut inputs)?;
     let payload = match &args.payload {
-        Some(path) => file_or_stdin(path, kind.default_max_bytes())?,
+        Some(path) => inputs.read(path, "--payload", kind.default_max_bytes())?,
         None => Default::default(),
     };
     let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("the payload is not UTF-8"))?;

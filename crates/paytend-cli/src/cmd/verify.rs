@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use paytend_crypto::{detached, rustcrypto};
+use paytend_crypto::detached;
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::keyfiles::{public, stdin};
+use crate::inputs::{Inputs, stdin};
+use crate::keyfiles::public;
 use crate::output;
 
 /// No notification of either provider comes near this size, in bytes.
@@ -18,7 +19,7 @@ pub(crate) struct Args {
     /// Whose notification it is
     #[arg(long, value_enum)]
     provider: Provider,
-    /// The provider's public key: PEM, DER or base64
+    /// The provider's public key: PEM, DER, base64 or an X.509 certificate
     #[arg(long, value_name = "FILE")]
     public_key: PathBuf,
     /// The value of the `sign` header, as received
@@ -34,8 +35,8 @@ enum Provider {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let key = public(&args.public_key)?;
-    let verifier = detached::Verifier::new([rustcrypto::public(&key)?])?;
+    let key = public(&args.public_key, "--public-key", &mut Inputs::with_message())?;
+    let verifier = detached::Verifier::new([key])?;
     let body = stdin(MAX_BODY)?;
     let by = verifier.verify(&body, &args.sign)?;
     let provider = match args.provider {

@@ -6,5 +6,6 @@
 mod contract;
 mod demo;
 mod explain;
+mod key_inputs;
 mod sandbox;
 mod support;

@@ -6,11 +6,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paytend_crypto::keys::{FilePermissions, read_secret_file, require_owner_only};
-use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey};
+use paytend_crypto::Passphrase;
+use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::keys::{KeyEntries, Origin, PASSPHRASE};
 use super::{Builder, Environment};
 use crate::{Client, Error};
 
@@ -24,6 +25,10 @@ struct Profile {
     private_key_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "secret")]
     private_key: Option<Zeroizing<String>>,
+    private_key_passphrase_file: Option<PathBuf>,
+    /// What the environment says: a passphrase is no entry of a file.
+    #[serde(skip)]
+    passphrase: Option<Passphrase>,
     public_key_file: Option<PathBuf>,
     public_key: Option<String>,
     proxy: Option<String>,
@@ -69,6 +74,7 @@ impl Client {
     /// | `PAYTEND_ENVIRONMENT` | `sandbox`; or `PAYTEND_BASE_URL` |
     /// | `PAYTEND_PARTNER_ID` | the partner's 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
+    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: an encrypted private key's passphrase, or its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
     /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
     /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
@@ -90,6 +96,7 @@ impl Client {
     /// partner_id = "888666000100260"
     /// private_key_file = "partner.pem"      # beside this file; or private_key = "MIIC…" in it
     /// public_key_file = "paytend.pem"       # or public_key = "MIGf…"
+    /// private_key_passphrase_file = "phrase" # for an encrypted private key; or PAYTEND_PASSPHRASE in the environment
     /// deadline_seconds = 60                 # this and all that follows is optional
     /// attempt_timeout_seconds = 30
     /// connect_timeout_seconds = 10
@@ -106,7 +113,10 @@ impl Client {
     /// ```
     ///
     /// On Unix, a file that holds a private key is refused if its group or others have access to it: the signing key's
-    /// file, the client certificate's, and this one if a profile in it has `private_key`.
+    /// file, its passphrase's, the client certificate's, and this one if a profile in it has `private_key`.
+    ///
+    /// Keys are read in all forms that [`PrivateKey::from_text`](paytend_crypto::PrivateKey::from_text) and
+    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) read. Each file is opened once, so a FIFO will do.
     ///
     /// # Errors
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the place in the file, or the field.
@@ -124,14 +134,20 @@ impl Client {
         let guarded =
             file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
-        let Some(profile) = { file.profiles }.remove(profile) else {
+        let origin = Origin::Profile(profile.to_owned());
+        let Some(mut profile) = { file.profiles }.remove(profile) else {
             return Err(wrong(&format!("profile `{profile}`"), format_args!("there is none; the file has: {names}")));
         };
         if guarded {
             require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;
         }
-        profile.builder(path.parent().unwrap_or(Path::new("")))
+        profile.passphrase = passphrase(std::env::var_os(PASSPHRASE));
+        profile.builder(path.parent().unwrap_or(Path::new("")), &origin)
     }
+}
+
+fn passphrase(text: Option<std::ffi::OsString>) -> Option<Passphrase> {
+    text.filter(|text| !text.is_empty()).map(|text| Passphrase::new(text.into_encoded_bytes()))
 }
 
 fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, Error> {
@@ -148,6 +164,8 @@ fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, 
         partner_id: get("PARTNER_ID"),
         private_key: get("PRIVATE_KEY").map(Zeroizing::new),
         private_key_file: get("PRIVATE_KEY_FILE").map(Into::into),
+        private_key_passphrase_file: get("PASSPHRASE_FILE").map(Into::into),
+        passphrase: passphrase(get("PASSPHRASE").map(Into::into)),
         public_key: get("PUBLIC_KEY"),
         public_key_file: get("PUBLIC_KEY_FILE").map(Into::into),
         client_certificate_file: get("CLIENT_CERTIFICATE_FILE").map(Into::into),
@@ -155,41 +173,33 @@ fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, 
         deadline_seconds,
         ..Profile::default()
     };
-    profile.builder(Path::new(""))
+    profile.builder(Path::new(""), &Origin::Variables)
 }
 
 impl Profile {
     /// The builder. Paths of files are relative to `folder`.
-    fn builder(self, folder: &Path) -> Result<Builder, Error> {
+    fn builder(self, folder: &Path, origin: &Origin) -> Result<Builder, Error> {
         let environment = match (self.environment.as_deref(), self.base_url) {
             (None, Some(url)) => Environment::BaseUrl(url),
             (Some("sandbox"), None) => Environment::Sandbox,
             (Some(_), None) => {
-                return Err(wrong("environment", "only `sandbox` has a known URL; set base_url instead"));
+                return Err(origin.wrong(&["environment"], "only `sandbox` has a known URL; set the base URL instead"));
             }
-            (Some(_), Some(_)) => return Err(wrong("environment and base_url", "set one of them")),
-            (None, None) => return Err(wrong("environment or base_url", "set one of them")),
+            (Some(_), Some(_)) => return Err(origin.wrong(&["environment", "base_url"], "set one of them, not both")),
+            (None, None) => return Err(origin.wrong(&["environment", "base_url"], "set one of them; none is set")),
         };
         let permissions =
             if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
-        let private = match (self.private_key, self.private_key_file) {
-            (Some(text), None) => PrivateKey::from_text(&text).map_err(|error| wrong("private_key", error))?,
-            (None, Some(path)) => {
-                private_from(&folder.join(path), permissions).map_err(|error| wrong("private_key_file", error))?
-            }
-            (Some(_), Some(_)) => return Err(wrong("private_key and private_key_file", "set one of them")),
-            (None, None) => return Err(wrong("private_key_file", "it is missing")),
+        let keys = KeyEntries {
+            private_key: self.private_key,
+            private_key_file: self.private_key_file,
+            passphrase_file: self.private_key_passphrase_file,
+            passphrase: self.passphrase,
+            public_key: self.public_key,
+            public_key_file: self.public_key_file,
         };
-        let public = match (self.public_key, self.public_key_file) {
-            (Some(text), None) => PublicKey::from_text(&text).map_err(|error| wrong("public_key", error))?,
-            (None, Some(path)) => {
-                PublicKey::from_file(folder.join(path)).map_err(|error| wrong("public_key_file", error))?
-            }
-            (Some(_), Some(_)) => return Err(wrong("public_key and public_key_file", "set one of them")),
-            (None, None) => return Err(wrong("public_key_file", "it is missing")),
-        };
-        let keyring = Keyring::from_keys(&private, &public).map_err(|error| wrong("the keys", error))?;
-        let partner_id = self.partner_id.ok_or_else(|| wrong("partner_id", "it is missing"))?;
+        let keyring = keys.keyring(folder, permissions, origin)?;
+        let partner_id = self.partner_id.ok_or_else(|| origin.wrong(&["partner_id"], "it is missing"))?;
         let mut builder = Client::builder(environment, partner_id, keyring);
         if !self.unknown_order_codes.is_empty() {
             builder = builder.resolution(crate::Resolution::new().unknown_order_codes(self.unknown_order_codes));
@@ -206,7 +216,7 @@ impl Profile {
         }
         let seconds = |count: u32| Duration::from_secs(count.into());
         let read =
-            |field: &str, path: PathBuf| std::fs::read(folder.join(path)).map_err(|error| wrong(field, error.kind()));
+            |field: &str, path: PathBuf| std::fs::read(folder.join(path)).map_err(|e| origin.wrong(&[field], e.kind()));
         if let Some(url) = self.proxy {
             builder = builder.proxy(url);
         }
@@ -238,10 +248,6 @@ impl Profile {
 /// A text that is wiped on drop.
 fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
     String::deserialize(from).map(|text| Some(Zeroizing::new(text)))
-}
-
-fn private_from(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, KeyError> {
-    PrivateKey::from_bytes(&read_secret_file(path, permissions)?)
 }
 
 /// The open file and its text, which may hold a private key.
@@ -293,15 +299,36 @@ mod tests {
         let client = with(&[]).unwrap().build().unwrap();
         assert_eq!(client.core.deadline, Duration::from_secs(5));
         assert_eq!(client.core.base_url, super::super::SANDBOX);
+        // A key in another form, and an encrypted one with its passphrase.
+        let form = |file: &str| {
+            let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);
+            String::from_utf8(case.unwrap().data()).unwrap()
+        };
+        let (escaped, encrypted) = (form("escaped-newlines.txt"), form("encrypted-escaped.txt"));
+        assert!(with(&[("PAYTEND_PRIVATE_KEY", &escaped)]).is_ok());
+        assert!(with(&[("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "correct horse")]).is_ok());
         for (changes, part) in [
-            (vec![("PAYTEND_ENVIRONMENT", "production")], "environment: only `sandbox`"),
-            (vec![("PAYTEND_BASE_URL", "https://api.example.com")], "environment and base_url: set one"),
-            (vec![("PAYTEND_ENVIRONMENT", "")], "environment or base_url: set one"),
-            (vec![("PAYTEND_PARTNER_ID", "")], "partner_id: it is missing"),
-            (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "private_key: "),
-            (vec![("PAYTEND_PRIVATE_KEY", "")], "private_key_file: it is missing"),
-            (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "public_key: "),
-            (vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")], "public_key and public_key_file: set one"),
+            (vec![("PAYTEND_PRIVATE_KEY", &*encrypted)], "PAYTEND_PRIVATE_KEY: the private key is encrypted"),
+            (
+                vec![("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "CANARY")],
+                "PAYTEND_PRIVATE_KEY: the passphrase does not decrypt the private key",
+            ),
+            (vec![("PAYTEND_PUBLIC_KEY", &escaped)], "PAYTEND_PUBLIC_KEY: a public key was expected"),
+            (vec![("PAYTEND_ENVIRONMENT", "production")], "PAYTEND_ENVIRONMENT: only `sandbox`"),
+            (
+                vec![("PAYTEND_BASE_URL", "https://api.example.com")],
+                "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one",
+            ),
+            (vec![("PAYTEND_ENVIRONMENT", "")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
+            (vec![("PAYTEND_PARTNER_ID", "")], "PAYTEND_PARTNER_ID: it is missing"),
+            (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "PAYTEND_PRIVATE_KEY: "),
+            (vec![("PAYTEND_PRIVATE_KEY", "")], "PAYTEND_PRIVATE_KEY_FILE: it is missing"),
+            (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "PAYTEND_PUBLIC_KEY: "),
+            (vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")], "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one"),
+            (
+                vec![("PAYTEND_PASSPHRASE_FILE", "/nowhere")],
+                "PAYTEND_PASSPHRASE_FILE: cannot read the key file /nowhere",
+            ),
             (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: it is not"),
         ] {
             let shown = shown(with(&changes));

@@ -4,6 +4,7 @@ mod checks;
 #[cfg(feature = "config")]
 mod file;
 mod http;
+mod keys;
 
 use std::fmt;
 use std::path::PathBuf;

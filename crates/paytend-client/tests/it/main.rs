@@ -8,6 +8,7 @@ mod blocking;
 mod configuration;
 mod connecting;
 mod dropping;
+mod key_entries;
 mod limits;
 mod observing;
 mod options;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use paytend_crypto::keys::{ArmourProblem, ForeignKey, KeyStructure};
 use paytend_crypto::{
     BackendError, Error, Expected, FieldProblem, Fields, JsonProblem, KeyError, Keyring, Malformed, OsRandom, Outgoing,
     PayloadProblem, RandomSource, RequestId, detached,
@@ -43,10 +44,23 @@ fn every_error_says_what_is_wrong_in_a_line() {
         PayloadProblem::Shape { line: 1, column: 2 }.into(),
         PayloadProblem::Json { problem: JsonProblem::Truncated, line: 1, column: 2 }.into(),
         KeyError::Encoding.into(),
-        KeyError::Encrypted.into(),
-        KeyError::NotRsa.into(),
-        KeyError::PublicGiven.into(),
-        KeyError::PrivateGiven.into(),
+        KeyError::Empty.into(),
+        KeyError::TooLong { limit: 65536 }.into(),
+        KeyError::Passphrase.into(),
+        KeyError::Foreign(ForeignKey::Pkcs12).into(),
+        KeyError::PublicGiven(KeyStructure::Spki).into(),
+        KeyError::PrivateGiven(KeyStructure::Pkcs8).into(),
+        KeyError::Truncated { announced: 1190, present: 700 }.into(),
+        KeyError::TrailingData { announced: 1190, extra: 4 }.into(),
+        KeyError::Armour { line: 2, problem: ArmourProblem::Begin }.into(),
+        KeyError::Armour { line: 2, problem: ArmourProblem::End }.into(),
+        KeyError::Armour { line: 2, problem: ArmourProblem::EndLabel }.into(),
+        KeyError::Armour { line: 2, problem: ArmourProblem::EndMissing }.into(),
+        KeyError::Armour { line: 2, problem: ArmourProblem::BeginMissing }.into(),
+        KeyError::Base64 { line: 7 }.into(),
+        KeyError::Ambiguous { count: 2, private: true }.into(),
+        KeyError::Ambiguous { count: 2, private: false }.into(),
+        KeyError::InFile { path: path(), problem: Box::new(KeyError::Empty) }.into(),
         KeyError::Size(512).into(),
         KeyError::Invalid.into(),
         KeyError::File { path: path(), kind: std::io::ErrorKind::NotFound }.into(),

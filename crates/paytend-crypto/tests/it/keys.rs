@@ -1,5 +1,6 @@
 //! Loading keys: every encoding, every mistake.
 
+use paytend_crypto::keys::{ForeignKey, KeyAlgorithm, KeyStructure};
 use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength, keys, rustcrypto};
 
 use crate::support::key;
@@ -24,26 +25,23 @@ fn white_space_line_ends_and_text_around_the_armour_do_not_matter() {
 #[test]
 fn a_key_that_is_not_what_was_asked_for_is_named() {
     let data = &key("partner").data;
-    assert_eq!(PrivateKey::from_text(&data.public).unwrap_err(), KeyError::PublicGiven);
-    assert_eq!(PrivateKey::from_text(&data.public_pkcs1_pem).unwrap_err(), KeyError::PublicGiven);
-    assert_eq!(PublicKey::from_text(&data.private_pkcs1_pem).unwrap_err(), KeyError::PrivateGiven);
-    for rubbish in [
-        "",
-        "MIIB",
-        "hello",
-        "-----BEGIN PRIVATE KEY-----",
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
-    ] {
+    let given = |error: KeyError| match error {
+        KeyError::PublicGiven(structure) | KeyError::PrivateGiven(structure) => structure,
+        other => panic!("{other}"),
+    };
+    assert_eq!(given(PrivateKey::from_text(&data.public).unwrap_err()), KeyStructure::Spki);
+    assert_eq!(given(PrivateKey::from_text(&data.public_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Public);
+    assert_eq!(given(PublicKey::from_text(&data.private_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Private);
+    for rubbish in ["MIIB", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"] {
         assert_eq!(PrivateKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
         assert_eq!(PublicKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
     }
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    assert_eq!(PrivateKey::from_text(encrypted).unwrap_err(), KeyError::Encrypted);
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
-    assert_eq!(PrivateKey::from_text(old).unwrap_err(), KeyError::Encrypted);
+    assert!(matches!(PrivateKey::from_text(old).unwrap_err(), KeyError::Encrypted(_)));
     // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §10.1).
     let ed25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
-    assert_eq!(PublicKey::from_text(ed25519).unwrap_err(), KeyError::NotRsa);
+    let named = KeyError::Foreign(ForeignKey::Algorithm(KeyAlgorithm::Ed25519));
+    assert_eq!(PublicKey::from_text(ed25519).unwrap_err(), named);
 }
 
 #[test]
@@ -154,7 +152,13 @@ fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
     assert!(PrivateKey::danger_from_file_with_any_permissions(&path).is_ok());
     assert!(matches!(PrivateKey::from_file(dir.path().join("none")).unwrap_err(), KeyError::File { .. }));
     std::fs::write(&path, vec![b'A'; 100_000]).unwrap();
-    assert_eq!(PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err(), KeyError::Encoding);
+    let long = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
+    assert_eq!(long.problem(), &KeyError::TooLong { limit: 64 << 10 });
+    assert!(long.to_string().starts_with(&path.display().to_string()), "{long}");
+    // What is wrong with a file's content names the file too.
+    std::fs::write(&path, &key("partner").data.public).unwrap();
+    let public = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
+    assert!(public.to_string().starts_with(&format!("{}: a private key was expected", path.display())), "{public}");
 }
 
 #[test]
@@ -164,7 +168,7 @@ fn limits_are_what_the_documentation_says() {
 
 #[test]
 fn the_form_of_a_key_shows_in_its_data() {
-    use paytend_crypto::keys::{Armour, KeyStructure, form};
+    use paytend_crypto::keys::{Armour, form};
     let pem = |label: &str| Armour::Pem(label.to_owned());
     for (name, key) in paytend_vectors::keys() {
         for (data, structure, armour) in [

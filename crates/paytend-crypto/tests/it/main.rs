@@ -5,6 +5,8 @@
 
 mod api;
 mod cuts;
+mod key_forms;
+mod key_wrappings;
 mod keys;
 mod lenient;
 mod opening;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use paytend_crypto::keys::{Armour, KeyForm, KeyStructure, form};
+use paytend_crypto::keys::{Armour, KeyForm, KeyStructure};
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 
@@ -85,8 +85,8 @@ impl KeyShelf {
     }
 
     fn add_private(mut self, name: String, data: &[u8], expected: bool) -> Result<Self, KeyError> {
-        let key = PrivateKey::from_bytes(data)?;
-        self.note(&name, &form(data)?);
+        let (key, form) = PrivateKey::read(data, None)?;
+        self.note(&name, &form);
         let public = rustcrypto::public(key.public_key())?;
         self.public.push(Entry { name: format!("{name} (its public half)"), key: public, expected: false });
         self.private.push(Entry { name, key: rustcrypto::private(&key)?, expected });
@@ -94,8 +94,8 @@ impl KeyShelf {
     }
 
     fn add_public(mut self, name: String, data: &[u8], expected: bool) -> Result<Self, KeyError> {
-        let key = PublicKey::from_bytes(data)?;
-        self.note(&name, &form(data)?);
+        let (key, form) = PublicKey::read(data)?;
+        self.note(&name, &form);
         self.public.push(Entry { name, key: rustcrypto::public(&key)?, expected });
         Ok(self)
     }
@@ -105,11 +105,13 @@ impl KeyShelf {
             KeyStructure::Pkcs1Private => ("PKCS#1", Some("PKCS#8")),
             KeyStructure::Pkcs1Public => ("PKCS#1", Some("SubjectPublicKeyInfo")),
             KeyStructure::Pkcs8 => ("PKCS#8", None),
+            KeyStructure::Certificate => ("an X.509 certificate", None),
             _ => ("SubjectPublicKeyInfo", None),
         };
         let correct = form.structure.label();
         match (&form.armour, pkcs1) {
-            (Armour::Pem(label), _) if label != correct => {
+            // Several labels fit a certificate.
+            (Armour::Pem(label), _) if label != correct && form.structure != KeyStructure::Certificate => {
                 self.notes.push(Finding::KeyLabel { key: key.to_owned(), label: label.clone(), content, correct });
             }
             (_, Some(instead)) => self.notes.push(Finding::KeyPkcs1 { key: key.to_owned(), instead }),

@@ -1,0 +1,235 @@
+//! Keys as the command reads them: every form, standard input, pipes, the environment, passphrases.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Stdio;
+
+use paytend_vectors::{KeyFormResult, key_forms};
+use serde_json::Value;
+
+use crate::support::{Keys, Ran, command, finish, run, set_mode};
+
+const FIELDS: &str = r#"{"respCode":"00","respMsg":"x"}"#;
+
+/// The arguments that seal a response without a payload.
+fn seal<'a>(private: Option<&'a str>, public: &'a str) -> Vec<&'a str> {
+    let mut args = vec!["seal", "--as", "paytend", "--kind", "response", "--public-key", public, "--fields", FIELDS];
+    args.extend(private.map(|private| ["--private-key", private]).into_iter().flatten());
+    args
+}
+
+fn form(file: &str) -> Vec<u8> {
+    key_forms().1.into_iter().find(|case| case.file == file).unwrap().data()
+}
+
+fn write(path: &Path, data: &[u8]) -> String {
+    std::fs::write(path, data).unwrap();
+    set_mode(path, 0o600);
+    path.to_str().unwrap().to_owned()
+}
+
+fn fails(ran: &Ran, code: i32, parts: &[&str]) {
+    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+    for part in parts {
+        assert!(ran.stderr.contains(part), "{part:?} is not in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_form_is_inspected_from_a_file_and_from_standard_input() {
+    let (fingerprint, cases) = key_forms();
+    let dir = tempfile::tempdir().unwrap();
+    for case in cases {
+        let data = case.data();
+        let path = dir.path().join(&case.file);
+        let file = write(&path, &data);
+        let phrase = write(&dir.path().join("phrase"), case.passphrase.clone().unwrap_or_default().as_bytes());
+        for (argument, name, input) in [(&*file, &*file, &[][..]), ("-", "standard input (FILE)", &data)] {
+            let mut args = vec!["keys", "inspect", argument];
+            if case.passphrase.is_some() {
+                args.extend(["--passphrase-file", &phrase]);
+            }
+            let ran = run(&args, input);
+            let read = |result: &KeyFormResult| matches!(result, KeyFormResult::Read { .. });
+            if read(&case.private) || read(&case.public) {
+                assert_eq!(ran.code, 0, "{}: {}", case.file, ran.stderr);
+                let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
+                assert_eq!(shown["fingerprint"], fingerprint, "{}", case.file);
+                let KeyFormResult::Read { wrappings, encrypted, .. } =
+                    (if read(&case.private) { &case.private } else { &case.public })
+                else {
+                    unreachable!()
+                };
+                assert_eq!(shown["wrappings"].as_array().unwrap().len(), wrappings.len(), "{}: {shown}", case.file);
+                assert_eq!(shown["encrypted"], *encrypted, "{}", case.file);
+            } else {
+                fails(&ran, 3, &[&format!("error: {name}: ")]);
+            }
+        }
+    }
+}
+
+#[test]
+fn inspect_shows_the_form_and_the_permissions() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = |file: &str, mode: u32| -> Value {
+        let path = dir.path().join(file);
+        let argument = write(&path, &form(file));
+        set_mode(&path, mode);
+        serde_json::from_str(&run(&["keys", "inspect", &argument], b"").stdout).unwrap()
+    };
+    let certificate = shown("certificate.pem", 0o644);
+    assert_eq!(certificate["kind"], "public");
+    assert_eq!(certificate["structure"], "X.509 certificate");
+    assert_eq!(certificate["armour"], "PEM CERTIFICATE");
+    assert!(certificate["readable_by_owner_only"].is_null());
+    let private = shown("base64-of-pem.txt", 0o600);
+    assert_eq!((&private["kind"], &private["readable_by_owner_only"]), (&"private".into(), &true.into()));
+    assert_eq!(private["wrappings"], serde_json::json!(["base64 of the whole text"]));
+    if cfg!(unix) {
+        assert_eq!(shown("pkcs8.pem", 0o644)["readable_by_owner_only"], false);
+    }
+}
+
+#[test]
+fn standard_input_is_read_as_a_key() {
+    let keys = Keys::new();
+    let public = keys.arg("partner.pub");
+    let private = std::fs::read(keys.path("paytend.pem")).unwrap();
+    let ran = run(&seal(Some("-"), &public), &private);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let own = keys.arg("paytend.pem");
+    let ran = run(&seal(Some(&own), "-"), &std::fs::read(keys.path("partner.pub")).unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    fails(&run(&seal(Some("-"), &public), &form("key.p12")), 3, &["standard input (--private-key): ", "PKCS#12"]);
+    fails(&run(&seal(Some(&own), "-"), b""), 3, &["standard input (--public-key): ", "empty"]);
+    // Numbers that do not belong together: a changed byte of the modulus.
+    let mut der = form("pkcs8.der");
+    der[100] ^= 1;
+    fails(&run(&seal(Some("-"), &public), &der), 3, &["standard input (--private-key): the numbers in the key"]);
+    let folder = keys.arg("");
+    fails(&run(&seal(Some(&folder), &public), b""), 3, &["cannot read the key file", &folder, "directory"]);
+}
+
+#[test]
+fn standard_input_is_read_for_one_thing_alone() {
+    let keys = Keys::new();
+    let (own, public) = (keys.arg("partner.pem"), keys.arg("payby.pub"));
+    let open = ["open", "--as", "partner", "--kind", "response"];
+    let verify = ["verify", "--provider", "payby", "--sign", "x"];
+    let explain = ["explain", "--provider", "payby", "--sign", "x"];
+    for (args, parts) in [
+        ([&seal(Some("-"), "-")[..]].concat(), ["--private-key", "--public-key"]),
+        ([&seal(Some("-"), &public)[..], &["--payload", "-"]].concat(), ["--private-key", "--payload"]),
+        ([&seal(Some(&own), "-")[..], &["--payload", "-"]].concat(), ["--public-key", "--payload"]),
+        ([&open[..], &["--private-key", "-", "--public-key", &public]].concat(), ["the message", "--private-key"]),
+        ([&open[..], &["--private-key", &own, "--public-key", "-"]].concat(), ["the message", "--public-key"]),
+        ([&verify[..], &["--public-key", "-"]].concat(), ["the message", "--public-key"]),
+        ([&explain[..], &["--public-key", "-"]].concat(), ["the message", "--public-key"]),
+        (
+            [&explain[..], &["--public-key", &public, "--other-private-key", "-"]].concat(),
+            ["the message", "--other-private-key"],
+        ),
+        (
+            [&explain[..], &["--public-key", &public, "--other-public-key", "-"]].concat(),
+            ["the message", "--other-public-key"],
+        ),
+    ] {
+        let ran = run(&args, b"{}");
+        fails(&ran, 2, &["standard input cannot be both", parts[0], parts[1]]);
+    }
+    let encrypted = write(&keys.path("encrypted.pem"), &form("encrypted-pbkdf2.pem"));
+    let both = ["keys", "inspect", "-", "--passphrase-file", "-"];
+    fails(&run(&both, &form("encrypted-pbkdf2.pem")), 2, &["standard input cannot be both FILE and --passphrase-file"]);
+    let ran = run(&["keys", "inspect", &encrypted, "--passphrase-file", "-"], b"correct horse\n");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_read_once_and_guarded_as_files_are() {
+    let keys = Keys::new();
+    let public = keys.arg("partner.pub");
+    let private = std::fs::read(keys.path("paytend.pem")).unwrap();
+    // The path that a shell's process substitution gives: a pipe.
+    let ran = run(&seal(Some("/dev/stdin"), &public), &private);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for (mode, code) in [("600", 0), ("644", 3)] {
+        let pipe = keys.arg(&format!("pipe{mode}"));
+        assert!(std::process::Command::new("mkfifo").args(["-m", mode, &pipe]).status().unwrap().success());
+        let (path, key) = (pipe.clone(), private.clone());
+        // The reader may close the pipe without having read it.
+        let writer = std::thread::spawn(move || drop(std::fs::write(path, key)));
+        let ran = run(&seal(Some(&pipe), &public), b"");
+        writer.join().unwrap();
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert_eq!(code == 3, ran.stderr.contains(&format!("{pipe} is open to other users")), "{}", ran.stderr);
+    }
+    // A file does not become private by being redirected.
+    for (mode, code) in [(0o600, 0), (0o644, 3)] {
+        set_mode(&keys.path("paytend.pem"), mode);
+        let file = File::open(keys.path("paytend.pem")).unwrap();
+        let output = command().args(seal(Some("-"), &public)).stdin(Stdio::from(file)).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert_eq!(code == 3, stderr.contains("standard input (--private-key) is open to other users"), "{stderr}");
+    }
+}
+
+#[test]
+fn key_in_the_environment_is_read_in_every_form() {
+    let keys = Keys::new();
+    let public = keys.arg("partner.pub");
+    for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
+        let data = case.data();
+        // A variable holds no zero byte, and on some systems nothing but UTF-8.
+        let Some(text) = String::from_utf8(data).ok().filter(|text| !text.contains('\0')) else { continue };
+        let ran = finish(command().args(seal(None, &public)).env("PAYTEND_PRIVATE_KEY", text), b"");
+        match case.private {
+            KeyFormResult::Read { .. } => assert_eq!(ran.code, 0, "{}: {}", case.file, ran.stderr),
+            KeyFormResult::Named { .. } => fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: "]),
+        }
+    }
+    // A message that is to be explained.
+    let args = ["explain", "--public-key", &public];
+    let ran = finish(command().args(args).env("PAYTEND_PRIVATE_KEY", "/etc/key.pem"), b"{}");
+    fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: this is the path of a file"]);
+}
+
+#[test]
+fn passphrase_comes_from_a_file_or_the_environment() {
+    let keys = Keys::new();
+    let public = keys.arg("partner.pub");
+    let private = write(&keys.path("encrypted.pem"), &form("encrypted-pbkdf2.pem"));
+    let phrase = write(&keys.path("phrase"), b"correct horse\n");
+    let args = seal(Some(&private), &public);
+    let with_file = [&args[..], &["--passphrase-file", &phrase]].concat();
+    fails(&run(&args, b""), 3, &[&private, "is encrypted", "--passphrase-file", "PAYTEND_PASSPHRASE"]);
+    assert_eq!(run(&with_file, b"").code, 0);
+    let ran = finish(command().args(&args).env("PAYTEND_PASSPHRASE", "correct horse"), b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let wrong = finish(command().args(&args).env("PAYTEND_PASSPHRASE", "CANARY"), b"");
+    fails(&wrong, 3, &[&private, "the passphrase does not decrypt"]);
+    assert!(!wrong.stderr.contains("CANARY"));
+    // Explaining needs the key as well, and reads it with the same options.
+    let explain = ["explain", "--private-key", &private, "--public-key", &public, "--passphrase-file", &phrase];
+    assert_eq!(run(&explain, b"{}").code, 4);
+    fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
+    // One passphrase for several keys, which is read once.
+    #[cfg(unix)]
+    {
+        let pipe = keys.arg("pipe");
+        assert!(std::process::Command::new("mkfifo").args(["-m", "600", &pipe]).status().unwrap().success());
+        let path = pipe.clone();
+        let writer = std::thread::spawn(move || std::fs::write(path, "correct horse").unwrap());
+        let ran = run(&[&explain[..5], &["--other-private-key", &private, "--passphrase-file", &pipe]].concat(), b"{}");
+        writer.join().unwrap();
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+    }
+    if cfg!(unix) {
+        set_mode(&keys.path("phrase"), 0o644);
+        fails(&run(&with_file, b""), 3, &["phrase is open to other users"]);
+        let accepted = [&with_file[..], &["--danger-any-permissions"]].concat();
+        assert_eq!(run(&accepted, b"").code, 0);
+    }
+}

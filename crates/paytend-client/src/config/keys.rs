@@ -1,0 +1,106 @@
+//! The keys that a profile or the environment names.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use paytend_crypto::keys::FilePermissions;
+use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey, rustcrypto};
+use zeroize::Zeroizing;
+
+use crate::Error;
+
+/// The variable of a private key's passphrase.
+pub(super) const PASSPHRASE: &str = "PAYTEND_PASSPHRASE";
+
+/// Where an entry comes from, for messages.
+pub(super) enum Origin {
+    /// Environment variables.
+    Variables,
+    /// The profile of this name, in a file.
+    Profile(String),
+}
+
+impl Origin {
+    /// Makes an error that names the entries: variables, or fields of the profile.
+    pub(super) fn wrong(&self, fields: &[&str], why: impl fmt::Display) -> Error {
+        let names: Vec<String> = fields
+            .iter()
+            .map(|field| match (self, *field) {
+                (Self::Profile(_), field) => field.to_owned(),
+                (Self::Variables, "private_key_passphrase_file") => format!("{PASSPHRASE}_FILE"),
+                (Self::Variables, field) => format!("PAYTEND_{}", field.to_ascii_uppercase()),
+            })
+            .collect();
+        let names = names.join(" and ");
+        Error::configuration(match self {
+            Self::Profile(profile) => format!("profile {profile:?}: {names}: {why}"),
+            Self::Variables => format!("{names}: {why}"),
+        })
+    }
+}
+
+/// The entries that hold keys, or name their files.
+pub(super) struct KeyEntries {
+    pub(super) private_key: Option<Zeroizing<String>>,
+    pub(super) private_key_file: Option<PathBuf>,
+    pub(super) passphrase_file: Option<PathBuf>,
+    pub(super) passphrase: Option<Passphrase>,
+    pub(super) public_key: Option<String>,
+    pub(super) public_key_file: Option<PathBuf>,
+}
+
+impl KeyEntries {
+    /// Reads the keys. Paths are relative to `folder`, and each file is opened once.
+    pub(super) fn keyring(
+        self,
+        folder: &Path,
+        permissions: FilePermissions,
+        origin: &Origin,
+    ) -> Result<Keyring, Error> {
+        let passphrase = match &self.passphrase_file {
+            Some(path) => Some(
+                Passphrase::from_file(folder.join(path), permissions)
+                    .map_err(|error| origin.wrong(&["private_key_passphrase_file"], error))?,
+            ),
+            None => self.passphrase,
+        };
+        // Only a backend can tell whether the numbers of a key belong together.
+        let own = match (self.private_key, self.private_key_file) {
+            (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase.as_ref())
+                .and_then(|(key, _)| rustcrypto::private(&key))
+                .map_err(|error| origin.wrong(&["private_key"], with_option(&error)))?,
+            (None, Some(path)) => PrivateKey::read_file(folder.join(path), permissions, passphrase.as_ref())
+                .and_then(|key| rustcrypto::private(&key))
+                .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error)))?,
+            (Some(_), Some(_)) => return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them")),
+            (None, None) => return Err(origin.wrong(&["private_key_file"], "it is missing")),
+        };
+        let peer = match (self.public_key, self.public_key_file) {
+            (Some(text), None) => PublicKey::from_text(&text)
+                .and_then(|key| rustcrypto::public(&key))
+                .map_err(|error| origin.wrong(&["public_key"], error))?,
+            (None, Some(path)) => PublicKey::from_file(folder.join(path))
+                .and_then(|key| rustcrypto::public(&key))
+                .map_err(|error| origin.wrong(&["public_key_file"], error))?,
+            (Some(_), Some(_)) => return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them")),
+            (None, None) => return Err(origin.wrong(&["public_key_file"], "it is missing")),
+        };
+        Keyring::builder()
+            .own_key(own)
+            .peer_key(peer)
+            .build()
+            .map_err(|error| Error::configuration(format!("the keys: {error}")))
+    }
+}
+
+/// A key's error, with the places where its passphrase may be.
+fn with_option(error: &KeyError) -> String {
+    match error.problem() {
+        KeyError::Encrypted(encryption) if encryption.readable => {
+            format!(
+                "{error}; a passphrase is taken from private_key_passphrase_file, {PASSPHRASE}_FILE or {PASSPHRASE}"
+            )
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,181 @@
+//! What a DER structure is: the keys that are read, and the structures that are named.
+
+use pkcs1::der::asn1::{AnyRef, ObjectIdentifier};
+use pkcs1::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
+use pkcs8::PrivateKeyInfoRef;
+use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use zeroize::Zeroizing;
+
+use super::foreign::{ForeignKey, KeyAlgorithm};
+use super::form::KeyStructure;
+use super::{Decoded, encrypted};
+use crate::KeyError;
+use crate::key_error::Encryption;
+
+/// A structure in DER.
+pub(super) enum Structure {
+    Key(KeyStructure, Decoded),
+    /// A certificate's key, its issuer and its subject.
+    Certificate(Result<Decoded, KeyError>, Names),
+    Encrypted(Encryption),
+}
+
+/// The issuer and the subject of a certificate, in DER.
+pub(super) struct Names {
+    pub(super) issuer: Vec<u8>,
+    pub(super) subject: Vec<u8>,
+}
+
+/// Returns whether bytes begin as DER or BER of a SEQUENCE, and not as a text.
+pub(super) fn looks_like(data: &[u8]) -> bool {
+    match data {
+        [0x30, 0x80..=0x84, ..] => true,
+        // A short one: the text `0` is the same byte, so the rest must fit, and its first element be one of a key.
+        [0x30, length, rest @ ..] => matches!(rest, [0x02 | 0x30, 0..=0x1f, ..]) && rest.len() >= usize::from(*length),
+        _ => false,
+    }
+}
+
+/// Returns the length that the outermost structure announces, its header included.
+pub(super) fn announced(data: &[u8]) -> Option<usize> {
+    let [0x30, first, rest @ ..] = data else { return None };
+    let count = match first {
+        0..=0x7f => return Some(2 + usize::from(*first)),
+        0x81..=0x84 => usize::from(first - 0x80),
+        _ => return None,
+    };
+    let length =
+        rest.get(..count)?.iter().try_fold(0_usize, |sum, byte| Some(sum.checked_mul(256)? + usize::from(*byte)))?;
+    length.checked_add(2 + count)
+}
+
+/// Returns whether less is there than the outermost structure announces.
+pub(super) fn is_cut(data: &[u8]) -> bool {
+    announced(data).is_some_and(|announced| announced > data.len())
+}
+
+/// Reads one structure.
+pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
+    let present = data.len();
+    let der = match announced(data) {
+        Some(announced) if announced > present => return Err(KeyError::Truncated { announced, present }),
+        // A file may end in a line end.
+        Some(announced) if data[announced..].iter().all(u8::is_ascii_whitespace) => &data[..announced],
+        Some(announced) => return Err(KeyError::TrailingData { announced, extra: present - announced }),
+        None if matches!(data, [0x30, 0x80, 0x02, 0x01, 0x03, ..]) => return Err(ForeignKey::Pkcs12.into()),
+        None => data,
+    };
+    if let Ok(info) = PrivateKeyInfoRef::from_der(der) {
+        require_rsa(&info.algorithm)?;
+        let key = pkcs1_private(info.private_key.as_bytes()).ok_or(KeyError::Encoding)?;
+        return Ok(Structure::Key(KeyStructure::Pkcs8, key));
+    }
+    if let Ok(info) = SubjectPublicKeyInfoRef::from_der(der) {
+        return Ok(Structure::Key(KeyStructure::Spki, spki(&info)?));
+    }
+    if let Some(key) = pkcs1_private(der) {
+        return Ok(Structure::Key(KeyStructure::Pkcs1Private, key));
+    }
+    if let Some(key) = pkcs1_public(der) {
+        return Ok(Structure::Key(KeyStructure::Pkcs1Public, key));
+    }
+    let parts = AnyRef::from_der(der).map(children).unwrap_or_default();
+    if let Some((key, names)) = certificate(&parts) {
+        return Ok(Structure::Certificate(key, names));
+    }
+    match encrypted::encryption(&parts) {
+        Some(encryption) => Ok(Structure::Encrypted(encryption)),
+        None => Err(foreign(&parts).map_or(KeyError::Encoding, KeyError::from)),
+    }
+}
+
+/// The elements of a SEQUENCE; none for anything else.
+pub(super) fn children(any: AnyRef<'_>) -> Vec<AnyRef<'_>> {
+    let mut elements = Vec::new();
+    if any.tag() != Tag::Sequence {
+        return elements;
+    }
+    let Ok(mut reader) = SliceReader::new(any.value()) else { return elements };
+    while !reader.is_finished() {
+        match AnyRef::decode(&mut reader) {
+            Ok(element) => elements.push(element),
+            Err(_) => return Vec::new(),
+        }
+    }
+    elements
+}
+
+fn tags(elements: &[AnyRef<'_>]) -> Vec<Tag> {
+    elements.iter().map(|element| element.tag()).collect()
+}
+
+/// The key of a certificate: the `SubjectPublicKeyInfo` in its `TBSCertificate` (RFC 5280, 4.1).
+fn certificate(parts: &[AnyRef<'_>]) -> Option<(Result<Decoded, KeyError>, Names)> {
+    let [signed, algorithm, signature] = parts else { return None };
+    if (algorithm.tag(), signature.tag()) != (Tag::Sequence, Tag::BitString) {
+        return None;
+    }
+    let fields = children(*signed);
+    // The version, which is absent from those of version 1.
+    let fields = match fields.as_slice() {
+        [version, rest @ ..] if version.tag().is_context_specific() => rest,
+        all => all,
+    };
+    let [serial, _, issuer, _, subject, key, ..] = fields else { return None };
+    if serial.tag() != Tag::Integer {
+        return None;
+    }
+    let info: SubjectPublicKeyInfoRef<'_> = key.decode_as().ok()?;
+    let names = Names { issuer: issuer.value().to_vec(), subject: subject.value().to_vec() };
+    Some((spki(&info), names))
+}
+
+/// The structures that are not read, by the types of their elements.
+fn foreign(parts: &[AnyRef<'_>]) -> Option<ForeignKey> {
+    let version = |number: u8| parts.first().is_some_and(|first| first.value() == [number]);
+    match tags(parts).as_slice() {
+        // PFX (RFC 7292) has version 3, and a ContentInfo.
+        [Tag::Integer, Tag::Sequence, ..] if version(3) => Some(ForeignKey::Pkcs12),
+        // ContentInfo (RFC 5652): signed data, in which certificates travel.
+        [Tag::ObjectIdentifier, ..] => Some(ForeignKey::Pkcs7),
+        // ECPrivateKey (RFC 5915).
+        [Tag::Integer, Tag::OctetString, ..] if version(1) => Some(KeyAlgorithm::Ec.into()),
+        // DSAPrivateKey: version, p, q, g, and both keys.
+        [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer] => {
+            Some(KeyAlgorithm::Dsa.into())
+        }
+        // CertificationRequest (RFC 2986).
+        [Tag::Sequence, Tag::Sequence, Tag::BitString] => {
+            let request = children(parts[0]);
+            let key = request.get(2)?;
+            key.decode_as::<SubjectPublicKeyInfoRef<'_>>().ok().map(|_| ForeignKey::CertificateRequest)
+        }
+        _ => None,
+    }
+}
+
+fn spki(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Decoded, KeyError> {
+    require_rsa(&info.algorithm)?;
+    info.subject_public_key.as_bytes().and_then(pkcs1_public).ok_or(KeyError::Encoding)
+}
+
+fn require_rsa(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), KeyError> {
+    if algorithm.oid == pkcs1::ALGORITHM_OID { Ok(()) } else { Err(algorithm_of(algorithm.oid).into()) }
+}
+
+fn algorithm_of(oid: ObjectIdentifier) -> ForeignKey {
+    KeyAlgorithm::by_oid(&oid.to_string()).into()
+}
+
+fn pkcs1_private(der: &[u8]) -> Option<Decoded> {
+    pkcs1::RsaPrivateKeyRef::from_der(der).ok()?;
+    Some(Decoded::Private(Zeroizing::new(der.to_vec())))
+}
+
+fn pkcs1_public(der: &[u8]) -> Option<Decoded> {
+    let key = pkcs1::RsaPublicKeyRef::from_der(der).ok()?;
+    Some(Decoded::Public {
+        modulus: key.modulus.as_bytes().to_vec(),
+        exponent: key.public_exponent.as_bytes().to_vec(),
+    })
+}
