@@ -1,0 +1,44 @@
+//! The names that the providers document, in their order.
+
+use paytend_model::{BaasNotification, Field, IssuingNotification, Payload, payby, payermax};
+
+/// The fields of each documented object of a notification.
+pub(super) fn objects() -> Vec<&'static [Field]> {
+    let mut objects: Vec<&'static [Field]> = vec![
+        payby::TransferToBankNotification::FIELDS,
+        payby::TransferToBankOrder::FIELDS,
+        payby::Money::FIELDS,
+        payby::PaymentInfo::FIELDS,
+        payermax::BalanceChangeNotification::FIELDS,
+        payermax::BalanceChange::FIELDS,
+        payermax::Money::FIELDS,
+        payermax::Fee::FIELDS,
+        payermax::Counterparty::FIELDS,
+        payermax::Exchange::FIELDS,
+    ];
+    objects.extend(BaasNotification::KINDS.iter().chain(IssuingNotification::KINDS).map(|kind| kind.content.fields));
+    objects
+}
+
+/// Returns the documented object that has most of these names, if it has half of them.
+pub(super) fn like(names: &[String]) -> Option<&'static [Field]> {
+    let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
+    objects().into_iter().rev().max_by_key(|fields| known(fields)).filter(|fields| 2 * known(fields) >= names.len().max(1))
+}
+
+/// Names that documents of all kinds have.
+const COMMON: [&str; 24] = [
+    "memo", "remark", "description", "extra", "data", "msg", "message", "error", "code", "reason", "note", "name", "id",
+    "status", "type", "metadata", "reference", "comment", "email", "phone", "address", "country", "currency", "fee",
+];
+
+/// Names that a missing member may have had.
+pub(super) fn candidates() -> Vec<String> {
+    let documented = objects().into_iter().flatten().map(|field| field.name.to_owned());
+    let mut names: Vec<String> = documented.collect();
+    names.extend(COMMON.map(str::to_owned));
+    names.extend(('a'..='z').map(String::from));
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}

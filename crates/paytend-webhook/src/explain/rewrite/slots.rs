@@ -1,0 +1,228 @@
+//! The numbers of a text, each in one of its forms.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Rewriter;
+use super::template::Template;
+use crate::explain::change::Change;
+use crate::explain::search::Search;
+
+/// So many combinations of forms may be tried at each cost, from 1.
+const MOST: [u64; 4] = [64, 1 << 10, 1 << 15, 1 << 19];
+
+/// The text that was found, and what was changed in its numbers.
+type Filled = (Vec<u8>, Vec<Change>);
+
+/// A walk through all combinations, which keeps the hash of what is decided already.
+struct Walk<'a> {
+    rewriter: &'a Rewriter,
+    template: &'a Template,
+    after: &'a [u8],
+    /// The form of each number up to here.
+    chosen: Vec<usize>,
+}
+
+impl Rewriter {
+    /// Tries the numbers' forms of this cost.
+    pub(super) fn numbers(
+        &self,
+        template: &Template,
+        start: Sha256,
+        after: &[u8],
+        cost: usize,
+        search: &mut Search,
+    ) -> Option<Filled> {
+        let slots = template.slots.len();
+        let mut walk = Walk { rewriter: self, template, after, chosen: Vec::new() };
+        if cost == 0 {
+            return walk.try_forms(&start, &vec![0; slots], search);
+        }
+        if slots == 0 {
+            return None;
+        }
+        let fits = |count: u64| {
+            let lowest = if cost == 1 { 0 } else { MOST[cost - 2] };
+            count > lowest && count <= MOST[cost - 1]
+        };
+        if cost == 1 {
+            for rule in self.rules.iter().skip(1) {
+                let forms: Vec<usize> =
+                    template.slots.iter().map(|(_, number)| rule.get(*number).copied().unwrap_or_default()).collect();
+                if let Some(filled) = walk.try_forms(&start, &forms, search) {
+                    return Some(filled);
+                }
+            }
+        }
+        for special in 0..=2 {
+            let count = self.count(template, special);
+            let unusual = u64::from(cost == 2 && special > 0) * MOST[0];
+            // Exponents and rounded digits are never among what is tried first.
+            if (special == 0 && fits(count)) || (special > 0 && cost > 1 && (fits(count) || (count > 0 && count <= unusual)))
+            {
+                let start = start.clone();
+                if let Some(filled) = walk.walk(start, 0, special, search) {
+                    return Some(filled);
+                }
+                walk.chosen.clear();
+            }
+        }
+        let too_many = self.count(template, 0) > MOST[3];
+        match cost {
+            2 if too_many => walk.by_name(&start, search).or_else(|| walk.deviations(&start, 1, search)),
+            3 if too_many => walk.deviations(&start, 2, search),
+            3 => walk.deviations(&start, 1, search),
+            _ => None,
+        }
+    }
+
+    /// The number of combinations with so many special forms.
+    fn count(&self, template: &Template, special: usize) -> u64 {
+        let mut counts = [1_u64, 0, 0];
+        for (_, number) in &template.slots {
+            let forms = &self.forms[*number];
+            let (plain, more) = (forms.plain as u64, (forms.texts.len() - forms.plain) as u64);
+            for at in (0..=2).rev() {
+                let with = if at > 0 { counts[at - 1].saturating_mul(more) } else { 0 };
+                counts[at] = counts[at].saturating_mul(plain).saturating_add(with);
+            }
+        }
+        counts[special]
+    }
+}
+
+impl Walk<'_> {
+    fn form(&self, slot: usize, form: usize) -> &str {
+        let number = self.template.slots.get(slot).map_or(0, |(_, number)| *number);
+        let forms = &self.rewriter.forms[number].texts;
+        forms.get(form).or(forms.first()).map_or("", String::as_str)
+    }
+
+    /// Tries one combination.
+    fn try_forms(&mut self, start: &Sha256, forms: &[usize], search: &mut Search) -> Option<Filled> {
+        let filled = self.template.filled(|slot, _| self.form(slot, forms[slot]));
+        search.charge(filled.len() + self.after.len());
+        let mut hash = start.clone();
+        hash.update(&filled);
+        hash.update(self.after);
+        search.finish(hash).then(|| (filled, self.changes(forms)))
+    }
+
+    /// Tries all combinations from a slot on, with so many special forms in them.
+    fn walk(&mut self, mut hash: Sha256, slot: usize, special: usize, search: &mut Search) -> Option<Filled> {
+        let from = slot.checked_sub(1).map_or(0, |last| self.template.slots[last].0);
+        let Some((at, number)) = self.template.slots.get(slot).copied() else {
+            let rest = &self.template.bytes[from..];
+            search.charge(rest.len() + self.after.len());
+            hash.update(rest);
+            hash.update(self.after);
+            if special > 0 || !search.finish(hash) {
+                return None;
+            }
+            let filled = self.template.filled(|slot, _| self.form(slot, self.chosen[slot]));
+            return Some((filled, self.changes(&self.chosen)));
+        };
+        hash.update(&self.template.bytes[from..at]);
+        let slots_left = self.template.slots.len() - slot;
+        let forms = &self.rewriter.forms[number];
+        let first = if special >= slots_left { forms.plain } else { 0 };
+        let last = if special > 0 { forms.texts.len() } else { forms.plain };
+        for form in first..last {
+            if search.is_spent() {
+                return None;
+            }
+            let text = &self.rewriter.forms[number].texts[form];
+            let mut hash = hash.clone();
+            hash.update(text);
+            search.charge(text.len() + at - from);
+            self.chosen.push(form);
+            let special = special - usize::from(form >= self.rewriter.forms[number].plain);
+            if let Some(filled) = self.walk(hash, slot + 1, special, search) {
+                return Some(filled);
+            }
+            self.chosen.pop();
+        }
+        None
+    }
+
+    /// Tries one form for all numbers of the same name.
+    fn by_name(&mut self, start: &Sha256, search: &mut Search) -> Option<Filled> {
+        let mut groups: BTreeMap<Option<&[u16]>, usize> = BTreeMap::new();
+        let texts = &self.rewriter.document.texts;
+        let group = |number: usize| {
+            self.rewriter.document.numbers[number].name.and_then(|name| texts.get(name)).map(|name| &name.units[..])
+        };
+        let mut of_slots = Vec::new();
+        for (_, number) in &self.template.slots {
+            let next = groups.len();
+            of_slots.push(*groups.entry(group(*number)).or_insert(next));
+        }
+        // As many decimals as digits of this number say.
+        let kinds = 5_usize;
+        let all = kinds.checked_pow(u32::try_from(groups.len()).ok()?).filter(|all| *all <= 1 << 12)?;
+        for choice in 1..all {
+            let kind = |slot: usize| choice / kinds.pow(u32::try_from(of_slots[slot]).unwrap_or_default()) % kinds;
+            let forms: Vec<usize> = (0..of_slots.len())
+                .map(|slot| {
+                    let number = self.template.slots[slot].1;
+                    let value = self.rewriter.document.numbers[number].value.as_ref();
+                    let text = value.filter(|_| kind(slot) > 0).map(|value| value.plain(kind(slot) - 1));
+                    let texts = &self.rewriter.forms[number].texts;
+                    text.and_then(|text| texts.iter().position(|known| *known == text)).unwrap_or_default()
+                })
+                .collect();
+            if search.is_spent() {
+                return None;
+            }
+            if let Some(filled) = self.try_forms(start, &forms, search) {
+                return Some(filled);
+            }
+        }
+        None
+    }
+
+    /// Tries other forms of so many numbers, the rest as they are.
+    fn deviations(&mut self, start: &Sha256, count: usize, search: &mut Search) -> Option<Filled> {
+        let slots = self.template.slots.len();
+        if slots > 256 / count {
+            return None;
+        }
+        let mut pending = vec![(vec![0; slots], 0, count)];
+        while let Some((forms, from, left)) = pending.pop() {
+            for slot in from..slots {
+                let all = &self.rewriter.forms[self.template.slots[slot].1];
+                let most = if left == count && count == 1 { all.texts.len() } else { all.plain };
+                for form in 1..most {
+                    if search.is_spent() {
+                        return None;
+                    }
+                    let mut forms = forms.clone();
+                    forms[slot] = form;
+                    if let Some(filled) = self.try_forms(start, &forms, search) {
+                        return Some(filled);
+                    }
+                    if left > 1 {
+                        pending.push((forms, slot + 1, left - 1));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn changes(&self, forms: &[usize]) -> Vec<Change> {
+        let of = |(slot, form): (usize, &usize)| {
+            let forms = &self.rewriter.forms[self.template.slots[slot].1];
+            match *form {
+                0 => None,
+                form if form >= forms.rounded => Some(Change::Rounded),
+                _ => Some(Change::Numbers),
+            }
+        };
+        let mut changes: Vec<Change> = forms.iter().enumerate().filter_map(of).collect();
+        changes.sort_unstable();
+        changes.dedup();
+        changes
+    }
+}
