@@ -57,8 +57,11 @@ impl Trace {
         }
     }
 
-    /// Returns the traces that a text shows.
+    /// Returns the traces that a text shows, or what it is wrapped in if it is not JSON itself.
     pub(super) fn of(text: &[u8]) -> Vec<Self> {
+        let is_json = |text: &[u8]| matches!(BodyKind::of(text), BodyKind::JsonObject | BodyKind::JsonCutOff);
+        let inner = if is_json(text) { None } else { super::wrapping::unwrap(text, is_json) };
+        let text = inner.as_ref().map_or(text, |layer| &layer.bytes);
         let kind = BodyKind::of(text);
         let mut traces = Vec::new();
         let lossy = String::from_utf8_lossy(text);

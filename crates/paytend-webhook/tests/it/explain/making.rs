@@ -7,7 +7,7 @@ use paytend_crypto::hazmat::encrypt_blocks;
 use paytend_crypto::{Error, PrivateKey, PublicKey, RandomSource, detached, rustcrypto};
 use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::Provider;
-use paytend_webhook::explain::{Explanation, Finding, KeyShelf, TextChange, explain};
+use paytend_webhook::explain::{Explanation, Finding, KnownKeys, TextChange, explain};
 use sha2::{Digest, Sha256};
 
 pub(super) fn key(name: &str) -> PrivateKey {
@@ -15,8 +15,8 @@ pub(super) fn key(name: &str) -> PrivateKey {
 }
 
 /// The vectors' keys: the partner's own, Paytend's, and some that do not belong here.
-pub(super) fn shelf() -> KeyShelf {
-    KeyShelf::new()
+pub(super) fn shelf() -> KnownKeys {
+    KnownKeys::new()
         .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
         .and_then(|shelf| shelf.sender("Paytend", key("paytend").public_key().to_spki_der()))
         .and_then(|shelf| shelf.other_private("sandbox", key("partner_2048").to_pkcs8_pem().unwrap().as_bytes()))
@@ -133,8 +133,8 @@ pub(super) fn signed(name: &str, body: &[u8]) -> HeaderMap {
     HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
 }
 
-pub(super) fn detached_shelf() -> KeyShelf {
-    KeyShelf::new()
+pub(super) fn detached_shelf() -> KnownKeys {
+    KnownKeys::new()
         .sender("PayBy", key("payby").public_key().to_spki_der())
         .and_then(|shelf| shelf.other_public("PayerMax", key("payermax").public_key().to_spki_der()))
         .unwrap()

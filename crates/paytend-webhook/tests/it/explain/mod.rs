@@ -1,7 +1,9 @@
 //! Messages that fail in the usual ways, and what is said of each.
 
 mod bounds;
+mod chains;
 mod making;
+mod pairs;
 mod signatures;
 
 use base64::Engine as _;
@@ -12,7 +14,7 @@ use paytend_crypto::{Kind, Malformed, rustcrypto};
 use paytend_vectors::PARTNER_ID;
 use paytend_webhook::Provider;
 use paytend_webhook::explain::{
-    Base64Flaw, Change, Finding, KeyShelf, TextChange, Wrapping, explain, explain_envelope,
+    Base64Flaw, Change, Explanation, Finding, KnownKeys, TextChange, Verdict, Wrapping, explain, explain_envelope,
 };
 
 use making::*;
@@ -25,7 +27,7 @@ fn what_is_authentic_needs_no_explanation() {
     assert!(explanation.expected_text().unwrap().starts_with(b"content={\"orderNo\""));
     for case in paytend_vectors::envelope() {
         let kind = Kind::ALL.into_iter().find(|kind| kind.payload_field() == case.payload_field).unwrap();
-        let keys = KeyShelf::new()
+        let keys = KnownKeys::new()
             .own("own", paytend_vectors::keys()[&case.receiver].private.as_bytes())
             .and_then(|shelf| shelf.sender("sender", paytend_vectors::keys()[&case.sender].public.as_bytes()))
             .unwrap();
@@ -94,7 +96,7 @@ fn whose_signature_it_is() {
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
     assert_found(&explanation, &[Finding::SignedByOther("Paytend sandbox".into())]);
     // Our own public key, configured as Paytend's.
-    let mixed = KeyShelf::new()
+    let mixed = KnownKeys::new()
         .own("own", paytend_vectors::keys()["partner"].private.as_bytes())
         .and_then(|shelf| shelf.sender("Paytend", paytend_vectors::keys()["partner"].public.as_bytes()))
         .unwrap();
@@ -273,7 +275,7 @@ fn the_document_and_its_base64() {
 fn keys_that_are_labelled_wrongly_are_named() {
     let keys = paytend_vectors::keys();
     let mislabelled = keys["paytend"].public_pkcs1_pem.replace("RSA PUBLIC KEY", "PUBLIC KEY");
-    let shelf = KeyShelf::new()
+    let shelf = KnownKeys::new()
         .own("own", keys["partner"].private_pkcs1_pem.as_bytes())
         .and_then(|shelf| shelf.sender("Paytend", mislabelled.as_bytes()))
         .unwrap();
@@ -282,5 +284,5 @@ fn keys_that_are_labelled_wrongly_are_named() {
     let shown = explanation.to_string();
     assert!(shown.contains(r#"the key "own" is PKCS#1"#) && shown.contains("give it PKCS#8"), "{shown}");
     assert!(shown.contains(r#"labelled "PUBLIC KEY" and is PKCS#1"#), "{shown}");
-    assert!(KeyShelf::new().own("own", b"no key").is_err());
+    assert!(KnownKeys::new().own("own", b"no key").is_err());
 }

@@ -54,7 +54,7 @@ fn a_sign_header_by_somebody_else() {
     assert_found(&of(&zipped, body), &[Finding::Compressed]);
     assert_found(&of(&signed("payby", b"{}"), b"{ \"x\": 1 }"), &[Finding::TextUnknown]);
     for case in paytend_vectors::detached() {
-        let keys = KeyShelf::new().sender("it", paytend_vectors::keys()[&case.key].public.as_bytes()).unwrap();
+        let keys = KnownKeys::new().sender("it", paytend_vectors::keys()[&case.key].public.as_bytes()).unwrap();
         let headers = HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&case.sign).unwrap())]);
         let explanation = explain(Provider::PayBy, &headers, &case.body(), &keys);
         assert_eq!(explanation.authentic(), case.valid, "{}: {explanation}", case.name);
