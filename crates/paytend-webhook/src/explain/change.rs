@@ -63,8 +63,8 @@ pub enum Change {
     /// The text is in another charset.
     #[error("the text was signed in another charset ({0}); sign and verify the same bytes, and send UTF-8")]
     Charset(&'static str),
-    /// UTF-8 was read in another charset.
-    #[error("the text was signed as UTF-8 and was read in another charset ({0}) here")]
+    /// The bytes were read as text in another charset.
+    #[error("the bytes were read as text in another charset ({0}) here, and written again")]
     Misread(&'static str),
     /// The sender signed UTF-8 that it had read in another charset.
     #[error("the sender signed a text that it had read in another charset ({0})")]

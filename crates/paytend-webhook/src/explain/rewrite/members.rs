@@ -117,8 +117,13 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Puts documented members back at their documented places, several at once, with this value.
-pub(super) fn documented_put_back(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
+/// Puts documented members back at their documented places, so many at once, with this value.
+pub(super) fn documented_put_back(
+    document: &mut Document,
+    root: &Node,
+    value: &Node,
+    at_once: usize,
+) -> Vec<Structure> {
     // Where each missing member belongs: object, place, name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
@@ -143,7 +148,7 @@ pub(super) fn documented_put_back(document: &mut Document, root: &Node, value: &
         let longer: Vec<Vec<usize>> = (sets[from].last().map_or(0, |last| last + 1)..count)
             .map(|next| sets[from].iter().copied().chain([next]).collect())
             .collect();
-        sets.extend(longer.into_iter().filter(|set| set.len() <= 4));
+        sets.extend(longer.into_iter().filter(|set| set.len() <= at_once));
         from += 1;
     }
     let most = MAX_NODES / (size(root) + 4);

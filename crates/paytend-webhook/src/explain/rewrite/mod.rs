@@ -38,11 +38,16 @@ struct Edge {
     cost: usize,
 }
 
+/// How many orders of all objects are tried at each cost.
+const FEW: usize = 256;
+const MANY: usize = 4_096;
+const MOST: usize = 10_080;
+
 /// The highest cost of a structure.
-const MAX_STRUCTURE: usize = 4;
+const MAX_STRUCTURE: usize = 5;
 
 /// The highest cost of the numbers.
-const MAX_NUMBERS: usize = 4;
+const MAX_NUMBERS: usize = 5;
 
 /// Searches the ways to write one JSON text.
 pub(super) struct Rewriter {
@@ -177,19 +182,29 @@ impl Rewriter {
         let structures = match cost {
             0 => vec![nothing],
             1 => order::usual(&self.document, &root).into_iter().chain(members::without_nulls(&root)).collect(),
-            2 => [
-                order::unusual(&self.document, &root),
-                members::documented_put_back(&mut self.document, &root, &null),
-                members::emptied(&self.document),
-                members::any_put_back(&mut self.document, &root, &null),
-                members::duplicates(&self.document, &root),
-                members::retyped(&mut self.document),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            3 => self.unusual(&root, &null),
-            _ => order::of_all(&root),
+            2 => {
+                let mut all = order::unusual(&self.document, &root);
+                all.extend(order::of_all(&root, 0, FEW));
+                all.extend(members::documented_put_back(&mut self.document, &root, &null, 2));
+                all.extend(members::emptied(&self.document));
+                all.extend(members::retyped(&mut self.document));
+                all
+            }
+            3 => {
+                let mut all = order::of_one(&root);
+                all.extend(order::of_all(&root, FEW, MANY));
+                all.extend(members::documented_put_back(&mut self.document, &root, &null, 4));
+                all.extend(self.with_order(&root, &null, 2));
+                all.extend(members::any_put_back(&mut self.document, &root, &null));
+                all.extend(members::duplicates(&self.document, &root));
+                all
+            }
+            4 => {
+                let mut all = order::of_all(&root, MANY, MOST);
+                all.extend(self.with_order(&root, &null, 4));
+                all
+            }
+            _ => self.unusual(&root, &null),
         };
         self.structures.push(structures);
         self.add_forms();
@@ -199,26 +214,42 @@ impl Rewriter {
         }
     }
 
-    /// Orders together with members that were left out, and orders that no rule makes.
-    fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
-        let mut all = order::of_one(root);
-        let mut bases = order::usual(&self.document, root);
-        bases.extend(members::without_nulls(root));
-        for base in bases {
-            let mut both = members::documented_put_back(&mut self.document, &base.root, null);
-            both.extend(members::any_put_back(&mut self.document, &base.root, null));
-            both.extend(members::duplicates(&self.document, &base.root));
+    /// Orders together with documented members that were left out, so many at once.
+    fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
+        let mut all = Vec::new();
+        for base in self.bases(root) {
+            let mut both = members::documented_put_back(&mut self.document, &base.root, null, most);
             both.extend(order::usual(&self.document, &base.root));
-            all.extend(both.into_iter().map(|mut structure| {
-                structure.changes.extend(&base.changes);
-                structure.changes.dedup();
-                structure
-            }));
+            all.extend(both.into_iter().map(|structure| structure.after(&base)));
+        }
+        all
+    }
+
+    /// Orders together with members of any name that were left out, and members that were empty in other ways.
+    fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
+        let mut all = Vec::new();
+        for base in self.bases(root) {
+            let mut both = members::any_put_back(&mut self.document, &base.root, null);
+            both.extend(members::duplicates(&self.document, &base.root));
+            all.extend(both.into_iter().map(|structure| structure.after(&base)));
         }
         for value in ["\"\"", "[]", "{}", "0", "false"].map(|value| Node::Literal(value.into())) {
-            all.extend(members::documented_put_back(&mut self.document, root, &value).into_iter().take(400));
+            all.extend(members::documented_put_back(&mut self.document, root, &value, 2));
             all.extend(members::any_put_back(&mut self.document, root, &value));
         }
         all
+    }
+
+    fn bases(&self, root: &Node) -> Vec<Structure> {
+        order::usual(&self.document, root).into_iter().chain(members::without_nulls(root)).collect()
+    }
+}
+
+impl Structure {
+    /// Adds what was changed before.
+    fn after(mut self, before: &Self) -> Self {
+        let new: Vec<Change> = before.changes.iter().filter(|change| !self.changes.contains(change)).copied().collect();
+        self.changes.extend(new);
+        self
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct Decimal {
     exponent: i32,
 }
 
-/// The number of decimals that are tried, from 0.
-const DECIMALS: usize = 4;
+/// The numbers of decimals that are tried.
+const DECIMALS: [usize; 4] = [2, 0, 1, 3];
 
 /// So many neighbours of a rounded number are tried.
 const MAX_NEIGHBOURS: i128 = 4096;
@@ -49,6 +49,11 @@ impl Decimal {
 
     pub(super) fn is_whole(&self) -> bool {
         self.exponent >= 0
+    }
+
+    /// Returns whether it is rather a time or the number of something than an amount.
+    fn is_large(&self) -> bool {
+        self.is_whole() && self.plain(0).len() > 11
     }
 
     fn sign(&self) -> &'static str {
@@ -133,10 +138,11 @@ impl Forms {
             }
         };
         let Some(value) = value else { return Self { texts, plain: 1, rounded: 1 } };
-        for decimals in [2, 0, 1, 3].into_iter().filter(|decimals| *decimals < DECIMALS) {
-            add(value.plain(decimals), &mut texts);
-        }
+        // Times and numbers of orders have no decimals, except by a rule for all numbers.
+        let usual: &[usize] = if value.is_large() { &[0, 1] } else { &DECIMALS };
+        usual.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));
         let plain = texts.len();
+        DECIMALS.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));
         value.with_exponent().into_iter().for_each(|form| add(form, &mut texts));
         let rounded = texts.len();
         texts.extend(value.neighbours());
@@ -160,14 +166,13 @@ pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Ve
             rules.push(choice);
         }
     };
-    for decimals in [2, 0, 1, 3] {
+    for decimals in DECIMALS {
         add(&|_, value| value.plain(decimals));
         // Integers stay as they are.
         add(&|raw, value| if raw.contains('.') { value.plain(decimals) } else { raw.to_owned() });
         add(&|raw, value| if value.is_whole() { raw.to_owned() } else { value.plain(decimals) });
         // Small ones are amounts, large ones are times and numbers of orders.
-        let is_large = |value: &Decimal| value.is_whole() && value.plain(0).len() > 9;
-        add(&|raw, value| if is_large(value) { raw.to_owned() } else { value.plain(decimals) });
+        add(&|raw, value| if value.is_large() { raw.to_owned() } else { value.plain(decimals) });
     }
     for form in 0..24 {
         add(&|raw, value| value.with_exponent().get(form).cloned().unwrap_or_else(|| raw.to_owned()));

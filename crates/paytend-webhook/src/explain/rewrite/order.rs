@@ -7,9 +7,6 @@ use super::document::{Document, Node};
 use super::documented;
 use crate::explain::change::Change;
 
-/// So many orders of all objects together are tried.
-const MAX_ORDERS: usize = 10_000;
-
 /// So many orders of one object.
 const MAX_OF_ONE: usize = 5_040;
 
@@ -107,7 +104,7 @@ fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> i
 pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {
-        if factorial(members.len()) <= MAX_OF_ONE && nodes.len() < MAX_ORDERS {
+        if factorial(members.len()) <= MAX_OF_ONE {
             nodes.extend(permutations(members.len()).into_iter().skip(1).map(|order| {
                 replaced(root, at, order.into_iter().map(|at| members[at].clone()).collect())
             }));
@@ -116,13 +113,13 @@ pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns every order of all objects' members, if there are not too many.
-pub(super) fn of_all(root: &Node) -> Vec<Structure> {
+/// Returns every order of all objects' members, if there are more than `few` and no more than `most`.
+pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     let objects: Vec<Members> = objects(root);
     let total = objects.iter().try_fold(1_usize, |all, members| {
-        all.checked_mul(factorial(members.len())).filter(|all| *all <= MAX_ORDERS)
+        all.checked_mul(factorial(members.len())).filter(|all| *all <= most)
     });
-    if total.is_none_or(|total| total < 2) || objects.iter().filter(|members| members.len() > 1).count() < 2 {
+    if total.is_none_or(|total| total < 2 || total <= few) {
         return Vec::new();
     }
     let mut nodes = vec![root.clone()];
@@ -221,7 +218,8 @@ mod tests {
         assert_eq!(shown(&document, &usual(&document, &document.root)), ["12ab cd", "ba12 dc"]);
         let unusual = shown(&document, &unusual(&document, &document.root));
         assert!(unusual.contains(&"b12a dc".to_owned()), "{unusual:?}");
-        assert_eq!(of_all(&document.root).len(), 24 * 2 - 1);
+        assert_eq!(of_all(&document.root, 0, 48).len(), 24 * 2 - 1);
+        assert!(of_all(&document.root, 0, 47).is_empty() && of_all(&document.root, 48, 100).is_empty());
         assert_eq!(of_one(&document.root).len(), 23 + 1);
     }
 }

@@ -5,15 +5,29 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::Rewriter;
+use super::numbers::Forms;
 use super::template::Template;
 use crate::explain::change::Change;
 use crate::explain::search::Search;
 
 /// So many combinations of forms may be tried at each cost, from 1.
-const MOST: [u64; 4] = [64, 1 << 10, 1 << 15, 1 << 19];
+const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
 /// The text that was found, and what was changed in its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
+
+/// Which combinations are tried.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Every number with each number of decimals.
+    Plain,
+    /// Only numbers that may be rounded are other ones.
+    Rounded,
+    /// The same, and the others with each number of decimals.
+    RoundedAndPlain,
+    /// So many numbers with an exponent or rounded, the others with each number of decimals.
+    Unusual(usize),
+}
 
 /// A walk through all combinations, which keeps the hash of what is decided already.
 struct Walk<'a> {
@@ -55,20 +69,22 @@ impl Rewriter {
                 }
             }
         }
-        for special in 0..=2 {
-            let count = self.count(template, special);
-            let unusual = u64::from(cost == 2 && special > 0) * MOST[0];
-            // Exponents and rounded digits are never among what is tried first.
-            if (special == 0 && fits(count)) || (special > 0 && cost > 1 && (fits(count) || (count > 0 && count <= unusual)))
-            {
-                let start = start.clone();
-                if let Some(filled) = walk.walk(start, 0, special, search) {
+        for kind in [Kind::Plain, Kind::Rounded, Kind::RoundedAndPlain, Kind::Unusual(1), Kind::Unusual(2)] {
+            let count = self.count(template, kind);
+            // Exponents are never among what is tried first.
+            let late = matches!(kind, Kind::Unusual(_)) && cost == 2 && count > 1 && count <= MOST[0];
+            let early = matches!(kind, Kind::Unusual(_)) && cost == 1;
+            // Few know what was rounded, so that what is rounded is tried before.
+            let rounded = matches!(kind, Kind::Rounded) && cost == 1 && count > 1 && count <= MOST[2];
+            let not_yet = matches!(kind, Kind::Rounded) && count <= MOST[2];
+            if rounded || late || (!early && !not_yet && fits(count)) {
+                if let Some(filled) = walk.walk(start.clone(), 0, kind, search) {
                     return Some(filled);
                 }
                 walk.chosen.clear();
             }
         }
-        let too_many = self.count(template, 0) > MOST[3];
+        let too_many = self.count(template, Kind::Plain) > MOST[3];
         match cost {
             2 if too_many => walk.by_name(&start, search).or_else(|| walk.deviations(&start, 1, search)),
             3 if too_many => walk.deviations(&start, 2, search),
@@ -77,18 +93,30 @@ impl Rewriter {
         }
     }
 
-    /// The number of combinations with so many special forms.
-    fn count(&self, template: &Template, special: usize) -> u64 {
+    /// The number of combinations.
+    fn count(&self, template: &Template, kind: Kind) -> u64 {
+        let forms = template.slots.iter().map(|(_, number)| &self.forms[*number]);
+        let length = |forms: &Forms| forms.texts.len() as u64;
+        let rounded = |forms: &Forms| (forms.texts.len() - forms.rounded) as u64;
+        let unusual = match kind {
+            Kind::Plain => return forms.fold(1, |all, forms| all.saturating_mul(forms.plain as u64)),
+            Kind::Rounded => return forms.fold(1, |all, forms| all.saturating_mul(1 + rounded(forms))),
+            Kind::RoundedAndPlain => {
+                let any = forms.clone().any(|forms| rounded(forms) > 0);
+                let all = forms.fold(1_u64, |all, forms| all.saturating_mul(forms.plain as u64 + rounded(forms)));
+                return if any { all } else { 0 };
+            }
+            Kind::Unusual(unusual) => unusual,
+        };
         let mut counts = [1_u64, 0, 0];
-        for (_, number) in &template.slots {
-            let forms = &self.forms[*number];
-            let (plain, more) = (forms.plain as u64, (forms.texts.len() - forms.plain) as u64);
+        for forms in forms {
+            let (plain, more) = (forms.plain as u64, length(forms) - forms.plain as u64);
             for at in (0..=2).rev() {
                 let with = if at > 0 { counts[at - 1].saturating_mul(more) } else { 0 };
                 counts[at] = counts[at].saturating_mul(plain).saturating_add(with);
             }
         }
-        counts[special]
+        counts[unusual]
     }
 }
 
@@ -109,15 +137,15 @@ impl Walk<'_> {
         search.finish(hash).then(|| (filled, self.changes(forms)))
     }
 
-    /// Tries all combinations from a slot on, with so many special forms in them.
-    fn walk(&mut self, mut hash: Sha256, slot: usize, special: usize, search: &mut Search) -> Option<Filled> {
+    /// Tries all combinations from a slot on.
+    fn walk(&mut self, mut hash: Sha256, slot: usize, kind: Kind, search: &mut Search) -> Option<Filled> {
         let from = slot.checked_sub(1).map_or(0, |last| self.template.slots[last].0);
         let Some((at, number)) = self.template.slots.get(slot).copied() else {
             let rest = &self.template.bytes[from..];
             search.charge(rest.len() + self.after.len());
             hash.update(rest);
             hash.update(self.after);
-            if special > 0 || !search.finish(hash) {
+            if matches!(kind, Kind::Unusual(1..)) || !search.finish(hash) {
                 return None;
             }
             let filled = self.template.filled(|slot, _| self.form(slot, self.chosen[slot]));
@@ -126,9 +154,15 @@ impl Walk<'_> {
         hash.update(&self.template.bytes[from..at]);
         let slots_left = self.template.slots.len() - slot;
         let forms = &self.rewriter.forms[number];
-        let first = if special >= slots_left { forms.plain } else { 0 };
-        let last = if special > 0 { forms.texts.len() } else { forms.plain };
-        for form in first..last {
+        let (plain, all) = (forms.plain, forms.texts.len());
+        let choices = match kind {
+            Kind::Plain | Kind::Unusual(0) => (0..plain).chain(0..0),
+            Kind::Rounded => (0..1).chain(forms.rounded..all),
+            Kind::RoundedAndPlain => (0..plain).chain(forms.rounded..all),
+            Kind::Unusual(unusual) if unusual >= slots_left => (plain..all).chain(0..0),
+            Kind::Unusual(_) => (0..all).chain(0..0),
+        };
+        for form in choices {
             if search.is_spent() {
                 return None;
             }
@@ -137,8 +171,11 @@ impl Walk<'_> {
             hash.update(text);
             search.charge(text.len() + at - from);
             self.chosen.push(form);
-            let special = special - usize::from(form >= self.rewriter.forms[number].plain);
-            if let Some(filled) = self.walk(hash, slot + 1, special, search) {
+            let kind = match kind {
+                Kind::Unusual(unusual) => Kind::Unusual(unusual - usize::from(form >= plain)),
+                other => other,
+            };
+            if let Some(filled) = self.walk(hash, slot + 1, kind, search) {
                 return Some(filled);
             }
             self.chosen.pop();

@@ -54,7 +54,9 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(text), Wrapping::FormKey);
     }
     let Ok(members) = serde_json::from_slice::<Map<String, Value>>(text) else { return };
-    if !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {
+    // A lone name without a value can be anything; of several, the first starts as a document does.
+    let lone = members.len() == 1 && members.values().all(|value| value.is_null() || *value == "");
+    if !lone && !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {
         return;
     }
     let pair = |(name, value): (&String, &Value)| match value {
@@ -133,6 +135,11 @@ pub(super) fn surrounded(body: &[u8], out: &mut Vec<Undone>) {
         if let Some(start) = end(b"\r\n\r\n").or_else(|| end(b"\n\n")) {
             push(out, body[start..].to_vec(), wrapping);
         }
+    }
+    // A label, as of a log line.
+    let label = body.iter().take(40).position(|byte| matches!(byte, b':' | b'>' | b'\n' | b' '));
+    if let Some(at) = label.filter(|_| !body.starts_with(b"{")) {
+        push(out, body[at + 1..].trim_ascii().to_vec(), wrapping);
     }
     for [open, close] in [[b'{', b'}'], [b'[', b']']] {
         let start = body.iter().position(|byte| *byte == open);

@@ -37,6 +37,9 @@ pub(super) fn byte_order_mark(body: &[u8], out: &mut Vec<Undone>) {
 }
 
 pub(super) fn nul(body: &[u8], out: &mut Vec<Undone>) {
+    if let Some(one_less) = body.strip_suffix(&[0]) {
+        out.push(Undone { bytes: one_less.to_vec(), change: Change::Wrapped(Wrapping::Nul) });
+    }
     let end = body.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     let start = body.iter().position(|byte| *byte != 0).unwrap_or(end);
     // Text in UTF-16 has NUL bytes as well.

@@ -9,7 +9,7 @@ mod kind;
 mod literals;
 mod text;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -25,6 +25,8 @@ pub(super) use text::{CHARSETS, normal_forms};
 /// A step back.
 struct Step {
     effect: Effect,
+    /// How little it says: a step that fits almost every text comes after those that fit few.
+    cost: usize,
     undo: fn(&[u8], &mut Vec<Undone>),
 }
 
@@ -46,35 +48,35 @@ struct Undone {
 }
 
 const STEPS: &[Step] = &[
-    Step { effect: Effect::Edge, undo: edges::newline },
-    Step { effect: Effect::Edge, undo: edges::trimmed },
-    Step { effect: Effect::Edge, undo: edges::byte_order_mark_lost },
-    Step { effect: Effect::Edge, undo: edges::line_ends },
-    Step { effect: Effect::Wrapped, undo: edges::byte_order_mark },
-    Step { effect: Effect::Wrapped, undo: edges::nul },
-    Step { effect: Effect::Wrapped, undo: bytes::base64 },
-    Step { effect: Effect::Wrapped, undo: bytes::hex },
-    Step { effect: Effect::Wrapped, undo: bytes::byte_list },
-    Step { effect: Effect::Wrapped, undo: bytes::compressed },
-    Step { effect: Effect::Wrapped, undo: bytes::chunked },
-    Step { effect: Effect::Wrapped, undo: bytes::utf16 },
-    Step { effect: Effect::Wrapped, undo: encodings::json_string },
-    Step { effect: Effect::Wrapped, undo: encodings::backslashes },
-    Step { effect: Effect::Wrapped, undo: encodings::quotes },
-    Step { effect: Effect::Wrapped, undo: encodings::html },
-    Step { effect: Effect::Wrapped, undo: encodings::quoted_printable },
-    Step { effect: Effect::Wrapped, undo: encodings::percent },
-    Step { effect: Effect::Wrapped, undo: carriers::form_field },
-    Step { effect: Effect::Wrapped, undo: carriers::form_key },
-    Step { effect: Effect::Wrapped, undo: carriers::member },
-    Step { effect: Effect::Wrapped, undo: carriers::surrounded },
-    Step { effect: Effect::Wrapped, undo: literals::text_literal },
-    Step { effect: Effect::Wrapped, undo: literals::structure_literal },
-    Step { effect: Effect::Text, undo: text::charset },
-    Step { effect: Effect::Text, undo: text::normal_form },
-    Step { effect: Effect::Edge, undo: text::plus_and_space },
-    Step { effect: Effect::Edge, undo: encodings::percent_lost },
-    Step { effect: Effect::Edge, undo: edges::closing },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::newline },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::trimmed },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::byte_order_mark_lost },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::line_ends },
+    Step { effect: Effect::Wrapped, cost: 2, undo: edges::byte_order_mark },
+    Step { effect: Effect::Wrapped, cost: 2, undo: edges::nul },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::base64 },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::hex },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::byte_list },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::compressed },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::chunked },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::utf16 },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::json_string },
+    Step { effect: Effect::Wrapped, cost: 3, undo: encodings::backslashes },
+    Step { effect: Effect::Wrapped, cost: 3, undo: encodings::quotes },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::html },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::quoted_printable },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::percent },
+    Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_field },
+    Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_key },
+    Step { effect: Effect::Wrapped, cost: 2, undo: carriers::member },
+    Step { effect: Effect::Wrapped, cost: 7, undo: carriers::surrounded },
+    Step { effect: Effect::Wrapped, cost: 2, undo: literals::text_literal },
+    Step { effect: Effect::Wrapped, cost: 2, undo: literals::structure_literal },
+    Step { effect: Effect::Text, cost: 2, undo: text::charset },
+    Step { effect: Effect::Text, cost: 2, undo: text::normal_form },
+    Step { effect: Effect::Edge, cost: 2, undo: text::plus_and_space },
+    Step { effect: Effect::Edge, cost: 2, undo: encodings::percent_lost },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::closing },
 ];
 
 /// A text that may have been before the one that is here.
@@ -104,8 +106,8 @@ const MAX_TEXT: usize = 4 << 20;
 /// Undoes wrappings until the signed text is found, or returns all texts that were come upon.
 pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
     let mut signed = false;
-    let walked = walk(held, |_| true, |layer, new| {
-        signed = new && search.is_signed(&layer.bytes);
+    let walked = walk(held, |_| true, |layer| {
+        signed = search.is_signed(&layer.bytes);
         signed || search.is_spent()
     });
     match walked {
@@ -118,47 +120,61 @@ pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>
 /// Undoes visible wrappings until a text fits. Returns it with its wrappings.
 pub(super) fn unwrap(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     let visible = |effect| effect != Effect::Edge;
-    walk(held, visible, |layer, _| fits(&layer.bytes)).ok()
+    walk(held, visible, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Walks through all texts, those first that are fewer steps away, until `stop` says so.
+/// Walks through all texts, those first whose steps have the lower cost, until `stop` says so.
 fn walk(
     held: &[u8],
     allowed: impl Fn(Effect) -> bool,
-    mut stop: impl FnMut(&Layer, bool) -> bool,
+    mut stop: impl FnMut(&Layer) -> bool,
 ) -> Result<Layer, Vec<Layer>> {
     let first = Layer { bytes: Zeroizing::new(held.to_vec()), changes: Vec::new(), effects: Vec::new() };
-    if stop(&first, false) {
-        return Ok(first);
-    }
-    let mut seen = HashSet::from([Sha256::digest(held)]);
-    let mut layers = vec![first];
-    let (mut at, mut kept) = (0, 0);
-    while at < layers.len() {
-        let depth = layers[at].effects.len();
-        let all_wrapped = layers[at].effects.iter().all(|effect| *effect == Effect::Wrapped);
+    let mut pending = BTreeMap::from([(0, VecDeque::from([first]))]);
+    let (mut seen, mut layers, mut kept) = (HashSet::new(), Vec::new(), 0);
+    while let Some(mut entry) = pending.first_entry() {
+        let cost = *entry.key();
+        let Some(layer) = entry.get_mut().pop_front() else {
+            entry.remove();
+            continue;
+        };
+        if !seen.insert(Sha256::digest(&*layer.bytes)) {
+            continue;
+        }
+        if stop(&layer) {
+            return Ok(layer);
+        }
+        let all_wrapped = layer.effects.iter().all(|effect| *effect == Effect::Wrapped);
         for step in STEPS.iter().filter(|step| allowed(step.effect)) {
-            if depth >= DEPTH && !(depth == DEPTH && all_wrapped && step.effect == Effect::Wrapped) {
+            let one_more = layer.effects.len() == DEPTH && all_wrapped && step.effect == Effect::Wrapped;
+            if layer.effects.len() >= DEPTH && !one_more {
                 continue;
             }
             let mut undone = Vec::new();
-            (step.undo)(&layers[at].bytes, &mut undone);
+            (step.undo)(&layer.bytes, &mut undone);
             for Undone { bytes, change } in undone {
-                let bytes = Zeroizing::new(bytes);
-                if bytes.len() > MAX_TEXT.max(held.len() * 2) || kept > MAX_KEPT || !seen.insert(Sha256::digest(&*bytes)) {
+                if bytes.len() > MAX_TEXT.max(held.len() * 2) || kept > MAX_KEPT {
                     continue;
                 }
-                let changes = layers[at].changes.iter().copied().chain([change]).collect();
-                let effects = layers[at].effects.iter().copied().chain([step.effect]).collect();
-                let layer = Layer { bytes, changes, effects };
-                if stop(&layer, true) {
-                    return Ok(layer);
-                }
-                kept += layer.bytes.len();
-                layers.push(layer);
+                kept += bytes.len();
+                let next = layer.then(bytes, change, step.effect);
+                pending.entry(cost + step.cost).or_default().push_back(next);
             }
         }
-        at += 1;
+        layers.push(layer);
     }
     Err(layers)
+}
+
+impl Layer {
+    fn then(&self, bytes: Vec<u8>, change: Change, effect: Effect) -> Self {
+        // What is not UTF-8 but was something else before was misread, and not signed in that charset.
+        let before = self.changes.iter().map(|change| match change {
+            Change::Charset(charset) => Change::Misread(charset),
+            other => *other,
+        });
+        let changes = before.chain([change]).collect();
+        let effects = self.effects.iter().copied().chain([effect]).collect();
+        Self { bytes: Zeroizing::new(bytes), changes, effects }
+    }
 }

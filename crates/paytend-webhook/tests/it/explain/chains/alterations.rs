@@ -49,9 +49,9 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "JSON string of Python", |body, _| string(body, true), &["JsonString"], &[];
     "form field", form_field, &["FormField", "PercentEncoding"], &[];
     "form key", form_key, &["FormKey", "PercentEncoding"], &[];
-    "Express form key", express_key, &["FormKey", "Surrounded", "Member"], &[];
-    "gateway event", gateway_event, &["Member"], &[];
-    "Python repr of a dict", python_repr, &["StructureLiteral", "WhiteSpace", "Escapes", "Numbers"], &[];
+    "Express form key", express_key, &["FormKey"], &[];
+    "gateway event", gateway_event, &["Member", "Base64"], &[];
+    "Python repr of a dict", python_repr, &["StructureLiteral", "TextLiteral", "WhiteSpace", "Escapes", "Numbers", "Rounded"], &[];
     "Python repr of bytes", python_bytes, &["TextLiteral"], &[];
     "chunked", chunked, &["Chunked"], &[];
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
@@ -114,7 +114,7 @@ fn form_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
 
 /// `express.urlencoded` took the body for a form, and the program wrote what it had as JSON.
 fn express_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(body).ok().filter(|text| !text.contains(['&', '=', '+', '%', '[']))?;
+    let text = std::str::from_utf8(body).ok().filter(|text| !text.is_empty() && !text.contains(['&', '=', '+', '%', '[']))?;
     Some(COMPACT.write(&Json::Object(vec![(text.to_owned(), Json::Text(String::new()))])).into_bytes())
 }
 
