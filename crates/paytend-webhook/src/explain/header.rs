@@ -63,6 +63,11 @@ fn not_json(body: &[u8], explanation: &mut Explanation) {
     if kind != BodyKind::JsonObject {
         explanation.find(Finding::NotJson(kind));
     }
+    // A document that carries what a program could not print.
+    let is_placeholder = |text: &[u8]| text != body && text.starts_with(b"[object ");
+    if let Some(layer) = super::wrapping::unwrap(body, is_placeholder) {
+        explanation.find(Finding::NotJson(BodyKind::of(&layer.bytes)));
+    }
 }
 
 /// Says what may keep a reader from reading an authentic body.

@@ -6,7 +6,7 @@
 //!
 //! Two kinds of changes are undone, up to two one after the other: wrappings (base64, forms, JSON strings, gzip, a charset),
 //! and JSON that was parsed and written again (white space, order, escapes, numbers, null members). The search ends after
-//! 256 MiB of hashed text, about a second in a release build. What cannot be undone is named by its traces, as a possibility:
+//! 192 MiB of hashed text, about a second in a release build. What cannot be undone is named by its traces, as a possibility:
 //! see [`Finding::certainty`].
 //!
 //! How old a notification is, for which merchant, and where it comes from is not looked at: a message that is authentic here may be refused for

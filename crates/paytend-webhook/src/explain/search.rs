@@ -8,7 +8,7 @@ use super::rewrite::Rewriter;
 use super::wrapping::{self, Layer};
 
 /// How many bytes are hashed and written for one message. This bounds the time: about a second in a release build.
-const BUDGET: usize = 256 << 20;
+const BUDGET: usize = 192 << 20;
 
 /// A candidate costs so many bytes more than it is long: the last block of the hash, and the copy of its state.
 const EACH: usize = 128;
@@ -76,6 +76,10 @@ impl Search {
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
+        // What was replaced cannot be guessed: only the likely ways are tried.
+        if String::from_utf8_lossy(held).contains('\u{fffd}') {
+            self.left /= 8;
+        }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
                 if self.is_spent() {

@@ -57,11 +57,25 @@ impl Trace {
         }
     }
 
-    /// Returns the traces that a text shows, or what it is wrapped in if it is not JSON itself.
+    /// Returns the traces that a text shows, and the document that it carries.
     pub(super) fn of(text: &[u8]) -> Vec<Self> {
         let is_json = |text: &[u8]| matches!(BodyKind::of(text), BodyKind::JsonObject | BodyKind::JsonCutOff);
-        let inner = if is_json(text) { None } else { super::wrapping::unwrap(text, is_json) };
-        let text = inner.as_ref().map_or(text, |layer| &layer.bytes);
+        let whole = String::from_utf8_lossy(text);
+        // An object within the text is a part of it and no other document.
+        let carried = |inner: &[u8]| {
+            inner != text && is_json(inner) && std::str::from_utf8(inner).is_ok_and(|inner| !whole.contains(inner))
+        };
+        let carried = super::wrapping::unwrap(text, carried);
+        let mut traces = carried.map(|layer| Self::of_one(&layer.bytes)).unwrap_or_default();
+        for trace in Self::of_one(text) {
+            if !traces.contains(&trace) {
+                traces.push(trace);
+            }
+        }
+        traces
+    }
+
+    fn of_one(text: &[u8]) -> Vec<Self> {
         let kind = BodyKind::of(text);
         let mut traces = Vec::new();
         let lossy = String::from_utf8_lossy(text);

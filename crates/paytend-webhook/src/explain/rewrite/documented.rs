@@ -20,10 +20,14 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Returns the documented object that has most of these names, if it has half of them.
-pub(super) fn like(names: &[String]) -> Option<&'static [Field]> {
+/// Returns the documented objects that have most of these names, if they have half of them.
+pub(super) fn like(names: &[String]) -> Vec<&'static [Field]> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
-    objects().into_iter().rev().max_by_key(|fields| known(fields)).filter(|fields| 2 * known(fields) >= names.len().max(1))
+    let most = objects().into_iter().map(known).max().unwrap_or_default();
+    if 2 * most < names.len().max(1) {
+        return Vec::new();
+    }
+    objects().into_iter().filter(|fields| known(fields) == most).collect()
 }
 
 /// Names that documents of all kinds have.

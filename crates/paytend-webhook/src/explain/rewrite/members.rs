@@ -131,14 +131,15 @@ pub(super) fn documented_put_back(
             document.texts.get(member.0).map(|text| String::from_utf16_lossy(&text.units)).unwrap_or_default()
         };
         let names: Vec<String> = members.iter().map(name).collect();
-        let Some(fields) = documented::like(&names).filter(|_| !names.is_empty()) else { continue };
-        for (rank, field) in fields.iter().enumerate() {
-            if names.iter().any(|name| name == field.name) {
-                continue;
+        for fields in documented::like(&names).into_iter().take(4) {
+            for (rank, field) in fields.iter().enumerate() {
+                let before = |name: &String| fields[..rank].iter().any(|field| field.name == name);
+                let place = names.iter().rposition(before).map_or(0, |at| at + 1);
+                let put = (object, place, document.add_text(field.name));
+                if !names.iter().any(|name| name == field.name) && !missing.contains(&put) {
+                    missing.push(put);
+                }
             }
-            let before = |name: &String| fields[..rank].iter().any(|field| field.name == name);
-            let place = names.iter().rposition(before).map_or(0, |at| at + 1);
-            missing.push((object, place, document.add_text(field.name)));
         }
     }
     let count = missing.len();

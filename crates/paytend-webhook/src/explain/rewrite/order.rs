@@ -41,7 +41,7 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
     let documented = |members: &mut Members| {
         let here: Vec<String> = members.iter().map(name).collect();
-        if let Some(fields) = documented::like(&here) {
+        if let Some(fields) = documented::like(&here).first() {
             members.sort_by_key(|member| fields.iter().position(|field| field.name == name(member)).unwrap_or(usize::MAX));
         }
     };

@@ -17,6 +17,14 @@ impl Rewriter {
     pub(in crate::explain) fn of_layers(layers: &[Layer]) -> Vec<Self> {
         let mut seen: HashSet<Identity> = HashSet::new();
         let mut rewriters = Vec::new();
+        // A document that carries another one is rarely what was signed.
+        let is_document = |layer: &&Layer| layer.bytes.starts_with(b"{");
+        let carried = |changes: &[Change]| {
+            let inside = [Wrapping::Member, Wrapping::FormKey].map(Change::Wrapped);
+            layers.iter().filter(is_document).any(|layer| {
+                layer.changes.strip_prefix(changes).is_some_and(|more| more.first().is_some_and(|it| inside.contains(it)))
+            })
+        };
         for layer in layers.iter().filter(|layer| layer.is_unwrapped()) {
             let Ok(text) = std::str::from_utf8(&layer.bytes) else { continue };
             let Some(document) = Document::read(text) else { continue };
@@ -25,7 +33,9 @@ impl Rewriter {
             for (document, change) in all {
                 if rewriters.len() < MAX_ROOTS && seen.insert(identity(&document)) {
                     let changes: Vec<Change> = layer.changes.iter().copied().chain(change).collect();
-                    rewriters.push(Self::new(document, changes, text));
+                    let mut rewriter = Self::new(document, changes, text);
+                    rewriter.cost += if carried(&layer.changes) { 3 } else { 0 };
+                    rewriters.push(rewriter);
                 }
             }
         }
@@ -35,7 +45,7 @@ impl Rewriter {
 
     fn new(document: Document, changes: Vec<Change>, text: &str) -> Self {
         // An object inside of the text is rarely what was signed.
-        let cost = |change: &Change| if *change == Change::Wrapped(Wrapping::Member) { 3 } else { 1 };
+        let cost = |change: &Change| if *change == Change::Wrapped(Wrapping::InnerObject) { 3 } else { 1 };
         let cost = changes.iter().map(cost).sum();
         Self {
             document,
@@ -83,9 +93,10 @@ fn edges(text: &str) -> Vec<Edge> {
     let end = text.trim_ascii_end().len();
     let (before, after) = (&text.as_bytes()[..start], &text.as_bytes()[end.max(start)..]);
     let edge = |before: &[u8], after: &[u8], change, cost| Edge { before: before.into(), after: after.into(), change, cost };
+    // Tools that write JSON end it with a line's end.
     let mut edges = vec![edge(before, after, None, 0)];
     if !before.is_empty() || !after.is_empty() {
-        edges.push(edge(b"", b"", Some(Change::WhiteSpaceAdded), 1));
+        edges.push(edge(b"", b"", Some(Change::WhiteSpaceAdded), 0));
     }
     for (end, cost) in [(&b"\n"[..], 1), (b"\r\n", 2)] {
         if !before.is_empty() || after != end {

@@ -71,13 +71,15 @@ impl Rewriter {
         }
         for kind in [Kind::Plain, Kind::Rounded, Kind::RoundedAndPlain, Kind::Unusual(1), Kind::Unusual(2)] {
             let count = self.count(template, kind);
-            // Exponents are never among what is tried first.
-            let late = matches!(kind, Kind::Unusual(_)) && cost == 2 && count > 1 && count <= MOST[0];
-            let early = matches!(kind, Kind::Unusual(_)) && cost == 1;
-            // Few know what was rounded, so that what is rounded is tried before.
-            let rounded = matches!(kind, Kind::Rounded) && cost == 1 && count > 1 && count <= MOST[2];
-            let not_yet = matches!(kind, Kind::Rounded) && count <= MOST[2];
-            if rounded || late || (!early && !not_yet && fits(count)) {
+            let tried = match kind {
+                Kind::Plain => fits(count),
+                // What may be rounded probably is.
+                Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
+                Kind::RoundedAndPlain => (cost == 2 && count > 0 && count <= MOST[2]) || (count > MOST[2] && fits(count)),
+                // Exponents are never among what is tried first.
+                Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),
+            };
+            if tried {
                 if let Some(filled) = walk.walk(start.clone(), 0, kind, search) {
                     return Some(filled);
                 }

@@ -81,7 +81,7 @@ pub(super) fn member(body: &[u8], out: &mut Vec<Undone>) {
         }
         left -= 1;
         if depth > 0 && raw.starts_with(['{', '[']) {
-            push(out, raw.as_bytes().to_vec(), Wrapping::Member);
+            push(out, raw.as_bytes().to_vec(), Wrapping::InnerObject);
         }
         if raw.starts_with('"') && raw.len() > 8 && depth > 0 {
             let Ok(string) = serde_json::from_str::<String>(raw) else { continue };

@@ -52,9 +52,12 @@ pub enum Wrapping {
     /// The name of a form's field.
     #[error("a form that holds it as the name of a field: a JSON body was parsed as a form")]
     FormKey,
-    /// A member of another JSON document.
-    #[error("another JSON document that holds it")]
+    /// A string in another JSON document.
+    #[error("another JSON document that holds it as a string")]
     Member,
+    /// An object or array in another JSON document.
+    #[error("another JSON document that has it inside")]
+    InnerObject,
     /// A multipart form.
     #[error("a multipart body that holds it")]
     Multipart,
@@ -93,7 +96,7 @@ impl Wrapping {
             Self::PercentEncoding | Self::FormField | Self::FormKey => {
                 "read the raw body before a form parser does (php://input, request.get_data(), express.raw())"
             }
-            Self::Member => "verify the inner text exactly as it is in the outer document's string",
+            Self::Member | Self::InnerObject => "verify the inner text exactly as it is in the outer document",
             Self::Multipart => "verify the part that was signed, without the boundaries",
             Self::HttpMessage => "verify the bytes after the empty line that ends the headers",
             Self::TextLiteral => "pass on the value itself, not its repr (Python: sys.stdout.buffer.write(body))",

@@ -63,7 +63,7 @@ fn each_pair_is_explained_as_the_table_says() {
         let held = bytes(pair.held.as_ref(), pair.held_base64.as_ref());
         let headers = signed("payby", &signed_body);
         let start = std::time::Instant::now();
-        let explanation = explain(Provider::PayBy, &headers, &held, &detached_shelf());
+        let explanation = explain(Provider::PayBy, &headers, &held, &detached_keys());
         let mut found = found(&explanation);
         let proven = pair.expected.iter().all(|name| !name.starts_with('?'));
         if !proven {

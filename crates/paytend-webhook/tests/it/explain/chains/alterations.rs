@@ -67,7 +67,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "read as windows-1252", misread, &["Misread"], &[];
     "log line", |body, _| Some([b"body: ", body].concat()), &["Surrounded"], &[];
     "one-character ASCII", ascii, &[], &["QuestionMarks", "MembersLost"];
-    "decoded in pieces", in_pieces, &[], &["ReplacementCharacters"];
+    "decoded in pieces", in_pieces, &["Surrounded"], &["ReplacementCharacters"];
     "cut off", |body, _| Some(body.get(..body.len() * 2 / 3)?.to_vec()), &["EndLost"], &["CutOff", "NotJson"];
     "[object Object]", |_, _| Some(b"[object Object]".to_vec()), &[], &["NotJson"];
     "empty", |_, _| Some(Vec::new()), &[], &["NotJson"];
@@ -119,6 +119,9 @@ fn express_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
 }
 
 fn gateway_event(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
+    if body.is_empty() {
+        return None;
+    }
     let members = vec![
         ("path".to_owned(), Json::Text("/hook".into())),
         ("body".to_owned(), Json::Text(STANDARD.encode(body))),
