@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use paytend_crypto::Kind;
 use paytend_webhook::Provider;
-use paytend_webhook::explain::{Explanation, KeyShelf, explain, explain_envelope};
+use paytend_webhook::explain::{Certainty, Explanation, KnownKeys, Verdict, explain, explain_envelope, pasted_sign};
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
@@ -14,6 +14,9 @@ use crate::keyfiles::{KindArg, PermissionArgs, private_bytes, private_from_envir
 use crate::output;
 
 /// Explains why a message is not authentic. Files of private keys that others can read are refused.
+///
+/// Exits with 0 if the signature is good, also if the message is "authentic, but" something else is remarkable: `verdict` in
+/// the JSON output tells them apart. Exits with 4 if the message is not authentic.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// Whose message it is
@@ -39,7 +42,7 @@ pub(crate) struct Args {
     /// The partnerId that the message should have
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
-    /// The `sign` header of PayBy's or PayerMax's, as received
+    /// The `sign` header of PayBy's or PayerMax's, as pasted: in quotes, with its name, or over several lines
     #[arg(long, value_name = "BASE64")]
     sign: Option<String>,
     /// The payload should not be part of the signature, as in the upload endpoints of the IBAN product
@@ -75,17 +78,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         From::Paytend => {
             let body = stdin(Kind::Request.default_max_bytes())?;
-            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &shelf(args)?)
+            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &known_keys(args)?)
         }
         detached => {
             let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
-                let value = HeaderValue::from_str(sign)
-                    .map_err(|_| Failure::usage("--sign is no header's value: it has a line's end in it"))?;
+                let value = pasted_sign(sign).map_err(|error| Failure::usage(format!("--sign: {error}")))?;
                 headers.insert("sign", value);
             }
-            explain(provider, &headers, &stdin(1 << 20)?, &shelf(args)?)
+            explain(provider, &headers, &stdin(1 << 20)?, &known_keys(args)?)
         }
     };
     show(args, &explanation)?;
@@ -96,27 +98,27 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The keys, each by its file's name.
-fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
+fn known_keys(args: &Args) -> Result<KnownKeys, Failure> {
     let name = |path: &Path| path.display().to_string();
-    let mut shelf = KeyShelf::new();
+    let mut keys = KnownKeys::new();
     if let Some(text) = private_from_environment().filter(|_| args.private_key.is_empty()) {
-        shelf = shelf.own("PAYTEND_PRIVATE_KEY", text.as_bytes())?;
+        keys = keys.own("PAYTEND_PRIVATE_KEY", text.as_bytes())?;
     }
     for path in &args.private_key {
-        shelf = shelf.own(name(path), &private_bytes(path, &args.permissions)?)?;
+        keys = keys.own(name(path), &private_bytes(path, &args.permissions)?)?;
     }
     for path in &args.public_key {
-        shelf = shelf.sender(name(path), &public_bytes(path)?)?;
+        keys = keys.sender(name(path), &public_bytes(path)?)?;
     }
     for path in &args.other_private_key {
-        shelf = shelf.other_private(name(path), &private_bytes(path, &args.permissions)?)?;
+        keys = keys.other_private(name(path), &private_bytes(path, &args.permissions)?)?;
     }
     for path in &args.other_public_key {
-        shelf = shelf.other_public(name(path), &public_bytes(path)?)?;
+        keys = keys.other_public(name(path), &public_bytes(path)?)?;
     }
     Ok(match &args.partner_id {
-        Some(id) => shelf.partner_id(id),
-        None => shelf,
+        Some(id) => keys.partner_id(id),
+        None => keys,
     })
 }
 
@@ -124,8 +126,22 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
     let texts = [("expected", explanation.expected_text()), ("signed", explanation.signed_text())];
     let texts = texts.map(|(name, text)| (name, text.filter(|_| args.show_texts).map(String::from_utf8_lossy)));
     if args.json {
-        let findings: Vec<String> = explanation.findings().iter().map(ToString::to_string).collect();
-        let mut shown = json!({ "authentic": explanation.authentic(), "findings": findings });
+        let of = |certainty: Certainty| -> Vec<String> {
+            let findings = explanation.findings().iter().filter(|finding| finding.certainty() == certainty);
+            findings.map(ToString::to_string).collect()
+        };
+        let verdict = match explanation.verdict() {
+            Verdict::Authentic => "authentic",
+            Verdict::AuthenticBut(_) => "authentic_but",
+            _ => "not_authentic",
+        };
+        let mut shown = json!({
+            "authentic": explanation.authentic(),
+            "verdict": verdict,
+            "findings": of(Certainty::Proven),
+            "possible": of(Certainty::Possible),
+            "fixes": explanation.fixes(),
+        });
         for (name, text) in texts {
             if let Some(text) = text {
                 shown[format!("{name}_text")] = text.into();

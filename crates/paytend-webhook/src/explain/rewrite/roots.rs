@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::document::{Document, Node};
 use super::{Edge, Rewriter};
+use crate::explain::body_kind::BodyKind;
 use crate::explain::change::Change;
 use crate::explain::wrapping::{CHARSETS, Layer, Wrapping, normal_forms, unescape_html};
 
@@ -18,7 +19,7 @@ impl Rewriter {
         let mut seen: HashSet<Identity> = HashSet::new();
         let mut rewriters = Vec::new();
         // A document that carries another one is rarely what was signed.
-        let is_document = |layer: &&Layer| layer.bytes.starts_with(b"{");
+        let is_document = |layer: &&Layer| BodyKind::of(&layer.bytes) == BodyKind::JsonObject && layer.bytes.len() > 8;
         let carried = |changes: &[Change]| {
             let inside = [Wrapping::Member, Wrapping::FormKey].map(Change::Wrapped);
             layers.iter().filter(is_document).any(|layer| {
@@ -26,6 +27,10 @@ impl Rewriter {
             })
         };
         for layer in layers.iter().filter(|layer| layer.is_unwrapped()) {
+            let twice = layer.changes.len() > 1;
+            if twice && layer.changes.iter().any(|change| matches!(change, Change::MisreadBySender(_))) {
+                continue;
+            }
             let Ok(text) = std::str::from_utf8(&layer.bytes) else { continue };
             let Some(document) = Document::read(text) else { continue };
             let repaired = if layer.changes.len() < 2 { repaired(&document) } else { Vec::new() };
@@ -34,7 +39,7 @@ impl Rewriter {
                 if rewriters.len() < MAX_ROOTS && seen.insert(identity(&document)) {
                     let changes: Vec<Change> = layer.changes.iter().copied().chain(change).collect();
                     let mut rewriter = Self::new(document, changes, text);
-                    rewriter.cost += if carried(&layer.changes) { 3 } else { 0 };
+                    rewriter.cost += if carried(&layer.changes) { 2 } else { 0 };
                     rewriters.push(rewriter);
                 }
             }

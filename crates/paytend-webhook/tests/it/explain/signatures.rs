@@ -24,7 +24,7 @@ fn a_body_that_was_changed_after_it_was_signed() {
             vec![Change::WhiteSpace, Change::Numbers, Change::NewlineLost],
         ),
         ("a b".to_owned(), "a+b".to_owned(), vec![Change::PlusAndSpace]),
-        (compact.to_owned(), compact.replace('"', "%22"), vec![Change::PercentEncoding]),
+        (compact.to_owned(), compact.replace('"', "%22"), vec![Change::Wrapped(Wrapping::PercentEncoding)]),
     ] {
         let headers = signed("payby", signed_body.as_bytes());
         let explanation = explain(Provider::PayBy, &headers, here.as_bytes(), &detached_keys());
@@ -56,7 +56,7 @@ fn a_sign_header_by_somebody_else() {
     let mut zipped = signed("payby", body);
     zipped.insert("content-encoding", HeaderValue::from_static("gzip"));
     assert_eq!(of(&zipped, body).verdict(), Verdict::AuthenticBut(&[Finding::Compressed]));
-    let explanation = of(&signed("payby", b"nonsense"), b"{ \"x\": 1 }");
+    let explanation = of(&signed("payby", b"nonsense"), b"{}");
     assert_found(&explanation, &[Finding::TextUnknown, Finding::Trace(Trace::MembersLost)]);
     assert_eq!(explanation.findings()[1].certainty(), Certainty::Possible);
     for case in paytend_vectors::detached() {
