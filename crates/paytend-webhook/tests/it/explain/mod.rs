@@ -5,6 +5,7 @@ mod chains;
 mod making;
 mod pairs;
 mod signatures;
+mod wrapped;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +15,8 @@ use paytend_crypto::{Kind, Malformed, rustcrypto};
 use paytend_vectors::PARTNER_ID;
 use paytend_webhook::Provider;
 use paytend_webhook::explain::{
-    Base64Flaw, BodyKind, Change, Explanation, Finding, KnownKeys, TextChange, Verdict, Wrapping, explain, explain_envelope,
+    Base64Flaw, BodyKind, Change, Explanation, Finding, KnownKeys, PastedSignError, TextChange, Verdict, Wrapping, explain,
+    explain_envelope, pasted_sign,
 };
 
 use making::*;

@@ -65,14 +65,15 @@ fn each_pair_is_explained_as_the_table_says() {
         let start = std::time::Instant::now();
         let explanation = explain(Provider::PayBy, &headers, &held, &detached_keys());
         let mut found = found(&explanation);
-        let proven = pair.expected.iter().all(|name| !name.starts_with('?'));
+        let proven = !pair.expected.is_empty() && pair.expected.iter().all(|name| !name.starts_with('?'));
         if !proven {
             // Other possibilities may be named, and nothing may be claimed.
             found.retain(|name| !name.starts_with('?') || pair.expected.contains(name));
         } else if matches!(explanation.verdict(), Verdict::NotAuthentic(_)) && pair.expected[0].starts_with("NotJson") {
             found.retain(|name| !name.starts_with('?'));
         } else {
-            assert_eq!(explanation.signed_text(), Some(&signed_body[..]), "{}: {explanation}", pair.name);
+            let same = explanation.signed_text() == Some(&signed_body[..]);
+            found.extend((!same).then(|| "nothing found".to_owned()));
         }
         let mut expected = pair.expected.clone();
         found.sort();
