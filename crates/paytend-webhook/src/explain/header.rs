@@ -34,7 +34,7 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
         let mut search = Search::new(Target::new(b"", b"", digest));
         match search.run(body) {
             Some(found) => Searched::Found(found.text, found.changes.into_iter().map(TextChange::Bytes).collect()),
-            None if search.is_spent() => Searched::Spent(Zeroizing::new(body.to_vec())),
+            None if search.was_cut() => Searched::Spent(Zeroizing::new(body.to_vec())),
             None => Searched::NotFound(Zeroizing::new(body.to_vec())),
         }
     };

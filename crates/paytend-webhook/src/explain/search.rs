@@ -13,6 +13,9 @@ const BUDGET: usize = 192 << 20;
 /// A candidate costs so many bytes more than it is long: the last block of the hash, and the copy of its state.
 const EACH: usize = 128;
 
+/// With less than this the search ends.
+const LEAST: usize = 1 << 20;
+
 /// The largest number of changes that are assumed together, in units of their cost.
 const MAX_LEVEL: usize = 8;
 
@@ -33,16 +36,24 @@ impl Target {
 pub(super) struct Search {
     target: Target,
     left: usize,
+    /// What the present part of the search must leave.
+    reserve: usize,
+    cut: bool,
 }
 
 impl Search {
     pub(super) fn new(target: Target) -> Self {
-        Self { target, left: BUDGET }
+        Self { target, left: BUDGET, reserve: 0, cut: false }
     }
 
-    /// Returns whether the budget is used up, so that not every candidate was tried.
+    /// Returns whether the present part of the search has used what it may.
     pub(super) fn is_spent(&self) -> bool {
-        self.left == 0
+        self.left <= self.reserve
+    }
+
+    /// Returns whether some candidates were left out.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut
     }
 
     pub(super) fn charge(&mut self, bytes: usize) {
@@ -80,13 +91,18 @@ impl Search {
         if String::from_utf8_lossy(held).contains('\u{fffd}') {
             self.left /= 8;
         }
+        if self.left == 0 {
+            self.cut = true;
+            return None;
+        }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
-                if self.is_spent() {
-                    return None;
-                }
-                if let Some(found) = rewriter.level(level, self) {
-                    return Some(found);
+                // No text uses up what the others may need.
+                self.reserve = self.left / 2;
+                let found = rewriter.level(level, self);
+                self.cut |= self.is_spent();
+                if found.is_some() || self.left < LEAST {
+                    return found;
                 }
             }
         }

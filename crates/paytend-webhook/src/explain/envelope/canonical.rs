@@ -124,7 +124,7 @@ impl<'a> Canonical<'a> {
                 let text = Zeroizing::new([&before[..], &found.text, &after].concat());
                 Searched::Found(text, found.changes.into_iter().map(TextChange::Bytes).collect())
             }
-            None if search.is_spent() => Searched::Spent(here),
+            None if search.was_cut() => Searched::Spent(here),
             None => Searched::NotFound(here),
         }
     }

@@ -32,7 +32,9 @@ impl Document {
             }
         }
         let text = std::str::from_utf8(body).ok()?;
-        serde_json::Deserializer::from_str(text.trim_ascii()).deserialize_map(Fields).ok().map(Self)
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let fields = deserializer.deserialize_map(Fields).ok()?;
+        deserializer.end().ok().map(|()| Self(fields))
     }
 
     /// A field that is not empty.

@@ -20,14 +20,31 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Returns the documented objects that have most of these names, if they have half of them.
-pub(super) fn like(names: &[String]) -> Vec<&'static [Field]> {
+/// Orders other than the documentation's that notifications were observed in. Names that are not here follow as documented.
+const OBSERVED: [&[&str]; 3] = [
+    &["notify_timestamp", "notify_id", "transferToBankOrder"],
+    &["merchantOrderNo", "orderNo", "holderName", "memo", "status", "amount"],
+    &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
+];
+
+/// Returns the orders of the documented objects that have most of these names, if they have half of them.
+pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();
     if 2 * most < names.len().max(1) {
         return Vec::new();
     }
-    objects().into_iter().filter(|fields| known(fields) == most).collect()
+    let documented = objects().into_iter().filter(|fields| known(fields) == most);
+    let documented = documented.map(|fields| fields.iter().map(|field| field.name).collect::<Vec<_>>());
+    let observed = |order: &Vec<&'static str>| {
+        let observed = OBSERVED.into_iter().filter(|observed| observed.iter().all(|name| order.contains(name)));
+        let orders = observed.map(|observed| {
+            let rest = order.iter().copied().filter(|name| !observed.contains(name));
+            observed.iter().copied().chain(rest).collect::<Vec<_>>()
+        });
+        orders.collect::<Vec<_>>()
+    };
+    documented.flat_map(|order| std::iter::once(order.clone()).chain(observed(&order))).take(4).collect()
 }
 
 /// Names that documents of all kinds have.

@@ -131,12 +131,12 @@ pub(super) fn documented_put_back(
             document.texts.get(member.0).map(|text| String::from_utf16_lossy(&text.units)).unwrap_or_default()
         };
         let names: Vec<String> = members.iter().map(name).collect();
-        for fields in documented::like(&names).into_iter().take(4) {
-            for (rank, field) in fields.iter().enumerate() {
-                let before = |name: &String| fields[..rank].iter().any(|field| field.name == name);
+        for order in documented::like(&names) {
+            for (rank, missed) in order.iter().enumerate() {
+                let before = |name: &String| order[..rank].iter().any(|known| known == name);
                 let place = names.iter().rposition(before).map_or(0, |at| at + 1);
-                let put = (object, place, document.add_text(field.name));
-                if !names.iter().any(|name| name == field.name) && !missing.contains(&put) {
+                let put = (object, place, document.add_text(missed));
+                if !names.iter().any(|name| name == missed) && !missing.contains(&put) {
                     missing.push(put);
                 }
             }

@@ -139,7 +139,7 @@ impl Forms {
         };
         let Some(value) = value else { return Self { texts, plain: 1, rounded: 1 } };
         // Times and numbers of orders have no decimals, except by a rule for all numbers.
-        let usual: &[usize] = if value.is_large() { &[0, 1] } else { &DECIMALS };
+        let usual: &[usize] = if value.is_large() { &[0] } else { &DECIMALS };
         usual.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));
         let plain = texts.len();
         DECIMALS.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));

@@ -39,10 +39,11 @@ fn is_integer(name: &str) -> bool {
 pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
-    let documented = |members: &mut Members| {
+    let documented = |members: &mut Members, which: usize| {
         let here: Vec<String> = members.iter().map(name).collect();
-        if let Some(fields) = documented::like(&here).first() {
-            members.sort_by_key(|member| fields.iter().position(|field| field.name == name(member)).unwrap_or(usize::MAX));
+        let orders = documented::like(&here);
+        if let Some(order) = orders.get(which).or(orders.last()) {
+            members.sort_by_key(|member| order.iter().position(|known| *known == name(member)).unwrap_or(usize::MAX));
         }
     };
     let integers_last = |members: &mut Members| {
@@ -51,7 +52,13 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
             _ => (0, 0),
         });
     };
-    let sorts: [Sort<'_>; 3] = [&|members| members.sort_by_key(name), &documented, &integers_last];
+    let sorts: [Sort<'_>; 5] = [
+        &|members| documented(members, 0),
+        &|members| documented(members, 1),
+        &|members| documented(members, 2),
+        &|members| members.sort_by_key(name),
+        &integers_last,
+    ];
     distinct(root, sorts.map(|sort| sorted(root, sort)))
 }
 

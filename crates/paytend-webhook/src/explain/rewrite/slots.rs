@@ -75,7 +75,9 @@ impl Rewriter {
                 Kind::Plain => fits(count),
                 // What may be rounded probably is.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
-                Kind::RoundedAndPlain => (cost == 2 && count > 0 && count <= MOST[2]) || (count > MOST[2] && fits(count)),
+                Kind::RoundedAndPlain => {
+                    (cost == 2 && count > 0 && count <= 4 * MOST[2]) || (count > 4 * MOST[2] && fits(count))
+                }
                 // Exponents are never among what is tried first.
                 Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),
             };

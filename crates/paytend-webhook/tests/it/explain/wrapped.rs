@@ -79,7 +79,7 @@ fn a_body_that_is_no_json_is_named() {
         (b"68656c6c6f", BodyKind::Hex),
         (b"[object Object]", BodyKind::Placeholder("[object Object]")),
         (b"System.Byte[]", BodyKind::Placeholder("System.Byte[]")),
-        (b"{partnerId=1, content=x}", BodyKind::Structure("Java's Map.toString")),
+        (b"{partnerId=8 8, content=x y}", BodyKind::Structure("Java's Map.toString")),
         (b"map[content:x]", BodyKind::Structure("Go's map")),
         (b"\x1f\x8b\x08broken", BodyKind::Compressed("gzip")),
         (b"[1,2]", BodyKind::JsonArray),
