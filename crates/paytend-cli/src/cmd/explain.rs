@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use paytend_crypto::Kind;
 use paytend_webhook::Provider;
 use paytend_webhook::explain::{Certainty, Explanation, KnownKeys, Verdict, explain, explain_envelope, pasted_sign};
@@ -84,7 +84,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
-                let value = pasted_sign(sign).map_err(|error| Failure::usage(format!("--sign: {error}")))?;
+                // A header that arrived empty is one of the reasons to be explained.
+                let value = match sign.as_str() {
+                    "" => HeaderValue::from_static(""),
+                    pasted => pasted_sign(pasted).map_err(|error| Failure::usage(format!("--sign: {error}")))?,
+                };
                 headers.insert("sign", value);
             }
             explain(provider, &headers, &stdin(1 << 20)?, &known_keys(args)?)

@@ -73,7 +73,10 @@ fn what_cannot_be_meant_is_a_wrong_usage() {
         (&["--public-key", &public, "--private-key", &private, "--sign", "x"], "--sign"),
         (&["--provider", "payby", "--public-key", &public, "--unsigned-payload"], "--unsigned-payload"),
         (&["--provider", "payby", "--public-key", &public, "--kind", "request"], "--kind"),
-        (&["--provider", "payby", "--public-key", &public, "--sign", "sign: \"\""], "--sign: the pasted sign header is empty"),
+        (
+            &["--provider", "payby", "--public-key", &public, "--sign", "sign: \"\""],
+            "--sign: the pasted sign header is empty",
+        ),
         (&["--provider", "payby", "--public-key", &public, "--sign", "sign: \u{1}"], "not base64"),
         (&["--provider", "payby"], "--public-key"),
     ] {

@@ -50,7 +50,9 @@ pub enum BodyKind {
     #[error("hexadecimal digits: pass on the bytes instead")]
     Hex,
     /// What a language prints for a value that it cannot print.
-    #[error("the text {0:?}, which a program prints in place of a value: pass on the body's bytes instead of an object")]
+    #[error(
+        "the text {0:?}, which a program prints in place of a value: pass on the body's bytes instead of an object"
+    )]
     Placeholder(&'static str),
     /// A structure as a program prints it.
     #[error("a parsed structure as a program prints it ({0}): pass on the raw body instead")]
@@ -149,24 +151,38 @@ impl BodyKind {
     }
 
     fn text(text: &str) -> Self {
-        if let Some(known) = PLACEHOLDERS.into_iter().find(|start| text.starts_with(start) && text.len() < start.len() + 80) {
+        if let Some(known) =
+            PLACEHOLDERS.into_iter().find(|start| text.starts_with(start) && text.len() < start.len() + 80)
+        {
             return Self::Placeholder(known);
         }
         let lines = |start: &str| text.lines().any(|line| line.starts_with(start));
-        let of = |allowed: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || allowed.contains(c));
+        let of = |allowed: &str| {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || allowed.contains(c))
+        };
         let is_hex = || text.len() > 3 && text.chars().all(|c| c.is_ascii_hexdigit() || c.is_ascii_whitespace());
         let is_jwt = || text.starts_with("eyJ") && text.split('.').count() == 3 && of("-_.");
         match text.chars().next() {
             Some('<') => Self::Xml,
-            Some('-') if text.starts_with("--") && text.to_ascii_lowercase().contains("content-disposition") => Self::Multipart,
-            Some('{' | '[') if super::wrapping::to_json(text).is_some() => Self::Structure("a Python, Ruby or JavaScript literal"),
+            Some('-') if text.starts_with("--") && text.to_ascii_lowercase().contains("content-disposition") => {
+                Self::Multipart
+            }
+            Some('{' | '[') if super::wrapping::to_json(text).is_some() => {
+                Self::Structure("a Python, Ruby or JavaScript literal")
+            }
             Some('{') if text.contains('=') && !text.contains(':') => Self::Structure("Java's Map.toString"),
             Some('{' | '[' | '"') => Self::JsonBroken,
             Some('m') if text.starts_with("map[") => Self::Structure("Go's map"),
-            Some('A' | 'a') if text.starts_with("Array\n") || text.starts_with("array(") => Self::Structure("PHP's print_r or var_dump"),
+            Some('A' | 'a') if text.starts_with("Array\n") || text.starts_with("array(") => {
+                Self::Structure("PHP's print_r or var_dump")
+            }
             _ if is_jwt() => Self::Jwt,
             _ if is_hex() => Self::Hex,
-            _ if text.len() > 15 && !text.contains(' ') && of("+/=-_") && (text.len() > 40 || text.contains(['+', '/', '='])) => {
+            _ if text.len() > 15
+                && !text.contains(' ')
+                && of("+/=-_")
+                && (text.len() > 40 || text.contains(['+', '/', '='])) =>
+            {
                 Self::Base64
             }
             _ if lines("--") && text.to_ascii_lowercase().contains("content-disposition") => Self::Multipart,

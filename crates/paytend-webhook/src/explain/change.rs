@@ -40,7 +40,9 @@ pub enum Change {
     #[error("the JSON was parsed and written again: its numbers are written in another way (10.00, 10.0, 10, 1E+1)")]
     Numbers,
     /// Digits of a number were lost.
-    #[error("the JSON was parsed and written again: a number beyond 2^53 lost its last digits in a floating-point number")]
+    #[error(
+        "the JSON was parsed and written again: a number beyond 2^53 lost its last digits in a floating-point number"
+    )]
     Rounded,
     /// Numbers became strings, or strings became numbers.
     #[error("the JSON was parsed and written again: a number became a string, or a string a number")]
@@ -111,7 +113,9 @@ impl Change {
             Self::Charset(_) | Self::Misread(_) | Self::CharactersLost => {
                 "keep the body as bytes: do not decode it before it is verified, and decode it as UTF-8 afterwards"
             }
-            Self::MisreadBySender(_) => "tell the sender: its text was decoded in the wrong charset before it was signed",
+            Self::MisreadBySender(_) => {
+                "tell the sender: its text was decoded in the wrong charset before it was signed"
+            }
             Self::NormalForm(_) => "do not normalize Unicode before verifying; file names and databases may do so",
             Self::PercentEncoding | Self::PlusAndSpace => {
                 "read the raw body before a form or URL decoder does (php://input, request.get_data(), express.raw())"

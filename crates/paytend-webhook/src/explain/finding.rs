@@ -74,7 +74,9 @@ pub enum Finding {
     #[error("the body is {0}")]
     NotJson(BodyKind),
     /// An authentic body is not UTF-8.
-    #[error("the body is not UTF-8 at byte {at}: it was signed so, and a JSON reader refuses it or replaces characters")]
+    #[error(
+        "the body is not UTF-8 at byte {at}: it was signed so, and a JSON reader refuses it or replaces characters"
+    )]
     NotUtf8 {
         /// The first byte that is not.
         at: usize,
@@ -83,7 +85,9 @@ pub enum Finding {
     #[error("the body starts with a byte order mark, which was signed, and which a JSON reader may refuse")]
     ByteOrderMark,
     /// An authentic body has half of a surrogate pair.
-    #[error("the body is JSON that strict readers refuse: an escape for half of a surrogate pair, or a number too large")]
+    #[error(
+        "the body is JSON that strict readers refuse: an escape for half of a surrogate pair, or a number too large"
+    )]
     LoneSurrogate,
     /// A field that a message of this kind has is absent.
     #[error("there is no {0}: this is a message of another kind, or not one of Paytend's")]
@@ -297,7 +301,9 @@ impl Finding {
             Self::Wrapped(wrapping) => vec![wrapping.fix()],
             Self::Trace(trace) => vec![trace.fix()],
             Self::Aes128 | Self::Aes128Truncated | Self::Aes256Padded => {
-                vec!["the sender: use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)"]
+                vec![
+                    "the sender: use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
+                ]
             }
             _ => Vec::new(),
         }

@@ -3,13 +3,13 @@
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::base64;
 use super::body_kind::BodyKind;
 use super::finding::{Finding, TextChange};
 use super::known_keys::KnownKeys;
 use super::result::Explanation;
 use super::search::{Search, Target};
 use super::signature::{Here, Searched, explain_signature};
-use super::base64;
 
 pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explanation: &mut Explanation) {
     let mut signs = headers.get_all("sign").iter();

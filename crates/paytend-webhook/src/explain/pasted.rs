@@ -61,7 +61,9 @@ fn plain(c: char) -> char {
 
 /// Takes away what stands around a value.
 fn edges(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '{' | '}' | '<' | '>' | '\\'))
+    text.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '{' | '}' | '<' | '>' | '\\')
+    })
 }
 
 /// Takes away the header's name, an option of curl, or a label.
@@ -79,7 +81,8 @@ fn without_name(text: &str) -> &str {
 
 /// Joins the lines. A space within a line is either a line's end too, or was a `+`: the length tells.
 fn unwrapped(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(|line| edges(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();
+    let lines: Vec<&str> =
+        text.lines().map(|line| edges(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();
     let joined = if lines.len() > 1 { lines.concat() } else { text.trim().to_owned() };
     if !joined.contains([' ', '\t']) {
         return joined;

@@ -11,7 +11,11 @@ use crate::explain::list;
 use crate::explain::result::Explanation;
 
 /// Decrypts the session key with each private key, those first that should.
-pub(super) fn decrypt_key(encrypted: &[u8], keys: &KnownKeys, explanation: &mut Explanation) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn decrypt_key(
+    encrypted: &[u8],
+    keys: &KnownKeys,
+    explanation: &mut Explanation,
+) -> Option<Zeroizing<Vec<u8>>> {
     let order = keys.private.iter().filter(|own| own.expected).chain(keys.private.iter().filter(|own| !own.expected));
     let found = order.filter_map(|own| decrypt_blocks(&*own.key, encrypted).ok().map(|key| (own, key))).next();
     let Some((own, key)) = found else {
@@ -53,4 +57,3 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
     }
     direct
 }
-

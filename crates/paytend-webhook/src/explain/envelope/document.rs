@@ -42,4 +42,3 @@ impl Document {
         self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 }
-

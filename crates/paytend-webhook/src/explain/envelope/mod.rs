@@ -7,6 +7,7 @@ mod document;
 use paytend_crypto::{Error, Expected, Kind};
 use zeroize::Zeroizing;
 
+use super::base64;
 use super::body_kind::BodyKind;
 use super::change::Change;
 use super::finding::Finding;
@@ -14,7 +15,6 @@ use super::known_keys::KnownKeys;
 use super::result::Explanation;
 use super::signature::{Searched, explain_signature};
 use super::wrapping::{self, Wrapping};
-use super::base64;
 use canonical::Canonical;
 use decrypt::{decrypt_data, decrypt_key};
 use document::Document;
@@ -122,7 +122,8 @@ fn unwrapped(kind: Kind, body: &[u8], explanation: &mut Explanation) -> Option<(
     // One mark is accepted when a message is opened.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let names = ["signature", "randomKey", kind.payload_field()];
-    let read = |text: &[u8]| Document::read(text).filter(|document| names.iter().any(|name| document.get(name).is_some()));
+    let read =
+        |text: &[u8]| Document::read(text).filter(|document| names.iter().any(|name| document.get(name).is_some()));
     let Some(layer) = wrapping::unwrap(body, |text| read(text).is_some()) else {
         let kind = BodyKind::of(body);
         if kind != BodyKind::JsonObject {

@@ -101,7 +101,8 @@ impl Document {
 
     /// Returns the number of a new text.
     pub(super) fn add_text(&mut self, value: &str) -> usize {
-        let known = self.texts.iter().position(|text| text.raw.len() == value.len() + 2 && text.raw[1..].starts_with(value));
+        let known =
+            self.texts.iter().position(|text| text.raw.len() == value.len() + 2 && text.raw[1..].starts_with(value));
         known.unwrap_or_else(|| {
             self.texts.push(Text::of(value));
             self.texts.len() - 1
@@ -119,7 +120,8 @@ impl Document {
             None => Text { raw: text.raw.clone(), units: text.units.clone() },
         });
         let texts = texts.collect();
-        let number = |number: &Number| Number { raw: number.raw.clone(), value: number.value.clone(), name: number.name };
+        let number =
+            |number: &Number| Number { raw: number.raw.clone(), value: number.value.clone(), name: number.name };
         let numbers = self.numbers.iter().map(number).collect();
         changed.then(|| Self { texts, numbers, root: self.root.clone(), gaps: self.gaps.clone() })
     }

@@ -27,7 +27,8 @@ const OBSERVED: [&[&str]; 3] = [
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the orders of the documented objects that have most of these names, if they have half of them.
+/// Returns the names of the documented objects that have most of these names, if they have half of them. Those with fewer
+/// other names come first.
 pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();
@@ -35,22 +36,49 @@ pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
         return Vec::new();
     }
     let documented = objects().into_iter().filter(|fields| known(fields) == most);
-    let documented = documented.map(|fields| fields.iter().map(|field| field.name).collect::<Vec<_>>());
-    let observed = |order: &Vec<&'static str>| {
-        let observed = OBSERVED.into_iter().filter(|observed| observed.iter().all(|name| order.contains(name)));
-        let orders = observed.map(|observed| {
-            let rest = order.iter().copied().filter(|name| !observed.contains(name));
-            observed.iter().copied().chain(rest).collect::<Vec<_>>()
-        });
-        orders.collect::<Vec<_>>()
-    };
-    documented.flat_map(|order| std::iter::once(order.clone()).chain(observed(&order))).take(4).collect()
+    let mut like: Vec<Vec<_>> = documented.map(|fields| fields.iter().map(|field| field.name).collect()).collect();
+    like.sort_by_key(Vec::len);
+    like.truncate(4);
+    like
+}
+
+/// Returns the orders that an object with these names was documented and observed in.
+pub(super) fn orders(names: &[String]) -> Vec<Vec<&'static str>> {
+    let Some(documented) = like(names).into_iter().next() else { return Vec::new() };
+    let observed = OBSERVED.into_iter().filter(|observed| observed.iter().all(|name| documented.contains(name)));
+    let observed = observed.map(|observed| {
+        let rest = documented.iter().filter(|name| !observed.contains(name));
+        observed.iter().chain(rest).copied().collect()
+    });
+    std::iter::once(documented.clone()).chain(observed).collect()
 }
 
 /// Names that documents of all kinds have.
 const COMMON: [&str; 24] = [
-    "memo", "remark", "description", "extra", "data", "msg", "message", "error", "code", "reason", "note", "name", "id",
-    "status", "type", "metadata", "reference", "comment", "email", "phone", "address", "country", "currency", "fee",
+    "memo",
+    "remark",
+    "description",
+    "extra",
+    "data",
+    "msg",
+    "message",
+    "error",
+    "code",
+    "reason",
+    "note",
+    "name",
+    "id",
+    "status",
+    "type",
+    "metadata",
+    "reference",
+    "comment",
+    "email",
+    "phone",
+    "address",
+    "country",
+    "currency",
+    "fee",
 ];
 
 /// Names that a missing member may have had.

@@ -34,15 +34,8 @@ enum Empty {
     Lines,
 }
 
-const COMPACT: Layout = Layout {
-    comma: "",
-    colon: ":",
-    indent: None,
-    newline: "\n",
-    arrays: Arrays::Lines,
-    empty: Empty::Tight,
-    cost: 1,
-};
+const COMPACT: Layout =
+    Layout { comma: "", colon: ":", indent: None, newline: "\n", arrays: Arrays::Lines, empty: Empty::Tight, cost: 1 };
 
 /// Returns all layouts, those first that are more usual.
 pub(super) fn layouts() -> Vec<Layout> {
@@ -64,8 +57,7 @@ pub(super) fn layouts() -> Vec<Layout> {
             for colon in [": ", " : ", ":"] {
                 for arrays in [Arrays::Lines, Arrays::Spaced, Arrays::Tight, Arrays::Inline] {
                     for empty in [Empty::Tight, Empty::Spaced, Empty::Lines] {
-                        let layout =
-                            Layout { comma: "", colon, indent: Some(indent), newline, arrays, empty, cost: 2 };
+                        let layout = Layout { comma: "", colon, indent: Some(indent), newline, arrays, empty, cost: 2 };
                         layouts.push(layout);
                     }
                 }

@@ -55,8 +55,7 @@ pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
 /// Returns the structures in which less usual things were done to empty values.
 pub(super) fn emptied(document: &Document) -> Vec<Structure> {
     let root = &document.root;
-    let is_empty_text =
-        |node: &Node| matches!(node, Node::Text(text) if document.texts.get(*text).is_some_and(|text| text.units.is_empty()));
+    let is_empty_text = |node: &Node| matches!(node, Node::Text(text) if document.texts.get(*text).is_some_and(|text| text.units.is_empty()));
     let is_empty = |node: &Node| match node {
         Node::Array(elements) => elements.is_empty(),
         Node::Object(members) => members.is_empty(),
@@ -92,13 +91,15 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
         _ => None,
     };
     let mut all = vec![mapped(&root, &|_| true, &quoted)];
-    all.extend((0..document.numbers.len().min(64)).map(|one| {
-        mapped(&root, &|_| true, &|node| quoted(node).filter(|_| *node == Node::Number(one)))
-    }));
+    all.extend(
+        (0..document.numbers.len().min(64))
+            .map(|one| mapped(&root, &|_| true, &|node| quoted(node).filter(|_| *node == Node::Number(one)))),
+    );
     let mut numbers = std::collections::BTreeMap::new();
     for text in 0..document.texts.len() {
         let Some(value) = document.texts[text].value() else { continue };
-        let Some(decimal) = Decimal::read(&value).filter(|_| value == "0" || !value.starts_with('0') || value.starts_with("0."))
+        let Some(decimal) =
+            Decimal::read(&value).filter(|_| value == "0" || !value.starts_with('0') || value.starts_with("0."))
         else {
             continue;
         };
@@ -110,9 +111,12 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
         _ => None,
     };
     all.push(mapped(&root, &|_| true, &unquoted));
-    all.extend(numbers.keys().take(64).map(|one| {
-        mapped(&root, &|_| true, &|node| unquoted(node).filter(|_| *node == Node::Text(*one)))
-    }));
+    all.extend(
+        numbers
+            .keys()
+            .take(64)
+            .map(|one| mapped(&root, &|_| true, &|node| unquoted(node).filter(|_| *node == Node::Text(*one)))),
+    );
     let structures = all.into_iter().filter(|node| *node != root);
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }

@@ -83,7 +83,9 @@ impl Rewriter {
                     for layout in 0..=self.layouts.len() {
                         let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
                         let cost_here = layout.map_or(0, |layout| layout.cost);
-                        let Some(left) = left.checked_sub(cost_here).filter(|left| *left <= most_after) else { continue };
+                        let Some(left) = left.checked_sub(cost_here).filter(|left| *left <= most_after) else {
+                            continue;
+                        };
                         let whole = cost == 0 && at == 0;
                         if layout.is_none() && !(self.irregular && whole) {
                             continue;

@@ -158,9 +158,10 @@ impl Forms {
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
     let mut add = |choose: &dyn Fn(&str, &Decimal) -> String| {
-        let choice = numbers.iter().zip(forms).map(|((raw, value), forms)| {
-            value.map_or(0, |value| forms.index(&choose(raw, value)))
-        });
+        let choice = numbers
+            .iter()
+            .zip(forms)
+            .map(|((raw, value), forms)| value.map_or(0, |value| forms.index(&choose(raw, value))));
         let choice: Vec<usize> = choice.collect();
         if !rules.contains(&choice) {
             rules.push(choice);

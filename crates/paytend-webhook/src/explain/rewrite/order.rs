@@ -17,8 +17,7 @@ type Sort<'a> = &'a dyn Fn(&mut Members);
 fn sorted(node: &Node, sort: Sort<'_>) -> Node {
     match node {
         Node::Object(members) => {
-            let mut members: Members =
-                members.iter().map(|(name, value)| (*name, sorted(value, sort))).collect();
+            let mut members: Members = members.iter().map(|(name, value)| (*name, sorted(value, sort))).collect();
             sort(&mut members);
             Node::Object(members)
         }
@@ -32,7 +31,10 @@ fn names(document: &Document) -> Vec<String> {
 }
 
 fn is_integer(name: &str) -> bool {
-    !name.is_empty() && name.len() < 11 && name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'))
+    !name.is_empty()
+        && name.len() < 11
+        && name.bytes().all(|byte| byte.is_ascii_digit())
+        && (name == "0" || !name.starts_with('0'))
 }
 
 /// Returns the usual orders that differ from the one of `root`.
@@ -41,7 +43,7 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
     let documented = |members: &mut Members, which: usize| {
         let here: Vec<String> = members.iter().map(name).collect();
-        let orders = documented::like(&here);
+        let orders = documented::orders(&here);
         if let Some(order) = orders.get(which).or(orders.last()) {
             members.sort_by_key(|member| order.iter().position(|known| *known == name(member)).unwrap_or(usize::MAX));
         }
@@ -112,9 +114,12 @@ pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {
         if factorial(members.len()) <= MAX_OF_ONE {
-            nodes.extend(permutations(members.len()).into_iter().skip(1).map(|order| {
-                replaced(root, at, order.into_iter().map(|at| members[at].clone()).collect())
-            }));
+            nodes.extend(
+                permutations(members.len())
+                    .into_iter()
+                    .skip(1)
+                    .map(|order| replaced(root, at, order.into_iter().map(|at| members[at].clone()).collect())),
+            );
         }
     }
     distinct(root, nodes)
@@ -123,9 +128,9 @@ pub(super) fn of_one(root: &Node) -> Vec<Structure> {
 /// Returns every order of all objects' members, if there are more than `few` and no more than `most`.
 pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     let objects: Vec<Members> = objects(root);
-    let total = objects.iter().try_fold(1_usize, |all, members| {
-        all.checked_mul(factorial(members.len())).filter(|all| *all <= most)
-    });
+    let total = objects
+        .iter()
+        .try_fold(1_usize, |all, members| all.checked_mul(factorial(members.len())).filter(|all| *all <= most));
     if total.is_none_or(|total| total < 2 || total <= few) {
         return Vec::new();
     }
@@ -136,9 +141,12 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
         let all = nodes.iter().flat_map(|node| {
             let members = self::objects(node).into_iter().nth(at).unwrap_or_default();
             let node = node.clone();
-            permutations.iter().map(move |order| {
-                replaced(&node, at, order.iter().filter_map(|at| members.get(*at).cloned()).collect())
-            }).collect::<Vec<_>>()
+            permutations
+                .iter()
+                .map(move |order| {
+                    replaced(&node, at, order.iter().filter_map(|at| members.get(*at).cloned()).collect())
+                })
+                .collect::<Vec<_>>()
         });
         nodes = all.collect();
     }

@@ -23,7 +23,10 @@ impl Rewriter {
         let carried = |changes: &[Change]| {
             let inside = [Wrapping::Member, Wrapping::FormKey].map(Change::Wrapped);
             layers.iter().filter(is_document).any(|layer| {
-                layer.changes.strip_prefix(changes).is_some_and(|more| more.first().is_some_and(|it| inside.contains(it)))
+                layer
+                    .changes
+                    .strip_prefix(changes)
+                    .is_some_and(|more| more.first().is_some_and(|it| inside.contains(it)))
             })
         };
         for layer in layers.iter().filter(|layer| layer.is_unwrapped()) {
@@ -34,7 +37,8 @@ impl Rewriter {
             let Ok(text) = std::str::from_utf8(&layer.bytes) else { continue };
             let Some(document) = Document::read(text) else { continue };
             let repaired = if layer.changes.len() < 2 { repaired(&document) } else { Vec::new() };
-            let all = std::iter::once((document, None)).chain(repaired.into_iter().map(|(document, change)| (document, Some(change))));
+            let all = std::iter::once((document, None))
+                .chain(repaired.into_iter().map(|(document, change)| (document, Some(change))));
             for (document, change) in all {
                 if rewriters.len() < MAX_ROOTS && seen.insert(identity(&document)) {
                     let changes: Vec<Change> = layer.changes.iter().copied().chain(change).collect();
@@ -97,7 +101,8 @@ fn edges(text: &str) -> Vec<Edge> {
     let start = text.len() - text.trim_ascii_start().len();
     let end = text.trim_ascii_end().len();
     let (before, after) = (&text.as_bytes()[..start], &text.as_bytes()[end.max(start)..]);
-    let edge = |before: &[u8], after: &[u8], change, cost| Edge { before: before.into(), after: after.into(), change, cost };
+    let edge =
+        |before: &[u8], after: &[u8], change, cost| Edge { before: before.into(), after: after.into(), change, cost };
     // Tools that write JSON end it with a line's end.
     let mut edges = vec![edge(before, after, None, 0)];
     if !before.is_empty() || !after.is_empty() {

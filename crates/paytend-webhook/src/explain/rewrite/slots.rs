@@ -60,13 +60,18 @@ impl Rewriter {
             let lowest = if cost == 1 { 0 } else { MOST[cost - 2] };
             count > lowest && count <= MOST[cost - 1]
         };
-        if cost == 1 {
-            for rule in self.rules.iter().skip(1) {
-                let forms: Vec<usize> =
-                    template.slots.iter().map(|(_, number)| rule.get(*number).copied().unwrap_or_default()).collect();
-                if let Some(filled) = walk.try_forms(&start, &forms, search) {
-                    return Some(filled);
-                }
+        // Rules without exponents come first, unless all combinations are tried anyway.
+        let all_tried = self.count(template, Kind::Plain) <= MOST[0];
+        for rule in self.rules.iter().skip(1).filter(|_| cost <= 2) {
+            let forms: Vec<usize> =
+                template.slots.iter().map(|(_, number)| rule.get(*number).copied().unwrap_or_default()).collect();
+            let is_plain = |(slot, form): (&(usize, usize), &usize)| *form < self.forms[slot.1].plain;
+            let plain = template.slots.iter().zip(&forms).all(is_plain);
+            if (plain && (cost == 2 || all_tried)) || (!plain && cost == 1) {
+                continue;
+            }
+            if let Some(filled) = walk.try_forms(&start, &forms, search) {
+                return Some(filled);
             }
         }
         for kind in [Kind::Plain, Kind::Rounded, Kind::RoundedAndPlain, Kind::Unusual(1), Kind::Unusual(2)] {
@@ -76,7 +81,7 @@ impl Rewriter {
                 // What may be rounded probably is.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
                 Kind::RoundedAndPlain => {
-                    (cost == 2 && count > 0 && count <= 4 * MOST[2]) || (count > 4 * MOST[2] && fits(count))
+                    (cost == 2 && count > 0 && count <= 4 * MOST[1]) || (count > 4 * MOST[1] && fits(count))
                 }
                 // Exponents are never among what is tried first.
                 Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),

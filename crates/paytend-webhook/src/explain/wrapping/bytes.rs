@@ -46,7 +46,8 @@ pub(super) fn hex(body: &[u8], out: &mut Vec<Undone>) {
         return;
     }
     let digit = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let decoded = digits.chunks(2).map(|pair| Some(digit(pair[0])? * 16 + digit(pair[1])?)).collect::<Option<Vec<u8>>>();
+    let decoded =
+        digits.chunks(2).map(|pair| Some(digit(pair[0])? * 16 + digit(pair[1])?)).collect::<Option<Vec<u8>>>();
     push(out, decoded.unwrap_or_default(), Wrapping::Hex);
 }
 

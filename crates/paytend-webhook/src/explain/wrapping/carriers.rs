@@ -47,7 +47,11 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     if let Some(key) = text.strip_suffix(b"=") {
         push(out, key.to_vec(), Wrapping::FormKey);
         push(out, plain(key), Wrapping::FormKey);
-        out.extend(encodings::decoded(key).into_iter().map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::FormKey) }));
+        out.extend(
+            encodings::decoded(key)
+                .into_iter()
+                .map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::FormKey) }),
+        );
     }
     // Where the text has `&` and `=` in it, a form parser cuts it.
     if text.contains(&b'%') && text.contains(&b'=') && text.starts_with(b"%7") {

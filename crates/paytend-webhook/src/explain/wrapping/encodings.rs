@@ -35,6 +35,10 @@ pub(super) fn quotes(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     for quote in [b"'", b"\"", b"`"] {
         let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) else { continue };
+        // A JSON string is more than its quotes.
+        if serde_json::from_slice::<String>(text).is_ok() {
+            continue;
+        }
         push(out, inner.to_vec(), Wrapping::Quotes);
         if let Ok(text) = std::str::from_utf8(inner)
             && text.contains("\"\"")
@@ -54,15 +58,8 @@ pub(super) fn html(body: &[u8], out: &mut Vec<Undone>) {
 
 /// Undoes the entities that escaping functions write. `None` if there are none.
 pub(in crate::explain) fn unescape_html(text: &str) -> Option<String> {
-    const NAMED: [(&str, &str); 7] = [
-        ("quot", "\""),
-        ("amp", "&"),
-        ("lt", "<"),
-        ("gt", ">"),
-        ("apos", "'"),
-        ("nbsp", "\u{a0}"),
-        ("sol", "/"),
-    ];
+    const NAMED: [(&str, &str); 7] =
+        [("quot", "\""), ("amp", "&"), ("lt", "<"), ("gt", ">"), ("apos", "'"), ("nbsp", "\u{a0}"), ("sol", "/")];
     let (mut rest, mut changed) = (text, false);
     let mut unescaped = String::with_capacity(text.len());
     while let Some(at) = rest.find('&') {
@@ -98,7 +95,8 @@ pub(super) fn quoted_printable(body: &[u8], out: &mut Vec<Undone>) {
     if !body.contains(&b'=') {
         return;
     }
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let digit =
+        |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     let (mut bytes, mut at) = (Vec::new(), 0);
     while let Some(byte) = body.get(at) {
         let rest = &body[at + 1..];

@@ -82,7 +82,9 @@ impl Wrapping {
     /// Returns how to hand over the text itself.
     pub fn fix(self) -> &'static str {
         match self {
-            Self::ByteOrderMark => "write and read the body as bytes; an editor or a UTF-8-with-BOM writer adds the mark",
+            Self::ByteOrderMark => {
+                "write and read the body as bytes; an editor or a UTF-8-with-BOM writer adds the mark"
+            }
             Self::Nul => "take as many bytes as Content-Length says; a C string's terminator is not part of the body",
             Self::Base64 => "decode the body first (API gateways set isBase64Encoded: true)",
             Self::Hex | Self::ByteList => "pass on the bytes, not a printed form of them",

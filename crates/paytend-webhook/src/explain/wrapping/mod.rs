@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 use super::change::Change;
 use super::search::{Found, Search};
 
+pub(super) use encodings::unescape_html;
 pub use kind::Wrapping;
 pub(super) use literals::to_json;
-pub(super) use encodings::unescape_html;
 pub(super) use text::{CHARSETS, normal_forms};
 
 /// A step back.
@@ -106,10 +106,14 @@ const MAX_TEXT: usize = 4 << 20;
 /// Undoes wrappings until the signed text is found, or returns all texts that were come upon.
 pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
     let mut signed = false;
-    let walked = walk(held, |_| true, |layer| {
-        signed = search.is_signed(&layer.bytes);
-        signed || search.is_spent()
-    });
+    let walked = walk(
+        held,
+        |_| true,
+        |layer| {
+            signed = search.is_signed(&layer.bytes);
+            signed || search.is_spent()
+        },
+    );
     match walked {
         Ok(layer) if signed => Ok(layer.into()),
         Ok(layer) => Err(vec![layer]),

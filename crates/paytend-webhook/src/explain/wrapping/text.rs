@@ -91,7 +91,8 @@ pub(super) fn charset(body: &[u8], out: &mut Vec<Undone>) {
     }
     for charset in CHARSETS {
         let Some(decoded) = charset.decode(body).filter(|decoded| decoded.as_bytes() != body) else { continue };
-        let change = if text.is_ok() { Change::MisreadBySender(charset.name()) } else { Change::Wrapped(Wrapping::Charset) };
+        let change =
+            if text.is_ok() { Change::MisreadBySender(charset.name()) } else { Change::Wrapped(Wrapping::Charset) };
         out.push(Undone { bytes: decoded.into_bytes(), change });
     }
 }
@@ -114,9 +115,8 @@ pub(in crate::explain) fn normal_forms(text: &str) -> Vec<(String, &'static str)
 }
 
 pub(super) fn plus_and_space(body: &[u8], out: &mut Vec<Undone>) {
-    let exchanged = |from: u8, to: u8| -> Vec<u8> {
-        body.iter().map(|byte| if *byte == from { to } else { *byte }).collect()
-    };
+    let exchanged =
+        |from: u8, to: u8| -> Vec<u8> { body.iter().map(|byte| if *byte == from { to } else { *byte }).collect() };
     for (from, to) in [(b' ', b'+'), (b'+', b' ')] {
         if body.contains(&from) {
             out.push(Undone { bytes: exchanged(from, to), change: Change::PlusAndSpace });

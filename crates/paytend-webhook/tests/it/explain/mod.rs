@@ -15,8 +15,8 @@ use paytend_crypto::{Kind, Malformed, rustcrypto};
 use paytend_vectors::PARTNER_ID;
 use paytend_webhook::Provider;
 use paytend_webhook::explain::{
-    Base64Flaw, BodyKind, Change, Explanation, Finding, KnownKeys, PastedSignError, TextChange, Verdict, Wrapping, explain,
-    explain_envelope, pasted_sign,
+    Base64Flaw, BodyKind, Change, Explanation, Finding, KnownKeys, PastedSignError, TextChange, Verdict, Wrapping,
+    explain, explain_envelope, pasted_sign,
 };
 
 use making::*;

@@ -34,8 +34,7 @@ fn a_body_that_was_changed_after_it_was_signed() {
         assert_eq!((*at, explanation.signed_text().unwrap()), (differs, signed_body.as_bytes()));
     }
     let latin1 = [b"{\"b\":\"".as_slice(), &[0xe9], b"\"}"].concat();
-    let explanation =
-        explain(Provider::PayBy, &signed("payby", &latin1), "{\"b\":\"é\"}".as_bytes(), &detached_keys());
+    let explanation = explain(Provider::PayBy, &signed("payby", &latin1), "{\"b\":\"é\"}".as_bytes(), &detached_keys());
     assert!(explanation.to_string().contains("windows-1252"), "{explanation}");
 }
 

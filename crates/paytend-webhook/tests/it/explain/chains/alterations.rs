@@ -114,7 +114,8 @@ fn form_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
 
 /// `express.urlencoded` took the body for a form, and the program wrote what it had as JSON.
 fn express_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(body).ok().filter(|text| !text.is_empty() && !text.contains(['&', '=', '+', '%', '[']))?;
+    let text =
+        std::str::from_utf8(body).ok().filter(|text| !text.is_empty() && !text.contains(['&', '=', '+', '%', '[']))?;
     Some(COMPACT.write(&Json::Object(vec![(text.to_owned(), Json::Text(String::new()))])).into_bytes())
 }
 

@@ -6,7 +6,15 @@ use super::json::{COMPACT, Json, Writer};
 use super::programs::programs;
 
 const NAMES: [&str; 10] = [
-    "Ona K", "Žaliūkas", "Müller & Söhne", "José <ops>", "王小明", "O'Brien \"Ltd\"", "a/b+c=d", "Zoë 🤨 ✋", "Łukasz",
+    "Ona K",
+    "Žaliūkas",
+    "Müller & Söhne",
+    "José <ops>",
+    "王小明",
+    "O'Brien \"Ltd\"",
+    "a/b+c=d",
+    "Zoë 🤨 ✋",
+    "Łukasz",
     "line\u{2028}end",
 ];
 

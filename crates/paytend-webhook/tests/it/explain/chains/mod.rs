@@ -122,13 +122,15 @@ fn random_chains_are_explained_and_none_wrongly() {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut unexplained, mut wrong) = (Vec::new(), Vec::new());
     for (fate, _) in &fates {
-        *counts.entry(match fate {
-            Fate::Explained => "explained",
-            Fate::Named => "named",
-            Fate::Unchanged => "unchanged",
-            Fate::Unexplained(_) => "unexplained",
-            Fate::Wrong(_) => "wrong",
-        }).or_default() += 1;
+        *counts
+            .entry(match fate {
+                Fate::Explained => "explained",
+                Fate::Named => "named",
+                Fate::Unchanged => "unchanged",
+                Fate::Unexplained(_) => "unexplained",
+                Fate::Wrong(_) => "wrong",
+            })
+            .or_default() += 1;
         match fate {
             Fate::Unexplained(story) => unexplained.push(story),
             Fate::Wrong(story) => wrong.push(story),

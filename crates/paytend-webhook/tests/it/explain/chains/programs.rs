@@ -160,7 +160,10 @@ pub(super) fn programs() -> Vec<Program> {
         },
         Program {
             name: "System.Text.Json, all ranges",
-            writer: Writer { escape: |c| c > '\u{ffff}' || matches!(c, '<' | '>' | '&' | '\'' | '"' | '+' | '`'), ..DOT_NET },
+            writer: Writer {
+                escape: |c| c > '\u{ffff}' || matches!(c, '<' | '>' | '&' | '\'' | '"' | '+' | '`'),
+                ..DOT_NET
+            },
             ..KEPT
         },
         Program { name: "Newtonsoft", number: python, ..KEPT },
@@ -175,12 +178,7 @@ pub(super) fn programs() -> Vec<Program> {
         Program { name: "jq -c", number: javascript, end: "\n", ..KEPT },
         Program { name: "jq -S", number: javascript, order: Order::Sorted, writer: lines, end: "\n", ..KEPT },
         Program { name: "Ruby JSON.generate", number: python, ..KEPT },
-        Program {
-            name: "jsonb",
-            order: Order::ByLength,
-            writer: Writer { escape: |_| false, ..PYTHON },
-            ..KEPT
-        },
+        Program { name: "jsonb", order: Order::ByLength, writer: Writer { escape: |_| false, ..PYTHON }, ..KEPT },
         Program { name: "only LINE SEPARATOR", writer: Writer { escape: |c| c == '\u{2028}', ..COMPACT }, ..KEPT },
     ]
 }
