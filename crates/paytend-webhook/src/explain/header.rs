@@ -65,7 +65,7 @@ fn not_json(body: &[u8], explanation: &mut Explanation) {
     }
     // A document that carries what a program could not print.
     let is_placeholder = |text: &[u8]| text != body && text.starts_with(b"[object ");
-    if let Some(layer) = super::wrapping::unwrap(body, is_placeholder) {
+    if let Some(layer) = super::wrapping::carried(body, is_placeholder) {
         explanation.find(Finding::NotJson(BodyKind::of(&layer.bytes)));
     }
 }

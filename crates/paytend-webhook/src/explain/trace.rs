@@ -65,7 +65,7 @@ impl Trace {
         let carried = |inner: &[u8]| {
             inner != text && is_json(inner) && std::str::from_utf8(inner).is_ok_and(|inner| !whole.contains(inner))
         };
-        let carried = super::wrapping::unwrap(text, carried);
+        let carried = super::wrapping::carried(text, carried);
         let mut traces = carried.map(|layer| Self::of_one(&layer.bytes)).unwrap_or_default();
         for trace in Self::of_one(text) {
             if !traces.contains(&trace) {
@@ -88,7 +88,10 @@ impl Trace {
             if marks > 0 && text.is_ascii() && replaced == 0 {
                 traces.push(Self::QuestionMarks(marks));
             }
-            if ["Ã", "Å", "Ä", "â€", "ðŸ", "Â"].iter().any(|pair| text.contains(pair)) {
+            // The first byte of a character in UTF-8, and another one that is no letter, as windows-1252 shows them.
+            let first = |c: char| matches!(c, 'Ã' | 'Â' | 'Å' | 'Ä' | 'â' | 'ð');
+            let second = |c: char| !c.is_ascii() && !c.is_alphabetic() && c < '\u{2200}';
+            if text.chars().zip(text.chars().skip(1)).any(|(a, b)| first(a) && second(b)) {
                 traces.push(Self::Misread);
             }
         }

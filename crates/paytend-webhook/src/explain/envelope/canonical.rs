@@ -26,6 +26,9 @@ type Fields = Vec<Field>;
 /// Takes a text and what it differs in, and returns whether that was enough.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, TextChange) -> bool;
 
+/// Takes fields, what is after them, and what differs, and returns whether that was enough.
+type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], TextChange) -> bool;
+
 /// So many bytes of other texts are hashed, before the payload's own.
 const MOST: usize = 32 << 20;
 
@@ -173,7 +176,7 @@ impl<'a> Canonical<'a> {
     }
 
     /// A field that was not signed; two fields that were exchanged.
-    fn one_by_one(&self, regular: &Fields, attempt: &mut dyn FnMut(&[Field], &[u8], TextChange) -> bool) -> bool {
+    fn one_by_one(&self, regular: &Fields, attempt: TryFields<'_>) -> bool {
         let small = |name: &str| name != self.kind.payload_field() && name != "randomKey";
         (0..regular.len()).any(|one| {
             let name = &regular[one].0;

@@ -108,8 +108,7 @@ fn gzip_data(body: &[u8]) -> Option<&[u8]> {
 
 pub(super) fn chunked(body: &[u8], out: &mut Vec<Undone>) {
     let (mut rest, mut bytes) = (body, Vec::new());
-    loop {
-        let Some(end) = rest.iter().take(64).position(|byte| *byte == b'\n') else { break };
+    while let Some(end) = rest.iter().take(64).position(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(&rest[..end]);
         let length = line.split(';').next().unwrap_or_default().trim_ascii();
         let Ok(length) = usize::from_str_radix(length, 16) else { return };

@@ -127,6 +127,11 @@ pub(super) fn unwrap(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer>
     walk(held, visible, |layer| fits(&layer.bytes)).ok()
 }
 
+/// As [`unwrap`], with wrappings alone: the characters stay as they are.
+pub(super) fn carried(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
+    walk(held, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
+}
+
 /// Walks through all texts, those first whose steps have the lower cost, until `stop` says so.
 fn walk(
     held: &[u8],

@@ -12,6 +12,8 @@ pub(super) enum Json {
     Word(&'static str),
 }
 
+pub(super) type Members = Vec<(String, Json)>;
+
 /// How a program writes JSON.
 #[derive(Clone, Copy)]
 pub(super) struct Writer {
@@ -173,7 +175,7 @@ fn value(rest: &mut &str) -> Json {
 
 impl Json {
     /// Changes the members of all objects, from the inside out.
-    pub(super) fn each_object(&mut self, change: &mut dyn FnMut(&mut Vec<(String, Self)>)) {
+    pub(super) fn each_object(&mut self, change: &mut dyn FnMut(&mut Members)) {
         match self {
             Self::Object(members) => {
                 members.iter_mut().for_each(|(_, value)| value.each_object(change));
