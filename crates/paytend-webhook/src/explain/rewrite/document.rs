@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(document.texts[1].value(), None);
         assert_eq!(document.numbers[0].raw, "1.50");
         assert_eq!(document.numbers[0].name, Some(0));
-        assert_eq!(document.gaps, ["", " ", " ", " ", " ", "", " ", " ", "", " ", " ", " "]);
+        assert_eq!(document.gaps, ["", " ", " ", " ", " ", "", " ", " ", " ", " ", " "]);
     }
 
     #[test]
