@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use http::{HeaderMap, HeaderValue};
 use paytend_crypto::Kind;
 use paytend_webhook::Provider;
-use paytend_webhook::explain::{Explanation, KeyShelf, explain, explain_envelope};
+use paytend_webhook::explain::{Certainty, Explanation, KnownKeys, Verdict, explain, explain_envelope, pasted_sign};
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
@@ -15,6 +15,9 @@ use crate::keyfiles::{KindArg, SecretArgs, private_from_environment, public_byte
 use crate::output;
 
 /// Explains why a message is not authentic. Files of private keys that others can read are refused.
+///
+/// Exits with 0 if the signature is good, also if the message is "authentic, but" something else is remarkable: `verdict` in
+/// the JSON output tells them apart. Exits with 4 if the message is not authentic.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// Whose message it is
@@ -40,7 +43,7 @@ pub(crate) struct Args {
     /// The partnerId that the message should have
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
-    /// The `sign` header of PayBy's or PayerMax's, as received
+    /// The `sign` header of PayBy's or PayerMax's, as pasted: in quotes, with its name, or over several lines
     #[arg(long, value_name = "BASE64")]
     sign: Option<String>,
     /// The payload should not be part of the signature, as in the upload endpoints of the IBAN product
@@ -75,20 +78,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Failure::usage("--kind and --unsigned-payload are for messages of Paytend's"));
         }
         From::Paytend => {
-            let shelf = shelf(args)?;
+            let keys = known_keys(args)?;
             let body = stdin(Kind::Request.default_max_bytes())?;
-            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &shelf)
+            explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &keys)
         }
         detached => {
             let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
-                let value = HeaderValue::from_str(sign)
-                    .map_err(|_| Failure::usage("--sign is no header's value: it has a line's end in it"))?;
+                // A header that arrived empty is one of the reasons to be explained.
+                let value = match sign.as_str() {
+                    "" => HeaderValue::from_static(""),
+                    pasted => pasted_sign(pasted).map_err(|error| Failure::usage(format!("--sign: {error}")))?,
+                };
                 headers.insert("sign", value);
             }
-            let shelf = shelf(args)?;
-            explain(provider, &headers, &stdin(1 << 20)?, &shelf)
+            let keys = known_keys(args)?;
+            explain(provider, &headers, &stdin(1 << 20)?, &keys)
         }
     };
     show(args, &explanation)?;
@@ -99,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The keys, each by its file's name.
-fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
+fn known_keys(args: &Args) -> Result<KnownKeys, Failure> {
     let name = |path: &Path| path.display().to_string();
     let mut inputs = Inputs::with_message();
     let inputs = &mut inputs;
@@ -113,28 +119,28 @@ fn shelf(args: &Args) -> Result<KeyShelf, Failure> {
         paths.iter().try_for_each(|path| inputs.claim(Some(path), option))?;
     }
     secrets.claim(inputs)?;
-    let mut shelf = KeyShelf::new();
+    let mut keys = KnownKeys::new();
     if args.private_key.is_empty()
         && let Some(own) = secrets.in_environment(inputs)?
     {
-        shelf = shelf.own("PAYTEND_PRIVATE_KEY", &own.bytes)?;
+        keys = keys.own("PAYTEND_PRIVATE_KEY", &own.bytes)?;
     }
     for path in &args.private_key {
-        shelf = shelf.own(name(path), &secrets.private(path, "--private-key", inputs)?.bytes)?;
+        keys = keys.own(name(path), &secrets.private(path, "--private-key", inputs)?.bytes)?;
     }
     for path in &args.public_key {
-        shelf = shelf.sender(name(path), &public_bytes(path, "--public-key", inputs)?)?;
+        keys = keys.sender(name(path), &public_bytes(path, "--public-key", inputs)?)?;
     }
     for path in &args.other_private_key {
         let other = secrets.private(path, "--other-private-key", inputs)?;
-        shelf = shelf.other_private(name(path), &other.bytes)?;
+        keys = keys.other_private(name(path), &other.bytes)?;
     }
     for path in &args.other_public_key {
-        shelf = shelf.other_public(name(path), &public_bytes(path, "--other-public-key", inputs)?)?;
+        keys = keys.other_public(name(path), &public_bytes(path, "--other-public-key", inputs)?)?;
     }
     Ok(match &args.partner_id {
-        Some(id) => shelf.partner_id(id),
-        None => shelf,
+        Some(id) => keys.partner_id(id),
+        None => keys,
     })
 }
 
@@ -142,8 +148,22 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
     let texts = [("expected", explanation.expected_text()), ("signed", explanation.signed_text())];
     let texts = texts.map(|(name, text)| (name, text.filter(|_| args.show_texts).map(String::from_utf8_lossy)));
     if args.json {
-        let findings: Vec<String> = explanation.findings().iter().map(ToString::to_string).collect();
-        let mut shown = json!({ "authentic": explanation.authentic(), "findings": findings });
+        let of = |certainty: Certainty| -> Vec<String> {
+            let findings = explanation.findings().iter().filter(|finding| finding.certainty() == certainty);
+            findings.map(ToString::to_string).collect()
+        };
+        let verdict = match explanation.verdict() {
+            Verdict::Authentic => "authentic",
+            Verdict::AuthenticBut(_) => "authentic_but",
+            _ => "not_authentic",
+        };
+        let mut shown = json!({
+            "authentic": explanation.authentic(),
+            "verdict": verdict,
+            "findings": of(Certainty::Proven),
+            "possible": of(Certainty::Possible),
+            "fixes": explanation.fixes(),
+        });
         for (name, text) in texts {
             if let Some(text) = text {
                 shown[format!("{name}_text")] = text.into();

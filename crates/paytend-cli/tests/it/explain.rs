@@ -73,7 +73,11 @@ fn what_cannot_be_meant_is_a_wrong_usage() {
         (&["--public-key", &public, "--private-key", &private, "--sign", "x"], "--sign"),
         (&["--provider", "payby", "--public-key", &public, "--unsigned-payload"], "--unsigned-payload"),
         (&["--provider", "payby", "--public-key", &public, "--kind", "request"], "--kind"),
-        (&["--provider", "payby", "--public-key", &public, "--sign", "a\nb"], "line's end"),
+        (
+            &["--provider", "payby", "--public-key", &public, "--sign", "sign: \"\""],
+            "--sign: the pasted sign header is empty",
+        ),
+        (&["--provider", "payby", "--public-key", &public, "--sign", "sign: \u{1}"], "not base64"),
         (&["--provider", "payby"], "--public-key"),
     ] {
         let ran = run(&[&["explain"], args].concat(), b"{}");
@@ -82,4 +86,58 @@ fn what_cannot_be_meant_is_a_wrong_usage() {
     }
     let ran = run(&["explain", "--provider", "payby", "--public-key", "/nowhere/key.pub"], b"{}");
     assert_eq!(ran.code, 3, "{}", ran.stderr);
+}
+
+#[test]
+fn sign_is_read_as_it_is_pasted() {
+    let keys = Keys::new();
+    let case = detached("payby");
+    let public = keys.arg("payby.pub");
+    let (first, second) = case.sign.split_at(76);
+    for pasted in [
+        format!("{}\n", case.sign),
+        format!("\"{}\"", case.sign),
+        format!("sign: {}\r\n", case.sign),
+        format!("Sign={}", case.sign),
+        format!("-H 'SIGN: {}'", case.sign),
+        format!("\"sign\": \"{}\",", case.sign.replace('/', "\\/")),
+        format!("{first}\n  {second}"),
+        format!("{first}\\\n{second}"),
+        format!("{first} {second}"),
+    ] {
+        let args = ["explain", "--provider", "payby", "--public-key", &public, &format!("--sign={pasted}"), "--json"];
+        let ran = run(&args, &case.body());
+        let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, &shown["verdict"]), (0, &"authentic".into()), "{pasted:?}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn authentic_but_exits_with_0_and_says_so() {
+    let keys = Keys::new();
+    let case = detached("payby");
+    let public = keys.arg("payby.pub");
+    let unpadded = case.sign.trim_end_matches('=');
+    let args = ["explain", "--provider", "payby", "--public-key", &public, "--sign", unpadded];
+    let ran = run(&args, &case.body());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("The message is authentic, but:\n- sign is base64, but"), "{}", ran.stdout);
+    let ran = run(&[&args[..], &["--json"]].concat(), &case.body());
+    let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&shown["verdict"], &shown["authentic"]), (&"authentic_but".into(), &true.into()));
+    assert_eq!(shown["findings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_only_possible_is_apart() {
+    let keys = Keys::new();
+    let case = detached("payby");
+    let public = keys.arg("payby.pub");
+    let args = ["explain", "--provider", "payby", "--public-key", &public, "--sign", &case.sign, "--json"];
+    let ran = run(&args, b"{\"memo\":\"?\"");
+    let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &shown["verdict"]), (4, &"not_authentic".into()));
+    let possible = shown["possible"].to_string();
+    assert!(possible.contains("cut off") && !shown["findings"].to_string().contains("may have been"), "{shown}");
+    assert!(!shown["fixes"].as_array().unwrap().is_empty());
 }

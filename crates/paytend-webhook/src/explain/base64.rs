@@ -5,7 +5,8 @@ use ::base64::engine::DecodePaddingMode;
 use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use percent_encoding::percent_decode_str;
 
-use super::{Base64Flaw, Explanation, Finding};
+use super::finding::{Base64Flaw, Finding};
+use super::result::Explanation;
 
 /// Decodes what any reader could, and says how it is not what it should be. `None` if no reader could.
 pub(super) fn decode(field: &'static str, text: &str, explanation: &mut Explanation) -> Option<Vec<u8>> {

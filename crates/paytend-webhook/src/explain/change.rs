@@ -1,14 +1,15 @@
-//! What programs on the way do to a text, undone: from the bytes that we hold to those that may have been signed.
+//! How a text differs from the one that was signed, in words, and how to avoid it.
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
-use zeroize::Zeroizing;
+use super::wrapping::Wrapping;
 
-use super::json::{ESCAPES, Escapes, NUMBERS, Node, Numbers, SPACES, Space, Style};
-
-/// What differs between the text that was signed and the one that is here.
+/// What differs between the text that was signed and the one that is here. Each is proven: the signature's digest is that
+/// of the text without the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Change {
+    /// The text was put into something else.
+    #[error("the text here is {0}")]
+    Wrapped(Wrapping),
     /// A line's end was lost.
     #[error("a line's end after the last character is missing here")]
     NewlineLost,
@@ -21,23 +22,61 @@ pub enum Change {
     /// A byte order mark was lost.
     #[error("a byte order mark at the start is missing here")]
     ByteOrderMark,
-    /// The white space of the JSON is another one: it was parsed and written again.
+    /// The text was cut off within the brackets at its end, or before the one at its start.
+    #[error("brackets or a quote at the end (or the first bracket) are missing here")]
+    EndLost,
+    /// The white space of the JSON is different.
     #[error("the JSON was parsed and written again: its white space is not the one that was signed")]
     WhiteSpace,
     /// The members are in another order.
-    #[error("the JSON was parsed and written again: its members were signed in alphabetical order")]
+    #[error("the JSON was parsed and written again: its members were signed in another order")]
     Order,
     /// Characters are escaped in another way.
     #[error(
-        "the JSON was parsed and written again: `/`, `<`, `&` or characters beyond ASCII are escaped in another way"
+        "the JSON was parsed and written again: `/`, `<`, `&`, quotes or characters beyond ASCII are escaped in another way"
     )]
     Escapes,
     /// Numbers are written in another way.
-    #[error("the JSON was parsed and written again: its numbers are written in another way (10.00, 10.0, 10)")]
+    #[error("the JSON was parsed and written again: its numbers are written in another way (10.00, 10.0, 10, 1E+1)")]
     Numbers,
+    /// Digits of a number were lost.
+    #[error(
+        "the JSON was parsed and written again: a number beyond 2^53 lost its last digits in a floating-point number"
+    )]
+    Rounded,
+    /// Numbers became strings, or strings became numbers.
+    #[error("the JSON was parsed and written again: a number became a string, or a string a number")]
+    NumberStrings,
+    /// Members whose value is null or empty were left out.
+    #[error("the JSON was parsed and written again: a member whose value was null or empty is missing here")]
+    MembersDropped,
+    /// Members whose value is null or empty were added.
+    #[error("the JSON was parsed and written again: a member whose value is null or empty was not signed")]
+    MembersAdded,
+    /// Empty strings became null.
+    #[error("the JSON was parsed and written again: empty strings became null, or null became an empty string")]
+    EmptyToNull,
+    /// One of two members with the same name is missing.
+    #[error("the JSON was parsed and written again: a name was signed twice in one object, and is here once")]
+    DuplicateDropped,
+    /// HTML's special characters were escaped in the strings.
+    #[error("the strings in the JSON are HTML-escaped here")]
+    HtmlEscaped,
     /// The text is in another charset.
     #[error("the text was signed in another charset ({0}); sign and verify the same bytes, and send UTF-8")]
     Charset(&'static str),
+    /// The bytes were read as text in another charset.
+    #[error("the bytes were read as text in another charset ({0}) here, and written again")]
+    Misread(&'static str),
+    /// The sender signed UTF-8 that it had read in another charset.
+    #[error("the sender signed a text that it had read in another charset ({0})")]
+    MisreadBySender(&'static str),
+    /// The characters are in another normal form of Unicode.
+    #[error("the text was signed in Unicode's normal form {0} and is here in another")]
+    NormalForm(&'static str),
+    /// Characters that could not be decoded were replaced.
+    #[error("characters were replaced by `?` or U+FFFD here")]
+    CharactersLost,
     /// The text was percent-encoded, or is.
     #[error("the text is percent-encoded on one side only")]
     PercentEncoding,
@@ -46,221 +85,41 @@ pub enum Change {
     PlusAndSpace,
 }
 
-/// The texts that may have been signed where certain bytes are here, first those that differ least, and of those the ones whose change is the
-/// more usual. Each is made when it is asked for: there are thousands, and a body may be large.
-pub(crate) struct Candidates<'a> {
-    body: &'a [u8],
-    json: Option<Node<'a>>,
-    plans: Vec<Plan>,
-}
-
-/// What programs did to a text, one after the other.
-#[derive(Clone, PartialEq, Eq)]
-struct Plan {
-    written_again: Option<(Style, Vec<Change>)>,
-    charset: Option<Charset>,
-    around: Option<Around>,
-}
-
-impl<'a> Candidates<'a> {
-    pub(crate) fn of(body: &'a [u8]) -> Self {
-        let json = std::str::from_utf8(body).ok().and_then(Node::read);
-        let styles = json.as_ref().map(|node| styles(node, body)).unwrap_or_default();
-        // A charset is another one only where there are characters for it.
-        let charsets: &[Charset] = if body.is_ascii() { &[] } else { &Charset::ALL };
-        let mut plans = Vec::new();
-        for written_again in std::iter::once(None).chain(styles.into_iter().map(Some)) {
-            // What is written again has no white space around it, and other things do not happen to it as well.
-            let arounds: &[Around] = if written_again.is_none() { &Around::ALL } else { &Around::AFTER_WRITING };
-            for charset in std::iter::once(None).chain(charsets.iter().copied().map(Some)) {
-                for around in std::iter::once(None).chain(arounds.iter().copied().map(Some)) {
-                    plans.push(Plan { written_again: written_again.clone(), charset, around });
-                }
-            }
-        }
-        plans.sort_by_cached_key(|plan| {
-            let changes = plan.changes();
-            (changes.len(), changes)
-        });
-        // The first plan is to leave everything as it is.
-        plans.remove(0);
-        Self { body, json, plans }
-    }
-
-    /// The texts other than the one that is here, each with how it differs, and with how many bytes were written for it.
-    pub(crate) fn attempts(&self) -> impl Iterator<Item = Attempt> + '_ {
-        // White space may make a text longer, but not without bound.
-        let longest = self.body.len().saturating_mul(4).saturating_add(4096);
-        self.plans.iter().map(move |plan| {
-            let text = self.text(plan, longest);
-            // One that could not be made was written until it was too long.
-            let cost = match (&text, &plan.written_again) {
-                (Some(text), _) => text.len(),
-                (None, Some(_)) => longest,
-                (None, None) => self.body.len(),
-            };
-            Attempt { text, changes: plan.changes(), cost }
-        })
-    }
-
-    fn text(&self, plan: &Plan, longest: usize) -> Option<Zeroizing<Vec<u8>>> {
-        let mut text = match &plan.written_again {
-            None => Zeroizing::new(self.body.to_vec()),
-            Some((style, _)) => {
-                let written = style.write(self.json.as_ref()?, longest)?;
-                Zeroizing::new(written.as_bytes().to_vec())
-            }
-        };
-        if let Some(charset) = plan.charset {
-            text = charset.apply(&text).map(Zeroizing::new)?;
-        }
-        if let Some(around) = plan.around {
-            text = around.apply(&text).map(Zeroizing::new)?;
-        }
-        Some(text)
-    }
-}
-
-/// A text that may have been signed, if it could be made.
-pub(crate) struct Attempt {
-    pub(crate) text: Option<Zeroizing<Vec<u8>>>,
-    pub(crate) changes: Vec<Change>,
-    /// The bytes that were written to make it.
-    pub(crate) cost: usize,
-}
-
-impl Plan {
-    fn changes(&self) -> Vec<Change> {
-        let written = self.written_again.iter().flat_map(|(_, changes)| changes.iter().copied());
-        written.chain(self.charset.map(Charset::change)).chain(self.around.map(Around::change)).collect()
-    }
-}
-
-/// The ways to write a text again, each with what that changes.
-fn styles(node: &Node<'_>, body: &[u8]) -> Vec<(Style, Vec<Change>)> {
-    let plain = |space| Style { space, sorted: false, escapes: Escapes::AsTheyAre, numbers: Numbers::AsTheyAre };
-    let is_here =
-        |space: &Space| plain(*space).write(node, body.len()).is_some_and(|text| text.as_bytes() == body.trim_ascii());
-    // The white space may be the one that was signed, and something else not.
-    let here = SPACES.into_iter().find(is_here);
-    let mut out = Vec::new();
-    for space in SPACES {
-        for sorted in [false, true] {
-            for escapes in ESCAPES {
-                for numbers in NUMBERS {
-                    let mut changes = Vec::new();
-                    changes.extend((here != Some(space)).then_some(Change::WhiteSpace));
-                    changes.extend(sorted.then_some(Change::Order));
-                    changes.extend((escapes != Escapes::AsTheyAre).then_some(Change::Escapes));
-                    changes.extend((numbers != Numbers::AsTheyAre).then_some(Change::Numbers));
-                    if !changes.is_empty() {
-                        out.push((Style { space, sorted, escapes, numbers }, changes));
-                    }
-                }
-            }
-        }
-    }
-    out
-}
-
-/// A charset that a text was signed in while it is UTF-8 here, or the other way round.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Charset {
-    Signed(&'static encoding_rs::Encoding),
-    Misread(&'static encoding_rs::Encoding),
-}
-
-impl Charset {
-    const ALL: [Self; 4] = [
-        Self::Signed(encoding_rs::WINDOWS_1252),
-        Self::Signed(encoding_rs::GBK),
-        Self::Misread(encoding_rs::WINDOWS_1252),
-        Self::Misread(encoding_rs::GBK),
-    ];
-
-    fn change(self) -> Change {
-        let (Self::Signed(charset) | Self::Misread(charset)) = self;
-        Change::Charset(charset.name())
-    }
-
-    fn apply(self, body: &[u8]) -> Option<Vec<u8>> {
-        let text = std::str::from_utf8(body).ok()?;
-        if text.is_ascii() {
-            return None;
-        }
-        let (bytes, lost) = match self {
-            Self::Signed(charset) => {
-                let (bytes, _, lost) = charset.encode(text);
-                (bytes.into_owned(), lost)
-            }
-            Self::Misread(charset) => {
-                let (text, lost) = charset.decode_without_bom_handling(body);
-                (text.into_owned().into_bytes(), lost)
-            }
-        };
-        (!lost && bytes != body).then_some(bytes)
-    }
-}
-
-/// What is done to a text without looking at what it says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Around {
-    Newline,
-    CrLf,
-    Trimmed,
-    OneNewlineLess,
-    ByteOrderMark,
-    PercentDecoded,
-    PercentEncoded,
-    UnixLines,
-    DosLines,
-    SpaceToPlus,
-    PlusToSpace,
-}
-
-impl Around {
-    const ALL: [Self; 11] = [
-        Self::Newline,
-        Self::CrLf,
-        Self::Trimmed,
-        Self::OneNewlineLess,
-        Self::ByteOrderMark,
-        Self::PercentDecoded,
-        Self::PercentEncoded,
-        Self::UnixLines,
-        Self::DosLines,
-        Self::SpaceToPlus,
-        Self::PlusToSpace,
-    ];
-
-    const AFTER_WRITING: [Self; 3] = [Self::Newline, Self::CrLf, Self::ByteOrderMark];
-
-    fn change(self) -> Change {
+impl Change {
+    /// Returns how to avoid the change, in one line.
+    pub fn fix(self) -> &'static str {
         match self {
-            Self::Newline | Self::CrLf => Change::NewlineLost,
-            Self::Trimmed | Self::OneNewlineLess => Change::WhiteSpaceAdded,
-            Self::ByteOrderMark => Change::ByteOrderMark,
-            Self::PercentDecoded | Self::PercentEncoded => Change::PercentEncoding,
-            Self::UnixLines | Self::DosLines => Change::LineEnds,
-            Self::SpaceToPlus | Self::PlusToSpace => Change::PlusAndSpace,
+            Self::Wrapped(wrapping) => wrapping.fix(),
+            Self::NewlineLost | Self::WhiteSpaceAdded => {
+                "verify the body untrimmed, exactly as long as Content-Length says; editors and shells change its end"
+            }
+            Self::LineEnds => "read and write the body as bytes, not as text (open it in binary mode)",
+            Self::ByteOrderMark => "verify the body before any decoder takes the byte order mark away",
+            Self::EndLost => "read the body to its end before verifying it; compare its length with Content-Length",
+            Self::WhiteSpace
+            | Self::Order
+            | Self::Escapes
+            | Self::Numbers
+            | Self::Rounded
+            | Self::NumberStrings
+            | Self::MembersDropped
+            | Self::MembersAdded
+            | Self::EmptyToNull
+            | Self::DuplicateDropped => {
+                "verify the raw bytes before JSON is parsed (Express: express.raw; Flask: request.get_data(); \
+                 Spring: @RequestBody byte[]; ASP.NET: Request.Body; Laravel: getContent())"
+            }
+            Self::HtmlEscaped => "take the raw body, before any HTML escaping or sanitizing filter",
+            Self::Charset(_) | Self::Misread(_) | Self::CharactersLost => {
+                "keep the body as bytes: do not decode it before it is verified, and decode it as UTF-8 afterwards"
+            }
+            Self::MisreadBySender(_) => {
+                "tell the sender: its text was decoded in the wrong charset before it was signed"
+            }
+            Self::NormalForm(_) => "do not normalize Unicode before verifying; file names and databases may do so",
+            Self::PercentEncoding | Self::PlusAndSpace => {
+                "read the raw body before a form or URL decoder does (php://input, request.get_data(), express.raw())"
+            }
         }
-    }
-
-    fn apply(self, body: &[u8]) -> Option<Vec<u8>> {
-        let text = || std::str::from_utf8(body).ok();
-        let changed = match self {
-            Self::Newline => [body, b"\n"].concat(),
-            Self::CrLf => [body, b"\r\n"].concat(),
-            Self::Trimmed => body.trim_ascii().to_vec(),
-            Self::OneNewlineLess => body.strip_suffix(b"\n")?.to_vec(),
-            Self::ByteOrderMark => [b"\xEF\xBB\xBF", body].concat(),
-            Self::PercentDecoded => percent_decode(body).collect(),
-            Self::PercentEncoded => percent_encode(body, NON_ALPHANUMERIC).to_string().into_bytes(),
-            Self::UnixLines => text()?.replace("\r\n", "\n").into_bytes(),
-            Self::DosLines => text()?.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes(),
-            Self::SpaceToPlus => text()?.replace(' ', "+").into_bytes(),
-            Self::PlusToSpace => text()?.replace('+', " ").into_bytes(),
-        };
-        (changed != body).then_some(changed)
     }
 }

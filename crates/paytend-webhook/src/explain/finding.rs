@@ -3,7 +3,11 @@
 use paytend_crypto::Malformed;
 use paytend_crypto::hazmat::DigestAlgorithm;
 
+use super::body_kind::BodyKind;
 use super::change::Change;
+use super::result::Certainty;
+use super::trace::Trace;
+use super::wrapping::Wrapping;
 
 /// Something that explains why a message fails, or that is wrong all the same. Names and positions, never a payload or a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +67,28 @@ pub enum Finding {
         /// The limit.
         limit: usize,
     },
-    /// The document is readable only after an undoing. Everything else was found in the undone one.
+    /// The document is readable only after a wrapping was undone. Everything else was found in what it held.
     #[error("the body is not the document itself but {0}; pass on the bytes as they arrive")]
     Wrapped(Wrapping),
+    /// The body is not a JSON object.
+    #[error("the body is {0}")]
+    NotJson(BodyKind),
+    /// An authentic body is not UTF-8.
+    #[error(
+        "the body is not UTF-8 at byte {at}: it was signed so, and a JSON reader refuses it or replaces characters"
+    )]
+    NotUtf8 {
+        /// The first byte that is not.
+        at: usize,
+    },
+    /// An authentic body starts with a byte order mark.
+    #[error("the body starts with a byte order mark, which was signed, and which a JSON reader may refuse")]
+    ByteOrderMark,
+    /// An authentic body has half of a surrogate pair.
+    #[error(
+        "the body is JSON that strict readers refuse: an escape for half of a surrogate pair, or a number too large"
+    )]
+    LoneSurrogate,
     /// A field that a message of this kind has is absent.
     #[error("there is no {0}: this is a message of another kind, or not one of Paytend's")]
     Absent(&'static str),
@@ -105,6 +128,16 @@ pub enum Finding {
         "the payload is encrypted with AES-128 under the 16 bytes that the session key's base64 stands for; the 24 characters themselves are the key, of AES-192"
     )]
     Aes128,
+    /// The payload is encrypted with a part of the session key's text.
+    #[error(
+        "the payload is encrypted with AES-128 under the first 16 characters of the session key's text; all 24 characters are the key, of AES-192"
+    )]
+    Aes128Truncated,
+    /// The payload is encrypted with the session key's text, made longer with zeros.
+    #[error(
+        "the payload is encrypted with AES-256 under the session key's text and 8 zero bytes; the 24 characters alone are the key, of AES-192"
+    )]
+    Aes256Padded,
     /// The payload is not what the session key decrypts.
     #[error(
         "the payload cannot be decrypted with the session key: it was made with another key or another mode (AES-192, ECB, PKCS#5 padding), or changed on the way"
@@ -147,16 +180,19 @@ pub enum Finding {
         /// The field in which that is.
         field: Option<String>,
     },
-    /// The signed text differs, and nothing that is known explains how.
+    /// The signed text differs, and no usual change explains how.
     #[error(
-        "the signature is good and by the right key, but over another text than the one here, which no usual mishap explains: compare the sender's signed text with ours"
+        "the signature is good and by the right key, but over another text than the one here, and no usual change could be undone: compare the sender's signed text with ours"
     )]
     TextUnknown,
     /// The signed text differs, and not everything was tried.
     #[error(
-        "the signature is good and by the right key, but over another text than the one here; it is so large that not every mishap was tried: compare the sender's signed text with ours"
+        "the signature is good and by the right key, but over another text than the one here; there are so many ways to write it that not all were tried: compare the sender's signed text with ours"
     )]
     TextTooLarge,
+    /// The text here shows traces of a loss. A possibility.
+    #[error("{0}")]
+    Trace(Trace),
     /// The signature is by the right key, and what it is over cannot be put together.
     #[error(
         "the signature is by the right key; whether it is over this message cannot be told without the session key and the payload"
@@ -167,24 +203,6 @@ pub enum Finding {
         "it is a failure answer without a signature, as the provider sends for some errors: it authenticates nothing"
     )]
     UnsignedFailure,
-}
-
-/// What a document was wrapped in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Wrapping {
-    /// A second byte order mark before it. One is taken.
-    #[error("has more than one byte order mark before it")]
-    ByteOrderMark,
-    /// Percent-encoding.
-    #[error("its percent-encoding, as in a form")]
-    PercentEncoding,
-    /// A JSON string.
-    #[error("a JSON string that holds it: it was written as JSON twice")]
-    JsonString,
-    /// Another charset.
-    #[error("in another charset than UTF-8")]
-    Charset,
 }
 
 /// What is wrong with a base64 text.
@@ -262,6 +280,34 @@ pub enum TextChange {
     /// A field was added after signing.
     #[error("{0:?} was not signed")]
     NotSigned(String),
+}
+
+impl Finding {
+    /// Returns whether this is certain. A [`Finding::Trace`] is not.
+    pub fn certainty(&self) -> Certainty {
+        if matches!(self, Self::Trace(_)) { Certainty::Possible } else { Certainty::Proven }
+    }
+
+    /// Returns how to fix it, one line each.
+    pub fn fixes(&self) -> Vec<&'static str> {
+        match self {
+            Self::Text { changes, .. } => {
+                let of = |change: &TextChange| match change {
+                    TextChange::Bytes(change) => Some(change.fix()),
+                    _ => None,
+                };
+                changes.iter().filter_map(of).collect()
+            }
+            Self::Wrapped(wrapping) => vec![wrapping.fix()],
+            Self::Trace(trace) => vec![trace.fix()],
+            Self::Aes128 | Self::Aes128Truncated | Self::Aes256Padded => {
+                vec![
+                    "the sender: use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn place(at: usize, field: Option<&str>) -> String {

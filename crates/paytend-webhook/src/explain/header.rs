@@ -1,41 +1,86 @@
 //! A signature in a header.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::change::Candidates;
-use super::{Explanation, Finding, Here, KeyShelf, Text, TextChange, base64, explain_signature};
+use super::base64;
+use super::body_kind::BodyKind;
+use super::finding::{Finding, TextChange};
+use super::known_keys::KnownKeys;
+use super::result::Explanation;
+use super::search::{Search, Target};
+use super::signature::{Here, Searched, explain_signature};
 
-pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KeyShelf, explanation: &mut Explanation) {
+pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explanation: &mut Explanation) {
     let mut signs = headers.get_all("sign").iter();
     let Some(sign) = signs.next() else {
         explanation.find(Finding::NoSign);
+        not_json(body, explanation);
         explanation.here = Some(Zeroizing::new(body.to_vec()));
         return;
     };
-    if signs.next().is_some() {
+    if signs.any(|other| other != sign) {
         explanation.find(Finding::SeveralSigns);
     }
-    let before = explanation.findings.len();
     let limit = keys.max_bytes.unwrap_or(crate::detached::MAX_BYTES);
     if body.len() > limit {
         explanation.find(Finding::TooLarge { bytes: body.len(), limit });
     }
-    let sign = String::from_utf8_lossy(sign.as_bytes());
+    // Each is tried, as a receiver does.
+    let good = headers.get_all("sign").iter().find(|sign| is_good(sign, body, keys));
+    let sign = String::from_utf8_lossy(good.unwrap_or(sign).as_bytes());
     let Some(signature) = base64::decode("sign", sign.trim_ascii(), explanation) else { return };
-    let candidates = || {
-        let candidates = Candidates::of(body);
-        // They borrow from each other, so they are handed out one by one.
-        move |try_one: &mut dyn FnMut(Text) -> bool| {
-            let mut attempts = candidates.attempts();
-            attempts.any(|attempt| {
-                let changes = attempt.changes.into_iter().map(TextChange::Bytes).collect();
-                try_one(Text { bytes: attempt.text, changes, cost: attempt.cost })
-            })
+    let search = |digest| {
+        let mut search = Search::new(Target::new(b"", b"", digest));
+        match search.run(body) {
+            Some(found) => Searched::Found(found.text, found.changes.into_iter().map(TextChange::Bytes).collect()),
+            None if search.was_cut() => Searched::Spent(Zeroizing::new(body.to_vec())),
+            None => Searched::NotFound(Zeroizing::new(body.to_vec())),
         }
     };
     let here = Here { bytes: Zeroizing::new(body.to_vec()), fields: Vec::new() };
-    explain_signature(&signature, Some(here), candidates, keys, explanation);
-    explanation.authentic =
-        explanation.findings.len() == before && !explanation.findings.contains(&Finding::SeveralSigns);
+    explanation.authentic = explain_signature(&signature, Some(here), search, keys, explanation);
+    if explanation.authentic {
+        remark(body, explanation);
+    } else if explanation.signed.is_none() {
+        not_json(body, explanation);
+    }
+}
+
+fn is_good(sign: &HeaderValue, body: &[u8], keys: &KnownKeys) -> bool {
+    let mut nothing = Explanation::start(&KnownKeys::new());
+    let sign = String::from_utf8_lossy(sign.as_bytes());
+    let nowhere = |_| Searched::NotFound(Zeroizing::new(Vec::new()));
+    base64::decode("sign", sign.trim_ascii(), &mut nothing).is_some_and(|signature| {
+        let here = Here { bytes: Zeroizing::new(body.to_vec()), fields: Vec::new() };
+        explain_signature(&signature, Some(here), nowhere, keys, &mut nothing)
+    })
+}
+
+/// Says what a body is that is not a JSON object.
+fn not_json(body: &[u8], explanation: &mut Explanation) {
+    let kind = BodyKind::of(body);
+    if kind != BodyKind::JsonObject {
+        explanation.find(Finding::NotJson(kind));
+    }
+    // A document that carries what a program could not print.
+    let is_placeholder = |text: &[u8]| text != body && text.starts_with(b"[object ");
+    if let Some(layer) = super::wrapping::carried(body, is_placeholder) {
+        explanation.find(Finding::NotJson(BodyKind::of(&layer.bytes)));
+    }
+}
+
+/// Says what may keep a reader from reading an authentic body.
+fn remark(body: &[u8], explanation: &mut Explanation) {
+    match std::str::from_utf8(body) {
+        Err(error) => explanation.find(Finding::NotUtf8 { at: error.valid_up_to() }),
+        Ok(text) if text.starts_with('\u{feff}') => explanation.find(Finding::ByteOrderMark),
+        Ok(_) => {
+            not_json(body, explanation);
+            let strict = serde_json::from_slice::<serde_json::Value>(body);
+            if strict.is_err() && BodyKind::of(body) == BodyKind::JsonObject {
+                explanation.find(Finding::LoneSurrogate);
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use paytend_crypto::hazmat::encrypt_blocks;
 use paytend_crypto::{Error, PrivateKey, PublicKey, RandomSource, detached, rustcrypto};
 use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::Provider;
-use paytend_webhook::explain::{Explanation, Finding, KeyShelf, TextChange, explain};
+use paytend_webhook::explain::{Explanation, Finding, KnownKeys, TextChange, explain};
 use sha2::{Digest, Sha256};
 
 pub(super) fn key(name: &str) -> PrivateKey {
@@ -15,12 +15,12 @@ pub(super) fn key(name: &str) -> PrivateKey {
 }
 
 /// The vectors' keys: the partner's own, Paytend's, and some that do not belong here.
-pub(super) fn shelf() -> KeyShelf {
-    KeyShelf::new()
+pub(super) fn known_keys() -> KnownKeys {
+    KnownKeys::new()
         .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
-        .and_then(|shelf| shelf.sender("Paytend", key("paytend").public_key().to_spki_der()))
-        .and_then(|shelf| shelf.other_private("sandbox", key("partner_2048").to_pkcs8_pem().unwrap().as_bytes()))
-        .and_then(|shelf| shelf.other_public("PayBy", key("payby").public_key().to_spki_der()))
+        .and_then(|keys| keys.sender("Paytend", key("paytend").public_key().to_spki_der()))
+        .and_then(|keys| keys.other_private("sandbox", key("partner_2048").to_pkcs8_pem().unwrap().as_bytes()))
+        .and_then(|keys| keys.other_public("PayBy", key("payby").public_key().to_spki_der()))
         .unwrap()
         .partner_id(PARTNER_ID)
 }
@@ -108,6 +108,7 @@ pub(super) fn encrypt(key: &[u8], plain: &[u8]) -> Vec<u8> {
         let block: &mut Array<u8, _> = block.try_into().unwrap();
         match key.len() {
             16 => aes::Aes128::new_from_slice(key).unwrap().encrypt_block(block),
+            32 => aes::Aes256::new_from_slice(key).unwrap().encrypt_block(block),
             _ => aes::Aes192::new_from_slice(key).unwrap().encrypt_block(block),
         }
     }
@@ -115,7 +116,7 @@ pub(super) fn encrypt(key: &[u8], plain: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn of(document: &[u8]) -> Explanation {
-    explain(Provider::Paytend, &HeaderMap::new(), document, &shelf())
+    explain(Provider::Paytend, &HeaderMap::new(), document, &known_keys())
 }
 
 #[track_caller]
@@ -133,9 +134,9 @@ pub(super) fn signed(name: &str, body: &[u8]) -> HeaderMap {
     HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
 }
 
-pub(super) fn detached_shelf() -> KeyShelf {
-    KeyShelf::new()
+pub(super) fn detached_keys() -> KnownKeys {
+    KnownKeys::new()
         .sender("PayBy", key("payby").public_key().to_spki_der())
-        .and_then(|shelf| shelf.other_public("PayerMax", key("payermax").public_key().to_spki_der()))
+        .and_then(|keys| keys.other_public("PayerMax", key("payermax").public_key().to_spki_der()))
         .unwrap()
 }

@@ -7,12 +7,12 @@ use paytend_crypto::keys::{Armour, KeyForm, KeyStructure};
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 
-use super::Finding;
+use super::finding::Finding;
 
 /// The keys that are at hand: those that should open a message, and others that may explain it (of the other environment, of another
 /// provider, of before a rotation). Each has a name, which is shown.
 #[derive(Clone, Default)]
-pub struct KeyShelf {
+pub struct KnownKeys {
     pub(crate) private: Vec<Entry<dyn RsaPrivate>>,
     pub(crate) public: Vec<Entry<dyn RsaPublic>>,
     pub(crate) partner_id: Option<String>,
@@ -32,8 +32,8 @@ impl<K: ?Sized> Clone for Entry<K> {
     }
 }
 
-impl KeyShelf {
-    /// An empty one.
+impl KnownKeys {
+    /// Returns an empty set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -140,11 +140,11 @@ impl KeyShelf {
     }
 }
 
-impl fmt::Debug for KeyShelf {
+impl fmt::Debug for KnownKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let private = self.private.iter().map(|entry| (&entry.name, entry.key.public_key().fingerprint()));
         let public = self.public.iter().map(|entry| (&entry.name, entry.key.public_key().fingerprint()));
-        f.debug_struct("KeyShelf")
+        f.debug_struct("KnownKeys")
             .field("private", &private.collect::<Vec<_>>())
             .field("public", &public.collect::<Vec<_>>())
             .finish_non_exhaustive()

@@ -1,0 +1,199 @@
+//! What a body is that should be a JSON document.
+
+/// What a body looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyKind {
+    /// Nothing.
+    #[error("empty: it was read before (a stream can be read once), or never passed on")]
+    Empty,
+    /// A JSON object.
+    #[error("a JSON object")]
+    JsonObject,
+    /// A JSON array.
+    #[error("a JSON array, and an object was expected")]
+    JsonArray,
+    /// A JSON string.
+    #[error("a JSON string, and an object was expected")]
+    JsonString,
+    /// A number, `true`, `false` or `null`.
+    #[error("a single JSON value (a number, true, false or null), and an object was expected")]
+    JsonScalar,
+    /// JSON that ends early.
+    #[error("JSON that is cut off before its end: read the body to its end, and check size limits of logs and proxies")]
+    JsonCutOff,
+    /// JSON with a syntax error.
+    #[error("JSON with a syntax error: it was edited or put together by hand")]
+    JsonBroken,
+    /// An HTML page.
+    #[error("an HTML page: a proxy, firewall or login page answered in place of the sender")]
+    Html,
+    /// XML.
+    #[error("XML: it is a message of another interface, or a gateway translated it")]
+    Xml,
+    /// A form.
+    #[error("a form (name=value): a form parser read it, or the sender used another content type")]
+    Form,
+    /// A multipart body.
+    #[error("a multipart body, with boundaries: take the part that holds the document")]
+    Multipart,
+    /// PEM.
+    #[error("PEM (a key or a certificate): the wrong file was read")]
+    Pem,
+    /// A JSON Web Token.
+    #[error("a JSON Web Token: the wrong text was taken")]
+    Jwt,
+    /// Base64.
+    #[error("base64: decode it first (API gateways set isBase64Encoded: true)")]
+    Base64,
+    /// Hexadecimal digits.
+    #[error("hexadecimal digits: pass on the bytes instead")]
+    Hex,
+    /// What a language prints for a value that it cannot print.
+    #[error(
+        "the text {0:?}, which a program prints in place of a value: pass on the body's bytes instead of an object"
+    )]
+    Placeholder(&'static str),
+    /// A structure as a program prints it.
+    #[error("a parsed structure as a program prints it ({0}): pass on the raw body instead")]
+    Structure(&'static str),
+    /// Compressed data.
+    #[error("compressed ({0}): decompress it first")]
+    Compressed(&'static str),
+    /// UTF-16.
+    #[error("UTF-16: pass on the bytes as they arrived")]
+    Utf16,
+    /// A whole HTTP message.
+    #[error("a whole HTTP message: take the bytes after the empty line that ends the headers")]
+    HttpMessage,
+    /// Other text.
+    #[error("plain text")]
+    Text,
+    /// Other bytes.
+    #[error("not text at all: it is compressed, encrypted, or a file")]
+    Binary,
+}
+
+/// What languages print for values that they cannot print, by how it starts.
+const PLACEHOLDERS: [&str; 18] = [
+    "[object Object]",
+    "[object ",
+    "undefined",
+    "None",
+    "nil",
+    "NaN",
+    "Array",
+    "Object",
+    "System.Byte[]",
+    "System.",
+    "[B@",
+    "java.",
+    "org.",
+    "com.",
+    "<_io.",
+    "<generator",
+    "<Request",
+    "#<",
+];
+
+impl BodyKind {
+    /// Returns what a body looks like.
+    pub fn of(body: &[u8]) -> Self {
+        let bare = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
+        let starts = |start: &[u8]| bare.len() >= start.len() && bare[..start.len()].eq_ignore_ascii_case(start);
+        if bare.is_empty() {
+            return Self::Empty;
+        }
+        for (magic, name) in
+            [(&b"\x1f\x8b"[..], "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"BZh", "bzip2")]
+        {
+            if body.starts_with(magic) {
+                return Self::Compressed(name);
+            }
+        }
+        if [&b"\xFF\xFE"[..], b"\xFE\xFF", b"{\0", b"\0{"].iter().any(|start| body.starts_with(start)) {
+            return Self::Utf16;
+        }
+        match bare[0] {
+            b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                if let Some(kind) = Self::json(bare) {
+                    return kind;
+                }
+            }
+            _ => {}
+        }
+        if starts(b"<!doctype html") || starts(b"<html") || starts(b"<head") || starts(b"<body") || starts(b"<!--") {
+            return Self::Html;
+        }
+        if starts(b"-----BEGIN ") {
+            return Self::Pem;
+        }
+        if [&b"POST /"[..], b"PUT /", b"GET /", b"HTTP/1", b"HTTP/2"].iter().any(|start| starts(start)) {
+            return Self::HttpMessage;
+        }
+        let Ok(text) = std::str::from_utf8(bare) else {
+            return if bare.first() == Some(&b'{') { Self::JsonBroken } else { Self::Binary };
+        };
+        Self::text(text)
+    }
+
+    fn json(bare: &[u8]) -> Option<Self> {
+        match serde_json::from_slice::<serde::de::IgnoredAny>(bare) {
+            Ok(_) => Some(match bare[0] {
+                b'{' => Self::JsonObject,
+                b'[' => Self::JsonArray,
+                b'"' => Self::JsonString,
+                _ => Self::JsonScalar,
+            }),
+            Err(error) if error.is_eof() && matches!(bare[0], b'{' | b'[' | b'"') => Some(Self::JsonCutOff),
+            Err(_) => None,
+        }
+    }
+
+    fn text(text: &str) -> Self {
+        if let Some(known) =
+            PLACEHOLDERS.into_iter().find(|start| text.starts_with(start) && text.len() < start.len() + 80)
+        {
+            return Self::Placeholder(known);
+        }
+        let lines = |start: &str| text.lines().any(|line| line.starts_with(start));
+        let of = |allowed: &str| {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || allowed.contains(c))
+        };
+        let is_hex = || text.len() > 3 && text.chars().all(|c| c.is_ascii_hexdigit() || c.is_ascii_whitespace());
+        let is_jwt = || text.starts_with("eyJ") && text.split('.').count() == 3 && of("-_.");
+        match text.chars().next() {
+            Some('<') => Self::Xml,
+            Some('-') if text.starts_with("--") && text.to_ascii_lowercase().contains("content-disposition") => {
+                Self::Multipart
+            }
+            Some('{' | '[') if super::wrapping::to_json(text).is_some() => {
+                Self::Structure("a Python, Ruby or JavaScript literal")
+            }
+            Some('{') if text.contains('=') && !text.contains(':') => Self::Structure("Java's Map.toString"),
+            Some('{' | '[' | '"') => Self::JsonBroken,
+            Some('m') if text.starts_with("map[") => Self::Structure("Go's map"),
+            Some('A' | 'a') if text.starts_with("Array\n") || text.starts_with("array(") => {
+                Self::Structure("PHP's print_r or var_dump")
+            }
+            _ if is_jwt() => Self::Jwt,
+            _ if is_hex() => Self::Hex,
+            _ if text.len() > 15
+                && !text.contains(' ')
+                && of("+/=-_")
+                && (text.len() > 40 || text.contains(['+', '/', '='])) =>
+            {
+                Self::Base64
+            }
+            _ if lines("--") && text.to_ascii_lowercase().contains("content-disposition") => Self::Multipart,
+            _ if Self::is_form(text) => Self::Form,
+            _ => Self::Text,
+        }
+    }
+
+    fn is_form(text: &str) -> bool {
+        let name = text.split('=').next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "%_-.[]+~*".contains(c);
+        name.len() < text.len() && !name.is_empty() && name.chars().all(plain) || text.starts_with("%7B")
+    }
+}

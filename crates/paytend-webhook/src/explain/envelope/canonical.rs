@@ -1,0 +1,213 @@
+//! The signed text of an envelope, and the other texts that a sender may have signed.
+
+use paytend_crypto::Kind;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::document::Document;
+use crate::explain::finding::TextChange;
+use crate::explain::search::{Search, Target};
+use crate::explain::signature::{Here, Searched};
+
+/// The canonical string of a message, and its parts.
+pub(super) struct Canonical<'a> {
+    document: &'a Document,
+    kind: Kind,
+    payload_signed: bool,
+    /// All fields that could take part, with their plain values; empty ones left out.
+    fields: Fields,
+    payload: &'a [u8],
+}
+
+type Field = (String, Zeroizing<Vec<u8>>);
+type Fields = Vec<Field>;
+
+/// Takes a text and what it differs in, and returns whether that was enough.
+type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, TextChange) -> bool;
+
+/// Takes fields, what is after them, and what differs, and returns whether that was enough.
+type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], TextChange) -> bool;
+
+/// So many bytes of other texts are hashed, before the payload's own.
+const MOST: usize = 32 << 20;
+
+/// Beyond so many fields, one by one is not tried.
+const MANY: usize = 32;
+
+impl<'a> Canonical<'a> {
+    pub(super) fn new(kind: Kind, payload_signed: bool, document: &'a Document, key: &[u8], payload: &'a [u8]) -> Self {
+        let mut this = Self { document, kind, payload_signed, fields: Vec::new(), payload };
+        this.fields = this.all(key).into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        this
+    }
+
+    /// The fields that may take part, empty ones too.
+    fn all(&self, key: &[u8]) -> Fields {
+        let taking_part = self.document.0.iter().filter(|(name, _)| name != "signature" && name != "encryptFlag");
+        taking_part
+            .map(|(name, value)| {
+                let plain = match name.as_str() {
+                    "randomKey" => key,
+                    name if name == self.kind.payload_field() => self.payload,
+                    _ => value.as_bytes(),
+                };
+                (name.clone(), Zeroizing::new(plain.to_vec()))
+            })
+            .collect()
+    }
+
+    /// Those that should take part.
+    fn regular(&self) -> Fields {
+        if self.payload_signed { self.fields.clone() } else { self.without(self.kind.payload_field()) }
+    }
+
+    fn without(&self, name: &str) -> Fields {
+        self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
+    }
+
+    /// With the values of these fields as they are on the wire.
+    fn on_the_wire(&self, names: &[&str]) -> Fields {
+        let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
+            Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
+            _ => plain.clone(),
+        };
+        self.fields.iter().map(|(name, plain)| (name.clone(), value(name, plain))).collect()
+    }
+
+    pub(super) fn here(&self) -> Here {
+        let fields = sorted(self.regular());
+        let mut end = 0;
+        let ends = fields.iter().map(|(name, value)| {
+            end += name.len() + value.len() + 2;
+            // A value that is longer or shorter differs at the `&` behind it.
+            (end, name.clone())
+        });
+        Here { fields: ends.collect(), bytes: joined(&fields, b"") }
+    }
+
+    /// Searches for the text that the sender signed instead: other fields, or another writing of the payload.
+    pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
+        let (mut found, mut left) = (None, MOST);
+        self.others(key, &mut |bytes, change| {
+            left = left.saturating_sub(bytes.len());
+            if Sha256::digest(&*bytes)[..] == digest {
+                found = Some((bytes, change));
+            }
+            found.is_some() || left == 0
+        });
+        if let Some((bytes, change)) = found {
+            return Searched::Found(bytes, vec![change]);
+        }
+        self.search_payload(digest)
+    }
+
+    /// Searches for the payload as it was when it was signed.
+    fn search_payload(&self, digest: [u8; 32]) -> Searched {
+        let here = Zeroizing::new(self.payload.to_vec());
+        let fields = sorted(self.regular());
+        let payload = self.kind.payload_field();
+        let Some(at) = fields.iter().position(|(name, _)| name == payload).filter(|_| !here.is_empty()) else {
+            return Searched::NotFound(here);
+        };
+        let mut before = joined(&fields[..at], b"");
+        if at > 0 {
+            before.push(b'&');
+        }
+        before.extend_from_slice(payload.as_bytes());
+        before.push(b'=');
+        let mut after = Zeroizing::new(Vec::new());
+        if at + 1 < fields.len() {
+            after.push(b'&');
+            after.extend_from_slice(&joined(&fields[at + 1..], b""));
+        }
+        let mut search = Search::new(Target::new(&before, &after, digest));
+        match search.run(self.payload) {
+            Some(found) => {
+                let text = Zeroizing::new([&before[..], &found.text, &after].concat());
+                Searched::Found(text, found.changes.into_iter().map(TextChange::Bytes).collect())
+            }
+            None if search.was_cut() => Searched::Spent(here),
+            None => Searched::NotFound(here),
+        }
+    }
+
+    /// Hands out the texts that a sender may have signed instead, until one is taken.
+    fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
+        let payload = self.kind.payload_field();
+        let mut attempt = |fields: &[Field], end: &[u8], change: TextChange| try_one(joined(fields, end), change);
+        let (other, change) = if self.payload_signed {
+            (self.without(payload), TextChange::PayloadLeftOut)
+        } else {
+            (self.fields.clone(), TextChange::PayloadSigned)
+        };
+        let regular = self.regular();
+        let flag = self.document.0.iter().filter(|(name, _)| name == "encryptFlag");
+        let flag = flag.map(|(name, value)| (name.clone(), Zeroizing::new(value.clone().into_bytes())));
+        let encoded = regular.iter().map(|(name, value)| {
+            (name.clone(), Zeroizing::new(percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes()))
+        });
+        let mut by_case = regular.clone();
+        by_case.sort_by_key(|(name, _)| name.to_lowercase());
+        let mut backwards = sorted(regular.clone());
+        backwards.reverse();
+        let found = attempt(&sorted(other), b"", change)
+            || attempt(&sorted(self.on_the_wire(&[payload])), b"", TextChange::PayloadEncrypted)
+            || attempt(&sorted(self.on_the_wire(&["randomKey"])), b"", TextChange::KeyEncrypted)
+            || attempt(&sorted(self.on_the_wire(&[payload, "randomKey"])), b"", TextChange::BothEncrypted)
+            || attempt(&sorted(self.without("randomKey")), b"", TextChange::KeyLeftOut)
+            || attempt(&sorted(self.all(key)), b"", TextChange::EmptyFields)
+            || attempt(&sorted(regular.iter().cloned().chain(flag).collect()), b"", TextChange::EncryptFlag)
+            || attempt(&regular, b"", TextChange::FieldOrder)
+            || attempt(&by_case, b"", TextChange::FieldOrder)
+            || attempt(&backwards, b"", TextChange::FieldOrder)
+            || attempt(&sorted(regular.clone()), b"&", TextChange::LastAmpersand)
+            || attempt(&sorted(regular.clone()), b"\n", TextChange::LastNewline)
+            || attempt(&sorted(encoded.collect()), b"", TextChange::PercentEncoded);
+        let renamed = |other: &Kind| {
+            let name = |name: &String| if name == payload { other.payload_field().to_owned() } else { name.clone() };
+            regular.iter().map(|(known, value)| (name(known), value.clone())).collect::<Fields>()
+        };
+        let mut other_kinds = Kind::ALL.iter().filter(|other| **other != self.kind);
+        found
+            || other_kinds
+                .any(|other| attempt(&sorted(renamed(other)), b"", TextChange::PayloadName(other.payload_field())))
+            || (regular.len() <= MANY && self.one_by_one(&regular, &mut attempt))
+    }
+
+    /// A field that was not signed; two fields that were exchanged.
+    fn one_by_one(&self, regular: &Fields, attempt: TryFields<'_>) -> bool {
+        let small = |name: &str| name != self.kind.payload_field() && name != "randomKey";
+        (0..regular.len()).any(|one| {
+            let name = &regular[one].0;
+            let rest: Fields = regular.iter().filter(|(known, _)| known != name).cloned().collect();
+            (small(name) && attempt(&sorted(rest), b"", TextChange::NotSigned(name.clone())))
+                || (one + 1..regular.len()).any(|other| {
+                    let mut swapped = regular.clone();
+                    (swapped[one].1, swapped[other].1) = (regular[other].1.clone(), regular[one].1.clone());
+                    let change = TextChange::Swapped(name.clone(), regular[other].0.clone());
+                    attempt(&sorted(swapped), b"", change)
+                })
+        })
+    }
+}
+
+fn sorted(mut fields: Fields) -> Fields {
+    fields.sort_by(|a, b| a.0.cmp(&b.0));
+    fields
+}
+
+fn joined(fields: &[Field], end: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(length + end.len()));
+    for (at, (name, value)) in fields.iter().enumerate() {
+        if at > 0 {
+            out.push(b'&');
+        }
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        out.extend_from_slice(value);
+    }
+    out.extend_from_slice(end);
+    out
+}

@@ -1,0 +1,132 @@
+//! What an explanation is.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::finding::Finding;
+use super::known_keys::KnownKeys;
+
+/// The result in one word, with what was found.
+///
+/// ```
+/// use paytend_webhook::explain::{Explanation, Verdict};
+///
+/// fn line(explanation: &Explanation) -> String {
+///     match explanation.verdict() {
+///         Verdict::Authentic => "authentic".to_owned(),
+///         Verdict::AuthenticBut(findings) => format!("authentic, but {} remarks", findings.len()),
+///         Verdict::NotAuthentic(findings) => format!("not authentic: {} findings", findings.len()),
+///         _ => "unknown".to_owned(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict<'a> {
+    /// The signature is good, and there is nothing to remark.
+    Authentic,
+    /// The signature is good. Something else may make a receiver refuse the message or misread it.
+    AuthenticBut(&'a [Finding]),
+    /// The signature is not good for the message as it is here.
+    NotAuthentic(&'a [Finding]),
+}
+
+/// Whether something is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Certainty {
+    /// It was seen in the message, or the signature proves it.
+    Proven,
+    /// It would explain what is seen, and so would other things.
+    Possible,
+}
+
+/// What was found out.
+#[derive(Clone)]
+pub struct Explanation {
+    pub(super) authentic: bool,
+    pub(super) findings: Vec<Finding>,
+    pub(super) here: Option<Zeroizing<Vec<u8>>>,
+    pub(super) signed: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Explanation {
+    pub(super) fn start(keys: &KnownKeys) -> Self {
+        let findings = keys.notes.iter().cloned().chain(keys.same_pairs()).collect();
+        Self { authentic: false, findings, here: None, signed: None }
+    }
+
+    pub(super) fn find(&mut self, finding: Finding) {
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Returns the result, to match on.
+    pub fn verdict(&self) -> Verdict<'_> {
+        match (self.authentic, self.findings.is_empty()) {
+            (true, true) => Verdict::Authentic,
+            (true, false) => Verdict::AuthenticBut(&self.findings),
+            (false, _) => Verdict::NotAuthentic(&self.findings),
+        }
+    }
+
+    /// Returns whether the signature is good for the message as it is here, whatever else was found.
+    pub fn authentic(&self) -> bool {
+        self.authentic
+    }
+
+    /// Returns what was found, in the order in which a receiver comes upon it.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Returns the text that should have been signed, as far as it could be put together. Secret: it holds the session key and
+    /// the payload.
+    pub fn expected_text(&self) -> Option<&[u8]> {
+        self.here.as_deref().map(Vec::as_slice)
+    }
+
+    /// Returns the text that was really signed, if it was found. As secret.
+    pub fn signed_text(&self) -> Option<&[u8]> {
+        self.signed.as_deref().map(Vec::as_slice)
+    }
+
+    /// Returns how to fix what was found, one line each.
+    pub fn fixes(&self) -> Vec<&'static str> {
+        let mut fixes = Vec::new();
+        for fix in self.findings.iter().flat_map(Finding::fixes) {
+            if !fixes.contains(&fix) {
+                fixes.push(fix);
+            }
+        }
+        fixes
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.verdict() {
+            Verdict::Authentic => "The message is authentic.",
+            Verdict::AuthenticBut(_) => "The message is authentic, but:",
+            Verdict::NotAuthentic(_) => "The message is not authentic.",
+        })?;
+        for finding in &self.findings {
+            match finding.certainty() {
+                Certainty::Proven => write!(f, "\n- {finding}")?,
+                Certainty::Possible => write!(f, "\n- possibly: {finding}")?,
+            }
+        }
+        self.fixes().iter().try_for_each(|fix| write!(f, "\n  fix: {fix}"))
+    }
+}
+
+impl fmt::Debug for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explanation")
+            .field("authentic", &self.authentic)
+            .field("findings", &self.findings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! The names that the providers document, in their order.
+
+use paytend_model::{BaasNotification, Field, IssuingNotification, Payload, payby, payermax};
+
+/// The fields of each documented object of a notification.
+pub(super) fn objects() -> Vec<&'static [Field]> {
+    let mut objects: Vec<&'static [Field]> = vec![
+        payby::TransferToBankNotification::FIELDS,
+        payby::TransferToBankOrder::FIELDS,
+        payby::Money::FIELDS,
+        payby::PaymentInfo::FIELDS,
+        payermax::BalanceChangeNotification::FIELDS,
+        payermax::BalanceChange::FIELDS,
+        payermax::Money::FIELDS,
+        payermax::Fee::FIELDS,
+        payermax::Counterparty::FIELDS,
+        payermax::Exchange::FIELDS,
+    ];
+    objects.extend(BaasNotification::KINDS.iter().chain(IssuingNotification::KINDS).map(|kind| kind.content.fields));
+    objects
+}
+
+/// Orders other than the documentation's that notifications were observed in. Names that are not here follow as documented.
+const OBSERVED: [&[&str]; 3] = [
+    &["notify_timestamp", "notify_id", "transferToBankOrder"],
+    &["merchantOrderNo", "orderNo", "holderName", "memo", "status", "amount"],
+    &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
+];
+
+/// Returns the names of the documented objects that have most of these names, if they have half of them. Those with fewer
+/// other names come first.
+pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
+    let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
+    let most = objects().into_iter().map(known).max().unwrap_or_default();
+    if 2 * most < names.len().max(1) {
+        return Vec::new();
+    }
+    let documented = objects().into_iter().filter(|fields| known(fields) == most);
+    let mut like: Vec<Vec<_>> = documented.map(|fields| fields.iter().map(|field| field.name).collect()).collect();
+    like.sort_by_key(Vec::len);
+    like.truncate(4);
+    like
+}
+
+/// Returns the orders that an object with these names was documented and observed in.
+pub(super) fn orders(names: &[String]) -> Vec<Vec<&'static str>> {
+    let Some(documented) = like(names).into_iter().next() else { return Vec::new() };
+    let observed = OBSERVED.into_iter().filter(|observed| observed.iter().all(|name| documented.contains(name)));
+    let observed = observed.map(|observed| {
+        let rest = documented.iter().filter(|name| !observed.contains(name));
+        observed.iter().chain(rest).copied().collect()
+    });
+    std::iter::once(documented.clone()).chain(observed).collect()
+}
+
+/// Names that documents of all kinds have.
+const COMMON: [&str; 24] = [
+    "memo",
+    "remark",
+    "description",
+    "extra",
+    "data",
+    "msg",
+    "message",
+    "error",
+    "code",
+    "reason",
+    "note",
+    "name",
+    "id",
+    "status",
+    "type",
+    "metadata",
+    "reference",
+    "comment",
+    "email",
+    "phone",
+    "address",
+    "country",
+    "currency",
+    "fee",
+];
+
+/// Names that a missing member may have had.
+pub(super) fn candidates() -> Vec<String> {
+    let documented = objects().into_iter().flatten().map(|field| field.name.to_owned());
+    let mut names: Vec<String> = documented.collect();
+    names.extend(COMMON.map(str::to_owned));
+    names.extend(('a'..='z').map(String::from));
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}

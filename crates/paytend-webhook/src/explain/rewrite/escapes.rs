@@ -1,0 +1,198 @@
+//! How serializers escape characters in strings.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use super::document::Text;
+
+/// A style of escaping.
+#[derive(Clone, Copy)]
+struct Style {
+    /// Which characters beyond ASCII.
+    beyond: fn(u16) -> bool,
+    /// Which characters of ASCII, as `\u` and four digits.
+    ascii: &'static str,
+    /// `\/`
+    slash: Slash,
+    /// The digits A to F are upper case.
+    upper: bool,
+    /// Backspace and form feed, as `\b` and `\f`.
+    short: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Plain,
+    Escaped,
+    /// In `</`, for HTML's scripts.
+    AfterLess,
+}
+
+const NONE: fn(u16) -> bool = |_| false;
+const ALL: fn(u16) -> bool = |unit| unit >= 0x7f;
+const ALL_BUT_DELETE: fn(u16) -> bool = |unit| unit >= 0x80;
+const BEYOND_BMP: fn(u16) -> bool = |unit| matches!(unit, 0xd800..=0xdfff);
+const LINE_SEPARATORS: fn(u16) -> bool = |unit| matches!(unit, 0x2028 | 0x2029);
+const NEXT_LINE: fn(u16) -> bool = |unit| matches!(unit, 0x85 | 0x2028 | 0x2029);
+
+/// The sets of characters beyond ASCII that some serializer escapes.
+const BEYOND: [fn(u16) -> bool; 11] = [
+    NONE,
+    ALL,
+    ALL_BUT_DELETE,
+    BEYOND_BMP,
+    LINE_SEPARATORS,
+    NEXT_LINE,
+    // .NET with all ranges allowed.
+    |unit| matches!(unit, 0x7f..=0x9f | 0xa0 | 0xad | 0x2028 | 0x2029 | 0xd800..=0xf8ff | 0xfeff | 0xfff0..),
+    // org.json.
+    |unit| matches!(unit, 0x80..=0x9f | 0x2000..=0x20ff),
+    // json-simple.
+    |unit| matches!(unit, 0x7f..=0x9f | 0x2000..=0x20ff),
+    |unit| matches!(unit, 0x7f..=0x9f),
+    // What ISO 8859-1 has not.
+    |unit| unit > 0xff,
+];
+
+/// The sets of ASCII's characters: plain, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer, fastjson.
+const ASCII: [&str; 9] = ["", "<>&", "<>&='", "<>&'\"+`", "<>&'\"", "<>&'", "<>", "()<>", "\""];
+
+const PLAIN: Style = Style { beyond: NONE, ascii: "", slash: Slash::Plain, upper: false, short: true };
+
+/// The styles of the common serializers as they are without options, and with the common ones.
+const COMMON: [Style; 13] = [
+    PLAIN,
+    // Python, and most that write ASCII only.
+    Style { beyond: ALL, ..PLAIN },
+    // Jackson and fastjson that write ASCII only.
+    Style { beyond: ALL, upper: true, ..PLAIN },
+    // PHP.
+    Style { beyond: ALL, slash: Slash::Escaped, ..PLAIN },
+    Style { slash: Slash::Escaped, ..PLAIN },
+    Style { beyond: LINE_SEPARATORS, slash: Slash::Escaped, ..PLAIN },
+    // Go.
+    Style { beyond: LINE_SEPARATORS, ascii: "<>&", ..PLAIN },
+    // Gson.
+    Style { beyond: LINE_SEPARATORS, ascii: "<>&='", ..PLAIN },
+    // .NET.
+    Style { beyond: ALL, ascii: "<>&'\"+`", upper: true, ..PLAIN },
+    Style { beyond: BEYOND_BMP, ascii: "<>&'\"+`", upper: true, ..PLAIN },
+    Style { beyond: LINE_SEPARATORS, ..PLAIN },
+    Style { beyond: NEXT_LINE, ..PLAIN },
+    Style { beyond: BEYOND_BMP, ..PLAIN },
+];
+
+/// All texts of a document in one style.
+pub(super) struct Spelling {
+    pub(super) texts: Vec<String>,
+    pub(super) cost: usize,
+}
+
+/// Returns the spellings that differ from each other. The first is the one that is here.
+pub(super) fn spellings(texts: &[Text]) -> Vec<Spelling> {
+    let here: Vec<String> = texts.iter().map(|text| text.raw.clone()).collect();
+    let special = |unit: &u16| *unit >= 0x7f || *unit < 0x20 || b"<>&'\"=+`()/".iter().any(|c| u16::from(*c) == *unit);
+    let mut spellings = vec![Spelling { texts: here, cost: 0 }];
+    // Nothing to be escaped, and nothing that is.
+    if !texts.iter().any(|text| text.raw.contains('\\') || text.units.iter().any(special)) {
+        return spellings;
+    }
+    let mut seen: HashSet<Vec<String>> = HashSet::from([spellings[0].texts.clone()]);
+    let mut add = |style: Style, cost: usize| {
+        let texts: Vec<String> = texts.iter().map(|text| style.write(text)).collect();
+        if seen.insert(texts.clone()) {
+            spellings.push(Spelling { texts, cost });
+        }
+    };
+    COMMON.into_iter().for_each(|style| add(style, 1));
+    for beyond in BEYOND {
+        for ascii in ASCII {
+            for slash in [Slash::Plain, Slash::Escaped, Slash::AfterLess] {
+                for upper in [false, true] {
+                    add(Style { beyond, ascii, slash, upper, short: true }, 2);
+                }
+            }
+        }
+    }
+    for beyond in [NONE, ALL, LINE_SEPARATORS] {
+        add(Style { beyond, short: false, ..PLAIN }, 2);
+        add(Style { beyond, ascii: "<>&", short: false, ..PLAIN }, 2);
+    }
+    spellings
+}
+
+impl Style {
+    fn write(self, text: &Text) -> String {
+        let mut out = String::with_capacity(text.raw.len() + 16);
+        out.push('"');
+        let mut last = 0;
+        for (at, unit) in text.units.iter().enumerate() {
+            self.unit(&text.units[..at], *unit, &text.units[at + 1..], last, &mut out);
+            last = *unit;
+        }
+        out.push('"');
+        out
+    }
+
+    fn unit(self, before: &[u16], unit: u16, after: &[u16], last: u16, out: &mut String) {
+        let ascii = u8::try_from(unit).ok().map(char::from).filter(char::is_ascii);
+        let escape = |out: &mut String| {
+            let _ = if self.upper { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
+        };
+        match ascii {
+            Some(c) if self.ascii.contains(c) => escape(out),
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some('\u{8}') if self.short => out.push_str("\\b"),
+            Some('\u{c}') if self.short => out.push_str("\\f"),
+            Some('/') if self.slash == Slash::Escaped => out.push_str("\\/"),
+            Some('/') if self.slash == Slash::AfterLess && last == u16::from(b'<') => out.push_str("\\/"),
+            Some('\0'..'\u{20}') => escape(out),
+            Some(c) if c != '\u{7f}' || !(self.beyond)(unit) => out.push(c),
+            _ if (self.beyond)(unit) => escape(out),
+            _ => match unit {
+                // The first half of a pair: the second writes both.
+                0xd800..0xdc00 if after.first().is_some_and(|next| matches!(next, 0xdc00..0xe000)) => {}
+                0xdc00..0xe000 if before.last().is_some_and(|first| matches!(first, 0xd800..0xdc00)) => {
+                    out.extend(char::decode_utf16([last, unit]).flatten());
+                }
+                0xd800..0xe000 => escape(out),
+                _ => out.extend(char::from_u32(u32::from(unit))),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_common_style_writes_what_its_serializer_writes() {
+        let text = Text::of("é<&'\"+/🤨\u{2028}\u{7f}=");
+        let expected = [
+            "\"é<&'\\\"+/🤨\u{2028}\u{7f}=\"",
+            "\"\\u00e9<&'\\\"+/\\ud83e\\udd28\\u2028\\u007f=\"",
+            "\"\\u00E9<&'\\\"+/\\uD83E\\uDD28\\u2028\\u007F=\"",
+            "\"\\u00e9<&'\\\"+\\/\\ud83e\\udd28\\u2028\\u007f=\"",
+            "\"é<&'\\\"+\\/🤨\u{2028}\u{7f}=\"",
+            "\"é<&'\\\"+\\/🤨\\u2028\u{7f}=\"",
+            "\"é\\u003c\\u0026'\\\"+/🤨\\u2028\u{7f}=\"",
+            "\"é\\u003c\\u0026\\u0027\\\"+/🤨\\u2028\u{7f}\\u003d\"",
+            "\"\\u00E9\\u003C\\u0026\\u0027\\u0022\\u002B/\\uD83E\\uDD28\\u2028\\u007F=\"",
+        ];
+        for (style, expected) in COMMON.iter().zip(expected) {
+            assert_eq!(style.write(&text), expected);
+        }
+    }
+
+    #[test]
+    fn spellings_differ_from_each_other() {
+        assert_eq!(spellings(&[Text::of("abc")]).len(), 1);
+        let all = spellings(&[Text::of("a/b")]);
+        assert_eq!(all.iter().map(|spelling| spelling.texts[0].as_str()).collect::<Vec<_>>(), ["\"a/b\"", "\"a\\/b\""]);
+    }
+}

@@ -1,0 +1,257 @@
+//! A JSON text that was parsed and written again, undone: the ways to write its structure, those first that differ least.
+//!
+//! Each way has a cost: 0 for what is here, 1 for what is usual, 2 and more for what is not. All combinations are tried in the
+//! order of their costs' sum, until the search's budget is used up.
+
+mod document;
+mod documented;
+mod escapes;
+mod layout;
+mod members;
+mod numbers;
+mod order;
+mod roots;
+mod slots;
+mod template;
+
+use sha2::Digest as _;
+
+use super::change::Change;
+use super::search::{Found, Search};
+use document::{Document, Node};
+use escapes::Spelling;
+use layout::Layout;
+use numbers::Forms;
+use template::Template;
+
+/// A structure that may have been signed.
+struct Structure {
+    root: Node,
+    changes: Vec<Change>,
+}
+
+/// What stands before and after the JSON.
+struct Edge {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    change: Option<Change>,
+    cost: usize,
+}
+
+/// How many orders of all objects are tried at each cost.
+const FEW: usize = 256;
+const MANY: usize = 4_096;
+const MOST: usize = 10_080;
+
+/// The highest cost of a structure.
+const MAX_STRUCTURE: usize = 5;
+
+/// The highest cost of the numbers.
+const MAX_NUMBERS: usize = 5;
+
+/// Searches the ways to write one JSON text.
+pub(super) struct Rewriter {
+    document: Document,
+    /// What was undone before.
+    changes: Vec<Change>,
+    cost: usize,
+    edges: Vec<Edge>,
+    /// The layouts, if they are made; the white space that is here comes before them.
+    layouts: Vec<Layout>,
+    /// Whether the white space that is here is none of the layouts'.
+    irregular: bool,
+    spellings: Vec<Spelling>,
+    forms: Vec<Forms>,
+    rules: Vec<Vec<usize>>,
+    /// The structures of each cost, as far as they were needed.
+    structures: Vec<Vec<Structure>>,
+}
+
+impl Rewriter {
+    /// Tries all ways whose costs have this sum.
+    pub(super) fn level(&mut self, level: usize, search: &mut Search) -> Option<Found> {
+        let left = level.checked_sub(self.cost)?;
+        self.prepare();
+        let most_after = MAX_NUMBERS + 2;
+        for cost in 0..=left.min(MAX_STRUCTURE) {
+            self.prepare_structures(cost);
+            for at in 0..self.structures[cost].len() {
+                let left = left - cost;
+                for spelling in 0..self.spellings.len() {
+                    let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
+                    // The layouts, and, before them, the white space that is here.
+                    for layout in 0..=self.layouts.len() {
+                        let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
+                        let cost_here = layout.map_or(0, |layout| layout.cost);
+                        let Some(left) = left.checked_sub(cost_here).filter(|left| *left <= most_after) else {
+                            continue;
+                        };
+                        let whole = cost == 0 && at == 0;
+                        if layout.is_none() && !(self.irregular && whole) {
+                            continue;
+                        }
+                        if search.is_spent() {
+                            return None;
+                        }
+                        if let Some(found) = self.try_one((cost, at), spelling, layout, left, search) {
+                            return Some(found);
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Tries one structure, spelling and layout, with every edge and all numbers whose costs have the sum `left`.
+    fn try_one(
+        &self,
+        (class, at): (usize, usize),
+        spelling: usize,
+        layout: Option<Layout>,
+        left: usize,
+        search: &mut Search,
+    ) -> Option<Found> {
+        let structure = &self.structures[class][at];
+        let texts = &self.spellings[spelling].texts;
+        let template = match layout {
+            Some(layout) => Template::laid_out(&structure.root, texts, layout),
+            None => Template::with_gaps(&structure.root, texts, &self.document.gaps),
+        };
+        search.charge(template.bytes.len());
+        for edge in &self.edges {
+            let Some(cost) = left.checked_sub(edge.cost).filter(|cost| *cost <= MAX_NUMBERS) else { continue };
+            let mut hash = search.start();
+            hash.update(&edge.before);
+            let Some((numbers, changed)) = self.numbers(&template, hash, &edge.after, cost, search) else { continue };
+            let text = [&edge.before[..], &numbers, &edge.after].concat();
+            let mut changes = self.changes.clone();
+            changes.extend(layout.filter(|layout| layout.cost > 0).map(|_| Change::WhiteSpace));
+            changes.extend(&structure.changes);
+            changes.extend((spelling > 0).then_some(Change::Escapes));
+            changes.extend(changed);
+            changes.extend(edge.change);
+            return Some(Found::new(text, changes));
+        }
+        None
+    }
+
+    /// Makes what every level needs.
+    fn prepare(&mut self) {
+        if !self.spellings.is_empty() {
+            return;
+        }
+        self.spellings = escapes::spellings(&self.document.texts);
+        self.add_forms();
+        let numbers: Vec<_> =
+            self.document.numbers.iter().map(|number| (number.raw.as_str(), number.value.as_ref())).collect();
+        self.rules = numbers::rules(&numbers, &self.forms);
+        let texts = &self.spellings[0].texts;
+        let raw = |template: &Template| template.filled(|_, number| &self.document.numbers[number].raw);
+        let here = raw(&Template::with_gaps(&self.document.root, texts, &self.document.gaps));
+        let mut seen = std::collections::HashSet::new();
+        let mut layouts = Vec::new();
+        self.irregular = true;
+        let large = here.len() > 16 << 10;
+        for mut layout in layout::layouts().into_iter().filter(|layout| !large || layout.cost < 2) {
+            let text = raw(&Template::laid_out(&self.document.root, texts, layout));
+            if text == here {
+                layout.cost = 0;
+                self.irregular = false;
+            }
+            if seen.insert(text) {
+                layouts.push(layout);
+            }
+        }
+        layouts.sort_by_key(|layout| layout.cost);
+        self.layouts = layouts;
+    }
+
+    /// Makes the forms of numbers that were added.
+    fn add_forms(&mut self) {
+        let new = self.document.numbers[self.forms.len()..].iter();
+        self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
+    }
+
+    /// Makes the structures of a cost.
+    fn prepare_structures(&mut self, cost: usize) {
+        if self.structures.len() > cost {
+            return;
+        }
+        let root = self.document.root.clone();
+        let nothing = Structure { root: root.clone(), changes: Vec::new() };
+        let null = Node::Literal("null".into());
+        let structures = match cost {
+            0 => vec![nothing],
+            1 => order::usual(&self.document, &root).into_iter().chain(members::without_nulls(&root)).collect(),
+            2 => {
+                let mut all = order::unusual(&self.document, &root);
+                all.extend(order::of_all(&root, 0, FEW));
+                all.extend(members::documented_put_back(&mut self.document, &root, &null, 2));
+                all.extend(members::emptied(&self.document));
+                all.extend(members::retyped(&mut self.document));
+                all
+            }
+            3 => {
+                let mut all = order::of_one(&root);
+                all.extend(order::of_all(&root, FEW, MANY));
+                all.extend(members::documented_put_back(&mut self.document, &root, &null, 4));
+                all.extend(self.with_order(&root, &null, 2));
+                all.extend(members::any_put_back(&mut self.document, &root, &null));
+                all.extend(members::duplicates(&self.document, &root));
+                all
+            }
+            4 => {
+                let mut all = order::of_all(&root, MANY, MOST);
+                all.extend(self.with_order(&root, &null, 4));
+                all
+            }
+            _ => self.unusual(&root, &null),
+        };
+        self.structures.push(structures);
+        self.add_forms();
+        for spelling in &mut self.spellings {
+            let new = self.document.texts[spelling.texts.len()..].iter();
+            spelling.texts.extend(new.map(|text| text.raw.clone()));
+        }
+    }
+
+    /// Orders together with documented members that were left out, so many at once.
+    fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
+        let mut all = Vec::new();
+        for base in self.bases(root) {
+            let mut both = members::documented_put_back(&mut self.document, &base.root, null, most);
+            both.extend(order::usual(&self.document, &base.root));
+            all.extend(both.into_iter().map(|structure| structure.after(&base)));
+        }
+        all
+    }
+
+    /// Orders together with members of any name that were left out, and members that were empty in other ways.
+    fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
+        let mut all = Vec::new();
+        for base in self.bases(root) {
+            let mut both = members::any_put_back(&mut self.document, &base.root, null);
+            both.extend(members::duplicates(&self.document, &base.root));
+            all.extend(both.into_iter().map(|structure| structure.after(&base)));
+        }
+        for value in ["\"\"", "[]", "{}", "0", "false"].map(|value| Node::Literal(value.into())) {
+            all.extend(members::documented_put_back(&mut self.document, root, &value, 2));
+            all.extend(members::any_put_back(&mut self.document, root, &value));
+        }
+        all
+    }
+
+    fn bases(&self, root: &Node) -> Vec<Structure> {
+        order::usual(&self.document, root).into_iter().chain(members::without_nulls(root)).collect()
+    }
+}
+
+impl Structure {
+    /// Adds what was changed before.
+    fn after(mut self, before: &Self) -> Self {
+        let new: Vec<Change> = before.changes.iter().filter(|change| !self.changes.contains(change)).copied().collect();
+        self.changes.extend(new);
+        self
+    }
+}

@@ -1,0 +1,240 @@
+//! The orders that programs put members in.
+
+use std::collections::BTreeMap;
+
+use super::Structure;
+use super::document::{Document, Node};
+use super::documented;
+use crate::explain::change::Change;
+
+/// So many orders of one object.
+const MAX_OF_ONE: usize = 5_040;
+
+type Members = Vec<(usize, Node)>;
+type Sort<'a> = &'a dyn Fn(&mut Members);
+
+/// Returns the structure with the members of each object sorted.
+fn sorted(node: &Node, sort: Sort<'_>) -> Node {
+    match node {
+        Node::Object(members) => {
+            let mut members: Members = members.iter().map(|(name, value)| (*name, sorted(value, sort))).collect();
+            sort(&mut members);
+            Node::Object(members)
+        }
+        Node::Array(elements) => Node::Array(elements.iter().map(|element| sorted(element, sort)).collect()),
+        leaf => leaf.clone(),
+    }
+}
+
+fn names(document: &Document) -> Vec<String> {
+    document.texts.iter().map(|text| String::from_utf16_lossy(&text.units)).collect()
+}
+
+fn is_integer(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() < 11
+        && name.bytes().all(|byte| byte.is_ascii_digit())
+        && (name == "0" || !name.starts_with('0'))
+}
+
+/// Returns the usual orders that differ from the one of `root`.
+pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
+    let names = names(document);
+    let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
+    let documented = |members: &mut Members, which: usize| {
+        let here: Vec<String> = members.iter().map(name).collect();
+        let orders = documented::orders(&here);
+        if let Some(order) = orders.get(which).or(orders.last()) {
+            members.sort_by_key(|member| order.iter().position(|known| *known == name(member)).unwrap_or(usize::MAX));
+        }
+    };
+    let integers_last = |members: &mut Members| {
+        members.sort_by_key(|member| match name(member) {
+            name if is_integer(&name) => (1, name.parse::<u64>().unwrap_or_default()),
+            _ => (0, 0),
+        });
+    };
+    let sorts: [Sort<'_>; 5] = [
+        &|members| documented(members, 0),
+        &|members| documented(members, 1),
+        &|members| documented(members, 2),
+        &|members| members.sort_by_key(name),
+        &integers_last,
+    ];
+    distinct(root, sorts.map(|sort| sorted(root, sort)))
+}
+
+/// Returns the unusual orders.
+pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
+    let names = names(document);
+    let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
+    let sorts: [Sort<'_>; 4] = [
+        &|members| members.sort_by_key(|member| name(member).to_lowercase()),
+        // PostgreSQL's jsonb and MySQL.
+        &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
+        &|members| members.sort_by_key(|member| std::cmp::Reverse(name(member))),
+        &|members| members.reverse(),
+    ];
+    let mut nodes: Vec<Node> = sorts.map(|sort| sorted(root, sort)).into();
+    if let Node::Object(members) = root {
+        let mut members = members.clone();
+        members.sort_by_key(name);
+        nodes.push(Node::Object(members));
+    }
+    for (at, members) in objects(root).into_iter().enumerate() {
+        nodes.extend(interleaved(&members, &|member| is_integer(&name(member))).map(|order| replaced(root, at, order)));
+    }
+    distinct(root, nodes)
+}
+
+/// Where the integers may have been among the other names.
+fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> impl Iterator<Item = Members> {
+    let (integers, others): (Members, Members) = members.iter().cloned().partition(integer);
+    let mut orders = vec![others];
+    if integers.is_empty() || integers.len() == members.len() {
+        orders.clear();
+    }
+    for integer in integers {
+        let longer = |order: &Members| {
+            let integer = integer.clone();
+            let order = order.clone();
+            (0..=order.len()).map(move |at| {
+                let mut order = order.clone();
+                order.insert(at, integer.clone());
+                order
+            })
+        };
+        orders = orders.iter().flat_map(longer).take(MAX_OF_ONE).collect();
+    }
+    orders.into_iter()
+}
+
+/// Returns every order of one object's members, the others as they are.
+pub(super) fn of_one(root: &Node) -> Vec<Structure> {
+    let mut nodes = Vec::new();
+    for (at, members) in objects(root).into_iter().enumerate() {
+        if factorial(members.len()) <= MAX_OF_ONE {
+            nodes.extend(
+                permutations(members.len())
+                    .into_iter()
+                    .skip(1)
+                    .map(|order| replaced(root, at, order.into_iter().map(|at| members[at].clone()).collect())),
+            );
+        }
+    }
+    distinct(root, nodes)
+}
+
+/// Returns every order of all objects' members, if there are more than `few` and no more than `most`.
+pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
+    let objects: Vec<Members> = objects(root);
+    let total = objects
+        .iter()
+        .try_fold(1_usize, |all, members| all.checked_mul(factorial(members.len())).filter(|all| *all <= most));
+    if total.is_none_or(|total| total < 2 || total <= few) {
+        return Vec::new();
+    }
+    let mut nodes = vec![root.clone()];
+    // Inner objects first: replacing one keeps the numbers of those before it.
+    for at in (0..objects.len()).rev() {
+        let permutations = permutations(objects[at].len());
+        let all = nodes.iter().flat_map(|node| {
+            let members = self::objects(node).into_iter().nth(at).unwrap_or_default();
+            let node = node.clone();
+            permutations
+                .iter()
+                .map(move |order| {
+                    replaced(&node, at, order.iter().filter_map(|at| members.get(*at).cloned()).collect())
+                })
+                .collect::<Vec<_>>()
+        });
+        nodes = all.collect();
+    }
+    distinct(root, nodes)
+}
+
+fn factorial(n: usize) -> usize {
+    (1..=n).try_fold(1_usize, usize::checked_mul).unwrap_or(usize::MAX)
+}
+
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for next in 0..n {
+        all = all
+            .into_iter()
+            .flat_map(|order: Vec<usize>| {
+                (0..=order.len()).rev().map(move |at| {
+                    let mut order = order.clone();
+                    order.insert(at, next);
+                    order
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// The members of each object, from the outside in.
+pub(super) fn objects(root: &Node) -> Vec<Members> {
+    let mut found = Vec::new();
+    let mut pending = vec![root];
+    while let Some(node) = pending.pop() {
+        match node {
+            Node::Object(members) => {
+                found.push(members.clone());
+                pending.extend(members.iter().rev().map(|(_, value)| value));
+            }
+            Node::Array(elements) => pending.extend(elements.iter().rev()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Returns the structure with one object's members replaced; the object's number is that of [`objects`].
+pub(super) fn replaced(root: &Node, at: usize, members: Members) -> Node {
+    fn put(node: &Node, left: &mut usize, new: &mut BTreeMap<usize, Members>) -> Node {
+        match node {
+            Node::Object(members) => {
+                let here = *left;
+                *left += 1;
+                let old = members.iter().map(|(name, value)| (*name, put(value, left, new))).collect();
+                Node::Object(new.remove(&here).unwrap_or(old))
+            }
+            Node::Array(elements) => Node::Array(elements.iter().map(|element| put(element, left, new)).collect()),
+            leaf => leaf.clone(),
+        }
+    }
+    put(root, &mut 0, &mut BTreeMap::from([(at, members)]))
+}
+
+fn distinct(root: &Node, nodes: impl IntoIterator<Item = Node>) -> Vec<Structure> {
+    let mut seen = std::collections::HashSet::from([root.clone()]);
+    let nodes = nodes.into_iter().filter(|node| seen.insert(node.clone()));
+    nodes.map(|root| Structure { root, changes: vec![Change::Order] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(document: &Document, structures: &[Structure]) -> Vec<String> {
+        let names = names(document);
+        let shown = |structure: &Structure| {
+            let of = |members: &Members| members.iter().map(|(name, _)| names[*name].clone()).collect::<String>();
+            objects(&structure.root).iter().map(of).collect::<Vec<_>>().join(" ")
+        };
+        structures.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn members_are_put_in_each_order() {
+        let document = Document::read(r#"{"1":1,"2":2,"b":{"d":1,"c":2},"a":3}"#).unwrap();
+        assert_eq!(shown(&document, &usual(&document, &document.root)), ["12ab cd", "ba12 dc"]);
+        let unusual = shown(&document, &unusual(&document, &document.root));
+        assert!(unusual.contains(&"b12a dc".to_owned()), "{unusual:?}");
+        assert_eq!(of_all(&document.root, 0, 48).len(), 24 * 2 - 1);
+        assert!(of_all(&document.root, 0, 47).is_empty() && of_all(&document.root, 48, 100).is_empty());
+        assert_eq!(of_one(&document.root).len(), 23 + 1);
+    }
+}

@@ -1,0 +1,129 @@
+//! The search for the text that was signed. Its digest is known, so a candidate with that digest is proven to be the text.
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::change::Change;
+use super::rewrite::Rewriter;
+use super::wrapping::{self, Layer};
+
+/// How many bytes are hashed and written for one message. This bounds the time: about a second in a release build.
+const BUDGET: usize = 192 << 20;
+
+/// A candidate costs so many bytes more than it is long: the last block of the hash, and the copy of its state.
+const EACH: usize = 128;
+
+/// With less than this the search ends.
+const LEAST: usize = 1 << 20;
+
+/// The largest number of changes that are assumed together, in units of their cost.
+const MAX_LEVEL: usize = 8;
+
+/// The text that is searched for: what stands before and after the part that varies, and the digest of the whole.
+pub(super) struct Target {
+    before: Sha256,
+    after: Zeroizing<Vec<u8>>,
+    digest: [u8; 32],
+}
+
+impl Target {
+    pub(super) fn new(before: &[u8], after: &[u8], digest: [u8; 32]) -> Self {
+        Self { before: Sha256::new_with_prefix(before), after: Zeroizing::new(after.to_vec()), digest }
+    }
+}
+
+/// A search with what is left of its budget.
+pub(super) struct Search {
+    target: Target,
+    left: usize,
+    /// What the present part of the search must leave.
+    reserve: usize,
+    cut: bool,
+}
+
+impl Search {
+    pub(super) fn new(target: Target) -> Self {
+        Self { target, left: BUDGET, reserve: 0, cut: false }
+    }
+
+    /// Returns whether the present part of the search has used what it may.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left <= self.reserve
+    }
+
+    /// Returns whether some candidates were left out.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut
+    }
+
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// Returns the hash of what stands before the part that varies.
+    pub(super) fn start(&self) -> Sha256 {
+        self.target.before.clone()
+    }
+
+    /// Returns whether a candidate is the text; its varying part is in the hash.
+    pub(super) fn finish(&mut self, mut hash: Sha256) -> bool {
+        self.charge(self.target.after.len() + EACH);
+        hash.update(&*self.target.after);
+        hash.finalize()[..] == self.target.digest
+    }
+
+    /// Returns whether this is the varying part of the text.
+    pub(super) fn is_signed(&mut self, part: &[u8]) -> bool {
+        self.charge(part.len());
+        let mut hash = self.start();
+        hash.update(part);
+        self.finish(hash)
+    }
+
+    /// Searches for the text that became `held`, in the order of how much must have been changed.
+    pub(super) fn run(&mut self, held: &[u8]) -> Option<Found> {
+        let layers = match wrapping::undo(held, self) {
+            Ok(found) => return Some(found),
+            Err(layers) => layers,
+        };
+        let mut rewriters = Rewriter::of_layers(&layers);
+        // What was replaced cannot be guessed: only the likely ways are tried.
+        if String::from_utf8_lossy(held).contains('\u{fffd}') {
+            self.left /= 8;
+        }
+        if self.left == 0 {
+            self.cut = true;
+            return None;
+        }
+        for level in 1..=MAX_LEVEL {
+            for rewriter in &mut rewriters {
+                // No text uses up what the others may need.
+                self.reserve = self.left / 2;
+                let found = rewriter.level(level, self);
+                self.cut |= self.is_spent();
+                if found.is_some() || self.left < LEAST {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The text that was found, and what was changed.
+pub(super) struct Found {
+    pub(super) text: Zeroizing<Vec<u8>>,
+    pub(super) changes: Vec<Change>,
+}
+
+impl Found {
+    pub(super) fn new(text: Vec<u8>, changes: Vec<Change>) -> Self {
+        Self { text: Zeroizing::new(text), changes }
+    }
+}
+
+impl From<Layer> for Found {
+    fn from(layer: Layer) -> Self {
+        Self { text: layer.bytes, changes: layer.changes }
+    }
+}

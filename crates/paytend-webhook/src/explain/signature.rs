@@ -1,0 +1,95 @@
+//! Who signed, and what.
+
+use paytend_crypto::hazmat::{DigestAlgorithm, signed_digest};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::finding::{Finding, TextChange};
+use super::known_keys::KnownKeys;
+use super::list;
+use super::result::Explanation;
+use super::trace::Trace;
+
+/// The text that should have been signed.
+pub(super) struct Here {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// Where each of its fields ends, if it has fields.
+    pub(super) fields: Vec<(usize, String)>,
+}
+
+impl Here {
+    fn field_at(&self, at: usize) -> Option<String> {
+        let field = self.fields.iter().find(|(end, _)| at < *end).or(self.fields.last());
+        field.map(|(_, name)| name.clone())
+    }
+}
+
+/// What a search for the signed text found.
+pub(super) enum Searched {
+    Found(Zeroizing<Vec<u8>>, Vec<TextChange>),
+    /// Everything was tried. The part that varies, for its traces.
+    NotFound(Zeroizing<Vec<u8>>),
+    /// The budget was used up before everything was tried.
+    Spent(Zeroizing<Vec<u8>>),
+}
+
+/// Finds out who signed, and what. `search` looks for a text with a digest; it is called only if a key at hand made the
+/// signature, so a stranger's message costs nothing. Returns whether the signature is good.
+pub(super) fn explain_signature(
+    signature: &[u8],
+    here: Option<Here>,
+    search: impl FnOnce([u8; 32]) -> Searched,
+    keys: &KnownKeys,
+    explanation: &mut Explanation,
+) -> bool {
+    let expected: Vec<usize> =
+        keys.public.iter().filter(|entry| entry.expected).map(|entry| entry.key.public_key().size()).collect();
+    if !expected.is_empty() && !expected.contains(&signature.len()) {
+        explanation.find(Finding::SignatureLength { bytes: signature.len(), expected: list(&expected) });
+    }
+    // Those that should verify first.
+    let order = keys.public.iter().filter(|entry| entry.expected).chain(keys.public.iter().filter(|e| !e.expected));
+    let found = order.filter_map(|entry| signed_digest(&*entry.key, signature).map(|signed| (entry, signed))).next();
+    let Some((entry, (algorithm, digest))) = found else {
+        explanation.find(Finding::SignedByUnknown);
+        return false;
+    };
+    let expected = entry.expected
+        || keys.public.iter().any(|other| other.expected && other.key.public_key() == entry.key.public_key());
+    if !expected {
+        explanation.find(Finding::SignedByOther(entry.name.clone()));
+    }
+    let digest: Option<[u8; 32]> = digest.try_into().ok().filter(|_| algorithm == DigestAlgorithm::Sha256);
+    let Some(digest) = digest else {
+        explanation.find(Finding::Digest(algorithm));
+        return false;
+    };
+    let Some(here) = here else {
+        if expected {
+            explanation.find(Finding::TextNotAtHand);
+        }
+        return false;
+    };
+    if Sha256::digest(&*here.bytes)[..] == digest {
+        explanation.signed = Some(here.bytes.clone());
+        explanation.here = Some(here.bytes);
+        return expected;
+    }
+    match search(digest) {
+        Searched::Found(bytes, changes) => {
+            let at = here.bytes.iter().zip(bytes.iter()).take_while(|(a, b)| a == b).count();
+            explanation.find(Finding::Text { changes, at, field: here.field_at(at) });
+            explanation.signed = Some(bytes);
+        }
+        Searched::NotFound(text) => {
+            explanation.find(Finding::TextUnknown);
+            Trace::of(&text).into_iter().for_each(|trace| explanation.find(Finding::Trace(trace)));
+        }
+        Searched::Spent(text) => {
+            explanation.find(Finding::TextTooLarge);
+            Trace::of(&text).into_iter().for_each(|trace| explanation.find(Finding::Trace(trace)));
+        }
+    }
+    explanation.here = Some(here.bytes);
+    false
+}

@@ -1,0 +1,189 @@
+//! What programs put around a text or do to it as a whole, undone. Each step is data: a function from the bytes that are
+//! here to those that may have been before.
+
+mod bytes;
+mod carriers;
+mod edges;
+mod encodings;
+mod kind;
+mod literals;
+mod text;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::change::Change;
+use super::search::{Found, Search};
+
+pub(super) use encodings::unescape_html;
+pub use kind::Wrapping;
+pub(super) use literals::to_json;
+pub(super) use text::{CHARSETS, normal_forms};
+
+/// A step back.
+struct Step {
+    effect: Effect,
+    /// How little it says: a step that fits almost every text comes after those that fit few.
+    cost: usize,
+    undo: fn(&[u8], &mut Vec<Undone>),
+}
+
+/// What a step is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// The text was put into something else, which can be seen.
+    Wrapped,
+    /// The text is the same but for how its characters are written.
+    Text,
+    /// Something was lost or added at an edge, or all over.
+    Edge,
+}
+
+/// What was before a step.
+struct Undone {
+    bytes: Vec<u8>,
+    change: Change,
+}
+
+const STEPS: &[Step] = &[
+    Step { effect: Effect::Edge, cost: 2, undo: edges::newline },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::trimmed },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::byte_order_mark_lost },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::line_ends },
+    Step { effect: Effect::Wrapped, cost: 2, undo: edges::byte_order_mark },
+    Step { effect: Effect::Wrapped, cost: 2, undo: edges::nul },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::base64 },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::hex },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::byte_list },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::compressed },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::chunked },
+    Step { effect: Effect::Wrapped, cost: 2, undo: bytes::utf16 },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::json_string },
+    Step { effect: Effect::Wrapped, cost: 3, undo: encodings::backslashes },
+    Step { effect: Effect::Wrapped, cost: 3, undo: encodings::quotes },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::html },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::quoted_printable },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::percent },
+    Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_field },
+    Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_key },
+    Step { effect: Effect::Wrapped, cost: 2, undo: carriers::member },
+    Step { effect: Effect::Wrapped, cost: 7, undo: carriers::surrounded },
+    Step { effect: Effect::Wrapped, cost: 2, undo: literals::text_literal },
+    Step { effect: Effect::Wrapped, cost: 2, undo: literals::structure_literal },
+    Step { effect: Effect::Text, cost: 2, undo: text::charset },
+    Step { effect: Effect::Text, cost: 2, undo: text::normal_form },
+    Step { effect: Effect::Edge, cost: 2, undo: text::plus_and_space },
+    Step { effect: Effect::Edge, cost: 2, undo: encodings::percent_lost },
+    Step { effect: Effect::Edge, cost: 2, undo: edges::closing },
+];
+
+/// A text that may have been before the one that is here.
+pub(super) struct Layer {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) changes: Vec<Change>,
+    /// The steps that led to it, as effects.
+    effects: Vec<Effect>,
+}
+
+impl Layer {
+    /// Returns whether only visible wrappings were undone, and the characters' spelling.
+    pub(super) fn is_unwrapped(&self) -> bool {
+        self.effects.iter().all(|effect| *effect != Effect::Edge)
+    }
+}
+
+/// So many steps are undone one after the other; one more if all are visible wrappings.
+const DEPTH: usize = 2;
+
+/// So many bytes of intermediate texts are kept.
+const MAX_KEPT: usize = 16 << 20;
+
+/// The largest text that an unwrapping makes.
+const MAX_TEXT: usize = 4 << 20;
+
+/// Undoes wrappings until the signed text is found, or returns all texts that were come upon.
+pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
+    let mut signed = false;
+    let walked = walk(
+        held,
+        |_| true,
+        |layer| {
+            signed = search.is_signed(&layer.bytes);
+            signed || search.is_spent()
+        },
+    );
+    match walked {
+        Ok(layer) if signed => Ok(layer.into()),
+        Ok(layer) => Err(vec![layer]),
+        Err(layers) => Err(layers),
+    }
+}
+
+/// Undoes visible wrappings until a text fits. Returns it with its wrappings.
+pub(super) fn unwrap(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
+    let visible = |effect| effect != Effect::Edge;
+    walk(held, visible, |layer| fits(&layer.bytes)).ok()
+}
+
+/// As [`unwrap`], with wrappings alone: the characters stay as they are.
+pub(super) fn carried(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
+    walk(held, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
+}
+
+/// Walks through all texts, those first whose steps have the lower cost, until `stop` says so.
+fn walk(
+    held: &[u8],
+    allowed: impl Fn(Effect) -> bool,
+    mut stop: impl FnMut(&Layer) -> bool,
+) -> Result<Layer, Vec<Layer>> {
+    let first = Layer { bytes: Zeroizing::new(held.to_vec()), changes: Vec::new(), effects: Vec::new() };
+    let mut pending = BTreeMap::from([(0, VecDeque::from([first]))]);
+    let (mut seen, mut layers, mut kept) = (HashSet::new(), Vec::new(), 0);
+    while let Some(mut entry) = pending.first_entry() {
+        let cost = *entry.key();
+        let Some(layer) = entry.get_mut().pop_front() else {
+            entry.remove();
+            continue;
+        };
+        if !seen.insert(Sha256::digest(&*layer.bytes)) {
+            continue;
+        }
+        if stop(&layer) {
+            return Ok(layer);
+        }
+        let all_wrapped = layer.effects.iter().all(|effect| *effect == Effect::Wrapped);
+        for step in STEPS.iter().filter(|step| allowed(step.effect)) {
+            let one_more = layer.effects.len() == DEPTH && all_wrapped && step.effect == Effect::Wrapped;
+            if layer.effects.len() >= DEPTH && !one_more {
+                continue;
+            }
+            let mut undone = Vec::new();
+            (step.undo)(&layer.bytes, &mut undone);
+            for Undone { bytes, change } in undone {
+                if bytes.len() > MAX_TEXT.max(held.len() * 2) || kept > MAX_KEPT {
+                    continue;
+                }
+                kept += bytes.len();
+                let next = layer.then(bytes, change, step.effect);
+                pending.entry(cost + step.cost).or_default().push_back(next);
+            }
+        }
+        layers.push(layer);
+    }
+    Err(layers)
+}
+
+impl Layer {
+    fn then(&self, bytes: Vec<u8>, change: Change, effect: Effect) -> Self {
+        // What is not UTF-8 but was something else before was misread, and not signed in that charset.
+        let before = self.changes.iter().map(|change| match change {
+            Change::Charset(charset) => Change::Misread(charset),
+            other => *other,
+        });
+        let changes = before.chain([change]).collect();
+        let effects = self.effects.iter().copied().chain([effect]).collect();
+        Self { bytes: Zeroizing::new(bytes), changes, effects }
+    }
+}

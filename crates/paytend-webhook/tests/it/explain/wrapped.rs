@@ -1,0 +1,139 @@
+//! Paytend's documents in wrappings, bodies that are no documents, and keys that senders use by mistake.
+
+use super::*;
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    [b"\x1f\x8b\x08\0\0\0\0\0\0\x03", &miniz_oxide::deflate::compress_to_vec(body, 6)[..], &[0; 8]].concat()
+}
+
+#[test]
+fn a_wrapped_document_is_unwrapped_and_its_wrapping_named() {
+    let document = Sender::new().send_well();
+    let text = String::from_utf8(document.clone()).unwrap();
+    let form = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let base64 = STANDARD.encode(&document);
+    let lines = base64.as_bytes().chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
+    let event = serde_json::json!({"body": base64, "isBase64Encoded": true}).to_string();
+    let member = serde_json::json!({"body": text}).to_string();
+    for (body, wrappings) in [
+        (base64.clone().into_bytes(), vec![Wrapping::Base64]),
+        (lines, vec![Wrapping::Base64]),
+        (base64.replace('+', "-").replace('/', "_").into_bytes(), vec![Wrapping::Base64]),
+        (serde_json::to_vec(&text).unwrap(), vec![Wrapping::JsonString]),
+        (format!("data={form}&x=1").into_bytes(), vec![Wrapping::FormField]),
+        (format!("{form}=").into_bytes(), vec![Wrapping::FormKey]),
+        (form.clone().into_bytes(), vec![Wrapping::PercentEncoding]),
+        (gzip(&document), vec![Wrapping::Compressed("gzip")]),
+        (utf16, vec![Wrapping::Unicode("UTF-16LE")]),
+        ([b"\xEF\xBB\xBF\xEF\xBB\xBF", &document[..]].concat(), vec![Wrapping::ByteOrderMark]),
+        ([&document[..], b"\0"].concat(), vec![Wrapping::Nul]),
+        (format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len()).into_bytes(), vec![Wrapping::Chunked]),
+        (format!("b'{text}'").into_bytes(), vec![Wrapping::TextLiteral]),
+        (text.replace('"', "&quot;").into_bytes(), vec![Wrapping::HtmlEntities]),
+        (event.into_bytes(), vec![Wrapping::Member]),
+        (member.into_bytes(), vec![Wrapping::Member]),
+        (format!("INFO {text}").into_bytes(), vec![Wrapping::Surrounded]),
+        (text.replace('"', "'").into_bytes(), vec![Wrapping::StructureLiteral]),
+        (STANDARD.encode(gzip(&document)).into_bytes(), vec![Wrapping::Base64, Wrapping::Compressed("gzip")]),
+        (serde_json::to_vec(&base64).unwrap(), vec![Wrapping::Base64]),
+    ] {
+        let explanation = of(&body);
+        let expected: Vec<Finding> = wrappings.into_iter().map(Finding::Wrapped).collect();
+        assert_found(&explanation, &expected);
+        assert!(explanation.signed_text().is_some_and(|text| text.starts_with(b"content=")), "{explanation}");
+        assert_eq!(explanation.fixes().len(), expected.len(), "{explanation}");
+    }
+}
+
+#[test]
+fn what_is_inside_of_a_wrapping_is_explained_too() {
+    let mut sender = Sender::new();
+    sender.aes_key = vec![7; 16];
+    let body = STANDARD.encode(sender.send_well());
+    assert_found(&of(body.as_bytes()), &[Finding::Wrapped(Wrapping::Base64), Finding::Aes128]);
+}
+
+#[test]
+fn keys_that_are_cut_or_padded_are_named() {
+    let mut sender = Sender::new();
+    sender.aes_key = sender.session_key[..16].to_vec();
+    assert_found(&of(&sender.send_well()), &[Finding::Aes128Truncated]);
+    let mut sender = Sender::new();
+    sender.aes_key = [&sender.session_key[..], &[0; 8]].concat();
+    assert_found(&of(&sender.send_well()), &[Finding::Aes256Padded]);
+}
+
+#[test]
+fn a_body_that_is_no_json_is_named() {
+    for (body, kind) in [
+        (&b""[..], BodyKind::Empty),
+        (b" \r\n", BodyKind::Empty),
+        (b"<!DOCTYPE html><html><body>502</body></html>", BodyKind::Html),
+        (b"<?xml version=\"1.0\"?><a/>", BodyKind::Xml),
+        (b"partnerId=1&content=x", BodyKind::Form),
+        (b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--", BodyKind::Multipart),
+        (b"-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----", BodyKind::Pem),
+        (b"eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln", BodyKind::Jwt),
+        (b"aGVsbG8gd29ybGQgdGhpcyBpcyBub3QgSlNPTg==", BodyKind::Base64),
+        (b"68656c6c6f", BodyKind::Hex),
+        (b"[object Object]", BodyKind::Placeholder("[object Object]")),
+        (b"System.Byte[]", BodyKind::Placeholder("System.Byte[]")),
+        (b"{partnerId=8 8, content=x y}", BodyKind::Structure("Java's Map.toString")),
+        (b"map[content:x]", BodyKind::Structure("Go's map")),
+        (b"\x1f\x8b\x08broken", BodyKind::Compressed("gzip")),
+        (b"[1,2]", BodyKind::JsonArray),
+        (b"\"text\"", BodyKind::JsonString),
+        (b"null", BodyKind::JsonScalar),
+        (b"{\"content\":\"abc", BodyKind::JsonCutOff),
+        (b"{\"content\":,}", BodyKind::JsonBroken),
+        (b"Service Unavailable", BodyKind::Text),
+        (b"\x80\x81\x82\xff", BodyKind::Binary),
+    ] {
+        let explanation = of(body);
+        assert_found(&explanation, &[Finding::NotJson(kind)]);
+        assert!(!explanation.to_string().contains("line 1 column 1"), "{explanation}");
+        assert_eq!(BodyKind::of(body), kind);
+    }
+}
+
+#[test]
+fn a_pasted_sign_header_is_read() {
+    for pasted in [
+        "QUJDREVG",
+        " QUJDREVG\r\n",
+        "\"QUJDREVG\"",
+        "sign: QUJDREVG",
+        "SIGN=QUJDREVG",
+        "'Sign: QUJDREVG'",
+        "-H \"sign: QUJDREVG\"",
+        "\"sign\": \"QUJDREVG\",",
+        "sign => 'QUJDREVG'",
+        "QUJD\n  REVG",
+        "QUJD\\\nREVG",
+        "\u{201c}QUJDREVG\u{201d}",
+        "QUJD\u{200b}REVG",
+        "> QUJD\n> REVG",
+    ] {
+        assert_eq!(pasted_sign(pasted).unwrap(), "QUJDREVG", "{pasted:?}");
+    }
+    // How the base64 is spelled stays: it may be the reason.
+    assert_eq!(pasted_sign("sign=QU-_%2B").unwrap(), "QU-_%2B");
+    assert_eq!(pasted_sign("sign: \"\""), Err(PastedSignError::Empty));
+    assert_eq!(pasted_sign("a\u{1}b"), Err(PastedSignError::NotBase64));
+    assert!(pasted_sign("AB+C/D==").unwrap() == "AB+C/D==");
+}
+
+#[test]
+fn an_authentic_body_that_readers_refuse_is_authentic_but() {
+    for (body, finding) in [
+        (&b"{\"memo\":\"Jos\xe9\"}"[..], Finding::NotUtf8 { at: 12 }),
+        (b"\xEF\xBB\xBF{}", Finding::ByteOrderMark),
+        (b"{\"memo\":\"\\ud83e\"}", Finding::LoneSurrogate),
+        (b"a=1", Finding::NotJson(BodyKind::Form)),
+    ] {
+        let explanation = explain(Provider::PayBy, &signed("payby", body), body, &detached_keys());
+        assert_eq!(explanation.verdict(), Verdict::AuthenticBut(&[finding]));
+        assert!(explanation.authentic() && explanation.to_string().starts_with("The message is authentic, but:"));
+    }
+}
