@@ -2,7 +2,8 @@
 
 use super::wrapping::Wrapping;
 
-/// What differs between the text that was signed and the one that is here. Each is proven: the signature's digest is that
+/// What differs between the text that was signed and the one that is here. Each is proven: the signature's digest is
+/// that
 /// of the text without the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -33,7 +34,8 @@ pub enum Change {
     Order,
     /// Characters are escaped in another way.
     #[error(
-        "the JSON was parsed and written again: `/`, `<`, `&`, quotes or characters beyond ASCII are escaped in another way"
+        "the JSON was parsed and written again: `/`, `<`, `&`, quotes or characters beyond ASCII are escaped in \
+        another way"
     )]
     Escapes,
     /// Numbers are written in another way.

@@ -9,13 +9,15 @@ use super::result::Certainty;
 use super::trace::Trace;
 use super::wrapping::Wrapping;
 
-/// Something that explains why a message fails, or that is wrong all the same. Names and positions, never a payload or a key.
+/// Something that explains why a message fails, or that is wrong all the same. Names and positions, never a payload or
+/// a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Finding {
     /// A key's PEM has another label than its content.
     #[error(
-        "the key {key:?} is labelled {label:?} and is {content}: other libraries refuse it; label it -----BEGIN {correct}-----"
+        "the key {key:?} is labelled {label:?} and is {content}: other libraries refuse it; label it -----BEGIN \
+        {correct}-----"
     )]
     KeyLabel {
         /// Whose key.
@@ -29,7 +31,8 @@ pub enum Finding {
     },
     /// A key is of PKCS#1 where the other side's library may want PKCS#8 or SubjectPublicKeyInfo.
     #[error(
-        "the key {key:?} is PKCS#1, which is fine here; if the other side's library refuses it (Java, Go), give it {instead}"
+        "the key {key:?} is PKCS#1, which is fine here; if the other side's library refuses it (Java, Go), give it \
+        {instead}"
     )]
     KeyPkcs1 {
         /// Whose key.
@@ -39,7 +42,8 @@ pub enum Finding {
     },
     /// One key pair is taken for both sides'.
     #[error(
-        "{own:?} and {sender:?} are halves of one pair: one of them is the wrong side's key (the public demo alone shares one pair)"
+        "{own:?} and {sender:?} are halves of one pair: one of them is the wrong side's key (the public demo alone \
+        shares one pair)"
     )]
     SamePair {
         /// Our key.
@@ -105,12 +109,14 @@ pub enum Finding {
     NotBase64(&'static str),
     /// The session key is encrypted for another key.
     #[error(
-        "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender encrypts with another public key than ours (sandbox and production exchanged, or a key that was rotated)"
+        "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender encrypts with \
+        another public key than ours (sandbox and production exchanged, or a key that was rotated)"
     )]
     EncryptedForOther(String),
     /// The session key is encrypted for a key that is not here.
     #[error(
-        "randomKey ({bytes} bytes) is decrypted by no key here; ours have {expected} bytes: the sender encrypts with another public key than ours"
+        "randomKey ({bytes} bytes) is decrypted by no key here; ours have {expected} bytes: the sender encrypts with \
+        another public key than ours"
     )]
     EncryptedForUnknown {
         /// Its length.
@@ -120,34 +126,39 @@ pub enum Finding {
     },
     /// The session key is no base64 text of 24 characters.
     #[error(
-        "the session key has {0} bytes and is not 24 characters of base64: the sender must encrypt the text itself, not the bytes that it stands for"
+        "the session key has {0} bytes and is not 24 characters of base64: the sender must encrypt the text itself, \
+        not the bytes that it stands for"
     )]
     SessionKey(usize),
     /// The payload is encrypted with the decoded session key.
     #[error(
-        "the payload is encrypted with AES-128 under the 16 bytes that the session key's base64 stands for; the 24 characters themselves are the key, of AES-192"
+        "the payload is encrypted with AES-128 under the 16 bytes that the session key's base64 stands for; the 24 \
+        characters themselves are the key, of AES-192"
     )]
     Aes128,
     /// The payload is encrypted with a part of the session key's text.
     #[error(
-        "the payload is encrypted with AES-128 under the first 16 characters of the session key's text; all 24 characters are the key, of AES-192"
+        "the payload is encrypted with AES-128 under the first 16 characters of the session key's text; all 24 \
+        characters are the key, of AES-192"
     )]
     Aes128Truncated,
     /// The payload is encrypted with the session key's text, made longer with zeros.
     #[error(
-        "the payload is encrypted with AES-256 under the session key's text and 8 zero bytes; the 24 characters alone are the key, of AES-192"
+        "the payload is encrypted with AES-256 under the session key's text and 8 zero bytes; the 24 characters \
+        alone are the key, of AES-192"
     )]
     Aes256Padded,
     /// The payload is not what the session key decrypts.
     #[error(
-        "the payload cannot be decrypted with the session key: it was made with another key or another mode (AES-192, ECB, PKCS#5 padding), or changed on the way"
+        "the payload cannot be decrypted with the session key: it was made with another key or another mode \
+        (AES-192, ECB, PKCS#5 padding), or changed on the way"
     )]
     Payload,
     /// The payload is not one strict JSON object.
     #[error("the payload {0}")]
     PayloadJson(String),
     /// A field has another value than expected.
-    #[error("{0} is not what is expected here: the message is for somebody else, or from another environment")]
+    #[error("{0} is not what is expected here: the message is for another partner, or from another environment")]
     OtherValue(&'static str),
     /// The signature has a length that no expected key makes.
     #[error("the signature has {bytes} bytes; the expected keys make {expected}")]
@@ -159,12 +170,14 @@ pub enum Finding {
     },
     /// Another key than the expected made the signature.
     #[error(
-        "the signature is by {0:?}, which is not the key that should verify it (the other environment's, another provider's, or the wrong side's)"
+        "the signature is by {0:?}, which is not the key that should verify it (the other environment's, another \
+        provider's, or the wrong side's)"
     )]
     SignedByOther(String),
     /// A key that is not here made the signature, or it is damaged.
     #[error(
-        "the signature is by no key here, or was damaged on the way: ask the sender for the public key that it signs with now"
+        "the signature is by no key here, or was damaged on the way: ask the sender for the public key that it signs \
+        with now"
     )]
     SignedByUnknown,
     /// Another hash function was used.
@@ -182,12 +195,14 @@ pub enum Finding {
     },
     /// The signed text differs, and no usual change explains how.
     #[error(
-        "the signature is good and by the right key, but over another text than the one here, and no usual change could be undone: compare the sender's signed text with ours"
+        "the signature is good and by the right key, but over another text than the one here, and no usual change \
+        could be undone: compare the sender's signed text with ours"
     )]
     TextUnknown,
     /// The signed text differs, and not everything was tried.
     #[error(
-        "the signature is good and by the right key, but over another text than the one here; there are so many ways to write it that not all were tried: compare the sender's signed text with ours"
+        "the signature is good and by the right key, but over another text than the one here; there are so many ways \
+        to write it that not all were tried: compare the sender's signed text with ours"
     )]
     TextTooLarge,
     /// The text here shows traces of a loss. A possibility.
@@ -195,7 +210,8 @@ pub enum Finding {
     Trace(Trace),
     /// The signature is by the right key, and what it is over cannot be put together.
     #[error(
-        "the signature is by the right key; whether it is over this message cannot be told without the session key and the payload"
+        "the signature is by the right key; whether it is over this message cannot be told without the session key \
+        and the payload"
     )]
     TextNotAtHand,
     /// A failure answer without signature.
@@ -233,30 +249,31 @@ pub enum TextChange {
     /// The body, or the payload, was changed on its way, or before it was signed.
     #[error("{0}")]
     Bytes(Change),
-    /// The payload does not take part.
+    /// The payload is not signed.
     #[error(
-        "the sender left the payload out (as for the upload endpoints of the IBAN product: open it with an unsigned payload)"
+        "the sender left the payload out (as for the upload endpoints of the IBAN product: open it with an unsigned \
+        payload)"
     )]
     PayloadLeftOut,
-    /// The payload takes part, where it should not.
+    /// The payload is signed and should not be.
     #[error("the sender signed the payload, which is expected unsigned here")]
     PayloadSigned,
-    /// The encrypted payload takes part.
+    /// The encrypted payload is signed.
     #[error("the sender signed the encrypted payload; it must be the plain one")]
     PayloadEncrypted,
-    /// The encrypted session key takes part.
+    /// The encrypted session key is signed.
     #[error("the sender signed the encrypted randomKey; it must be the plain one")]
     KeyEncrypted,
-    /// Both encrypted ones take part.
+    /// Both encrypted ones are signed.
     #[error("the sender signed the encrypted payload and the encrypted randomKey; both must be the plain ones")]
     BothEncrypted,
-    /// The session key does not take part.
+    /// The session key is not signed.
     #[error("the sender left randomKey out")]
     KeyLeftOut,
-    /// Empty fields take part.
+    /// Empty fields are signed.
     #[error("the sender signed fields that are empty, too")]
     EmptyFields,
-    /// `encryptFlag` takes part.
+    /// `encryptFlag` is signed.
     #[error("the sender signed encryptFlag, too")]
     EncryptFlag,
     /// The fields are in another order.

@@ -9,7 +9,8 @@ use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 
 use super::finding::Finding;
 
-/// The keys that are at hand: those that should open a message, and others that may explain it (of the other environment, of another
+/// The keys that are at hand: those that should open a message, and others that may explain it (of the other
+/// environment, of another
 /// provider, of before a rotation). Each has a name, which is shown.
 #[derive(Clone, Default)]
 pub struct KnownKeys {

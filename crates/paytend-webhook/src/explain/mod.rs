@@ -1,15 +1,21 @@
 //! Explains why a message fails, for the owner of the keys: a person at a command line, never a server.
 //!
-//! A server reports one thing to the sender of a message that is not authentic, and knows no more itself. Here everything is tried
-//! that usually goes wrong. A PKCS#1 v1.5 signature shows the digest of what was signed to the owner of the public key. So the
+//! A server reports one thing to the sender of a message that is not authentic, and knows no more itself. Here
+//! everything is tried
+//! that usually goes wrong. A PKCS#1 v1.5 signature shows the digest of what was signed to the owner of the public key.
+//! So the
 //! text that was really signed can be searched for, and is proven once it is found.
 //!
-//! Two kinds of changes are undone, up to two one after the other: wrappings (base64, forms, JSON strings, gzip, a charset),
-//! and JSON that was parsed and written again (white space, order, escapes, numbers, null members). The search ends after
-//! 192 MiB of hashed text, about a second in a release build. What cannot be undone is named by its traces, as a possibility:
+//! Two kinds of changes are undone, up to two one after the other: wrappings (base64, forms, JSON strings, gzip, a
+//! charset),
+//! and JSON that was parsed and written again (white space, order, escapes, numbers, null members). The search ends
+//! after
+//! 192 MiB of hashed text, about a second in a release build. What cannot be undone is named by its traces, as a
+//! possibility:
 //! see [`Finding::certainty`].
 //!
-//! How old a notification is, for which merchant, and where it comes from is not looked at: a message that is authentic here may be refused for
+//! How old a notification is, for which merchant, and where it comes from is not looked at: a message that is authentic
+//! here may be refused for
 //! that.
 //!
 //! **Never let a sender see the outcome**: it is the oracle that opening takes such care not to be.
@@ -74,7 +80,8 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
     explanation
 }
 
-/// Explains a message of Paytend's envelope: a notification, a response, or, on Paytend's side, a request. `payload_signed` is
+/// Explains a message of Paytend's envelope: a notification, a response, or, on Paytend's side, a request.
+/// `payload_signed` is
 /// whether the payload should be included in the signature.
 pub fn explain_envelope(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys) -> Explanation {
     let mut explanation = Explanation::start(keys);

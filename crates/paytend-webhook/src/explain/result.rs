@@ -82,7 +82,8 @@ impl Explanation {
         &self.findings
     }
 
-    /// Returns the text that should have been signed, as far as it could be put together. Secret: it holds the session key and
+    /// Returns the text that should have been signed, as far as it could be put together. Secret: it holds the session
+    /// key and
     /// the payload.
     pub fn expected_text(&self) -> Option<&[u8]> {
         self.here.as_deref().map(Vec::as_slice)

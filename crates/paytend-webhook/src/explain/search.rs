@@ -1,4 +1,5 @@
-//! The search for the text that was signed. Its digest is known, so a candidate with that digest is proven to be the text.
+//! The search for the text that was signed. Its digest is known, so a candidate with that digest is proven to be the
+//! text.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;

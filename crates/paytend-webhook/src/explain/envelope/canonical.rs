@@ -15,7 +15,7 @@ pub(super) struct Canonical<'a> {
     document: &'a Document,
     kind: Kind,
     payload_signed: bool,
-    /// All fields that could take part, with their plain values; empty ones left out.
+    /// All fields that could be signed, with their plain values; empty ones left out.
     fields: Fields,
     payload: &'a [u8],
 }
@@ -42,10 +42,10 @@ impl<'a> Canonical<'a> {
         this
     }
 
-    /// The fields that may take part, empty ones too.
+    /// The fields that may be signed, empty ones too.
     fn all(&self, key: &[u8]) -> Fields {
-        let taking_part = self.document.0.iter().filter(|(name, _)| name != "signature" && name != "encryptFlag");
-        taking_part
+        let signed = self.document.0.iter().filter(|(name, _)| name != "signature" && name != "encryptFlag");
+        signed
             .map(|(name, value)| {
                 let plain = match name.as_str() {
                     "randomKey" => key,
@@ -57,7 +57,7 @@ impl<'a> Canonical<'a> {
             .collect()
     }
 
-    /// Those that should take part.
+    /// Those that should be signed.
     fn regular(&self) -> Fields {
         if self.payload_signed { self.fields.clone() } else { self.without(self.kind.payload_field()) }
     }

@@ -20,14 +20,16 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Orders other than the documentation's that notifications were observed in. Names that are not here follow as documented.
+/// Orders other than the documentation's that notifications were observed in. Names that are not here follow as
+/// documented.
 const OBSERVED: [&[&str]; 3] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
     &["merchantOrderNo", "orderNo", "holderName", "memo", "status", "amount"],
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the names of the documented objects that have most of these names, if they have half of them. Those with fewer
+/// Returns the names of the documented objects that have most of these names, if they have half of them. Those with
+/// fewer
 /// other names come first.
 pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();

@@ -1,6 +1,8 @@
-//! A JSON text that was parsed and written again, undone: the ways to write its structure, those first that differ least.
+//! A JSON text that was parsed and written again, undone: the ways to write its structure, those first that differ
+//! least.
 //!
-//! Each way has a cost: 0 for what is here, 1 for what is usual, 2 and more for what is not. All combinations are tried in the
+//! Each way has a cost: 0 for what is here, 1 for what is usual, 2 and more for what is not. All combinations are tried
+//! in the
 //! order of their costs' sum, until the search's budget is used up.
 
 mod document;

@@ -89,7 +89,8 @@ pub(super) fn structure_literal(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Translates a structure that a program printed to JSON, with the white space that it has. `None` if it is not JSON then.
+/// Translates a structure that a program printed to JSON, with the white space that it has. `None` if it is not JSON
+/// then.
 pub(in crate::explain) fn to_json(text: &str) -> Option<String> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;

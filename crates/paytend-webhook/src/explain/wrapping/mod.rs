@@ -1,4 +1,5 @@
-//! What programs put around a text or do to it as a whole, undone. Each step is data: a function from the bytes that are
+//! What programs put around a text or do to it as a whole, undone. Each step is data: a function from the bytes that
+//! are
 //! here to those that may have been before.
 
 mod bytes;
