@@ -54,8 +54,9 @@ payload! {
 payload! {
     /// Apply card: orders cards, which Paytend ships.
     ///
-    /// Schemes offered are Mastercard, Visa, UnionPay, Discover and American Express (documented); their codes are in the partner's
-    /// documents. An application whose answer was lost is looked up with [`QueryApplyResult`] and the same `orderNo`.
+    /// Schemes offered are Mastercard, Visa, UnionPay, Discover and American Express (documented); their codes are in
+    /// the partner's documents. An application whose answer was lost is looked up with [`QueryApplyResult`] and the
+    /// same `orderNo`.
     pub struct ApplyCard: Seen {
         required {
             /// The partner's unique number for this application.
@@ -116,8 +117,8 @@ impl Operation for QueryApplyResult {
 }
 
 payload! {
-    /// What became of an application; also the content of the apply card result notification (Issuing Cards, `notifyType` 3). The
-    /// object's name is documented.
+    /// What became of an application; also the content of the apply card result notification (Issuing Cards,
+    /// `notifyType` 3). The object's name is documented.
     pub struct CardApplyResponse: Inferred {
         required {}
         optional {
@@ -198,8 +199,8 @@ payload! {
 }
 
 payload! {
-    /// Replace card: the old card is frozen, the new one is activated with the old one's holder, and the balance moves within 24 hours
-    /// (documented).
+    /// Replace card: the old card is frozen, the new one is activated with the old one's holder, and the balance moves
+    /// within 24 hours (documented).
     pub struct ReplaceCard: Seen {
         required {
             /// The new card.
@@ -260,8 +261,8 @@ impl Operation for CancelReportLoss {
 }
 
 payload! {
-    /// Retrieve password. The documentation's answer is an object without fields, so the PIN is not in it; how it reaches the holder is not
-    /// documented.
+    /// Retrieve password. The documentation's answer is an object without fields, so the PIN is not in it; how it
+    /// reaches the holder is not documented.
     pub struct RetrievePassword: Seen {
         required {
             /// The card.

@@ -74,7 +74,8 @@ impl Operation for QueryCardOverdueMonthlyFee {
 payload! {
     /// Topup: moves money from the partner's balance to a card, once for each `orderNo`.
     ///
-    /// A topup whose answer was lost is looked up with [`QueryTopupResult`] and the same `orderNo`, never sent again blindly.
+    /// A topup whose answer was lost is looked up with [`QueryTopupResult`] and the same `orderNo`, never sent again
+    /// blindly.
     pub struct Topup: Seen {
         required {
             /// The card.
@@ -217,8 +218,8 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other names are
-    /// earlier guesses, and are read too.
+    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other
+    /// names are earlier guesses, and are read too.
     pub struct CardTransaction: Inferred {
         required {}
         optional {

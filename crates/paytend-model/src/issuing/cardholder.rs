@@ -13,11 +13,12 @@ const SECTION: &str = "Paytend BaaS Issuing Cards, Cardholder Interface";
 payload! {
     /// Create cardholder.
     ///
-    /// A cardholder of the EEA is identified by a passport or an ID card, any other by a passport (documented, Issuing Cards section
-    /// 4.3): see [`required_documents`](crate::documents::required_documents).
+    /// A cardholder of the EEA is identified by a passport or an ID card, any other by a passport (documented, Issuing
+    /// Cards section 4.3): see [`required_documents`](crate::documents::required_documents).
     pub struct CreateCardholder: Seen {
         required {
-            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has
+            /// none.
             mobile: Personal => "mobile" = "37060000000" [Phone],
             /// Given name.
             first_name: Base64Text => "firstName" = "T25h",
@@ -167,7 +168,8 @@ impl Operation for QueryCardholder {
 }
 
 payload! {
-    /// Upload supporting documents: one file of a cardholder. Signed like any other request, unlike the uploads of BaaS Core.
+    /// Upload supporting documents: one file of a cardholder. Signed like any other request, unlike the uploads of BaaS
+    /// Core.
     pub struct UploadDocument: Seen {
         required {
             /// The cardholder.

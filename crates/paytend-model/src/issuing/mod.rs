@@ -1,8 +1,8 @@
 //! Issuing Cards: partner funds, cardholders, cards.
 //!
-//! Paths and request fields are seen in the provider's published sandbox demo. The documentation names the response objects; the
-//! fields of responses are inferred and therefore all optional: one that arrives as something else, and whatever else arrives, is
-//! kept in `extra`.
+//! Paths and request fields are seen in the provider's published sandbox demo. The documentation names the response
+//! objects; the fields of responses are inferred and therefore all optional: one that arrives as something else, and
+//! whatever else arrives, is kept in `extra`.
 //!
 //! ```
 //! use paytend_model::Validate;

@@ -1,10 +1,11 @@
-//! The contents of Issuing Cards' notifications. That of the apply card result is [`CardApplyResponse`](super::CardApplyResponse).
+//! The contents of Issuing Cards' notifications. That of the apply card result is
+//! [`CardApplyResponse`](super::CardApplyResponse).
 
 use crate::{Amount, CardId, Code, Currency, HolderId, OrderNo, TransactionId};
 
 payload! {
-    /// `TransactionNotification`, the content of the card transaction notification (Issuing Cards, `notifyType` 1): a settlement or an
-    /// authorization has happened on a card. The object's name is documented.
+    /// `TransactionNotification`, the content of the card transaction notification (Issuing Cards, `notifyType` 1): a
+    /// settlement or an authorization has happened on a card. The object's name is documented.
     pub struct TransactionNotification: Inferred {
         required {}
         optional {
@@ -27,8 +28,8 @@ payload! {
 }
 
 payload! {
-    /// `CardHolderResult`, the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2): the review of a
-    /// cardholder is completed. The object's name is documented.
+    /// `CardHolderResult`, the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2): the
+    /// review of a cardholder is completed. The object's name is documented.
     pub struct CardHolderResult: Inferred {
         required {}
         optional {

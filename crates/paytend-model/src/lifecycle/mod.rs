@@ -1,7 +1,8 @@
 //! The states of things that live longer than a call, and a merge for news of them that arrives in any order.
 //!
-//! The codes that the provider sends for these states are in the partner's documents: a partner maps them to these states, or to
-//! states of its own, which need no more than [`Lifecycle::next`]. What is documented of states and transitions is said at each.
+//! The codes that the provider sends for these states are in the partner's documents: a partner maps them to these
+//! states, or to states of its own, which need no more than [`Lifecycle::next`]. What is documented of states and
+//! transitions is said at each.
 //!
 //! ```
 //! use paytend_model::lifecycle::{CardState, Merged, Tracked};
@@ -84,7 +85,8 @@ pub enum Merged<S> {
 }
 
 impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
-    /// The first news. `at` is the time that the news itself tells, never the time of its arrival; `None` if it tells none.
+    /// The first news. `at` is the time that the news itself tells, never the time of its arrival; `None` if it tells
+    /// none.
     pub fn new(state: S, at: Option<T>) -> Self {
         Self { state, since: at.clone(), at }
     }
@@ -99,8 +101,8 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         self.at.as_ref()
     }
 
-    /// Takes in news, in whatever order it arrives. Where both have a time, the later one is newer; otherwise the one that can only
-    /// follow the other. Older news never takes the place of newer.
+    /// Takes in news, in whatever order it arrives. Where both have a time, the later one is newer; otherwise the one
+    /// that can only follow the other. Older news never takes the place of newer.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
         if state == self.state {
             self.since = self.since.take().max(at.clone());
@@ -206,7 +208,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever the order in which the news of a legal history arrives, however often, the last state stands at the end.
+        /// Whatever the order in which the news of a legal history arrives, however often, the last state stands at the
+        /// end.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),

@@ -6,9 +6,9 @@ use super::Lifecycle;
 
 /// A card of Issuing Cards.
 ///
-/// Documented: that a card is applied for and shipped, or bought unactivated; activation, of virtual cards when shipped; loss and its cancellation;
-/// that a replacement freezes the old card; that cards can be cancelled. Inferred: that a lost card may be replaced, and which states a
-/// cancellation may follow.
+/// Documented: that a card is applied for and shipped, or bought unactivated; activation, of virtual cards when
+/// shipped; loss and its cancellation; that a replacement freezes the old card; that cards can be cancelled. Inferred:
+/// that a lost card may be replaced, and which states a cancellation may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -62,8 +62,8 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The opening of an account of BaaS Core, by the order of calls of its section 4.4. That a review may be negative, and new documents may
-/// follow, is inferred from its having a result.
+/// The opening of an account of BaaS Core, by the order of calls of its section 4.4. That a review may be negative, and
+/// new documents may follow, is inferred from its having a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -92,7 +92,8 @@ impl Lifecycle for AccountState {
     }
 }
 
-/// The level of a user of BaaS Core. The two levels and the upgrade are documented; that users begin as junior ones is inferred.
+/// The level of a user of BaaS Core. The two levels and the upgrade are documented; that users begin as junior ones is
+/// inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -112,8 +113,8 @@ impl Lifecycle for UserLevel {
     }
 }
 
-/// A transfer order: what Paytend asks about a transaction. The notification and the two operations are documented; in which order they come,
-/// and what follows them, is not, so either may follow the other.
+/// A transfer order: what Paytend asks about a transaction. The notification and the two operations are documented; in
+/// which order they come, and what follows them, is not, so either may follow the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -1,6 +1,7 @@
 //! The macro that declares a payload.
 //!
-//! Not `#[derive]`, because nothing there keeps the digits of an unknown number: an unknown field is kept as the text it was.
+//! Not `#[derive]`, because nothing there keeps the digits of an unknown number: an unknown field is kept as the text
+//! it was.
 
 /// Declares a payload: a struct, `new` with its required fields, reading and writing that lose nothing, `validate`, its
 /// [`Description`](crate::Description), its JSON Schema, and a `Debug` in which what is personal hides itself.
@@ -22,8 +23,8 @@
 /// }
 /// ```
 ///
-/// After the type, where it is from; after the wire name, in this order and each optional: an example (a JSON value), the rules
-/// (variants of [`Rule`](crate::Rule)), and where the field is from if from elsewhere than the type.
+/// After the type, where it is from; after the wire name, in this order and each optional: an example (a JSON value),
+/// the rules (variants of [`Rule`](crate::Rule)), and where the field is from if from elsewhere than the type.
 macro_rules! payload {
     (
         $(#[doc = $about:literal])*

@@ -19,9 +19,9 @@ impl Extra {
         self.0.iter().map(|(name, json)| (name.as_str(), json.get()))
     }
 
-    /// Sets a field to a JSON text, for what the provider's own documents describe and this crate does not know yet. A field that the
-    /// type knows is set on the type: one that is here as well is not written if the type has a value, and reported by
-    /// [`validate`](crate::Validate::validate).
+    /// Sets a field to a JSON text, for what the provider's own documents describe and this crate does not know yet. A
+    /// field that the type knows is set on the type: one that is here as well is not written if the type has a value,
+    /// and reported by [`validate`](crate::Validate::validate).
     ///
     /// # Errors
     /// When the text is not JSON.

@@ -114,8 +114,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads a required field. Where the field itself is a guess, one that is missing or cannot be read is an empty text, if
-    /// its type has one, and is reported.
+    /// Reads a required field. Where the field itself is a guess, one that is missing or cannot be read is an empty
+    /// text, if its type has one, and is reported.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
             Ok(blank) if source == Source::Inferred && problem != Problem::Duplicate.at(name) => Ok((blank, problem)),
@@ -200,8 +200,8 @@ impl Members {
 
     /// Returns what has not been taken, and what could not be read.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
-        // A value that is not strict JSON cannot be written again. Where its name is there twice, neither copy is kept: the
-        // other one alone would read as the field's value.
+        // A value that is not strict JSON cannot be written again. Where its name is there twice, neither copy is kept:
+        // the other one alone would read as the field's value.
         let unwritable: Vec<String> = self
             .list
             .iter()

@@ -18,10 +18,12 @@ use crate::problem::Problem;
 use crate::validate::{Report, Rule, Validate};
 use crate::value::FieldType;
 
-/// A JSON object of the provider's, as a type of this crate. Declared by a macro; the methods that matter are on the types.
+/// A JSON object of the provider's, as a type of this crate. Declared by a macro; the methods that matter are on the
+/// types.
 ///
-/// Reading keeps the text of what it does not know, which only `serde_json` gives, and only where it reads the object itself: inside of
-/// serde's `flatten`, `untagged` and internally tagged enums it fails. Hold the payload as a field of its own there.
+/// Reading keeps the text of what it does not know, which only `serde_json` gives, and only where it reads the object
+/// itself: inside of serde's `flatten`, `untagged` and internally tagged enums it fails. Hold the payload as a field of
+/// its own there.
 pub trait Payload:
     Validate + Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {

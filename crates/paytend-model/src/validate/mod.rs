@@ -2,8 +2,8 @@
 //!
 //! Reading a payload never applies these rules: a provider may change a length. A sender checks before it sends.
 //!
-//! A rule is an error where the documentation states it or the provider's published programs keep it. Every other rule is a
-//! warning: it is inferred, may be wrong, and never refuses a request.
+//! A rule is an error where the documentation states it or the provider's published programs keep it. Every other rule
+//! is a warning: it is inferred, may be wrong, and never refuses a request.
 
 mod report;
 mod rule;

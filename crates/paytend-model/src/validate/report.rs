@@ -61,7 +61,8 @@ impl Report {
         self.require("endDate", days <= Rule::MAX_DAYS, Rule::MaxDaysAfter("beginDate", Rule::MAX_DAYS));
     }
 
-    /// Checks a text. An empty text means that the field is not given, so it breaks only the rule that a field is required.
+    /// Checks a text. An empty text means that the field is not given, so it breaks only the rule that a field is
+    /// required.
     pub(crate) fn text(&mut self, rules: &[Rule], text: &str) {
         if text.is_empty() {
             return self.not_given();

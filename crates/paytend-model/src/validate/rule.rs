@@ -27,8 +27,8 @@ pub enum Rule {
     CompactTime,
     /// A time of RFC 3339 with milliseconds, such as `2022-12-12T09:26:57.628Z`.
     Rfc3339Millis,
-    /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its own
-    /// example has.
+    /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its
+    /// own example has.
     PlainLatin,
     /// Decimal digits with at most one point and no exponent: at most 15 digits before the point and 8 after it.
     /// Amounts that are received may be written otherwise.

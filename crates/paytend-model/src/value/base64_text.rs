@@ -11,7 +11,8 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// Text that travels as base64 of its UTF-8 bytes, as names and address lines do. Holds the plain text; `Debug` hides it.
+/// Text that travels as base64 of its UTF-8 bytes, as names and address lines do. Holds the plain text; `Debug` hides
+/// it.
 ///
 /// Source: the provider's published sandbox demo.
 ///

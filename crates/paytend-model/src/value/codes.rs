@@ -10,7 +10,8 @@ macro_rules! codes {
     ) => {
         $(#[$about])*
         ///
-        /// Two are equal when their texts are. One that arrived as a JSON number is in `Other`, so that it is written as one again.
+        /// Two are equal when their texts are. One that arrived as a JSON number is in `Other`, so that it is written
+        /// as one again.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub enum $name {
@@ -23,8 +24,8 @@ macro_rules! codes {
             /// The values that are known.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the named variant also for a code that arrived as a JSON number. Such a code is kept in `Other`, so
-            /// that it is written as a number again.
+            /// Returns the named variant also for a code that arrived as a JSON number. Such a code is kept in `Other`,
+            /// so that it is written as a number again.
             #[must_use]
             pub fn named(&self) -> Self {
                 Self::from(self.as_str())
@@ -122,7 +123,8 @@ pub(crate) use codes;
 codes! {
     /// `idType`: the kind of an identity document.
     ///
-    /// The published demo sends the value of a passport. That of an identity card is inferred from the app of a card partner.
+    /// The published demo sends the value of a passport. That of an identity card is inferred from the app of a card
+    /// partner.
     pub enum IdType {
         /// an identity card (inferred).
         IdentityCard = "1",

@@ -14,8 +14,8 @@ use crate::validate::{Report, Rule};
 
 /// The largest file that Paytend takes, in bytes, before base64: 2 MiB.
 ///
-/// Source: documented ("2M") for all three upload operations. That the M is 1,048,576 bytes is inferred; a file between 2,000,000
-/// and 2,097,152 bytes may be refused.
+/// Source: documented ("2M") for all three upload operations. That the M is 1,048,576 bytes is inferred; a file between
+/// 2,000,000 and 2,097,152 bytes may be refused.
 pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 
 /// A file. Holds its bytes, travels as base64 of them, and hides them in `Debug`.

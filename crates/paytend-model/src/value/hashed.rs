@@ -12,9 +12,9 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// A value that arrives as the hexadecimal SHA-256 of itself, or as itself. It cannot be read back from a hash, only compared
-/// with a value that is known. `Debug` hides it either way: hashes of names can be guessed. SHA-256 is what the documentation recommends;
-/// a hash of another form is not known for one.
+/// A value that arrives as the hexadecimal SHA-256 of itself, or as itself. It cannot be read back from a hash, only
+/// compared with a value that is known. `Debug` hides it either way: hashes of names can be guessed. SHA-256 is what
+/// the documentation recommends; a hash of another form is not known for one.
 ///
 /// ```
 /// use paytend_model::HashedText;
@@ -36,14 +36,15 @@ impl HashedText {
         self.digest().is_some()
     }
 
-    /// Returns whether this is `plain`, or the hash of its UTF-8 bytes, to the letter. The time does not depend on the result.
+    /// Returns whether this is `plain`, or the hash of its UTF-8 bytes, to the letter. The time does not depend on the
+    /// result.
     pub fn matches(&self, plain: &str) -> bool {
         self.matches_one_of(&[plain.to_owned()])
     }
 
-    /// Returns whether this is the same text as `plain` but for case, white space and Unicode form, or the hash of a usual way
-    /// to write `plain`: as given, without white space at its ends and with single spaces, in capitals or small letters, composed
-    /// or decomposed. The time does not depend on the result.
+    /// Returns whether this is the same text as `plain` but for case, white space and Unicode form, or the hash of a
+    /// usual way to write `plain`: as given, without white space at its ends and with single spaces, in capitals or
+    /// small letters, composed or decomposed. The time does not depend on the result.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -67,8 +68,9 @@ impl HashedText {
         self.matches_one_of(&forms)
     }
 
-    /// Returns whether this is the IBAN `plain`, whatever the spaces and the case of both, or the hash of a usual way to write
-    /// it: as given, without spaces, or in groups of four, in capitals or small letters. The time does not depend on the result.
+    /// Returns whether this is the IBAN `plain`, whatever the spaces and the case of both, or the hash of a usual way
+    /// to write it: as given, without spaces, or in groups of four, in capitals or small letters. The time does not
+    /// depend on the result.
     ///
     /// ```
     /// use paytend_model::HashedText;

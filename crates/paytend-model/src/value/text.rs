@@ -38,8 +38,8 @@ impl Scalar {
     }
 }
 
-/// Whether a text looks like an identifier or a code, as it should: short, one word, and, where the field's very name is mostly inferred,
-/// not like a card's number. What looks like anything else is not shown.
+/// Whether a text looks like an identifier or a code, as it should: short, one word, and, where the field's very name
+/// is mostly inferred, not like a card's number. What looks like anything else is not shown.
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
     let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -234,8 +234,8 @@ text! {
 }
 
 text! {
-    /// Number of an order: the partner's own for what the partner orders (unique, and what an order is looked up by), the
-    /// provider's where it says so.
+    /// Number of an order: the partner's own for what the partner orders (unique, and what an order is looked up by),
+    /// the provider's where it says so.
     pub struct OrderNo shown = "T20231106000001";
 }
 
@@ -255,8 +255,8 @@ text! {
 }
 
 text! {
-    /// A code whose values the documentation does not explain. The provider writes codes as JSON strings in what has been seen,
-    /// and documents some as numbers.
+    /// A code whose values the documentation does not explain. The provider writes codes as JSON strings in what has
+    /// been seen, and documents some as numbers.
     pub struct Code shown = "1";
 }
 
@@ -281,8 +281,9 @@ text! {
 }
 
 text! {
-    /// Personal data or a secret: a name, an address, a number of a document, an account or a phone, a free text that may hold any of these.
-    /// `Debug` prints `_`, and there is no `Display`: [`as_str`](Self::as_str) is the one way to it.
+    /// Personal data or a secret: a name, an address, a number of a document, an account or a phone, a free text that
+    /// may hold any of these. `Debug` prints `_`, and there is no `Display`: [`as_str`](Self::as_str) is the one way to
+    /// it.
     pub struct Personal hidden;
 }
 

@@ -113,8 +113,8 @@ fn unreadable_field_is_named_and_the_others_are_read() {
     assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
 }
 
-/// Of a field that is there twice, with one value that cannot be written again, neither value is written: the other alone
-/// would read as the field.
+/// Of a field that is there twice, with one value that cannot be written again, neither value is written: the other
+/// alone would read as the field.
 #[test]
 fn duplicate_that_is_not_strict_is_not_read_as_one_value_later() {
     let content = b"{\"transactionId\":\"T1\",\"orderNo\":\"F1\xba\",\"orderNo\":\"F1\"}";

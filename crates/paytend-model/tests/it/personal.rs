@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::every::{object, types};
 
-/// The fields whose values `Debug` does show, by their wire names. Add a name only if no value of it can be personal: not a name, an
-/// address, a number of a person's document, card, account or phone, a free text.
+/// The fields whose values `Debug` does show, by their wire names. Add a name only if no value of it can be personal:
+/// not a name, an address, a number of a person's document, card, account or phone, a free text.
 const SHOWN: &[&str] = &[
     "auditStatus",
     "balance",
@@ -219,7 +219,8 @@ fn complains(of: &crate::every::Type, json: &str) -> usize {
     1
 }
 
-/// A code is a word. What is not one, or looks like a card's number, is somebody's text in a field whose name is a guess.
+/// A code is a word. What is not one, or looks like a card's number, is somebody's text in a field whose name is a
+/// guess.
 #[test]
 fn what_does_not_look_like_a_code_is_not_shown() {
     use paytend_model::{CardId, Code, IdType, OrderNo};
