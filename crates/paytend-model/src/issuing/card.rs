@@ -55,8 +55,8 @@ payload! {
     /// Apply card: applies for cards, which Paytend ships.
     ///
     /// The schemes are Mastercard, Visa, UnionPay, Discover and American Express (documented). Their codes are in the
-    /// partner's documents. If the response to an application is lost, query its result with [`QueryApplyResult`] and the
-    /// same `orderNo`.
+    /// partner's documents. If the response to an application is lost, query its result with [`QueryApplyResult`] and
+    /// the same `orderNo`.
     pub struct ApplyCard: Seen {
         required {
             /// The partner's unique order number of the application.
@@ -117,8 +117,8 @@ impl Operation for QueryApplyResult {
 }
 
 payload! {
-    /// The result of an application. Also the content of the apply card result notification (Issuing Cards, `notifyType` 3).
-    /// The object's name is documented.
+    /// The result of an application. Also the content of the apply card result notification (Issuing Cards,
+    /// `notifyType` 3). The object's name is documented.
     pub struct CardApplyResponse: Inferred {
         required {}
         optional {
@@ -135,7 +135,8 @@ payload! {
 }
 
 payload! {
-    /// Active card: activates a physical card. A virtual card is active as soon as it is shipped (documented, section 4.4).
+    /// Active card: activates a physical card. A virtual card is active as soon as it is shipped (documented, section
+    /// 4.4).
     pub struct ActiveCard: Seen {
         required {
             /// The identifier of the card.
@@ -199,8 +200,8 @@ payload! {
 }
 
 payload! {
-    /// Replace card: replaces a card. The old card is frozen, the new card is activated for the same cardholder, and the
-    /// balance is moved within 24 hours (documented).
+    /// Replace card: replaces a card. The old card is frozen, the new card is activated for the same cardholder, and
+    /// the balance is moved within 24 hours (documented).
     pub struct ReplaceCard: Seen {
         required {
             /// The identifier of the new card.
@@ -261,8 +262,8 @@ impl Operation for CancelReportLoss {
 }
 
 payload! {
-    /// Retrieve password: requests the PIN of a card. The documented response is an object without fields, so it does not
-    /// contain the PIN. How the PIN reaches the cardholder is not documented.
+    /// Retrieve password: requests the PIN of a card. The documented response is an object without fields, so it does
+    /// not contain the PIN. How the PIN reaches the cardholder is not documented.
     pub struct RetrievePassword: Seen {
         required {
             /// The identifier of the card.

@@ -74,8 +74,8 @@ impl Operation for QueryCardOverdueMonthlyFee {
 payload! {
     /// Topup: moves money from the partner's balance to a card, once for each `orderNo`.
     ///
-    /// If the response to a topup is lost, query its result with [`QueryTopupResult`] and the same `orderNo`. Never blindly
-    /// retry a topup.
+    /// If the response to a topup is lost, query its result with [`QueryTopupResult`] and the same `orderNo`. Never
+    /// blindly retry a topup.
     pub struct Topup: Seen {
         required {
             /// The identifier of the card.
@@ -218,8 +218,8 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other names
-    /// were inferred earlier and are still read.
+    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other
+    /// names were inferred earlier and are still read.
     pub struct CardTransaction: Inferred {
         required {}
         optional {

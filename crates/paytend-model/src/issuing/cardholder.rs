@@ -168,8 +168,8 @@ impl Operation for QueryCardholder {
 }
 
 payload! {
-    /// Upload supporting documents: uploads one file of a cardholder. The payload is signed, unlike in the uploads of BaaS
-    /// Core.
+    /// Upload supporting documents: uploads one file of a cardholder. The payload is signed, unlike in the uploads of
+    /// BaaS Core.
     pub struct UploadDocument: Seen {
         required {
             /// The identifier of the cardholder.

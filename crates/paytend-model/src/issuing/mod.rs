@@ -1,8 +1,8 @@
 //! Issuing Cards: partner funds, cardholders and cards.
 //!
 //! Paths and request fields are observed in the provider's published sandbox demo. The documentation names the response
-//! objects, but their fields are inferred and therefore optional. Unknown fields, and fields of another type than inferred,
-//! are kept in `extra`.
+//! objects, but their fields are inferred and therefore optional. Unknown fields, and fields of another type than
+//! inferred, are kept in `extra`.
 //!
 //! ```
 //! use paytend_model::Validate;
@@ -44,7 +44,8 @@ pub use partner::{
 
 use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
-/// Describes an operation whose name is documented, and whose path and request fields are observed in the published demo.
+/// Describes an operation whose name is documented, and whose path and request fields are observed in the published
+/// demo.
 const fn seen(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Issuing, kind, title, path).sure(Provenance {
         operation: Source::Documented,

@@ -4,8 +4,8 @@
 use crate::{Amount, CardId, Code, Currency, HolderId, OrderNo, TransactionId};
 
 payload! {
-    /// `TransactionNotification`: the content of the card transaction notification (Issuing Cards, `notifyType` 1), sent for
-    /// a settlement or an authorization on a card. The object's name is documented.
+    /// `TransactionNotification`: the content of the card transaction notification (Issuing Cards, `notifyType` 1),
+    /// sent for a settlement or an authorization on a card. The object's name is documented.
     pub struct TransactionNotification: Inferred {
         required {}
         optional {
@@ -28,8 +28,8 @@ payload! {
 }
 
 payload! {
-    /// `CardHolderResult`: the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2), sent when
-    /// the audit of a cardholder is completed. The object's name is documented.
+    /// `CardHolderResult`: the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2),
+    /// sent when the audit of a cardholder is completed. The object's name is documented.
     pub struct CardHolderResult: Inferred {
         required {}
         optional {
