@@ -14,7 +14,7 @@
 //!     "ona@example.com".into(), "1990-02-30".into(), "2".into(), "LT".into(), address,
 //! );
 //! let broken = holder.validate().unwrap_err();
-//! assert_eq!(broken.to_string(), "`birthday` must be a day that exists, written yyyy-MM-dd");
+//! assert_eq!(broken.to_string(), "`birthday` must be a valid date in the format yyyy-MM-dd");
 //! ```
 
 mod card;

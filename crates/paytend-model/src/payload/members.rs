@@ -202,8 +202,8 @@ impl Members {
 
     /// Returns the remaining members, and the problems of the unreadable ones.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
-        //        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped, because
-        // the other one alone would be read as the value of the field.
+        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
+        // because the other one alone would be read as the value of the field.
         let unwritable: Vec<String> = self
             .list
             .iter()
