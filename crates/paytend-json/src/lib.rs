@@ -23,8 +23,8 @@
 //!    other treats a byte from 0x81 to 0xFE and the second byte after it as one character. A second byte is never a
 //!    quote (0x22).
 //! 3. The whole text decides between the two ends, never the prefix that is presented as the object. The end that the
-//!    first scan finds is used if everything before it is UTF-8. Otherwise the end is the one that both scans find, or
-//!    that only one of them finds. Two different ends are [`Flaw::Ambiguous`].
+//!    first scan finds is used if everything before it is UTF-8. Otherwise it is the end that both scans find, or
+//!    that only one scan finds. Two different ends are [`Flaw::Ambiguous`].
 //!
 //! So the end is a function of the text. Strict JSON is UTF-8 and follows the grammar, so strict parsers find the same
 //! end.

@@ -1,7 +1,7 @@
 //! The documents that are required to open an account or to create a cardholder.
 //!
 //! Source: documented, BaaS Core section 4.3 (users) and Issuing Cards section 4.3 (cardholders). The codes of these
-//! documents (`fileType`) are in the documents that the partner receives from Paytend.
+//! documents (`fileType`) are in the documentation that each partner receives from Paytend.
 //!
 //! ```
 //! use paytend_model::documents::{Applicant, Document::*, required_documents};
@@ -89,17 +89,17 @@ pub enum Applicant {
 }
 
 impl Applicant {
-    /// Creates a personal user.
+    /// Creates an applicant for a personal user.
     pub fn person(nationality: Country, residence: Country) -> Self {
         Self::Person { nationality, residence }
     }
 
-    /// Creates a corporate user.
+    /// Creates an applicant for a corporate user.
     pub fn corporation(country: Country) -> Self {
         Self::Corporation { country }
     }
 
-    /// Creates a cardholder.
+    /// Creates an applicant for a cardholder.
     pub fn cardholder(nationality: Country) -> Self {
         Self::Cardholder { nationality }
     }

@@ -5,7 +5,7 @@
 //! use paytend_model::{Operation, Source, funding::SetCallbackUrl};
 //! let set = SetCallbackUrl::new("1".into(), "https://partner.example/paytend".into());
 //! assert_eq!(serde_json::to_string(&set)?, r#"{"type":"1","url":"https://partner.example/paytend"}"#);
-//! // The path is inferred. The partner's documents may specify another.
+//! // The path is inferred. The partner documentation may specify another.
 //! assert_eq!(SetCallbackUrl::INFO.provenance.path, Source::Inferred);
 //! # Ok::<(), serde_json::Error>(())
 //! ```
@@ -17,7 +17,7 @@ payload! {
     /// Set callback URL: sets the URL for notifications of BaaS Core, Funding and Payout, which share one URL.
     pub struct SetCallbackUrl: Documented {
         required {
-            /// The code of the kind of URL; the values are not documented.
+            /// The code of the URL type; the values are not documented.
             type_: Code => "type",
             /// The URL. Hidden in `Debug`, since a URL may hold a secret.
             url: Personal => "url" = "https://partner.example/paytend",

@@ -12,20 +12,20 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Core API, Account Management Interface";
 
 payload! {
-    /// Query user information: queries a user by `user_id` or `mobile`. The mobile number is the customer's unique
+    /// Query user information: returns a user by `user_id` or `mobile`. The mobile number is the customer's unique
     /// identifier at Paytend (documented, section 4.4).
     pub struct QueryUser: Inferred {
         required {}
         optional {
             /// The identifier of the user.
             user_id: UserId => "userId",
-            /// The mobile number with country code. The published demo sends a leading `+`; the documentation's signed
-            /// example does not.
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not.
             mobile: Personal => "mobile" = "37060000000" [Phone, RequiredUnless("userId")],
         }
     }
     check |this: &Self, report: &mut Report| {
-        // The partner's documents may describe other fields to query by.
+        // The partner documentation may describe other fields to query by.
         let has_other = this.extra.has_other_than(&["userId", "mobile"]);
         let is_given = given(this.mobile.as_ref()) || given(this.user_id.as_ref()) || has_other;
         report.require("mobile", is_given, Rule::RequiredUnless("userId"));
@@ -71,7 +71,7 @@ payload! {
 }
 
 payload! {
-    /// Query cities: queries a page of the provider's cities in a country.
+    /// Query cities: returns a page of the provider's cities in a country.
     pub struct QueryCities: Inferred {
         required {
             /// The country.
@@ -95,7 +95,7 @@ impl Operation for QueryCities {
 }
 
 payload! {
-    /// Query user fees: queries the fees of a user.
+    /// Query user fees: returns the fees of a user.
     pub struct QueryUserFees: Inferred {
         required {
             /// The identifier of the user.
@@ -130,7 +130,7 @@ payload! {
     pub struct Fee: Inferred {
         required {}
         optional {
-            /// The code of the kind of fee.
+            /// The code of the fee type.
             fee_type: Code => "feeType",
             /// The amount in major units of `currency`.
             amount: Amount => "amount" = "1.50",
@@ -141,7 +141,7 @@ payload! {
 }
 
 payload! {
-    /// Query user upgrade fee: queries the fee for becoming a standard user. Business data is optional (documented),
+    /// Query user upgrade fee: returns the fee for becoming a standard user. Business data is optional (documented),
     /// but no fields are known.
     pub struct QueryUpgradeFee: Documented {
         required {}
@@ -178,7 +178,7 @@ payload! {
 }
 
 payload! {
-    /// Query account information: queries the accounts and balances of a user.
+    /// Query account information: returns the accounts and balances of a user.
     pub struct QueryAccounts: Inferred {
         required {
             /// The identifier of the user.

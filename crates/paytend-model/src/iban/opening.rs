@@ -12,12 +12,12 @@ use crate::{
 pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
 
 payload! {
-    /// Verify mobile number: makes Paytend send a verification code to a mobile number. The code is a parameter of
+    /// Verify mobile number: makes Paytend send a verification code to a mobile number. Pass the code when
     /// creating the user. This is the first, optional step of opening an account.
     pub struct VerifyMobileNumber: Documented {
         required {
-            /// The mobile number with country code. The published demo sends a leading `+`; the documentation's signed
-            /// example does not.
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not.
             mobile: Personal => "mobile" = "8613261402222" [Phone],
             /// The code of the purpose. The documentation's example has "1"; the values are not documented.
             type_: Code => "type",
@@ -41,11 +41,11 @@ impl Operation for VerifyMobileNumber {
 }
 
 payload! {
-    /// Create individual user: creates a personal user.
+    /// Create individual user: registers a new personal user.
     pub struct CreateIndividual: Inferred {
         required {
-            /// The mobile number with country code. The published demo sends a leading `+`; the documentation's signed
-            /// example does not. The mobile number is the user's unique identifier (documented, section 4.4).
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not. The mobile number is the user's unique identifier (documented, section 4.4).
             mobile: Personal => "mobile" = "37060000000" [Phone],
         }
         optional {
@@ -83,11 +83,11 @@ impl Operation for CreateIndividual {
 }
 
 payload! {
-    /// Create corporation user: creates a corporate user.
+    /// Create corporation user: registers a new corporate user.
     pub struct CreateCorporation: Inferred {
         required {
-            /// The mobile number with country code. The published demo sends a leading `+`; the documentation's signed
-            /// example does not. The mobile number is the user's unique identifier (documented, section 4.4).
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not. The mobile number is the user's unique identifier (documented, section 4.4).
             mobile: Personal => "mobile" = "37060000001" [Phone],
         }
         optional {
@@ -119,7 +119,7 @@ impl Operation for CreateCorporation {
 }
 
 payload! {
-    /// The legal person of a corporation, who acts for it.
+    /// The legal person, who acts for a corporation.
     pub struct LegalPerson: Inferred {
         required {}
         optional {
@@ -152,7 +152,7 @@ payload! {
 
 payload! {
     /// Upload supporting documents: uploads one file of a user, or the result of a verification by Sumsub or Veriff
-    /// (documented, section 4.4). The format of such a result is in the partner's documents; set it in `extra`.
+    /// (documented, section 4.4). The format of such a result is in the partner documentation; set it in `extra`.
     ///
     /// The payload is encrypted and **not signed** (documented).
     pub struct UploadDocument: Inferred {
@@ -161,7 +161,7 @@ payload! {
             user_id: UserId => "userId",
         }
         optional {
-            /// The code of the kind of document.
+            /// The code of the document type.
             file_type: Code => "fileType" = "3",
             /// The file, at most 2 MiB.
             file_content: FileContent => "fileContent",

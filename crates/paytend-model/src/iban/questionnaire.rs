@@ -6,8 +6,8 @@ use crate::OperationKind::Mutation;
 use crate::{NoData, Operation, OperationInfo, UserId};
 
 payload! {
-    /// Individual questionnaire: submits the answers of a personal user. The questions are in the partner's documents;
-    /// set the answers in `extra`.
+    /// Individual questionnaire: submits the answers of a personal user. The questions are in the partner
+    /// documentation; set the answers in `extra`.
     pub struct IndividualQuestionnaire: Inferred {
         required {
             /// The identifier of the user.
@@ -27,8 +27,8 @@ impl Operation for IndividualQuestionnaire {
 }
 
 payload! {
-    /// Corporation questionnaire: submits the answers of a corporate user. The questions are in the partner's
-    /// documents; set the answers in `extra`.
+    /// Corporation questionnaire: submits the answers of a corporate user. The questions are in the partner
+    /// documentation; set the answers in `extra`.
     pub struct CorporationQuestionnaire: Inferred {
         required {
             /// The identifier of the user.

@@ -6,8 +6,8 @@ use crate::OperationKind::Mutation;
 use crate::{Code, FileContent, MAX_FILE_BYTES, NoData, Operation, OperationInfo, OrderNo, PayloadRule};
 
 payload! {
-    /// Submit transfer order information: submits the information for a transfer order. The fields are in the partner's
-    /// documents; set them in `extra`.
+    /// Submit transfer order information: submits the information for a transfer order. The fields are in the partner
+    /// documentation; set them in `extra`.
     pub struct SubmitTransferOrder: Inferred {
         required {
             /// The number of the transfer order, from its notification.
@@ -37,7 +37,7 @@ payload! {
             file_content: FileContent => "fileContent",
         }
         optional {
-            /// The code of the kind of document.
+            /// The code of the document type.
             file_type: Code => "fileType" = "3",
             /// The file name extension, with the dot.
             suffix: String => "suffix" = ".pdf",

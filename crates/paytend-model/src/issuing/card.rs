@@ -9,7 +9,7 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card design style: queries the card designs (SKUs) that an application can name. No business data.
+    /// Query card design style: returns the card designs (SKUs) that an application can name. No business data.
     pub struct QuerySkus: Documented {
         required {}
         optional {}
@@ -55,7 +55,7 @@ payload! {
     /// Apply card: applies for cards, which Paytend ships.
     ///
     /// The schemes are Mastercard, Visa, UnionPay, Discover and American Express (documented). Their codes are in the
-    /// partner's documents. If the response to an application is lost, query its result with [`QueryApplyResult`] and
+    /// partner documentation. If the response to an application is lost, query its result with [`QueryApplyResult`] and
     /// the same `orderNo`.
     pub struct ApplyCard: Seen {
         required {
@@ -94,7 +94,7 @@ impl Operation for ApplyCard {
 }
 
 payload! {
-    /// Query apply result: queries the result of an application.
+    /// Query apply result: returns the result of an application.
     pub struct QueryApplyResult: Seen {
         required {
             /// The partner's order number of the application.
@@ -157,7 +157,7 @@ impl Operation for ActiveCard {
 }
 
 payload! {
-    /// Query card information: queries the data of a card.
+    /// Query card information: returns the data of a card.
     pub struct QueryCardInfo: Seen {
         required {
             /// The identifier of the card.
@@ -200,7 +200,7 @@ payload! {
 }
 
 payload! {
-    /// Replace card: replaces a card. The old card is frozen, the new card is activated for the same cardholder, and
+    /// Replace card: the old card is frozen, the new card is activated for the same cardholder, and
     /// the balance is moved within 24 hours (documented).
     pub struct ReplaceCard: Seen {
         required {
@@ -224,7 +224,7 @@ impl Operation for ReplaceCard {
 }
 
 payload! {
-    /// Report loss: reports the loss of a card.
+    /// Report loss: reports a card as lost.
     pub struct ReportLoss: Seen {
         required {
             /// The identifier of the card.
@@ -243,7 +243,7 @@ impl Operation for ReportLoss {
 }
 
 payload! {
-    /// Cancel report loss: cancels the loss report of a card.
+    /// Cancel report loss: cancels the report that a card is lost.
     pub struct CancelReportLoss: Seen {
         required {
             /// The identifier of the card.

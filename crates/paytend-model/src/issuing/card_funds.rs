@@ -11,7 +11,7 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card balance: queries the balance of a card.
+    /// Query card balance: returns the balance of a card.
     pub struct QueryCardBalance: Seen {
         required {
             /// The identifier of the card.
@@ -46,7 +46,7 @@ payload! {
 }
 
 payload! {
-    /// Query card overdue monthly fee: queries the overdue monthly fee of a card. The path is inferred.
+    /// Query card overdue monthly fee: returns the overdue monthly fee of a card. The path is inferred.
     pub struct QueryCardOverdueMonthlyFee: Documented {
         required {
             /// The identifier of the card.
@@ -114,7 +114,7 @@ payload! {
 }
 
 payload! {
-    /// Query topup result: queries the result of a topup.
+    /// Query topup result: returns the result of a topup.
     pub struct QueryTopupResult: Seen {
         required {
             /// The partner's order number of the topup.
@@ -153,7 +153,7 @@ payload! {
 }
 
 payload! {
-    /// Query transaction information: queries a page of the settled transactions of a card.
+    /// Query transaction information: returns a page of the settled transactions of a card.
     ///
     /// The published demo sends an empty string for unused filters.
     pub struct QueryCardTransactions: Seen {
@@ -225,9 +225,9 @@ payload! {
         optional {
             /// The provider's transaction number. [`id`](Self::id) reads both names.
             trade_id: TransactionId => "tradeId",
-            /// The kind of the transaction.
+            /// The type of transaction.
             trade_type: TradeType => "tradeType",
-            /// The state of the transaction.
+            /// The status of the transaction.
             trade_status: TradeStatus => "tradeStatus",
             /// The booking date; the format is not known.
             business_date: String => "businessDate" = "2023-11-06",
@@ -253,7 +253,7 @@ impl CardTransaction {
 }
 
 codes! {
-    /// `tradeType`: the kind of a transaction on a card. All values are inferred from the app of a card partner.
+    /// `tradeType`: the type of a transaction on a card. All values are inferred from the app of a card partner.
     pub enum TradeType {
         /// a top-up.
         TopUp = "100",
@@ -275,7 +275,7 @@ codes! {
 }
 
 codes! {
-    /// `tradeStatus`: the state of a transaction on a card. All values are inferred from the app of a card partner.
+    /// `tradeStatus`: the status of a transaction on a card. All values are inferred from the app of a card partner.
     pub enum TradeStatus {
         /// the transaction succeeded.
         Success = "1",
@@ -293,7 +293,7 @@ codes! {
 }
 
 payload! {
-    /// Query authorization transactions: queries a page of the authorizations on a card.
+    /// Query authorization transactions: returns a page of the authorizations on a card.
     ///
     /// The published demo sends an empty string for unused filters.
     pub struct QueryAuthorizations: Seen {

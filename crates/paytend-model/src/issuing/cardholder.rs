@@ -11,14 +11,14 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Cardholder Interface";
 
 payload! {
-    /// Create cardholder: creates a cardholder.
+    /// Create cardholder: registers a new cardholder.
     ///
     /// A cardholder from the EEA is identified by a passport or an ID card, and any other cardholder by a passport
     /// (documented, Issuing Cards section 4.3). See [`required_documents`](crate::documents::required_documents).
     pub struct CreateCardholder: Seen {
         required {
-/// The mobile number with country code. The published demo sends a leading `+`; the documentation's signed example
-            /// does not.
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not.
             mobile: Personal => "mobile" = "37060000000" [Phone],
             /// The given name.
             first_name: Base64Text => "firstName" = "T25h",
@@ -98,7 +98,7 @@ payload! {
 }
 
 payload! {
-    /// Update cardholder: updates the data of a cardholder.
+    /// Update cardholder: changes the data of a cardholder.
     pub struct UpdateCardholder: Seen {
         required {
             /// The identifier of the cardholder.
@@ -126,7 +126,7 @@ impl Operation for UpdateCardholder {
 }
 
 payload! {
-    /// Query cardholder: queries a cardholder by `holder_id`, or by `id_no` and `id_type`.
+    /// Query cardholder: returns a cardholder by `holder_id`, or by `id_no` and `id_type`.
     pub struct QueryCardholder: Seen {
         required {}
         optional {
@@ -174,7 +174,7 @@ payload! {
         required {
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// The code of the kind of document; "3" has been observed.
+            /// The code of the document type; "3" has been observed.
             file_type: Code => "fileType" = "3",
             /// The file, at most 2 MiB. A photo of a document must show the kind of document in `idType` (documented).
             file_content: FileContent => "fileContent",
@@ -196,7 +196,7 @@ impl Operation for UploadDocument {
 }
 
 payload! {
-    /// Query cities: queries a page of the provider's cities in a country.
+    /// Query cities: returns a page of the provider's cities in a country.
     pub struct QueryCities: Seen {
         required {
             /// The country.

@@ -10,7 +10,7 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Partner Interface";
 
 payload! {
-    /// Query partner balance: queries the balances from which cards are topped up. No business data.
+    /// Query partner balance: returns the balances from which cards are topped up. No business data.
     pub struct QueryPartnerBalance: Documented {
         required {}
         optional {}
@@ -51,7 +51,7 @@ payload! {
 }
 
 payload! {
-    /// Query partner topup information: queries how the partner can top up its funds in a currency.
+    /// Query partner topup information: returns the information for topping up the partner's funds in a currency.
     pub struct QueryPartnerTopup: Seen {
         required {
             /// The currency.
@@ -82,7 +82,7 @@ payload! {
 }
 
 payload! {
-    /// Query partner transaction information: queries a page of the transactions on the partner's funds.
+    /// Query partner transaction information: returns a page of the transactions on the partner's funds.
     ///
     /// The published demo sends an empty string for unused filters.
     pub struct QueryPartnerTransactions: Seen {
@@ -145,9 +145,9 @@ payload! {
         optional {
             /// The provider's transaction number. [`id`](Self::id) reads both names.
             trade_id: TransactionId => "tradeId",
-            /// The kind of the transaction.
+            /// The type of transaction.
             trade_type: TradeType => "tradeType",
-            /// The state of the transaction.
+            /// The status of the transaction.
             trade_status: TradeStatus => "tradeStatus",
             /// The booking date; the format is not known.
             business_date: String => "businessDate" = "2023-11-06",

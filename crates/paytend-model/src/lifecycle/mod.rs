@@ -1,7 +1,8 @@
 //! The states of cards, topups, accounts and transfer orders, and a merge of updates that arrive in any order.
 //!
-//! The provider's codes for these states are in the partner's documents. The partner maps the codes to these states, or
-//! to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are documented.
+//! The provider's codes for these states are in the partner documentation. The partner maps the codes to these states,
+//! or to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are
+//! documented.
 //!
 //! ```
 //! use paytend_model::lifecycle::{CardState, Merged, Tracked};
@@ -103,7 +104,7 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
     }
 
     /// Merges an update. Updates may arrive in any order, and an older update never replaces a newer one. If both have
-    /// a time, the later one is newer. Otherwise the newer one is the one that can only follow the other.
+    /// a time, the later one is newer. Otherwise an update is newer if its state can only follow the current state.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
         if state == self.state {
             self.since = self.since.take().max(at.clone());

@@ -121,7 +121,7 @@ macro_rules! codes {
 pub(crate) use codes;
 
 codes! {
-    /// `idType`: the kind of an identity document.
+    /// `idType`: the kind of identity document.
     ///
     /// The value of a passport is observed in the published demo. The value of an identity card is inferred from the
     /// app of a card partner.
@@ -134,11 +134,11 @@ codes! {
 }
 
 codes! {
-    /// `gender`: both values have been observed. Their meaning is in the partner's documents.
+    /// `gender`: both values have been observed. Their meaning is in the partner documentation.
     pub enum Gender {
-        /// the first gender.
+        /// the meaning is not public.
         One = "1",
-        /// the second gender.
+        /// the meaning is not public.
         Two = "2",
     }
 }

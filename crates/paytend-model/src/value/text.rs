@@ -266,7 +266,7 @@ text! {
 }
 
 text! {
-    /// A count or a position, such as the start of a page. The published demo sends them as JSON strings.
+    /// A count or a position, such as the start of a page. The published demo sends a JSON string.
     pub struct Count shown [Rule::Digits] = "20";
 }
 

@@ -176,7 +176,7 @@ fn users_and_cardholders_are_queried_by_at_least_one_identifier() {
     assert_eq!(warnings(&iban::QueryUser::new()), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("".into())), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("37060000000".into())), "");
-    // The partner's documents may have other fields to query by.
+    // The partner documentation may have other fields to query by.
     let mut other = iban::QueryUser::new();
     other.extra.set("email", r#""ona@example.com""#).unwrap();
     assert_eq!(warnings(&other), "");
