@@ -42,7 +42,7 @@ pub const CURRENCY: &str = "AED";
 pub const MAX_NAME_AND_ADDRESS: usize = 140;
 
 payload! {
-    /// The notification of a completed transfer.
+    /// The notification that a transfer has succeeded or failed.
     pub struct TransferToBankNotification: Documented {
         required {
             /// PayBy's unique identifier of the notification.
@@ -187,7 +187,7 @@ payload! {
         optional {
             /// The arrival time, in milliseconds since the epoch.
             arrival_time: Count => "arrivalTime" = 1586849273000u64,
-            /// The fee that the payer paid.
+            /// The payer's fee.
             payer_fee_amount: Money => "payerFeeAmount",
         }
     }

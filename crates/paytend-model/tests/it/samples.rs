@@ -124,7 +124,7 @@ fn samples_of_payby_and_payermax_are_read_correctly() {
 
 /// The documented example has a `requestId` of 17 characters, although the documentation requires 32.
 #[test]
-fn documented_envelopes_pass_validation() {
+fn envelope_samples_are_validated() {
     let check = |json: &str| serde_json::from_str::<envelope::RequestEnvelope>(json).unwrap().validate();
     let by_name = |name: &str| paytend_vectors::samples().into_iter().find(|sample| sample.name == name).unwrap().json;
     assert_eq!(check(&by_name("sms request")), Ok(Vec::new()));
