@@ -23,7 +23,8 @@ fn document_has_every_operation_and_notification() {
                 let name = plain["x-plaintext"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
                 assert!(name.ends_with(entry.request.name), "{name}");
                 let example = plain["x-plaintext-example"].to_string();
-                entry.check(&example).unwrap_or_else(|bad| panic!("{name}: {bad} {example}"));
+                let errors: Vec<_> = entry.review(&example).into_iter().filter(|finding| finding.is_error()).collect();
+                assert!(errors.is_empty(), "{name}: {errors:?} {example}");
             }
         }
     }
