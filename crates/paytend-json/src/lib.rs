@@ -2,59 +2,59 @@
 //!
 //! # Grammar
 //!
-//! JSON's grammar, with three differences:
+//! The JSON grammar, with three differences:
 //!
-//! - A string is a quote, any bytes, and a quote. A backslash takes the next byte with it, whatever that byte is.
+//! - A string is a quote, any bytes, and a quote. A backslash escapes the next byte, whatever that byte is.
 //! - A literal is any run of letters, digits, `+`, `-`, `.` and `_`.
-//! - One UTF-8 byte order mark may stand before the object.
+//! - One UTF-8 byte order mark is allowed before the object.
 //!
-//! Objects, arrays, colons, commas and white space are JSON's to the letter. Names may repeat, and there is no limit on
-//! depth.
+//! Objects, arrays, colons, commas and white space follow JSON exactly. Names may repeat, and nesting depth is
+//! unlimited.
 //!
-//! # Why an object has one end
+//! # Why the end of an object is unique
 //!
-//! [`object_end`] is given a text that starts with an object and goes on with anything. It must be impossible to
-//! present two objects, one a prefix of the other, that both pass as the object of one text.
+//! [`object_end`] receives a text that starts with an object, followed by any bytes. An attacker must not be able to
+//! pass off two different prefixes of one text as its object.
 //!
-//! 1. A scan reads bytes from left to right. What it does with a byte depends on the bytes before it
-//!    alone. It stops at the first bracket that closes the first one, and takes the white space that follows. So it
-//!    finds at most one end in a text.
-//! 2. In UTF-8 no byte of a longer character equals a quote or a backslash. In GBK, Big5 and Shift-JIS the second byte
-//!    of a character may be 0x5C, the backslash. So there are two scans: one takes every byte by itself, the other
-//!    takes a byte from 0x81 to 0xFE together with the second byte of a character. No second byte is a quote (0x22).
-//! 3. Which of the two ends counts is decided by the whole text, never by the piece that somebody presents as the
-//!    object: the first scan's, if it finds one and all before it is UTF-8; else the end that both find, or that only
-//!    one of them finds. Two different ends are [`Flaw::Ambiguous`].
+//! 1. A scan reads bytes from left to right, and its state depends only on the bytes before. It stops at the bracket
+//!    that closes the first one, and includes the white space after it. So a scan finds at most one end in a text.
+//! 2. In UTF-8, no byte of a multi-byte character equals a quote or a backslash. In GBK, Big5 and Shift-JIS, the second
+//!    byte of a character may be 0x5C, the backslash. So there are two scans: one treats every byte as a character, the
+//!    other treats a byte from 0x81 to 0xFE and the second byte after it as one character. A second byte is never a
+//!    quote (0x22).
+//! 3. The whole text decides between the two ends, never the prefix that is presented as the object. The end that the
+//!    first scan finds is used if everything before it is UTF-8. Otherwise it is the end that both scans find, or
+//!    that only one scan finds. Two different ends are [`Flaw::Ambiguous`].
 //!
-//! So the end is a function of the text. Strict JSON is UTF-8 and keeps the grammar, so for strict JSON it is the
-//! strict parser's end.
+//! So the end is a function of the text. Strict JSON is UTF-8 and follows the grammar, so strict parsers find the same
+//! end.
 
 mod scan;
 
 use scan::{Encoding, Scan};
 
-/// Why a text does not start with an object, or is not an object. Holds nothing of the text.
+/// The reason why a text does not start with an object, or is not an object. Does not contain any of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
     /// The text does not start with `{`.
-    #[error("a JSON object was expected")]
+    #[error("expected a JSON object")]
     NotAnObject,
-    /// The text breaks the grammar at a byte, or something follows the object.
+    /// The text violates the grammar at a byte, or bytes follow the object.
     #[error("JSON syntax error at byte {at}")]
     Syntax {
-        /// Offset of the byte.
+        /// The offset of the byte.
         at: usize,
     },
-    /// The text ends inside of the object.
-    #[error("JSON ends too early")]
+    /// The text ends inside the object.
+    #[error("unexpected end of JSON")]
     Truncated,
-    /// The text is not UTF-8, and it depends on its encoding where the object or one of its members ends.
-    #[error("where the JSON object or a member ends depends on its encoding, which is not UTF-8")]
+    /// The text is not UTF-8, and the end of the object or of a member depends on the encoding.
+    #[error("the text is not UTF-8, and the end of the JSON object or of a member depends on the encoding")]
     Ambiguous,
 }
 
-/// A member of an object, as it stands in the text.
+/// A member of an object, as written in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member<'a> {
@@ -64,11 +64,11 @@ pub struct Member<'a> {
     pub value: &'a [u8],
 }
 
-/// Returns where the object that starts `text` ends: the offset behind it and the white space that follows. Any bytes
-/// may follow that.
+/// Returns the end of the object at the start of `text`: the offset after the object and the white space that follows
+/// it. Any bytes may follow.
 ///
 /// # Errors
-/// Returns a [`Flaw`] if there is no such object, or if its end depends on the encoding.
+/// Returns a [`Flaw`] if `text` does not start with an object, or if the end of the object depends on the encoding.
 pub fn object_end(text: &[u8]) -> Result<usize, Flaw> {
     let single = Scan::new(text, Encoding::SingleBytes).run(|_| {});
     if let Ok(end) = single
@@ -76,13 +76,13 @@ pub fn object_end(text: &[u8]) -> Result<usize, Flaw> {
     {
         return single;
     }
-    one_of(single, Scan::new(text, Encoding::BytePairs).run(|_| {}))
+    agreed(single, Scan::new(text, Encoding::BytePairs).run(|_| {}))
 }
 
-/// Returns the members of an object in order. `text` is the object, and white space around it.
+/// Returns the members of an object in order. `text` is the object, with optional white space around it.
 ///
 /// # Errors
-/// Returns a [`Flaw`] if the text is anything else, or if it depends on the encoding which members it has.
+/// Returns a [`Flaw`] if the text is anything else, or if its members depend on the encoding.
 pub fn members(text: &[u8]) -> Result<Vec<Member<'_>>, Flaw> {
     let scanned = |encoding| {
         let mut members = Vec::new();
@@ -93,11 +93,11 @@ pub fn members(text: &[u8]) -> Result<Vec<Member<'_>>, Flaw> {
     if single.is_ok() && std::str::from_utf8(text).is_ok() {
         return single;
     }
-    one_of(single, scanned(Encoding::BytePairs))
+    agreed(single, scanned(Encoding::BytePairs))
 }
 
-/// What both scans found, or the only one that found something.
-fn one_of<T: PartialEq>(single: Result<T, Flaw>, pairs: Result<T, Flaw>) -> Result<T, Flaw> {
+/// Returns the common result of both scans, or the result of the only scan that succeeded.
+fn agreed<T: PartialEq>(single: Result<T, Flaw>, pairs: Result<T, Flaw>) -> Result<T, Flaw> {
     match (single, pairs) {
         (Ok(single), Ok(pairs)) if single != pairs => Err(Flaw::Ambiguous),
         (Err(_), pairs @ Ok(_)) => pairs,

@@ -1,28 +1,28 @@
-//! One pass over a text, byte by byte, with a stack on the heap.
+//! A scanner that reads a text once, byte by byte, with a stack on the heap.
 
 use crate::{Flaw, Member};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How the bytes of a string make characters.
+/// How the bytes of a string form characters.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Encoding {
-    /// No character holds the byte of a quote or a backslash: UTF-8, Latin-1.
+    /// No multi-byte character contains the byte of a quote or a backslash: UTF-8, Latin-1.
     SingleBytes,
-    /// A character's second byte may be that of a backslash: GBK, Big5, Shift-JIS.
+    /// The second byte of a character may be the byte of a backslash: GBK, Big5, Shift-JIS.
     BytePairs,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Expected {
-    /// A name, or `}` of an empty object.
+    /// A name, or the `}` of an empty object.
     FirstName,
     Name,
     Colon,
-    /// A value, or `]` of an empty array.
+    /// A value, or the `]` of an empty array.
     FirstValue,
     Value,
-    /// A comma, or the bracket that closes.
+    /// A comma, or the closing bracket.
     More,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Scan<'a> {
     text: &'a [u8],
     encoding: Encoding,
     at: usize,
-    /// The containers around the place that was reached.
+    /// The containers that are open at the current position.
     open: Vec<Container>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Scan<'a> {
         Self { text, encoding, at: 0, open: Vec::new() }
     }
 
-    /// Returns where the object ends, and reports the outermost object's members.
+    /// Returns the end of the object, and reports the members of the outermost object.
     pub(crate) fn run(mut self, mut report: impl FnMut(Member<'a>)) -> Result<usize, Flaw> {
         if self.text.starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
@@ -101,7 +101,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes a string or a literal, or goes into a container.
+    /// Consumes a string or a literal, or enters a container.
     fn value(&mut self, first: u8) -> Result<Expected, Flaw> {
         match first {
             b'"' => self.string()?,
@@ -151,7 +151,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Whether the byte can be the second one of a character.
+    /// Returns whether the byte at this offset can be the second byte of a character.
     fn is_second(&self, at: usize) -> bool {
         matches!(self.text.get(at), Some(0x40..=0x7E | 0x80..=0xFE))
     }

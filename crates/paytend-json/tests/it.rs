@@ -1,19 +1,19 @@
-//! What the two functions promise.
+//! Tests of `object_end` and `members`.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(clippy::unwrap_used)]
 
 use paytend_json::{Flaw, members, object_end};
 use proptest::prelude::*;
 
-/// Names and values, as text where they are text.
-fn shown(text: &[u8]) -> Vec<(String, String)> {
+/// Returns names and values as lossy text.
+fn member_texts(text: &[u8]) -> Vec<(String, String)> {
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     members(text).unwrap().iter().map(|member| (lossy(member.name), lossy(member.value))).collect()
 }
 
 #[test]
-fn end_of_object_is_found_in_what_is_not_strict_json() {
+fn end_is_found_in_objects_that_are_not_strict_json() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     for object in [
         b"{}".as_slice(),
@@ -24,10 +24,10 @@ fn end_of_object_is_found_in_what_is_not_strict_json() {
         b"{\"a\":\"line\nbreak\0\"}",
         b"{\"a\":\"\xFF\xFE\"}",
         b"{\"a\":\"truncated \xE2\x82\"}",
-        // GBK: the second byte of the character is a backslash, before the closing quote and elsewhere.
+        // GBK: the second byte of a character is a backslash, before the closing quote and elsewhere.
         b"{\"a\":\"\x81\x5C\"}",
         b"{\"a\":\"\x81\x5C\x81\x5C\",\"b\":\"\x81\x5Cx\"}",
-        // Latin-1 before an escape.
+        // A Latin-1 character before an escape.
         b"{\"a\":\"caf\xE9\\\"\"}",
         br#"{"a":NaN,"b":+1.0,"c":.5,"d":01,"e":[1e400,{"f":"}"}]}"#,
         br#"{"a":1,"a":2}"#,
@@ -35,7 +35,7 @@ fn end_of_object_is_found_in_what_is_not_strict_json() {
     ] {
         let shown = String::from_utf8_lossy(&object[..object.len().min(60)]).into_owned();
         assert_eq!(object_end(object), Ok(object.len()), "{shown}");
-        // The same with the fields of an envelope behind it.
+        // The same end with the fields of an envelope after the object.
         let text = [object, b"&notifyType=2&partnerId=1&x=}\"]}"].concat();
         assert_eq!(object_end(&text), Ok(object.len()), "{shown}");
         assert!(members(object).is_ok(), "{shown}");
@@ -43,7 +43,7 @@ fn end_of_object_is_found_in_what_is_not_strict_json() {
 }
 
 #[test]
-fn what_is_not_one_object_is_refused() {
+fn anything_but_one_object_is_rejected() {
     for (text, flaw) in [
         (b"".as_slice(), Flaw::Truncated),
         (b"[{}]", Flaw::NotAnObject),
@@ -73,24 +73,25 @@ fn what_is_not_one_object_is_refused() {
     assert_eq!(members(b"{} x"), Err(Flaw::Syntax { at: 3 }));
 }
 
-/// As single bytes the first string goes on behind its quote; as pairs it does not. Both readings are objects, with
-/// different ends.
+/// Read as single bytes, the first string continues after its quote; read as byte pairs, it ends there.
 #[test]
-fn an_end_that_depends_on_the_encoding_is_no_end() {
+fn end_that_depends_on_the_encoding_is_ambiguous() {
     let text = b"{\"a\":\"\x81\x5C\",\"b\":\"}\",\"c\":\"\x81\x5C\"}";
-    assert_eq!(object_end(text), Ok(text.len()), "as single bytes it is no object");
-    // Single bytes: the string `X\"}&x=` and then the end. Pairs: the end is at the first brace.
+    assert_eq!(object_end(text), Ok(text.len()), "read as single bytes, it is not an object");
+    // Both readings are objects, with different ends. Single bytes: the string is `X\"}&x=`, and the end is at the
+    // last brace. Byte pairs: the end is at the first brace.
     let text = b"{\"a\":\"\x81\x5C\"}&x=\"}";
     assert_eq!(object_end(text), Err(Flaw::Ambiguous));
-    // One end, and different members: single bytes see one member, pairs see two.
+    // Only byte pairs form an object.
     let text = b"{\"a\":[\"\x81\x5C\",\"\x81\x5C\"]}";
-    assert!(members(text).is_ok(), "as single bytes it is no object");
+    assert!(members(text).is_ok(), "read as single bytes, it is not an object");
+    // Only single bytes form an object.
     let text = b"{\"a\":\"\x81\x5C\\\",\"b\":\"\"}";
     assert_eq!((object_end(text), members(text).is_ok()), (Ok(text.len()), true));
 }
 
 #[test]
-fn members_are_those_of_the_outermost_object() {
+fn only_members_of_the_outermost_object_are_returned() {
     let text = br#"{ "a" : {"x":[1,{"y":2}],"z":"}"} ,"b":[{"a":1}], "a":"\ud800","c":1e400,"d":{},"e":[]}"#;
     let expected = [
         (r#""a""#, r#"{"x":[1,{"y":2}],"z":"}"}"#),
@@ -100,11 +101,11 @@ fn members_are_those_of_the_outermost_object() {
         (r#""d""#, "{}"),
         (r#""e""#, "[]"),
     ];
-    let shown = shown(text);
+    let shown = member_texts(text);
     assert_eq!(shown.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
 }
 
-/// Bytes that matter to the scanner, and such as occur in names and texts.
+/// Returns bytes that are significant to the scanner, and ordinary ones.
 fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(b"\"\\{}[]:,& =\n\x00\x22\x5C\x81\xB1\xE2\x82\xAC\xEF\xBB\xBF\xFF1aA.+-".to_vec())
@@ -123,21 +124,24 @@ fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What follows an object does not move its end, and its members are found by the same scan.
+    /// Bytes after an object do not change its end.
     #[test]
-    fn an_end_does_not_depend_on_what_follows(inside in odd_bytes(), behind in odd_bytes()) {
+    fn end_does_not_depend_on_the_bytes_after_it(inside in odd_bytes(), behind in odd_bytes()) {
         let text = [b"{\"a\":\"".as_slice(), &inside, b"\"}", &behind].concat();
         if let Ok(end) = object_end(&text) {
             prop_assert!(members(&text[..end]).is_ok() || members(&text[..end]) == Err(Flaw::Ambiguous));
-            // What follows the end changes nothing, unless it makes the end doubtful.
+            // Without the bytes after it, the end is the same, or ambiguous.
             let alone = object_end(&text[..end]);
             prop_assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{:?}", alone);
         }
     }
 
-    /// Of UTF-8, the end is that of the shortest piece that passes by itself.
+    /// In UTF-8, no shorter prefix of an object is an object.
     #[test]
-    fn a_utf8_object_ends_where_it_first_does(inside in "[\\x00-\\x7fé€😀]{0,30}", behind in "[\\x00-\\x7f]{0,20}") {
+    fn utf8_object_has_no_shorter_prefix_that_is_an_object(
+        inside in "[\\x00-\\x7fé€😀]{0,30}",
+        behind in "[\\x00-\\x7f]{0,20}",
+    ) {
         let text = format!("{{\"a\":\"{inside}\"}}{behind}");
         let bytes = text.as_bytes();
         if let Ok(end) = object_end(bytes) {
@@ -148,10 +152,13 @@ proptest! {
         }
     }
 
-    /// A strict parser's objects are objects here, with the same end and the same members.
+    /// Objects that serde_json writes have the same end and the same members here.
     #[test]
-    fn strict_objects_are_read_alike(
-        names in prop::collection::vec(any::<String>(), 0..5), value in any::<String>(), number in any::<i64>(), behind in "&[a-z=&{}\"]{0,20}",
+    fn strict_objects_have_the_members_that_serde_json_reads(
+        names in prop::collection::vec(any::<String>(), 0..5),
+        value in any::<String>(),
+        number in any::<i64>(),
+        behind in "&[a-z=&{}\"]{0,20}",
     ) {
         let object: serde_json::Map<String, serde_json::Value> = names.into_iter()
             .map(|name| (name, serde_json::json!([value, number, {"x": value}]))).collect();

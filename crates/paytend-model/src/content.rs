@@ -1,4 +1,4 @@
-//! The outcome of reading a notification: one type for all three providers.
+//! The result of reading a notification, for all three providers.
 
 use std::fmt;
 
@@ -7,10 +7,11 @@ use serde_json::from_slice;
 use crate::payload::Payload;
 use crate::problem::Problem;
 
-const NOT_IDENTIFIED: Problem =
-    Problem::Because("none of the fields that identify a notification of this type: it may be another product's");
+const NOT_IDENTIFIED: Problem = Problem::Because(
+    "no identifying field of this notification type is present; the notification may belong to another product",
+);
 
-/// The outcome of reading an authentic notification. A handler decides about each of the three.
+/// The result of reading an authentic notification. Handlers must handle all three variants.
 ///
 /// ```
 /// use paytend_model::{BaasNotification, Content, Notification, Product};
@@ -19,27 +20,27 @@ const NOT_IDENTIFIED: Problem =
 ///     Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) if deposit.problems.is_empty() => {
 ///         println!("book {:?}", deposit.order_no);
 ///     }
-///     Content::Typed(_) => println!("another notification, or one with fields that could not be read: query the
-///     state"), Content::Unreadable(raw) => println!("store {} bytes and call a person", raw.content.len()),
-///     Content::Unknown(raw) => println!("store {} bytes and call a person", raw.content.len()),
+///     Content::Typed(_) => println!("another notification, or one with unreadable fields: query the state"),
+///     Content::Unreadable(raw) => println!("store {} bytes and alert an operator", raw.content.len()),
+///     Content::Unknown(raw) => println!("store {} bytes and alert an operator", raw.content.len()),
 /// }
 /// # assert!(content.typed().is_some());
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub enum Content<T> {
-    /// A notification of a documented type. Optional fields that could not be read are `None` and named in its
-    /// `problems`.
+    /// A notification of a documented type. Optional fields that could not be read are `None` and listed in `problems`.
     Typed(T),
-    /// A notification of a documented type whose content is not an object, or lacks a required field that can be read.
+    /// A notification of a documented type whose content is not an object, or whose required fields are missing or
+    /// unreadable.
     Unreadable(RawNotification),
-    /// A notification of a type that this crate does not know, or with none of the fields that identify its type:
-    /// another product's, say.
+    /// A notification of a type that this crate does not know, or one without any of the fields that identify its type,
+    /// such as a notification of another product.
     Unknown(RawNotification),
 }
 
 impl<T> Content<T> {
-    /// The typed notification, if it is one.
+    /// Returns the typed notification, if there is one.
     pub fn typed(&self) -> Option<&T> {
         match self {
             Self::Typed(typed) => Some(typed),
@@ -47,7 +48,7 @@ impl<T> Content<T> {
         }
     }
 
-    /// The typed notification, owned.
+    /// Converts into the typed notification.
     ///
     /// # Errors
     /// Returns the raw notification if it is not typed.
@@ -58,7 +59,7 @@ impl<T> Content<T> {
         }
     }
 
-    /// The raw notification, if it is not typed.
+    /// Returns the raw notification, if it is not typed.
     pub fn raw(&self) -> Option<&RawNotification> {
         match self {
             Self::Typed(_) => None,
@@ -66,7 +67,7 @@ impl<T> Content<T> {
         }
     }
 
-    /// Converts the typed notification.
+    /// Applies `convert` to the typed notification, and leaves the other variants unchanged.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Content<U> {
         match self {
             Self::Typed(typed) => Content::Typed(convert(typed)),
@@ -77,7 +78,7 @@ impl<T> Content<T> {
 }
 
 impl<T: Payload> Content<T> {
-    /// Reads a content as a type. One that has none of the `identifying` fields is unknown.
+    /// Reads content as a type. Content without any of the `identifying` fields is unknown.
     pub(crate) fn read(notify_type: &str, content: &[u8], identifying: &[&str]) -> Self {
         if lacks_all(content, identifying) {
             return Self::Unknown(RawNotification::new(notify_type, content, Some(NOT_IDENTIFIED)));
@@ -89,25 +90,25 @@ impl<T: Payload> Content<T> {
     }
 }
 
-/// Whether it is an object in which none of these fields has a value. The provider's programs write an empty string for
-/// an absent value.
+/// Returns whether the content is an object in which none of these fields has a value. The provider's programs write an
+/// empty string for an absent value.
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
-    // A name that cannot be read may be any.
+    // A name that cannot be read may be any of them.
     let mut named = named.map(|member| from_slice::<String>(member.name).ok());
     named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
 }
 
-/// A notification as it came.
+/// A notification that was not read as a type.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RawNotification {
-    /// The `notifyType`, as received; empty where the provider has none.
+    /// The `notifyType`, as received; empty for providers that do not use it.
     pub notify_type: String,
-    /// The content, exactly as it was signed; empty if there was none.
+    /// The content, exactly as signed; empty if there was none.
     pub content: Vec<u8>,
-    /// Why the content could not be read as its type; `None` for an unknown `notifyType`.
+    /// The reason why the content could not be read as its type; `None` for an unknown `notifyType`.
     pub problem: Option<Problem>,
 }
 

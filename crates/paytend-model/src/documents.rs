@@ -1,11 +1,11 @@
-//! Which documents open an account, or make a cardholder.
+//! The documents that are required to open an account or to create a cardholder.
 //!
-//! Source: documented, BaaS Core section 4.3 (users) and Issuing Cards section 4.3 (cardholders). What the codes of these documents
-//! are (`fileType`) is in the partner's documents.
+//! Source: documented, BaaS Core section 4.3 (users) and Issuing Cards section 4.3 (cardholders). The codes of these
+//! documents (`fileType`) are in the documentation that each partner receives from Paytend.
 //!
 //! ```
 //! use paytend_model::documents::{Applicant, Document::*, required_documents};
-//! // A Brazilian who lives in Vilnius.
+//! // A Brazilian citizen who lives in Vilnius.
 //! let needed = required_documents(&Applicant::person("BR".parse()?, "LT".parse()?));
 //! let names: Vec<_> = needed.iter().map(|requirement| requirement.to_string()).collect();
 //! assert_eq!(names, ["passport", "face photo", "EEA residence permit or EEA address certificate"]);
@@ -16,18 +16,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A country: two letters of ISO 3166-1, such as `LT`.
+/// A country, as its two-letter ISO 3166-1 code, such as `LT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Country([u8; 2]);
 
-/// The European Economic Area: the 27 members of the European Union, Iceland, Liechtenstein and Norway.
+/// The members of the European Economic Area: the 27 members of the European Union, Iceland, Liechtenstein and Norway.
 const EEA: [&[u8; 2]; 30] = [
     b"AT", b"BE", b"BG", b"CY", b"CZ", b"DE", b"DK", b"EE", b"ES", b"FI", b"FR", b"GR", b"HR", b"HU", b"IE", b"IS",
     b"IT", b"LI", b"LT", b"LU", b"LV", b"MT", b"NL", b"NO", b"PL", b"PT", b"RO", b"SE", b"SI", b"SK",
 ];
 
 impl Country {
-    /// Whether it belongs to the European Economic Area.
+    /// Returns whether the country belongs to the European Economic Area.
     pub fn is_eea(self) -> bool {
         EEA.contains(&&self.0)
     }
@@ -39,20 +39,20 @@ impl fmt::Display for Country {
     }
 }
 
-/// The text is not a country's two letters.
+/// The error for a text that is not a two-letter country code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a country is two letters of ISO 3166-1, such as LT")]
+#[error("invalid country code; use two letters of ISO 3166-1, such as LT")]
 pub struct NoCountry;
 
 impl FromStr for Country {
     type Err = NoCountry;
 
-    /// Reads two letters, large or small. `EL` is read as `GR`, and `UK` as `GB`.
+    /// Reads a two-letter code in upper or lower case. `EL` is read as `GR`, and `UK` as `GB`.
     fn from_str(text: &str) -> Result<Self, NoCountry> {
         match text.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
                 Ok(Self(match &[a.to_ascii_uppercase(), b.to_ascii_uppercase()] {
-                    // The European Union's own codes for two countries.
+                    // The European Union uses its own codes for two countries.
                     b"EL" => *b"GR",
                     b"UK" => *b"GB",
                     code => *code,
@@ -63,7 +63,7 @@ impl FromStr for Country {
     }
 }
 
-/// Who must be documented.
+/// The person or corporation that must provide documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Applicant {
@@ -71,16 +71,17 @@ pub enum Applicant {
     Person {
         /// The nationality.
         nationality: Country,
-        /// Where the person lives.
+        /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. Its legal person's nationality does not matter (documented: ID card or passport).
+    /// A corporate user of BaaS Core. The nationality of its legal person is not relevant (documented: ID card or
+    /// passport).
     Corporation {
-        /// Country of incorporation.
+        /// The country of incorporation.
         country: Country,
     },
-    /// A cardholder of Issuing Cards. The documentation says "region", and not whether that is the nationality or the residence; it is
-    /// taken to be the nationality, as for users (inferred).
+    /// A cardholder of Issuing Cards. The documentation says "region" and does not specify whether this is the
+    /// nationality or the residence. The nationality is used, as for users (inferred).
     Cardholder {
         /// The nationality.
         nationality: Country,
@@ -88,41 +89,41 @@ pub enum Applicant {
 }
 
 impl Applicant {
-    /// A personal user.
+    /// Creates an applicant for a personal user.
     pub fn person(nationality: Country, residence: Country) -> Self {
         Self::Person { nationality, residence }
     }
 
-    /// A corporate user.
+    /// Creates an applicant for a corporate user.
     pub fn corporation(country: Country) -> Self {
         Self::Corporation { country }
     }
 
-    /// A cardholder.
+    /// Creates an applicant for a cardholder.
     pub fn cardholder(nationality: Country) -> Self {
         Self::Cardholder { nationality }
     }
 }
 
-/// A document.
+/// A kind of document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Document {
-    /// A national identity card; of a corporation's legal person, that person's.
+    /// A national identity card; for a corporation, that of its legal person.
     IdCard,
-    /// A passport; of a corporation's legal person, that person's.
+    /// A passport; for a corporation, that of its legal person.
     Passport,
-    /// A photo of the face, for recognition; of a corporation's legal person, that person's.
+    /// A photo of the face, for recognition; for a corporation, that of its legal person.
     FacePhoto,
-    /// A permit to reside in the EEA.
+    /// A residence permit of an EEA country.
     EeaResidencePermit,
     /// A certificate of an address in the EEA.
     EeaAddressCertificate,
-    /// A corporation's certificate of incorporation.
+    /// The certificate of incorporation of a corporation.
     CertificateOfIncorporation,
-    /// A corporation's articles of association.
+    /// The articles of association of a corporation.
     ArticlesOfAssociation,
-    /// A Hong Kong corporation's business registration certificate.
+    /// The business registration certificate of a Hong Kong corporation.
     BusinessRegistrationCertificate,
 }
 
@@ -141,17 +142,17 @@ impl fmt::Display for Document {
     }
 }
 
-/// One of several documents: any of them will do.
+/// A requirement that any one of several documents meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement(&'static [Document]);
 
 impl Requirement {
-    /// The documents, one of which is needed.
+    /// Returns the documents of which one is required.
     pub fn any_of(&self) -> &'static [Document] {
         self.0
     }
 
-    /// Whether one of `provided` will do.
+    /// Returns whether one of the `provided` documents meets the requirement.
     pub fn is_met_by(&self, provided: &[Document]) -> bool {
         self.0.iter().any(|document| provided.contains(document))
     }
@@ -166,7 +167,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// The documents that somebody must provide: all requirements must be met.
+/// Returns the requirements for an applicant. All of them must be met.
 pub fn required_documents(applicant: &Applicant) -> Vec<Requirement> {
     use Document::*;
     let one_of = Requirement;
@@ -208,24 +209,24 @@ mod tests {
         code.parse().unwrap()
     }
 
-    /// The requirements, in words.
+    /// Returns the requirements as text.
     fn needed(applicant: Applicant) -> String {
         let needed = required_documents(&applicant);
         needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
-    fn personal_users_row_by_row() {
+    fn documents_of_personal_users_depend_on_nationality_and_residence() {
         const PERMIT: &str = "EEA residence permit or EEA address certificate";
         for (nationality, residence, documents) in [
-            // Nationality EEA: wherever they live.
+            // EEA nationality: any residence.
             ("LT", "LT", "ID card or passport; face photo".to_owned()),
             ("NO", "US", "ID card or passport; face photo".to_owned()),
             ("IS", "IS", "ID card or passport; face photo".to_owned()),
-            // Nationality Chinese: both.
+            // Chinese nationality: both an ID card and a passport.
             ("CN", "CN", "ID card; passport; face photo".to_owned()),
             ("CN", "DE", format!("ID card; passport; face photo; {PERMIT}")),
-            // Nationality others: a passport.
+            // Other nationalities: a passport.
             ("US", "US", "passport; face photo".to_owned()),
             ("GB", "GB", "passport; face photo".to_owned()),
             ("CH", "LI", format!("passport; face photo; {PERMIT}")),
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn corporations_row_by_row() {
+    fn documents_of_corporations_depend_on_the_country() {
         let all = "ID card or passport; face photo; certificate of incorporation; articles of association";
         for (code, more) in [("LT", ""), ("CN", ""), ("US", ""), ("HK", "; business registration certificate")] {
             assert_eq!(needed(Applicant::corporation(country(code))), format!("{all}{more}"), "{code}");
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn cardholders_row_by_row() {
+    fn documents_of_cardholders_depend_on_the_nationality() {
         for (code, documents) in
             [("LT", "passport or ID card"), ("LI", "passport or ID card"), ("CN", "passport"), ("GB", "passport")]
         {
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_is_two_letters() {
+    fn country_codes_have_two_letters() {
         assert_eq!(country("lt"), country("LT"));
         assert_eq!((country("EL").to_string(), country("uk").to_string()), ("GR".into(), "GB".into()));
         for wrong in ["", "L", "LTU", "L1", "Ž", "UK "] {
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_is_met_by_one_of_its_documents() {
+    fn requirement_is_met_by_any_of_its_documents() {
         let needed = required_documents(&Applicant::person(country("LT"), country("LT")));
         assert!(needed[0].is_met_by(&[Document::Passport]) && needed[0].is_met_by(&[Document::IdCard]));
         assert!(!needed[0].is_met_by(&[Document::FacePhoto]) && !needed[0].is_met_by(&[]));

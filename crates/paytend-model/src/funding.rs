@@ -1,11 +1,11 @@
-//! Funding Notification: where Paytend posts its notifications. What it posts of deposits is
-//! [`IbanTransaction`](crate::iban::IbanTransaction).
+//! Funding Notification: the callback URL to which Paytend posts notifications. The content of the fund deposit
+//! notification is [`IbanTransaction`](crate::iban::IbanTransaction).
 //!
 //! ```
 //! use paytend_model::{Operation, Source, funding::SetCallbackUrl};
 //! let set = SetCallbackUrl::new("1".into(), "https://partner.example/paytend".into());
 //! assert_eq!(serde_json::to_string(&set)?, r#"{"type":"1","url":"https://partner.example/paytend"}"#);
-//! // The path is a guess until the partner's documents say so.
+//! // The path is inferred. The partner documentation may specify another.
 //! assert_eq!(SetCallbackUrl::INFO.provenance.path, Source::Inferred);
 //! # Ok::<(), serde_json::Error>(())
 //! ```
@@ -14,10 +14,10 @@ use crate::OperationKind::Mutation;
 use crate::{Code, NoData, Operation, OperationInfo, Personal, Product, Provenance, Source};
 
 payload! {
-    /// Set callback URL: where the notifications of BaaS Core, Funding and Payout, which share one URL, are posted.
+    /// Set callback URL: sets the URL for notifications of BaaS Core, Funding and Payout, which share one URL.
     pub struct SetCallbackUrl: Documented {
         required {
-            /// Code of what is set; not explained in the documentation.
+            /// The code of the URL type; the values are not documented.
             type_: Code => "type",
             /// The URL. Hidden in `Debug`, since a URL may hold a secret.
             url: Personal => "url" = "https://partner.example/paytend",

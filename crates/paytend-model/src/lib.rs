@@ -3,9 +3,11 @@
 //!
 //! # Adding an operation
 //!
-//! One struct in the file of its area, declared with the crate's `payload!` macro, an `impl Operation` below it, and its
-//! name in [`operations`]'s list (a test fails without). The client sends it, the sandbox finds its path, the command line
-//! lists it and the OpenAPI file describes it from that one definition.
+//! 1. Declare a struct with the `payload!` macro, in the file of its area.
+//! 2. Add an `impl Operation` below it.
+//! 3. Add its name to the list in [`operations`]; a test fails without it.
+//!
+//! The client, the sandbox, the command line and the OpenAPI document all use this definition.
 
 #[macro_use]
 mod payload;

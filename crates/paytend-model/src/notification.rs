@@ -1,4 +1,4 @@
-//! What Paytend tells a partner without being asked.
+//! The notifications that Paytend sends to a partner.
 
 use serde::Serialize;
 
@@ -11,22 +11,25 @@ use crate::problem::Problem;
 #[cfg(feature = "schema")]
 use crate::value::FieldType;
 
-/// A notification of one of Paytend's products.
+/// A notification from one of Paytend's products.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notification {
-    /// Of BaaS Core, Funding or Payout.
+    /// A notification of BaaS Core, Funding or Payout.
     Baas(BaasNotification),
-    /// Of Issuing Cards.
+    /// A notification of Issuing Cards.
     Issuing(IssuingNotification),
 }
 
-/// Declares the notifications of a product: an enum, its numbers, reading and writing.
+/// Declares the notifications of a product: an enum, the `notifyType` values, and methods for reading and writing.
 macro_rules! notifications {
     (
         $(#[$about:meta])*
         pub enum $name:ident of $product:ident {
-            $($(#[$vabout:meta])* $variant:ident($content:ty) = $notify_type:literal, $title:literal, $object:expr, $identifying:expr;)+
+            $(
+                $(#[$vabout:meta])*
+                $variant:ident($content:ty) = $notify_type:literal, $title:literal, $object:expr, $identifying:expr;
+            )+
         }
     ) => {
         $(#[$about])*
@@ -41,7 +44,7 @@ macro_rules! notifications {
         }
 
         impl $name {
-            /// The kinds that are documented.
+            /// The documented kinds of notification.
             pub const KINDS: &'static [NotificationInfo] = &[$(NotificationInfo {
                 product: Product::$product,
                 notify_type: $notify_type,
@@ -53,7 +56,7 @@ macro_rules! notifications {
                 schema: |generator| (<$content>::schema(generator), <$content>::example()),
             }),+];
 
-            /// Reads a content by its `notifyType`, as [`Notification::read`] does.
+            /// Reads the content of a notification by its `notifyType`, as [`Notification::read`] does.
             pub fn read(notify_type: &str, content: &[u8]) -> Content<Self> {
                 match notify_type {
                     $($notify_type => Content::<$content>::read(notify_type, content, &$identifying)
@@ -62,25 +65,24 @@ macro_rules! notifications {
                 }
             }
 
-            /// The `notifyType`.
+            /// Returns the `notifyType`.
             pub fn notify_type(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => $notify_type,)+
                 }
             }
 
-            /// The fields that arrived and could not be read. They are `None`.
+            /// Returns the problems of the fields that could not be read. These fields are `None`.
             pub fn problems(&self) -> &[Problem] {
                 match self {
                     $(Self::$variant(typed) => &typed.problems,)+
                 }
             }
 
-            /// The content as JSON text, with what it says and no field that could not be read as strict JSON.
+            /// Returns the content as JSON text, without the fields that are not strict JSON.
             ///
             /// # Errors
-            /// Returns an error if it cannot be written as JSON, which applies to no content that this crate is known
-            /// to make.
+            /// Returns an error if the content cannot be written as JSON. No such content is known.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
@@ -109,15 +111,15 @@ fn text(content: &impl Serialize) -> Result<String, serde_json::Error> {
 notifications! {
     /// A notification of BaaS Core, Funding or Payout, which share a callback URL.
     pub enum BaasNotification of Baas {
-        /// an account is open.
+        /// an account was opened.
         AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount"),
             ["userId", "accountNum"];
         /// money has arrived on an account.
         FundDeposit(IbanTransaction) = "2", "Fund deposit notification", Some("IBANTransaction"),
             ["transactionId", "orderNo"];
-        /// the audit's state or the user's has changed.
-        UserStatusChange(UserStatusChange) = "3", "User status change notification", Some("AccountStatusChangeNotification_Context"),
-            ["userId"];
+        /// the state of the audit or of the user has changed.
+        UserStatusChange(UserStatusChange) = "3", "User status change notification",
+            Some("AccountStatusChangeNotification_Context"), ["userId"];
         /// a payment of the Payout API has failed; the content is not documented.
         PaymentFailure(PaymentFailure) = "4", "Payment failure notification", None,
             ["orderNo", "transactionId"];
@@ -133,9 +135,9 @@ notifications! {
 notifications! {
     /// A notification of Issuing Cards.
     pub enum IssuingNotification of Issuing {
-        /// a settlement or an authorization has happened on a card.
-        CardTransaction(TransactionNotification) = "1", "Card transaction notification", Some("TransactionNotification"),
-            ["transactionId", "cardId"];
+        /// a card has a new settlement or authorization.
+        CardTransaction(TransactionNotification) = "1", "Card transaction notification",
+            Some("TransactionNotification"), ["transactionId", "cardId"];
         /// the review of a cardholder is completed.
         CardholderAudit(CardHolderResult) = "2", "Cardholder audit result notification", Some("CardHolderResult"),
             ["holderId"];
@@ -151,23 +153,23 @@ notifications! {
 pub struct NotificationInfo {
     /// The product.
     pub product: Product,
-    /// The `notifyType`, which means something else in the other product.
+    /// The `notifyType`. The other product uses the same numbers with different meanings.
     pub notify_type: &'static str,
-    /// The documentation's name.
+    /// The name in the documentation.
     pub title: &'static str,
-    /// The documentation's name of the content's object.
+    /// The documented name of the content object.
     pub object: Option<&'static str>,
-    /// The content's fields.
+    /// The fields of the content.
     pub content: Description,
-    /// The fields of which a content of this kind has at least one. Without any it is read as [`Content::Unknown`].
+    /// The fields of which content of this kind has at least one. Content with none is read as [`Content::Unknown`].
     pub identifying: &'static [&'static str],
     #[cfg(feature = "schema")]
     pub(crate) schema: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, Option<serde_json::Value>),
 }
 
 impl Notification {
-    /// Reads a notification's content by its product and `notifyType`. The receiver knows the product: the number alone
-    /// is ambiguous. Never fails, and loses nothing: see [`Content`].
+    /// Reads the content of a notification by its product and `notifyType`. The receiver must know the product, because
+    /// the `notifyType` alone is ambiguous. Reading does not fail and loses no data: see [`Content`].
     ///
     /// ```
     /// use paytend_model::{BaasNotification, Content, Notification, Product};
@@ -182,12 +184,12 @@ impl Notification {
         }
     }
 
-    /// The kinds that are documented, of both products.
+    /// Returns the documented kinds of notification of both products.
     pub fn kinds() -> impl Iterator<Item = &'static NotificationInfo> {
         BaasNotification::KINDS.iter().chain(IssuingNotification::KINDS)
     }
 
-    /// The product.
+    /// Returns the product.
     pub fn product(&self) -> Product {
         match self {
             Self::Baas(_) => Product::Baas,
@@ -195,7 +197,7 @@ impl Notification {
         }
     }
 
-    /// The `notifyType`.
+    /// Returns the `notifyType`.
     pub fn notify_type(&self) -> &'static str {
         match self {
             Self::Baas(notification) => notification.notify_type(),
@@ -203,10 +205,10 @@ impl Notification {
         }
     }
 
-    /// The content's JSON text.
+    /// Returns the content as JSON text, without the fields that are not strict JSON.
     ///
     /// # Errors
-    /// As [`BaasNotification::content`].
+    /// Returns an error if the content cannot be written as JSON. No such content is known.
     pub fn content(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Baas(notification) => notification.content(),
@@ -214,7 +216,7 @@ impl Notification {
         }
     }
 
-    /// The fields that arrived and could not be read. They are `None`.
+    /// Returns the problems of the fields that could not be read. These fields are `None`.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Baas(notification) => notification.problems(),

@@ -1,7 +1,7 @@
-//! The OpenAPI 3.1 document of all operations and notifications (feature `schema`), made from the types.
+//! The OpenAPI 3.1 document of all operations and notifications (feature `schema`), generated from the types.
 //!
-//! It describes two layers at once: the envelope, which is what travels and what `requestBody` says; and the payload inside it, which
-//! no OpenAPI tool can see through the encryption: it is under `x-plaintext`, and under `components.schemas`.
+//! The document describes two layers. `requestBody` describes the envelope, which is sent on the wire. The payload is
+//! encrypted, so OpenAPI tools cannot see it; it is described under `x-plaintext` and `components.schemas`.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -13,19 +13,24 @@ use crate::value::FieldType;
 use crate::{Notification, NotificationInfo, payby, payermax};
 
 const ENVELOPE: &str = "\
-Every request is an HTTPS POST of a JSON envelope in UTF-8. Its payload (`bizData`, `respData`, `content`) is a JSON object, \
-encrypted with AES in ECB mode with PKCS#7 padding and written as base64. The AES key is 24 base64 characters, themselves, not what they \
-encode: AES-192. `randomKey` is that key, encrypted with RSA PKCS#1 v1.5 for the receiver, as base64. `signature` is SHA256withRSA \
-by the sender over all non-empty fields but itself and `encryptFlag`, as `name=value` in ASCII order of the names, joined with `&`, \
-payload and key in plain text; where `x-payload` is `unsigned`, the payload is left out. PayBy's and PayerMax's notifications are no \
-envelopes: their signature is in a header. In this document, the schema of a body is the envelope's; that of the payload inside is under `x-plaintext`, with an example.\n\n\
-`x-provenance` says where a thing is from: `documented` by the provider, `seen` in the provider's published programs, or `inferred`, \
-which may be wrong. `x-kind`: a `query` only reads, a `mutation` changes something and is never to be repeated blindly. `x-payload`: \
-`signed`, `unsigned`, or `none` if the operation has no business data. `x-plaintext-example`: an example of the payload before encryption. \
-`x-request-object`, `x-response-object`, `x-object`: the provider's names. `x-known-values`: codes that are known; others may come. \
-`x-max-file-bytes`: the largest file, before base64. `x-notify-type`: the `notifyType`.";
+Every request is an HTTPS POST of a JSON envelope in UTF-8. Its payload (`bizData`, `respData`, `content`) is a JSON \
+object, encrypted with AES-192 in ECB mode with PKCS#7 padding and written as base64. The AES key is the 24 base64 \
+characters of the session key as ASCII bytes, not the bytes that they encode. `randomKey` is the session key, \
+encrypted with RSA PKCS#1 v1.5 for the receiver, as base64. `signature` is the sender's SHA256withRSA signature. It \
+covers all non-empty fields except `signature` and `encryptFlag`, written as `name=value` in ASCII order of the names \
+and joined with `&`. Payload and session key are signed in plaintext. If `x-payload` is `unsigned`, the payload is \
+excluded from the signature. Notifications from PayBy and PayerMax have no envelope; their signature is in a header. \
+In this document, the schema of a body describes the envelope. The schema of the payload is under `x-plaintext`, with \
+an example.\n\n\
+`x-provenance` is the source of a fact: `documented` by the provider, `seen` (observed in the provider's published \
+programs), or `inferred`, which may be wrong. `x-kind` is `query` for an operation that only reads, or `mutation` for \
+one that changes state and must never be blindly retried. `x-payload` is `signed`, `unsigned`, or `none` if the \
+operation has no business data. `x-plaintext-example` is an example of the payload before encryption. \
+`x-request-object`, `x-response-object` and `x-object` are the provider's names of objects. `x-known-values` lists \
+the known codes; other values may occur. `x-max-file-bytes` is the largest file size, before base64. `x-notify-type` \
+is the `notifyType`.";
 
-/// The document.
+/// Returns the OpenAPI document.
 ///
 /// ```
 /// let document = paytend_model::openapi::document();
@@ -33,7 +38,7 @@ which may be wrong. `x-kind`: a `query` only reads, a `mutation` changes somethi
 /// assert!(document["paths"]["/issuing/card/topup"]["post"]["x-provenance"]["path"] == "seen");
 /// ```
 pub fn document() -> Value {
-    // References as OpenAPI has them.
+    // OpenAPI keeps schemas under `components`.
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
@@ -75,7 +80,7 @@ pub fn document() -> Value {
         },
         "servers": [{
             "url": "https://sandbox-api.paytend.com",
-            "description": "Sandbox. The production URL comes with the contract.",
+            "description": "The sandbox. Paytend provides the production URL with the contract.",
             "x-provenance": "seen",
         }],
         "tags": [
@@ -84,7 +89,7 @@ pub fn document() -> Value {
             { "name": "payby", "description": "PayBy" },
             { "name": "payermax", "description": "PayerMax" },
         ],
-        // The signature inside the envelope is all there is.
+        // Requests are authenticated only by the signature inside the envelope.
         "security": [],
         "paths": paths,
         "webhooks": webhooks,
@@ -111,7 +116,7 @@ fn operation(entry: &OperationEntry, generator: &mut SchemaGenerator) -> Value {
         },
         "responses": {
             "200": {
-                "description": "`respCode` is \"00\" and the signature holds, or a failure.",
+                "description": "A success if `respCode` is \"00\" and the signature is valid, otherwise a failure.",
                 "content": { "application/json": body::<ResponseEnvelope>("respData", response, generator) },
             },
         },
@@ -139,11 +144,14 @@ fn notification(kind: &NotificationInfo, generator: &mut SchemaGenerator) -> Val
         "operationId": webhook_name(kind).replace('.', "_"),
         "tags": [kind.product.as_str()],
         "summary": kind.title,
-        "description": format!("`notifyType` {} of this product; the number means something else in the other.", kind.notify_type),
+        "description": format!(
+            "`notifyType` {} of this product. The other product uses the same number with a different meaning.",
+            kind.notify_type
+        ),
         "requestBody": { "required": true, "content": { "application/json": envelope } },
         "responses": {
             "200": {
-                "description": "`status` \"00\" is success, any other a failure.",
+                "description": "`status` is \"00\" for success, and any other value for a failure.",
                 "content": { "application/json": {
                     "schema": json!(generator.subschema_for::<Acknowledgement>()),
                     "example": { "msg": "success", "status": "00" },
@@ -159,7 +167,7 @@ fn notification(kind: &NotificationInfo, generator: &mut SchemaGenerator) -> Val
     })
 }
 
-/// `baas.fundDeposit`.
+/// Returns the name of a webhook, such as `baas.fundDeposit`.
 fn webhook_name(kind: &NotificationInfo) -> String {
     let title = kind.title.trim_end_matches(" notification").to_lowercase();
     let mut words = title.split(' ').map(str::to_owned);
@@ -173,7 +181,7 @@ fn webhook_name(kind: &NotificationInfo) -> String {
     format!("{}.{name}", kind.product)
 }
 
-/// An envelope, with what its payload field holds in plain text, if it holds anything.
+/// Describes an envelope, with the plaintext of its payload field, if there is any.
 fn body<E: FieldType + JsonSchema>(
     field: &str,
     plaintext: Option<(Value, Option<Value>)>,
@@ -183,13 +191,13 @@ fn body<E: FieldType + JsonSchema>(
     let mut schema = json!(generator.subschema_for::<E>());
     match plaintext {
         Some((plain, plain_example)) => {
-            // A failure has no data.
+            // A failure response has no data.
             if field != "respData" {
                 schema["required"] = json!([field]);
             }
             schema["properties"] = json!({ field: {
                 "type": "string",
-                "description": "base64 of the AES-encrypted JSON text of `x-plaintext`.",
+                "description": "The JSON text of `x-plaintext`, AES-encrypted, as base64.",
                 "x-plaintext": plain,
                 "x-plaintext-example": plain_example,
             } });
@@ -197,7 +205,7 @@ fn body<E: FieldType + JsonSchema>(
         None => example[field] = "".into(),
     }
     if let Value::Object(members) = &mut example {
-        // Reserved, and not sent by anybody who has no reason to.
+        // Reserved, so it is not part of the example.
         members.remove("encryptFlag");
     }
     json!({ "schema": schema, "example": example })
@@ -213,7 +221,7 @@ fn detached<N: FieldType + JsonSchema>(
     (name, title, json!(generator.subschema_for::<N>()), N::example().unwrap_or_default())
 }
 
-/// A notification whose signature is in a header.
+/// Describes a notification whose signature is in a header.
 fn signed_body(name: &str, title: &str, schema: &Value, example: &Value, acknowledgement: &str) -> Value {
     let accepted: Value = serde_json::from_str(acknowledgement).unwrap_or_default();
     json!({
@@ -222,10 +230,13 @@ fn signed_body(name: &str, title: &str, schema: &Value, example: &Value, acknowl
         "summary": title,
         "parameters": [{
             "name": "sign", "in": "header", "required": true,
-            "description": "SHA256withRSA over the body's bytes as they were sent, base64.",
+            "description": "The SHA256withRSA signature of the body's bytes as sent, as base64.",
             "schema": { "type": "string", "contentEncoding": "base64" },
         }],
-        "requestBody": { "required": true, "content": { "application/json": { "schema": schema, "example": example } } },
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": schema, "example": example } },
+        },
         "responses": {
             "200": {
                 "description": "Accepts the notification.",

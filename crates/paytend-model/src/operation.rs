@@ -1,4 +1,4 @@
-//! What an API call is: one request type that says everything about itself.
+//! API operations: the trait of request types, and their description.
 
 use std::fmt;
 
@@ -7,14 +7,15 @@ use serde::de::DeserializeOwned;
 
 use crate::validate::Validate;
 
-/// One API call. Its value is the request's business data (`bizData`); the client sends it, the sandbox answers it.
+/// An API operation. A value of the type is the business data of a request (`bizData`).
 ///
-/// An operation that this crate does not have is a type with `Serialize` and `Deserialize`, an empty `impl Validate`, and this.
+/// To call an operation that this crate does not have, implement this trait for a type that implements `Serialize`,
+/// `Deserialize` and `Validate`. The `impl Validate` may be empty.
 pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
-    /// The response's business data (`respData`); [`NoData`] where there is none.
+    /// The business data of the response (`respData`), or [`NoData`] if there is none.
     type Response: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static;
 
-    /// Name, path, kind, and where all of it comes from.
+    /// The name, path, kind and provenance of the operation.
     const INFO: OperationInfo;
 }
 
@@ -24,36 +25,37 @@ pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send
 pub struct OperationInfo {
     /// A short name in camelCase, such as `getTopupResult`: the last part of the path. Unique within the product.
     pub name: &'static str,
-    /// The documentation's name, such as "Query topup result".
+    /// The name in the documentation, such as "Query topup result".
     pub title: &'static str,
-    /// The product whose documentation describes it.
+    /// The product whose documentation describes the operation.
     pub product: Product,
-    /// Default path below the base URL, starting with `/`.
+    /// The default path below the base URL, starting with `/`.
     pub path: &'static str,
-    /// Whether it changes anything.
+    /// Whether the operation changes state.
     pub kind: OperationKind,
-    /// What becomes of the payload.
+    /// Whether there is a payload, and whether it is signed.
     pub payload: PayloadRule,
-    /// The largest file it takes, in bytes before base64.
+    /// The largest file that the operation accepts, in bytes before base64.
     pub max_file_bytes: Option<usize>,
-    /// The documentation's name of the request's object, such as `Topup_BizData`.
+    /// The documented name of the request object, such as `Topup_BizData`.
     pub request_object: Option<&'static str>,
-    /// The documentation's name of the response's object, such as `TopupResponse`.
+    /// The documented name of the response object, such as `TopupResponse`.
     pub response_object: Option<&'static str>,
-    /// Where to read about it: document and section. The title is the heading.
+    /// The document and section that describe the operation, under the heading `title`.
     pub documentation: &'static str,
-    /// How sure we are.
+    /// The sources of the name, the path and the fields.
     pub provenance: Provenance,
 }
 
 impl OperationInfo {
-    /// An operation with a signed payload, of which nothing is documented but what further calls say.
+    /// Creates the description of an operation with a signed payload. All parts are marked as inferred until
+    /// [`sure`](Self::sure) is called.
     ///
     /// ```
     /// use paytend_model::{OperationInfo, OperationKind, Product};
     /// const INFO: OperationInfo =
-    ///     OperationInfo::new(Product::Issuing, OperationKind::Query, "Query card limits", "/issuing/card/getCardLimits");
-    /// assert_eq!(INFO.name, "getCardLimits");
+    ///     OperationInfo::new(Product::Issuing, OperationKind::Query, "Query card limits", "/issuing/card/getLimits");
+    /// assert_eq!(INFO.name, "getLimits");
     /// ```
     pub const fn new(product: Product, kind: OperationKind, title: &'static str, path: &'static str) -> Self {
         Self {
@@ -76,44 +78,44 @@ impl OperationInfo {
         }
     }
 
-    /// Sets where it is documented.
+    /// Sets the document and section that describe the operation.
     #[must_use]
     pub const fn documented(self, documentation: &'static str) -> Self {
         Self { documentation, ..self }
     }
 
-    /// Sets the documentation's name of the request's object.
+    /// Sets the documented name of the request object.
     #[must_use]
     pub const fn takes(self, object: &'static str) -> Self {
         Self { request_object: Some(object), ..self }
     }
 
-    /// Sets the documentation's name of the response's object.
+    /// Sets the documented name of the response object.
     #[must_use]
     pub const fn gives(self, object: &'static str) -> Self {
         Self { response_object: Some(object), ..self }
     }
 
-    /// Sets what becomes of the payload.
+    /// Sets whether there is a payload, and whether it is signed.
     #[must_use]
     pub const fn payload(self, payload: PayloadRule) -> Self {
         Self { payload, ..self }
     }
 
-    /// Sets the largest file it takes, in bytes before base64.
+    /// Sets the size of the largest file that the operation accepts, in bytes before base64.
     #[must_use]
     pub const fn files_up_to(self, bytes: usize) -> Self {
         Self { max_file_bytes: Some(bytes), ..self }
     }
 
-    /// Sets how sure we are.
+    /// Sets the sources of the name, the path and the fields.
     #[must_use]
     pub const fn sure(self, provenance: Provenance) -> Self {
         Self { provenance, ..self }
     }
 }
 
-/// What follows the last `/`.
+/// Returns the part of a path after the last `/`.
 const fn last_part(path: &'static str) -> &'static str {
     let bytes = path.as_bytes();
     let mut start = bytes.len();
@@ -123,7 +125,8 @@ const fn last_part(path: &'static str) -> &'static str {
     path.split_at(start).1
 }
 
-/// Paytend's products. They number their notifications independently, so a `notifyType` means nothing without one.
+/// A product of Paytend. Each product numbers its notifications separately, so a `notifyType` is ambiguous without
+/// the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Product {
@@ -134,7 +137,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// The name in lower case: `baas`, `issuing`.
+    /// Returns the name in lower case: `baas` or `issuing`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Baas => "baas",
@@ -149,12 +152,12 @@ impl fmt::Display for Product {
     }
 }
 
-/// Whether an operation changes anything.
+/// Whether an operation changes state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
-    /// Only reads: safe to send again.
+    /// Only reads, so it is safe to retry.
     Query,
-    /// Changes state, possibly moves money: never to be sent again blindly.
+    /// Changes state and may move money, so it must never be blindly retried.
     Mutation,
 }
 
@@ -167,14 +170,14 @@ impl fmt::Display for OperationKind {
     }
 }
 
-/// What becomes of an operation's payload.
+/// Whether an operation has a payload, and whether the payload is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadRule {
     /// Encrypted and signed.
     Signed,
-    /// Encrypted, and left out of the signature (the upload endpoints of the IBAN product).
+    /// Encrypted, and not included in the signature (the upload operations of BaaS Core).
     Unsigned,
-    /// There is none: `bizData` is sent empty.
+    /// No payload: `bizData` is sent empty.
     None,
 }
 
@@ -188,27 +191,27 @@ impl fmt::Display for PayloadRule {
     }
 }
 
-/// How sure we are of the parts of an operation.
+/// The sources of the parts of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// That the operation exists, and its name.
+    /// The source of the operation's existence and name.
     pub operation: Source,
-    /// Its path.
+    /// The source of the path.
     pub path: Source,
-    /// The request's fields.
+    /// The source of the request fields.
     pub request: Source,
-    /// The response's fields.
+    /// The source of the response fields.
     pub response: Source,
 }
 
-/// Where a fact comes from.
+/// The source of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// It stands in the provider's documentation.
+    /// The provider's documentation states it.
     Documented,
-    /// It is how the provider's published programs behave.
+    /// The provider's published programs behave this way (observed).
     Seen,
-    /// Inferred from the pattern of the others. It may be wrong; it can be overridden.
+    /// It is inferred from similar facts and may be wrong. It can be overridden.
     Inferred,
 }
 
@@ -223,7 +226,7 @@ impl fmt::Display for Source {
 }
 
 payload! {
-    /// A response without business data. What it holds nevertheless is kept.
+    /// A response without business data. Any fields that it has are kept in `extra`.
     pub struct NoData: Documented {
         required {}
         optional {}

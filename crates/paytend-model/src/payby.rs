@@ -1,7 +1,7 @@
 //! PayBy's transfer-to-bank notification.
 //!
-//! Source: PayBy, Transfer to Bank, Asynchronous notification. Fields, lengths and examples are documented; `status`, `product`,
-//! `requestTime` and `paymentInfo` stand in the documentation's sample alone.
+//! Source: PayBy, Transfer to Bank, Asynchronous notification. Fields, lengths and examples are documented. The fields
+//! `status`, `product`, `requestTime` and `paymentInfo` occur only in the documentation's sample.
 //!
 //! ```
 //! use paytend_model::payby::{TransferStatus, TransferToBankNotification};
@@ -24,10 +24,10 @@ use crate::lifecycle::Lifecycle;
 use crate::value::codes;
 use crate::{Amount, Content, Count, CountryCode, Currency, HashedText, OrderNo, Personal, Report, Rule};
 
-/// What accepts a notification: HTTP 200 with this body, as `application/json` (documented).
+/// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;
 
-/// The waits before PayBy's further attempts at a notification that was not accepted: seven at most (documented).
+/// The delays before PayBy's retries of a notification that was not acknowledged, at most seven (documented).
 pub const RETRY_SCHEDULE: [Duration; 7] = {
     const fn minutes(count: u64) -> Duration {
         Duration::from_secs(count * 60)
@@ -38,22 +38,24 @@ pub const RETRY_SCHEDULE: [Duration; 7] = {
 /// The only currency of [`TransferToBankOrder::amount`] (documented).
 pub const CURRENCY: &str = "AED";
 
-/// The most characters that `holderName` and `beneficiaryAddress` may have together (documented).
+/// The maximum length of `holderName` and `beneficiaryAddress` together, in characters (documented).
 pub const MAX_NAME_AND_ADDRESS: usize = 140;
 
 payload! {
-    /// The notification: a transfer has come to its end.
+    /// The notification that a transfer has succeeded or failed.
     pub struct TransferToBankNotification: Documented {
         required {
-            /// PayBy's unique number of the notification.
+            /// PayBy's unique identifier of the notification.
             notify_id: OrderNo => "notify_id" = "202004140007474501",
         }
         optional {
-            /// When PayBy sent it, in milliseconds since the epoch. Documented as required, and absent in the documentation's sample.
+            /// The time at which PayBy sent the notification, in milliseconds since the epoch. Documented as required,
+            /// but absent from the documentation's sample.
             notify_timestamp: Count => "notify_timestamp" = 1586849271877u64,
-            /// The order.
+            /// The transfer order.
             order: TransferToBankOrder => "transferToBankOrder",
-            /// When PayBy sent it, `yyyyMMddHHmmss`, in a time zone that is not documented. Deprecated by PayBy.
+            /// The time at which PayBy sent the notification, `yyyyMMddHHmmss`, in an undocumented time zone.
+            /// Deprecated by PayBy.
             notify_time: String => "notify_time" = "20200414113800" [CompactTime],
             /// The character set. Deprecated by PayBy.
             input_charset: String => "_input_charset" = "UTF-8",
@@ -62,12 +64,12 @@ payload! {
 }
 
 impl TransferToBankNotification {
-    /// Reads a notification's body. Never fails, and loses nothing: see [`Content`].
+    /// Reads the body of a notification. Reading does not fail and loses no data: see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
     }
 
-    /// When PayBy sent it, in milliseconds since the epoch, if it says so.
+    /// Returns the time at which PayBy sent the notification, in milliseconds since the epoch, if it is present.
     pub fn sent_at_millis(&self) -> Option<u64> {
         self.notify_timestamp.as_ref().and_then(Count::get)
     }
@@ -77,52 +79,55 @@ payload! {
     /// A transfer to a bank account.
     pub struct TransferToBankOrder: Documented {
         required {
-            /// The merchant's number of the transfer.
+            /// The merchant's order number of the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's number of the transfer. (The documentation repeats the merchant's description here; its sample shows another.)
+            /// PayBy's order number of the transfer. The documentation repeats the description of the merchant's number
+            /// here, but its sample has a different value.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
-            /// Name of the beneficiary account's holder, plain or as SHA-256.
+            /// The name of the account holder, in plain text or as SHA-256.
             holder_name: HashedText => "holderName" [MaxChars(100), MaxCharsWith("beneficiaryAddress", 140)],
-            /// How much, in dirhams.
+            /// The amount in dirhams.
             amount: Money => "amount",
-            /// The transfer's description.
+            /// The description of the transfer.
             memo: Personal => "memo" = "company single pay" [MaxChars(128)],
         }
         optional {
-            /// What has become of it. The values are documented; the field itself stands in the documentation's sample alone.
+            /// The status of the transfer. The values are documented, but the field occurs only in the documentation's
+            /// sample.
             status: TransferStatus => "status" = "SUCCESS",
-            /// IBAN of the beneficiary account, plain or as SHA-256. 34 characters at most when plain.
+            /// The IBAN of the beneficiary account, in plain text (at most 34 characters) or as SHA-256.
             iban: HashedText => "iban" [MaxPlainChars(34)],
-            /// BIC of the beneficiary account's bank.
+            /// The BIC of the beneficiary's bank.
             swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11), Bic],
-            /// Address of the beneficiary, plain or as SHA-256. Needed for a personal account. Documented as required, and absent in the
-            /// documentation's sample.
+            /// The address of the beneficiary, in plain text or as SHA-256. Required for a personal account. Documented
+            /// as required, but absent from the documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
-            /// Where notifications go. Hidden in `Debug`, since a URL may hold a secret.
+            /// The URL that receives notifications. Hidden in `Debug`, since a URL may contain a secret.
             notify_url: Personal => "notifyUrl" = "https://www.yoursite.com" [MaxChars(200)],
-            /// Number of the beneficiary account.
+            /// The number of the beneficiary account.
             account_no: Personal => "accountNo" = "2000000000001" [MaxChars(64)],
-            /// The network of the payout; `LOCAL` if absent.
+            /// The payout network; `LOCAL` if absent.
             network_code: NetworkCode => "networkCode" [MaxChars(20)],
-            /// Name of the beneficiary account's bank.
+            /// The name of the beneficiary's bank.
             bank_name: String => "bankName" = "First Abu Dhabi Bank PJSC" [MaxChars(64)],
-            /// Country of that bank; `UAE` if absent.
+            /// The country of the beneficiary's bank; `UAE` if absent.
             country_code: CountryCode => "countryCode" = "UAE" [MaxChars(16)],
-            /// What the beneficiary receives; `AED` if absent.
+            /// The currency that the beneficiary receives; `AED` if absent.
             fundout_currency_code: Currency => "fundoutCurrencyCode" = "AED" [MaxChars(16)],
-            /// Fedwire (ABA) number of a bank of the United States: nine digits.
+            /// The Fedwire (ABA) number of a bank in the United States, nine digits.
             fedwire_code: String => "fedwireCode" = "133563585" [Chars(9), Digits],
-            /// Name of the bank's branch.
+            /// The name of the bank branch.
             branch_name: String => "branchName" = "Mall of the Emirates Branch" [MaxChars(35)],
             /// The intermediary bank of an international transfer.
             intermediary_bank: String => "intermediaryBank" = "NBADAEAA" [MaxChars(12)],
-            /// By what the beneficiary account is identified.
+            /// The kind of identifier of the beneficiary account.
             beneficiary_type: BeneficiaryType => "beneficiaryType" [MaxChars(16)],
-            /// What the transfer cost and when it arrived. In the documentation's sample alone.
+            /// The fee and arrival time of the transfer. Occurs only in the documentation's sample.
             payment_info: PaymentInfo => "paymentInfo",
-            /// PayBy's product. In the documentation's sample alone.
+            /// The PayBy product. Occurs only in the documentation's sample.
             product: String => "product" = "Transfer To Bank",
-            /// When the transfer was requested, in milliseconds since the epoch. In the documentation's sample alone.
+            /// The time of the transfer request, in milliseconds since the epoch. Occurs only in the documentation's
+            /// sample.
             request_time: Count => "requestTime" = 1586849271877u64,
         }
     }
@@ -130,26 +135,26 @@ payload! {
 }
 
 impl TransferToBankOrder {
-    /// Returns whether the holder's name is `plain`, whatever its case, spaces and Unicode form: see
+    /// Returns whether the holder's name is `plain`, ignoring case, white space and Unicode form: see
     /// [`HashedText::matches_text`].
     pub fn holder_name_matches(&self, plain: &str) -> bool {
         self.holder_name.matches_text(plain)
     }
 
-    /// Returns whether the IBAN is `plain`, whatever the spaces and the case: see [`HashedText::matches_iban`]. Returns
-    /// `false` if there is no IBAN.
+    /// Returns whether the IBAN is `plain`, ignoring spaces and case: see [`HashedText::matches_iban`]. Returns `false`
+    /// if the IBAN is absent.
     pub fn iban_matches(&self, plain: &str) -> bool {
         self.iban.as_ref().is_some_and(|iban| iban.matches_iban(plain))
     }
 
-    /// Returns whether the beneficiary's address is `plain`, whatever its case, spaces and Unicode form: see
-    /// [`HashedText::matches_text`]. Returns `false` if there is no address.
+    /// Returns whether the beneficiary's address is `plain`, ignoring case, white space and Unicode form: see
+    /// [`HashedText::matches_text`]. Returns `false` if the address is absent.
     pub fn beneficiary_address_matches(&self, plain: &str) -> bool {
         self.beneficiary_address.as_ref().is_some_and(|address| address.matches_text(plain))
     }
 
     fn check_lengths(&self, report: &mut Report) {
-        // Lengths are those of the values: a hash has its own.
+        // The limit applies to the plain values, so it cannot be checked for hashes.
         if let Some(address) = &self.beneficiary_address
             && !address.is_hash()
             && !self.holder_name.is_hash()
@@ -166,7 +171,7 @@ payload! {
     /// An amount with its currency.
     pub struct Money: Documented {
         required {
-            /// How much, in major units of `currency`; a JSON number.
+            /// The amount in major units of `currency`; a JSON number.
             amount: Amount => "amount" = 0.02 [AsNumber],
             /// The currency.
             currency: Currency => "currency" = "AED",
@@ -176,11 +181,11 @@ payload! {
 }
 
 payload! {
-    /// What a transfer cost and when it arrived. In the documentation's sample alone.
+    /// The fee and arrival time of a transfer. Occurs only in the documentation's sample.
     pub struct PaymentInfo: Documented {
         required {}
         optional {
-            /// When it arrived, in milliseconds since the epoch.
+            /// The arrival time, in milliseconds since the epoch.
             arrival_time: Count => "arrivalTime" = 1586849273000u64,
             /// The payer's fee.
             payer_fee_amount: Money => "payerFeeAmount",
@@ -189,13 +194,13 @@ payload! {
 }
 
 codes! {
-    /// What has become of a transfer: `CREATED`, then one of the others (documented).
+    /// The status of a transfer: `CREATED`, then `SUCCESS` or `FAILURE` (documented).
     pub enum TransferStatus {
-        /// taken, and under way.
+        /// accepted, and in progress.
         Created = "CREATED",
         /// the money has arrived.
         Success = "SUCCESS",
-        /// it has not, and will not.
+        /// the money has not arrived and will not.
         Failure = "FAILURE",
     }
 }
@@ -208,7 +213,7 @@ impl Lifecycle for TransferStatus {
         }
     }
 
-    /// A state that this crate does not know may be anywhere between the first and the last.
+    /// An unknown state may be any state between the first and a final one.
     fn leads_to(&self, later: &Self) -> bool {
         match (self, later) {
             (Self::Success | Self::Failure, _) | (_, Self::Created) => false,
@@ -218,21 +223,21 @@ impl Lifecycle for TransferStatus {
 }
 
 codes! {
-    /// The network of a payout.
+    /// A payout network.
     pub enum NetworkCode {
-        /// within the Emirates.
+        /// a network within the United Arab Emirates.
         Local = "LOCAL",
-        /// by SWIFT.
+        /// the SWIFT network.
         Swift = "SWIFT",
     }
 }
 
 codes! {
-    /// By what a beneficiary account is identified.
+    /// The kind of identifier of a beneficiary account.
     pub enum BeneficiaryType {
-        /// by its IBAN.
+        /// an IBAN.
         Iban = "IBAN",
-        /// by a number of its country's own form.
+        /// a basic bank account number, in the format of its country.
         Bban = "BBAN",
     }
 }

@@ -1,13 +1,16 @@
 //! PayerMax's balance change notification.
 //!
-//! Source: PayerMax, Fund Account (Old), Balance change notification. All fields, their lengths and the example are documented.
+//! Source: PayerMax, Fund Account (Old), Balance change notification. All fields, their lengths and the example are
+//! documented.
 //!
 //! ```
 //! use paytend_model::payermax::{BalanceChangeNotification, Direction};
 //! let notification: BalanceChangeNotification = serde_json::from_str(
-//!     r#"{"code":"APPLY_SUCCESS","msg":"Success","version":"1.0","keyVersion":"1","appId":"2222fd56","merchantNo":"P01010113842047",
-//!         "notifyTime":"2022-12-12T09:26:57.628Z","notifyType":"DEPOSIT","data":{"amount":{"currency":"MYR","value":"448.13"},
-//!         "counterparty":{"identifyId":"P1","identifyName":"A merchant"},"direction":"INCREASE","relatedTradeNo":"20221212TU25"}}"#,
+//!     r#"{"code":"APPLY_SUCCESS","msg":"Success","version":"1.0","keyVersion":"1","appId":"2222fd56",
+//!         "merchantNo":"P01010113842047","notifyTime":"2022-12-12T09:26:57.628Z","notifyType":"DEPOSIT",
+//!         "data":{"amount":{"currency":"MYR","value":"448.13"},
+//!         "counterparty":{"identifyId":"P1","identifyName":"A merchant"},
+//!         "direction":"INCREASE","relatedTradeNo":"20221212TU25"}}"#,
 //! )?;
 //! assert_eq!(notification.data.direction, Direction::Increase);
 //! assert_eq!(notification.sent_at_millis(), Some(1670837217628));
@@ -17,30 +20,30 @@
 use crate::value::codes;
 use crate::{Amount, Content, Currency, OrderNo, Personal};
 
-/// What accepts a notification: HTTP 200 with this body, as `application/json` (documented).
+/// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"msg":"Success","code":"SUCCESS"}"#;
 
 payload! {
-    /// The notification: a merchant account's balance has changed.
+    /// The notification that the balance of a merchant account has changed.
     pub struct BalanceChangeNotification: Documented {
         required {
-            /// Whether it is a valid callback.
+            /// The code of a valid callback, `APPLY_SUCCESS`.
             code: NotificationCode => "code" [MaxChars(32)],
-            /// "Success" in a valid callback. Hidden in `Debug`, as every free text.
+            /// The message, "Success" in a valid callback. Hidden in `Debug`, like all free text.
             msg: Personal => "msg" = "Success" [MaxChars(256)],
-            /// Version of the API: "1.0".
+            /// The version of the API, "1.0".
             version: String => "version" = "1.0" [MaxChars(8)],
-            /// Version of the key: "1".
+            /// The version of the key, "1".
             key_version: String => "keyVersion" = "1" [MaxChars(8)],
-            /// The merchant's app.
+            /// The identifier of the merchant's app.
             app_id: String => "appId" = "2222fd568ab5452b906a3d65a1fbac19" [MaxChars(64)],
-            /// The merchant. A platform with several merchants chooses the key by it, among those that it has configured.
+            /// The merchant number. A platform with several merchants selects the key by it, from its configured keys.
             merchant_no: String => "merchantNo" = "P01010113842047" [MaxChars(15)],
-            /// When PayerMax sent it: RFC 3339 with milliseconds.
+            /// The time at which PayerMax sent the notification, RFC 3339 with milliseconds.
             notify_time: String => "notifyTime" = "2022-12-12T09:26:57.628Z" [MaxChars(32), Rfc3339Millis],
-            /// What changed the balance.
+            /// The kind of change.
             notify_type: NotifyType => "notifyType" [MaxChars(16)],
-            /// The change.
+            /// The balance change.
             data: BalanceChange => "data",
         }
         optional {}
@@ -48,18 +51,19 @@ payload! {
 }
 
 impl BalanceChangeNotification {
-    /// Reads a notification's body. Never fails, and loses nothing: see [`Content`].
+    /// Reads the body of a notification. Reading does not fail and loses no data: see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }
 
-    /// When PayerMax sent it, in milliseconds since the epoch, if it is written as documented.
+    /// Returns the time at which PayerMax sent the notification, in milliseconds since the epoch, if its format is the
+    /// documented one.
     pub fn sent_at_millis(&self) -> Option<i64> {
         millis(&self.notify_time)
     }
 }
 
-/// Milliseconds since the epoch of a time as PayerMax writes it; `None` if it is written otherwise.
+/// Converts a time in PayerMax's format to milliseconds since the epoch. Returns `None` for other formats.
 pub fn millis(time: &str) -> Option<i64> {
     time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
@@ -68,17 +72,17 @@ payload! {
     /// A change of a balance.
     pub struct BalanceChange: Documented {
         required {
-            /// How much; `direction` says whether it came or went.
+            /// The amount; `direction` is its sign.
             amount: Money => "amount",
-            /// The other side.
+            /// The counterparty.
             counterparty: Counterparty => "counterparty",
-            /// Whether the balance grew.
+            /// Whether the balance increased or decreased.
             direction: Direction => "direction",
-            /// PayerMax's number of the trade behind it.
+            /// PayerMax's number of the related trade.
             related_trade_no: OrderNo => "relatedTradeNo" = "20221212092644TU2586897700363059" [MaxChars(64)],
         }
         optional {
-            /// The conversion, if there was one.
+            /// The currency conversion, if there was one.
             exchange: Exchange => "exchange",
             /// The fee, if there was one.
             fee: Fee => "fee",
@@ -87,13 +91,13 @@ payload! {
 }
 
 payload! {
-    /// An amount with its currency. The documentation allows a value of 204 characters; one that is longer than an [`Amount`] is
-    /// not read, and reported with its field.
+    /// An amount with its currency. The documentation allows a value of 204 characters. A value with more digits than
+    /// an [`Amount`] holds is not read, and its field is reported as a problem.
     pub struct Money: Documented {
         required {
             /// The currency.
             currency: Currency => "currency" = "MYR" [MaxChars(3)],
-            /// How much, in major units of `currency`; a JSON string.
+            /// The amount in major units of `currency`; a JSON string.
             value: Amount => "value" = "448.13" [AsText],
         }
         optional {}
@@ -101,10 +105,10 @@ payload! {
 }
 
 payload! {
-    /// A fee with its currency. The documentation states no lengths for it.
+    /// A fee with its currency. Its lengths are not documented.
     pub struct Fee: Documented {
         required {
-            /// How much, in major units of `currency`; a JSON string.
+            /// The amount in major units of `currency`; a JSON string.
             value: Amount => "value" = "1.00" [AsText],
             /// The currency.
             currency: Currency => "currency" = "MYR",
@@ -114,12 +118,12 @@ payload! {
 }
 
 payload! {
-    /// The other side of a change.
+    /// The counterparty of a balance change.
     pub struct Counterparty: Documented {
         required {
-            /// A bank account for a deposit or a withdrawal, a merchant for a transfer or an exchange.
+            /// The bank account for a deposit or a withdrawal, or the merchant for a transfer or an exchange.
             identify_id: Personal => "identifyId" = "P01010113842047",
-            /// Its name.
+            /// The name of the counterparty.
             identify_name: Personal => "identifyName" = "A merchant",
         }
         optional {}
@@ -127,14 +131,14 @@ payload! {
 }
 
 payload! {
-    /// A conversion.
+    /// A currency conversion.
     pub struct Exchange: Documented {
         required {
-            /// The two currencies.
+            /// The currency pair.
             ccy_pair: String => "ccyPair" = "USDMYR",
-            /// The rate, a decimal in a JSON string.
+            /// The exchange rate, a decimal in a JSON string.
             rate: String => "rate" = "4.48130000",
-            /// The rate's time: RFC 3339 with milliseconds.
+            /// The time of the rate, RFC 3339 with milliseconds.
             rate_time: String => "rateTime" = "2022-12-12T09:26:42.000Z" [Rfc3339Millis],
         }
         optional {}
@@ -142,33 +146,33 @@ payload! {
 }
 
 codes! {
-    /// Whether a notification is a valid callback.
+    /// The code of a balance change notification.
     pub enum NotificationCode {
-        /// it is.
+        /// a valid callback.
         ApplySuccess = "APPLY_SUCCESS",
     }
 }
 
 codes! {
-    /// What changed a balance.
+    /// The kind of a balance change.
     pub enum NotifyType {
-        /// money came in.
+        /// a deposit.
         Deposit = "DEPOSIT",
-        /// money was converted.
+        /// a currency exchange.
         Exchange = "EXCHANGE",
-        /// money went out.
+        /// a withdrawal.
         Withdraw = "WITHDRAW",
-        /// money moved between merchants.
+        /// a transfer between merchants.
         Transfer = "TRANSFER",
     }
 }
 
 codes! {
-    /// Whether a balance grew.
+    /// The direction of a balance change.
     pub enum Direction {
-        /// it grew.
+        /// the balance increased.
         Increase = "INCREASE",
-        /// it shrank.
+        /// the balance decreased.
         Decrease = "DECREASE",
     }
 }

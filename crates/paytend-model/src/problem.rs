@@ -1,23 +1,22 @@
-//! Why a JSON text is not of a type.
+//! The reasons why a JSON text cannot be read as a type.
 
 use std::fmt;
 
-/// Why a JSON text is not of a type. Names fields, never values.
+/// The reason why a JSON text cannot be read as a type. Contains the names of fields, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Something else was expected.
+    /// The expected value, which differs from the received one.
     Expected(&'static str),
-    /// It is not, for the reason given.
+    /// Any other reason, as text.
     Because(&'static str),
     /// A required field is missing.
     Missing,
-    /// A field is there twice.
+    /// A field occurs twice.
     Duplicate,
-    /// The value is not strict JSON: it has a lone surrogate escape, a raw control character, or bytes that are not
-    /// UTF-8.
+    /// The value is not strict JSON: it contains a lone surrogate escape, a raw control character, or invalid UTF-8.
     NotStrict,
-    /// A problem of the field at a path, such as `eeaAddress.postcode` or `cards.0.cardId`.
+    /// A problem with the field at a path, such as `eeaAddress.postcode` or `cards.0.cardId`.
     At(String, Box<Problem>),
 }
 
@@ -26,12 +25,12 @@ impl Problem {
         Self::Expected(what)
     }
 
-    /// Returns whether this is the problem of a field itself, and not of one inside of it.
+    /// Returns whether this is a problem with the field itself, not with a field nested inside it.
     pub(crate) fn is_of(&self, name: &str) -> bool {
         matches!(self, Self::At(path, _) if path == name)
     }
 
-    /// The same problem, further out.
+    /// Prepends the name of an outer field to the path of the problem.
     pub(crate) fn at(self, name: impl fmt::Display) -> Self {
         match self {
             Self::At(path, problem) => Self::At(format!("{name}.{path}"), problem),
@@ -45,10 +44,10 @@ impl fmt::Display for Problem {
         match self {
             Self::Expected(what) => write!(f, "expected {what}"),
             Self::Because(reason) => f.write_str(reason),
-            Self::Missing => f.write_str("a required field is missing"),
-            Self::Duplicate => f.write_str("the field is there twice"),
+            Self::Missing => f.write_str("required field is missing"),
+            Self::Duplicate => f.write_str("duplicate field"),
             Self::NotStrict => f.write_str(
-                "not strict JSON: a lone surrogate, a raw control character, or not UTF-8; see the raw content",
+                "not strict JSON: lone surrogate, raw control character, or invalid UTF-8; use the raw content",
             ),
             Self::At(path, problem) => write!(f, "field `{path}`: {problem}"),
         }

@@ -1,11 +1,11 @@
-//! All operations, for what must know them all: the command line, the sandbox, the OpenAPI file.
+//! The list of all operations, for the command line, the sandbox and the OpenAPI document.
 
 use crate::payload::Description;
 use crate::review::{Finding, review};
 use crate::value::FieldType;
 use crate::{Operation, OperationInfo, Payload, funding, iban, issuing};
 
-/// All operations that this crate has types for.
+/// Returns all operations for which this crate has types.
 pub fn operations() -> &'static [OperationEntry] {
     const ALL: &[OperationEntry] = &[
         OperationEntry::of::<issuing::QueryPartnerBalance>(),
@@ -49,8 +49,8 @@ pub fn operations() -> &'static [OperationEntry] {
     ALL
 }
 
-/// Finds an operation by its path, by its name, or, where both products have the name, by product and name
-/// (`issuing.getCities`).
+/// Finds an operation by its path, by its name, or by product and name (`issuing.getCities`), for names that both
+/// products have.
 ///
 /// ```
 /// assert_eq!(paytend_model::operation("getTopupResult")?.info.path, "/issuing/card/getTopupResult");
@@ -60,7 +60,8 @@ pub fn operations() -> &'static [OperationEntry] {
 /// ```
 ///
 /// # Errors
-/// When there is none, or more than one.
+/// - Returns [`NoSuchOperation::Unknown`] if there is no such operation.
+/// - Returns [`NoSuchOperation::Ambiguous`] if both products have an operation of this name.
 pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, NoSuchOperation> {
     let is_meant = |entry: &&OperationEntry| {
         let info = entry.info;
@@ -76,15 +77,15 @@ pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, NoSuchOp
     }
 }
 
-/// Why a name does not lead to an operation.
+/// The reason why no operation was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoSuchOperation {
-    /// Neither a path nor a name.
+    /// No operation has this name or path.
     #[error("no operation has this name or path")]
     Unknown,
-    /// Both products have one.
-    #[error("both products have an operation of this name; write baas.NAME or issuing.NAME, or its path")]
+    /// Both products have an operation of this name.
+    #[error("both products have an operation of this name; use baas.NAME, issuing.NAME or the path")]
     Ambiguous,
 }
 
@@ -92,11 +93,11 @@ pub enum NoSuchOperation {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OperationEntry {
-    /// Name, path, kind, provenance.
+    /// The name, path, kind and provenance.
     pub info: &'static OperationInfo,
-    /// The request's fields.
+    /// The fields of the request.
     pub request: Description,
-    /// The response's fields; those of [`NoData`](crate::NoData), none, where there is no business data.
+    /// The fields of the response; none for a response without business data ([`NoData`](crate::NoData)).
     pub response: Description,
     review: fn(&str) -> Vec<Finding>,
     #[cfg(feature = "schema")]
@@ -119,8 +120,8 @@ impl OperationEntry {
         }
     }
 
-    /// Reviews a request's JSON text: fields that are missing, misspelt, of another type, or that break a rule. The findings
-    /// name fields and describe what was found, and repeat no value.
+    /// Reviews the JSON text of a request. Reports fields that are missing, misspelled or of another type, and fields
+    /// that violate a rule. The findings name fields and describe values, but never repeat a value.
     ///
     /// ```
     /// let topup = paytend_model::operation("topup")?;
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
     use crate::{OperationKind, PayloadRule, Product, Source};
 
-    /// Counts `impl Operation for` in the sources, so that an operation that is missing from the list is noticed.
+    /// Counts `impl Operation for` in the sources, to detect operations that are missing from the list.
     fn implementations(folder: &Path) -> usize {
         std::fs::read_dir(folder)
             .unwrap()
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_as_many_as_are_documented() {
+    fn every_documented_operation_exists() {
         let count = |product, below: &str| {
             let infos = operations().iter().map(|entry| entry.info);
             infos.filter(|info| info.product == product && info.path.starts_with(below)).count()
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_found_by_its_names() {
+    fn operations_are_found_by_path_and_name() {
         for entry in operations() {
             let info = entry.info;
             for name in [info.path.to_owned(), format!("{}.{}", info.product, info.name)] {
@@ -224,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_each_is_consistent() {
+    fn operation_infos_are_consistent() {
         for OperationEntry { info, request, response, .. } in operations() {
             assert!(!info.documentation.is_empty() && !info.title.is_empty(), "{info:?}");
             assert_eq!(info.payload == PayloadRule::None, request.fields.is_empty(), "{info:?}");
             assert_eq!(info.response_object.is_none(), response.fields.is_empty(), "{info:?}");
-            // Paths of the IBAN product are nowhere public; names all are.
+            // The paths of BaaS Core are not published, but the names of all operations are.
             assert_eq!(info.provenance.operation, Source::Documented, "{info:?}");
             assert!(info.product == Product::Issuing || info.provenance.path == Source::Inferred, "{info:?}");
             let reads = info.title.starts_with("Query");

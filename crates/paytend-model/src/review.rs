@@ -1,4 +1,4 @@
-//! Reviews the JSON text of a request, in words for the developer who wrote it.
+//! Reviews of the JSON text of a request, with findings for developers.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use crate::problem::Problem;
 use crate::validate::{Rule, Severity, Violation};
 use crate::{Field, Payload, Source};
 
-/// Something about a request that is wrong, or may be.
+/// An error or a warning about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The path of the field, by wire names: `eeaAddress.postcode`. Empty for the request itself.
+    /// The path of the field in wire names, such as `eeaAddress.postcode`. Empty for the request itself.
     pub field: String,
-    /// Whether the finding refuses the request.
+    /// Whether the finding is an error or a warning.
     pub severity: Severity,
-    /// The broken rule; `None` if the field is missing, misspelt or of another type.
+    /// The violated rule; `None` if the field is missing, misspelled or of another type.
     pub rule: Option<Rule>,
     text: String,
 }
 
 impl Finding {
-    /// Returns whether the finding refuses the request.
+    /// Returns whether the finding is an error. A request with an error is rejected.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -38,9 +38,9 @@ impl fmt::Display for Finding {
 pub(crate) fn review<P: Payload>(json: &str) -> Vec<Finding> {
     let value = match serde_json::from_str::<Value>(json) {
         Ok(value @ Value::Object(_)) => value,
-        Ok(other) => return vec![whole(format!("a request is a JSON object; found {}", shape(Some(&other))))],
+        Ok(other) => return vec![whole(format!("expected a JSON object; found {}", shape(Some(&other))))],
         Err(error) => {
-            return vec![whole(format!("the request is not JSON: line {}, column {}", error.line(), error.column()))];
+            return vec![whole(format!("invalid JSON at line {}, column {}", error.line(), error.column()))];
         }
     };
     let mut review = Review { value, fields: P::FIELDS, findings: Vec::new() };
@@ -66,7 +66,7 @@ struct Review {
 }
 
 impl Review {
-    /// Looks at the names of the fields: known ones that are missing, and unknown ones that look like known ones.
+    /// Checks the names of the fields. Reports missing required fields, and unknown names that resemble known ones.
     fn names(&mut self) {
         let Value::Object(members) = &self.value else { return };
         let given = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
@@ -77,9 +77,9 @@ impl Review {
             .collect();
         let mut findings = Vec::new();
         for field in self.fields.iter().filter(|field| !given(field.name)) {
-            let misspelt = unknown.iter().position(|name| is_like(name, field.name)).map(|at| unknown.swap_remove(at));
+            let typo = unknown.iter().position(|name| is_like(name, field.name)).map(|at| unknown.swap_remove(at));
             let hint =
-                misspelt.map(|name| format!("`{name}` is not a field of this request: did you mean `{}`?", field.name));
+                typo.map(|name| format!("`{name}` is not a field of this request: did you mean `{}`?", field.name));
             if field.required {
                 let severity = if field.source == Source::Inferred { Severity::Warning } else { Severity::Error };
                 let mut text = format!("`{}` is missing", field.name);
@@ -87,14 +87,14 @@ impl Review {
                     text = format!("{text}; {hint}");
                 }
                 findings.push(Finding { field: field.name.into(), severity, rule: None, text });
-            } else if let (Some(name), Some(text)) = (misspelt, hint) {
+            } else if let (Some(name), Some(text)) = (typo, hint) {
                 findings.push(Finding { field: name.into(), severity: Severity::Warning, rule: None, text });
             }
         }
         self.findings.append(&mut findings);
     }
 
-    /// Adds an empty text for each required field that is missing, so that the others can be checked.
+    /// Adds an empty string for each missing required field, so that the other fields can be checked.
     fn completed(&self, json: &str) -> String {
         let Value::Object(members) = &self.value else { return json.to_owned() };
         let missing = self.fields.iter().filter(|field| field.required && !members.contains_key(field.name));
@@ -106,7 +106,7 @@ impl Review {
         format!("{inside}{comma}{}}}", added.join(","))
     }
 
-    /// Returns whether something was found about a field already.
+    /// Returns whether there already is a finding for a field.
     fn has(&self, field: &str) -> bool {
         self.findings.iter().any(|finding| finding.field == field)
     }
@@ -131,7 +131,7 @@ impl Review {
 
     fn violation(&mut self, violation: &Violation) {
         let reported = self.has(&violation.field);
-        // What could not be read was reported with what was expected.
+        // Unreadable fields were already reported with the expected type.
         if reported && matches!(violation.rule, Rule::NotEmpty | Rule::OfItsType) {
             return;
         }
@@ -156,7 +156,7 @@ impl Review {
     }
 }
 
-/// Describes a value without repeating any of it.
+/// Describes the type and size of a value, without its content.
 fn shape(value: Option<&Value>) -> String {
     match value {
         None => "nothing".into(),
@@ -173,7 +173,8 @@ fn shape(value: Option<&Value>) -> String {
     }
 }
 
-/// Returns whether an unknown name is a known one with a slip: other case, other separators, or up to two letters.
+/// Returns whether an unknown name is similar to a known one: it differs in case, in separators, or by at most two
+/// edits.
 fn is_like(name: &str, known: &str) -> bool {
     if name.len() > 64 {
         return false;
@@ -201,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn finding_names_the_field_and_the_shape_of_what_was_found() {
+    fn findings_name_the_field_and_describe_the_value() {
         assert_eq!(findings("topup", r#"{"cardId":"1","orderNo":"T","amount":"1.10","currency":"EUR"}"#), []);
-        assert_eq!(findings("topup", "[1,2]"), [error("a request is a JSON object; found a list of 2")]);
-        assert_eq!(findings("topup", "{\n\"a\""), [error("the request is not JSON: line 2, column 3")]);
+        assert_eq!(findings("topup", "[1,2]"), [error("expected a JSON object; found a list of 2")]);
+        assert_eq!(findings("topup", "{\n\"a\""), [error("invalid JSON at line 2, column 3")]);
         assert_eq!(
             findings("topup", r#"{"cardId":{},"orderNo":"T","amount":"1.10","currency":"EURO","memo":"secret"}"#),
             [error("`cardId`: expected a string or a number; found an object")]
@@ -227,13 +228,13 @@ mod tests {
             [
                 error("`cardId` must not be empty"),
                 warning("`amount` should be above zero; found a string of 1 character"),
-                warning("`currency` should be a currency of ISO 4217, such as EUR; found a string of 4 characters"),
+                warning("`currency` should be an ISO 4217 currency code, such as EUR; found a string of 4 characters"),
             ]
         );
     }
 
     #[test]
-    fn misspelt_names_are_recognized() {
+    fn misspelled_names_are_suggested() {
         assert_eq!(
             findings("topup", r#"{"card_id":"1","OrderNo":"T","amonut":"1.10","currency":"EUR"}"#),
             [
@@ -242,14 +243,14 @@ mod tests {
                 error("`amount` is missing; `amonut` is not a field of this request: did you mean `amount`?"),
             ]
         );
-        // An optional field's name is a hint and nothing more.
+        // A misspelled optional field is only a warning.
         let query = r#"{"cardId":"1","beginDate":"2023-11-06","endDate":"2023-11-06","maxsize":"5","other":1}"#;
         let hint = "`maxsize` is not a field of this request: did you mean `maxSize`?";
         assert_eq!(findings("getCardTransactions", query), [warning(hint)]);
     }
 
     #[test]
-    fn inferred_field_is_a_warning() {
+    fn inferred_fields_only_cause_warnings() {
         assert_eq!(findings("getUserFees", "{}"), [warning("`userId` is missing")]);
         assert_eq!(
             findings("getUserFees", r#"{"userId":[]}"#),

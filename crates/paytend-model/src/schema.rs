@@ -1,4 +1,4 @@
-//! JSON Schema of payloads: what the macro's implementations call.
+//! Functions that build the JSON Schema of payloads, for the code that the `payload!` macro generates.
 
 use schemars::Schema;
 use serde_json::{Map, Value, json};
@@ -8,7 +8,8 @@ use crate::payload::{Field, Payload};
 use crate::validate::{Rule, Severity};
 use crate::value::FieldType;
 
-/// The name of a payload's schema: `issuing.Topup`, since both products have a `QueryCities`.
+/// Returns the name of a payload's schema, such as `issuing.Topup`. The area is part of the name, since both products
+/// have a `QueryCities`.
 pub(crate) fn name(module: &str, name: &str) -> String {
     match module.split("::").nth(1) {
         None | Some("operation") => name.to_owned(),
@@ -16,12 +17,12 @@ pub(crate) fn name(module: &str, name: &str) -> String {
     }
 }
 
-/// The schema of a payload from those of its fields, each with its example.
+/// Builds the schema of a payload from the schemas and examples of its fields.
 pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema {
     let mut properties = Map::new();
     for (field, (mut schema, example)) in P::FIELDS.iter().zip(fields) {
         narrow(&mut schema, example.as_ref());
-        // An empty text means that a field is not given, so the form of an optional text cannot be narrowed.
+        // An empty string means that a field is not set, so the schema of an optional field must allow it.
         let narrowed = |rule: &&Rule| {
             let about_length = matches!(rule, Rule::MaxChars(_));
             rule.severity(field.source) == Severity::Error && (field.required || about_length)
@@ -48,7 +49,7 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    // Fields that are needed unless another one is there.
+    // Fields that are required unless another field is present.
     let instead = |field: &Field| {
         field.rules.iter().find_map(|rule| match rule {
             Rule::RequiredUnless(other) => Some((*other, field.name)),
@@ -63,7 +64,8 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     schema
 }
 
-/// Our types read a string and a number alike; the provider's documents, and so the example, have the one or the other.
+/// Narrows a schema of a string or a number to the type of the example. The Rust types read both, but the provider
+/// documents only one of them.
 fn narrow(schema: &mut Schema, example: Option<&Value>) {
     if schema.get("type") != Some(&json!(["string", "number"])) {
         return;
@@ -76,14 +78,14 @@ fn narrow(schema: &mut Schema, example: Option<&Value>) {
     }
 }
 
-/// Adds a field's example to that of its payload: its own, or its type's.
+/// Adds the example of a field, or else that of its type, to the example of its payload.
 pub(crate) fn example<T: FieldType>(object: &mut Map<String, Value>, name: &str, own: Option<Value>) {
     if let Some(example) = own.or_else(T::example) {
         object.insert(name.into(), example);
     }
 }
 
-/// A rule in the words of JSON Schema, where it has them.
+/// Adds a rule to a schema, if JSON Schema can express it.
 pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
     let mut set = |name: &str, value: Value| {
         schema.insert(name.into(), value);
@@ -102,30 +104,31 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         Rule::Rfc3339Millis => set("format", "date-time".into()),
         Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
         Rule::Is(value) => set("const", (*value).into()),
-        // Of bytes before an encoding, of numbers, of hashes, between fields: the object says these, or the description, or the example.
+        // JSON Schema cannot express rules about decoded bytes, numbers, hashes or several fields. The object, the
+        // description or the example covers them.
         Rule::MaxBytes(_)
         | Rule::Positive
         | Rule::MaxPlainChars(_)
         | Rule::NotBefore(_)
         | Rule::MaxDaysAfter(..)
-        // Warnings.
-        | Rule::Iso4217
-        | Rule::Iso3166
-        | Rule::Email
-        | Rule::Phone
-        | Rule::Iban
-        | Rule::Bic
         | Rule::MaxCharsWith(..)
         | Rule::RequiredUnless(_)
         | Rule::RequiredWith(_)
         | Rule::PlainDecimal
         | Rule::AsText
         | Rule::AsNumber
+        // Violations of these rules are only warnings.
+        | Rule::Iso4217
+        | Rule::Iso3166
+        | Rule::Email
+        | Rule::Phone
+        | Rule::Iban
+        | Rule::Bic
         | Rule::OfItsType => {}
     }
 }
 
-/// A doc comment's text, without what only rustdoc understands: the space that begins each line, and links to items.
+/// Returns the text of a doc comment as Markdown, without leading spaces and links to items.
 pub(crate) fn lines(about: &str) -> String {
     let text = about.lines().map(str::trim).collect::<Vec<_>>().join("\n");
     let mut parts = text.split("[`");
@@ -143,7 +146,7 @@ pub(crate) fn lines(about: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn links_become_code() {
+    fn item_links_become_code_spans() {
         assert_eq!(
             super::lines(" See [`Topup`] and\n [`all`](crate::all) (a list). [`x`](y)"),
             "See `Topup` and\n`all` (a list). `x`"

@@ -1,4 +1,4 @@
-//! Account Management: users, fees, balances.
+//! The Account Management operations: users, fees and balances.
 
 use super::{IbanAccount, named};
 use crate::OperationKind::Query;
@@ -12,31 +12,33 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Core API, Account Management Interface";
 
 payload! {
-    /// Query user information, by `user_id` or `mobile`: the mobile number is the customer's unique identifier at Paytend
-    /// (documented, section 4.4).
+    /// Query user information: returns a user by `user_id` or `mobile`. The mobile number is the customer's unique
+    /// identifier at Paytend (documented, section 4.4).
     pub struct QueryUser: Inferred {
         required {}
         optional {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
-            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not.
             mobile: Personal => "mobile" = "37060000000" [Phone, RequiredUnless("userId")],
         }
     }
     check |this: &Self, report: &mut Report| {
-        // The partner's own documents may have other ways to ask.
-        let otherwise = this.extra.has_other_than(&["userId", "mobile"]);
-        report.require("mobile", given(this.mobile.as_ref()) || given(this.user_id.as_ref()) || otherwise, Rule::RequiredUnless("userId"));
+        // The partner documentation may describe other fields to query by.
+        let has_other = this.extra.has_other_than(&["userId", "mobile"]);
+        let is_given = given(this.mobile.as_ref()) || given(this.user_id.as_ref()) || has_other;
+        report.require("mobile", is_given, Rule::RequiredUnless("userId"));
     };
 }
 
 impl QueryUser {
-    /// The user with an identifier.
+    /// Creates a query by the user's identifier.
     pub fn by_id(user_id: UserId) -> Self {
         Self { user_id: Some(user_id), ..Self::new() }
     }
 
-    /// The user with a mobile number.
+    /// Creates a query by mobile number.
     pub fn by_mobile(mobile: Personal) -> Self {
         Self { mobile: Some(mobile), ..Self::new() }
     }
@@ -52,31 +54,31 @@ impl Operation for QueryUser {
 }
 
 payload! {
-    /// A user as the provider has it. The object's name is documented.
+    /// A user of BaaS Core. The object's name is documented.
     pub struct UserResponse: Inferred {
         required {}
         optional {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
-            /// Mobile number.
+            /// The mobile number.
             mobile: Personal => "mobile" = "37060000000" [Phone],
-            /// Code of the audit's state.
+            /// The code of the audit status.
             audit_status: Code => "auditStatus",
-            /// Code of the user's state.
+            /// The code of the user status.
             user_status: Code => "userStatus",
         }
     }
 }
 
 payload! {
-    /// Query cities: a page of the provider's cities in a country.
+    /// Query cities: returns a page of the provider's cities in a country.
     pub struct QueryCities: Inferred {
         required {
             /// The country.
             country_code: CountryCode => "countryCode",
-            /// Position of the page's first city.
+            /// The position of the first city on the page.
             start: Count => "start" = "0",
-            /// How many cities the page may hold.
+            /// The maximum number of cities on the page.
             max_result: Count => "maxResult" [Positive],
         }
         optional {}
@@ -93,10 +95,10 @@ impl Operation for QueryCities {
 }
 
 payload! {
-    /// Query user fees.
+    /// Query user fees: returns the fees of a user.
     pub struct QueryUserFees: Inferred {
         required {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
         }
         optional {}
@@ -113,7 +115,7 @@ impl Operation for QueryUserFees {
 }
 
 payload! {
-    /// A user's fees. The object's name is documented.
+    /// The fees of a user. The object's name is documented.
     pub struct UserFeesResponse: Inferred {
         required {}
         optional {
@@ -128,9 +130,9 @@ payload! {
     pub struct Fee: Inferred {
         required {}
         optional {
-            /// Code of what it is for.
+            /// The code of the fee type.
             fee_type: Code => "feeType",
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount" = "1.50",
             /// The currency.
             currency: Currency => "currency",
@@ -139,7 +141,8 @@ payload! {
 }
 
 payload! {
-    /// Query user upgrade fee: what it costs to become a standard user. Business data is optional (documented), and none is known.
+    /// Query user upgrade fee: returns the fee for becoming a standard user. Business data is optional (documented),
+    /// but no fields are known.
     pub struct QueryUpgradeFee: Documented {
         required {}
         optional {}
@@ -162,11 +165,11 @@ impl Operation for QueryUpgradeFee {
 }
 
 payload! {
-    /// What the upgrade costs. The object's name is documented.
+    /// The fee for an upgrade. The object's name is documented.
     pub struct UpgradeFeeResponse: Inferred {
         required {}
         optional {
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount" = "25.00",
             /// The currency.
             currency: Currency => "currency",
@@ -175,10 +178,10 @@ payload! {
 }
 
 payload! {
-    /// Query account information: a user's accounts and balances.
+    /// Query account information: returns the accounts and balances of a user.
     pub struct QueryAccounts: Inferred {
         required {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
         }
         optional {}
@@ -195,7 +198,7 @@ impl Operation for QueryAccounts {
 }
 
 payload! {
-    /// A user's accounts. The object's name is documented.
+    /// The accounts of a user. The object's name is documented.
     pub struct AccountsResponse: Inferred {
         required {}
         optional {

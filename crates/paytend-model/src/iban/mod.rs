@@ -1,18 +1,23 @@
 //! BaaS Core: IBAN accounts.
 //!
-//! The documentation names the operations and their objects. Paths are nowhere public, and neither are most fields: what is here
-//! follows from the documentation's prose and from Issuing Cards' fields of the same meaning. Both can be overridden: the path
-//! where the client is configured, the fields through `extra`.
+//! The public documentation names the operations and their objects, but not the paths or most fields. The paths and
+//! fields in this module are inferred from the documentation's prose and from fields of Issuing Cards with the same
+//! meaning. Both can be overridden: paths in the client configuration, fields through `extra`.
 //!
-//! The order of calls that opens an account (documented, section 4.4): [`VerifyMobileNumber`] (optional), [`CreateIndividual`] or
-//! [`CreateCorporation`], [`UploadDocument`] for each of [`required_documents`](crate::documents::required_documents), then
-//! [`IndividualQuestionnaire`] or [`CorporationQuestionnaire`]; the account opening notification tells the rest.
+//! To open an account, call these operations in order (documented, section 4.4):
+//!
+//! 1. [`VerifyMobileNumber`] (optional)
+//! 2. [`CreateIndividual`] or [`CreateCorporation`]
+//! 3. [`UploadDocument`] for each of the [`required_documents`](crate::documents::required_documents)
+//! 4. [`IndividualQuestionnaire`] or [`CorporationQuestionnaire`]
+//!
+//! The account opening notification reports the new account.
 //!
 //! ```
 //! use paytend_model::iban::CreateIndividual;
 //! let mut person = CreateIndividual::new("37060000000".into());
 //! person.verification_code = Some("123456".into());
-//! // What the partner's own documents ask for, and this crate does not know.
+//! // A field that the partner documentation requires and this crate does not know.
 //! person.extra.set("occupation", r#""02""#)?;
 //! assert_eq!(
 //!     serde_json::to_string(&person)?,
@@ -42,7 +47,7 @@ pub use transfer::{SubmitTransferOrder, UploadTransferOrderFile};
 
 use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
-/// An operation of which the documentation says no more than its name and those of its objects.
+/// Describes an operation of which only its name and the names of its objects are documented.
 const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Baas, kind, title, path).sure(Provenance {
         operation: Source::Documented,
@@ -52,7 +57,7 @@ const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> 
     })
 }
 
-/// The same, with a documented response: an object without fields.
+/// Describes such an operation with a documented response, which is an object without fields.
 const fn named_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = named(kind, title, path);
     info.sure(Provenance { response: Source::Documented, ..info.provenance })

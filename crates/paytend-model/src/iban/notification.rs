@@ -1,14 +1,15 @@
-//! The contents of BaaS Core's notifications. That of the fund deposit is [`IbanTransaction`](super::IbanTransaction).
+//! The contents of BaaS Core notifications, except the fund deposit notification
+//! ([`IbanTransaction`](super::IbanTransaction)).
 
 use crate::{Amount, Code, Currency, OrderNo, Personal, TransactionId, UserId};
 
 payload! {
-    /// `IBANAccount`, the content of the account opening notification (BaaS, `notifyType` 1): the account is open. Also what
-    /// Query account information lists. The object's name is documented.
+    /// `IBANAccount`: an account, as the content of the account opening notification (BaaS, `notifyType` 1) and in the
+    /// response of Query account information. The object's name is documented.
     pub struct IbanAccount: Inferred {
         required {}
         optional {
-            /// Whose it is.
+            /// The identifier of the account's user.
             user_id: UserId => "userId",
             /// The IBAN.
             account_num: Personal => "accountNum" = "LT121000011101001000",
@@ -16,71 +17,72 @@ payload! {
             currency: Currency => "currency",
             /// The balance, in major units of `currency`.
             balance: Amount => "balance" = "1250.07",
-            /// Code of the account's state.
+            /// The code of the account status.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// `AccountStatusChangeNotification_Context`, the content of the user status change notification (BaaS, `notifyType` 3): the
-    /// audit's state or the user's has changed. The object's name is documented.
+    /// `AccountStatusChangeNotification_Context`: the content of the user status change notification (BaaS,
+    /// `notifyType` 3), sent when the status of the audit or of the user changes. The object's name is documented.
     pub struct UserStatusChange: Inferred {
         required {}
         optional {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
-            /// Code of the audit's state.
+            /// The code of the audit status.
             audit_status: Code => "auditStatus",
-            /// Code of the user's state.
+            /// The code of the user status.
             user_status: Code => "userStatus",
         }
     }
 }
 
 payload! {
-    /// The content of the payment failure notification of the Payout API (BaaS, `notifyType` 4). Neither the object's name nor its
-    /// fields are documented.
+    /// The content of the payment failure notification of the Payout API (BaaS, `notifyType` 4). Neither the object's
+    /// name nor its fields are documented.
     pub struct PaymentFailure: Inferred {
         required {}
         optional {
-            /// Number of the payment's order.
+            /// The order number of the payment.
             order_no: OrderNo => "orderNo",
-            /// The provider's number of the payment.
+            /// The provider's transaction number of the payment.
             transaction_id: TransactionId => "transactionId",
         }
     }
 }
 
 payload! {
-    /// `AccountUpgradeNotification_Content`, the content of the user upgrade notification (BaaS, `notifyType` 6): a junior user has
-    /// paid to become a standard user. The object's name is documented.
+    /// `AccountUpgradeNotification_Content`: the content of the user upgrade notification (BaaS, `notifyType` 6), sent
+    /// when a junior user has paid to become a standard user. The object's name is documented.
     pub struct UserUpgrade: Inferred {
         required {}
         optional {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
         }
     }
 }
 
 payload! {
-    /// `TransferOrderNotification_Context`, the content of the transfer order notification (BaaS, `notifyType` 8): a transaction
-    /// has triggered a transfer order, for which information and files are to be submitted. The object's name is documented.
+    /// `TransferOrderNotification_Context`: the content of the transfer order notification (BaaS, `notifyType` 8), sent
+    /// when a transaction has triggered a transfer order. The partner must then submit information and files for the
+    /// order. The object's name is documented.
     pub struct TransferOrder: Inferred {
         required {}
         optional {
-            /// Number of the transfer order.
+            /// The number of the transfer order.
             order_no: OrderNo => "orderNo",
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
-            /// The transaction that triggered it.
+            /// The number of the transaction that triggered the order.
             transaction_id: TransactionId => "transactionId",
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount" = 1250.07,
             /// The currency.
             currency: Currency => "currency",
-            /// Code of the order's state.
+            /// The code of the order status.
             status: Code => "status",
         }
     }

@@ -1,4 +1,4 @@
-//! Account Opening: from a mobile number to uploaded documents.
+//! The Account Opening operations: mobile number verification, user creation and document upload.
 
 use super::{named, named_without_response};
 use crate::OperationKind::Mutation;
@@ -12,13 +12,14 @@ use crate::{
 pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
 
 payload! {
-    /// Verify mobile number: Paytend sends a verification code to it, to be given when the user is created. The first, optional
-    /// step of opening an account.
+    /// Verify mobile number: makes Paytend send a verification code to a mobile number. Pass the code when
+    /// creating the user. This is the first, optional step of opening an account.
     pub struct VerifyMobileNumber: Documented {
         required {
-            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not.
             mobile: Personal => "mobile" = "8613261402222" [Phone],
-            /// Code of the purpose; the documentation's example has "1" and explains none.
+            /// The code of the purpose. The documentation's example has "1"; the values are not documented.
             type_: Code => "type",
         }
         optional {}
@@ -40,33 +41,33 @@ impl Operation for VerifyMobileNumber {
 }
 
 payload! {
-    /// Create individual user.
+    /// Create individual user: registers a new personal user.
     pub struct CreateIndividual: Inferred {
         required {
-            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
-            /// It is the user's unique identifier (documented, section 4.4).
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not. The mobile number is the user's unique identifier (documented, section 4.4).
             mobile: Personal => "mobile" = "37060000000" [Phone],
         }
         optional {
-            /// The code that was sent to the mobile number.
+            /// The verification code that was sent to the mobile number.
             verification_code: Personal => "verificationCode" = "123456",
-            /// Given name.
+            /// The given name.
             first_name: Base64Text => "firstName" = "T25h",
-            /// Family name.
+            /// The family name.
             last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
-            /// Number of the identity document.
+            /// The number of the identity document.
             id_no: Personal => "idNo" = "12345678",
-            /// Kind of the identity document.
+            /// The kind of identity document.
             id_type: IdType => "idType",
-            /// E-mail address.
+            /// The e-mail address.
             email: Personal => "email" = "ona@example.com" [Email],
-            /// Date of birth, `yyyy-MM-dd`.
+            /// The date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
-            /// Gender.
+            /// The gender.
             gender: Gender => "gender",
-            /// Country of the nationality: decides which documents are needed.
+            /// The country of nationality, which determines the required documents.
             nationality_code: CountryCode => "nationalityCode",
-            /// Where the user lives: decides which documents are needed.
+            /// The user's address, which determines the required documents.
             address: Address => "address",
         }
     }
@@ -82,27 +83,27 @@ impl Operation for CreateIndividual {
 }
 
 payload! {
-    /// Create corporation user.
+    /// Create corporation user: registers a new corporate user.
     pub struct CreateCorporation: Inferred {
         required {
-            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
-            /// It is the user's unique identifier (documented, section 4.4).
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not. The mobile number is the user's unique identifier (documented, section 4.4).
             mobile: Personal => "mobile" = "37060000001" [Phone],
         }
         optional {
-            /// The code that was sent to the mobile number.
+            /// The verification code that was sent to the mobile number.
             verification_code: Personal => "verificationCode" = "123456",
-            /// The corporation's name.
+            /// The name of the corporation.
             corporation_name: Base64Text => "corporationName" = "xb1hbGdpcmlvIFVBQg==",
-            /// Number in the register that the certificate of incorporation is of.
+            /// The registration number in the certificate of incorporation.
             registration_no: Personal => "registrationNo" = "305123456",
-            /// Country of incorporation: decides which documents are needed.
+            /// The country of incorporation, which determines the required documents.
             country_code: CountryCode => "countryCode",
-            /// E-mail address.
+            /// The e-mail address.
             email: Personal => "email" = "info@example.com" [Email],
-            /// Registered address.
+            /// The registered address.
             address: Address => "address",
-            /// The legal person, who is identified like a personal user.
+            /// The legal person, identified like a personal user.
             legal_person: LegalPerson => "legalPerson",
         }
     }
@@ -118,64 +119,64 @@ impl Operation for CreateCorporation {
 }
 
 payload! {
-    /// The person who acts for a corporation.
+    /// The legal person, who acts for a corporation.
     pub struct LegalPerson: Inferred {
         required {}
         optional {
-            /// Given name.
+            /// The given name.
             first_name: Base64Text => "firstName" = "T25h",
-            /// Family name.
+            /// The family name.
             last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
-            /// Number of the identity document.
+            /// The number of the identity document.
             id_no: Personal => "idNo" = "12345678",
-            /// Kind of the identity document.
+            /// The kind of identity document.
             id_type: IdType => "idType",
-            /// Date of birth, `yyyy-MM-dd`.
+            /// The date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
-            /// Country of the nationality.
+            /// The country of nationality.
             nationality_code: CountryCode => "nationalityCode",
         }
     }
 }
 
 payload! {
-    /// A user that was created. The object's name is documented.
+    /// The response to the creation of a user. The object's name is documented.
     pub struct RegisterResponse: Inferred {
         required {}
         optional {
-            /// The provider's identifier, which all further calls name.
+            /// The provider's identifier of the user, for all further requests.
             user_id: UserId => "userId",
         }
     }
 }
 
 payload! {
-    /// Upload supporting documents: one file of a user, or the result of a verification by Sumsub or Veriff (documented, section 4.4; how
-    /// such a result is written is in the partner's documents, and it goes into `extra`).
+    /// Upload supporting documents: uploads one file of a user, or the result of a verification by Sumsub or Veriff
+    /// (documented, section 4.4). The format of such a result is in the partner documentation; set it in `extra`.
     ///
     /// The payload is encrypted and **not signed** (documented).
     pub struct UploadDocument: Inferred {
         required {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
         }
         optional {
-            /// Code of what the file shows.
+            /// The code of the document type.
             file_type: Code => "fileType" = "3",
-            /// The file, 2 MiB at most.
+            /// The file, at most 2 MiB.
             file_content: FileContent => "fileContent",
-            /// The file name's ending, with its point.
+            /// The file name extension, with the dot.
             suffix: String => "suffix" = ".jpeg",
         }
     }
     check |this: &Self, report: &mut Report| {
-        let result = this.extra.has_other_than(&["fileType", "fileContent", "suffix"]);
-        report.require("fileContent", given(this.file_content.as_ref()) || result, Rule::NotEmpty);
+        let has_other = this.extra.has_other_than(&["fileType", "fileContent", "suffix"]);
+        report.require("fileContent", given(this.file_content.as_ref()) || has_other, Rule::NotEmpty);
     };
 }
 
 impl UploadDocument {
-    /// A file of a user.
+    /// Creates the upload of a file.
     pub fn file(user_id: UserId, file_type: Code, content: FileContent) -> Self {
         Self { file_type: Some(file_type), file_content: Some(content), ..Self::new(user_id) }
     }

@@ -1,4 +1,4 @@
-//! The questionnaires that come last before an account is opened.
+//! The questionnaires, the last step before an account is opened.
 
 use super::named_without_response;
 use super::opening::SECTION;
@@ -6,10 +6,11 @@ use crate::OperationKind::Mutation;
 use crate::{NoData, Operation, OperationInfo, UserId};
 
 payload! {
-    /// Individual questionnaire. The questions are in the partner's documents: their answers go into `extra`.
+    /// Individual questionnaire: submits the answers of a personal user. The questions are in the partner
+    /// documentation; set the answers in `extra`.
     pub struct IndividualQuestionnaire: Inferred {
         required {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
         }
         optional {}
@@ -26,10 +27,11 @@ impl Operation for IndividualQuestionnaire {
 }
 
 payload! {
-    /// Corporation questionnaire. The questions are in the partner's documents: their answers go into `extra`.
+    /// Corporation questionnaire: submits the answers of a corporate user. The questions are in the partner
+    /// documentation; set the answers in `extra`.
     pub struct CorporationQuestionnaire: Inferred {
         required {
-            /// The user.
+            /// The identifier of the user.
             user_id: UserId => "userId",
         }
         optional {}

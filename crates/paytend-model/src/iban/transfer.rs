@@ -1,4 +1,4 @@
-//! Transfer orders: what Paytend asks about a transaction before it lets it through.
+//! Transfer orders: requests by Paytend for information about a transaction, before it processes the transaction.
 
 use super::named_without_response;
 use super::opening::SECTION;
@@ -6,11 +6,11 @@ use crate::OperationKind::Mutation;
 use crate::{Code, FileContent, MAX_FILE_BYTES, NoData, Operation, OperationInfo, OrderNo, PayloadRule};
 
 payload! {
-    /// Submit transfer order information, for the order of a transfer order notification. What is asked is in the partner's documents:
-    /// it goes into `extra`.
+    /// Submit transfer order information: submits the information for a transfer order. The fields are in the partner
+    /// documentation; set them in `extra`.
     pub struct SubmitTransferOrder: Inferred {
         required {
-            /// Number of the transfer order, from its notification.
+            /// The number of the transfer order, from its notification.
             order_no: OrderNo => "orderNo",
         }
         optional {}
@@ -27,18 +27,19 @@ impl Operation for SubmitTransferOrder {
 }
 
 payload! {
-    /// Upload transfer order file. The payload is encrypted and **not signed** (documented).
+    /// Upload transfer order file: uploads a file for a transfer order. The payload is encrypted and **not signed**
+    /// (documented).
     pub struct UploadTransferOrderFile: Inferred {
         required {
-            /// Number of the transfer order.
+            /// The number of the transfer order.
             order_no: OrderNo => "orderNo",
-            /// The file, 2 MiB at most.
+            /// The file, at most 2 MiB.
             file_content: FileContent => "fileContent",
         }
         optional {
-            /// Code of what the file shows.
+            /// The code of the document type.
             file_type: Code => "fileType" = "3",
-            /// The file name's ending, with its point.
+            /// The file name extension, with the dot.
             suffix: String => "suffix" = ".pdf",
         }
     }

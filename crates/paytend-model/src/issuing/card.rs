@@ -1,4 +1,4 @@
-//! Cards: applying for them, and their life.
+//! Card operations: application, activation, replacement and loss.
 
 use super::{Address, seen, seen_without_response};
 use crate::OperationKind::{Mutation, Query};
@@ -9,7 +9,7 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card design style: the designs (SKUs) that cards can be applied for in. No business data.
+    /// Query card design style: returns the card designs (SKUs) that an application can name. No business data.
     pub struct QuerySkus: Documented {
         required {}
         optional {}
@@ -26,59 +26,60 @@ impl Operation for QuerySkus {
 }
 
 payload! {
-    /// The designs. The object's name (`SKUResponse`) is documented.
+    /// The list of card designs. The object's name (`SKUResponse`) is documented.
     pub struct SkuResponse: Inferred {
         required {}
         optional {
-            /// The designs.
+            /// The card designs.
             skus: Vec<Sku> => "skus",
         }
     }
 }
 
 payload! {
-    /// A design.
+    /// A card design.
     pub struct Sku: Inferred {
         required {}
         optional {
-            /// Its code, as an application names it.
+            /// The code of the design, for use in an application.
             sku: Code => "sku" = "SKU001",
-            /// Code of the scheme.
+            /// The code of the card scheme.
             card_scheme: Code => "cardScheme" = "3",
-            /// Code of the card's type.
+            /// The code of the card type.
             card_type: Code => "cardType" = "2",
         }
     }
 }
 
 payload! {
-    /// Apply card: orders cards, which Paytend ships.
+    /// Apply card: applies for cards, which Paytend ships.
     ///
-    /// Schemes offered are Mastercard, Visa, UnionPay, Discover and American Express (documented); their codes are in the partner's
-    /// documents. An application whose answer was lost is looked up with [`QueryApplyResult`] and the same `orderNo`.
+    /// The schemes are Mastercard, Visa, UnionPay, Discover and American Express (documented). Their codes are in the
+    /// partner documentation. If the response to an application is lost, query its result with [`QueryApplyResult`] and
+    /// the same `orderNo`.
     pub struct ApplyCard: Seen {
         required {
-            /// The partner's unique number for this application.
+            /// The partner's unique order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
-            /// Code of the scheme; "3" has been seen.
+            /// The code of the card scheme; "3" has been observed.
             card_scheme: Code => "cardScheme" = "3",
-            /// Code of the card's type; "2" has been seen.
+            /// The code of the card type; "2" has been observed.
             card_type: Code => "cardType" = "2",
-            /// Code of the design, from [`QuerySkus`].
+            /// The code of the card design, from [`QuerySkus`].
             sku: Code => "sku" = "SKU001",
-            /// How many cards.
+            /// The number of cards.
             quantity: Count => "quantity" = "1" [Positive],
-            /// Who receives the cards.
+            /// The name of the recipient.
             contact_name: Personal => "contactName" = "Ona Kazlauskiene",
-            /// Mobile number of who receives them.
+            /// The mobile number of the recipient.
             contact_mobile: Personal => "contactMobile" = "37060000000" [Phone],
-            /// Where they are sent.
+            /// The delivery address.
             delivery_address: Address => "deliveryAddress",
         }
         optional {
-            /// The cardholder; without one, the cards are bought unactivated.
+            /// The identifier of the cardholder. Without a cardholder, the cards are bought unactivated.
             holder_id: HolderId => "holderId",
-            /// A remark. The published demo sends an empty text for an application without one.
+            /// A remark. The published demo sends an empty string if there is no remark.
             remarks: Personal => "remarks" = "first card",
         }
     }
@@ -93,14 +94,14 @@ impl Operation for ApplyCard {
 }
 
 payload! {
-    /// Query apply result.
+    /// Query apply result: returns the result of an application.
     pub struct QueryApplyResult: Seen {
         required {
-            /// The partner's number of the application.
+            /// The partner's order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
         }
         optional {
-            /// The cardholder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
         }
     }
@@ -116,30 +117,31 @@ impl Operation for QueryApplyResult {
 }
 
 payload! {
-    /// What became of an application; also the content of the apply card result notification (Issuing Cards, `notifyType` 3). The
-    /// object's name is documented.
+    /// The result of an application. Also the content of the apply card result notification (Issuing Cards,
+    /// `notifyType` 3). The object's name is documented.
     pub struct CardApplyResponse: Inferred {
         required {}
         optional {
-            /// The partner's number of the application.
+            /// The partner's order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
-            /// The cardholder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// The card, where one was applied for.
+            /// The identifier of the card, for an application for one card.
             card_id: CardId => "cardId",
-            /// Code of the application's state.
+            /// The code of the application status.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Active card: activates a physical card. A virtual card is active once it is shipped (documented, section 4.4).
+    /// Active card: activates a physical card. A virtual card is active as soon as it is shipped (documented, section
+    /// 4.4).
     pub struct ActiveCard: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// Its holder from now on.
+            /// The identifier of the new cardholder.
             holder_id: HolderId => "holderId",
         }
         optional {}
@@ -155,10 +157,10 @@ impl Operation for ActiveCard {
 }
 
 payload! {
-    /// Query card information.
+    /// Query card information: returns the data of a card.
     pub struct QueryCardInfo: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
         }
         optional {}
@@ -175,38 +177,38 @@ impl Operation for QueryCardInfo {
 }
 
 payload! {
-    /// A card. The object's name is documented. If the provider sends the card's number, it is in `extra`.
+    /// The data of a card. The object's name is documented. If the provider sends the card number, it is in `extra`.
     pub struct CardInfoResponse: Inferred {
         required {}
         optional {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// Its holder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// Code of the scheme.
+            /// The code of the card scheme.
             card_scheme: Code => "cardScheme" = "3",
-            /// Code of the card's type.
+            /// The code of the card type.
             card_type: Code => "cardType" = "2",
-            /// Code of the design.
+            /// The code of the card design.
             sku: Code => "sku" = "SKU001",
-            /// The card's currency.
+            /// The currency of the card.
             currency: Currency => "currency",
-            /// Code of the card's state.
+            /// The code of the card status.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Replace card: the old card is frozen, the new one is activated with the old one's holder, and the balance moves within 24 hours
-    /// (documented).
+    /// Replace card: the old card is frozen, the new card is activated for the same cardholder, and
+    /// the balance is moved within 24 hours (documented).
     pub struct ReplaceCard: Seen {
         required {
-            /// The new card.
+            /// The identifier of the new card.
             card_id: CardId => "cardId" = "1755903",
-            /// The new card's security code.
+            /// The security code of the new card.
             cvv: Personal => "cvv" = "123",
-            /// The old card.
+            /// The identifier of the old card.
             old_card_id: CardId => "oldCardId",
         }
         optional {}
@@ -222,10 +224,10 @@ impl Operation for ReplaceCard {
 }
 
 payload! {
-    /// Report loss.
+    /// Report loss: reports a card as lost.
     pub struct ReportLoss: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
         }
         optional {}
@@ -241,10 +243,10 @@ impl Operation for ReportLoss {
 }
 
 payload! {
-    /// Cancel report loss.
+    /// Cancel report loss: cancels the report that a card is lost.
     pub struct CancelReportLoss: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
         }
         optional {}
@@ -260,11 +262,11 @@ impl Operation for CancelReportLoss {
 }
 
 payload! {
-    /// Retrieve password. The documentation's answer is an object without fields, so the PIN is not in it; how it reaches the holder is not
-    /// documented.
+    /// Retrieve password: requests the PIN of a card. The documented response is an object without fields, so it does
+    /// not contain the PIN. How the PIN reaches the cardholder is not documented.
     pub struct RetrievePassword: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
         }
         optional {}

@@ -1,4 +1,4 @@
-//! The money on cards: balance, topup, transactions.
+//! Card balances, topups and transactions.
 
 use super::seen;
 use crate::OperationKind::{Mutation, Query};
@@ -11,10 +11,10 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card balance.
+    /// Query card balance: returns the balance of a card.
     pub struct QueryCardBalance: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
         }
         optional {}
@@ -31,13 +31,13 @@ impl Operation for QueryCardBalance {
 }
 
 payload! {
-    /// A card's balance, or what is overdue of its monthly fee. The object's name is documented.
+    /// The balance of a card, or its overdue monthly fee. The object's name is documented.
     pub struct CardBalanceResponse: Inferred {
         required {}
         optional {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// What can be spent, or is overdue, in major units of `currency`.
+            /// The available or overdue amount, in major units of `currency`.
             balance: Amount => "balance" = "25.50",
             /// The currency.
             currency: Currency => "currency",
@@ -46,10 +46,10 @@ payload! {
 }
 
 payload! {
-    /// Query card overdue monthly fee. Its path is inferred.
+    /// Query card overdue monthly fee: returns the overdue monthly fee of a card. The path is inferred.
     pub struct QueryCardOverdueMonthlyFee: Documented {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
         }
         optional {}
@@ -74,14 +74,15 @@ impl Operation for QueryCardOverdueMonthlyFee {
 payload! {
     /// Topup: moves money from the partner's balance to a card, once for each `orderNo`.
     ///
-    /// A topup whose answer was lost is looked up with [`QueryTopupResult`] and the same `orderNo`, never sent again blindly.
+    /// If the response to a topup is lost, query its result with [`QueryTopupResult`] and the same `orderNo`. Never
+    /// blindly retry a topup.
     pub struct Topup: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// The partner's unique number for this topup.
+            /// The partner's unique order number of the topup.
             order_no: OrderNo => "orderNo",
-            /// How much, in major units of `currency`; sent as a JSON string, as the published demo does.
+            /// The amount in major units of `currency`; sent as a JSON string, as in the published demo.
             amount: Amount => "amount" [Positive, AsText],
             /// The currency.
             currency: Currency => "currency",
@@ -100,23 +101,23 @@ impl Operation for Topup {
 }
 
 payload! {
-    /// A topup that was taken. The object's name is documented.
+    /// The response to a topup. The object's name is documented.
     pub struct TopupResponse: Inferred {
         required {}
         optional {
-            /// The partner's number.
+            /// The partner's order number.
             order_no: OrderNo => "orderNo",
-            /// Code of the topup's state.
+            /// The code of the topup status.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Query topup result.
+    /// Query topup result: returns the result of a topup.
     pub struct QueryTopupResult: Seen {
         required {
-            /// The partner's number of the topup.
+            /// The partner's order number of the topup.
             order_no: OrderNo => "orderNo",
         }
         optional {}
@@ -133,45 +134,45 @@ impl Operation for QueryTopupResult {
 }
 
 payload! {
-    /// What became of a topup. The object's name is documented.
+    /// The result of a topup. The object's name is documented.
     pub struct TopupResultResponse: Inferred {
         required {}
         optional {
-            /// The partner's number.
+            /// The partner's order number.
             order_no: OrderNo => "orderNo",
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
-            /// Code of the topup's state.
+            /// The code of the topup status.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Query transaction information: a page of a card's settled transactions.
+    /// Query transaction information: returns a page of the settled transactions of a card.
     ///
-    /// The published demo sends an empty text for what it does not ask by.
+    /// The published demo sends an empty string for unused filters.
     pub struct QueryCardTransactions: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// The first day.
+            /// The first day of the period.
             begin_date: Date => "beginDate" = "2023-11-01",
-            /// The last day, at most 30 days after the first (inferred).
+            /// The last day of the period, at most 30 days after the first (inferred).
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// Code of the transactions' state. Without one, the transactions in every state.
+            /// The code of the transaction status. Without it, transactions in every status are returned.
             transaction_status: Code => "transactionStatus",
-            /// The currency. Without one, the transactions in every currency.
+            /// The currency. Without it, transactions in every currency are returned.
             currency: Currency => "currency",
-            /// Position of the page's first transaction, from zero (inferred).
+            /// The position of the first transaction on the page, starting at zero (inferred).
             start: Count => "start" = "0",
-            /// How many transactions the page may hold.
+            /// The maximum number of transactions on the page.
             max_size: Count => "maxSize" [Positive],
         }
     }
@@ -188,28 +189,28 @@ impl Operation for QueryCardTransactions {
 }
 
 payload! {
-    /// A page of a card's transactions. The object's name is documented.
+    /// A page of the transactions of a card. The object's name is documented.
     pub struct CardTransactionsResponse: Inferred {
         required {}
         optional {
-            /// How many there are in all.
+            /// The total number of entries.
             total: Count => "total" = "1",
-            /// The page's transactions. [`trades`](Self::trades) reads both names of the list.
+            /// The transactions on the page. [`trades`](Self::trades) reads both names of the list.
             trade_list: Vec<CardTransaction> => "tradeList",
-            /// The page's transactions, by another guess of the name.
+            /// The transactions on the page, under an alternative inferred name.
             transactions: Vec<CardTransaction> => "transactions",
         }
     }
 }
 
 impl CardTransactionsResponse {
-    /// Returns the page's transactions, by whichever name they arrived.
+    /// Returns the transactions on the page, under either name.
     pub fn trades(&self) -> &[CardTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
 }
 
-/// Returns the list that is there; the first, if both are.
+/// Returns the list that is present, or the first one if both are.
 pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> &'l [T] {
     first.or(second).unwrap_or_default()
 }
@@ -217,42 +218,42 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other names are
-    /// earlier guesses, and are read too.
+    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other
+    /// names were inferred earlier and are still read.
     pub struct CardTransaction: Inferred {
         required {}
         optional {
-            /// The provider's number. [`id`](Self::id) reads both names.
+            /// The provider's transaction number. [`id`](Self::id) reads both names.
             trade_id: TransactionId => "tradeId",
-            /// The kind of the transaction.
+            /// The type of transaction.
             trade_type: TradeType => "tradeType",
-            /// The state of the transaction.
+            /// The status of the transaction.
             trade_status: TradeStatus => "tradeStatus",
-            /// When it was booked; the format is not known.
+            /// The booking date; the format is not known.
             business_date: String => "businessDate" = "2023-11-06",
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
-            /// The provider's number, by another guess of the name.
+            /// The provider's transaction number, under an alternative inferred name.
             transaction_id: TransactionId => "transactionId",
-            /// Code of the state, by another guess of the name.
+            /// The code of the status, under an alternative inferred name.
             transaction_status: Code => "transactionStatus",
         }
     }
 }
 
 impl CardTransaction {
-    /// Returns the provider's number, by whichever name it arrived.
+    /// Returns the provider's transaction number, under either name.
     pub fn id(&self) -> Option<&TransactionId> {
         self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }
 }
 
 codes! {
-    /// `tradeType`: the kind of a transaction on a card. All values are inferred from the app of a card partner.
+    /// `tradeType`: the type of a transaction on a card. All values are inferred from the app of a card partner.
     pub enum TradeType {
         /// a top-up.
         TopUp = "100",
@@ -274,42 +275,42 @@ codes! {
 }
 
 codes! {
-    /// `tradeStatus`: the state of a transaction on a card. All values are inferred from the app of a card partner.
+    /// `tradeStatus`: the status of a transaction on a card. All values are inferred from the app of a card partner.
     pub enum TradeStatus {
-        /// it succeeded.
+        /// the transaction succeeded.
         Success = "1",
-        /// it is a reversal.
+        /// the transaction is a reversal.
         Reversal = "2",
-        /// it was reversed.
+        /// the transaction was reversed.
         Reversed = "3",
-        /// it was cancelled.
+        /// the transaction was cancelled.
         Cancelled = "6",
-        /// it is a cancellation.
+        /// the transaction is a cancellation.
         Cancel = "7",
-        /// it is a refund.
+        /// the transaction is a refund.
         Refund = "10",
     }
 }
 
 payload! {
-    /// Query authorization transactions: a page of what was authorized on a card.
+    /// Query authorization transactions: returns a page of the authorizations on a card.
     ///
-    /// The published demo sends an empty text for what it does not ask by.
+    /// The published demo sends an empty string for unused filters.
     pub struct QueryAuthorizations: Seen {
         required {
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// The first day.
+            /// The first day of the period.
             begin_date: Date => "beginDate" = "2023-11-01",
-            /// The last day, at most 30 days after the first (inferred).
+            /// The last day of the period, at most 30 days after the first (inferred).
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// The currency. Without one, the authorizations in every currency.
+            /// The currency. Without it, authorizations in every currency are returned.
             currency: Currency => "currency",
-            /// Position of the page's first authorization, from zero (inferred).
+            /// The position of the first authorization on the page, starting at zero (inferred).
             start: Count => "start" = "0",
-            /// How many authorizations the page may hold.
+            /// The maximum number of authorizations on the page.
             max_size: Count => "maxSize" [Positive],
         }
     }
@@ -327,22 +328,22 @@ impl Operation for QueryAuthorizations {
 }
 
 payload! {
-    /// A page of a card's authorizations. The object's name (`AuthorizeTransResponse`) is documented.
+    /// A page of the authorizations on a card. The object's name (`AuthorizeTransResponse`) is documented.
     pub struct AuthorizationsResponse: Inferred {
         required {}
         optional {
-            /// How many there are in all.
+            /// The total number of entries.
             total: Count => "total" = "1",
-            /// The page's authorizations. [`trades`](Self::trades) reads both names of the list.
+            /// The authorizations on the page. [`trades`](Self::trades) reads both names of the list.
             trade_list: Vec<CardTransaction> => "tradeList",
-            /// The page's authorizations, by another guess of the name.
+            /// The authorizations on the page, under an alternative inferred name.
             transactions: Vec<CardTransaction> => "transactions",
         }
     }
 }
 
 impl AuthorizationsResponse {
-    /// Returns the page's authorizations, by whichever name they arrived.
+    /// Returns the authorizations on the page, under either name.
     pub fn trades(&self) -> &[CardTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }

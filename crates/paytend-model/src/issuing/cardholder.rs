@@ -1,4 +1,4 @@
-//! Cardholders, and the cities their addresses name.
+//! Cardholder operations, and the cities for addresses.
 
 use super::{seen, seen_without_response};
 use crate::OperationKind::{Mutation, Query};
@@ -11,31 +11,32 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Cardholder Interface";
 
 payload! {
-    /// Create cardholder.
+    /// Create cardholder: registers a new cardholder.
     ///
-    /// A cardholder of the EEA is identified by a passport or an ID card, any other by a passport (documented, Issuing Cards section
-    /// 4.3): see [`required_documents`](crate::documents::required_documents).
+    /// A cardholder from the EEA is identified by a passport or an ID card, and any other cardholder by a passport
+    /// (documented, Issuing Cards section 4.3). See [`required_documents`](crate::documents::required_documents).
     pub struct CreateCardholder: Seen {
         required {
-            /// Mobile number with country code. The published demo sends `+`; the documentation's signed example has none.
+            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
+            /// the documentation does not.
             mobile: Personal => "mobile" = "37060000000" [Phone],
-            /// Given name.
+            /// The given name.
             first_name: Base64Text => "firstName" = "T25h",
-            /// Family name.
+            /// The family name.
             last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
-            /// Number of the identity document.
+            /// The number of the identity document.
             id_no: Personal => "idNo" = "12345678",
-            /// Kind of the identity document.
+            /// The kind of identity document.
             id_type: IdType => "idType",
-            /// E-mail address.
+            /// The e-mail address.
             email: Personal => "email" = "ona@example.com" [Email],
-            /// Date of birth, `yyyy-MM-dd`.
+            /// The date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
-            /// Gender.
+            /// The gender.
             gender: Gender => "gender",
-            /// Country of the nationality.
+            /// The country of nationality.
             nationality_code: CountryCode => "nationalityCode",
-            /// Address in the EEA.
+            /// The address in the EEA.
             eea_address: Address => "eeaAddress",
         }
         optional {}
@@ -52,63 +53,63 @@ impl Operation for CreateCardholder {
 }
 
 payload! {
-    /// A postal address. All of it is hidden in `Debug`.
+    /// A postal address. `Debug` hides all fields.
     pub struct Address: Seen {
         required {
-            /// Street and number.
+            /// The street and house number.
             address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=",
-            /// The provider's code of the city, from Query cities.
+            /// The provider's code of the city, from [`QueryCities`].
             city_code: Personal => "cityCode" = "VNO",
-            /// Postal code.
+            /// The postal code.
             postcode: Personal => "postcode" = "01103",
-            /// Country.
+            /// The country.
             country_code: Personal => "countryCode" = "LT" [Iso3166],
         }
         optional {
-            /// Second line. The published demo sends an empty text for an address without one.
+            /// The second address line. The published demo sends an empty string if there is none.
             address_line2: Base64Text => "addressLine2" = "QnV0YXMgMg==",
-            /// State or region. The published demo sends an empty text for an address without one.
+            /// The state or region. The published demo sends an empty string if there is none.
             state: Personal => "state" = "Vilnius",
         }
     }
 }
 
 payload! {
-    /// A cardholder as the provider has it. The object's name is documented.
+    /// The provider's data of a cardholder. The object's name is documented.
     pub struct HolderResponse: Inferred {
         required {}
         optional {
-            /// The provider's identifier, which cards are applied for with.
+            /// The provider's identifier of the cardholder, for use in applications for cards.
             holder_id: HolderId => "holderId",
-            /// Mobile number.
+            /// The mobile number.
             mobile: Personal => "mobile" = "37060000000" [Phone],
-            /// E-mail address.
+            /// The e-mail address.
             email: Personal => "email" = "ona@example.com" [Email],
-            /// Number of the identity document.
+            /// The number of the identity document.
             id_no: Personal => "idNo" = "12345678",
-            /// Kind of the identity document.
+            /// The kind of identity document.
             id_type: IdType => "idType",
-            /// Country of the nationality.
+            /// The country of nationality.
             nationality_code: CountryCode => "nationalityCode",
-            /// Code of the audit's state.
+            /// The code of the audit status.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Update cardholder.
+    /// Update cardholder: changes the data of a cardholder.
     pub struct UpdateCardholder: Seen {
         required {
-            /// The cardholder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// Date of birth, `yyyy-MM-dd`.
+            /// The date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
-            /// Gender.
+            /// The gender.
             gender: Gender => "gender",
-            /// Country of the nationality.
+            /// The country of nationality.
             nationality_code: CountryCode => "nationalityCode",
-            /// Address in the EEA.
+            /// The address in the EEA.
             eea_address: Address => "eeaAddress",
         }
         optional {}
@@ -125,15 +126,15 @@ impl Operation for UpdateCardholder {
 }
 
 payload! {
-    /// Query cardholder: by `holder_id`, or by `id_no` and `id_type`.
+    /// Query cardholder: returns a cardholder by `holder_id`, or by `id_no` and `id_type`.
     pub struct QueryCardholder: Seen {
         required {}
         optional {
-            /// The cardholder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// Number of the identity document.
+            /// The number of the identity document.
             id_no: Personal => "idNo" = "12345678" [RequiredUnless("holderId")],
-            /// Kind of the identity document.
+            /// The kind of identity document.
             id_type: IdType => "idType" [RequiredUnless("holderId")],
         }
     }
@@ -146,12 +147,12 @@ payload! {
 }
 
 impl QueryCardholder {
-    /// The cardholder with an identifier.
+    /// Creates a query by the cardholder's identifier.
     pub fn by_id(holder_id: HolderId) -> Self {
         Self { holder_id: Some(holder_id), ..Self::new() }
     }
 
-    /// The cardholder with an identity document.
+    /// Creates a query by an identity document.
     pub fn by_document(id_no: Personal, id_type: IdType) -> Self {
         Self { id_no: Some(id_no), id_type: Some(id_type), ..Self::new() }
     }
@@ -167,16 +168,17 @@ impl Operation for QueryCardholder {
 }
 
 payload! {
-    /// Upload supporting documents: one file of a cardholder. Signed like any other request, unlike the uploads of BaaS Core.
+    /// Upload supporting documents: uploads one file of a cardholder. The payload is signed, unlike in the uploads of
+    /// BaaS Core.
     pub struct UploadDocument: Seen {
         required {
-            /// The cardholder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// Code of what the file shows; "3" has been seen.
+            /// The code of the document type; "3" has been observed.
             file_type: Code => "fileType" = "3",
-            /// The file, 2 MiB at most. The photo of a document must be of the kind that `idType` names (documented).
+            /// The file, at most 2 MiB. A photo of a document must show the kind of document in `idType` (documented).
             file_content: FileContent => "fileContent",
-            /// The file name's ending, with its point.
+            /// The file name extension, with the dot.
             suffix: String => "suffix" = ".jpeg",
         }
         optional {}
@@ -194,14 +196,14 @@ impl Operation for UploadDocument {
 }
 
 payload! {
-    /// Query cities: a page of the provider's cities in a country.
+    /// Query cities: returns a page of the provider's cities in a country.
     pub struct QueryCities: Seen {
         required {
             /// The country.
             country_code: CountryCode => "countryCode",
-            /// Position of the page's first city.
+            /// The position of the first city on the page.
             start: Count => "start" = "0",
-            /// How many cities the page may hold.
+            /// The maximum number of cities on the page.
             max_result: Count => "maxResult" [Positive],
         }
         optional {}
@@ -218,26 +220,26 @@ impl Operation for QueryCities {
 }
 
 payload! {
-    /// A page of cities. The object's name is documented, by both products.
+    /// A page of cities. The object's name is documented for both products.
     pub struct CitiesResponse: Inferred {
         required {}
         optional {
-            /// How many there are in all.
+            /// The total number of cities.
             total: Count => "total" = "1",
-            /// The page's cities.
+            /// The cities on the page.
             cities: Vec<City> => "cities",
         }
     }
 }
 
 payload! {
-    /// A city that an address may name.
+    /// A city for use in addresses.
     pub struct City: Inferred {
         required {}
         optional {
-            /// The provider's code.
+            /// The provider's code of the city.
             city_code: Code => "cityCode" = "VNO",
-            /// The name.
+            /// The name of the city.
             city_name: String => "cityName" = "Vilnius",
             /// The country.
             country_code: CountryCode => "countryCode",

@@ -1,8 +1,8 @@
-//! Issuing Cards: partner funds, cardholders, cards.
+//! Issuing Cards: partner funds, cardholders and cards.
 //!
-//! Paths and request fields are seen in the provider's published sandbox demo. The documentation names the response objects; the
-//! fields of responses are inferred and therefore all optional: one that arrives as something else, and whatever else arrives, is
-//! kept in `extra`.
+//! Paths and request fields are observed in the provider's published sandbox demo. The documentation names the response
+//! objects, but their fields are inferred and therefore optional. Unknown fields, and fields of another type than
+//! inferred, are kept in `extra`.
 //!
 //! ```
 //! use paytend_model::Validate;
@@ -14,7 +14,7 @@
 //!     "ona@example.com".into(), "1990-02-30".into(), "2".into(), "LT".into(), address,
 //! );
 //! let broken = holder.validate().unwrap_err();
-//! assert_eq!(broken.to_string(), "`birthday` must be a day that exists, written yyyy-MM-dd");
+//! assert_eq!(broken.to_string(), "`birthday` must be a valid date in the format yyyy-MM-dd");
 //! ```
 
 mod card;
@@ -44,7 +44,8 @@ pub use partner::{
 
 use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
-/// An operation that is named in the documentation, and whose path and request fields are seen in the published demo.
+/// Describes an operation whose name is documented, and whose path and request fields are observed in the published
+/// demo.
 const fn seen(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Issuing, kind, title, path).sure(Provenance {
         operation: Source::Documented,
@@ -54,7 +55,7 @@ const fn seen(kind: OperationKind, title: &'static str, path: &'static str) -> O
     })
 }
 
-/// The same, with a documented response: an object without fields.
+/// Describes such an operation with a documented response, which is an object without fields.
 const fn seen_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = seen(kind, title, path);
     info.sure(Provenance { response: Source::Documented, ..info.provenance })

@@ -1,24 +1,25 @@
-//! The contents of Issuing Cards' notifications. That of the apply card result is [`CardApplyResponse`](super::CardApplyResponse).
+//! The contents of Issuing Cards notifications, except the apply card result notification
+//! ([`CardApplyResponse`](super::CardApplyResponse)).
 
 use crate::{Amount, CardId, Code, Currency, HolderId, OrderNo, TransactionId};
 
 payload! {
-    /// `TransactionNotification`, the content of the card transaction notification (Issuing Cards, `notifyType` 1): a settlement or an
-    /// authorization has happened on a card. The object's name is documented.
+    /// `TransactionNotification`: the content of the card transaction notification (Issuing Cards, `notifyType` 1),
+    /// sent for a settlement or an authorization on a card. The object's name is documented.
     pub struct TransactionNotification: Inferred {
         required {}
         optional {
-            /// The provider's number.
+            /// The provider's transaction number.
             transaction_id: TransactionId => "transactionId",
-            /// The card.
+            /// The identifier of the card.
             card_id: CardId => "cardId",
-            /// Number of the order it belongs to.
+            /// The number of the order that the transaction belongs to.
             order_no: OrderNo => "orderNo",
-            /// Code that tells a settlement from an authorization.
+            /// The code of the transaction type, a settlement or an authorization.
             transaction_type: Code => "transactionType",
-            /// Code of its state.
+            /// The code of the transaction status.
             transaction_status: Code => "transactionStatus",
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
@@ -27,14 +28,14 @@ payload! {
 }
 
 payload! {
-    /// `CardHolderResult`, the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2): the review of a
-    /// cardholder is completed. The object's name is documented.
+    /// `CardHolderResult`: the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2),
+    /// sent when the audit of a cardholder is completed. The object's name is documented.
     pub struct CardHolderResult: Inferred {
         required {}
         optional {
-            /// The cardholder.
+            /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// Code of the audit's result.
+            /// The code of the audit result.
             status: Code => "status",
         }
     }

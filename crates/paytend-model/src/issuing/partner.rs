@@ -1,4 +1,4 @@
-//! The partner's own funds.
+//! The funds of the partner.
 
 use super::card_funds::{TradeStatus, TradeType, either};
 use super::seen;
@@ -10,7 +10,7 @@ use crate::{
 const SECTION: &str = "Paytend BaaS Issuing Cards, Partner Interface";
 
 payload! {
-    /// Query partner balance: the funds from which cards are topped up. No business data.
+    /// Query partner balance: returns the balances from which cards are topped up. No business data.
     pub struct QueryPartnerBalance: Documented {
         required {}
         optional {}
@@ -31,7 +31,7 @@ payload! {
     pub struct PartnerBalanceResponse: Inferred {
         required {}
         optional {
-            /// One entry a currency.
+            /// The balances, one entry for each currency.
             balance: Vec<Balance> => "balance",
         }
     }
@@ -43,7 +43,7 @@ payload! {
         required {
             /// The currency.
             currency: Currency => "currency",
-            /// What can be spent, in major units of `currency`.
+            /// The available amount, in major units of `currency`.
             available: Amount => "available" = "5000.00",
         }
         optional {}
@@ -51,7 +51,7 @@ payload! {
 }
 
 payload! {
-    /// Query partner topup information: how the partner's own funds are topped up in a currency.
+    /// Query partner topup information: returns the information for topping up the partner's funds in a currency.
     pub struct QueryPartnerTopup: Seen {
         required {
             /// The currency.
@@ -71,7 +71,7 @@ impl Operation for QueryPartnerTopup {
 }
 
 payload! {
-    /// The partner's topup information. The object's name is documented, and nothing of what it holds: see `extra`.
+    /// The partner's topup information. The object's name is documented, but its fields are not: see `extra`.
     pub struct PartnerTopupResponse: Inferred {
         required {}
         optional {
@@ -82,24 +82,24 @@ payload! {
 }
 
 payload! {
-    /// Query partner transaction information: a page of what moved on the partner's funds.
+    /// Query partner transaction information: returns a page of the transactions on the partner's funds.
     ///
-    /// The published demo sends an empty text for what it does not ask by.
+    /// The published demo sends an empty string for unused filters.
     pub struct QueryPartnerTransactions: Seen {
         required {
-            /// The first day.
+            /// The first day of the period.
             begin_date: Date => "beginDate" = "2023-11-01",
-            /// The last day, at most 30 days after the first (inferred).
+            /// The last day of the period, at most 30 days after the first (inferred).
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// Code of the transactions' state. Without one, the transactions in every state.
+            /// The code of the transaction status. Without it, transactions in every status are returned.
             transaction_status: Code => "transactionStatus",
-            /// The currency. Without one, the transactions in every currency.
+            /// The currency. Without it, transactions in every currency are returned.
             currency: Currency => "currency",
-            /// Position of the page's first transaction, from zero (inferred).
+            /// The position of the first transaction on the page, starting at zero (inferred).
             start: Count => "start" = "0",
-            /// How many transactions the page may hold.
+            /// The maximum number of transactions on the page.
             max_size: Count => "maxSize" [Positive],
         }
     }
@@ -121,18 +121,18 @@ payload! {
     pub struct PartnerTransactionResponse: Inferred {
         required {}
         optional {
-            /// How many there are in all.
+            /// The total number of transactions.
             total: Count => "total" = "1",
-            /// The page's transactions. [`trades`](Self::trades) reads both names of the list.
+            /// The transactions on the page. [`trades`](Self::trades) reads both names of the list.
             trade_list: Vec<PartnerTransaction> => "tradeList",
-            /// The page's transactions, by another guess of the name.
+            /// The transactions on the page, under an alternative inferred name.
             transactions: Vec<PartnerTransaction> => "transactions",
         }
     }
 }
 
 impl PartnerTransactionResponse {
-    /// Returns the page's transactions, by whichever name they arrived.
+    /// Returns the transactions on the page, under either name.
     pub fn trades(&self) -> &[PartnerTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
@@ -143,30 +143,30 @@ payload! {
     pub struct PartnerTransaction: Inferred {
         required {}
         optional {
-            /// The provider's number. [`id`](Self::id) reads both names.
+            /// The provider's transaction number. [`id`](Self::id) reads both names.
             trade_id: TransactionId => "tradeId",
-            /// The kind of the transaction.
+            /// The type of transaction.
             trade_type: TradeType => "tradeType",
-            /// The state of the transaction.
+            /// The status of the transaction.
             trade_status: TradeStatus => "tradeStatus",
-            /// When it was booked; the format is not known.
+            /// The booking date; the format is not known.
             business_date: String => "businessDate" = "2023-11-06",
-            /// The partner's number of the order it belongs to.
+            /// The partner's number of the order that the transaction belongs to.
             order_no: OrderNo => "orderNo",
-            /// How much, in major units of `currency`.
+            /// The amount in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
-            /// The provider's number, by another guess of the name.
+            /// The provider's transaction number, under an alternative inferred name.
             transaction_id: TransactionId => "transactionId",
-            /// Code of the state, by another guess of the name.
+            /// The code of the status, under an alternative inferred name.
             transaction_status: Code => "transactionStatus",
         }
     }
 }
 
 impl PartnerTransaction {
-    /// Returns the provider's number, by whichever name it arrived.
+    /// Returns the provider's transaction number, under either name.
     pub fn id(&self) -> Option<&TransactionId> {
         self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }

@@ -1,15 +1,16 @@
-//! The states of things that live longer than a call, and a merge for news of them that arrives in any order.
+//! The states of cards, topups, accounts and transfer orders, and a merge of updates that arrive in any order.
 //!
-//! The codes that the provider sends for these states are in the partner's documents: a partner maps them to these states, or to
-//! states of its own, which need no more than [`Lifecycle::next`]. What is documented of states and transitions is said at each.
+//! The provider's codes for these states are in the partner documentation. The partner maps the codes to these states,
+//! or to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are
+//! documented.
 //!
 //! ```
 //! use paytend_model::lifecycle::{CardState, Merged, Tracked};
 //! let mut card = Tracked::new(CardState::Active, Some(100));
 //! assert_eq!(card.merge(CardState::Frozen, Some(300)), Merged::Moved { from: CardState::Active });
-//! // Late news of what was before changes nothing,
+//! // A late update with an earlier state changes nothing.
 //! assert_eq!(card.merge(CardState::Lost, Some(200)), Merged::Older);
-//! // and what cannot be is reported and changes nothing.
+//! // An impossible transition is reported and changes nothing.
 //! assert_eq!(card.merge(CardState::Active, Some(400)), Merged::Illegal { from: CardState::Frozen });
 //! assert_eq!(card.state(), &CardState::Frozen);
 //! ```
@@ -24,15 +25,16 @@ use serde::{Deserialize, Serialize};
 
 /// States and the transitions between them.
 pub trait Lifecycle: Clone + Eq + fmt::Debug {
-    /// The states that may follow this one directly; none after a final state.
+    /// Returns the states that may follow this one directly; none for a final state.
     fn next(&self) -> Vec<Self>;
 
-    /// Whether nothing can follow.
+    /// Returns whether the state is final.
     fn is_final(&self) -> bool {
         self.next().is_empty()
     }
 
-    /// Whether a state can follow this one, directly or after others: news of those may have been lost.
+    /// Returns whether `later` can follow this state, directly or through other states, whose updates may have been
+    /// lost.
     fn leads_to(&self, later: &Self) -> bool {
         let mut reached = self.next();
         let mut looked_at = 0;
@@ -51,71 +53,73 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
     }
 }
 
-/// What is known of one thing's state, and since when. `T` is what times are told in: milliseconds, a sequence number.
+/// A state, with the time of its last update. `T` is the type of times, such as milliseconds or a sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked<S, T = i64> {
     state: S,
-    /// The time of the newest news of the state, if all news of it told theirs.
+    /// The time of the newest update with this state, if all updates with it had a time.
     at: Option<T>,
-    /// A time that the newest news cannot be before.
+    /// A lower bound of the time of the newest update.
     since: Option<T>,
 }
 
-/// What news did to a [`Tracked`].
+/// The result of merging an update into a [`Tracked`] state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Merged<S> {
-    /// It is newer: the state has changed.
+    /// The update is newer, and the state has changed.
     Moved {
-        /// The state before.
+        /// The previous state.
         from: S,
     },
-    /// It is the state already known.
+    /// The update has the current state.
     Same,
-    /// It is of an earlier time: nothing has changed.
+    /// The update is older, and the state is unchanged.
     Older,
-    /// No history has both states in this order: nothing has changed, and somebody should look.
+    /// The transition is impossible, and the state is unchanged. Investigate the cause.
     Illegal {
-        /// The state known, which stays.
+        /// The current state.
         from: S,
     },
-    /// Either state may follow the other, and no time tells which did: nothing has changed. Ask the provider.
+    /// Either state may follow the other, and the times do not decide the order. The state is unchanged. Query the
+    /// provider.
     Undecided,
 }
 
 impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
-    /// The first news. `at` is the time that the news itself tells, never the time of its arrival; `None` if it tells none.
+    /// Creates a tracked state from the first update. `at` is the time in the update, or `None` if it has none. Do not
+    /// pass the time of arrival.
     pub fn new(state: S, at: Option<T>) -> Self {
         Self { state, since: at.clone(), at }
     }
 
-    /// The state.
+    /// Returns the current state.
     pub fn state(&self) -> &S {
         &self.state
     }
 
-    /// The time of the newest news of this state; `None` unless all news of it told theirs.
+    /// Returns the time of the newest update with this state; `None` unless all updates with it had a time.
     pub fn at(&self) -> Option<&T> {
         self.at.as_ref()
     }
 
-    /// Takes in news, in whatever order it arrives. Where both have a time, the later one is newer; otherwise the one that can only
-    /// follow the other. Older news never takes the place of newer.
+    /// Merges an update. Updates may arrive in any order, and an older update never replaces a newer one. If both have
+    /// a time, the later one is newer. Otherwise an update is newer if its state can only follow the current state.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
         if state == self.state {
             self.since = self.since.take().max(at.clone());
-            // News without a time may be newer than any that is known.
+            // An update without a time may be newer than all others.
             self.at = match (self.at.take(), at) {
-                (Some(known), Some(told)) => Some(known.max(told)),
+                (Some(known), Some(at)) => Some(known.max(at)),
                 _ => None,
             };
             return Merged::Same;
         }
         let (forward, backward) = (self.state.leads_to(&state), state.leads_to(&self.state));
         let newer = match (&self.at, &self.since, &at) {
-            (Some(known), _, Some(told)) if known != told => Some(told > known),
-            // Of the state's own time no more is known than what it is not before.
-            (None, Some(since), Some(told)) if told <= since => Some(false),
+            (Some(known), _, Some(at)) if known != at => Some(at > known),
+            // The time of the current state is unknown, but not before `since`.
+            (None, Some(since), Some(at)) if at <= since => Some(false),
             _ if forward != backward => Some(forward),
             _ if forward => return Merged::Undecided,
             _ => None,
@@ -130,7 +134,7 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         }
     }
 
-    /// Sets the state, whatever was known: after somebody has looked.
+    /// Sets the state unconditionally, for example after a query.
     pub fn set(&mut self, state: S, at: Option<T>) {
         *self = Self::new(state, at);
     }
@@ -144,39 +148,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_times_what_can_only_follow_is_newer() {
+    fn without_times_the_only_possible_successor_is_newer() {
         let mut topup = Tracked::<_, i64>::new(TopupState::Processing, None);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Moved { from: TopupState::Processing });
         assert_eq!(topup.merge(TopupState::Processing, None), Merged::Older);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Same);
         assert_eq!(topup.merge(TopupState::Failed, None), Merged::Illegal { from: TopupState::Succeeded });
         assert_eq!(topup.state(), &TopupState::Succeeded);
-        // A loss may be before or after its cancellation.
+        // A loss report may be before or after its cancellation.
         let mut card = Tracked::<_, i64>::new(Active, None);
         assert_eq!(card.merge(Lost, None), Merged::Undecided);
         assert_eq!(card.state(), &Active);
     }
 
     #[test]
-    fn times_decide_where_both_are_told() {
+    fn later_time_wins_if_both_updates_have_one() {
         let mut card = Tracked::new(Active, Some(10));
         assert_eq!(card.merge(Lost, Some(20)), Merged::Moved { from: Active });
         assert_eq!(card.merge(Active, Some(15)), Merged::Older);
         assert_eq!(card.merge(Active, Some(20)), Merged::Undecided);
         assert_eq!(card.merge(Active, Some(30)), Merged::Moved { from: Lost });
-        // The same state again, later: an older change no longer counts.
+        // The same state again at a later time: an update in between is older.
         assert_eq!(card.merge(Active, Some(50)), Merged::Same);
         assert_eq!(card.merge(Lost, Some(40)), Merged::Older);
         assert_eq!((card.state(), card.at()), (&Active, Some(&50)));
-        // Earlier by its time, and impossible before what is known.
+        // An earlier time, but impossible before the current state.
         assert_eq!(card.merge(Cancelled, Some(1)), Merged::Illegal { from: Active });
         card.set(Cancelled, None);
         assert_eq!((card.state(), card.at()), (&Cancelled, None));
     }
 
-    /// The state's own time is not known; that of what it followed is no time of its.
+    /// The time of the previous state is not used for a state without a time.
     #[test]
-    fn what_came_without_a_time_is_not_taken_to_be_old() {
+    fn update_without_a_time_is_not_older() {
         let mut card = Tracked::new(Active, Some(10));
         assert_eq!(card.merge(Frozen, None), Merged::Moved { from: Active });
         assert_eq!(card.at(), None);
@@ -193,9 +197,8 @@ mod tests {
         assert_eq!(account.state(), &AccountState::Rejected);
     }
 
-    /// A state is kept where things are kept.
     #[test]
-    fn what_is_known_can_be_stored() {
+    fn tracked_state_survives_serialization() {
         let mut card = Tracked::new(Active, Some(10));
         assert_eq!(card.merge(Frozen, None), Merged::Moved { from: Active });
         let stored = serde_json::to_string(&card).unwrap();
@@ -206,7 +209,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever the order in which the news of a legal history arrives, however often, the last state stands at the end.
+        /// Updates of a valid history may arrive in any order and repeatedly; the result is always the last state.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
@@ -220,7 +223,7 @@ mod tests {
             }
             let last = history.len() - 1;
             let mut order: Vec<usize> = arrivals.iter().map(|at| at.index(history.len())).collect();
-            // Every piece of news arrives at least once, the last one somewhere among the others.
+            // Every update arrives at least once, and the last one at a random position.
             order.extend(0..=last);
             let turn = arrivals.first().map_or(0, |at| at.index(order.len()));
             order.rotate_left(turn);
@@ -232,9 +235,9 @@ mod tests {
             prop_assert_eq!((tracked.state(), tracked.at()), (&history[last], Some(&last)));
         }
 
-        /// Whatever news tells its time and whatever does not, none that is older takes the place of newer.
+        /// Some updates have a time and some do not.
         #[test]
-        fn older_news_never_wins(
+        fn older_update_never_replaces_a_newer_one(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
             arrivals in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..24),
         ) {
@@ -249,7 +252,10 @@ mod tests {
             let mut tracked = Tracked::new(history[newest], timed.then_some(newest));
             for (at, timed) in arrivals {
                 match tracked.merge(history[at], timed.then_some(at)) {
-                    Merged::Moved { .. } => { prop_assert!(at > newest, "{at} after {newest} of {history:?}"); newest = at; }
+                    Merged::Moved { .. } => {
+                        prop_assert!(at > newest, "{at} after {newest} of {history:?}");
+                        newest = at;
+                    }
                     Merged::Same => newest = newest.max(at),
                     Merged::Older => prop_assert!(at < newest, "{at} before {newest} of {history:?}"),
                     Merged::Undecided => {}

@@ -1,29 +1,34 @@
-//! The states that the documentation names, or makes necessary.
+//! The states that the documentation names or implies.
 
 use serde::{Deserialize, Serialize};
 
 use super::Lifecycle;
 
-/// A card of Issuing Cards.
+/// The state of a card of Issuing Cards.
 ///
-/// Documented: that a card is applied for and shipped, or bought unactivated; activation, of virtual cards when shipped; loss and its cancellation;
-/// that a replacement freezes the old card; that cards can be cancelled. Inferred: that a lost card may be replaced, and which states a
-/// cancellation may follow.
+/// Documented:
+/// - A card is applied for and shipped, or bought unactivated.
+/// - A card is activated; a virtual card when it is shipped.
+/// - The loss of a card can be reported, and the report cancelled.
+/// - A replacement freezes the old card.
+/// - A card can be cancelled.
+///
+/// Inferred: a lost card may be replaced, and the states in which a card can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CardState {
-    /// Applied for, and not shipped yet.
+    /// Applied for, but not shipped yet.
     Applied,
-    /// Shipped, or bought in bulk, and not active yet: physical cards alone.
+    /// Shipped or bought in bulk, but not active yet. Only for physical cards.
     Unactivated,
-    /// Active: by Active card, when shipped if virtual, or as the new card of a replacement.
+    /// Active: activated with Active card, shipped as a virtual card, or the new card of a replacement.
     Active,
     /// Reported lost.
     Lost,
     /// Replaced by another card.
     Frozen,
-    /// Cancelled for good. The documentation names cancellation, and no operation for it.
+    /// Cancelled permanently. The documentation mentions cancellation, but no operation for it.
     Cancelled,
 }
 
@@ -40,16 +45,16 @@ impl Lifecycle for CardState {
     }
 }
 
-/// A topup. That it has a result to be queried is documented; the states are inferred.
+/// The state of a topup. It is documented that the result of a topup can be queried. The states are inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TopupState {
-    /// Taken, and not booked yet.
+    /// Accepted, but not booked yet.
     Processing,
     /// The money is on the card.
     Succeeded,
-    /// It is not, and will not be.
+    /// The money is not on the card and will not be.
     Failed,
 }
 
@@ -62,21 +67,21 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The opening of an account of BaaS Core, by the order of calls of its section 4.4. That a review may be negative, and new documents may
-/// follow, is inferred from its having a result.
+/// The state of an account opening in BaaS Core, in the order of calls in its section 4.4. The audit has a result. From
+/// this it is inferred that an audit can fail, and that new documents can be uploaded afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum AccountState {
-    /// The user is created.
+    /// The user was created.
     Registered,
-    /// The documents are uploaded.
+    /// The documents were uploaded.
     DocumentsUploaded,
-    /// The questionnaire is answered; Paytend reviews.
+    /// The questionnaire was submitted, and Paytend audits the user.
     UnderAudit,
-    /// The account is open, with an IBAN.
+    /// The account is open and has an IBAN.
     Open,
-    /// The review was negative.
+    /// The audit failed.
     Rejected,
 }
 
@@ -92,14 +97,15 @@ impl Lifecycle for AccountState {
     }
 }
 
-/// The level of a user of BaaS Core. The two levels and the upgrade are documented; that users begin as junior ones is inferred.
+/// The level of a user of BaaS Core. The two levels and the upgrade are documented. It is inferred that users start as
+/// junior users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum UserLevel {
     /// A junior user.
     Junior,
-    /// After an upgrade, which may cost a fee.
+    /// A standard user, after an upgrade that may cost a fee.
     Standard,
 }
 
@@ -112,17 +118,17 @@ impl Lifecycle for UserLevel {
     }
 }
 
-/// A transfer order: what Paytend asks about a transaction. The notification and the two operations are documented; in which order they come,
-/// and what follows them, is not, so either may follow the other.
+/// The state of a transfer order, with which Paytend requests information about a transaction. The notification and the
+/// two operations are documented. Their order and the next steps are not, so either operation may follow the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TransferOrderState {
-    /// A transaction has triggered it.
+    /// A transaction has triggered the order.
     Triggered,
-    /// The information is submitted.
+    /// The information was submitted.
     InformationSubmitted,
-    /// The file is uploaded.
+    /// The file was uploaded.
     FileUploaded,
 }
 
@@ -143,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cards_go_only_where_the_documentation_lets_them() {
+    fn card_states_have_only_the_documented_successors() {
         let all = [Applied, Unactivated, Active, Lost, Frozen, Cancelled];
         let table: Vec<String> = all
             .iter()
@@ -167,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_others_end_where_they_should() {
+    fn other_states_have_the_documented_successors() {
         assert!(TopupState::Processing.leads_to(&TopupState::Failed) && TopupState::Succeeded.is_final());
         assert!(!TopupState::Failed.leads_to(&TopupState::Succeeded));
         assert!(AccountState::Registered.leads_to(&AccountState::Open));

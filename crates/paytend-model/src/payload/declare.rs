@@ -1,46 +1,51 @@
-//! The macro that declares a payload.
+//! The `payload!` macro.
 //!
-//! Not `#[derive]`, because nothing there keeps the digits of an unknown number: an unknown field is kept as the text it was.
+//! A serde derive cannot keep the digits of unknown numbers. The macro keeps the JSON text of unknown fields.
 
-/// Declares a payload: a struct, `new` with its required fields, reading and writing that lose nothing, `validate`, its
-/// [`Description`](crate::Description), its JSON Schema, and a `Debug` in which what is personal hides itself.
+/// Declares a payload: a struct, `new` with its required fields, lossless reading and writing, `validate`, a
+/// [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data.
 ///
 /// ```text
 /// payload! {
-///     /// What it is.
+///     /// The description of the payload.
 ///     pub struct Topup: Seen {
 ///         required {
-///             /// What it means.
+///             /// The description of the field.
 ///             amount: Amount => "amount" = "10.10" [Positive],
 ///         }
 ///         optional {
-///             /// What it means.
+///             /// The description of the field.
 ///             note: Personal => "note" = "thanks" [MaxChars(64)] Inferred,
 ///         }
 ///     }
-///     check |this: &Self, report: &mut Report| report.require("note", this.amount.is_positive(), Rule::NotEmpty);
+///     check |this: &Self, report: &mut Report| {
+///         report.require("note", this.amount.is_positive(), Rule::NotEmpty);
+///     };
 /// }
 /// ```
 ///
-/// After the type, where it is from; after the wire name, in this order and each optional: an example (a JSON value), the rules
-/// (variants of [`Rule`](crate::Rule)), and where the field is from if from elsewhere than the type.
+/// The name of the type is followed by its source. The wire name of a field is followed by three optional parts, in
+/// this order: an example (a JSON value), the rules (variants of [`Rule`](crate::Rule)), and the source of the field,
+/// if it differs from the source of the type.
 macro_rules! payload {
     (
         $(#[doc = $about:literal])*
         pub struct $name:ident: $source:ident {
             required { $(
                 $(#[doc = $rabout:literal])*
-                $required:ident: $rtype:ty => $rwire:literal $(= $rexample:tt)? $([$($rrule:expr),*])? $($rsource:ident)?,
+                $required:ident: $rtype:ty => $rwire:literal
+                    $(= $rexample:tt)? $([$($rrule:expr),*])? $($rsource:ident)?,
             )* }
             optional { $(
                 $(#[doc = $oabout:literal])*
-                $optional:ident: $otype:ty => $owire:literal $(= $oexample:tt)? $([$($orule:expr),*])? $($osource:ident)?,
+                $optional:ident: $otype:ty => $owire:literal
+                    $(= $oexample:tt)? $([$($orule:expr),*])? $($osource:ident)?,
             )* }
         }
         $(check $check:expr;)?
     ) => {
         $(#[doc = $about])*
-        #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", where none says otherwise.")]
+        #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", unless stated otherwise.")]
         #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct $name {
@@ -54,15 +59,15 @@ macro_rules! payload {
                 $(#[doc = concat!("\n\nSource: ", payload!(@source_text $osource), ".")])?
                 pub $optional: Option<$otype>,
             )*
-            /// Fields that this type does not know, or that could not be read: see `problems`.
+            /// The fields that this type does not know, or that could not be read: see `problems`.
             pub extra: $crate::Extra,
-            /// The fields that arrived and could not be read, here and in the objects inside of this one: they are
-            /// `None`. Never written.
+            /// The problems of the fields that could not be read, here and in nested objects. These fields are `None`.
+            /// Not written.
             pub problems: Vec<$crate::Problem>,
         }
 
         impl $name {
-            /// With all required fields; the optional ones are empty.
+            /// Creates the payload with all required fields. The optional fields are `None`.
             #[allow(clippy::too_many_arguments)]
             pub fn new($($required: $rtype),*) -> Self {
                 Self { $($required,)* $($optional: None,)* extra: $crate::Extra::default(), problems: Vec::new() }
@@ -112,10 +117,16 @@ macro_rules! payload {
                 #[allow(unused_imports)]
                 use $crate::Rule::*;
                 report.object(<Self as $crate::Payload>::FIELDS, |report| {
-                $(report.within($rwire, |report| $crate::value::FieldType::check(&self.$required, &[$($($rrule),*)?], report));)*
-                $(if let Some(value) = &self.$optional { report.within($owire, |report| $crate::value::FieldType::check(value, &[$($($orule),*)?], report)); })*
-                $crate::payload::check_unread(&self.extra, <Self as $crate::Payload>::FIELDS, report);
-                $(($check)(self, report);)?
+                    $(report.within($rwire, |report| {
+                        $crate::value::FieldType::check(&self.$required, &[$($($rrule),*)?], report);
+                    });)*
+                    $(if let Some(value) = &self.$optional {
+                        report.within($owire, |report| {
+                            $crate::value::FieldType::check(value, &[$($($orule),*)?], report);
+                        });
+                    })*
+                    $crate::payload::check_unread(&self.extra, <Self as $crate::Payload>::FIELDS, report);
+                    $(($check)(self, report);)?
                 });
             }
         }
@@ -182,7 +193,7 @@ macro_rules! payload {
                 })*
                 $(if let Some(value) = &self.$optional { map.serialize_entry($owire, value)?; })*
                 for (name, json) in &self.extra.0 {
-                    // A known name is there only as what could not be read; a value set since takes its place.
+                    // A known name is here only if its field could not be read. A value that was set since replaces it.
                     let replaced = match name.as_str() {
                         $($rwire => !$crate::payload::is_unread(&self.$required, &self.problems, $rwire),)*
                         $($owire => self.$optional.is_some(),)*
@@ -229,7 +240,7 @@ macro_rules! payload {
     (@source $default:ident) => { $crate::Source::$default };
     (@source $default:ident $source:ident) => { $crate::Source::$source };
     (@source_text Documented) => { "documented" };
-    (@source_text Seen) => { "seen in the provider's published programs" };
+    (@source_text Seen) => { "observed in the provider's published programs" };
     (@source_text Inferred) => { "inferred, and may be wrong" };
     (@example) => { None };
     (@example $example:tt) => { Some(::serde_json::json!($example)) };

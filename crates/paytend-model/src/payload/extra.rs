@@ -1,30 +1,32 @@
-//! The fields that a payload's type does not know.
+//! The unknown fields of a payload.
 
 use std::fmt;
 
 use serde_json::value::RawValue;
 
-/// The fields of a payload that its type does not know, in order, each as the JSON text it arrived in.
+/// The unknown fields of a payload, in order, each as the received JSON text.
 #[derive(Clone, Default)]
 pub struct Extra(pub(crate) Vec<(String, Box<RawValue>)>);
 
 impl Extra {
-    /// The JSON text of a field.
+    /// Returns the JSON text of a field.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, json)| json)
     }
 
-    /// Names and JSON texts.
+    /// Returns the names and JSON texts of the fields.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, json)| (name.as_str(), json.get()))
     }
 
-    /// Sets a field to a JSON text, for what the provider's own documents describe and this crate does not know yet. A field that the
-    /// type knows is set on the type: one that is here as well is not written if the type has a value, and reported by
-    /// [`validate`](crate::Validate::validate).
+    /// Sets a field to a JSON text. Use this method for fields that the provider documents and this crate does not know
+    /// yet.
+    ///
+    /// Set known fields on the type instead. A known field in here is not written if the type has a value for it, and
+    /// [`validate`](crate::Validate::validate) reports it.
     ///
     /// # Errors
-    /// When the text is not JSON.
+    /// Returns an error if the text is not JSON.
     pub fn set(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
         let json: Box<RawValue> = serde_json::from_str(json)?;
         match self.0.iter_mut().find(|(known, _)| known == name) {
@@ -34,23 +36,23 @@ impl Extra {
         Ok(())
     }
 
-    /// Takes a field out; its JSON text.
+    /// Removes a field and returns its JSON text.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.remove(at).1.get().to_owned())
     }
 
-    /// Whether there is a field with a value that is not among these.
+    /// Returns whether there is a field with a value that is not in `known`.
     pub(crate) fn has_other_than(&self, known: &[&str]) -> bool {
         self.iter().any(|(name, json)| !matches!(json, "null" | "\"\"") && !known.contains(&name))
     }
 
-    /// How many there are.
+    /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

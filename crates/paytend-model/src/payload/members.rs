@@ -1,4 +1,4 @@
-//! Reading an object member by member, so that nothing of it is lost and no error repeats a value.
+//! Reads an object member by member. No data is lost, and errors do not contain values.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::value::{FieldType, is_lone_text};
 
 const NOT_AN_OBJECT: &str = "expected a JSON object";
 
-macro_rules! refuse {
+macro_rules! reject {
     ($($visit:ident: $type:ty),+) => { $(
         fn $visit<E: serde::de::Error>(self, _: $type) -> Result<Members, E> {
             Err(E::custom(NOT_AN_OBJECT))
@@ -20,23 +20,23 @@ macro_rules! refuse {
     )+ };
 }
 
-/// The members of a JSON object that have not been taken yet, in order, and what could not be read.
+/// The members of a JSON object that have not been taken yet, in order, and the problems of unreadable ones.
 pub(crate) struct Members {
     list: Vec<(String, Member)>,
-    /// Whether a member that cannot be read is reported, and the rest read, wherever that is possible.
+    /// Whether unreadable members are reported and the other members still read, where possible.
     lenient: bool,
     problems: Vec<Problem>,
 }
 
 enum Member {
     Json(Box<RawValue>),
-    /// Not JSON by a strict parser.
+    /// A value that is not strict JSON.
     Other(Vec<u8>),
     Taken,
 }
 
 impl Member {
-    /// The value, unless it was taken or is `null`.
+    /// Returns the value, unless it was taken or is `null`.
     fn value(&self) -> Option<&[u8]> {
         let value = match self {
             Self::Json(json) => json.get().as_bytes(),
@@ -66,8 +66,10 @@ impl Members {
                 Ok(Members { list, lenient: false, problems: Vec::new() })
             }
 
-            // The message for anything else must not repeat it.
-            refuse! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_bytes: &[u8] }
+            // The error for other values must not contain the value.
+            reject! {
+                visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_bytes: &[u8]
+            }
 
             fn visit_unit<E: serde::de::Error>(self) -> Result<Members, E> {
                 Err(E::custom(NOT_AN_OBJECT))
@@ -78,19 +80,19 @@ impl Members {
             }
         }
 
-        // Not `deserialize_map`: with it serde_json writes the message, and the value into it.
+        // With `deserialize_map`, the error of serde_json would contain the value.
         deserializer.deserialize_any(Object)
     }
 
-    /// Reads an object that is JSON.
+    /// Reads an object that is strict JSON.
     pub(crate) fn read(json: &str) -> Result<Self, Problem> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let members = Self::deserialize(&mut deserializer).map_err(|_| Problem::Expected("a JSON object"))?;
-        deserializer.end().map_err(|_| Problem::Expected("a JSON object, and nothing after it"))?;
+        deserializer.end().map_err(|_| Problem::Expected("a JSON object with nothing after it"))?;
         Ok(members)
     }
 
-    /// Reads an object whose strings may not be strict JSON, and whose members are then read as far as they can be.
+    /// Reads an object whose strings may not be strict JSON. Its members are then read as far as possible.
     pub(crate) fn read_lenient(text: &[u8]) -> Result<Self, Problem> {
         if let Ok(json) = std::str::from_utf8(text)
             && let Ok(members) = Self::read(json)
@@ -99,10 +101,10 @@ impl Members {
         }
         let mut members = Self { list: Vec::new(), lenient: true, problems: Vec::new() };
         for member in
-            paytend_json::members(text).map_err(|_| Problem::Expected("a JSON object, and nothing after it"))?
+            paytend_json::members(text).map_err(|_| Problem::Expected("a JSON object with nothing after it"))?
         {
             let Ok(name) = serde_json::from_slice(member.name) else {
-                members.problems.push(Problem::Because("a field's name is not strict JSON"));
+                members.problems.push(Problem::Because("the name of a field is not strict JSON"));
                 continue;
             };
             let value = match serde_json::from_slice(member.value) {
@@ -114,8 +116,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads a required field. Where the field itself is a guess, one that is missing or cannot be read is an empty text, if
-    /// its type has one, and is reported.
+    /// Reads a required field. If the field is inferred and is missing or unreadable, this is reported, and the value
+    /// is an empty string if the type allows it.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
             Ok(blank) if source == Source::Inferred && problem != Problem::Duplicate.at(name) => Ok((blank, problem)),
@@ -141,8 +143,8 @@ impl Members {
         Ok(blank)
     }
 
-    /// Reads an optional field. One that cannot be read is `None` and reported, where the field itself is a guess or
-    /// the reading is lenient; its text stays among the rest.
+    /// Reads an optional field. If reading is lenient or the field is inferred, an unreadable field is reported, its
+    /// value is `None`, and its text is kept with the unknown fields.
     pub(crate) fn optional<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<Option<T>, Problem> {
         let at = match self.find(name) {
             Ok(Some(at)) if self.list[at].1.value().is_some() => at,
@@ -154,7 +156,7 @@ impl Members {
         match self.value(name, member) {
             Ok(value) => Ok(Some(value)),
             Err(problem) => {
-                // An empty text means that the field is not given, whatever its type.
+                // An empty string means that the field is not set, for every type.
                 let not_given = kept.as_ref().is_some_and(|json| json.get() == "\"\"");
                 if let Some(json) = kept {
                     self.list[at].1 = Member::Json(json);
@@ -175,7 +177,7 @@ impl Members {
         Ok(())
     }
 
-    /// Reads a value, and takes over what could not be read inside of it.
+    /// Reads a value, and adds the problems inside it to those of the object.
     fn value<T: FieldType>(&mut self, name: &'static str, member: Member) -> Result<T, Problem> {
         let text = match &member {
             Member::Json(json) => json.get().as_bytes(),
@@ -198,10 +200,10 @@ impl Members {
         if found.next().is_some() { Err(Problem::Duplicate.at(name)) } else { Ok(first) }
     }
 
-    /// Returns what has not been taken, and what could not be read.
+    /// Returns the remaining members, and the problems of the unreadable ones.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
-        // A value that is not strict JSON cannot be written again. Where its name is there twice, neither copy is kept: the
-        // other one alone would read as the field's value.
+        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
+        // because the other one alone would be read as the value of the field.
         let unwritable: Vec<String> = self
             .list
             .iter()
@@ -212,9 +214,9 @@ impl Members {
         for (name, member) in self.list {
             match member {
                 Member::Json(json) if !unwritable.contains(&name) => extra.push((name, json)),
-                // An unknown name may be personal, and is not repeated.
+                // An unknown name may be personal data, so the problem does not contain it.
                 Member::Other(_) => {
-                    self.problems.push(Problem::Because("a field that is not known is not strict JSON"));
+                    self.problems.push(Problem::Because("an unknown field is not strict JSON"));
                 }
                 Member::Json(_) | Member::Taken => {}
             }

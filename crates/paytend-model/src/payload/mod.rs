@@ -1,4 +1,4 @@
-//! What a payload is: a JSON object with a name, fields that are known, and those that are not.
+//! Payloads: JSON objects with a name, known fields and unknown fields.
 
 #[macro_use]
 mod declare;
@@ -18,30 +18,31 @@ use crate::problem::Problem;
 use crate::validate::{Report, Rule, Validate};
 use crate::value::FieldType;
 
-/// A JSON object of the provider's, as a type of this crate. Declared by a macro; the methods that matter are on the types.
+/// A JSON object of the provider, as a type of this crate. The `payload!` macro implements this trait.
 ///
-/// Reading keeps the text of what it does not know, which only `serde_json` gives, and only where it reads the object itself: inside of
-/// serde's `flatten`, `untagged` and internally tagged enums it fails. Hold the payload as a field of its own there.
+/// Reading keeps the JSON text of unknown fields. Only `serde_json` supports this, and only if it reads the object
+/// directly: it fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate field
+/// for the payload there.
 pub trait Payload:
     Validate + Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {
-    /// The type's name.
+    /// The name of the type.
     const NAME: &'static str;
-    /// What it is.
+    /// The description of the type.
     const ABOUT: &'static str;
-    /// Where most of its fields are from.
+    /// The source of most fields.
     const SOURCE: Source;
-    /// Its known fields, in the order they are written in.
+    /// The known fields, in the order of writing.
     const FIELDS: &'static [Field];
 
-    /// Reads an object as far as it can be read. An optional field that cannot be read is `None` and among the
-    /// [`problems`](Self::problems); the others are read. The object's strings need not be strict JSON: lone surrogate
-    /// escapes, raw control characters and bytes that are not UTF-8 make their own field unreadable and no other.
+    /// Reads an object as far as possible. An optional field that cannot be read is `None` and listed in the
+    /// [`problems`](Self::problems); the other fields are still read. The strings in the object need not be strict
+    /// JSON: a lone surrogate escape, a raw control character or invalid UTF-8 makes only its own field unreadable.
     ///
-    /// Deserializing is strict: there, a documented field of another type is an error.
+    /// Deserialization with serde is strict: a documented field of another type is an error.
     ///
     /// # Errors
-    /// Returns a [`Problem`] if the content is not one object, or if a required field cannot be read.
+    /// Returns a [`Problem`] if the content is not exactly one object, or if a required field cannot be read.
     ///
     /// ```
     /// use paytend_model::{Payload, iban::IbanTransaction};
@@ -52,7 +53,7 @@ pub trait Payload:
     /// ```
     fn read_lenient(content: &[u8]) -> Result<Self, Problem>;
 
-    /// The fields that arrived and could not be read.
+    /// Returns the problems of the fields that could not be read.
     fn problems(&self) -> &[Problem];
 }
 
@@ -60,45 +61,45 @@ pub trait Payload:
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Field {
-    /// Its name on the wire.
+    /// The name on the wire.
     pub name: &'static str,
-    /// Whether a payload without it is not read.
+    /// Whether the field is required.
     pub required: bool,
-    /// Where it is from.
+    /// The source of the field.
     pub source: Source,
-    /// The name of its type in this crate.
+    /// The name of the field's type in this crate.
     pub type_name: &'static str,
-    /// The rules that [`Validate::validate`] holds it to, beyond those of its type.
+    /// The rules that [`Validate::validate`] checks, in addition to those of the type.
     pub rules: &'static [Rule],
-    /// What it means.
+    /// The description of the field.
     pub about: &'static str,
 }
 
-/// A payload's fields, where the type itself is not at hand.
+/// The description of a payload, for code that does not know its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// The type's name.
+    /// The name of the type.
     pub name: &'static str,
-    /// What it is.
+    /// The description of the type.
     pub about: &'static str,
-    /// Where most of its fields are from.
+    /// The source of most fields.
     pub source: Source,
-    /// Its known fields.
+    /// The known fields.
     pub fields: &'static [Field],
 }
 
-/// Returns whether a field is given: there, and not an empty text.
+/// Returns whether a field is set: present, and not an empty string.
 pub(crate) fn given<T: FieldType>(field: Option<&T>) -> bool {
     field.is_some_and(|value| !value.is_blank())
 }
 
-/// Returns whether a required field is empty because it was missing or could not be read.
+/// Returns whether a required field is empty because it was missing or unreadable.
 pub(crate) fn is_unread<T: FieldType>(field: &T, problems: &[Problem], name: &str) -> bool {
     field.is_blank() && problems.iter().any(|problem| problem.is_of(name))
 }
 
-/// Reports known fields that are among the unknown ones. `null` and an empty text mean that a field is not given.
+/// Reports known fields among the unknown ones. `null` and an empty string mean that a field is not set.
 pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
     for (name, _) in extra.iter().filter(|(_, json)| !matches!(*json, "null" | "\"\"")) {
         report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
@@ -106,7 +107,7 @@ pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report)
 }
 
 impl Description {
-    /// The description of a payload.
+    /// Returns the description of a payload type.
     pub const fn of<P: Payload>() -> Self {
         Self { name: P::NAME, about: P::ABOUT, source: P::SOURCE, fields: P::FIELDS }
     }

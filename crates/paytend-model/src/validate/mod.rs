@@ -1,9 +1,10 @@
-//! Checks a payload against the rules of its fields.
+//! Validation of payloads against the rules of their fields.
 //!
-//! Reading a payload never applies these rules: a provider may change a length. A sender checks before it sends.
+//! Reading a payload does not apply these rules, because the provider may change a length. Validate a payload before
+//! sending it.
 //!
-//! A rule is an error where the documentation states it or the provider's published programs keep it. Every other rule is a
-//! warning: it is inferred, may be wrong, and never refuses a request.
+//! A violation is an error if the rule is documented or if the provider's published programs follow it. A violation of
+//! any other rule is a warning: the rule is inferred, may be wrong, and never rejects a request.
 
 mod report;
 mod rule;
@@ -15,12 +16,12 @@ use std::fmt;
 
 /// A value with rules.
 pub trait Validate {
-    /// Reports the rules that the value breaks. The default reports none.
+    /// Reports the rules that the value violates. The default implementation reports none.
     fn check(&self, report: &mut Report) {
         let _ = report;
     }
 
-    /// Returns every broken rule, in the order of the fields.
+    /// Returns all violations, in the order of the fields.
     fn violations(&self) -> Vec<Violation> {
         let mut report = Report::default();
         self.check(&mut report);
@@ -30,7 +31,8 @@ pub trait Validate {
     /// Checks lengths and formats, and returns the warnings.
     ///
     /// # Errors
-    /// Returns [`Invalid`] if a documented or observed rule is broken. It names fields and rules, and no values.
+    /// Returns [`Invalid`] if a documented or observed rule is violated. The error contains fields and rules, but no
+    /// values.
     ///
     /// ```
     /// use paytend_model::{Validate, issuing::Topup};
@@ -46,10 +48,10 @@ pub trait Validate {
         if errors.is_empty() { Ok(warnings) } else { Err(Invalid { errors, warnings }) }
     }
 
-    /// Checks lengths and formats, with every warning as an error.
+    /// Checks lengths and formats, and treats every warning as an error.
     ///
     /// # Errors
-    /// Returns [`Invalid`] if any rule is broken.
+    /// Returns [`Invalid`] if any rule is violated.
     ///
     /// ```
     /// use paytend_model::{Validate, issuing::Topup};
@@ -67,24 +69,24 @@ pub trait Validate {
     }
 }
 
-/// Whether a broken rule refuses a value.
+/// The severity of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// The rule is inferred. The value may be right.
+    /// The rule is inferred, and the value may be valid.
     Warning,
-    /// The rule is documented, or kept by the provider's published programs.
+    /// The rule is documented, or the provider's published programs follow it.
     Error,
 }
 
-/// A broken rule, and where.
+/// A violation of a rule by a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The path of the field, by wire names: `eeaAddress.postcode`.
+    /// The path of the field in wire names, such as `eeaAddress.postcode`.
     pub field: String,
-    /// The rule.
+    /// The violated rule.
     pub rule: Rule,
-    /// Whether the rule refuses the value.
+    /// Whether the violation is an error or a warning.
     pub severity: Severity,
 }
 
@@ -95,7 +97,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The rules that a payload breaks, at least one of them an error.
+/// The error for an invalid payload, with its violations. At least one of them is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     errors: Vec<Violation>,
@@ -103,12 +105,12 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// The broken rules that refuse the payload, in the order of the fields.
+    /// Returns the violations that are errors, in the order of the fields.
     pub fn errors(&self) -> &[Violation] {
         &self.errors
     }
 
-    /// The broken rules that are inferred, in the order of the fields.
+    /// Returns the violations that are warnings, in the order of the fields.
     pub fn warnings(&self) -> &[Violation] {
         &self.warnings
     }

@@ -1,23 +1,24 @@
-//! Collects broken rules, with the path and the source of each field.
+//! The collector of violations, which tracks the path and the source of each field.
 
 use super::{Rule, Severity, Violation};
 use crate::{Field, Source};
 
-/// Collects broken rules.
+/// A collector of violations.
 #[derive(Debug, Default)]
 pub struct Report {
     path: String,
     violations: Vec<Violation>,
-    /// The known fields of the object that is checked.
+    /// The known fields of the current object.
     fields: &'static [Field],
-    /// The field that is checked; `None` for a field that this crate does not declare.
+    /// The current field; `None` for a field that this crate does not declare.
     field: Option<&'static Field>,
-    /// Whether the object stands in a field that is inferred.
+    /// Whether the current object is inside an inferred field.
     inferred: bool,
 }
 
 impl Report {
-    /// Reports a rule of a field, unless it holds. A rule of a field that this crate does not declare is an error.
+    /// Reports a violation of a rule by a field, unless `holds`. The violation is an error for a field that this crate
+    /// does not declare.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
     }
@@ -26,7 +27,7 @@ impl Report {
         self.violations
     }
 
-    /// Checks an object with these known fields.
+    /// Runs `check` for an object with these known fields.
     pub(crate) fn object(&mut self, fields: &'static [Field], check: impl FnOnce(&mut Self)) {
         let outer = (self.fields, self.field, self.inferred);
         self.inferred |= self.field.is_some_and(|field| field.source == Source::Inferred);
@@ -35,14 +36,14 @@ impl Report {
         (self.fields, self.field, self.inferred) = outer;
     }
 
-    /// Reports what `check` reports, with `name` before it.
+    /// Runs `check` with `name` added to the path of its violations.
     pub(crate) fn within(&mut self, name: &str, check: impl FnOnce(&mut Self)) {
         let (length, outer) = (self.path.len(), self.field);
         if length > 0 {
             self.path.push('.');
         }
         self.path.push_str(name);
-        // The items of a list have the source of the list.
+        // List items use the source of the list.
         let field = self.fields.iter().find(|field| field.name == name);
         self.field = field.or(outer);
         check(self);
@@ -52,7 +53,7 @@ impl Report {
 
     /// Reports an `endDate` before its `beginDate`, and one more than 30 days later.
     pub(crate) fn days_in_order(&mut self, begin: &str, end: &str) {
-        // What is not a day is reported for that.
+        // Invalid dates are reported separately.
         let (Ok(begin), Ok(end)) = (begin.parse::<jiff::civil::Date>(), end.parse::<jiff::civil::Date>()) else {
             return;
         };
@@ -61,7 +62,8 @@ impl Report {
         self.require("endDate", days <= Rule::MAX_DAYS, Rule::MaxDaysAfter("beginDate", Rule::MAX_DAYS));
     }
 
-    /// Checks a text. An empty text means that the field is not given, so it breaks only the rule that a field is required.
+    /// Checks a text. An empty string means that the field is not set, so it can only violate the rule that the field
+    /// is required.
     pub(crate) fn text(&mut self, rules: &[Rule], text: &str) {
         if text.is_empty() {
             return self.not_given();
@@ -71,7 +73,7 @@ impl Report {
         }
     }
 
-    /// Reports a field that is empty, if the field is required.
+    /// Reports an empty field, if the field is required.
     pub(crate) fn not_given(&mut self) {
         if self.field.is_none_or(|field| field.required) {
             let repeated =

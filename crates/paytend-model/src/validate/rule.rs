@@ -1,75 +1,76 @@
-//! The rules of fields, and their wording.
+//! The rules of fields, and their error messages.
 
 use std::fmt;
 
 use super::Severity;
 use crate::Source;
 
-/// A rule that a field may break.
+/// A rule for the value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The field is given. An empty text means that it is not, as in the provider's published programs.
+    /// The field is set. An empty string means that it is not, as in the provider's published programs.
     NotEmpty,
-    /// Exactly so many characters.
+    /// Exactly this number of characters.
     Chars(usize),
-    /// So many characters at least.
+    /// At least this number of characters.
     MinChars(usize),
-    /// So many characters at most.
+    /// At most this number of characters.
     MaxChars(usize),
-    /// So many bytes at most.
+    /// At most this number of bytes.
     MaxBytes(usize),
-    /// Decimal digits alone, one at least.
+    /// Only decimal digits, at least one.
     Digits,
-    /// A day that exists, `yyyy-MM-dd`.
+    /// A valid date in the format `yyyy-MM-dd`.
     Date,
-    /// A time that exists, `yyyyMMddHHmmss`.
+    /// A valid time in the format `yyyyMMddHHmmss`.
     CompactTime,
-    /// A time of RFC 3339 with milliseconds, such as `2022-12-12T09:26:57.628Z`.
+    /// An RFC 3339 time with milliseconds, such as `2022-12-12T09:26:57.628Z`.
     Rfc3339Millis,
-    /// Letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documentation's list has no space, and its own
-    /// example has.
+    /// Only letters `a`–`z` and `A`–`Z`, digits, `/`, `.`, `-` and spaces. The documented list does not include spaces,
+    /// but the documented example contains one.
     PlainLatin,
-    /// Decimal digits with at most one point and no exponent: at most 15 digits before the point and 8 after it.
-    /// Amounts that are received may be written otherwise.
+    /// A decimal number without an exponent: at most 15 digits before the decimal point and 8 after it. Received
+    /// amounts may have other formats.
     PlainDecimal,
-    /// A number above zero. Inferred.
+    /// A number greater than zero. Inferred.
     Positive,
-    /// This value alone.
+    /// Exactly this value.
     Is(&'static str),
-    /// Not before the day in another field. Inferred.
+    /// A date that is not before the date in another field. Inferred.
     NotBefore(&'static str),
-    /// At most so many days after the day in another field. Inferred.
+    /// A date at most this number of days after the date in another field. Inferred.
     MaxDaysAfter(&'static str, i32),
-    /// The code of a currency in ISO 4217, such as `EUR`. Inferred.
+    /// An ISO 4217 currency code, such as `EUR`. Inferred.
     Iso4217,
-    /// The code of a country in ISO 3166-1, such as `LT`. Inferred.
+    /// An ISO 3166-1 country code, such as `LT`. Inferred.
     Iso3166,
     /// An e-mail address. Inferred.
     Email,
-    /// A phone number with its country code: 7 to 15 digits, with or without `+`. Inferred.
+    /// A phone number with country code: 7 to 15 digits, with or without a leading `+`. Inferred.
     Phone,
-    /// An IBAN with the length of its country and the right check digits. Spaces are ignored. Inferred.
+    /// An IBAN with the correct length for its country and valid check digits. Spaces are ignored. Inferred.
     Iban,
-    /// A BIC: eight or eleven letters and digits, with the code of a country. Inferred.
+    /// A BIC: 8 or 11 letters and digits that include a country code. Inferred.
     Bic,
-    /// So many characters at most, together with another field.
+    /// At most this number of characters together with another field.
     MaxCharsWith(&'static str, usize),
-    /// There, if another field is not.
+    /// The field is set if another field is not.
     RequiredUnless(&'static str),
-    /// There, if another field is.
+    /// The field is set if another field is.
     RequiredWith(&'static str),
-    /// So many characters at most, unless it is a hash.
+    /// At most this number of characters, unless the value is a hash.
     MaxPlainChars(usize),
     /// A JSON string.
     AsText,
     /// A JSON number.
     AsNumber,
-    /// Of the field's type. It was not, or was set as an unknown field, and is kept in `extra`.
+    /// A value of the field's type. A violating value was of another type or was set as an unknown field, and is in
+    /// `extra`.
     OfItsType,
 }
 
-/// Writes a rule as the end of a sentence that begins with the field's name.
+/// Displays a rule as the end of a sentence that starts with the field's name.
 pub(super) struct Wording<'v> {
     rule: Rule,
     verb: &'v str,
@@ -88,29 +89,29 @@ impl fmt::Display for Wording<'_> {
             Rule::MinChars(least) => write!(f, "be at least {least} characters long"),
             Rule::MaxChars(most) => write!(f, "be at most {most} characters long"),
             Rule::MaxBytes(most) => write!(f, "be at most {most} bytes long"),
-            Rule::Digits => f.write_str("be decimal digits"),
-            Rule::Date => f.write_str("be a day that exists, written yyyy-MM-dd"),
-            Rule::CompactTime => f.write_str("be a time that exists, written yyyyMMddHHmmss"),
-            Rule::Rfc3339Millis => f.write_str("be a time like 2022-12-12T09:26:57.628Z"),
-            Rule::PlainLatin => f.write_str("have no other characters than a-z A-Z 0-9 / . - and spaces"),
-            Rule::PlainDecimal => f.write_str("be written like 1250.07"),
+            Rule::Digits => f.write_str("contain only decimal digits"),
+            Rule::Date => f.write_str("be a valid date in the format yyyy-MM-dd"),
+            Rule::CompactTime => f.write_str("be a valid time in the format yyyyMMddHHmmss"),
+            Rule::Rfc3339Millis => f.write_str("be an RFC 3339 time such as 2022-12-12T09:26:57.628Z"),
+            Rule::PlainLatin => f.write_str("contain only the characters a-z A-Z 0-9 / . - and spaces"),
+            Rule::PlainDecimal => f.write_str("be a decimal number such as 1250.07"),
             Rule::Positive => f.write_str("be above zero"),
             Rule::Is(value) => write!(f, "be {value}"),
             Rule::NotBefore(other) => write!(f, "not be before `{other}`"),
             Rule::MaxDaysAfter(other, most) => write!(f, "be at most {most} days after `{other}`"),
             Rule::MaxCharsWith(_, most) => write!(f, "be at most {most} characters long together"),
-            Rule::RequiredUnless(other) => write!(f, "be given if `{other}` is not"),
-            Rule::RequiredWith(other) => write!(f, "be given if `{other}` is"),
+            Rule::RequiredUnless(other) => write!(f, "be set if `{other}` is not set"),
+            Rule::RequiredWith(other) => write!(f, "be set if `{other}` is set"),
             Rule::MaxPlainChars(most) => write!(f, "be at most {most} characters long, unless it is a hash"),
             Rule::AsText => f.write_str("be written as a JSON string"),
             Rule::AsNumber => f.write_str("be written as a JSON number"),
-            Rule::OfItsType => f.write_str("have the type of the field; set the field itself, not `extra`"),
-            Rule::Iso4217 => f.write_str("be a currency of ISO 4217, such as EUR"),
-            Rule::Iso3166 => f.write_str("be a country of ISO 3166-1, such as LT"),
+            Rule::OfItsType => f.write_str("match the type of the field; set the field itself, not `extra`"),
+            Rule::Iso4217 => f.write_str("be an ISO 4217 currency code, such as EUR"),
+            Rule::Iso3166 => f.write_str("be an ISO 3166-1 country code, such as LT"),
             Rule::Email => f.write_str("be an e-mail address"),
-            Rule::Phone => f.write_str("be a phone number with its country code: 7 to 15 digits"),
-            Rule::Iban => f.write_str("be an IBAN with the length of its country and valid check digits"),
-            Rule::Bic => f.write_str("be a BIC: 8 or 11 letters and digits with the code of a country"),
+            Rule::Phone => f.write_str("be a phone number with country code: 7 to 15 digits"),
+            Rule::Iban => f.write_str("be an IBAN with the correct length for its country and valid check digits"),
+            Rule::Bic => f.write_str("be a BIC: 8 or 11 letters and digits that include a country code"),
         }
     }
 }
@@ -122,10 +123,10 @@ impl fmt::Display for Rule {
 }
 
 impl Rule {
-    /// The most days between the first and the last day of a query.
+    /// The maximum number of days between the first and the last day of a query.
     pub(crate) const MAX_DAYS: i32 = 30;
 
-    /// Returns how severe a broken rule is on a field from this source.
+    /// Returns the severity of a violation by a field from this source.
     pub const fn severity(self, source: Source) -> Severity {
         match (self, source) {
             (_, Source::Inferred) => Severity::Warning,
@@ -145,12 +146,12 @@ impl Rule {
         }
     }
 
-    /// Words the rule with a verb: "must" or "should".
+    /// Returns the message of the rule with a verb, "must" or "should".
     pub(super) fn with_verb(self, verb: &str) -> Wording<'_> {
         Wording { rule: self, verb }
     }
 
-    /// Returns whether a text keeps the rule. A rule that is not about one text holds for every text.
+    /// Returns whether a text satisfies the rule. Rules that cannot be checked on one text are always satisfied.
     pub(super) fn holds(self, text: &str) -> bool {
         let chars = || text.chars().count();
         match self {
@@ -185,7 +186,7 @@ impl Rule {
             }
             Self::Bic => is_bic(text),
             Self::Positive => !text.is_empty() && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)),
-            // Rules of numbers, hashes and several fields are checked where those are known.
+            // Rules about numbers, hashes and several fields are checked elsewhere.
             Self::NotBefore(_)
             | Self::MaxDaysAfter(..)
             | Self::MaxCharsWith(..)
@@ -205,7 +206,7 @@ fn is_country(code: &str) -> bool {
     capitals && (celes::Country::from_alpha2(code).is_ok() || celes::Country::from_alpha3(code).is_ok())
 }
 
-/// Returns whether a text has the structure of ISO 9362: a bank, a country, a place, and maybe a branch.
+/// Returns whether a text has the structure of ISO 9362: bank, country, location and optional branch.
 fn is_bic(text: &str) -> bool {
     let (Some(bank), Some(country), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return false;
@@ -218,7 +219,7 @@ fn is_bic(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Returns whether a text has a shape: `d` is a digit, `s` a sign, all else itself.
+/// Returns whether a text has a shape, in which `d` is a digit, `s` a sign, and any other character itself.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {
         b'd' => byte.is_ascii_digit(),
@@ -233,9 +234,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_tells_texts_apart() {
+    fn rules_accept_valid_texts_and_reject_invalid_ones() {
         use Rule::*;
-        for (rule, keep, break_) in [
+        for (rule, valid, invalid) in [
             (NotEmpty, vec!["a", " "], vec![""]),
             (Chars(3), vec!["abc", "žžž"], vec!["ab", "abcd", ""]),
             (MinChars(2), vec!["žž", "abc"], vec!["ž", ""]),
@@ -292,17 +293,17 @@ mod tests {
             ),
             (Bic, vec!["COBADEFF", "COBADEFFXXX", "BBMEAEAD"], vec!["COBADEFFXX", "cobadeff", "COBAZZFF", "ž", ""]),
         ] {
-            for text in keep {
+            for text in valid {
                 assert!(rule.holds(text), "{rule:?} {text}");
             }
-            for text in break_ {
+            for text in invalid {
                 assert!(!rule.holds(text), "{rule:?} {text}");
             }
         }
     }
 
     #[test]
-    fn each_rule_says_what_to_do() {
+    fn every_rule_message_contains_must() {
         use Rule::*;
         let rules = [
             NotEmpty,

@@ -1,4 +1,4 @@
-//! Money: decimal, with its digits as received.
+//! Decimal amounts of money that keep their digits as received.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,18 +14,19 @@ use super::exact::{decimal, exponent_of};
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// Most digits before the point.
+/// The maximum number of digits before the decimal point.
 const MAX_INTEGER_DIGITS: usize = 15;
-/// Most digits after the point.
+/// The maximum number of digits after the decimal point.
 const MAX_DECIMALS: usize = 8;
 
-/// An amount of money in major units (`10.50` euros), without its currency, which travels beside it.
+/// An amount of money in major units (`10.50` euros). The currency is a separate field.
 ///
-/// An amount that is made here (`parse`, `try_from`) has up to 15 digits before the point and 8 after it, and no
-/// exponent. One that is received is read if it has one exact meaning that a [`Decimal`] holds: `1E+2`, `+100.00`,
-/// `.50` and `0100.00` are read, too. No binary floating point anywhere. The text stays as it was received (`10.10`
-/// does not become `10.1`, `1E+2` not `100`), and so does the form, a JSON number or a JSON string: the provider uses
-/// both. Two amounts are equal when their values are.
+/// A created amount (`parse`, `try_from`) has up to 15 digits before the decimal point and 8 after it, and no exponent.
+/// A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`, `+100.00`,
+/// `.50` and `0100.00`. Binary floating point is never used.
+///
+/// The text stays as received: `10.10` does not become `10.1`, and `1E+2` does not become `100`. A JSON number stays a
+/// number, and a JSON string stays a string; the provider uses both. Two amounts are equal if their values are.
 ///
 /// ```
 /// use paytend_model::Amount;
@@ -47,16 +48,16 @@ enum Form {
     Number,
 }
 
-/// Why a text is not an amount. The text itself is not repeated.
+/// The reason why a text is not an amount. Does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 #[non_exhaustive]
 pub enum AmountError {
-    /// Not decimal digits with at most one point between them and a minus sign before them.
+    /// The text is not a decimal number: digits with at most one decimal point and an optional minus sign.
     NotDecimal,
-    /// Written with an exponent, in an amount that is made here.
+    /// The text has an exponent. Only received amounts may have one.
     Exponent,
-    /// Too many digits. A received amount has too many if a [`Decimal`] does not hold its value.
+    /// The text has too many digits. A received amount has too many if its value does not fit into a [`Decimal`].
     TooLong,
 }
 
@@ -64,14 +65,14 @@ impl AmountError {
     fn reason(self) -> &'static str {
         match self {
             Self::NotDecimal => "not a decimal number like 1250.07",
-            Self::Exponent => "an amount has no exponent; write 1250.07, not 1.25007e3",
-            Self::TooLong => "too many digits: an amount has at most 15 before the point and 8 after it",
+            Self::Exponent => "an amount must not have an exponent; write 1250.07, not 1.25007e3",
+            Self::TooLong => "too many digits: an amount has at most 15 before the decimal point and 8 after it",
         }
     }
 }
 
 impl Amount {
-    /// Reads what has one exact meaning.
+    /// Reads a received amount, in any format with an exact value.
     fn read_exact(text: &str, form: Form) -> Result<Self, AmountError> {
         let (negative, rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
@@ -88,7 +89,7 @@ impl Amount {
             return Err(AmountError::NotDecimal);
         }
         let value = decimal(negative, &[integer, decimals].concat(), decimals.len(), exponent)?;
-        // What JSON does not write as a number is written as a string.
+        // Text that is not a valid JSON number is written as a string.
         let form = if serde_json::from_str::<&RawValue>(text).is_ok() { form } else { Form::Text };
         Ok(Self { digits: text.to_owned(), value, form })
     }
@@ -115,42 +116,42 @@ impl Amount {
         Ok(Self { digits: text.to_owned(), value, form })
     }
 
-    /// The value, for arithmetic.
+    /// Returns the value, for arithmetic.
     pub fn value(&self) -> Decimal {
         self.value
     }
 
-    /// The same amount, written as a JSON string.
+    /// Converts into the same amount, written as a JSON string.
     #[must_use]
     pub fn into_text(self) -> Self {
         Self { form: Form::Text, ..self }
     }
 
-    /// The same amount, written as a JSON number.
+    /// Converts into the same amount, written as a JSON number.
     #[must_use]
     pub fn into_number(self) -> Self {
         Self { form: Form::Number, ..self }
     }
 
-    /// The exact sum, in the form of `self`.
+    /// Returns the exact sum, written as a JSON string or number like `self`.
     ///
     /// # Errors
-    /// [`AmountError::TooLong`] when the sum has too many digits.
+    /// Returns [`AmountError::TooLong`] if the sum has too many digits.
     pub fn checked_add(&self, other: &Self) -> Result<Self, AmountError> {
         let sum = self.value.checked_add(other.value).ok_or(AmountError::TooLong)?;
         Self::parse(&sum.to_string(), self.form)
     }
 
-    /// The exact difference, in the form of `self`.
+    /// Returns the exact difference, written as a JSON string or number like `self`.
     ///
     /// # Errors
-    /// [`AmountError::TooLong`] when the difference has too many digits.
+    /// Returns [`AmountError::TooLong`] if the difference has too many digits.
     pub fn checked_sub(&self, other: &Self) -> Result<Self, AmountError> {
         let difference = self.value.checked_sub(other.value).ok_or(AmountError::TooLong)?;
         Self::parse(&difference.to_string(), self.form)
     }
 
-    /// Whether it is above zero.
+    /// Returns whether the amount is greater than zero.
     pub fn is_positive(&self) -> bool {
         self.value > Decimal::ZERO
     }
@@ -159,7 +160,7 @@ impl Amount {
 impl FromStr for Amount {
     type Err = AmountError;
 
-    /// Reads decimal digits; the amount is written as a JSON string.
+    /// Parses a decimal number. The amount is written as a JSON string.
     fn from_str(text: &str) -> Result<Self, AmountError> {
         Self::parse(text, Form::Text)
     }
@@ -172,7 +173,7 @@ impl fmt::Display for Amount {
 }
 
 impl From<u32> for Amount {
-    /// So many whole units; the amount is written as a JSON string.
+    /// Creates an amount of whole units. The amount is written as a JSON string.
     fn from(units: u32) -> Self {
         Self { digits: units.to_string(), value: units.into(), form: Form::Text }
     }
@@ -181,7 +182,7 @@ impl From<u32> for Amount {
 impl TryFrom<Decimal> for Amount {
     type Error = AmountError;
 
-    /// The decimal with all its digits; the amount is written as a JSON string.
+    /// Converts a decimal with all its digits. The amount is written as a JSON string.
     fn try_from(value: Decimal) -> Result<Self, AmountError> {
         Self::parse(&value.to_string(), Form::Text)
     }
@@ -225,7 +226,7 @@ impl Serialize for Amount {
             Form::Text => serializer.serialize_str(&self.digits),
             Form::Number => match RawValue::from_string(self.digits.clone()) {
                 Ok(number) => number.serialize(serializer),
-                // Received as a string that is not how JSON writes a number.
+                // Received as a string that is not a valid JSON number.
                 Err(_) => serializer.serialize_str(&self.digits),
             },
         }
@@ -287,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_and_form_survive_a_round_trip() {
+    fn digits_and_json_type_survive_a_round_trip() {
         for json in [
             "1250.07",
             "10.10",
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn received_amount_with_one_exact_meaning_is_read_and_keeps_its_text() {
+    fn received_amounts_with_an_exact_value_keep_their_text() {
         for (json, plain) in [
             ("1E+2", "100"),
             ("\"1E+2\"", "100"),
@@ -332,7 +333,7 @@ mod tests {
             assert_eq!(amount.to_string(), json.trim_matches('"'));
             assert_eq!(serde_json::to_string(&amount).unwrap(), json);
         }
-        // Not how JSON writes a number: written as a string.
+        // Not a valid JSON number, so it is written as a string.
         let odd = Amount::read("+1.00").unwrap();
         assert_eq!(serde_json::to_string(&odd).unwrap(), "\"+1.00\"");
         let odd: Amount = serde_json::from_str("\"01\"").unwrap();
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_amount_is_refused_with_its_reason() {
+    fn invalid_amounts_are_rejected_with_a_reason() {
         for (json, error) in [
             ("\"NaN\"", AmountError::NotDecimal),
             ("\"\"", AmountError::NotDecimal),
@@ -364,10 +365,10 @@ mod tests {
             ("79228162514264337593543950336", AmountError::TooLong),
             ("1234567890123456789012345678.99", AmountError::TooLong),
         ] {
-            let refused = serde_json::from_str::<Amount>(json).unwrap_err().to_string();
-            assert!(refused.starts_with(&error.to_string()), "{json}: {refused}");
+            let message = serde_json::from_str::<Amount>(json).unwrap_err().to_string();
+            assert!(message.starts_with(&error.to_string()), "{json}: {message}");
         }
-        // What is made here is held to more.
+        // Created amounts have a stricter format.
         for (text, error) in [
             ("1e3", AmountError::Exponent),
             ("1E3", AmountError::Exponent),
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn values_compare_and_add_exactly() {
+    fn amounts_are_compared_added_and_subtracted_exactly() {
         let amount = |text: &str| text.parse::<Amount>().unwrap();
         assert_eq!(amount("10.10"), amount("10.1"));
         assert_eq!(amount("0.1").checked_add(&amount("0.2")).unwrap(), amount("0.3"));

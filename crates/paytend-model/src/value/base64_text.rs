@@ -1,4 +1,4 @@
-//! Text that travels as base64 of its UTF-8 bytes.
+//! Text that is sent as base64 of its UTF-8 bytes.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// Text that travels as base64 of its UTF-8 bytes, as names and address lines do. Holds the plain text; `Debug` hides it.
+/// Text that is sent as base64 of its UTF-8 bytes, such as names and address lines. Holds the plain text; `Debug` hides
+/// it.
 ///
 /// Source: the provider's published sandbox demo.
 ///
@@ -24,7 +25,7 @@ use crate::validate::{Report, Rule};
 pub struct Base64Text(String);
 
 impl Base64Text {
-    /// The plain text.
+    /// Returns the plain text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -78,7 +79,9 @@ impl FieldType for Base64Text {
 
     #[cfg(feature = "schema")]
     fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "contentEncoding": "base64", "contentMediaType": "text/plain;charset=utf-8" })
+        schemars::json_schema!({
+            "type": "string", "contentEncoding": "base64", "contentMediaType": "text/plain;charset=utf-8"
+        })
     }
 
     #[cfg(feature = "schema")]

@@ -1,6 +1,6 @@
-//! Codes whose meaning is known, as enums that keep the values they do not know.
+//! Codes with known values, as enums that keep unknown values.
 
-/// Declares an enum of codes. Every one has `Other`, which holds what the enum does not know.
+/// Declares an enum of codes. Every enum has a variant `Other` for unknown values.
 macro_rules! codes {
     (
         $(#[$about:meta])*
@@ -10,27 +10,28 @@ macro_rules! codes {
     ) => {
         $(#[$about])*
         ///
-        /// Two are equal when their texts are. One that arrived as a JSON number is in `Other`, so that it is written as one again.
+        /// Two codes are equal if their texts are. A code that was received as a JSON number is in `Other`, so that it
+        /// is written back as a number.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub enum $name {
             $(#[doc = concat!("`", $wire, "`:")] $(#[$vabout])* $variant,)+
-            /// A value that this crate does not know, as it came.
+            /// A value that this crate does not know, as received.
             Other($crate::Code),
         }
 
         impl $name {
-            /// The values that are known.
+            /// The known values.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the named variant also for a code that arrived as a JSON number. Such a code is kept in `Other`, so
-            /// that it is written as a number again.
+            /// Returns the named variant, also for a known code that was received as a JSON number. Such a code is in
+            /// `Other`, so that it is written back as a number.
             #[must_use]
             pub fn named(&self) -> Self {
                 Self::from(self.as_str())
             }
 
-            /// The value on the wire.
+            /// Returns the value on the wire.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $wire,)+
@@ -62,7 +63,7 @@ macro_rules! codes {
         impl From<$crate::Code> for $name {
             fn from(code: $crate::Code) -> Self {
                 match code.as_str() {
-                    // A number is kept as one.
+                    // A number stays a number.
                     _ if code.is_number() => Self::Other(code),
                     $($wire => Self::$variant,)+
                     _ => Self::Other(code),
@@ -120,9 +121,10 @@ macro_rules! codes {
 pub(crate) use codes;
 
 codes! {
-    /// `idType`: the kind of an identity document.
+    /// `idType`: the kind of identity document.
     ///
-    /// The published demo sends the value of a passport. That of an identity card is inferred from the app of a card partner.
+    /// The value of a passport is observed in the published demo. The value of an identity card is inferred from the
+    /// app of a card partner.
     pub enum IdType {
         /// an identity card (inferred).
         IdentityCard = "1",
@@ -132,11 +134,11 @@ codes! {
 }
 
 codes! {
-    /// `gender`. Both values have been seen; which is which is in the partner's documents.
+    /// `gender`: both values have been observed. Their meaning is in the partner documentation.
     pub enum Gender {
-        /// the first.
+        /// the meaning is not public.
         One = "1",
-        /// the second.
+        /// the meaning is not public.
         Two = "2",
     }
 }

@@ -1,10 +1,10 @@
-//! Exact decimals of texts with an exponent, without binary floating point.
+//! Exact conversion of texts with an exponent to decimals, without binary floating point.
 
 use rust_decimal::Decimal;
 
 use super::AmountError;
 
-/// An exponent, with a bound that no decimal comes near.
+/// Parses an exponent. Limits its magnitude to 999,999, far more than a [`Decimal`] can have.
 pub(super) fn exponent_of(text: &str) -> Result<i32, AmountError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -18,7 +18,8 @@ pub(super) fn exponent_of(text: &str) -> Result<i32, AmountError> {
     Ok(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
-/// `digits` with so many of them behind the point, times ten to the `exponent`: exactly, or not at all.
+/// Returns the number with these `digits`, of which `decimals` are after the decimal point, times ten to the
+/// `exponent`. Fails if the result is not exact.
 pub(super) fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i32) -> Result<Decimal, AmountError> {
     const TOO_LONG: AmountError = AmountError::TooLong;
     let digits = digits.trim_start_matches('0');
@@ -28,7 +29,7 @@ pub(super) fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i
     let mut scale = i64::try_from(decimals).map_err(|_| TOO_LONG)? - i64::from(exponent);
     let mut digits = digits.to_owned();
     let limit = i64::from(Decimal::MAX_SCALE);
-    // Zeros at the end say nothing, where there is no room for them.
+    // Trailing zeros are dropped if they do not fit.
     while scale > 0 && digits.ends_with('0') && (scale > limit || digits.len() > 28) {
         digits.pop();
         scale -= 1;

@@ -1,4 +1,4 @@
-//! A file's content.
+//! The content of a file.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// The largest file that Paytend takes, in bytes, before base64: 2 MiB.
+/// The size of the largest file that Paytend accepts, in bytes before base64: 2 MiB.
 ///
-/// Source: documented ("2M") for all three upload operations. That the M is 1,048,576 bytes is inferred; a file between 2,000,000
-/// and 2,097,152 bytes may be refused.
+/// Source: documented ("2M") for all three upload operations. It is inferred that 1M is 1,048,576 bytes. Paytend may
+/// reject files between 2,000,000 and 2,097,152 bytes.
 pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 
-/// A file. Holds its bytes, travels as base64 of them, and hides them in `Debug`.
+/// The content of a file. Holds the bytes, is sent as base64, and is hidden in `Debug`.
 ///
 /// ```
 /// use paytend_model::FileContent;
@@ -29,12 +29,12 @@ pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 pub struct FileContent(Vec<u8>);
 
 impl FileContent {
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes, owned.
+    /// Converts into the bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
@@ -54,7 +54,7 @@ impl fmt::Debug for FileContent {
 
 impl Serialize for FileContent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Piece by piece: a second copy of a large file would be a waste.
+        // Encodes in chunks, to avoid a second copy of a large file.
         serializer.collect_str(&Base64Display::new(&self.0, &STANDARD))
     }
 }

@@ -1,4 +1,4 @@
-//! Personal data that arrives hashed, or not.
+//! Personal data that may be hashed.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// A value that arrives as the hexadecimal SHA-256 of itself, or as itself. It cannot be read back from a hash, only compared
-/// with a value that is known. `Debug` hides it either way: hashes of names can be guessed. SHA-256 is what the documentation recommends;
-/// a hash of another form is not known for one.
+/// A value that is received as plain text or as its hexadecimal SHA-256. A hash can only be compared with a known
+/// value. `Debug` hides both forms, because names can be guessed from their hashes. SHA-256 is the documented
+/// recommendation. Other hashes are not recognized.
 ///
 /// ```
 /// use paytend_model::HashedText;
@@ -26,24 +26,27 @@ use crate::validate::{Report, Rule};
 pub struct HashedText(String);
 
 impl HashedText {
-    /// The text as it came: a hash, or the value.
+    /// Returns the text as received: a hash, or the value.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it has the form of a hash: 64 hexadecimal digits.
+    /// Returns whether the text has the form of a hash: 64 hexadecimal digits.
     pub fn is_hash(&self) -> bool {
         self.digest().is_some()
     }
 
-    /// Returns whether this is `plain`, or the hash of its UTF-8 bytes, to the letter. The time does not depend on the result.
+    /// Returns whether this is exactly `plain`, or the hash of its UTF-8 bytes. The run time does not depend on the
+    /// result.
     pub fn matches(&self, plain: &str) -> bool {
         self.matches_one_of(&[plain.to_owned()])
     }
 
-    /// Returns whether this is the same text as `plain` but for case, white space and Unicode form, or the hash of a usual way
-    /// to write `plain`: as given, without white space at its ends and with single spaces, in capitals or small letters, composed
-    /// or decomposed. The time does not depend on the result.
+    /// Returns whether this is the same text as `plain`, ignoring case, white space and Unicode form, or the hash of a
+    /// common spelling of `plain`. The run time does not depend on the result.
+    ///
+    /// The common spellings are the text as passed, or trimmed and with single spaces; in the original, upper or lower
+    /// case; composed or decomposed.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -54,7 +57,7 @@ impl HashedText {
     /// ```
     pub fn matches_text(&self, plain: &str) -> bool {
         if !self.is_hash() {
-            return Self(folded(&self.0)).matches(&folded(plain));
+            return Self(normalized(&self.0)).matches(&normalized(plain));
         }
         let spaced = single_spaces(plain);
         let mut forms = Vec::new();
@@ -67,8 +70,10 @@ impl HashedText {
         self.matches_one_of(&forms)
     }
 
-    /// Returns whether this is the IBAN `plain`, whatever the spaces and the case of both, or the hash of a usual way to write
-    /// it: as given, without spaces, or in groups of four, in capitals or small letters. The time does not depend on the result.
+    /// Returns whether this is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of it. The
+    /// run time does not depend on the result.
+    ///
+    /// The common spellings are the text as passed, without spaces, or in groups of four; in upper or lower case.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -96,13 +101,13 @@ impl HashedText {
         self.matches_one_of(&[&[plain.to_owned(), compact, grouped][..], &small].concat())
     }
 
-    /// Compares with every form, so that the time does not tell which one it was.
+    /// Compares with every form, so that the run time does not reveal which one matched.
     fn matches_one_of(&self, forms: &[String]) -> bool {
-        let theirs = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
+        let own = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
         let mut equal = Choice::from(0);
         for form in forms {
-            let ours: [u8; 32] = Sha256::digest(form.as_bytes()).into();
-            equal |= ours.ct_eq(&theirs);
+            let digest: [u8; 32] = Sha256::digest(form.as_bytes()).into();
+            equal |= digest.ct_eq(&own);
         }
         equal.into()
     }
@@ -125,8 +130,9 @@ fn single_spaces(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text without what does not tell names apart. Capitals first: some small letters are two capitals.
-fn folded(text: &str) -> String {
+/// Normalizes white space, Unicode form and case. Converts to upper case first, because some lower-case letters become
+/// two upper-case letters.
+fn normalized(text: &str) -> String {
     single_spaces(&text.nfkc().collect::<String>().to_uppercase().to_lowercase().nfc().collect::<String>())
 }
 
@@ -190,8 +196,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_and_the_value_itself_match_the_value_alone() {
-        // FIPS 180-4's example, in both cases.
+    fn hash_and_plain_text_match_only_the_same_value() {
+        // The example of FIPS 180-4, in upper and lower case.
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for text in [hash, &hash.to_uppercase(), "abc"] {
             let text = HashedText::from(text);
@@ -213,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_and_not_their_letters() {
+    fn names_match_in_any_spelling() {
         let name = "Ona Kazlauskienė-Groß";
         for written in [
             "Ona Kazlauskienė-Groß",
@@ -226,7 +232,7 @@ mod tests {
             assert!(HashedText::from(written).matches_text(name), "{written}");
             assert!(HashedText::from(name).matches_text(written), "{written}");
         }
-        // Hashes of the ways in which software writes a name.
+        // Hashes of common spellings.
         for written in [
             name.to_owned(),
             name.to_uppercase(),
@@ -244,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn ibans_are_compared_and_not_their_letters() {
+    fn ibans_match_in_any_spelling() {
         let iban = "LT121000011101001000";
         for written in ["LT12 1000 0111 0100 1000", "lt121000011101001000", "lt12 1000 0111 0100 1000", iban] {
             for (ours, theirs) in [(written, iban), (iban, written)] {

@@ -9,20 +9,20 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// Any JSON value, as the text it is. `Debug` hides it.
+/// Any JSON value, as JSON text. `Debug` hides it.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// The JSON text of a value.
+    /// Serializes a value to JSON.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// Returns an error if the value cannot be written as JSON.
     pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         serde_json::value::to_raw_value(value).map(Self)
     }
 
-    /// The text.
+    /// Returns the JSON text.
     pub fn as_str(&self) -> &str {
         self.0.get()
     }

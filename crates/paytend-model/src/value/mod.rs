@@ -1,4 +1,4 @@
-//! The types of fields: what they read, how they write it again, and what a rule says of them.
+//! The types of fields, with reading, writing and validation.
 
 mod amount;
 mod base64_text;
@@ -30,50 +30,50 @@ use serde_json::value::RawValue;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// What the type of a payload's field can do. Whatever it reads it writes again to the letter.
+/// The type of a payload's field. A value is written back exactly as it was read.
 pub(crate) trait FieldType: Serialize + Sized {
-    /// Reads a JSON text. The problem repeats nothing of it.
+    /// Reads a JSON text. The problem does not contain any of the text.
     fn read(json: &str) -> Result<Self, Problem>;
 
-    /// Reads a text that may not be strict JSON, as far as it can be read.
+    /// Reads a text that may not be strict JSON, as far as possible.
     fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
         Self::read(std::str::from_utf8(json).map_err(|_| Problem::NotStrict)?)
     }
 
-    /// What could not be read of it.
+    /// Returns the problems of the nested values that could not be read.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// Returns whether the value is an empty text, which means that the field is not given.
+    /// Returns whether the value is an empty string, which means that the field is not set.
     fn is_blank(&self) -> bool {
         false
     }
 
-    /// Reports the rules that the value breaks: those given, and those of its type.
+    /// Reports the rules that the value violates, from `rules` and from its type.
     fn check(&self, rules: &[Rule], report: &mut Report);
 
-    /// The JSON Schema of the type, without the field's rules.
+    /// Returns the JSON Schema of the type, without the rules of the field.
     #[cfg(feature = "schema")]
     fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
 
-    /// An example, for fields that name none.
+    /// Returns an example, for fields without their own example.
     #[cfg(feature = "schema")]
     fn example() -> Option<serde_json::Value> {
         None
     }
 }
 
-/// A JSON string's text.
+/// Returns the text of a JSON string.
 pub(crate) fn string<'a>(json: &'a str) -> Option<Cow<'a, str>> {
-    // Without escapes it is there to be borrowed.
+    // A string without escapes can be borrowed.
     if let Ok(plain) = serde_json::from_str::<&'a str>(json) {
         return Some(Cow::Borrowed(plain));
     }
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
-/// Whether it is a string that no strict parser reads.
+/// Returns whether the value is a string that is not strict JSON.
 pub(crate) fn is_lone_text(json: &[u8]) -> bool {
     json.first() == Some(&b'"') && serde_json::from_slice::<Cow<'_, str>>(json).is_err()
 }
@@ -100,7 +100,7 @@ impl<T: FieldType> FieldType for Vec<T> {
         items.iter().enumerate().map(read).collect()
     }
 
-    /// An item that cannot be read makes the list unreadable: a shorter list would be another statement.
+    /// An unreadable item makes the whole list unreadable, because a shorter list would have another meaning.
     fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
         let items: Vec<&RawValue> = serde_json::from_slice(json).map_err(|_| Problem::expected("an array"))?;
         let read = |(index, item): (usize, &&RawValue)| {

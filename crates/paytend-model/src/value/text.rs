@@ -1,4 +1,4 @@
-//! Text with a meaning: identifiers, codes, dates, personal data.
+//! Text types: identifiers, codes, dates and personal data.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// Text that arrived as a JSON string or as a JSON number, and is written again as the same.
+/// Text that was received as a JSON string or a JSON number, and is written back as the same type.
 #[derive(Clone)]
 pub(super) struct Scalar {
     text: String,
@@ -21,7 +21,7 @@ impl Scalar {
         if let Some(text) = super::string(json) {
             return Ok(Self { text: text.into_owned(), number: false });
         }
-        // What is not JSON's way to write a number (`007`) is written again as a string.
+        // Digits that are not a valid JSON number, such as `007`, are written back as a string.
         let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit())
             && serde_json::from_str::<&RawValue>(json).is_ok();
         if number || (!json.is_empty() && json.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -38,8 +38,8 @@ impl Scalar {
     }
 }
 
-/// Whether a text looks like an identifier or a code, as it should: short, one word, and, where the field's very name is mostly inferred,
-/// not like a card's number. What looks like anything else is not shown.
+/// Returns whether `Debug` may show a text, because it looks like an identifier or a code: one short word. For types
+/// whose field names are mostly inferred, the text must also not look like a card number.
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
     let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -47,14 +47,18 @@ fn is_plain(text: &str, type_name: &str) -> bool {
     text.len() <= 64 && text.bytes().all(word) && !(card_number && may_be_one)
 }
 
-/// Declares a kind of text. `hidden` ones print `_` in `Debug`, have no `Display`, and are no `str` by themselves.
+/// Declares a text type. A `hidden` type prints `_` in `Debug`, has no `Display`, and does not dereference to `str`.
 macro_rules! text {
     ($(#[$about:meta])* pub struct $name:ident shown $([$($rule:expr),*])? $(= $example:literal)?;) => {
         text!(@type $(#[$about])* $name, [$($($rule),*)?], $($example)?);
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                if is_plain(&self.0.text, stringify!($name)) { fmt::Debug::fmt(&self.0.text, f) } else { f.write_str("_") }
+                if is_plain(&self.0.text, stringify!($name)) {
+                    fmt::Debug::fmt(&self.0.text, f)
+                } else {
+                    f.write_str("_")
+                }
             }
         }
 
@@ -96,12 +100,12 @@ macro_rules! text {
     (@type $(#[$about:meta])* $name:ident, [$($rule:expr),*], $($example:literal)?) => {
         $(#[$about])*
         ///
-        /// Reads a JSON string or number and writes the same again; two are equal when their texts are.
+        /// Reads a JSON string or number, and writes it back unchanged. Two values are equal if their texts are.
         #[derive(Clone)]
         pub struct $name(Scalar);
 
         impl $name {
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0.text
             }
@@ -234,8 +238,8 @@ text! {
 }
 
 text! {
-    /// Number of an order: the partner's own for what the partner orders (unique, and what an order is looked up by), the
-    /// provider's where it says so.
+    /// The number of an order. For the partner's orders, it is the partner's unique number, by which the order can be
+    /// queried. Some fields have the provider's number instead; their documentation mentions this.
     pub struct OrderNo shown = "T20231106000001";
 }
 
@@ -245,44 +249,46 @@ text! {
 }
 
 text! {
-    /// `partnerId`, assigned by Paytend. In a request it has 15 characters (documented).
+    /// `partnerId`: the identifier of a partner, assigned by Paytend. In a request it has 15 characters (documented).
     pub struct PartnerId shown = "888666000100260";
 }
 
 text! {
-    /// `requestId`: globally unique. The documentation asks for 32 characters, and its own example has 17.
+    /// `requestId`: the globally unique identifier of a request. The documentation requires 32 characters, but its
+    /// example has 17.
     pub struct RequestId shown [Rule::MaxChars(32)] = "88866600010026020231106101530001";
 }
 
 text! {
-    /// A code whose values the documentation does not explain. The provider writes codes as JSON strings in what has been seen,
-    /// and documents some as numbers.
+    /// A code whose values are not documented. In observed messages, codes are JSON strings, but some are documented as
+    /// numbers.
     pub struct Code shown = "1";
 }
 
 text! {
-    /// A count or a position, such as the start of a page. The published demo sends them as JSON strings.
+    /// A count or a position, such as the start of a page. The published demo sends a JSON string.
     pub struct Count shown [Rule::Digits] = "20";
 }
 
 text! {
-    /// A currency's ISO 4217 code, such as `EUR`.
+    /// An ISO 4217 currency code, such as `EUR`.
     pub struct Currency shown [Rule::Iso4217] = "EUR";
 }
 
 text! {
-    /// A country's code. ISO 3166-1 with two letters, such as `LT`, as far as seen; PayBy also writes `UAE`.
+    /// A country code. Observed values are two-letter ISO 3166-1 codes, such as `LT`; PayBy also uses `UAE`.
     pub struct CountryCode shown [Rule::Iso3166] = "LT";
 }
 
 text! {
-    /// A day, `yyyy-MM-dd`.
+    /// A date in the format `yyyy-MM-dd`.
     pub struct Date shown [Rule::Date] = "2023-11-06";
 }
 
 text! {
-    /// Personal data or a secret: a name, an address, a number of a document, an account or a phone, a free text that may hold any of these.
-    /// `Debug` prints `_`, and there is no `Display`: [`as_str`](Self::as_str) is the one way to it.
+    /// Personal data or a secret: a name, an address, the number of a document, an account or a phone, or free text
+    /// that may contain any of these. `Debug` prints `_`, and the type has no `Display`. Use [`as_str`](Self::as_str)
+    /// to read the text.
     pub struct Personal hidden;
 }
 
@@ -293,19 +299,19 @@ impl From<u64> for Count {
 }
 
 impl Count {
-    /// The number, if it is one.
+    /// Returns the number, or `None` if the text is not a number.
     pub fn get(&self) -> Option<u64> {
         self.as_str().parse().ok()
     }
 }
 
 impl Code {
-    /// A code that is written as a JSON number.
+    /// Creates a code that is written as a JSON number.
     pub fn number(code: i64) -> Self {
         Self(Scalar { text: code.to_string(), number: true })
     }
 
-    /// Whether it was, or will be, written as a JSON number.
+    /// Returns whether the code was received as a JSON number, and is written as one.
     pub fn is_number(&self) -> bool {
         self.0.number
     }

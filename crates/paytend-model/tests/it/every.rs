@@ -1,18 +1,18 @@
-//! Every payload type of the crate, and JSON for each of them.
+//! A list of all payload types of the crate, with JSON for each of them.
 
 use paytend_model::{Field, Payload, envelope, funding, iban, issuing, payby, payermax};
 use serde_json::{Map, Value, json};
 
-/// A type, without the type.
+/// A payload type, as functions on JSON text.
 pub(crate) struct Type {
-    /// `issuing::Topup`.
+    /// The name, such as `issuing::Topup`.
     pub(crate) name: String,
     pub(crate) fields: &'static [Field],
-    /// Reads a text and writes it again.
+    /// Reads a JSON text and writes it back.
     pub(crate) again: fn(&str) -> Result<String, String>,
-    /// Reads a text; what `Debug` shows.
+    /// Reads a JSON text and returns the `Debug` output.
     pub(crate) debug: fn(&str) -> String,
-    /// Reads a text and validates it.
+    /// Reads a JSON text and validates the value.
     pub(crate) validate: fn(&str) -> Result<(), String>,
 }
 
@@ -27,18 +27,18 @@ impl Type {
             again: |json| {
                 let value: P = serde_json::from_str(json).map_err(|error| error.to_string())?;
                 let again = serde_json::to_string(&value).unwrap();
-                // What is written reads as the same value.
+                // The written text reads as the same value.
                 assert_eq!(serde_json::from_str::<P>(&again).unwrap(), value);
                 Ok(again)
             },
             debug: |json| format!("{:?} {0:#?}", serde_json::from_str::<P>(json).unwrap()),
             validate: |json| {
-                let broken = serde_json::from_str::<P>(json).unwrap().violations();
-                if broken.is_empty() {
+                let violations = serde_json::from_str::<P>(json).unwrap().violations();
+                if violations.is_empty() {
                     return Ok(());
                 }
-                let texts: Vec<String> = broken.iter().map(ToString::to_string).collect();
-                Err(format!("{} {broken:?}", texts.join("; ")))
+                let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
+                Err(format!("{} {violations:?}", texts.join("; ")))
             },
         }
     }
@@ -46,21 +46,25 @@ impl Type {
 
 pub(crate) fn types() -> Vec<Type> {
     macro_rules! types {
-        ($($area:ident: $($name:ident),+;)+) => { vec![Type::of::<paytend_model::NoData>(), $($(Type::of::<$area::$name>(),)+)+] };
+        ($($area:ident: $($name:ident),+;)+) => {
+            vec![Type::of::<paytend_model::NoData>(), $($(Type::of::<$area::$name>(),)+)+]
+        };
     }
     types! {
         envelope: RequestEnvelope, ResponseEnvelope, NotificationEnvelope, Acknowledgement;
         funding: SetCallbackUrl;
-        iban: QueryUser, UserResponse, QueryCities, QueryUserFees, UserFeesResponse, Fee, QueryUpgradeFee, UpgradeFeeResponse,
-            QueryAccounts, AccountsResponse, IbanAccount, UserStatusChange, PaymentFailure, UserUpgrade, TransferOrder,
-            VerifyMobileNumber, CreateIndividual, CreateCorporation, LegalPerson, RegisterResponse, UploadDocument,
-            IndividualQuestionnaire, CorporationQuestionnaire, IbanTransaction, SubmitTransferOrder, UploadTransferOrderFile;
+        iban: QueryUser, UserResponse, QueryCities, QueryUserFees, UserFeesResponse, Fee, QueryUpgradeFee,
+            UpgradeFeeResponse, QueryAccounts, AccountsResponse, IbanAccount, UserStatusChange, PaymentFailure,
+            UserUpgrade, TransferOrder, VerifyMobileNumber, CreateIndividual, CreateCorporation, LegalPerson,
+            RegisterResponse, UploadDocument, IndividualQuestionnaire, CorporationQuestionnaire, IbanTransaction,
+            SubmitTransferOrder, UploadTransferOrderFile;
         issuing: QueryPartnerBalance, PartnerBalanceResponse, Balance, QueryPartnerTopup, PartnerTopupResponse,
-            QueryPartnerTransactions, PartnerTransactionResponse, PartnerTransaction, CreateCardholder, Address, HolderResponse,
-            UpdateCardholder, QueryCardholder, UploadDocument, QueryCities, CitiesResponse, City, QuerySkus, SkuResponse, Sku,
-            ApplyCard, QueryApplyResult, CardApplyResponse, ActiveCard, QueryCardInfo, CardInfoResponse, ReplaceCard, ReportLoss,
-            CancelReportLoss, RetrievePassword, QueryCardBalance, CardBalanceResponse, QueryCardOverdueMonthlyFee, Topup,
-            TopupResponse, QueryTopupResult, TopupResultResponse, QueryCardTransactions, CardTransactionsResponse, CardTransaction,
+            QueryPartnerTransactions, PartnerTransactionResponse, PartnerTransaction, CreateCardholder, Address,
+            HolderResponse, UpdateCardholder, QueryCardholder, UploadDocument, QueryCities, CitiesResponse, City,
+            QuerySkus, SkuResponse, Sku, ApplyCard, QueryApplyResult, CardApplyResponse, ActiveCard, QueryCardInfo,
+            CardInfoResponse, ReplaceCard, ReportLoss, CancelReportLoss, RetrievePassword, QueryCardBalance,
+            CardBalanceResponse, QueryCardOverdueMonthlyFee, Topup, TopupResponse, QueryTopupResult,
+            TopupResultResponse, QueryCardTransactions, CardTransactionsResponse, CardTransaction,
             QueryAuthorizations, AuthorizationsResponse, TransactionNotification, CardHolderResult;
         payby: TransferToBankNotification, TransferToBankOrder, Money, PaymentInfo;
         payermax: BalanceChangeNotification, BalanceChange, Money, Fee, Counterparty, Exchange;
@@ -71,9 +75,9 @@ pub(crate) fn find(name: &str) -> Type {
     types().into_iter().find(|t| t.name == name).unwrap_or_else(|| panic!("no type {name}"))
 }
 
-/// Counts `payload! {` in the sources, so that a type that is missing from the list is noticed.
+/// Counts `payload! {` in the sources, to detect types that are missing from the list.
 #[test]
-fn the_list_is_complete() {
+fn list_of_types_is_complete() {
     fn declared(folder: &std::path::Path) -> usize {
         std::fs::read_dir(folder)
             .unwrap()
@@ -91,7 +95,7 @@ fn the_list_is_complete() {
     assert_eq!(names.len(), declared(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
 }
 
-/// What a field of a leaf type may hold, given a text to put into it.
+/// Returns a value for a field of a leaf type that contains `text`, where the type can contain text.
 fn leaf(type_name: &str, text: &str) -> Option<Value> {
     use base64::Engine as _;
     Some(match type_name {
@@ -108,7 +112,7 @@ fn leaf(type_name: &str, text: &str) -> Option<Value> {
     })
 }
 
-/// A value for a field of a type. `text` is asked for each leaf, by the path of its field.
+/// Returns a value for a field of a type. `text` returns the text of each leaf by the path of its field.
 pub(crate) fn value(of: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> String) -> Value {
     let path = format!("{}.{}", of.name, field.name);
     if let Some(leaf) = leaf(field.type_name, &text(&path, field)) {
@@ -120,13 +124,13 @@ pub(crate) fn value(of: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> Str
     object(&nested(of, field.type_name), text)
 }
 
-/// An object with all fields of a type.
+/// Returns an object with all fields of a type.
 pub(crate) fn object(of: &Type, text: &dyn Fn(&str, &Field) -> String) -> Value {
     let fields = of.fields.iter().map(|field| (field.name.to_owned(), value(of, field, text)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// A type that another one names: of its own area, or else of any.
+/// Finds the type of a nested field, first in the same area, then in all.
 fn nested(of: &Type, name: &str) -> Type {
     let area = of.name.split("::").next().unwrap();
     let mut found = types().into_iter().filter(|t| t.name.ends_with(&format!("::{name}"))).collect::<Vec<_>>();

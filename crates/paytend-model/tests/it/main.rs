@@ -1,6 +1,6 @@
-//! The crate from outside.
+//! Integration tests of the public API.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

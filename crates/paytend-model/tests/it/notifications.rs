@@ -1,4 +1,4 @@
-//! Notifications, by product and number.
+//! Tests of reading notifications by product and `notifyType`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use paytend_model::{BaasNotification, Content, IssuingNotification, Notification
 use crate::every::{find, object};
 
 #[test]
-fn each_documented_kind_is_read_as_its_type_and_written_again() {
+fn every_documented_kind_is_read_as_its_type_and_written_back() {
     let expected = [
         (Product::Baas, "1", "iban::IbanAccount"),
         (Product::Baas, "2", "iban::IbanTransaction"),
@@ -37,7 +37,7 @@ fn each_documented_kind_is_read_as_its_type_and_written_again() {
 }
 
 #[test]
-fn content_is_typed_unreadable_or_unknown_and_never_lost() {
+fn content_is_read_as_typed_unreadable_or_unknown() {
     #[derive(Debug, PartialEq)]
     enum Outcome {
         Typed(usize),
@@ -61,11 +61,11 @@ fn content_is_typed_unreadable_or_unknown_and_never_lost() {
         (Product::Baas, "2", br#"{"orderNo":"1","amount":1,"amount":2}"#, Typed(1)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"reference\":\"\xff\",\"fee\":[]}", Typed(2)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"more\":\"\xff\",\"\xff\":1}", Typed(2)),
-        // None of the fields that identify a deposit.
+        // No identifying field of a deposit.
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
-        // One that is there and cannot be read, and one whose name cannot be read.
+        // An unreadable identifying field, and a field with an unreadable name.
         (Product::Baas, "2", br#"{"orderNo":{}}"#, Typed(1)),
         (Product::Baas, "2", br#"{"\ud800":1}"#, Typed(1)),
     ] {
@@ -86,9 +86,8 @@ fn content_is_typed_unreadable_or_unknown_and_never_lost() {
     }
 }
 
-/// One field that cannot be read leaves the others readable, and is named.
 #[test]
-fn unreadable_field_is_named_and_the_others_are_read() {
+fn unreadable_fields_are_reported_and_the_others_are_read() {
     let content = b"{\"transactionId\":\"T1\",\"amount\":\"much\",\"fee\":1E-1,\"reference\":\"\\ud83d\",\
         \"counterpartyAccountName\":\"\x81\x5C\",\"tradeStatus\":2,\"tradeStatus\":3,\"currency\":\"EUR\"}";
     let read = Notification::read(Product::Baas, "2", content);
@@ -98,7 +97,7 @@ fn unreadable_field_is_named_and_the_others_are_read() {
     assert_eq!((&deposit.amount, &deposit.reference, &deposit.trade_status), (&None, &None, &None));
     let problems: Vec<String> = deposit.problems.iter().map(ToString::to_string).collect();
     let expected = [
-        "`tradeStatus`: the field is there twice",
+        "`tradeStatus`: duplicate field",
         "`amount`: not a decimal",
         "`counterpartyAccountName`: not strict",
         "`reference`: not strict",
@@ -107,16 +106,16 @@ fn unreadable_field_is_named_and_the_others_are_read() {
     for (problem, expected) in problems.iter().zip(expected) {
         assert!(problem.starts_with(&format!("field {expected}")), "{problem}");
     }
-    // What is JSON by itself is still at hand, and written again.
+    // Unreadable fields that are strict JSON are kept and written back.
     assert_eq!(deposit.extra.get("amount"), Some(r#""much""#));
     let written = serde_json::to_string(&**deposit).unwrap();
     assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
 }
 
-/// Of a field that is there twice, with one value that cannot be written again, neither value is written: the other alone
-/// would read as the field.
+/// If only one of two values of a field can be written back, neither is written: one value alone would be read as the
+/// value of the field.
 #[test]
-fn duplicate_that_is_not_strict_is_not_read_as_one_value_later() {
+fn duplicate_field_with_an_unwritable_value_is_dropped() {
     let content = b"{\"transactionId\":\"T1\",\"orderNo\":\"F1\xba\",\"orderNo\":\"F1\"}";
     let deposit = IbanTransaction::read_lenient(content).unwrap();
     assert_eq!((deposit.order_no.is_none(), deposit.problems.len()), (true, 2), "{:?}", deposit.problems);
@@ -126,16 +125,17 @@ fn duplicate_that_is_not_strict_is_not_read_as_one_value_later() {
 #[test]
 fn nested_problems_are_reported_with_their_path() {
     let body = br#"{"notify_id":"1","transferToBankOrder":{"merchantOrderNo":"M1","orderNo":"O1","holderName":"x",
-        "amount":{"amount":5,"currency":"AED"},"memo":"m","requestTime":{},"paymentInfo":{"payerFeeAmount":[],"arrivalTime":7}}}"#;
+        "amount":{"amount":5,"currency":"AED"},"memo":"m","requestTime":{},
+        "paymentInfo":{"payerFeeAmount":[],"arrivalTime":7}}}"#;
     let Content::Typed(read) = TransferToBankNotification::read(body) else { panic!() };
     let order = read.order.as_ref().unwrap();
     assert_eq!((order.order_no.as_str(), order.request_time.is_none()), ("O1", true));
     let paths: Vec<String> =
         read.problems.iter().map(|p| p.to_string().split('`').nth(1).unwrap().to_owned()).collect();
     assert_eq!(paths, ["transferToBankOrder.paymentInfo.payerFeeAmount", "transferToBankOrder.requestTime"]);
-    // A strict reader refuses the documented field.
+    // Strict deserialization rejects a documented field of another type.
     assert!(serde_json::from_slice::<TransferToBankNotification>(body).is_err());
-    // A required field makes its object unreadable, and no other.
+    // A missing required field makes only its own object unreadable.
     let Content::Typed(read) =
         TransferToBankNotification::read(br#"{"notify_id":"1","transferToBankOrder":{"orderNo":"1"}}"#)
     else {
@@ -150,35 +150,35 @@ fn nested_problems_are_reported_with_their_path() {
     }
 }
 
-/// A response's guessed field is not silently absent either.
 #[test]
-fn inferred_field_of_a_response_has_a_problem_when_it_is_of_another_type() {
+fn inferred_response_field_of_another_type_is_reported() {
     let balance: CardBalanceResponse = serde_json::from_str(r#"{"balance":{"amount":1},"currency":"EUR"}"#).unwrap();
     assert_eq!((&balance.balance, balance.problems.len()), (&None, 1));
     assert!(balance.problems[0].to_string().starts_with("field `balance`: "), "{:?}", balance.problems);
     assert_eq!(serde_json::to_string(&balance).unwrap(), r#"{"currency":"EUR","balance":{"amount":1}}"#);
     assert!(format!("{balance:?}").contains("problems"));
     let absent: CardBalanceResponse = serde_json::from_str(r#"{"balance":null,"currency":"EUR"}"#).unwrap();
-    assert!(absent.balance.is_none() && absent.problems.is_empty(), "what is not there is no problem");
+    assert!(absent.balance.is_none() && absent.problems.is_empty(), "an absent field is not a problem");
 }
 
-/// The same number means something else in the other product.
 #[test]
-fn the_product_decides() {
+fn same_notify_type_is_read_differently_for_each_product() {
     let content = br#"{"holderId":"H1","orderNo":"F1"}"#;
     assert!(matches!(
         Notification::read(Product::Baas, "2", content),
-        Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) if deposit.order_no == Some("F1".into())
+        Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit)))
+            if deposit.order_no == Some("F1".into())
     ));
     assert!(matches!(
         Notification::read(Product::Issuing, "2", content),
-        Content::Typed(Notification::Issuing(IssuingNotification::CardholderAudit(result))) if result.holder_id == Some("H1".into())
+        Content::Typed(Notification::Issuing(IssuingNotification::CardholderAudit(result)))
+            if result.holder_id == Some("H1".into())
     ));
 }
 
-/// A notification that the other product's receiver gets is not a type of that product with all fields empty.
+/// The notification is not read as a type with no fields set.
 #[test]
-fn notification_of_the_other_product_is_unknown() {
+fn notification_of_another_product_is_unknown() {
     for (product, notify_type, content) in [
         (Product::Baas, "1", br#"{"transactionId":"T1","cardId":"C1","amount":"5.00"}"#.as_slice()),
         (Product::Baas, "2", br#"{"holderId":"H1","status":"1"}"#),
@@ -194,9 +194,8 @@ fn notification_of_the_other_product_is_unknown() {
     }
 }
 
-/// A content that is all guesses is never refused for what is in it.
 #[test]
-fn inferred_contents_take_any_object() {
+fn inferred_contents_accept_fields_of_any_type() {
     for kind in Notification::kinds().filter(|kind| kind.notify_type != "2" || kind.product == Product::Issuing) {
         let fields = kind.content.fields.iter().map(|field| format!(r#""{}":[{{}}]"#, field.name));
         let json = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
@@ -216,7 +215,7 @@ fn identifying_fields_are_fields_of_their_type() {
 }
 
 #[test]
-fn payby_tries_for_a_day() {
+fn payby_retries_for_about_one_day() {
     let schedule = paytend_model::payby::RETRY_SCHEDULE;
     assert_eq!(schedule.map(|wait| wait.as_secs() / 60), [2, 10, 10, 60, 120, 360, 900]);
     assert_eq!(schedule.iter().sum::<Duration>(), Duration::from_secs((24 * 60 + 22) * 60));

@@ -1,13 +1,21 @@
-//! What holds for every payload type.
+//! Tests of properties that all payload types share.
 
 use paytend_model::iban::IbanTransaction;
 use paytend_model::issuing::{Address, HolderResponse, QueryPartnerBalance, Topup};
 use paytend_model::{Amount, Base64Text, Code, Count, FileContent, IdType};
 
-const DEPOSIT: &str = r#"{"transactionId":"T202311060001","orderNo":"F20231106000123","accountNum":"LT463570021000000451","tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"fee":0.350,"counterpartyAccountName":"Žalgirio UAB","counterpartyAccountNum":"DE89370400440532013000","counterpartyBankBic":"COBADEFFXXX","counterpartyBankName":"Commerzbank","transDate":"2023-11-06 10:15:30","reconciliationDate":"2023-11-06","reference":"INV=42&x","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#;
+const DEPOSIT: &str = concat!(
+    r#"{"transactionId":"T202311060001","orderNo":"F20231106000123","accountNum":"LT463570021000000451","#,
+    r#""tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"fee":0.350,"#,
+    r#""counterpartyAccountName":"Žalgirio UAB","counterpartyAccountNum":"DE89370400440532013000","#,
+    r#""counterpartyBankBic":"COBADEFFXXX","counterpartyBankName":"Commerzbank","#,
+    r#""transDate":"2023-11-06 10:15:30","reconciliationDate":"2023-11-06","reference":"INV=42&x","#,
+    r#""exRate":"1.0000","#,
+    r#""targetCurrency":"EUR","targetAmount":1250.07}"#,
+);
 
 #[test]
-fn a_documented_deposit_is_read_and_written_to_the_letter() {
+fn documented_deposit_is_written_back_unchanged() {
     let deposit: IbanTransaction = serde_json::from_str(DEPOSIT).unwrap();
     assert!(deposit.extra.is_empty());
     assert_eq!(deposit.fee.as_ref().unwrap().to_string(), "0.350");
@@ -15,8 +23,11 @@ fn a_documented_deposit_is_read_and_written_to_the_letter() {
 }
 
 #[test]
-fn unknown_fields_and_nulls_survive_with_their_digits_and_order() {
-    let json = r#"{"cardId":"1","orderNo":"T","amount":"10.10","currency":"EUR","zeta":12345678901234567890.1234567890,"alpha":{"b":[1.50,null]},"nothing":null}"#;
+fn unknown_fields_and_nulls_keep_their_digits_and_order() {
+    let json = concat!(
+        r#"{"cardId":"1","orderNo":"T","amount":"10.10","currency":"EUR","#,
+        r#""zeta":12345678901234567890.1234567890,"alpha":{"b":[1.50,null]},"nothing":null}"#
+    );
     let topup: Topup = serde_json::from_str(json).unwrap();
     assert_eq!(topup.extra.get("zeta"), Some("12345678901234567890.1234567890"));
     assert_eq!(serde_json::to_string(&topup).unwrap(), json);
@@ -33,18 +44,18 @@ fn unknown_fields_and_nulls_survive_with_their_digits_and_order() {
 }
 
 #[test]
-fn a_wrong_field_is_named_and_its_value_is_not_shown() {
+fn error_has_the_field_name_but_not_the_value() {
     let errors = [
         (r#"{"cardId":"1","orderNo":"T","amount":"CANARY","currency":"EUR"}"#, "field `amount`"),
         (r#"{"cardId":{"CANARY":1},"orderNo":"T","amount":"1","currency":"EUR"}"#, "field `cardId`"),
-        (r#"{"cardId":"CANARY","orderNo":"T","amount":"1"}"#, "field `currency`: a required field is missing"),
+        (r#"{"cardId":"CANARY","orderNo":"T","amount":"1"}"#, "field `currency`: required field is missing"),
         (
             r#"{"cardId":null,"orderNo":"CANARY","amount":"1","currency":"EUR"}"#,
-            "field `cardId`: a required field is missing",
+            "field `cardId`: required field is missing",
         ),
         (
             r#"{"cardId":"CANARY","cardId":"2","orderNo":"T","amount":"1","currency":"EUR"}"#,
-            "field `cardId`: the field is there twice",
+            "field `cardId`: duplicate field",
         ),
     ];
     for (json, part) in errors {
@@ -54,7 +65,7 @@ fn a_wrong_field_is_named_and_its_value_is_not_shown() {
 }
 
 #[test]
-fn names_and_address_lines_travel_as_base64() {
+fn names_and_address_lines_are_base64_on_the_wire() {
     let mut address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "08217".into(), "LT".into());
     address.address_line2 = Some("2 aukštas".into());
     let json = serde_json::to_value(&address).unwrap();
@@ -66,12 +77,12 @@ fn names_and_address_lines_travel_as_base64() {
 }
 
 #[test]
-fn an_operation_without_business_data_is_an_empty_object() {
+fn operation_without_business_data_is_an_empty_object() {
     assert_eq!(serde_json::to_string(&QueryPartnerBalance::new()).unwrap(), "{}");
 }
 
 #[test]
-fn debug_shows_what_helps_and_hides_what_is_personal() {
+fn debug_shows_identifiers_and_hides_personal_data() {
     let mut deposit: IbanTransaction = serde_json::from_str(DEPOSIT).unwrap();
     deposit.extra.set("more", "1").unwrap();
     let shown = format!("{deposit:?}");
@@ -81,12 +92,12 @@ fn debug_shows_what_helps_and_hides_what_is_personal() {
 }
 
 #[test]
-fn codes_and_identifiers_keep_their_form() {
+fn codes_keep_their_json_type() {
     for json in [r#""2""#, "2", r#""""#, "-1", "1.50", r#""a\u0000\"""#] {
         let code: Code = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&code).unwrap(), json);
     }
-    assert_eq!(serde_json::from_str::<Code>("2").unwrap(), Code::from("2"), "equal by what they say");
+    assert_eq!(serde_json::from_str::<Code>("2").unwrap(), Code::from("2"), "codes are compared by their text");
     assert_eq!(serde_json::to_string(&Code::number(-7)).unwrap(), "-7");
     assert!(Code::number(1).is_number() && !Code::from("1").is_number());
     for wrong in ["null", "true", "[]", "{}"] {
@@ -96,13 +107,13 @@ fn codes_and_identifiers_keep_their_form() {
     for json in [r#""2""#, "2", r#""9""#] {
         let id_type: IdType = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&id_type).unwrap(), json);
-        assert_eq!(id_type == IdType::Passport, json != r#""9""#, "equal by what they say");
+        assert_eq!(id_type == IdType::Passport, json != r#""9""#, "codes are compared by their text");
     }
     assert_eq!((Count::from(20).get(), Count::from("x").get()), (Some(20), None));
 }
 
 #[test]
-fn amounts_are_read_with_their_digits_and_refused_with_their_reason() {
+fn amounts_keep_their_digits_and_are_rejected_with_a_reason() {
     for json in ["1250.07", "10.10", "0.020", "123456789012345.12345678", r#""10.10""#] {
         assert_eq!(serde_json::to_string(&serde_json::from_str::<Amount>(json).unwrap()).unwrap(), json);
     }

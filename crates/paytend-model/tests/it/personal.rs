@@ -1,4 +1,4 @@
-//! Nothing personal is in any `Debug`, `Display` or error.
+//! Tests that `Debug`, `Display` and errors contain no personal data.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::every::{object, types};
 
-/// The fields whose values `Debug` does show, by their wire names. Add a name only if no value of it can be personal: not a name, an
-/// address, a number of a person's document, card, account or phone, a free text.
+/// The wire names of the fields whose values `Debug` shows. Add a name only if none of its values can be personal data:
+/// a name, an address, the number of a document, card, account or phone, or free text.
 const SHOWN: &[&str] = &[
     "auditStatus",
     "balance",
@@ -95,7 +95,7 @@ const SHOWN: &[&str] = &[
     "version",
 ];
 
-/// An object of the type in which every leaf holds `CANARY` and its field's name, and in which unknown fields do too.
+/// Returns an object of the type in which every leaf and several unknown fields contain `CANARY` and the field's name.
 fn with_canaries(of: &crate::every::Type) -> Value {
     let mut object = object(of, &|_, field| format!("CANARY-{}-", field.name));
     for unknown in ["cardNo", "pan", "cvv2", "pin", "password"] {
@@ -105,7 +105,7 @@ fn with_canaries(of: &crate::every::Type) -> Value {
 }
 
 #[test]
-fn debug_shows_nothing_but_what_was_looked_at() {
+fn debug_shows_only_the_listed_fields() {
     let allowed: BTreeSet<&str> = SHOWN.iter().copied().collect();
     assert_eq!(allowed.len(), SHOWN.len());
     let mut shown = BTreeSet::new();
@@ -114,20 +114,20 @@ fn debug_shows_nothing_but_what_was_looked_at() {
         for part in debug.split("CANARY-").skip(1) {
             shown.insert(part.split('-').next().unwrap().to_owned());
         }
-        // Amounts are no text, and may be shown.
+        // Amounts are not text and may be shown.
         for field in of.fields.iter().filter(|field| field.type_name == "Amount") {
             shown.insert(field.name.to_owned());
         }
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
-    assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown, and nobody looked at it");
-    // A list that says more than it must hides what is added later. `fee` is an amount here and an object there.
-    assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed, and not shown");
+    assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
+    // A listed name that is not shown would allow a later field of this name. `fee` is an amount in one type and an
+    // object in another.
+    assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
 
-/// Those that the project's rules name, wherever they are.
 #[test]
-fn what_is_personal_is_hidden_in_every_type() {
+fn personal_fields_are_hidden_in_every_type() {
     const PERSONAL: [&str; 34] = [
         "cvv",
         "idNo",
@@ -175,53 +175,56 @@ fn what_is_personal_is_hidden_in_every_type() {
     assert_eq!(met.len(), PERSONAL.len(), "{met:?}");
 }
 
-/// An address is hidden altogether, whatever its parts are elsewhere.
+/// Some fields of an address may be shown in other types.
 #[test]
-fn addresses_are_hidden_whole() {
+fn all_fields_of_an_address_are_hidden() {
     let address = crate::every::find("issuing::Address");
     let debug = (address.debug)(&with_canaries(&address).to_string());
     assert!(!debug.contains("CANARY"), "{debug}");
 }
 
 #[test]
-fn no_error_repeats_a_value() {
+fn errors_do_not_contain_values() {
     let mut errors = 0;
     for of in types() {
-        let good = with_canaries(&of);
-        // Rules that are broken.
-        if let Err(error) = (of.validate)(&good.to_string()) {
+        let valid = with_canaries(&of);
+        // Violated rules.
+        if let Err(error) = (of.validate)(&valid.to_string()) {
             assert!(!error.contains("CANARY"), "{}: {error}", of.name);
             errors += 1;
         }
-        // A field of another type, or another one twice, or missing, or an object that ends too soon.
+        // A field of another type, a missing or duplicate field, and a truncated object.
         for field in of.fields {
             for wrong in [json!({ "CANARY": "CANARY" }), json!(["CANARY"]), json!("CANARY"), json!(true), json!(1.5)] {
-                let mut object = good.clone();
+                let mut object = valid.clone();
                 object[field.name] = wrong;
-                errors += complains(&of, &object.to_string());
+                errors += errors_without_values(&of, &object.to_string());
             }
-            let mut object = good.clone();
+            let mut object = valid.clone();
             object.as_object_mut().unwrap().remove(field.name);
-            errors += complains(&of, &object.to_string());
-            let twice = good.to_string().replacen('{', &format!(r#"{{"{}":"CANARY","#, field.name), 1);
-            errors += complains(&of, &twice);
+            errors += errors_without_values(&of, &object.to_string());
+            let duplicate = valid.to_string().replacen('{', &format!(r#"{{"{}":"CANARY","#, field.name), 1);
+            errors += errors_without_values(&of, &duplicate);
         }
-        let text = good.to_string();
-        errors +=
-            complains(&of, &text[..text.len() - 1]) + complains(&of, r#""CANARY""#) + complains(&of, r#"["CANARY"]"#);
+        let text = valid.to_string();
+        for text in [&text[..text.len() - 1], r#""CANARY""#, r#"["CANARY"]"#] {
+            errors += errors_without_values(&of, text);
+        }
     }
     assert!(errors > 500, "{errors}");
 }
 
-fn complains(of: &crate::every::Type, json: &str) -> usize {
+/// Reads a text, and returns the number of errors. Panics if an error contains a value.
+fn errors_without_values(of: &crate::every::Type, json: &str) -> usize {
     let Err(error) = (of.again)(json) else { return 0 };
     assert!(!error.contains("CANARY"), "{}: {error}", of.name);
     1
 }
 
-/// A code is a word. What is not one, or looks like a card's number, is somebody's text in a field whose name is a guess.
+/// A code or identifier is one word. Other text, or a card number, may be personal data in a field whose name is
+/// inferred.
 #[test]
-fn what_does_not_look_like_a_code_is_not_shown() {
+fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};
     for (text, shown) in [
         ("2", true),
@@ -233,12 +236,12 @@ fn what_does_not_look_like_a_code_is_not_shown() {
         let debug = format!("{:?} {:?} {:?}", Code::from(text), CardId::from(text), IdType::from(text));
         assert_eq!(debug.contains(text) || debug.contains("Passport"), shown, "{debug}");
     }
-    // PayBy's order numbers are as long as a card's.
+    // PayBy's order numbers are as long as card numbers.
     assert_eq!(format!("{:?}", OrderNo::from("911586849271010217")), r#""911586849271010217""#);
 }
 
 #[test]
-fn unread_notifications_hide_their_content() {
+fn unreadable_notifications_hide_their_content() {
     for (product, notify_type) in [(Product::Baas, "2"), (Product::Baas, "99"), (Product::Issuing, "99")] {
         let twice = br#"{"orderNo":"1","amount":"CANARY","amount":"CANARY","CANARY":"\ud800"}"#;
         let notification = Notification::read(product, notify_type, twice);

@@ -1,4 +1,4 @@
-//! Whatever object of a type is read, an equal one is written.
+//! Tests that objects of every type are written back as they were read.
 
 use std::cell::Cell;
 
@@ -28,7 +28,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// For each of a type's fields what to put there, and further members.
+/// The values of a type's fields, and further members.
 type Plan = (Vec<(u8, Index, Value)>, Vec<(String, Value)>);
 
 fn built(of: &Type, (fields, further): &Plan) -> Value {
@@ -50,7 +50,7 @@ fn built(of: &Type, (fields, further): &Plan) -> Value {
 }
 
 #[test]
-fn every_type_writes_what_it_read() {
+fn every_type_writes_back_an_equal_object() {
     let field = (any::<u8>(), any::<Index>(), any_json());
     let further = prop::collection::vec(("[a-zA-Z_]{1,10}", any_json()), 0..4);
     let plans = (prop::collection::vec(field, 24), further);
@@ -64,43 +64,42 @@ fn every_type_writes_what_it_read() {
                 let text = object.to_string();
                 if let Ok(again) = (of.again)(&text) {
                     read.set(read.get() + 1);
-                    // Both by way of their texts: serde_json's own floats do not survive one.
+                    // Parses both texts, because a float of serde_json may change in a round trip.
                     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
                     prop_assert_eq!(parsed(&again), parsed(&text), "{}", &of.name);
                 }
                 Ok(())
             })
             .unwrap();
-        // Types with many required fields refuse most of what is thrown at them.
+        // Types with many required fields reject most of the objects.
         assert!(read.get() >= 4, "{}: read {}", of.name, read.get());
     }
 }
 
-/// A guess at a field's type never stands in the way of the rest.
 #[test]
-fn an_inferred_field_of_another_type_is_kept_as_unknown() {
+fn inferred_field_of_another_type_is_kept_as_unknown() {
     use paytend_model::issuing::{PartnerBalanceResponse, TopupResponse};
     let json = r#"{"orderNo":["T-1"],"status":{"code":1.10},"new":0.10}"#;
     let mut topup: TopupResponse = serde_json::from_str(json).unwrap();
     assert_eq!((&topup.order_no, &topup.status), (&None, &None));
     assert_eq!(topup.extra.get("status"), Some(r#"{"code":1.10}"#));
     assert_eq!(serde_json::to_string(&topup).unwrap(), json);
-    // A value that is set takes the place of what could not be read.
+    // A set value replaces the unreadable one.
     topup.status = Some("2".into());
     assert_eq!(serde_json::to_string(&topup).unwrap(), r#"{"status":"2","orderNo":["T-1"],"new":0.10}"#);
 
-    // Of a list, one item that is not as guessed leaves the whole list to the reader.
+    // One item of another type makes the whole list unknown.
     let json = r#"{"balance":[{"currency":"EUR","available":"1.00"},{"currency":"EUR"}]}"#;
     let balance: PartnerBalanceResponse = serde_json::from_str(json).unwrap();
     assert!(balance.balance.is_none() && balance.extra.get("balance").is_some());
     assert_eq!(serde_json::to_string(&balance).unwrap(), json);
 
-    // Twice, it is as good as unknown; both stay.
+    // A duplicate field is unknown, and both values are kept.
     let json = r#"{"status":1,"status":2,"orderNo":"T-1"}"#;
     let topup: TopupResponse = serde_json::from_str(json).unwrap();
     assert_eq!((topup.status.as_ref(), topup.order_no.as_deref(), topup.extra.len()), (None, Some("T-1"), 2));
 
-    // Documented and seen fields are no guesses.
+    // Documented and observed fields of another type are errors.
     let wrong = serde_json::from_str::<paytend_model::iban::IbanTransaction>(r#"{"amount":"much"}"#).unwrap_err();
     assert!(wrong.to_string().starts_with("field `amount`: not a decimal number"), "{wrong}");
 }

@@ -1,4 +1,4 @@
-//! The sample messages of the providers' documents, as they stand and with what a later version may bring.
+//! Tests with the sample messages of the providers' documents, unchanged and with unknown fields and codes.
 
 use paytend_model::{Operation, Validate, envelope, payby, payermax};
 use serde_json::Value;
@@ -12,11 +12,11 @@ fn check(of: &Type, sample: &str) {
         serde_json::from_str(&text).unwrap()
     };
     assert_eq!(again(&value), value, "{}", of.name);
-    // Unknown fields at every place.
+    // Unknown fields in every object.
     let mut widened = value.clone();
     assert!(widen(&mut widened) > 0);
     assert_eq!(again(&widened), widened, "{}", of.name);
-    // Unknown values of every code.
+    // Unknown values for every code.
     for field in of.fields {
         let codes =
             ["Code", "IdType", "TransferStatus", "NetworkCode", "BeneficiaryType", "NotificationCode", "NotifyType"];
@@ -45,7 +45,7 @@ fn widen(value: &mut Value) -> usize {
 }
 
 #[test]
-fn every_sample_of_the_documents_is_read_and_written_again() {
+fn every_documented_sample_is_written_back_unchanged() {
     let samples = paytend_vectors::samples();
     let mut count = [0; 5];
     for sample in &samples {
@@ -57,7 +57,7 @@ fn every_sample_of_the_documents_is_read_and_written_again() {
             "payermax::ACKNOWLEDGEMENT" => assert_eq!(compact(payermax::ACKNOWLEDGEMENT), compact(json)),
             name => check(&find(name), json),
         }
-        // The payload in its envelope, by the type that it is of.
+        // The payload inside the envelope, read as its type.
         if let Some((field, name)) = &sample.payload {
             let envelope: Value = serde_json::from_str(json).unwrap();
             check(&find(name), &envelope[field].to_string());
@@ -71,7 +71,7 @@ fn compact(json: &str) -> Value {
 }
 
 #[test]
-fn codes_of_nested_objects_may_be_new_too() {
+fn unknown_codes_of_nested_objects_are_kept() {
     let payby =
         paytend_vectors::samples().into_iter().find(|s| s.document == "payby" && s.name == "notification").unwrap();
     let mut value: Value = serde_json::from_str(&payby.json).unwrap();
@@ -95,7 +95,7 @@ fn codes_of_nested_objects_may_be_new_too() {
 }
 
 #[test]
-fn the_samples_of_payby_and_payermax_hold_what_they_show() {
+fn samples_of_payby_and_payermax_are_read_correctly() {
     let find = |document: &str| {
         paytend_vectors::samples()
             .into_iter()
@@ -105,7 +105,7 @@ fn the_samples_of_payby_and_payermax_hold_what_they_show() {
     };
     let payby: payby::TransferToBankNotification = serde_json::from_str(&find("payby")).unwrap();
     let order = payby.order.as_ref().unwrap();
-    assert_eq!(payby.sent_at_millis(), None, "the sample has no timestamp, whatever the text says");
+    assert_eq!(payby.sent_at_millis(), None, "the sample has no timestamp, although it is documented as required");
     assert_eq!((order.amount.amount.to_string().as_str(), &order.amount.currency), ("0.02", &"AED".into()));
     assert_eq!(order.status, Some(payby::TransferStatus::Success));
     assert!(order.holder_name.is_hash() && order.iban.as_ref().unwrap().is_hash());
@@ -122,9 +122,9 @@ fn the_samples_of_payby_and_payermax_hold_what_they_show() {
     assert_eq!(payermax.validate(), Ok(Vec::new()));
 }
 
-/// The documentation's example has a requestId of 17 characters, where its rule asks for 32.
+/// The documented example has a `requestId` of 17 characters, although the documentation requires 32.
 #[test]
-fn envelopes_are_checked_for_the_documented_lengths() {
+fn envelope_samples_are_validated() {
     let check = |json: &str| serde_json::from_str::<envelope::RequestEnvelope>(json).unwrap().validate();
     let by_name = |name: &str| paytend_vectors::samples().into_iter().find(|sample| sample.name == name).unwrap().json;
     assert_eq!(check(&by_name("sms request")), Ok(Vec::new()));
