@@ -74,7 +74,7 @@ async fn inside_of_a_runtime_it_refuses_and_does_not_panic() {
     let asynchronous = transport.client();
     let error = Client::new(asynchronous.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.to_string().contains("inside of an asynchronous runtime"), "{error}");
+    assert!(error.to_string().contains("inside an asynchronous runtime"), "{error}");
     // One that was made outside is used, and dropped, inside.
     let client = std::thread::spawn(move || Client::new(asynchronous).unwrap()).join().unwrap();
     let error = client.send(&QueryCardBalance::new("1".into())).unwrap_err();

@@ -65,7 +65,7 @@ async fn a_certificate_that_is_not_accepted_is_named_and_tried_once() {
     };
     let named = |name: &str| CertificateParams::new([name.to_owned()]).unwrap();
     for (params, roots, problem, part) in [
-        (named("localhost"), &other, CertificateProblem::UnknownIssuer, "issuer that is not trusted"),
+        (named("localhost"), &other, CertificateProblem::UnknownIssuer, "untrusted authority"),
         (named("elsewhere.test"), &ours, CertificateProblem::HostName, "another host name"),
         (dated(2001, 2002), &ours, CertificateProblem::Expired, "has expired"),
         (dated(2090, 2091), &ours, CertificateProblem::NotYetValid, "not valid yet"),

@@ -87,7 +87,9 @@ async fn who_does_not_get_a_turn_in_time_was_not_sent() {
     let error = client.request(&topup).deadline(Duration::from_millis(30)).send().await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
     assert_eq!(error.time_limit(), Some(TimeLimit::Concurrency(Duration::from_millis(30))));
-    assert!(error.to_string().contains("the deadline of 30ms passed while other calls used all of max_in_flight"));
+    assert!(
+        error.to_string().contains("the deadline of 30ms passed while other calls used all slots of max_in_flight")
+    );
     transport.gate.add_permits(1);
     assert!(holder.await.unwrap().is_ok());
 }

@@ -52,13 +52,13 @@ async fn what_cannot_be_sent_is_refused_before_it_is() {
     let error = client.send(&topup).await.unwrap_err();
     assert_eq!(
         error.to_string().split(" [").next().unwrap(),
-        "topup: the request is not a good one: `orderNo` must not be empty; nothing was sent"
+        "topup: invalid request: `orderNo` must not be empty; nothing was sent"
     );
     assert_eq!(client.prepare(&topup).unwrap_err().kind(), ErrorKind::Request);
     let error = client.request(&topup).strict_validation().send().await.unwrap_err();
     assert_eq!(
         error.to_string().split(" [").next().unwrap(),
-        "topup: the request is not a good one: `orderNo` must not be empty; `amount` must be above zero; nothing was sent"
+        "topup: invalid request: `orderNo` must not be empty; `amount` must be above zero; nothing was sent"
     );
 }
 

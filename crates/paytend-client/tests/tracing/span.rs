@@ -26,7 +26,7 @@ async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     let closed = text.lines().rfind(|line| line.contains("close")).unwrap();
     let id = format!("request_id=\"{}\"", error.request_id().unwrap());
     assert!(
-        text.lines().any(|line| line.contains("attempted") && line.contains(error.request_id().unwrap())),
+        text.lines().any(|line| line.contains("attempt finished") && line.contains(error.request_id().unwrap())),
         "{text}"
     );
     for part in
@@ -34,5 +34,5 @@ async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     {
         assert!(closed.contains(part), "{part} in {closed}");
     }
-    assert!(text.contains("trying again"), "{text}");
+    assert!(text.contains("retrying"), "{text}");
 }
