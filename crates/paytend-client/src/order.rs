@@ -38,7 +38,7 @@ impl fmt::Display for OrderState {
 
 /// A mapping from the status codes of orders to their states.
 ///
-/// The provider's codes are in the partner's documents and are not public, and there are no defaults.
+/// The provider's codes are not public: they are in the partner's documents. The default mapping is empty.
 ///
 /// ```
 /// use paytend_client::{OrderState, OrderStates};
