@@ -235,7 +235,7 @@ impl Error {
         self.0.kind == ErrorKind::Rejected
     }
 
-    /// Returns whether a timeout or the deadline ended the call: of the connection, the attempt, or the whole call.
+    /// Returns whether the call ended because of the connect timeout, the attempt timeout or the deadline.
     pub fn is_timeout(&self) -> bool {
         self.0.timed_out
     }

@@ -8,7 +8,7 @@ use crate::{ErrorKind, Outcome};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The phase of the call that ended.
+    /// The phase that the event reports.
     pub phase: Phase,
     /// The operation's name.
     pub operation: String,

@@ -101,7 +101,7 @@ impl<O: Resolvable> Resolved<O> {
 }
 
 impl Client {
-    /// Sends an order, and queries the order number if the response is lost.
+    /// Sends an order, and determines its state with a query if the response is lost.
     ///
     /// The identical request is sent again only after the query has reported that no such order exists.
     /// [`Resolution`](crate::Resolution) sets how often and how long it must report that.
@@ -217,7 +217,7 @@ impl<O: Resolvable> Request<'_, O> {
                 }
                 Err(error) => error,
             };
-            // The request never arrived, so the order does not exist.
+            // Nothing was sent, so there is nothing to query.
             if error.outcome() == Outcome::NotSent {
                 return Err(error);
             }

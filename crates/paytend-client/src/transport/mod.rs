@@ -28,8 +28,8 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 
 /// A transport that sends one request and returns its response.
 ///
-/// It must not retry and must not follow redirects, and it verifies only TLS. The client does the rest, and retries in
-/// both would multiply.
+/// It must not retry and must not follow redirects, and it verifies only TLS. The client does the rest: if both
+/// retried, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
 /// [`HttpRequest::fresh_connection`] and [`discard_connections`](Self::discard_connections). It must take the body
@@ -107,7 +107,7 @@ pub enum TransportErrorKind {
     Connect(ConnectFailure),
     /// The exchange timed out.
     Timeout,
-    /// The connection broke.
+    /// The connection broke before the exchange was complete.
     Broken,
     /// The response is larger than [`HttpRequest::max_response_bytes`].
     TooLarge,

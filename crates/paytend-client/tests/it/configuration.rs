@@ -56,7 +56,7 @@ fn for_partner_validates_the_partner_id() {
     assert_eq!(client.for_partner("", partner()).unwrap_err().kind(), ErrorKind::Configuration);
 }
 
-/// Runs in a child process, because environment variables are global to the process.
+/// The test runs itself in a child process, because environment variables are global to a process.
 #[test]
 fn invalid_proxy_in_the_environment_is_an_error() {
     const CHILD: &str = "PAYTEND_TEST_WRONG_PROXY";

@@ -92,7 +92,7 @@ async fn api_code_and_message_are_reported_and_authenticated_only_if_signed() {
 }
 
 #[tokio::test]
-async fn refused_connection_is_not_sent() {
+async fn refused_connection_reports_not_sent() {
     // The port is bound and released, so nothing listens on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
@@ -127,7 +127,7 @@ async fn foreign_response_is_described_without_a_parser_error() {
 
 /// Uses a custom resolver, so that no lookup leaves the machine.
 #[tokio::test]
-async fn failed_lookup_is_not_sent() {
+async fn failed_lookup_reports_not_sent() {
     struct FailingResolver;
 
     impl reqwest::dns::Resolve for FailingResolver {
@@ -151,7 +151,7 @@ async fn failed_lookup_is_not_sent() {
 
 /// The server reads only the beginning of a large request, so it cannot have executed it.
 #[tokio::test]
-async fn timeout_before_the_body_was_sent_is_not_sent() {
+async fn timeout_before_the_body_was_sent_reports_not_sent() {
     use tokio::io::AsyncReadExt;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -179,7 +179,7 @@ async fn timeout_before_the_body_was_sent_is_not_sent() {
 }
 
 #[tokio::test]
-async fn server_without_tls_is_not_sent() {
+async fn server_without_tls_reports_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -191,7 +191,7 @@ async fn server_without_tls_is_not_sent() {
 }
 
 #[tokio::test]
-async fn connection_that_breaks_during_the_response_is_unknown() {
+async fn connection_that_breaks_during_the_response_reports_unknown() {
     // Closed during the response, reset during the response, and reset before the response.
     for (partial, reset) in [("half of it", false), ("half of it", true), ("", true)] {
         let (url, _) = once(move |_, mut stream| async move {
@@ -213,7 +213,7 @@ async fn connection_that_breaks_during_the_response_is_unknown() {
 /// A custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the second
 /// server does not mean "not sent".
 #[tokio::test]
-async fn failed_redirect_of_a_custom_client_is_unknown() {
+async fn failed_redirect_of_a_custom_client_reports_unknown() {
     let (url, _) = once(|_, mut stream| async move {
         let head = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -230,7 +230,7 @@ async fn failed_redirect_of_a_custom_client_is_unknown() {
 }
 
 #[tokio::test]
-async fn timeout_after_the_request_was_sent_is_unknown() {
+async fn timeout_after_the_request_was_sent_reports_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;
     // Long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
@@ -241,7 +241,7 @@ async fn timeout_after_the_request_was_sent_is_unknown() {
 }
 
 #[tokio::test]
-async fn connection_closed_before_a_complete_response_is_unknown() {
+async fn connection_closed_before_a_complete_response_reports_unknown() {
     for part in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"respCode\":"] {
         let (url, _) = once(move |_, mut stream| async move {
             stream.write_all(part.as_bytes()).await.unwrap();

@@ -57,7 +57,7 @@ fn after_one_topup() -> (String, String) {
 }
 
 #[tokio::test]
-async fn successful_order_is_not_queried_and_rejected_order_is() {
+async fn order_is_queried_only_after_a_rejection() {
     let bench = Bench::new().await;
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
@@ -115,7 +115,7 @@ async fn late_order_is_executed_once() {
 
 /// Requests and responses are lost in all combinations, several times in a row.
 #[tokio::test]
-async fn order_is_executed_once_despite_any_losses() {
+async fn order_is_executed_once_despite_lost_messages() {
     use Fault::{LoseRequest, LoseResponse};
     let losses: [&[Fault]; 4] =
         [&[LoseRequest, LoseRequest, LoseResponse], &[LoseRequest, LoseResponse], &[LoseResponse], &[LoseRequest]];

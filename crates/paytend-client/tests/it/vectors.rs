@@ -68,7 +68,7 @@ fn authentic_data_that_cannot_be_parsed_is_available() {
         ran += 1;
         let error = client.open(&prepared, &raw).unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown), "{}", case.name);
-        let opened = error.opened().expect("the opened message");
+        let opened = error.opened().expect("the error has no opened message");
         assert_eq!((opened.payload_bytes(), opened.field("respCode")), (&*case.payload, Some("00")), "{}", case.name);
         assert!(opened.payload_problem().is_some());
         let shown = format!("{error} {error:?}");
