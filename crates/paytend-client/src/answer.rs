@@ -1,4 +1,4 @@
-//! What comes back: first bytes, then, if they are authentic, data.
+//! Responses: the raw bytes, and the verified data.
 
 use std::any::TypeId;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::foreign::Foreign;
 use crate::subject::Subject;
 
-/// An answer as it arrived. Nothing in it is verified.
+/// A response as received. Nothing in it is verified.
 pub struct RawAnswer {
     status: u16,
     headers: HeaderMap,
@@ -22,33 +22,33 @@ pub struct RawAnswer {
 }
 
 impl RawAnswer {
-    /// An answer, however it came.
+    /// Creates a response from an HTTP status and a body.
     pub fn new(status: u16, body: Vec<u8>) -> Self {
         Self { status, headers: HeaderMap::new(), body }
     }
 
-    /// Its headers. Only `Retry-After` is looked at.
+    /// Sets the headers. The client reads `Retry-After`, and `Content-Encoding` for error messages.
     #[must_use]
     pub fn with_headers(self, headers: HeaderMap) -> Self {
         Self { headers, ..self }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The body's bytes.
+    /// Returns the bytes of the body.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Its headers.
+    /// Returns the headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// How long `Retry-After` asks to wait, in seconds or until a date by the system's clock.
+    /// Returns the delay that `Retry-After` requests, in seconds or until a date by the system's clock.
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = value.parse() {
@@ -68,7 +68,7 @@ impl fmt::Debug for RawAnswer {
     }
 }
 
-/// An authentic success.
+/// An authentic, successful response.
 #[derive(Debug)]
 pub struct Answer<T> {
     data: T,
@@ -77,7 +77,7 @@ pub struct Answer<T> {
 }
 
 impl<T: DeserializeOwned + 'static> Answer<T> {
-    /// Opens an answer without a client: of a request that was made elsewhere, or came by another way.
+    /// Verifies and decrypts a response without a client, for example when another component sent the request.
     ///
     /// ```
     /// use paytend_client::{Answer, RawAnswer};
@@ -88,13 +88,14 @@ impl<T: DeserializeOwned + 'static> Answer<T> {
     /// # let theirs = Keyring::from_keys(&paytend, own.public_key())?;
     /// # let sealed = theirs.seal(&Outgoing::new(&Fields::response("00", "ok")).payload(r#"{"balance":"1.00"}"#))?;
     /// # let body = sealed.into_document().into_bytes();
-    /// let answer: Answer<CardBalanceResponse> = Answer::open(&keyring, &RawAnswer::new(200, body))?;
-    /// println!("{:?}", answer.data().balance);
+    /// let response: Answer<CardBalanceResponse> = Answer::open(&keyring, &RawAnswer::new(200, body))?;
+    /// println!("{:?}", response.data().balance);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As [`Client::open`](crate::Client::open). Nothing ties an answer to a request but TLS and what is in it.
+    /// Returns the errors of [`Client::open`](crate::Client::open), except [`ErrorKind::Mismatch`]: the response is not
+    /// compared with a request. Only TLS and the content of the response tie it to its request.
     pub fn open(keyring: &Keyring, raw: &RawAnswer) -> Result<Self, Error> {
         let opened = open(keyring, raw, Kind::Response.default_max_bytes(), &Subject::default())?;
         match data(&opened) {
@@ -109,29 +110,30 @@ impl<T> Answer<T> {
         Self { data, opened, request_id }
     }
 
-    /// The `requestId` of the request that it is the answer to; empty if it was opened without one.
+    /// Returns the `requestId` of the request; empty if the response was opened without a request.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// The business data.
+    /// Returns the business data.
     pub fn data(&self) -> &T {
         &self.data
     }
 
-    /// The business data, owned.
+    /// Returns the business data by value.
     pub fn into_data(self) -> T {
         self.data
     }
 
-    /// The opened message: signed fields, payload text, which keys were used.
+    /// Returns the opened message: the signed fields, the payload text, and the keys that were used.
     pub fn opened(&self) -> &Opened {
         &self.opened
     }
 }
 
-/// Opens a response and accepts nothing but an authentic success that is about what was asked for. The HTTP status plays no
-/// part: a signed response is authentic whatever the status, and an unsigned one never is.
+/// Opens a response, and accepts only an authentic success that matches the request.
+///
+/// The HTTP status is ignored: a signed response is authentic with any status, and an unsigned response never is.
 pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
     let answered = |error: Error| error.answered(raw.status, raw.retry_after(), &raw.body);
     let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| {
@@ -159,12 +161,12 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject
 
 /// Reads the data of a success.
 pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, Error> {
-    // Only an operation that has no data may succeed without: the signed text of such an answer is always the same, so one that
-    // was signed for another request could be played here.
+    // Only an operation without response data may succeed without data. The signed text of such a response is always
+    // the same, so a response to another request could be replayed here.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
         Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
-        // This error names a place, never a value.
+        // This error contains a position, never a value.
         _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
     }
 }
@@ -174,18 +176,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let asked = |value: &str| {
+    fn retry_after_is_parsed_as_seconds_or_date() {
+        let retry_after = |value: &str| {
             let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
             RawAnswer::new(503, Vec::new()).with_headers(headers).retry_after()
         };
-        assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
-        assert_eq!(asked("Fri, 06 Nov 2015 08:49:37 GMT"), Some(Duration::ZERO), "it is over");
+        assert_eq!(retry_after(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Fri, 06 Nov 2015 08:49:37 GMT"), Some(Duration::ZERO), "the date has passed");
         let hours = Duration::from_secs(100 * 3600);
         let date = httpdate::fmt_http_date(SystemTime::now() + hours);
-        assert!(asked(&date).is_some_and(|wait| wait <= hours && wait > hours / 2), "{date}");
-        for nothing in ["soon", "-1", "1.5", ""] {
-            assert_eq!(asked(nothing), None, "{nothing}");
+        assert!(retry_after(&date).is_some_and(|wait| wait <= hours && wait > hours / 2), "{date}");
+        for invalid in ["soon", "-1", "1.5", ""] {
+            assert_eq!(retry_after(invalid), None, "{invalid}");
         }
     }
 }

@@ -1,5 +1,7 @@
-//! The same client for programs without a runtime (feature `blocking`). It holds a runtime of its own with one thread, in which the one
-//! implementation runs, and in which connections are looked after between calls.
+//! A blocking client for programs without an async runtime (feature `blocking`).
+//!
+//! It wraps the asynchronous client and owns a runtime with one thread. This thread also maintains the connections
+//! between calls.
 //!
 //! ```no_run
 //! # fn example(client: paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -20,17 +22,17 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{Answer, Error, Paged, Resolvable, Resolved};
 
-/// A client whose calls block. Cloning is cheap; clones share the runtime.
+/// A client whose calls block the current thread. Cloning is cheap; clones share the runtime.
 #[derive(Clone)]
 pub struct Client {
     client: crate::Client,
-    runtime: Arc<Own>,
+    runtime: Arc<OwnedRuntime>,
 }
 
-/// A runtime that may be dropped anywhere: inside of another runtime, dropping one by itself panics.
-struct Own(Option<Runtime>);
+/// A runtime that can be dropped anywhere. Dropping a bare [`Runtime`] inside another runtime panics.
+struct OwnedRuntime(Option<Runtime>);
 
-impl Drop for Own {
+impl Drop for OwnedRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
@@ -38,7 +40,7 @@ impl Drop for Own {
     }
 }
 
-impl Own {
+impl OwnedRuntime {
     fn run<T>(&self, future: impl Future<Output = T>) -> Result<T, Error> {
         outside()?;
         match &self.0 {
@@ -49,54 +51,56 @@ impl Own {
 }
 
 impl Client {
-    /// Makes a client block.
+    /// Creates a blocking client from an asynchronous one.
     ///
     /// # Errors
-    /// Of kind [`Configuration`](crate::ErrorKind::Configuration) inside of an asynchronous runtime, whose thread would stand still, and when no
-    /// runtime can be started.
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration)
+    /// - if called inside an asynchronous runtime, whose thread it would block;
+    /// - if no runtime can be started.
     pub fn new(client: crate::Client) -> Result<Self, Error> {
         outside()?;
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Error::configuration)?;
-        Ok(Self { client, runtime: Arc::new(Own(Some(runtime))) })
+        Ok(Self { client, runtime: Arc::new(OwnedRuntime(Some(runtime))) })
     }
 
-    /// As [`Client::send`](crate::Client::send).
+    /// Executes an operation like [`Client::send`](crate::Client::send).
     ///
     /// # Errors
-    /// Those, and of kind [`Configuration`](crate::ErrorKind::Configuration) inside of an asynchronous runtime.
+    /// Returns the errors of [`Client::send`](crate::Client::send). Returns an error of kind
+    /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
         self.wait(self.client.send(operation))
     }
 
-    /// As [`Client::call`](crate::Client::call).
+    /// Executes an operation by name or path like [`Client::call`](crate::Client::call).
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
     pub fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Answer<Option<Json>>, Error> {
         self.wait(self.client.call(name_or_path, data))
     }
 
-    /// As [`Client::resolve`](crate::Client::resolve).
+    /// Sends and resolves an order like [`Client::resolve`](crate::Client::resolve).
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
     pub fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.wait(self.client.resolve(order))
     }
 
-    /// As [`Client::send_and_wait`](crate::Client::send_and_wait).
+    /// Sends an order and waits for its final state like [`Client::send_and_wait`](crate::Client::send_and_wait).
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
     pub fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.wait(self.client.send_and_wait(order))
     }
 
-    /// As [`Client::upload`](crate::Client::upload).
+    /// Executes an upload like [`Client::upload`](crate::Client::upload).
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
     pub fn upload<O: Operation>(
         &self,
         operation: O,
@@ -105,7 +109,7 @@ impl Client {
         self.wait(self.client.upload(operation, progress))
     }
 
-    /// As [`Client::pages`](crate::Client::pages), as an iterator.
+    /// Returns an iterator over the items of a list, like the stream of [`Client::pages`](crate::Client::pages).
     pub fn pages<Q: Paged>(&self, query: Q) -> impl Iterator<Item = Result<Q::Item, Error>> + '_ {
         use futures_util::StreamExt;
         let mut pages = Box::pin(self.client.pages(query));
@@ -120,23 +124,25 @@ impl Client {
         })
     }
 
-    /// Whatever else the asynchronous client does.
+    /// Runs any other call of the asynchronous client to completion.
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # fn example(client: paytend_client::blocking::Client, topup: paytend_model::issuing::Topup) -> Result<(), paytend_client::Error> {
-    /// let answer = client.wait(client.inner().request(&topup).deadline(Duration::from_secs(5)).send())?;
+    /// # use paytend_client::{Error, blocking::Client};
+    /// # fn example(client: Client, topup: paytend_model::issuing::Topup) -> Result<(), Error> {
+    /// let response = client.wait(client.inner().request(&topup).deadline(Duration::from_secs(5)).send())?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// The future's, and of kind [`Configuration`](crate::ErrorKind::Configuration) inside of an asynchronous runtime.
+    /// Returns the error of the future. Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// called inside an asynchronous runtime.
     pub fn wait<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.runtime.run(call)?
     }
 
-    /// The asynchronous client.
+    /// Returns the asynchronous client.
     pub fn inner(&self) -> &crate::Client {
         &self.client
     }
@@ -152,8 +158,8 @@ fn outside() -> Result<(), Error> {
     match Handle::try_current() {
         Err(_) => Ok(()),
         Ok(_) => Err(Error::configuration(
-            "a blocking client cannot be used inside of an asynchronous runtime, which it would bring to a stand, nor on the blocking threads \
-             of one; use paytend_client::Client there, with the runtime's Handle::block_on on its blocking threads",
+            "a blocking client cannot be used inside an asynchronous runtime, whose threads it would block; use \
+             paytend_client::Client instead, and on blocking threads of the runtime call it with Handle::block_on",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! The client.
+//! The asynchronous client.
 
 use std::fmt;
 use std::future::Future;
@@ -18,50 +18,56 @@ use crate::request::{Request, job};
 use crate::subject::Subject;
 use crate::target::Target;
 
-/// A client of one partner. Cloning is cheap; clones share their connections and limits.
+/// A client for one partner. Cloning is cheap; clones share their connections and limits.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) core: Arc<Core>,
 }
 
 impl Client {
-    /// Starts a client of this partner, with its keys.
+    /// Returns a builder for a client of this partner.
+    ///
+    /// `keyring` holds the partner's private key and Paytend's public key.
     pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> Builder {
         Builder::new(environment, partner_id.into(), keyring)
     }
 
-    /// A client of another partner that shares this one's connections, limits and configuration.
+    /// Creates a client for another partner. It shares the connections, limits and configuration of this client.
     ///
     /// # Errors
-    /// Of kind [`Configuration`](ErrorKind::Configuration), as from [`Builder::build`].
+    /// Returns an error of kind [`Configuration`](ErrorKind::Configuration) if the partner ID or the keyring is
+    /// invalid.
     pub fn for_partner(&self, partner_id: impl Into<String>, keyring: Keyring) -> Result<Self, Error> {
         let partner_id = partner_id.into();
         crate::config::check_partner(&partner_id, &keyring)?;
         Ok(Self { core: Arc::new(Core { partner_id, keyring, ..Core::clone(&self.core) }) })
     }
 
-    /// Carries out an operation: checks, seals and sends it, and gives the data of an authentic success.
+    /// Executes an operation: validates, seals and sends the request, and returns the data of an authentic success.
     ///
     /// # Errors
-    /// Whatever the failure, [`Error::outcome`] says what became of the request.
+    /// Returns an [`Error`] for every failure. [`Error::outcome`] reports what happened to the request.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
         self.request(operation).send().await.map(Answer::into_data)
     }
 
-    /// A call with options of its own.
+    /// Creates a request whose options differ from the client's configuration.
     pub fn request<'r, O: Operation>(&'r self, operation: &'r O) -> Request<'r, O> {
         Request::new(&self.core, operation)
     }
 
-    /// Carries out an operation by its name (`topup`, `issuing.getCities`) or its path, with business data of the caller's own: for what
-    /// the partner's documents describe and this workspace does not know yet. Nothing of it is checked but that it is an object.
+    /// Executes an operation by name (`topup`, `issuing.getCities`) or by path, with custom business data.
     ///
-    /// A path that is not one of this workspace's operations is called as a mutation with a signed payload.
+    /// Use this method for operations that the partner's documents describe and `paytend-model` does not contain yet.
+    /// The data is not validated, except that it must be an object.
+    ///
+    /// The operation at an unknown path is treated as a mutation with a signed payload.
     ///
     /// ```no_run
     /// # async fn example(client: &paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.call("topup", &serde_json::json!({"cardId": "1755902", "orderNo": "T-1", "amount": "25.00"})).await?;
-    /// if let Some(data) = answer.data() {
+    /// let topup = serde_json::json!({"cardId": "1755902", "orderNo": "T-1", "amount": "25.00"});
+    /// let response = client.call("topup", &topup).await?;
+    /// if let Some(data) = response.data() {
     ///     println!("{}", data.as_str());
     /// }
     /// # Ok(())
@@ -69,7 +75,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send).
     pub async fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Answer<Option<Json>>, Error> {
         let target = match paytend_model::operation(name_or_path) {
             Ok(entry) => Target::from(entry.info),
@@ -84,7 +90,7 @@ impl Client {
         let has_response = target.has_response;
         let read = |opened: &Opened| match opened.payload_text() {
             Some("") if has_response => {
-                Err(Error::new(ErrorKind::Data).caused_by("the answer has no data, and this operation has"))
+                Err(Error::new(ErrorKind::Data).caused_by("the response has no data, but this operation requires data"))
             }
             Some("") => Ok(None),
             _ => opened.payload().map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
@@ -95,16 +101,19 @@ impl Client {
     /// Seals and signs an operation without sending it.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Request`].
+    /// Returns an error of kind [`ErrorKind::Request`] if the request is invalid or cannot be sealed.
     pub fn prepare<O: Operation>(&self, operation: &O) -> Result<Prepared<O>, Error> {
         self.request(operation).prepare()
     }
 
-    /// Sends a prepared request once, in its turn and within the deadline, and gives whatever comes back.
+    /// Sends a prepared request once, under the client's limits and deadline, and returns the unverified response.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::Transport`], or [`ErrorKind::Answer`] for an answer
-    /// that is too large.
+    /// Returns an error of kind
+    /// - [`ErrorKind::Connect`] if no connection can be made;
+    /// - [`ErrorKind::Timeout`] if no response arrives in time;
+    /// - [`ErrorKind::Transport`] if the connection breaks;
+    /// - [`ErrorKind::Answer`] if the response is too large.
     pub async fn transmit<O: Operation>(&self, prepared: &Prepared<O>) -> Result<RawAnswer, Error> {
         let target = Target::from(&O::INFO);
         let options = Options::default();
@@ -121,11 +130,15 @@ impl Client {
         job.once(self.core.span(&options)).await
     }
 
-    /// Opens the answer to a prepared request.
+    /// Verifies and decrypts the response to a prepared request.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Rejected`], [`ErrorKind::UnsignedFailure`], [`ErrorKind::Answer`], [`ErrorKind::Mismatch`] or
-    /// [`ErrorKind::Data`].
+    /// Returns an error of kind
+    /// - [`ErrorKind::Rejected`] if Paytend rejected the request;
+    /// - [`ErrorKind::UnsignedFailure`] if the response is an error without a signature;
+    /// - [`ErrorKind::Answer`] if the response is not authentic;
+    /// - [`ErrorKind::Mismatch`] if the response belongs to another request;
+    /// - [`ErrorKind::Data`] if the data does not have the expected shape.
     pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
         let target = Target::from(&O::INFO);
         let during = |error: Error| error.during(&target, prepared.request_id()).after(1);
@@ -144,9 +157,9 @@ impl Client {
     }
 }
 
-/// Sends an operation from its own side: `topup.send(&client)`.
+/// An extension trait for sending an operation with method syntax: `topup.send(&client)`.
 pub trait OperationExt: Operation {
-    /// As [`Client::send`].
+    /// Sends this operation with [`Client::send`].
     fn send<'o>(&'o self, client: &'o Client) -> impl Future<Output = Result<Self::Response, Error>> + Send + 'o;
 }
 

@@ -1,23 +1,23 @@
-//! Time, so that tests need not wait for it.
+//! The clock of the client, which tests can replace to avoid real waits.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-/// A wait.
+/// The future returned by [`Clock::sleep`].
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Tells the time and waits. The default is the system's; a test's own makes every wait instant.
+/// A source of time and waits. The default is [`SystemClock`]; a test clock can end every wait immediately.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// Time since some fixed point. Never goes back.
+    /// Returns the time since a fixed point. The value never decreases.
     fn now(&self) -> Duration;
 
-    /// Waits.
+    /// Returns a future that completes after `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
 }
 
-/// The system's clock, on tokio's timer.
+/// The system's monotonic clock, with tokio's timer.
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     start: Instant,

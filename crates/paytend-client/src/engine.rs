@@ -1,4 +1,4 @@
-//! What the clones of a client share, and what one call is asked.
+//! The state shared by the clones of a client, and the options of one call.
 
 use std::fmt;
 use std::future::Future;
@@ -23,17 +23,17 @@ use crate::target::Target;
 use crate::time_limit::TimeLimit;
 use crate::transport::{Progress, Transport};
 
-/// What the clones of a client share.
+/// The state shared by the clones of a client.
 #[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) base_url: String,
     pub(crate) partner_id: String,
     pub(crate) keyring: Keyring,
     pub(crate) paths: Arc<std::collections::HashMap<String, String>>,
-    /// The fields that tie a response to its request, where they are configured, by the operations' default paths.
+    /// The configured fields that match a response to its request, by the operation's default path.
     pub(crate) response_names: Arc<std::collections::HashMap<String, Vec<String>>>,
     pub(crate) order_states: Arc<OrderStates>,
-    /// Those of single operations, by their default paths.
+    /// The order states of single operations, by their default paths.
     pub(crate) order_states_by_path: Arc<std::collections::HashMap<String, OrderStates>>,
     pub(crate) user_agent: HeaderValue,
     pub(crate) max_response_bytes: usize,
@@ -57,7 +57,7 @@ impl fmt::Debug for Core {
     }
 }
 
-/// What a caller asks of one call beyond the client's configuration.
+/// The options of one call that override the client's configuration.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) request_id: Option<String>,
@@ -66,7 +66,7 @@ pub(crate) struct Options {
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) trace_parent: Option<HeaderValue>,
     pub(crate) progress: Option<Progress>,
-    /// Whether the request gets a connection of its own.
+    /// Whether the request requires a connection that has carried no other request.
     pub(crate) fresh_connection: bool,
 }
 
@@ -76,14 +76,14 @@ impl fmt::Debug for Options {
     }
 }
 
-/// When a call began, and when it must end. Shared by all that a caller takes for one call.
+/// The start and the deadline of a call. All requests of one call share it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) start: Duration,
     pub(crate) deadline: Duration,
 }
 
-/// The right to send one request, given back when dropped.
+/// The permission to send one request, released on drop.
 #[derive(Debug)]
 pub(crate) struct Turn<'t> {
     _place: Option<SemaphorePermit<'t>>,
@@ -98,12 +98,15 @@ impl Core {
         self.clock.now().saturating_sub(span.start)
     }
 
-    /// How long a call may still take; `None` if it is over.
+    /// Returns the time left until the call's deadline; `None` if the deadline has passed.
     pub(crate) fn left(&self, span: Span) -> Option<Duration> {
         span.deadline.checked_sub(self.elapsed(span)).filter(|left| !left.is_zero())
     }
 
-    /// A call's turn, under the limits.
+    /// Waits until the limits allow a request.
+    ///
+    /// # Errors
+    /// Returns an error with the outcome [`Outcome::NotSent`] if the deadline passes first.
     pub(crate) async fn turn(&self, span: Span) -> Result<Turn<'_>, Error> {
         let late = |limit: TimeLimit| Error::late(limit).with_outcome(Outcome::NotSent);
         let deadline = span.deadline;
@@ -126,12 +129,12 @@ impl Core {
 
     pub(crate) fn random(&self) -> u64 {
         let mut bytes = [0; 8];
-        // Without randomness the wait is zero, and the call goes on.
+        // If the random source fails, the wait is zero and the call continues.
         let _ = self.random.fill(&mut bytes);
         u64::from_le_bytes(bytes)
     }
 
-    /// Waits for something, but not beyond a time.
+    /// Waits for a future, up to a time limit. Returns `None` if the limit passes first.
     pub(crate) async fn within<T>(&self, limit: Duration, what: impl Future<Output = T>) -> Option<T> {
         match select(std::pin::pin!(what), self.clock.sleep(limit)).await {
             Either::Left((value, _)) => Some(value),
@@ -143,17 +146,17 @@ impl Core {
         Sealer { keyring: &self.keyring, partner_id: &self.partner_id, rule: target.payload, extra }
     }
 
-    /// What a request names, for its response to be compared with.
+    /// Returns the identifiers in a request, which its response must match.
     pub(crate) fn subject(&self, target: &Target, payload: &str) -> Subject {
         let configured = self.response_names.get(target.path.as_ref()).map(Vec::as_slice);
         match configured {
-            // What a path that nobody described answers cannot be expected.
+            // The response of an undocumented path is unknown, so nothing is compared.
             None if !target.is_known => Subject::default(),
             configured => Subject::of(payload, configured, target.has_response),
         }
     }
 
-    /// What the status codes of an operation mean, by its default path.
+    /// Returns the order states of an operation, by its default path.
     pub(crate) fn order_states_of(&self, path: &str) -> &OrderStates {
         self.order_states_by_path.get(path).unwrap_or(&self.order_states)
     }

@@ -1,4 +1,4 @@
-//! What went wrong, and what became of the money.
+//! The error type: the kind of failure, and the outcome of the request.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,9 @@ use crate::target::Target;
 use crate::time_limit::TimeLimit;
 use crate::transport::{ConnectFailure, TransportError, TransportErrorKind};
 
-/// Why a call failed. One pointer wide; shows no URL, body, key or personal data.
+/// The reason why a call failed.
+///
+/// It is one pointer wide. `Display` and `Debug` show no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -30,53 +32,56 @@ struct Inner {
     api: Option<(String, String)>,
     body: Option<Vec<u8>>,
     opened: Option<Opened>,
-    /// The response was made for another request, by what it names or by its keys.
+    /// Whether the response belongs to another request, according to its identifiers or its keys.
     misplaced: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// The kinds of failure.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The client's configuration is wrong.
+    /// The client's configuration is invalid.
     Configuration,
-    /// The request breaks a rule, or could not be sealed.
+    /// The request is invalid or could not be sealed.
     Request,
-    /// No connection: [`Error::connect_failure`] says which of DNS, TCP, TLS or proxy failed.
+    /// No connection could be made. [`Error::connect_failure`] reports whether DNS, TCP, TLS or the proxy failed.
     Connect,
-    /// The request may have been sent, and no answer came in time.
+    /// No response arrived in time. The request may have been sent.
     Timeout,
-    /// The connection broke while the request was sent or the answer read.
+    /// The connection broke while the request was sent or the response was read.
     Transport,
-    /// Paytend said no, in an answer that it signed.
+    /// Paytend rejected the request with a signed response.
     Rejected,
-    /// An answer that says no and is not signed: anybody on the way may have written it.
+    /// The response is an error without a signature. An attacker or a proxy may have written it.
     UnsignedFailure,
-    /// Something that is not an authentic answer: another server's error page, a forgery, the wrong keys.
+    /// The response is not authentic: an error page of another server, a forgery, or a response for other keys.
     Answer,
-    /// An authentic response about something other than what was asked for: another order, card, holder or user. It belongs to
-    /// another request, so it says nothing about this one.
+    /// The response is authentic, but belongs to another request: it contains another order, card, holder or user. The
+    /// outcome of this request is unknown.
     Mismatch,
-    /// An authentic answer whose data does not have the expected shape, or that lacks data which this operation has.
+    /// The response is authentic, but its data is missing or does not have the expected shape.
     Data,
 }
 
-/// What is known to have become of a request.
+/// The known outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// This request did not reach Paytend, so it may be sent again. It says nothing of earlier ones with the same order number.
+    /// The request was not sent completely, so it can be sent again. Earlier requests with the same order number may
+    /// still have been executed.
     NotSent,
-    /// Paytend refused this request, and signed the refusal.
+    /// Paytend rejected the request and signed the rejection.
     ///
-    /// A refusal names neither its request nor its order. From [`Client::send`](crate::Client::send) it rests on TLS alone: an
-    /// attacker inside the connection can replay a genuine refusal, and so can a faulty proxy. It also says nothing about an
-    /// earlier request with the same order number: a code for "duplicate" or "in progress" means that an order exists. From
-    /// [`Client::resolve`](crate::Client::resolve) it means as well that the query reported no such order, as often and as long
-    /// as after a lost response.
+    /// A rejection identifies neither its request nor its order. With [`Client::send`](crate::Client::send), only TLS
+    /// ensures that it belongs to this request: an attacker inside the connection, or a faulty proxy, can replay a
+    /// genuine rejection. Earlier requests with the same order number may still have been executed: a code for
+    /// "duplicate" or "in progress" means that an order exists.
+    ///
+    /// With [`Client::resolve`](crate::Client::resolve), the query has also reported that no such order exists, as
+    /// often and as long as after a lost response.
     Rejected,
-    /// It may or may not have been carried out. Query with the same order number before doing anything else.
+    /// The request may or may not have been carried out. Query the order number before doing anything else.
     Unknown,
 }
 
@@ -124,12 +129,12 @@ impl Error {
         self
     }
 
-    /// A call that a limit ended.
+    /// Creates an error for a call that was ended by a time limit.
     pub(crate) fn late(limit: TimeLimit) -> Self {
         Self::new(ErrorKind::Timeout).caused_by(limit)
     }
 
-    /// It is about this operation, of which nothing was sent.
+    /// Sets the operation of a request that was not sent.
     pub(crate) fn about(mut self, target: &Target) -> Self {
         self.0.operation = Some(target.name.to_string());
         self
@@ -152,7 +157,7 @@ impl Error {
         self
     }
 
-    /// An answer came, and this is what is wrong with it.
+    /// Adds the response that caused the error.
     pub(crate) fn answered(mut self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         self.0.http_status = Some(status);
         self.0.retry_after = retry_after;
@@ -160,7 +165,7 @@ impl Error {
         self
     }
 
-    /// The response is authentic, and this is what is in it.
+    /// Adds the opened message of an authentic response.
     pub(crate) fn with_opened(mut self, opened: Opened) -> Self {
         self.0.opened = Some(opened);
         self
@@ -178,7 +183,7 @@ impl Error {
         error
     }
 
-    /// A failure on the way.
+    /// Converts the error of a transport.
     pub(crate) fn transport(failure: TransportError) -> Self {
         let mut error = Self::new(match failure.kind {
             TransportErrorKind::Connect(_) => ErrorKind::Connect,
@@ -193,19 +198,20 @@ impl Error {
             error.0.connect = Some(connect);
         }
         error.0.source = match failure.kind {
-            TransportErrorKind::TooLarge => Some("the answer is larger than the configured limit".into()),
+            TransportErrorKind::TooLarge => Some("the response is larger than max_response_bytes".into()),
             _ => failure.source,
         };
         error
     }
 
-    /// The response was made for other keys, or arrived before its request was complete.
+    /// Marks the response as belonging to another request: it was made for other keys, or arrived before this request
+    /// was complete.
     pub(crate) fn misplaced(mut self) -> Self {
         self.0.misplaced = true;
         self
     }
 
-    /// Whether the response was made for another request.
+    /// Returns whether the response belongs to another request.
     pub(crate) fn is_of_another_request(&self) -> bool {
         self.0.misplaced
     }
@@ -214,77 +220,84 @@ impl Error {
         self.0.retry_after
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What became of the request, and so of the money.
+    /// Returns the outcome of the request, which determines whether money may have moved.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
-    /// Whether the failure is Paytend's own word: a rejection that it signed.
+    /// Returns whether the error is a rejection that Paytend signed.
     pub fn is_authenticated(&self) -> bool {
         self.0.kind == ErrorKind::Rejected
     }
 
-    /// Whether time ran out: that of a connection, an attempt, or the call.
+    /// Returns whether the call ended because of the connect timeout, the attempt timeout or the deadline.
     pub fn is_timeout(&self) -> bool {
         self.0.timed_out
     }
 
-    /// Whether the same call may succeed later without any risk of doing something twice: the failure may pass, and either nothing was
-    /// sent or the operation changes nothing.
+    /// Returns whether the same call may succeed later, without any risk of executing the operation twice.
+    ///
+    /// The failure must be transient, and either nothing was sent or the operation is a query.
     pub fn is_retryable(&self) -> bool {
         let safe = !self.0.mutation || self.0.outcome == Outcome::NotSent;
         safe && may_pass(self.0.kind, self.0.http_status, self.0.connect)
     }
 
-    /// Returns which part of making the connection failed, if that is why the call failed.
+    /// Returns which step of making the connection failed, if no connection was made.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
         self.0.connect
     }
 
-    /// How many times the request was tried; zero if it never had its turn.
+    /// Returns the number of attempts; zero if no attempt was made, for example because the request is invalid.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The answer's bytes, if there was an answer that could not be taken as an authentic success. Nothing in them is verified. Do not
-    /// log them: an error page may repeat what was sent.
+    /// Returns the body of the response, if a response arrived that is not an authentic success.
+    ///
+    /// Nothing in it is verified. Do not log it: an error page may repeat the content of the request.
     pub fn raw_body(&self) -> Option<&[u8]> {
         self.0.body.as_deref()
     }
 
-    /// Returns the authentic response whose data could not be read ([`ErrorKind::Data`]) or is about something else
-    /// ([`ErrorKind::Mismatch`]). [`Opened::payload_bytes`] has the data as it was signed; do not log it.
+    /// Returns the authentic response whose data could not be parsed ([`ErrorKind::Data`]), or that belongs to another
+    /// request ([`ErrorKind::Mismatch`]).
+    ///
+    /// [`Opened::payload_bytes`] returns the data as it was signed. Do not log it.
     pub fn opened(&self) -> Option<&Opened> {
         self.0.opened.as_ref()
     }
 
-    /// Returns which limit ended the call, if one of the client's did. A connection has a limit of its own:
-    /// [`connect_failure`](Self::connect_failure).
+    /// Returns the time limit of the client that ended the call, if one did.
+    ///
+    /// The connect timeout is reported by [`connect_failure`](Self::connect_failure) instead.
     pub fn time_limit(&self) -> Option<TimeLimit> {
         self.0.source.as_ref().and_then(|source| source.downcast_ref::<TimeLimit>()).copied()
     }
 
-    /// `respCode`, if there was one. Only to be believed if [`is_authenticated`](Self::is_authenticated).
+    /// Returns the `respCode` of the response, if it has one. Trust it only if
+    /// [`is_authenticated`](Self::is_authenticated) returns `true`.
     pub fn api_code(&self) -> Option<&str> {
         self.0.api.as_ref().map(|(code, _)| code.as_str())
     }
 
-    /// `respMsg`, if there was one. Free text of the provider's: it may repeat what was sent.
+    /// Returns the `respMsg` of the response, if it has one. It is free text, and may repeat the content of the
+    /// request.
     pub fn api_message(&self) -> Option<&str> {
         self.0.api.as_ref().map(|(_, message)| message.as_str())
     }
 
-    /// The request's `requestId`, once it had one.
+    /// Returns the `requestId` of the request, if one had been assigned.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// Returns the HTTP status of the response, if there was a response.
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
     }
@@ -296,25 +309,25 @@ impl fmt::Display for Error {
             write!(f, "{operation}: ")?;
         }
         f.write_str(match self.0.kind {
-            ErrorKind::Configuration => "the client is not configured right",
-            ErrorKind::Request => "the request is not a good one",
-            ErrorKind::Connect => "no connection",
+            ErrorKind::Configuration => "invalid client configuration",
+            ErrorKind::Request => "invalid request",
+            ErrorKind::Connect => "cannot connect",
             ErrorKind::Mismatch => "the response belongs to another request",
-            ErrorKind::Timeout => "no answer in time",
+            ErrorKind::Timeout => "no response in time",
             ErrorKind::Transport => "the connection broke",
-            ErrorKind::Rejected => "rejected",
-            ErrorKind::UnsignedFailure => "an unsigned failure, which proves nothing",
+            ErrorKind::Rejected => "rejected by Paytend",
+            ErrorKind::UnsignedFailure => "unsigned error response; check the keys and the partner ID",
             ErrorKind::Answer => "not an authentic response",
-            ErrorKind::Data => "an authentic answer whose data has another shape than expected",
+            ErrorKind::Data => "authentic response with missing or unexpected data",
         })?;
-        // What is wrong with a request is told at once: it holds no values.
+        // Errors of the configuration and of the request contain no values, so they are shown.
         if let (ErrorKind::Configuration | ErrorKind::Request, Some(source)) = (self.0.kind, &self.0.source) {
             write!(f, ": {source}")?;
         }
         if let Some(failure) = self.0.connect {
             write!(f, " ({failure})")?;
         }
-        // A text of this crate: it names what came, and quotes nothing.
+        // The text of `Foreign` describes the response, and quotes nothing from it.
         if let Some(foreign) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Foreign>()) {
             write!(f, ", but {foreign}")?;
         }
@@ -330,7 +343,7 @@ impl fmt::Display for Error {
             _ => {}
         }
         if let Some(code) = self.api_code() {
-            // A code is short; what is not is somebody's text.
+            // Codes are short. Anything longer is free text, which must not be shown.
             let shown: String = code.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
             write!(f, " (respCode {shown})")?;
         }
@@ -370,13 +383,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_one_pointer_wide() {
+    fn error_is_one_pointer_wide() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
         assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
     }
 
     #[test]
-    fn each_kind_has_its_outcome_and_its_text() {
+    fn each_kind_has_its_outcome_and_a_distinct_text() {
         use std::collections::HashSet;
         let kinds = [
             (ErrorKind::Configuration, Outcome::NotSent),
@@ -399,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_side_wrote_is_not_shown() {
+    fn response_content_is_not_shown() {
         let error =
             Error::rejected("1001; \u{1b}[31mCANARY and much more text", "CANARY").answered(200, None, b"CANARY and");
         let shown = format!("{error} {error:?}");

@@ -1,32 +1,32 @@
-//! What happens to calls, for metrics and alarms.
+//! Events of calls, for metrics and alerts.
 
 use std::time::Duration;
 
 use crate::{ErrorKind, Outcome};
 
-/// Something that happened to a call. It holds nothing secret and nothing personal.
+/// An event of a call. It contains no secrets and no personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// What happened.
+    /// The phase that the event reports.
     pub phase: Phase,
     /// The operation's name.
     pub operation: String,
     /// The `requestId`.
     pub request_id: String,
-    /// The number of the attempt, from one; zero before the first.
+    /// The number of the attempt, starting at one; zero before the first attempt.
     pub attempt: u32,
-    /// The answer's HTTP status, if there was an answer. Of a call, the last one's.
+    /// The HTTP status of the response, if there was a response. For a whole call, the status of its last response.
     pub status: Option<u16>,
-    /// Why it failed; `None` after a success, and when it was dropped.
+    /// The kind of failure; `None` after a success, and for a dropped call.
     pub error: Option<ErrorKind>,
-    /// What became of the request; `None` after a success.
+    /// The outcome of the request; `None` after a success.
     pub outcome: Option<Outcome>,
-    /// How long the attempt took, or, of the call, all of it.
+    /// The duration of the attempt, or of the whole call.
     pub latency: Duration,
 }
 
-/// What may happen to a call.
+/// The phase of a call that an [`Event`] reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -34,13 +34,15 @@ pub enum Phase {
     Attempt,
     /// The call has ended.
     Finished,
-    /// The caller dropped the call before it ended. `outcome` says whether it had been sent.
+    /// The caller dropped the call before it ended. `outcome` reports whether its request had been sent.
     Dropped,
 }
 
-/// Told what happens. Called in the middle of the call, so it must not take long. Any `Fn(&Event)` is one.
+/// A receiver of events. Every `Fn(&Event)` implements it.
+///
+/// It is called synchronously during the call, so it must return quickly.
 pub trait Events: Send + Sync + 'static {
-    /// Something happened.
+    /// Called for each event.
     fn on(&self, event: &Event);
 }
 

@@ -1,4 +1,4 @@
-//! What a response is that is not a Paytend response: named by what it looks like, for the operator who reads the error.
+//! Descriptions of responses that did not come from Paytend, for error messages.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use http::{HeaderMap, header};
 
 use crate::RawAnswer;
 
-/// A response that something other than Paytend's API wrote, or that was changed on its way.
+/// A response that Paytend's API did not write, or that was changed in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
-    /// Status 3xx. Redirects are not followed: a signed request goes to the host it was made for.
+    /// Status 3xx. Redirects are not followed, because a signed request is meant for one host.
     Redirect(u16),
-    /// A compressed body, with the name of the coding. The client does not ask for one.
+    /// A compressed body, with the name of its content coding. The client does not request compression.
     Compressed(&'static str),
     /// A web page.
     Html,
     /// XML.
     Xml,
-    /// Text in another encoding than UTF-8, by its byte order mark.
+    /// Text in UTF-16, detected by its byte order mark.
     Utf16,
-    /// A byte order mark, and something other than a Paytend response behind it.
+    /// JSON after a byte order mark that is not a Paytend response.
     ByteOrderMark,
     /// No body.
     Empty,
@@ -28,7 +28,7 @@ pub(crate) enum Foreign {
 }
 
 impl Foreign {
-    /// Returns what a response that could not be opened looks like; `None` if it looks like JSON.
+    /// Classifies a response that could not be opened. Returns `None` if it looks like JSON.
     pub(crate) fn of(raw: &RawAnswer) -> Option<Self> {
         let body = raw.body();
         if (300..400).contains(&raw.status()) {
@@ -53,7 +53,7 @@ impl Foreign {
     }
 }
 
-/// The coding of a compressed body, by its header or by its first bytes.
+/// Returns the content coding of a compressed body, from its header or its first bytes.
 fn coding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     const CODINGS: [(&str, &str); 7] = [
         ("gzip", "gzip"),
@@ -83,17 +83,23 @@ impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redirect(status) => {
-                write!(f, "a redirect (HTTP {status}), which is not followed; check the base URL and the path")
+                write!(
+                    f,
+                    "a redirect (HTTP {status}), which the client does not follow; check the base URL and the path"
+                )
             }
             Self::Compressed(coding) => {
-                write!(f, "a body compressed with {coding}, which was not asked for; check the proxies on the way")
+                write!(
+                    f,
+                    "a body compressed with {coding}, which the client did not request; check intermediate proxies"
+                )
             }
-            Self::Html => f.write_str("an HTML page; check the base URL, the path and the proxies on the way"),
+            Self::Html => f.write_str("an HTML page; check the base URL, the path and intermediate proxies"),
             Self::Xml => f.write_str("an XML document; check the base URL and the path"),
-            Self::Utf16 => f.write_str("text in UTF-16; responses are UTF-8"),
-            Self::ByteOrderMark => f.write_str("JSON behind a byte order mark, and not a Paytend response"),
+            Self::Utf16 => f.write_str("text in UTF-16; a Paytend response is in UTF-8"),
+            Self::ByteOrderMark => f.write_str("JSON after a byte order mark, which is not a Paytend response"),
             Self::Empty => f.write_str("an empty body"),
-            Self::Text => f.write_str("plain text; check the base URL, the path and the proxies on the way"),
+            Self::Text => f.write_str("plain text; check the base URL, the path and intermediate proxies"),
         }
     }
 }
@@ -105,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_foreign_response_is_named() {
+    fn foreign_response_is_classified() {
         let of = |status, encoding: Option<&str>, body: &[u8]| {
             let headers = encoding.map(|value| (header::CONTENT_ENCODING, value.parse().unwrap()));
             Foreign::of(&RawAnswer::new(status, body.to_vec()).with_headers(headers.into_iter().collect()))

@@ -1,4 +1,4 @@
-//! Tells what happens to a call, also when it is dropped in the middle.
+//! Reports the events of a call, also when the call is dropped before it ends.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::events::{Event, Phase};
 use crate::target::Target;
 use crate::transport::Handover;
 
-/// A call under way. Dropped before it is finished, it tells that.
+/// A call in progress. If it is dropped before it is finished, it reports a [`Phase::Dropped`] event.
 pub(crate) struct Guard<'g> {
     core: &'g Core,
     target: &'g Target,
     pub(crate) span: Span,
     pub(crate) request_id: String,
-    /// How many attempts there have been.
+    /// The number of attempts so far.
     pub(crate) attempt: u32,
-    /// Whether the document of this attempt has been handed over.
+    /// The handover state of the document of this attempt.
     pub(crate) handover: Handover,
-    /// An earlier attempt, or call, of the same request may have been carried out.
+    /// Whether an earlier attempt or call of the same request may have been carried out.
     pub(crate) doubtful: bool,
-    /// A document of an earlier attempt has been handed over.
+    /// Whether the document of an earlier attempt was handed over.
     sent_before: bool,
     finished: bool,
     traced: tracing::Span,
@@ -53,12 +53,12 @@ impl<'g> Guard<'g> {
         }
     }
 
-    /// The span to work in.
+    /// Returns the tracing span of the call.
     pub(crate) fn traced(&self) -> tracing::Span {
         self.traced.clone()
     }
 
-    /// An attempt has ended.
+    /// Reports the end of an attempt.
     pub(crate) fn attempted(&self, result: Result<u16, &Error>, latency: Duration) {
         tracing::debug!(
             parent: &self.traced,
@@ -66,30 +66,30 @@ impl<'g> Guard<'g> {
             attempt = self.attempt,
             http_status = result.map_or_else(Error::http_status, Some),
             kind = result.err().map(|error| tracing::field::debug(error.kind())),
-            "attempted"
+            "attempt finished"
         );
-        self.tell(Phase::Attempt, result, latency);
+        self.report(Phase::Attempt, result, latency);
     }
 
-    /// There will be another attempt, after one with this outcome.
+    /// Prepares for another attempt, after an attempt with this outcome.
     pub(crate) fn again(&mut self, outcome: Outcome) {
         self.doubtful |= outcome == Outcome::Unknown && self.target.kind == OperationKind::Mutation;
         self.sent_before |= !self.handover.withdraw();
         self.handover = Handover::default();
     }
 
-    /// The call has ended.
+    /// Reports the end of the call.
     pub(crate) fn finish(&mut self, result: Result<u16, &Error>) {
         self.finished = true;
         let latency = self.core.elapsed(self.span);
         self.record(latency, result.map_or_else(Error::http_status, Some), result.err().map(Error::outcome));
         match result {
-            Ok(_) => tracing::debug!(parent: &self.traced, "succeeded"),
+            Ok(_) => tracing::debug!(parent: &self.traced, "call succeeded"),
             Err(error) => {
-                tracing::debug!(parent: &self.traced, kind = ?error.kind(), outcome = ?error.outcome(), "failed");
+                tracing::debug!(parent: &self.traced, kind = ?error.kind(), outcome = ?error.outcome(), "call failed");
             }
         }
-        self.tell(Phase::Finished, result, latency);
+        self.report(Phase::Finished, result, latency);
     }
 
     fn record(&self, latency: Duration, status: Option<u16>, outcome: Option<Outcome>) {
@@ -103,7 +103,7 @@ impl<'g> Guard<'g> {
         }
     }
 
-    fn tell(&self, phase: Phase, result: Result<u16, &Error>, latency: Duration) {
+    fn report(&self, phase: Phase, result: Result<u16, &Error>, latency: Duration) {
         let (status, error, outcome) = match result {
             Ok(status) => (Some(status), None, None),
             Err(error) => (error.http_status(), Some(error.kind()), Some(error.outcome())),
@@ -133,17 +133,17 @@ impl<'g> Guard<'g> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        // A hook that panicked is not called again: a second panic would end the program.
+        // If the event hook has panicked, do not call it again: a second panic would abort the process.
         if self.finished || std::thread::panicking() {
             return;
         }
-        // Withdrawn first: a connection that still has the body cannot complete it any more.
+        // Withdraw first, so that a connection that still holds the body cannot complete the request.
         let withdrawn = self.handover.withdraw();
         let not_sent = withdrawn && !self.doubtful && !self.sent_before;
         let outcome = if not_sent { Outcome::NotSent } else { Outcome::Unknown };
         let latency = self.core.elapsed(self.span);
         self.record(latency, None, Some(outcome));
-        tracing::debug!(parent: &self.traced, ?outcome, "dropped");
+        tracing::debug!(parent: &self.traced, ?outcome, "call dropped");
         self.event(Event { outcome: Some(outcome), ..self.blank(latency) });
     }
 }

@@ -1,4 +1,4 @@
-//! One call from beginning to end: attempts, the waits between them, one deadline over all of it.
+//! The execution of one call: its attempts and the waits between them, under one deadline.
 
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ use crate::target::Target;
 use crate::time_limit::TimeLimit;
 use crate::transport::{Handover, HttpRequest, OutgoingBody};
 
-/// A document to send, and how to seal another one of the same content.
+/// A document to send, with everything that is needed to send it and to seal it again.
 pub(crate) struct Job<'j> {
     pub(crate) core: &'j Core,
     pub(crate) target: &'j Target,
     pub(crate) options: &'j Options,
     pub(crate) request_id: String,
     pub(crate) document: Bytes,
-    /// The payload, of what may be sealed again.
+    /// The payload, if the request may be sealed again.
     pub(crate) payload: Option<String>,
-    /// What the response must be about.
+    /// The identifiers that the response must match.
     pub(crate) subject: Subject,
-    /// Whether the same request may have been carried out before.
+    /// Whether an earlier call of the same request may have been carried out.
     pub(crate) doubtful: bool,
 }
 
 impl Job<'_> {
-    /// Carries it out; `read` takes the data from a success.
+    /// Executes the call. `read` extracts the data from a successful response.
     pub(crate) async fn run<T>(
         self,
         span: Span,
@@ -57,7 +57,7 @@ impl Job<'_> {
             let began = self.core.clock.now();
             let turn = match self.core.turn(span).await {
                 Ok(turn) => turn,
-                // There was no time for another attempt: what was wrong with the last one is the better word.
+                // Out of time: the error of the previous attempt is more specific.
                 Err(late) => {
                     let error = last.unwrap_or_else(|| self.named(late, &guard));
                     guard.finish(Err(&error));
@@ -92,7 +92,7 @@ impl Job<'_> {
                 guard.finish(Err(&error));
                 return Err(error);
             };
-            tracing::debug!(attempt = guard.attempt, kind = ?error.kind(), ?wait, "trying again");
+            tracing::debug!(attempt = guard.attempt, kind = ?error.kind(), ?wait, "retrying");
             guard.again(error.outcome());
             self.core.clock.sleep(wait).await;
             if error.outcome() == Outcome::Unknown
@@ -109,14 +109,15 @@ impl Job<'_> {
         self.core.clock.now().saturating_sub(began)
     }
 
-    /// An error with what tells of the call.
+    /// Adds the operation, the `requestId` and the number of attempts to an error.
     fn named(&self, error: Error, guard: &Guard<'_>) -> Error {
         let error = error.during(self.target, &self.request_id).after(guard.attempt);
-        // A refusal of the second is no word on the first.
+        // The rejection of a later request does not apply to an earlier one, whose outcome remains unknown.
         if guard.doubtful { error.with_outcome(Outcome::Unknown) } else { error }
     }
 
-    /// A query that may have arrived is sent as another request, for a `requestId` counts once. A mutation never is.
+    /// Seals a query with a new `requestId` if the previous attempt may have arrived, because each `requestId` is
+    /// accepted only once. A mutation keeps its `requestId` and its document.
     fn seal_again(&mut self, guard: &mut Guard<'_>) -> Result<(), Error> {
         let (Some(payload), None) = (&self.payload, &self.options.request_id) else { return Ok(()) };
         self.request_id = new_request_id()?;
@@ -125,7 +126,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// One attempt: the HTTP status, the data, the opened answer.
+    /// Makes one attempt. Returns the HTTP status, the data and the opened response.
     async fn attempt<T>(
         &self,
         guard: &Guard<'_>,
@@ -135,16 +136,18 @@ impl Job<'_> {
         let opened = answer::open(&self.core.keyring, &raw, self.core.max_response_bytes, &self.subject);
         let opened = opened.and_then(|opened| match guard.handover.withdraw() {
             false => Ok(opened),
-            // A server that has not read the whole request has not executed it: this is the response to another one.
+            // A server that has not read the whole request cannot have executed it: the response belongs to another
+            // request.
             true => Err(Error::new(ErrorKind::Mismatch)
                 .caused_by("the response arrived before the request was sent")
                 .answered(raw.status(), None, raw.body())
                 .with_opened(opened)),
         });
         let opened = opened.map_err(|error| {
-            // A refusal of a request that was not complete is kept, and not trusted with the next one.
+            // A rejection that arrives before the request is complete is reported, but its connection is not used
+            // again.
             let early = guard.handover.withdraw();
-            // Whatever else is on its way on this connection may be out of step, too.
+            // Further responses on this connection may be shifted as well.
             if early || error.is_of_another_request() {
                 self.core.transport.discard_connections();
             }
@@ -156,7 +159,7 @@ impl Job<'_> {
         }
     }
 
-    /// Sends the document once, in its turn, and gives whatever comes back.
+    /// Sends the document once, under the limits, and returns the unverified response.
     pub(crate) async fn once(self, span: Span) -> Result<RawAnswer, Error> {
         let mut guard = Guard::new(self.core, self.target, &self.request_id, span, self.doubtful);
         let traced = guard.traced();
@@ -200,9 +203,11 @@ impl Job<'_> {
     }
 }
 
-/// Sets the outcome of a failed attempt. A request whose last piece was not handed over is withdrawn here, once and for all: a
-/// server that never has the whole document cannot execute it. One that was handed over may be executed, whatever became of
-/// the connection. A signed refusal stays a refusal, but the rest of its request must not be sent either.
+/// Sets the outcome of a failed attempt.
+///
+/// If the last piece of the request was not handed over, the request is withdrawn for good: a server that never
+/// receives the whole document cannot execute it. If the last piece was handed over, the request may be executed even
+/// if the connection failed. A signed rejection remains a rejection, but the rest of its request is withdrawn too.
 fn settled(error: Error, handover: &Handover) -> Error {
     let withdrawn = handover.withdraw();
     match error.outcome() {

@@ -1,4 +1,4 @@
-//! Limits on requests at once and on requests in a period.
+//! The concurrency limit and the rate limit.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,28 +23,28 @@ impl fmt::Debug for Limits {
     }
 }
 
-/// At most so many requests in any such time.
+/// A limit on the number of requests that begin in any time window of a given length.
 ///
-/// Callers queue in order, and only the first of the queue waits for time to pass. A caller that goes away leaves the queue, and
-/// those behind it move up.
+/// Callers queue in order, and only the first caller in the queue waits for the clock. A caller that is dropped leaves
+/// the queue, and the callers behind it move up.
 #[derive(Debug)]
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// Held by the first of the queue. Fair, and given up by a caller that is dropped.
+    /// Held by the first caller in the queue. It is fair, and released when the caller is dropped.
     first: Semaphore,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many callers are in the queue.
+    /// The number of callers in the queue.
     queued: usize,
-    /// When the last so many requests began, in order.
+    /// The start times of the most recent requests, in order.
     begun: VecDeque<Duration>,
 }
 
-/// A place in the queue, given back when dropped.
+/// A place in the queue, released on drop.
 struct Queued<'r>(Option<&'r Rate>);
 
 impl Drop for Queued<'_> {
@@ -69,8 +69,9 @@ impl Rate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a request may begin. Returns whether it may; `false` if that takes `limit` or longer. A caller for whom the
-    /// queue is too long is refused at once.
+    /// Waits until a request may begin. Returns whether it may begin; `false` if the wait would take `limit` or longer.
+    ///
+    /// If the queue is already too long, it returns `false` immediately.
     pub(crate) async fn turn(&self, clock: &dyn Clock, limit: Duration) -> bool {
         let start = clock.now();
         let (queued, estimate) = {
@@ -107,10 +108,10 @@ impl Rate {
         }
     }
 
-    /// How long a caller has to wait from `now` on, with so many others before it.
+    /// Returns how long a caller must wait from `now`, with `ahead` other callers in front of it.
     fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
-        // The request that is `count` before this one must have begun a whole period ago. Those ahead begin when they can: a
-        // whole period for each `count` of them.
+        // The request that is `count` before this one must have begun at least one period ago. The callers ahead begin
+        // as soon as they can, which takes one period for each `count` of them.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
         let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -118,13 +119,13 @@ impl Rate {
         free.saturating_add(self.per.saturating_mul(periods)).saturating_sub(now)
     }
 
-    /// Takes a caller from the queue into the requests that have begun: at once, so that nobody counts it twice.
+    /// Moves a caller from the queue to the started requests, in one step so that it is not counted twice.
     fn begin(&self, state: &mut State, mut queued: Queued<'_>, now: Duration) {
         queued.0 = None;
         state.queued -= 1;
         let begun = &mut state.begun;
         begun.push_back(now);
-        // No more than so many matter, and none that is a whole period ago.
+        // Only the last `count` requests matter, and only those that began less than one period ago.
         while begun.len() > self.count || begun.front().is_some_and(|first| first.saturating_add(self.per) <= now) {
             begun.pop_front();
         }
@@ -142,11 +143,11 @@ mod tests {
 
     const FOREVER: Duration = Duration::MAX;
 
-    /// A clock on which a wait is over as soon as it is polled.
+    /// A clock whose waits end when they are first polled.
     #[derive(Debug, Default)]
-    struct Instantly(Arc<Mutex<Duration>>);
+    struct InstantClock(Arc<Mutex<Duration>>);
 
-    impl Instantly {
+    impl InstantClock {
         fn at(millis: u64) -> Self {
             let clock = Self::default();
             clock.set(millis);
@@ -162,7 +163,7 @@ mod tests {
         }
     }
 
-    impl Clock for Instantly {
+    impl Clock for InstantClock {
         fn now(&self) -> Duration {
             *self.0.lock().unwrap()
         }
@@ -176,7 +177,7 @@ mod tests {
         }
     }
 
-    async fn begins(rate: &Rate, clock: &Instantly, calls: usize) -> Vec<u64> {
+    async fn start_times(rate: &Rate, clock: &InstantClock, calls: usize) -> Vec<u64> {
         let mut begins = Vec::new();
         for _ in 0..calls {
             assert!(rate.turn(clock, FOREVER).await);
@@ -186,23 +187,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_burst_passes_and_the_rest_waits() {
+    async fn burst_starts_at_once_and_the_rest_waits() {
         let rate = Rate::new(3, Duration::from_secs(1));
-        let clock = Instantly::at(100_000);
+        let clock = InstantClock::at(100_000);
         let expected = [100_000, 100_000, 100_000, 101_000, 101_000, 101_000, 102_000, 102_000];
-        assert_eq!(begins(&rate, &clock, 8).await, expected);
+        assert_eq!(start_times(&rate, &clock, 8).await, expected);
         clock.set(102_500);
-        assert_eq!(begins(&rate, &clock, 2).await, [102_500, 103_000]);
-        // Idle time allows no more than one burst.
+        assert_eq!(start_times(&rate, &clock, 2).await, [102_500, 103_000]);
+        // Idle time does not accumulate beyond one burst.
         clock.set(900_000);
-        assert_eq!(begins(&rate, &clock, 4).await, [900_000, 900_000, 900_000, 901_000]);
+        assert_eq!(start_times(&rate, &clock, 4).await, [900_000, 900_000, 900_000, 901_000]);
     }
 
     #[tokio::test]
-    async fn no_window_holds_more_than_the_limit() {
+    async fn no_window_contains_more_requests_than_the_limit() {
         for (count, step) in [(1, 70), (2, 300), (5, 70), (5, 900), (3, 1)] {
             let rate = Rate::new(count, Duration::from_millis(1000));
-            let clock = Instantly::at(5000);
+            let clock = InstantClock::at(5000);
             let mut begins = Vec::new();
             for turn in 0..400_u64 {
                 clock.set(clock.millis() + turn % 7 * step);
@@ -219,41 +220,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_is_refused_takes_no_place() {
+    async fn rejected_callers_do_not_stay_in_the_queue() {
         let rate = Rate::new(1, Duration::from_secs(1));
-        let clock = Instantly::at(5000);
+        let clock = InstantClock::at(5000);
         assert!(rate.turn(&clock, FOREVER).await);
         for _ in 0..100 {
             assert!(!rate.turn(&clock, Duration::from_millis(1000)).await);
         }
-        assert_eq!(begins(&rate, &clock, 1).await, [6000]);
+        assert_eq!(start_times(&rate, &clock, 1).await, [6000]);
         let longest = Rate::new(1, Duration::MAX);
         assert!(longest.turn(&clock, FOREVER).await);
         assert!(!longest.turn(&clock, Duration::from_secs(60)).await);
     }
 
-    /// The estimate for the last of a queue is what the queue then takes, for every length of queue and history.
+    /// The estimated wait of the last caller equals its actual wait, for every queue length and history.
     #[tokio::test]
-    async fn the_estimate_is_exact() {
+    async fn estimated_wait_is_exact() {
         for count in 1..5_u32 {
             for history in 0..7_usize {
                 for ahead in 0..9 {
                     let rate = Rate::new(count, Duration::from_secs(1));
-                    let clock = Instantly::at(5000);
+                    let clock = InstantClock::at(5000);
                     for _ in 0..history {
                         assert!(rate.turn(&clock, FOREVER).await);
                         clock.set(clock.millis() + 100);
                     }
                     let start = clock.millis();
                     let estimate = rate.wait_behind(&rate.state(), ahead, clock.now()).as_millis();
-                    let last = *begins(&rate, &clock, ahead + 1).await.last().unwrap();
+                    let last = *start_times(&rate, &clock, ahead + 1).await.last().unwrap();
                     assert_eq!(estimate, u128::from(last - start), "{count} {history} {ahead}");
                 }
             }
         }
     }
 
-    /// Tokio's paused clock, on which several callers can wait at the same time.
+    /// Tokio's paused clock, on which several callers can wait concurrently.
     #[derive(Debug)]
     struct Paused(tokio::time::Instant);
 
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_go_away_give_their_places_back() {
+    async fn dropped_callers_release_their_places() {
         let clock = Paused(tokio::time::Instant::now());
         let rate = Rate::new(1, Duration::from_millis(500));
         assert!(rate.turn(&clock, FOREVER).await);
@@ -279,7 +280,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         assert!(rate.turn(&clock, FOREVER).await);
         assert!(start.elapsed() <= Duration::from_millis(501), "{:?}", start.elapsed());
-        // Those that stay keep their order, and none begins too early.
+        // The remaining callers keep their order, and none begins too early.
         let start = tokio::time::Instant::now();
         let waits = (0..4).map(|_| async {
             assert!(rate.turn(&clock, FOREVER).await);

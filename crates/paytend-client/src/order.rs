@@ -1,13 +1,13 @@
-//! What an order's status code means.
+//! The states of an order, and their status codes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The state of an order, by its status code.
+/// The state of an order, derived from its status code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OrderState {
-    /// The order stands and is not decided yet.
+    /// The order exists and has no final result yet.
     Processing,
     /// The order succeeded. This is final.
     Succeeded,
@@ -18,7 +18,7 @@ pub enum OrderState {
 }
 
 impl OrderState {
-    /// Returns whether the state does not change any more.
+    /// Returns whether the state is final, and so cannot change any more.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
     }
@@ -30,14 +30,15 @@ impl fmt::Display for OrderState {
             Self::Processing => f.write_str("processing"),
             Self::Succeeded => f.write_str("succeeded"),
             Self::Failed => f.write_str("failed"),
-            Self::Unknown(Some(_)) => f.write_str("unknown: no meaning is configured for its status code"),
+            Self::Unknown(Some(_)) => f.write_str("unknown: its status code is not configured; see order_states"),
             Self::Unknown(None) => f.write_str("unknown: the response has no status"),
         }
     }
 }
 
-/// What the status codes of orders mean. The provider's codes are in the partner's documents and not public, so there is no
-/// default.
+/// A mapping from the status codes of orders to their states.
+///
+/// The provider's codes are not public: they are in the partner's documents. The default mapping is empty.
 ///
 /// ```
 /// use paytend_client::{OrderState, OrderStates};
@@ -49,33 +50,35 @@ impl fmt::Display for OrderState {
 #[must_use]
 pub struct OrderStates {
     codes: BTreeMap<String, OrderState>,
-    /// The first code that was given two meanings.
+    /// The first code that was mapped to two states.
     ambiguous: Option<String>,
 }
 
 impl OrderStates {
-    /// Creates a mapping without codes: every state is unknown.
+    /// Creates a mapping without codes: every state is [`OrderState::Unknown`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the codes of the sandbox of this workspace (the crate `paytend-sandbox`): `1` processing, `2` succeeded, `3` failed.
-    /// They are that sandbox's own, and not Paytend's.
+    /// Returns the mapping for the local sandbox (the crate `paytend-sandbox`): `1` processing, `2` succeeded, `3`
+    /// failed.
+    ///
+    /// These codes are specific to that sandbox. They are not Paytend's.
     pub fn local_sandbox() -> Self {
         Self::new().processing(["1"]).succeeded(["2"]).failed(["3"])
     }
 
-    /// Adds codes of orders that are not decided yet.
+    /// Adds the codes of orders that are still processing.
     pub fn processing<C: Into<String>>(self, codes: impl IntoIterator<Item = C>) -> Self {
         self.with(codes, &OrderState::Processing)
     }
 
-    /// Adds codes of orders that succeeded.
+    /// Adds the codes of orders that succeeded.
     pub fn succeeded<C: Into<String>>(self, codes: impl IntoIterator<Item = C>) -> Self {
         self.with(codes, &OrderState::Succeeded)
     }
 
-    /// Adds codes of orders that failed.
+    /// Adds the codes of orders that failed.
     pub fn failed<C: Into<String>>(self, codes: impl IntoIterator<Item = C>) -> Self {
         self.with(codes, &OrderState::Failed)
     }
@@ -91,13 +94,13 @@ impl OrderStates {
         self
     }
 
-    /// Returns the state that a status code means.
+    /// Returns the state for a status code.
     pub fn state(&self, code: Option<&str>) -> OrderState {
         let known = code.and_then(|code| self.codes.get(code));
         known.cloned().unwrap_or_else(|| OrderState::Unknown(code.map(str::to_owned)))
     }
 
-    /// Returns the first code that was given two meanings.
+    /// Returns the first code that was mapped to two states.
     pub(crate) fn ambiguous(&self) -> Option<&str> {
         self.ambiguous.as_deref()
     }
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_has_one_meaning() {
+    fn code_with_two_states_is_ambiguous() {
         let states = OrderStates::local_sandbox();
         assert_eq!(states.state(Some("1")), OrderState::Processing);
         assert_eq!(states.state(None), OrderState::Unknown(None));

@@ -1,4 +1,4 @@
-//! Lists that come in pages, as streams.
+//! Streams over paginated lists.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,21 +16,24 @@ use crate::Client;
 use crate::error::{Error, ErrorKind};
 use crate::target::Target;
 
-/// A query whose answer is one page of a list.
+/// A query whose response is one page of a list.
 pub trait Paged: Operation + Clone {
-    /// What the list is of.
+    /// The type of the list's items.
     type Item: Serialize + Send + 'static;
 
-    /// Returns the position of the page's first item; `None` if it is not a number, or if the page has a size that is not a
-    /// number above zero. A query without a position starts at zero, and one without a size leaves it to the provider.
+    /// Returns the position of the page's first item.
+    ///
+    /// Returns `None` if the position is not a number, or if the page size is given and is not a number above zero.
+    /// Without a position the query starts at zero. Without a page size the provider chooses it.
     fn start(&self) -> Option<u64>;
 
-    /// Returns the same query from another position.
+    /// Returns the same query with another start position.
     #[must_use]
     fn starting_at(self, start: u64) -> Self;
 
-    /// Returns the page's items, and how many there are in all if the response says so. Returns `None` if the response has no
-    /// list where it is expected: the fields of these responses are inferred.
+    /// Returns the items of the page, and the total number of items if the response contains it.
+    ///
+    /// Returns `None` if the response does not contain the expected list. The fields of these responses are inferred.
     fn items(response: Self::Response) -> Option<(Vec<Self::Item>, Option<u64>)>;
 }
 
@@ -58,7 +61,7 @@ macro_rules! paged {
     )+ };
 }
 
-/// Returns a count, or what stands for one that is not given; `None` for what is not a number.
+/// Returns a count, or `default` if none is given; `None` if it is not a number.
 fn number<'c>(count: impl Into<Option<&'c Count>>, default: u64) -> Option<u64> {
     match count.into() {
         Some(count) if !count.is_empty() => count.get(),
@@ -77,19 +80,23 @@ paged! {
 struct State<Q: Paged> {
     query: Q,
     page: std::vec::IntoIter<Q::Item>,
-    /// Hashes of the pages there have been: one that comes again means that the position is ignored, or counts something else.
+    /// The hashes of the previous pages. A repeated page means that the provider ignores the position, or that the
+    /// position does not count items.
     seen: HashSet<u64>,
     last: bool,
 }
 
 impl Client {
-    /// The items of a list from the query's `start` on, page by page: a page is asked for when the one before it has been taken, and no more
-    /// than one is held.
+    /// Returns a stream of the items of a list, beginning at the query's `start`.
     ///
-    /// It ends with the number of items that the answer says there are in all, or else with an empty page: one that is merely not full may be
-    /// all that the provider puts on one. What a `start` counts is inferred: items, from zero. A page that comes again, or an empty one
-    /// before the end, is an error rather than a list that is too long or too short: so is the end of one whose provider repeats its last
-    /// page for ever, and tells no total.
+    /// The stream fetches a page after all items of the previous page have been taken, and holds at most one page.
+    ///
+    /// The stream ends at the total number of items, if the response contains it, and otherwise at the first empty
+    /// page. A page that is not full does not end it, because the provider may limit the page size. That `start` counts
+    /// items from zero is inferred.
+    ///
+    /// A repeated page is an error, and so is an empty page before the total. If the provider sends no total and
+    /// repeats its last page endlessly, the stream also ends with this error.
     ///
     /// ```no_run
     /// use futures_util::{StreamExt, pin_mut};
@@ -112,16 +119,16 @@ impl Client {
                 if state.last {
                     return Ok(None);
                 }
-                self.turn(&mut state).await?;
+                self.fetch_page(&mut state).await?;
             }
         })
     }
 
-    /// Fetches the next page.
-    async fn turn<Q: Paged>(&self, state: &mut State<Q>) -> Result<(), Error> {
+    /// Fetches the next page into `state`.
+    async fn fetch_page<Q: Paged>(&self, state: &mut State<Q>) -> Result<(), Error> {
         let target = Target::from(&Q::INFO);
         let Some(start) = state.query.start() else {
-            let text = "the position and the size of a page must be numbers, and the size above zero";
+            let text = "invalid page: the start position must be a number, and the page size a number above zero";
             return Err(Error::request(text).about(&target));
         };
         let answer = self.request(&state.query).send().await?;
@@ -129,20 +136,20 @@ impl Client {
         let wrong = |text: &'static str| Error::new(ErrorKind::Data).caused_by(text).during(&target, &id).after(1);
         let items = Q::items(answer.into_data());
         let (items, total) =
-            items.ok_or_else(|| wrong("the answer has no list where one is expected; see its extra fields"))?;
+            items.ok_or_else(|| wrong("the response does not contain the expected list; see its extra fields"))?;
         let next = start.saturating_add(items.len() as u64);
-        // A total that is less than there has been is none.
+        // A total smaller than the number of items received so far is ignored.
         let total = total.filter(|total| *total >= next);
         if items.is_empty() {
             if total.is_some_and(|total| total > next) {
-                return Err(wrong("an empty page before the end: the position counts something else than items"));
+                return Err(wrong("an empty page before the end of the list: the start position does not count items"));
             }
             state.last = true;
             return Ok(());
         }
         let text = serde_json::to_string(&items).map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?;
         if !state.seen.insert(hash(&text)) {
-            return Err(wrong("the same page came again: the position counts something else than items"));
+            return Err(wrong("repeated page: the start position is ignored or does not count items"));
         }
         state.last = total == Some(next);
         state.query = state.query.clone().starting_at(next);

@@ -1,4 +1,4 @@
-//! A request that is sealed and signed, and not sent.
+//! Sealed and signed requests that have not been sent.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,27 +24,27 @@ impl<O: Operation> Prepared<O> {
         Self { request_id, sealed, payload, operation: PhantomData }
     }
 
-    /// Its `requestId`.
+    /// Returns the `requestId`.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// The document to post.
+    /// Returns the JSON document to send.
     pub fn document(&self) -> &str {
         self.sealed.document()
     }
 
-    /// The payload, in plain text.
+    /// Returns the payload as plaintext.
     pub(crate) fn payload(&self) -> &str {
         &self.payload
     }
 
-    /// The text that was signed. Secret: it holds the session key and the business data.
+    /// Returns the text that was signed. It is secret: it contains the session key and the business data.
     pub fn canonical(&self) -> Zeroizing<String> {
         self.sealed.canonical(&self.payload)
     }
 
-    /// The operation.
+    /// Returns the description of the operation.
     pub fn operation(&self) -> OperationInfo {
         O::INFO
     }
@@ -59,7 +59,7 @@ impl<O: Operation> fmt::Debug for Prepared<O> {
     }
 }
 
-/// What is needed to seal a request, as often as it is sealed.
+/// The keys and fields for sealing a request one or more times.
 #[derive(Debug)]
 pub(crate) struct Sealer<'s> {
     pub(crate) keyring: &'s Keyring,
@@ -90,11 +90,11 @@ pub(crate) fn new_request_id() -> Result<String, Error> {
     Ok(RequestId::generate().map_err(Error::request)?.to_string())
 }
 
-/// A payload's JSON text; none, where the operation has none and nothing was put into its `extra`.
+/// Returns the JSON text of a payload; empty if the operation has no payload and its `extra` is empty.
 pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> Result<String, Error> {
     let mut text = Vec::new();
     if target.takes_file {
-        // A file's text is large: no more memory than it needs, and no copies of it on the way.
+        // The text of a file is large: allocate its exact size, so that it is not copied while the buffer grows.
         let mut length = Length(0);
         serde_json::to_writer(&mut length, payload).map_err(Error::request)?;
         text.reserve_exact(length.0);
@@ -106,7 +106,7 @@ pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> 
     String::from_utf8(text).map_err(Error::request)
 }
 
-/// Counts what is written.
+/// A writer that counts bytes and discards them.
 struct Length(usize);
 
 impl std::io::Write for Length {

@@ -1,4 +1,4 @@
-//! One call with options of its own.
+//! A single request with custom options.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,14 +14,17 @@ use crate::job::Job;
 use crate::prepared::{Prepared, new_request_id, payload_text};
 use crate::target::Target;
 
-/// A call that has not been made: [`Client::request`](crate::Client::request) makes one, its methods set what is special about it, and
-/// [`send`](Self::send) carries it out.
+/// A request that has not been sent.
+///
+/// [`Client::request`](crate::Client::request) creates it, the methods below set its options, and [`send`](Self::send)
+/// sends it.
 ///
 /// ```no_run
 /// # use std::time::Duration;
-/// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) -> Result<(), paytend_client::Error> {
-/// let answer = client.request(topup).deadline(Duration::from_secs(5)).send().await?;
-/// println!("{:?}, verified by {}", answer.data(), answer.opened().verified_by());
+/// # use paytend_client::{Client, Error};
+/// # async fn example(client: &Client, topup: &paytend_model::issuing::Topup) -> Result<(), Error> {
+/// let response = client.request(topup).deadline(Duration::from_secs(5)).send().await?;
+/// println!("{:?}, verified by {}", response.data(), response.opened().verified_by());
 /// # Ok(())
 /// # }
 /// ```
@@ -30,15 +33,15 @@ pub struct Request<'r, O> {
     pub(crate) core: &'r Core,
     pub(crate) operation: &'r O,
     pub(crate) options: Options,
-    wrong: Option<&'static str>,
+    invalid: Option<&'static str>,
     validation: Validation,
 }
 
-/// Which broken rules refuse a request before it is sent.
+/// The validation rules that reject a request before it is sent.
 #[derive(Clone, Copy)]
 enum Validation {
     Off,
-    /// Those that are documented or observed. The others are told to `tracing`.
+    /// The documented and observed rules. Violations of inferred rules are logged as warnings.
     Errors,
     Strict,
 }
@@ -60,85 +63,99 @@ impl Validation {
 
 impl<'r, O: Operation> Request<'r, O> {
     pub(crate) fn new(core: &'r Core, operation: &'r O) -> Self {
-        Self { core, operation, options: Options::default(), wrong: None, validation: Validation::Errors }
+        Self { core, operation, options: Options::default(), invalid: None, validation: Validation::Errors }
     }
 
-    /// Uses this `requestId` for every attempt. By default each request gets a new one. The documentation asks for 32
-    /// characters; its own example has 17, so 1 to 32 are accepted.
+    /// Sets the `requestId` of every attempt. By default each request gets a new one.
+    ///
+    /// The documentation specifies 32 characters, but its example has 17, so 1 to 32 characters are accepted.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
         if !(1..=32).contains(&id.chars().count()) {
-            self.wrong = Some("a requestId has 1 to 32 characters");
+            self.invalid = Some("invalid requestId: it must have 1 to 32 characters");
         }
         self.options.request_id = Some(id);
         self
     }
 
-    /// How long the call may take in all: attempts, waits between them, and waiting for its turn.
+    /// Sets the deadline of the whole call: its attempts, the waits between them, and the wait for a free slot under a
+    /// limit.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
         self
     }
 
-    /// Says that carrying the operation out twice is no harm, so that it is tried again like a query. Its `requestId` stays the same.
+    /// Declares that executing the operation twice is harmless, so that it is retried like a query.
+    ///
+    /// The `requestId` remains the same.
     pub fn idempotent(mut self) -> Self {
         self.options.idempotent = true;
         self
     }
 
-    /// A further field of the envelope, which is signed like the others. Further fields of the payload go into the operation's `extra`.
+    /// Adds a field to the envelope. It is signed like the other fields.
+    ///
+    /// To add a field to the payload, use the operation's `extra`.
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         let own = ["requestId", "partnerId", "signType", "version", "bizData", "randomKey", "signature"];
         if own.contains(&name.as_str()) {
-            self.wrong = Some("a field that the envelope sets itself cannot be a further one");
+            self.invalid = Some("invalid field: the client sets this envelope field itself; choose another name");
         }
         self.options.extra.push((name, value.into()));
         self
     }
 
-    /// The W3C trace context to send along, as its `traceparent` header.
+    /// Sets the W3C trace context, which is sent as the `traceparent` header.
     pub fn trace_parent(mut self, value: &str) -> Self {
         match HeaderValue::from_str(value).ok().filter(|_| is_trace_parent(value)) {
             Some(header) => self.options.trace_parent = Some(header),
             None => {
-                self.wrong = Some("a traceparent looks like 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+                self.invalid =
+                    Some("invalid traceparent; example: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
             }
         }
         self
     }
 
-    /// Called with how many bytes of how many have been handed to the connection: of each attempt, from the beginning. It must not take
-    /// long.
-    pub fn progress(mut self, told: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
-        self.options.progress = Some(Arc::new(told));
+    /// Sets a callback for upload progress.
+    ///
+    /// It is called with the number of bytes handed to the connection, and the total number of bytes. The count starts
+    /// at zero for each attempt. The callback must return quickly.
+    pub fn progress(mut self, progress: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
+        self.options.progress = Some(Arc::new(progress));
         self
     }
 
-    /// Sends the request even if it breaks rules of [`Validate`](paytend_model::Validate): the provider may have changed them.
+    /// Sends the request even if it violates rules of [`Validate`](paytend_model::Validate), for example because the
+    /// provider has changed them.
     pub fn without_validation(mut self) -> Self {
         self.validation = Validation::Off;
         self
     }
 
-    /// Refuses the request if it breaks any rule of [`Validate`](paytend_model::Validate), also one that is inferred.
+    /// Rejects the request before it is sent if it violates any rule of [`Validate`](paytend_model::Validate),
+    /// including inferred rules.
     pub fn strict_validation(mut self) -> Self {
         self.validation = Validation::Strict;
         self
     }
 
-    /// Sends the request on a connection that carries no other request, so that no late response to another one can be taken for
-    /// its response. For queries of an order that are made by hand: the code for "no such order" names no order. Costs a
-    /// connection.
+    /// Sends the request on a new connection, so that a late response to another request cannot be taken for its
+    /// response.
+    ///
+    /// Use this for your own queries of orders: the response code for "no such order" does not identify an order. Each
+    /// such request opens a connection.
     pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;
         self
     }
 
-    /// Seals and signs it without sending it.
+    /// Seals and signs the request without sending it.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Request`](crate::ErrorKind::Request), with what is wrong.
+    /// Returns an error of kind [`ErrorKind::Request`](crate::ErrorKind::Request) if the request is invalid or cannot
+    /// be sealed.
     pub fn prepare(self) -> Result<Prepared<O>, Error> {
         let target = Target::from(&O::INFO);
         let (request_id, payload) = self.payload(&target)?;
@@ -150,7 +167,7 @@ impl<'r, O: Operation> Request<'r, O> {
         Ok(Prepared::new(request_id, sealed, payload))
     }
 
-    /// A request for another operation, with the same further fields and trace.
+    /// Creates a request for another operation, with the same additional fields, trace context and validation.
     pub(crate) fn sibling<'s, Q: Operation>(&'s self, operation: &'s Q) -> Request<'s, Q> {
         let mut request = Request::new(self.core, operation);
         request.options.extra.clone_from(&self.options.extra);
@@ -159,10 +176,10 @@ impl<'r, O: Operation> Request<'r, O> {
         request
     }
 
-    /// Carries it out.
+    /// Sends the request, with retries, and returns the response.
     ///
     /// # Errors
-    /// Whatever the failure, [`Error::outcome`] says what became of the request.
+    /// Returns an [`Error`] for every failure. [`Error::outcome`] reports what happened to the request.
     pub async fn send(self) -> Result<Answer<O::Response>, Error> {
         let target = Target::from(&O::INFO);
         let span = self.core.span(&self.options);
@@ -171,15 +188,15 @@ impl<'r, O: Operation> Request<'r, O> {
         job.run(span, answer::data).await
     }
 
-    /// Checks the request and writes its payload.
+    /// Validates the request, and returns its `requestId` and its payload as JSON.
     pub(crate) fn payload(&self, target: &Target) -> Result<(String, String), Error> {
         let request_id = match &self.options.request_id {
             Some(id) => id.clone(),
             None => new_request_id()?,
         };
         let during = |error: Error| error.during(target, &request_id);
-        if let Some(wrong) = self.wrong {
-            return Err(during(Error::request(wrong)));
+        if let Some(reason) = self.invalid {
+            return Err(during(Error::request(reason)));
         }
         self.validation.check(self.operation).map_err(|invalid| during(Error::request(invalid)))?;
         let payload = payload_text(target, self.operation).map_err(during)?;
@@ -187,7 +204,7 @@ impl<'r, O: Operation> Request<'r, O> {
     }
 }
 
-/// Seals a payload, and keeps it if it may have to be sealed again.
+/// Seals a payload, and keeps the payload of a query, which may have to be sealed again.
 pub(crate) fn job<'j>(
     core: &'j Core,
     target: &'j Target,
@@ -204,7 +221,7 @@ pub(crate) fn job<'j>(
     Ok(Job { core, target, options, request_id, document, payload, subject, doubtful: false })
 }
 
-/// `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.
+/// Returns whether a text has the form `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.
 fn is_trace_parent(text: &str) -> bool {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     text.len() == 55

@@ -1,14 +1,15 @@
-//! How to find out that there is no such order.
+//! Settings for resolving orders with an unknown outcome.
 
 use std::time::Duration;
 
 use crate::error::Error;
 
-/// How unknown outcomes are resolved.
+/// Settings for resolving unknown outcomes.
 ///
-/// An order is found when the query succeeds and names it. That there is none is told by a code, and the provider's codes are in the
-/// partner's documents: without [`unknown_order_codes`](Self::unknown_order_codes) nothing is ever sent again, and an order that cannot be
-/// found stays an unknown outcome.
+/// An order is found when the query succeeds and its response contains the order number. The query reports a missing
+/// order with a code, and the provider's codes are in the partner's documents. Without
+/// [`unknown_order_codes`](Self::unknown_order_codes) no order is sent again, and the outcome of an order that is not
+/// found remains unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Resolution {
@@ -26,47 +27,54 @@ impl Default for Resolution {
 }
 
 impl Resolution {
-    /// Resolution without codes: it finds orders, and never concludes that there is none.
+    /// Creates the default settings, without codes: orders can be found, but never reported as missing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The codes by which the query says that it knows no such order. A code that can mean anything else must not be among them.
+    /// Sets the codes with which the query reports that no such order exists.
+    ///
+    /// Do not include a code that can have any other meaning.
     pub fn unknown_order_codes<C: Into<String>>(mut self, codes: impl IntoIterator<Item = C>) -> Self {
         self.codes = codes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How many times in a row the query must say so before the order is sent again (default 3): the first request may still be on its way.
+    /// Sets how many times in a row the query must report an unknown order before the order is sent again (default 3).
+    /// The first request may still be in transit.
     pub fn looks(mut self, times: u32) -> Self {
         self.looks = times.max(1);
         self
     }
 
-    /// How long the query must have said so before the order is sent again (default 10 s). It is sent again with the same `requestId` and the
-    /// same bytes, so that a provider that keeps either unique carries it out once even if the first request arrives later still; if it
-    /// keeps neither, this time is all there is between the two.
+    /// Sets how long the query must keep reporting an unknown order before the order is sent again (default 10 s).
+    ///
+    /// The order is sent again with the same `requestId` and the same bytes. A provider that deduplicates by either of
+    /// them executes the order once, even if the first request arrives later. If the provider deduplicates by neither,
+    /// this time is the only protection against executing both.
     pub fn settle(mut self, time: Duration) -> Self {
         self.settle = time;
         self
     }
 
-    /// How many times the order is sent at most, the first included (default 2). What a retry policy allows of requests that were not sent does
-    /// not count.
+    /// Sets the maximum number of times that the order is sent, including the first (default 2). Retries of requests
+    /// that were not sent do not count.
     pub fn sends(mut self, times: u32) -> Self {
         self.sends = times.max(1);
         self
     }
 
-    /// Sets how long [`Client::send_and_wait`](crate::Client::send_and_wait) waits between two queries for the final state (default
-    /// 1 s).
+    /// Sets the interval at which [`Client::send_and_wait`](crate::Client::send_and_wait) queries for the final state
+    /// (default 1 s).
     pub fn poll_interval(mut self, time: Duration) -> Self {
         self.poll = time;
         self
     }
 
-    /// Returns the resolution for the sandbox of this workspace (the crate `paytend-sandbox`), whose query reports an unknown order
-    /// by the code `S102`. The code is that sandbox's own, and not Paytend's.
+    /// Returns the settings for the local sandbox (the crate `paytend-sandbox`), whose query reports an unknown order
+    /// with the code `S102`.
+    ///
+    /// This code is specific to that sandbox. It is not Paytend's.
     pub fn local_sandbox() -> Self {
         Self::new().unknown_order_codes(["S102"])
     }
@@ -79,18 +87,19 @@ impl Resolution {
         self.sends
     }
 
-    /// Whether the query has said so often and long enough.
+    /// Returns whether the order has been reported unknown often and long enough.
     pub(crate) fn is_enough(&self, looks: u32, waited: Duration) -> bool {
         looks >= self.looks && waited >= self.settle
     }
 
-    /// The least time between two looks.
+    /// Returns the minimum time between two queries.
     pub(crate) fn pause(&self) -> Duration {
-        // Rounded up, so that as many pauses are the whole time.
+        // Rounded up, so that the pauses add up to at least the settle time.
         self.settle.saturating_add(Duration::from_nanos(u64::from(self.looks) - 1)) / self.looks
     }
 
-    pub(crate) fn says_unknown(&self, error: &Error) -> bool {
+    /// Returns whether an error is an authentic report of an unknown order.
+    pub(crate) fn is_unknown_order(&self, error: &Error) -> bool {
         error.is_authenticated() && error.api_code().is_some_and(|code| self.codes.iter().any(|known| known == code))
     }
 }

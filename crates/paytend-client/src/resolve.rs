@@ -1,4 +1,4 @@
-//! Finding out what became of an order whose response was lost, before anything is sent again.
+//! Resolution of orders whose response was lost: query first, and resend only if no such order exists.
 
 use std::time::Duration;
 
@@ -19,15 +19,17 @@ use crate::subject::Subject;
 use crate::target::Target;
 use crate::time_limit::TimeLimit;
 
-/// A mutation with an order number, and the query that reports what became of the order.
+/// A mutation with an order number, and the query that reports the order's state.
 pub trait Resolvable: Operation {
-    /// The query.
+    /// The type of the query.
     type Query: Operation;
 
     /// Returns the query for the same order.
     fn query(&self) -> Self::Query;
 
-    /// Returns the status code in the mutation's own response. The default is none, for responses without data.
+    /// Returns the status code in the mutation's own response.
+    ///
+    /// The default implementation returns `None`, for responses without data.
     fn status_of_response(_: &Self::Response) -> Option<&str> {
         None
     }
@@ -66,20 +68,20 @@ impl Resolvable for ApplyCard {
     }
 }
 
-/// What became of an order: it stands. **Whether it succeeded is its [`state`](Self::state).**
+/// An order that exists at the provider. **[`state`](Self::state) reports whether it succeeded.**
 #[derive(Debug)]
 pub enum Resolved<O: Resolvable> {
-    /// The response arrived.
+    /// The response to the mutation arrived.
     #[non_exhaustive]
     Answered {
-        /// The mutation's response. One without data, such as that of `ApplyCard`, names no order: that it is this order's
-        /// rests on TLS alone.
+        /// The mutation's response. A response without data, such as that of `ApplyCard`, contains no order number:
+        /// only TLS ensures that it belongs to this order.
         response: O::Response,
         /// The order's state.
         state: OrderState,
     },
-    /// The response was lost, or was a refusal, and the query found an order of this number. Compare its other fields if
-    /// another program may use the same number.
+    /// The response was lost or was a rejection, and the query found an order with this number. Compare its other
+    /// fields if another program may use the same number.
     #[non_exhaustive]
     Found {
         /// The query's response.
@@ -90,7 +92,7 @@ pub enum Resolved<O: Resolvable> {
 }
 
 impl<O: Resolvable> Resolved<O> {
-    /// Returns the order's state, by the codes of [`Builder::order_states`](crate::Builder::order_states).
+    /// Returns the order's state, according to [`Builder::order_states`](crate::Builder::order_states).
     pub fn state(&self) -> &OrderState {
         match self {
             Self::Answered { state, .. } | Self::Found { state, .. } => state,
@@ -99,15 +101,17 @@ impl<O: Resolvable> Resolved<O> {
 }
 
 impl Client {
-    /// Sends an order, and finds out what became of it if the response is lost: it queries for the same order number, and sends
-    /// the very same request again only after the query has reported, as often and as long as
-    /// [`Resolution`](crate::Resolution) asks, that there is no such order.
+    /// Sends an order, and determines its state with a query if the response is lost.
     ///
-    /// A refusal is looked up in the same way: "duplicate" means that an order of this number stands, and a refusal of another
-    /// order may arrive on this order's connection.
+    /// The identical request is sent again only after the query has reported that no such order exists.
+    /// [`Resolution`](crate::Resolution) sets how often and how long it must report that.
     ///
-    /// All of it is within one deadline, which should be longer than that of an ordinary call: [`Request::resolve`] takes one.
-    /// An order that stands may still fail: see [`Resolved::state`], and [`send_and_wait`](Self::send_and_wait).
+    /// The order is also queried after a rejection. "Duplicate" means that an order with this number exists, and the
+    /// rejection of another order may arrive on this order's connection.
+    ///
+    /// One deadline covers the whole process. It should be longer than the deadline of an ordinary call; set it with
+    /// [`Request::deadline`] and call [`Request::resolve`]. An order that exists may still fail: see
+    /// [`Resolved::state`] and [`send_and_wait`](Self::send_and_wait).
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -117,51 +121,54 @@ impl Client {
     ///     Ok(resolved) => match resolved.state() {
     ///         OrderState::Succeeded => println!("the money is on the card"),
     ///         OrderState::Failed => println!("the order failed"),
-    ///         state => println!("the order stands: {state}"),
+    ///         state => println!("the order exists, with state {state}"),
     ///     },
-    ///     Err(error) if error.outcome() == Outcome::Unknown => println!("keep the order number and ask later: {error}"),
-    ///     Err(error) => println!("refused, with code {:?}, or not sent: {error}", error.api_code()),
+    ///     Err(error) if error.outcome() == Outcome::Unknown => println!("keep the order number: {error}"),
+    ///     Err(error) => println!("rejected with code {:?}, or not sent: {error}", error.api_code()),
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
     /// Returns an error with the outcome
-    /// - [`NotSent`](Outcome::NotSent) if the request never arrived;
-    /// - [`Rejected`](Outcome::Rejected) if it was refused, and the query reported no such order for as long as after a lost
-    ///   response, which takes configured [codes](crate::Resolution::unknown_order_codes);
+    /// - [`NotSent`](Outcome::NotSent) if the request was never sent completely;
+    /// - [`Rejected`](Outcome::Rejected) if it was rejected, and the query reported that no such order exists, as often
+    ///   and as long as after a lost response. This requires configured
+    ///   [codes](crate::Resolution::unknown_order_codes);
     /// - [`Unknown`](Outcome::Unknown) in every other case.
     pub async fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.request(order).resolve().await
     }
 
-    /// Sends an order as [`resolve`](Self::resolve) does, and queries until its state is final or the deadline is over.
+    /// Sends an order as [`resolve`](Self::resolve) does, then queries it until its state is final or the deadline
+    /// passes.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve). An order that stands and is not final at the deadline is not an error: its
-    /// [`state`](Resolved::state) says so.
+    /// Returns the errors of [`resolve`](Self::resolve). An order that is not final at the deadline is not an error:
+    /// [`Resolved::state`] returns its last known state.
     pub async fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.request(order).send_and_wait().await
     }
 }
 
 impl<O: Resolvable> Request<'_, O> {
-    /// As [`Client::resolve`], with these options.
+    /// Sends and resolves an order like [`Client::resolve`], with the options of this request.
     ///
     /// # Errors
-    /// As [`Client::resolve`].
+    /// Returns the errors of [`Client::resolve`].
     pub async fn resolve(self) -> Result<Resolved<O>, Error> {
         self.resolve_within(self.core.span(&self.options)).await.map(|(resolved, _)| resolved)
     }
 
-    /// As [`Client::send_and_wait`], with these options.
+    /// Sends an order and waits for its final state like [`Client::send_and_wait`], with the options of this request.
     ///
     /// # Errors
-    /// As [`Client::send_and_wait`].
+    /// Returns the errors of [`Client::send_and_wait`].
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
         let span = self.core.span(&self.options);
         let (mut resolved, named) = self.resolve_within(span).await?;
-        // A final state counts if the query reports it: what the status of the mutation's own response means is inferred.
+        // Only a final state reported by the query counts: the meaning of the status in the mutation's response is
+        // inferred.
         let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.core.resolution.poll() };
         while !matches!(resolved, Resolved::Found { .. }) || !resolved.state().is_final() {
             if self.core.left(span).is_none_or(|left| left <= wait) {
@@ -175,21 +182,21 @@ impl<O: Resolvable> Request<'_, O> {
             match self.ask(left, &named).await {
                 Ok(order) => resolved = self.found(order),
                 Err(error) if may_pass(error.kind(), error.http_status(), error.connect_failure()) => {}
-                // The order stands all the same; the observer is told why it cannot be queried.
+                // The order exists, although it cannot be queried. The events report why.
                 Err(_) => break,
             }
         }
         Ok(resolved)
     }
 
-    /// Resolves the order, and returns what it names as well.
+    /// Resolves the order, and also returns the identifiers that a query's response must match.
     async fn resolve_within(&self, span: Span) -> Result<(Resolved<O>, Subject), Error> {
         let target = Target::from(&O::INFO);
         let (core, options) = (self.core, &self.options);
         let (request_id, payload) = self.payload(&target)?;
         let first = job(core, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
-        // The first error after which the order may stand.
+        // The first error after which the order may exist.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Job {
@@ -210,28 +217,28 @@ impl<O: Resolvable> Request<'_, O> {
                 }
                 Err(error) => error,
             };
-            // Nothing has arrived, so there is nothing to find.
+            // Nothing was sent, so there is nothing to query.
             if error.outcome() == Outcome::NotSent {
                 return Err(error);
             }
-            let looked = self.look(span, &named).await;
-            if error.kind() == ErrorKind::Rejected && matches!(looked, Ok(Some(_))) {
-                // It may have been the refusal of another order: then this connection is out of step.
+            let found = self.poll_order(span, &named).await;
+            if error.kind() == ErrorKind::Rejected && matches!(found, Ok(Some(_))) {
+                // The rejection may belong to another order. Then the responses on this connection are shifted.
                 core.transport.discard_connections();
             }
-            // After a signed response to this request, be it a refusal or a success that cannot be read, it is not sent again.
+            // After a signed response (a rejection, or a success that cannot be parsed) the request is not sent again.
             let signed = matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Data);
             let error = match doubt.take() {
                 Some(first) if !signed => first,
                 _ => error,
             };
-            match looked {
+            match found {
                 Ok(Some(found)) => return Ok((self.found(found), named)),
                 Ok(None) if signed || send >= core.resolution.max_sends() || core.left(span).is_none() => {
                     return Err(error);
                 }
                 Ok(None) => doubt = Some(error),
-                // The query did not say that there is no such order, so a refusal does not prove it either.
+                // The query did not confirm that no such order exists, so a rejection is not final.
                 Err(problem) => return Err(error.with_outcome(Outcome::Unknown).caused_by(problem)),
             }
         }
@@ -243,14 +250,15 @@ impl<O: Resolvable> Request<'_, O> {
         Resolved::Found { order, state }
     }
 
-    /// What a query's response must have in common with the order, where it has it: an order of this number for another card is
-    /// not this order. What is configured for the query is all that counts for the query.
+    /// Returns the identifiers of the order that are compared with a query's response, where the response contains
+    /// them. An order with the same number for another card is a different order. If names are configured for the
+    /// query, only those are compared.
     fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.core.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }
     }
 
-    /// Queries for the order once, on a connection that carried no other request.
+    /// Queries the order once, on a connection that has carried no other request.
     async fn ask(&self, limit: Duration, named: &Subject) -> Result<<O::Query as Operation>::Response, Error> {
         let query = self.operation.query();
         let answer = self.sibling(&query).deadline(limit).fresh_connection().send().await?;
@@ -259,11 +267,16 @@ impl<O: Resolvable> Request<'_, O> {
         Ok(answer.into_data())
     }
 
-    /// Queries for the order until it is found, or reported unknown often and long enough.
-    async fn look(&self, span: Span, named: &Subject) -> Result<Option<<O::Query as Operation>::Response>, Error> {
+    /// Polls the order until it is found or reported unknown for the configured number of confirmations and settle
+    /// time.
+    async fn poll_order(
+        &self,
+        span: Span,
+        named: &Subject,
+    ) -> Result<Option<<O::Query as Operation>::Response>, Error> {
         let core = self.core;
         let mut unknown = 0;
-        // When the query first reported the order unknown, of the reports in a row.
+        // The time of the first report in the current run of "unknown order" reports.
         let mut since = Duration::ZERO;
         for attempt in 1.. {
             let left = core.left(span).ok_or_else(|| Error::late(TimeLimit::Deadline(span.deadline)))?;
@@ -271,7 +284,7 @@ impl<O: Resolvable> Request<'_, O> {
                 Ok(order) => return Ok(Some(order)),
                 Err(error) => error,
             };
-            if core.resolution.says_unknown(&error) {
+            if core.resolution.is_unknown_order(&error) {
                 if unknown == 0 {
                     since = core.clock.now();
                 }
@@ -294,7 +307,7 @@ impl<O: Resolvable> Request<'_, O> {
     }
 }
 
-/// The state that a status code of this operation means.
+/// Returns the state for a status code of this operation.
 fn state<O: Operation>(core: &Core, code: Option<&str>) -> OrderState {
     core.order_states_of(O::INFO.path).state(code)
 }

@@ -1,4 +1,4 @@
-//! Whether to try again: a pure function of what happened. It knows no network and no clock.
+//! The retry policy: a pure function of the last failure, without network access or a clock.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use paytend_model::OperationKind;
 
 use crate::{ConnectFailure, ErrorKind, Outcome};
 
-/// When a failed attempt is followed by another one. All attempts share one deadline.
+/// The policy that decides whether a failed attempt is retried. All attempts share one deadline.
 ///
-/// A query is tried again after failures that may pass. A mutation is tried again only when nothing was sent: whatever else
-/// happened, it may have been carried out, and [`resolution`](crate::Resolution) is how to find out.
+/// A query is retried after transient failures. A mutation is retried only if nothing was sent. In all other cases it
+/// may have been carried out: resolve it with [`Client::resolve`](crate::Client::resolve).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct RetryPolicy {
@@ -19,83 +19,93 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Four attempts, with waits of up to 200 ms, 400 ms and 800 ms.
+    /// Returns a policy of four attempts, with waits of up to 200 ms, 400 ms and 800 ms.
     fn default() -> Self {
         Self { max_attempts: 4, base: Duration::from_millis(200), cap: Duration::from_secs(10) }
     }
 }
 
-/// What is known after a failed attempt.
+/// The facts about a failed attempt from which the policy decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Situation {
-    /// Whether the operation changes anything.
+    /// Whether the operation is a query or a mutation.
     pub operation: OperationKind,
     /// The kind of failure.
     pub error: ErrorKind,
-    /// What became of the request.
+    /// The outcome of the request.
     pub outcome: Outcome,
-    /// Which part of making the connection failed, if that is what failed.
+    /// The step of making the connection that failed, if no connection was made.
     pub connect: Option<ConnectFailure>,
-    /// The answer's HTTP status, if there was an answer.
+    /// The HTTP status of the response, if there was a response.
     pub status: Option<u16>,
-    /// How long the answer asks to wait.
+    /// The delay that the response requests with `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// How many attempts there have been, one at least.
+    /// The number of attempts so far, at least one.
     pub attempt: u32,
-    /// How long the call has taken.
+    /// The time since the start of the call.
     pub elapsed: Duration,
-    /// How long it may take.
+    /// The deadline of the call, measured from its start.
     pub deadline: Duration,
     /// 64 random bits, for the jitter.
     pub random: u64,
 }
 
-/// What to do after a failed attempt.
+/// The decision after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Try again after this time.
+    /// Retry after this time.
     Wait(Duration),
     /// Report the failure.
     Stop,
 }
 
 impl RetryPolicy {
-    /// One attempt, and no other.
+    /// Creates a policy that never retries.
     pub fn never() -> Self {
         Self { max_attempts: 1, ..Self::default() }
     }
 
-    /// The most attempts, the first included (default 4). Zero counts as one.
+    /// Sets the maximum number of attempts, including the first (default 4). Zero is treated as one.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// The longest wait after the first attempt (default 200 ms). It doubles from one to the next, and each wait is drawn evenly
-    /// from zero to that ("full jitter"), so that clients which failed together do not come back together.
+    /// Sets the maximum wait after the first attempt (default 200 ms). The maximum doubles with each attempt.
+    ///
+    /// Each wait is chosen uniformly between zero and the maximum ("full jitter"), so that clients that failed at the
+    /// same time do not retry at the same time.
     pub fn base(mut self, wait: Duration) -> Self {
         self.base = wait;
         self
     }
 
-    /// The longest wait of all (default 10 s), but for what a `Retry-After` asks.
+    /// Sets the upper limit of all waits (default 10 s). A delay from `Retry-After` may be longer.
     pub fn cap(mut self, wait: Duration) -> Self {
         self.cap = wait;
         self
     }
 
-    /// Decides.
+    /// Decides whether to retry, and after which wait.
     ///
     /// ```
     /// use std::time::Duration;
     /// use paytend_client::{Decision, ErrorKind, Outcome, RetryPolicy, Situation};
     /// use paytend_model::OperationKind;
     /// let lost = Situation {
-    ///     operation: OperationKind::Query, error: ErrorKind::Transport, outcome: Outcome::Unknown, connect: None, status: None,
-    ///     retry_after: None, attempt: 1, elapsed: Duration::ZERO, deadline: Duration::from_secs(60), random: u64::MAX,
+    ///     operation: OperationKind::Query,
+    ///     error: ErrorKind::Transport,
+    ///     outcome: Outcome::Unknown,
+    ///     connect: None,
+    ///     status: None,
+    ///     retry_after: None,
+    ///     attempt: 1,
+    ///     elapsed: Duration::ZERO,
+    ///     deadline: Duration::from_secs(60),
+    ///     random: u64::MAX,
     /// };
     /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Wait(Duration::from_millis(200)));
-    /// // The same of a mutation may have moved money.
+    /// // A mutation may have moved money, so it is not retried.
     /// let lost = Situation { operation: OperationKind::Mutation, ..lost };
     /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Stop);
     /// ```
@@ -108,14 +118,14 @@ impl RetryPolicy {
             return Decision::Stop;
         }
         let wait = situation.retry_after.unwrap_or_else(|| self.wait(situation.attempt, situation.random));
-        // A wait that ends with the deadline leaves no time to do anything.
+        // A wait that ends at or after the deadline leaves no time for another attempt.
         if situation.elapsed.saturating_add(wait) >= situation.deadline {
             return Decision::Stop;
         }
         Decision::Wait(wait)
     }
 
-    /// A wait after so many attempts.
+    /// Returns the wait after the given number of attempts.
     pub(crate) fn wait(&self, attempt: u32, random: u64) -> Duration {
         let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
         let longest = self.base.saturating_mul(doubled).min(self.cap);
@@ -124,15 +134,15 @@ impl RetryPolicy {
     }
 }
 
-/// Whether a failure may be gone the next time.
+/// Returns whether a failure is transient, so that a later attempt may succeed.
 pub(crate) fn may_pass(error: ErrorKind, status: Option<u16>, connect: Option<ConnectFailure>) -> bool {
     match error {
-        // Nothing that waiting changes: a certificate, a name, the proxy's password.
+        // Certificates, host names and proxy passwords do not change while the client waits.
         ErrorKind::Connect => connect.is_none_or(ConnectFailure::is_transient),
         // The next attempt is on another connection.
         ErrorKind::Mismatch => true,
         ErrorKind::Timeout | ErrorKind::Transport => true,
-        // Not Paytend's word, but that of something on the way.
+        // The response does not come from Paytend, but from a proxy or load balancer.
         ErrorKind::Answer => matches!(status, Some(408 | 425 | 429 | 500 | 502 | 503 | 504)),
         ErrorKind::Configuration
         | ErrorKind::Request
@@ -166,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_tried_again() {
+    fn only_safe_and_transient_failures_are_retried() {
         let policy = RetryPolicy::default();
         for (operation, error, outcome, status, again) in [
             (Query, Connect, NotSent, None, true),
@@ -205,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_tried_again_only_if_time_can_help() {
+    fn only_transient_connect_failures_are_retried() {
         use crate::CertificateProblem;
         for (failure, again) in [
             (ConnectFailure::Dns, true),
@@ -240,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_and_the_deadline_end_it() {
+    fn no_retry_after_the_last_attempt_or_beyond_the_deadline() {
         let policy = RetryPolicy::default();
         let query = situation(Query, Connect, NotSent);
         assert_ne!(policy.decide(&Situation { attempt: 3, ..query }), Decision::Stop);
@@ -254,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_answer_asks_is_honoured_within_the_deadline() {
+    fn retry_after_is_honoured_within_the_deadline() {
         let policy = RetryPolicy::default();
         let asked = Situation {
             status: Some(503),

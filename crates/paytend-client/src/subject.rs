@@ -1,47 +1,48 @@
-//! What a request is about, and whether a response is about the same thing.
+//! The identifiers in a request, and the check that its response contains the same ones.
 //!
-//! Nothing in Paytend's envelope ties a response to its request: a genuine response about another order verifies as well. What
-//! the two have in common is what they name: an order, a card, a holder, a user. That responses name them is inferred, by the
-//! pattern of the requests, so [`Builder::response_names`](crate::Builder::response_names) can override it.
+//! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
+//! verification. Both can contain the same identifiers: an order, a card, a holder, a user. That responses contain them
+//! is inferred from the requests, so [`Builder::response_names`](crate::Builder::response_names) can override it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 
-/// The fields by which a request and its response name the same thing.
+/// The identifier fields that a request and its response have in common.
 const NAMES: [&str; 4] = [ORDER, "cardId", "holderId", "userId"];
 
-/// The field that a response to a request with an order number must have.
+/// The field that is required in the response to a request with an order number.
 const ORDER: &str = "orderNo";
 
-/// What a request names.
+/// The identifiers in a request.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
-    /// Wire names with the request's values. Values are personal data at times: they appear in no error and no `Debug`.
+    /// Wire names with the values of the request. Values can be personal data, so they appear in no error and no
+    /// `Debug`.
     named: Vec<(String, String)>,
-    /// Which names a response must have.
+    /// The fields that a response must contain.
     required: Required,
 }
 
-/// Which of the names that a request has its response must have, too.
+/// The identifier fields of a request that its response must also contain.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Required {
     /// None: the operation has no response data.
     #[default]
     None,
-    /// The order number. The others are compared where the response has them.
+    /// The order number. The other fields are compared if the response contains them.
     Order,
-    /// All, as configured.
+    /// All configured fields.
     All,
 }
 
-/// How a response fails to be about what was asked for. Holds the field's wire name, never a value.
+/// The reason why a response does not match its request. Contains the field's wire name, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// The response names another one.
+    /// The field has another value in the response.
     Other(String),
-    /// The response lacks a name that it must have.
+    /// The response lacks a required field.
     Unnamed(String),
 }
 
@@ -50,12 +51,12 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Other(name) => write!(
                 f,
-                "the response has another {name} than the request; if your documents say that it means something else there, \
+                "{name} in the response differs from the request; if your documents give it another meaning, \
                  set response_names on the client"
             ),
             Self::Unnamed(name) => write!(
                 f,
-                "the response has no {name}; if your documents say that it has none, set response_names on the client"
+                "the response has no {name}; if your documents specify none, set response_names on the client"
             ),
         }
     }
@@ -64,10 +65,10 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl Subject {
-    /// Reads what a request's payload names.
+    /// Reads the identifiers from a request's payload.
     ///
-    /// `configured` replaces the fields that are compared, and makes them required. `has_response` is whether the operation has
-    /// response data: only then must a response name the order.
+    /// `configured` replaces the default fields, and makes them required. `has_response` is whether the operation has
+    /// response data: only then is the order number required.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
         let wanted = |name: &str| match configured {
             Some(names) => names.iter().any(|wanted| wanted == name),
@@ -90,16 +91,17 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same names, none of which a response must have.
+    /// Returns the same identifiers, with none of them required.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }
 
-    /// Checks that a response's payload is about what the request was. A payload that is not an object is not checked: it is
-    /// reported as what it is.
+    /// Checks that a response's payload contains the identifiers of the request.
+    ///
+    /// A payload that is not an object is not checked here. It is reported when the data is parsed.
     ///
     /// # Errors
-    /// Returns [`Mismatch`].
+    /// Returns [`Mismatch`] if an identifier differs, or if a required one is missing.
     pub(crate) fn check(&self, payload: &[u8]) -> Result<(), Mismatch> {
         if self.named.is_empty() || payload.is_empty() {
             return Ok(());
@@ -132,14 +134,14 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// What a member names.
+/// The value of an identifier field.
 #[derive(PartialEq)]
 enum Value {
     /// The text of a string or a number. `1755902` and `"1755902"` are the same identifier.
     Text(String),
-    /// A string that is not text: it names something, and nothing that a request can name.
+    /// A string that is not valid Unicode. It differs from every value in a request.
     Unreadable,
-    /// Nothing to compare: an empty string, `null`, or no string and no number at all.
+    /// No identifier: an empty string, `null`, or a value that is neither a string nor a number.
     Absent,
 }
 
@@ -157,7 +159,7 @@ impl Value {
     }
 }
 
-/// The text of a JSON string; `None` if it holds half a character or bytes that are not UTF-8.
+/// Returns the text of a JSON string; `None` if it contains an unpaired surrogate or bytes that are not UTF-8.
 fn text(json: &[u8]) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_request_and_response_are_compared() {
+    fn identifiers_in_request_and_response_are_compared() {
         let topup = r#"{"cardId":"1755902","orderNo":"T-1","amount":"25.00"}"#;
         let other = |name: &str| Err(Mismatch::Other(name.into()));
         for (response, expected) in [
@@ -183,14 +185,14 @@ mod tests {
             (r#"{"\u006frderNo":"T\u002d1"}"#, Ok(())),
             (r#"{"orderNo":"T-2","status":"2"}"#, other("orderNo")),
             (r#"{"orderNo":"T-1","cardId":"7"}"#, other("cardId")),
-            // Of two, both count.
+            // Both of two duplicate members are compared.
             (r#"{"orderNo":"T-1","orderNo":"T-2"}"#, other("orderNo")),
             (r#"{"x":1}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"orderNo":""}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"orderNo":null}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"nested":{"orderNo":"T-1"}}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"cardId":"1755902","balance":"25.00"}"#, Err(Mismatch::Unnamed("orderNo".into()))),
-            // Reported as what it is elsewhere.
+            // Not an object: reported when the data is parsed.
             ("", Ok(())),
             ("{", Ok(())),
         ] {
@@ -198,9 +200,9 @@ mod tests {
         }
     }
 
-    /// A response that is not strict JSON is compared all the same: it is authentic.
+    /// A response that is not strict JSON is also compared, because it is authentic.
     #[test]
-    fn a_name_that_is_not_text_is_another_name() {
+    fn identifier_that_is_not_unicode_is_a_mismatch() {
         let topup = Subject::of(r#"{"orderNo":"T-1"}"#, None, true);
         let other = Err(Mismatch::Other("orderNo".into()));
         assert_eq!(topup.check(br#"{"orderNo":"T-2","x":"\ud800"}"#), other);
@@ -209,19 +211,19 @@ mod tests {
         assert_eq!(topup.check(b"{\"orderNo\":\"T-1\",\"x\":\"\xff\"}"), Ok(()));
     }
 
-    /// That a response names a card is inferred: one that does not is not refused.
+    /// That responses contain a card is inferred, so a response without a card is accepted.
     #[test]
-    fn a_response_without_a_card_is_taken_and_one_with_another_card_is_not() {
+    fn response_without_card_is_accepted_and_another_card_is_a_mismatch() {
         let balance = r#"{"cardId":"1755902"}"#;
         assert_eq!(check(balance, r#"{"balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"1755902","balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"7"}"#), Err(Mismatch::Other("cardId".into())));
-        // Nothing was asked for by name.
+        // The request contains none of the compared fields.
         assert_eq!(check(r#"{"idNo":"1"}"#, r#"{"holderId":"7"}"#), Ok(()));
     }
 
     #[test]
-    fn configured_names_replace_the_others() {
+    fn configured_names_replace_the_defaults() {
         let topup = r#"{"cardId":"1755902","orderNo":"T-1"}"#;
         let subject = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -230,17 +232,17 @@ mod tests {
         assert_eq!(subject(&[]).check(r#"{"orderNo":"T-2"}"#.as_bytes()), Ok(()));
         assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-2","cardId":"1755902"}"#.as_bytes()), Ok(()));
         assert_eq!(subject(&["cardId"]).check(r#"{"cardId":"7"}"#.as_bytes()), Err(Mismatch::Other("cardId".into())));
-        // What is configured is required.
+        // Configured fields are required.
         let unnamed = Err(Mismatch::Unnamed("cardId".into()));
         assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-1"}"#.as_bytes()), unnamed);
-        // An operation without response data need not name the order; another order is another order all the same.
+        // Without response data the order number is not required, but another order number is still a mismatch.
         assert_eq!(Subject::of(topup, None, false).check(r#"{"x":1}"#.as_bytes()), Ok(()));
         let other = Subject::of(topup, None, false).check(r#"{"orderNo":"T-2"}"#.as_bytes());
         assert_eq!(other, Err(Mismatch::Other("orderNo".into())));
     }
 
     #[test]
-    fn values_are_not_shown() {
+    fn identifier_values_are_not_shown() {
         let subject = Subject::of(r#"{"orderNo":"CANARY"}"#, None, true);
         let shown = format!("{subject:?} {}", subject.check(r#"{"orderNo":"CANARY2"}"#.as_bytes()).unwrap_err());
         assert!(!shown.contains("CANARY") && shown.contains("orderNo"), "{shown}");

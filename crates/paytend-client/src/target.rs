@@ -1,4 +1,4 @@
-//! What is called: an operation's description, whether it is a type of this workspace or the caller's own words.
+//! The operation that a request calls: an operation of `paytend-model`, or a path given by the caller.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use paytend_model::{OperationInfo, OperationKind, PayloadRule};
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) name: Cow<'static, str>,
-    /// The path by default, by which a configured one is found.
+    /// The default path, which is also the key for a configured path.
     pub(crate) path: Cow<'static, str>,
     pub(crate) kind: OperationKind,
     pub(crate) payload: PayloadRule,
     pub(crate) has_response: bool,
     pub(crate) takes_file: bool,
-    /// Whether the operation is described by a type.
+    /// Whether `paytend-model` or a custom type describes the operation.
     pub(crate) is_known: bool,
 }
 
@@ -33,7 +33,8 @@ impl From<&OperationInfo> for Target {
 }
 
 impl Target {
-    /// A path that no operation of the model has: a mutation, for all we know.
+    /// Creates a target for a path that `paytend-model` does not contain. It may be a mutation, so it is treated as a
+    /// mutation.
     pub(crate) fn unknown(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         Self {

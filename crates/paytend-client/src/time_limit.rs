@@ -1,25 +1,26 @@
-//! Which limit ended a call.
+//! The time limits of a call.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The limit of time that ended a call.
+/// The time limit that ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeLimit {
-    /// The limit of one attempt: [`Builder::attempt_timeout`](crate::Builder::attempt_timeout).
+    /// The timeout of one attempt: [`Builder::attempt_timeout`](crate::Builder::attempt_timeout).
     Attempt(Duration),
-    /// The limit of the whole call: [`Builder::deadline`](crate::Builder::deadline) or
+    /// The deadline of the whole call: [`Builder::deadline`](crate::Builder::deadline) or
     /// [`Request::deadline`](crate::Request::deadline).
     Deadline(Duration),
-    /// The deadline, while other calls used all of [`Builder::max_in_flight`](crate::Builder::max_in_flight).
+    /// The deadline, which passed while other calls used all slots of
+    /// [`Builder::max_in_flight`](crate::Builder::max_in_flight).
     Concurrency(Duration),
-    /// The deadline, before [`Builder::rate_limit`](crate::Builder::rate_limit) allows another request.
+    /// The deadline, before which [`Builder::rate_limit`](crate::Builder::rate_limit) allowed no further request.
     Rate(Duration),
 }
 
 impl TimeLimit {
-    /// Returns how long the limit was.
+    /// Returns the length of the limit.
     pub fn duration(self) -> Duration {
         match self {
             Self::Attempt(limit) | Self::Deadline(limit) | Self::Concurrency(limit) | Self::Rate(limit) => limit,
@@ -33,7 +34,7 @@ impl fmt::Display for TimeLimit {
             Self::Attempt(limit) => write!(f, "the attempt timeout of {limit:?} passed"),
             Self::Deadline(limit) => write!(f, "the deadline of {limit:?} passed"),
             Self::Concurrency(limit) => {
-                write!(f, "the deadline of {limit:?} passed while other calls used all of max_in_flight")
+                write!(f, "the deadline of {limit:?} passed while other calls used all slots of max_in_flight")
             }
             Self::Rate(limit) => write!(f, "the rate limit allows no request before the deadline of {limit:?}"),
         }

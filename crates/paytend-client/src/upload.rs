@@ -1,4 +1,4 @@
-//! Files: read with a limit, and sent without more copies than needed.
+//! File uploads with a size limit and few copies in memory.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,12 +11,13 @@ use crate::error::Error;
 use crate::request::Request;
 use crate::target::Target;
 
-/// Reads a file of 2 MiB at most. A larger one is refused before it is read.
+/// Reads a file of at most 2 MiB. Larger files are rejected before they are read.
 ///
-/// Blocks while it reads.
+/// Blocks the current thread while it reads.
 ///
 /// # Errors
-/// As the file system's; [`FileTooLarge`](io::ErrorKind::FileTooLarge) for a file that no operation takes. No path is in its text.
+/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts.
+/// Returns the error of the file system if the file cannot be read. The error text does not contain the path.
 pub fn file_from_path(path: impl AsRef<Path>) -> io::Result<FileContent> {
     let file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();
@@ -26,16 +27,17 @@ pub fn file_from_path(path: impl AsRef<Path>) -> io::Result<FileContent> {
     read(file, usize::try_from(length).unwrap_or_default())
 }
 
-/// Reads a file of 2 MiB at most from anything. No more than one byte beyond that is read.
+/// Reads a file of at most 2 MiB from a reader. At most one byte beyond that limit is read.
 ///
 /// # Errors
-/// As the reader's; [`FileTooLarge`](io::ErrorKind::FileTooLarge) for a file that no operation takes.
+/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts.
+/// Returns the error of the reader if it fails.
 pub fn file_from_reader(reader: impl Read) -> io::Result<FileContent> {
     read(reader, 0)
 }
 
 fn read(reader: impl Read, expected: usize) -> io::Result<FileContent> {
-    // One more, so that the end is seen without growing.
+    // One extra byte, so that reading to the end does not reallocate.
     let mut bytes = Vec::with_capacity(expected + 1);
     reader.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_FILE_BYTES {
@@ -45,14 +47,16 @@ fn read(reader: impl Read, expected: usize) -> io::Result<FileContent> {
 }
 
 fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "a file may have 2,097,152 bytes (2 MiB) at most")
+    io::Error::new(io::ErrorKind::FileTooLarge, "file too large: the limit is 2,097,152 bytes (2 MiB)")
 }
 
 impl Client {
-    /// Carries out an upload. It takes the operation by value and drops the file as soon as its text is made, so that the memory needed at any
-    /// time stays below four times the file.
+    /// Executes an upload.
     ///
-    /// `progress` is told how many bytes of how many of the request have been handed to the connection.
+    /// The operation is taken by value, and the file is dropped as soon as it is serialized. Memory use therefore stays
+    /// below four times the size of the file.
+    ///
+    /// `progress` is called with the number of bytes handed to the connection, and the total number of bytes.
     ///
     /// ```no_run
     /// use paytend_client::file_from_path;
@@ -60,13 +64,13 @@ impl Client {
     /// # async fn example(client: &paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let passport = file_from_path("passport.jpeg")?;
     /// let upload = UploadDocument::new("H000001".into(), "3".into(), passport, ".jpeg".into());
-    /// client.upload(upload, |sent, total| println!("{sent} of {total}")).await?;
+    /// client.upload(upload, |sent, total| println!("{sent} of {total} bytes")).await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send).
     pub async fn upload<O: Operation>(
         &self,
         operation: O,

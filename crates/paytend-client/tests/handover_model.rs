@@ -1,9 +1,10 @@
-//! A model of the moment in which a caller gives up while another thread sends: every interleaving of the client's own code.
+//! A loom model of a caller that gives up while another thread sends. It runs the client's code under every
+//! interleaving.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-/// What `handover.rs` is made of here: the model checker's own atomics.
+/// The synchronization primitives of `handover.rs`, replaced by those of loom.
 mod sync {
     pub(super) use loom::sync::Arc;
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering};
@@ -24,7 +25,8 @@ use handover::Handover;
 use http_body::Body;
 use loom::thread;
 
-/// Takes pieces as hyper does, until the end or an error. Returns whether the server has all bytes.
+/// Reads the body in pieces as hyper does, until its end or an error. Returns whether the server has received all
+/// bytes.
 fn send(mut body: OutgoingBody, length: usize) -> bool {
     let mut received = 0;
     loop {
@@ -35,17 +37,17 @@ fn send(mut body: OutgoingBody, length: usize) -> bool {
     }
 }
 
-/// One piece, and more than one.
+/// Body lengths of one piece and of several pieces.
 const LENGTHS: [usize; 2] = [10, 70_000];
 
 #[test]
-fn not_sent_and_complete_exclude_each_other() {
+fn body_is_either_withdrawn_or_complete() {
     for length in LENGTHS {
         loom::model(move || {
             let handover = Handover::default();
             let body = OutgoingBody::watched(Bytes::from(vec![7; length]), handover.clone(), None);
             let connection = thread::spawn(move || send(body, length));
-            // A timeout: `settled` decides; afterwards the observer's guard asks again, and gets the same answer.
+            // After a timeout, `settled` withdraws the body. The guard withdraws it again later, with the same result.
             let not_sent = handover.withdraw();
             assert_eq!(handover.withdraw(), not_sent);
             let complete = connection.join().unwrap();
@@ -55,9 +57,9 @@ fn not_sent_and_complete_exclude_each_other() {
     }
 }
 
-/// The call is dropped on one thread while another one decides its outcome.
+/// One thread drops the call while another thread decides its outcome.
 #[test]
-fn all_who_ask_are_told_the_same() {
+fn concurrent_withdrawals_have_the_same_result() {
     loom::model(|| {
         let handover = Handover::default();
         let body = OutgoingBody::watched(Bytes::from_static(b"{}"), handover.clone(), None);

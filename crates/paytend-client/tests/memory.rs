@@ -1,4 +1,5 @@
-//! How much memory calls take, and how many connections. By itself in this file, because the counting is the whole program's.
+//! Tests of memory use and connection reuse. They need a separate binary, because the allocator counts for the whole
+//! process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -16,31 +17,31 @@ use tokio::net::{TcpListener, TcpStream};
 #[global_allocator]
 static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 
-/// Answers every request on every connection alike, reads bodies without keeping them, and counts connections.
-async fn server(answer: String) -> (String, Arc<AtomicUsize>) {
+/// Starts a server that sends the same response to every request. It discards request bodies and counts connections.
+async fn server(body: String) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let connections = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&connections);
-    let answer: Arc<str> = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).into();
+    let response: Arc<str> = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             counted.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(serve(stream, Arc::clone(&answer)));
+            tokio::spawn(serve(stream, Arc::clone(&response)));
         }
     });
     (url, connections)
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<str>) {
+async fn serve(mut stream: TcpStream, response: Arc<str>) {
     let mut bytes = vec![0; 16 << 10];
     let mut held = 0;
     loop {
         let Ok(read) = stream.read(&mut bytes[held..]).await else { return };
         held += read;
         let Some(end) = bytes[..held].windows(4).position(|window| window == b"\r\n\r\n") else {
-            assert!(read > 0 || held == 0, "half a head");
+            assert!(read > 0 || held == 0, "the connection ended inside a request head");
             if read == 0 {
                 return;
             }
@@ -55,7 +56,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<str>) {
             left -= stream.read(&mut bytes[..most]).await.unwrap();
         }
         held = 0;
-        if stream.write_all(answer.as_bytes()).await.is_err() {
+        if stream.write_all(response.as_bytes()).await.is_err() {
             return;
         }
     }
@@ -72,7 +73,7 @@ fn sealed(data: &str) -> String {
     keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document()
 }
 
-/// What the most memory was beyond what was held before.
+/// Returns the peak memory use of `work` beyond the memory in use before it, and its result.
 async fn peak<T>(work: impl Future<Output = T>) -> (usize, T) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -80,14 +81,14 @@ async fn peak<T>(work: impl Future<Output = T>) -> (usize, T) {
     (MEMORY.peak_usage() - before, result)
 }
 
-/// One test, because two would count each other's memory.
+/// A single test, because two concurrent tests would count each other's memory.
 #[tokio::test]
-async fn memory_and_connections_stay_in_their_budgets() {
-    an_upload_takes_less_than_four_times_the_file().await;
-    two_thousand_calls_take_no_more_each_time().await;
+async fn memory_and_connections_stay_within_their_limits() {
+    upload_uses_less_than_four_times_the_file_size().await;
+    repeated_calls_do_not_increase_memory().await;
 }
 
-async fn an_upload_takes_less_than_four_times_the_file() {
+async fn upload_uses_less_than_four_times_the_file_size() {
     let (url, _) = server(sealed("")).await;
     let client = Client::builder(Environment::BaseUrl(url), PARTNER_ID, keyring("partner", "paytend"))
         .attempt_timeout(std::time::Duration::from_secs(60))
@@ -102,12 +103,12 @@ async fn an_upload_takes_less_than_four_times_the_file() {
         client.upload(upload, |_, _| ()).await.map(drop).unwrap();
     })
     .await;
-    assert!(most <= 4 * MAX_FILE_BYTES, "{most} bytes, {} thousandths of the file", most * 1000 / MAX_FILE_BYTES);
-    // It holds the document at least, so something is being measured.
+    assert!(most <= 4 * MAX_FILE_BYTES, "{most} bytes, {} thousandths of the file size", most * 1000 / MAX_FILE_BYTES);
+    // The document alone needs this much, so the measurement works.
     assert!(most >= 3 * MAX_FILE_BYTES, "{most}");
 }
 
-async fn two_thousand_calls_take_no_more_each_time() {
+async fn repeated_calls_do_not_increase_memory() {
     const AT_ONCE: usize = 64;
     let (url, connections) = server(sealed(r#"{"cardId":"1","balance":"1.00"}"#)).await;
     let client = Client::builder(Environment::BaseUrl(url), PARTNER_ID, keyring("partner", "paytend"))
@@ -118,15 +119,16 @@ async fn two_thousand_calls_take_no_more_each_time() {
     let query = QueryCardBalance::new("1".into());
     let mut peaks = Vec::new();
     for _ in 0..3 {
-        let (most, answers) =
+        let (most, responses) =
             peak(async { futures_util::future::join_all((0..2000).map(|_| client.send(&query))).await }).await;
-        assert!(answers.iter().all(Result::is_ok), "{}", QueryCardBalance::INFO.name);
+        assert!(responses.iter().all(Result::is_ok), "{}", QueryCardBalance::INFO.name);
         peaks.push(most);
     }
-    // The first round pays for the connections; the last must not take more than the one before it.
+    // The first round opens the connections. The last round must not need more memory than the one before it.
     assert!(peaks[2] <= peaks[1] + peaks[1] / 20, "{peaks:?}");
-    assert!(peaks[2] / 2000 < 16 << 10, "{peaks:?}: more than 16 KiB a call");
+    assert!(peaks[2] / 2000 < 16 << 10, "{peaks:?}: more than 16 KiB per call");
     let connections = connections.load(Ordering::SeqCst);
-    // On a busy machine a call now and then finds no idle connection, because the one before it is not back yet.
+    // On a busy machine a call may find no idle connection, because the previous call has not returned its connection
+    // yet.
     assert!((1..=1500).contains(&connections), "{connections} connections for 6,000 calls");
 }

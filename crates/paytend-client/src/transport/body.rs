@@ -1,4 +1,4 @@
-//! A request's body, which cannot be both withdrawn and sent.
+//! The body of a request, which is either withdrawn or sent, never both.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,16 +9,18 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::handover::Handover;
 
-/// How many bytes are handed over at a time, and so how often progress is reported.
+/// The number of bytes handed over at a time. Progress is reported after each piece.
 const PIECE: usize = 32 << 10;
 
-/// Called with how many bytes of how many have been handed over.
+/// A progress callback, called with the number of bytes handed over and the total number of bytes.
 pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// A request's body: read it piece by piece as an [`http_body::Body`], or whole by [`into_bytes`](Self::into_bytes).
+/// The body of a request.
 ///
-/// The caller may give up while another thread still holds the body. The last piece is then an error instead of data, so a
-/// request that was reported as "not sent" is never complete at the server.
+/// Read it piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
+///
+/// The caller may give up while another thread still holds the body. In that case the last piece is an error instead of
+/// data, so a request that was reported as "not sent" never arrives completely at the server.
 pub struct OutgoingBody {
     left: Bytes,
     total: usize,
@@ -26,7 +28,7 @@ pub struct OutgoingBody {
     progress: Option<Progress>,
 }
 
-/// The caller gave up before the body was handed over.
+/// The error returned if the caller gave up before the body was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Withdrawn;
@@ -40,7 +42,7 @@ impl fmt::Display for Withdrawn {
 impl std::error::Error for Withdrawn {}
 
 impl From<Bytes> for OutgoingBody {
-    /// A body that no call watches, for tests of a transport.
+    /// Creates a body that belongs to no call, for tests of a transport.
     fn from(bytes: Bytes) -> Self {
         Self::watched(bytes, Handover::default(), None)
     }
@@ -51,16 +53,16 @@ impl OutgoingBody {
         Self { total: bytes.len(), left: bytes, handover, progress }
     }
 
-    /// Returns all of the body. From now on the request counts as sent.
+    /// Returns the whole body. After that the request counts as sent.
     ///
     /// # Errors
-    /// Returns [`Withdrawn`] if the caller has given up. Nothing may be sent then.
+    /// Returns [`Withdrawn`] if the caller has given up. The transport must not send anything then.
     pub fn into_bytes(mut self) -> Result<Bytes, Withdrawn> {
         let length = self.left.len();
         self.take(length)
     }
 
-    /// Takes a piece from the front. The last one is released only if the caller has not given up.
+    /// Takes a piece from the front. The last piece is released only if the caller has not given up.
     fn take(&mut self, length: usize) -> Result<Bytes, Withdrawn> {
         if length == self.left.len() && !self.handover.hand_over() {
             return Err(Withdrawn);

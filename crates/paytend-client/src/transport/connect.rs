@@ -1,4 +1,4 @@
-//! Why there was no connection: by the causes that reqwest, hyper and rustls leave in an error's chain.
+//! The reasons why no connection was made, derived from the error chains of reqwest, hyper and rustls.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
-/// Which part of making a connection failed.
+/// The step of making a connection that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectFailure {
@@ -14,43 +14,44 @@ pub enum ConnectFailure {
     UnknownHost,
     /// The host name could not be looked up.
     Dns,
-    /// No TCP connection: refused, reset or unreachable.
+    /// The TCP connection was refused or reset, or the host is unreachable.
     Tcp,
-    /// The TLS handshake broke off.
+    /// The TLS handshake failed or was interrupted.
     Tls,
     /// The server's certificate was not accepted.
     Certificate(CertificateProblem),
-    /// The server refused the TLS handshake, for example for lack of a client certificate that it trusts.
+    /// The server refused the TLS handshake, for example because it requires a client certificate.
     TlsRefused,
-    /// The proxy cannot be reached, or did not open the tunnel.
+    /// The proxy is unreachable or did not open the tunnel.
     Proxy,
-    /// The proxy wants credentials, or other ones.
+    /// The proxy requires credentials, or rejected the given ones.
     ProxyAuthentication,
     /// The connection was not made within the connect timeout.
     Timeout,
 }
 
-/// What is wrong with a server's certificate.
+/// The reason why a server's certificate was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CertificateProblem {
-    /// It has expired, or this machine's clock is ahead.
+    /// The certificate has expired, or the local clock is ahead.
     Expired,
-    /// It is not valid yet, or this machine's clock is behind.
+    /// The certificate is not valid yet, or the local clock is behind.
     NotYetValid,
-    /// It is for another host name.
+    /// The certificate is for another host name.
     HostName,
-    /// No trusted root certificate stands behind it.
+    /// The certificate was not issued by a trusted authority.
     UnknownIssuer,
-    /// It is revoked.
+    /// The certificate is revoked.
     Revoked,
-    /// Anything else: it cannot be read, its signature or its purpose is wrong.
+    /// Any other problem: the certificate cannot be parsed, or its signature or purpose is invalid.
     Other,
 }
 
 impl ConnectFailure {
-    /// Returns whether the same connection may succeed a moment later. Certificates, host names that do not exist and proxy
-    /// credentials stay wrong until someone changes them.
+    /// Returns whether a new attempt may succeed.
+    ///
+    /// Invalid certificates, unknown host names and wrong proxy credentials are permanent: they have to be fixed first.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Dns | Self::Tcp | Self::Tls | Self::Proxy | Self::Timeout => true,
@@ -58,12 +59,12 @@ impl ConnectFailure {
         }
     }
 
-    /// Finds the failure in an error's chain; `None` if nothing in it is about making a connection.
+    /// Finds the failure in an error chain; `None` if no error in it is about making a connection.
     pub(super) fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut found = None;
         visit(error, &mut |cause| {
             let Some(failure) = Self::of_one(cause) else { return };
-            // The most specific one counts: a proxy's failure holds the TCP one that is behind it.
+            // The most specific failure wins: the failure of a proxy contains the TCP failure that caused it.
             if found.is_none_or(|known: Self| failure.rank() > known.rank()) {
                 found = Some(failure);
             }
@@ -77,7 +78,7 @@ impl ConnectFailure {
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return match error.kind() {
-                // tokio-rustls' word for a connection that ends during the handshake.
+                // tokio-rustls reports a connection that ends during the handshake with this text.
                 io::ErrorKind::UnexpectedEof if error.to_string() == "tls handshake eof" => Some(Self::Tls),
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable
@@ -87,7 +88,7 @@ impl ConnectFailure {
                 _ => None,
             };
         }
-        // These types are private to hyper-util; their texts are pinned by tests.
+        // These error types are private to hyper-util. Tests check that their texts have not changed.
         let text = cause.to_string();
         if text.contains("proxy authorization required") || is_socks_authentication(&text) {
             Some(Self::ProxyAuthentication)
@@ -139,7 +140,7 @@ impl CertificateProblem {
     }
 }
 
-/// Whether the other side says that it will not talk to us, rather than that something went wrong.
+/// Returns whether a TLS alert means that the server refuses the connection, as opposed to a transient failure.
 fn is_refusal(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -159,7 +160,7 @@ fn is_refusal(alert: AlertDescription) -> bool {
     )
 }
 
-/// The answers of the system's resolver that are final: glibc's, musl's, macOS's and Windows'.
+/// Returns whether a resolver error is permanent, by the texts of glibc, musl, macOS and Windows.
 fn is_unknown_host(text: &str) -> bool {
     ["Name or service not known", "Name does not resolve", "nodename nor servname", "No such host is known"]
         .iter()
@@ -170,7 +171,8 @@ fn is_socks_authentication(text: &str) -> bool {
     text.starts_with("SOCKS error") && text.to_ascii_lowercase().contains("auth")
 }
 
-/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not name it as its source.
+/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not return it as its
+/// source.
 fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -190,10 +192,14 @@ impl fmt::Display for ConnectFailure {
             Self::Tcp => f.write_str("TCP: refused or unreachable"),
             Self::Tls => f.write_str("TLS: the handshake failed"),
             Self::Certificate(problem) => write!(f, "TLS: the server's certificate {problem}"),
-            Self::TlsRefused => f.write_str("TLS: refused by the server; does it require a client certificate?"),
-            Self::Proxy => f.write_str("proxy: unreachable, or it did not open a tunnel"),
-            Self::ProxyAuthentication => f.write_str("proxy: authentication required; check its user and password"),
-            Self::Timeout => f.write_str("not established within the connect timeout"),
+            Self::TlsRefused => {
+                f.write_str("TLS: refused by the server; check whether it requires a client certificate")
+            }
+            Self::Proxy => f.write_str("proxy: unreachable or no tunnel; check the proxy address"),
+            Self::ProxyAuthentication => {
+                f.write_str("proxy: authentication required; check the user name and password")
+            }
+            Self::Timeout => f.write_str("the connect timeout passed"),
         }
     }
 }
@@ -201,10 +207,10 @@ impl fmt::Display for ConnectFailure {
 impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Expired => "has expired (or this machine's clock is ahead)",
-            Self::NotYetValid => "is not valid yet (or this machine's clock is behind)",
+            Self::Expired => "has expired, or the local clock is ahead",
+            Self::NotYetValid => "is not valid yet, or the local clock is behind",
             Self::HostName => "is for another host name",
-            Self::UnknownIssuer => "is from an issuer that is not trusted",
+            Self::UnknownIssuer => "was issued by an untrusted authority",
             Self::Revoked => "is revoked",
             Self::Other => "is invalid",
         })

@@ -1,16 +1,16 @@
-//! Whether a request's body was handed to the connection: one atomic state that two threads compete for.
+//! The atomic state that decides whether a request body was handed to the connection or withdrawn.
 //!
-//! The connection's task takes the body's last piece; the caller gives up. Whoever changes the state first wins, and the other
-//! one learns that. So "not sent" and "the server has the whole request" exclude each other, whatever the threads do. The
-//! model checker in `tests/handover_model.rs` runs this file under every interleaving.
+//! Two threads compete for it: the task of the connection takes the last piece of the body, and the caller may give up.
+//! The first change wins, and the other thread sees it. "Not sent" and "the server has the whole request" can therefore
+//! never both be true, under any interleaving. The model checker in `tests/handover_model.rs` verifies this file.
 
 use super::sync::{Arc, AtomicU8, Ordering};
 
-/// Not decided: the last piece is still here.
+/// Not decided: the last piece has not been released.
 const OPEN: u8 = 0;
-/// The last piece was released to the connection.
+/// The last piece has been released to the connection.
 const HANDED_OVER: u8 = 1;
-/// The caller gave up first: the last piece is never released.
+/// The caller gave up first, so the last piece is never released.
 const WITHDRAWN: u8 = 2;
 
 /// The state of one request body, shared by the body and the caller.
@@ -24,17 +24,18 @@ impl Default for Handover {
 }
 
 impl Handover {
-    /// Claims the right to release the body's last piece. Returns whether it may be released.
+    /// Tries to release the last piece of the body. Returns whether it may be released.
     pub(crate) fn hand_over(&self) -> bool {
         self.decide(HANDED_OVER)
     }
 
-    /// Withdraws the body. Returns whether that succeeded: if so, the body's last piece was not and will not be released.
+    /// Tries to withdraw the body. Returns whether it is withdrawn: if so, its last piece was not and will not be
+    /// released.
     pub(crate) fn withdraw(&self) -> bool {
         self.decide(WITHDRAWN)
     }
 
-    /// Sets an open state to `wanted`. Returns whether the state is `wanted` now.
+    /// Sets the state to `wanted` if it is not decided yet. Returns whether the state is now `wanted`.
     fn decide(&self, wanted: u8) -> bool {
         match self.0.compare_exchange(OPEN, wanted, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => true,

@@ -1,4 +1,4 @@
-//! The default transport: reqwest, with rustls.
+//! The default transport, based on reqwest and rustls.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,25 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{ConnectFailure, Exchange, HttpRequest, Transport, TransportError, TransportErrorKind};
 use crate::RawAnswer;
 
-/// Makes a reqwest client with a connection pool of its own.
+/// A function that creates a reqwest client with a new connection pool.
 type Maker = dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync;
 
-/// Posts through a reqwest client. The client uses this transport by default; custom transports may wrap it.
+/// A transport that sends requests with a reqwest client. It is the default; custom transports may wrap it.
 #[derive(Clone)]
 pub struct HttpTransport {
     make: Arc<Maker>,
-    /// The client in use. There is none after its connections were discarded, until the next request.
+    /// The current client; `None` from the time its connections are discarded until the next request.
     client: Arc<Mutex<Option<reqwest::Client>>>,
 }
 
 impl HttpTransport {
-    /// Posts through the clients that `make` returns. It is called once now, and again whenever the connections of the client
-    /// in use must not be used again: reqwest cannot close a single one.
+    /// Creates a transport that sends requests with the clients that `make` returns.
     ///
-    /// Redirects and retries have to be switched off in the clients.
+    /// `make` is called once by this function. It is called again for every request that requires a new connection, and
+    /// whenever the connections of the current client must not be reused: reqwest cannot close a single connection.
+    ///
+    /// The clients must not follow redirects and must not retry.
     ///
     /// # Errors
-    /// Returns the error of `make`.
+    /// Returns the error of `make` if it fails.
     pub fn new(
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
     ) -> Result<Self, reqwest::Error> {
@@ -74,7 +76,7 @@ impl fmt::Debug for HttpTransport {
     }
 }
 
-/// Classifies a failure. The library's texts hold the URL, so the URL is removed.
+/// Classifies an error of reqwest, and removes the URL from its text.
 fn failed(error: reqwest::Error) -> TransportError {
     let connect = ConnectFailure::of(&error);
     let kind = if error.is_builder() {
@@ -83,7 +85,8 @@ fn failed(error: reqwest::Error) -> TransportError {
         let otherwise = if error.is_timeout() { ConnectFailure::Timeout } else { ConnectFailure::Tcp };
         TransportErrorKind::Connect(connect.unwrap_or(otherwise))
     } else if let Some(refused @ ConnectFailure::TlsRefused) = connect {
-        // With TLS 1.3 a server refuses a client's certificate after the handshake, when the request may be on its way.
+        // With TLS 1.3, a server rejects a client certificate after the handshake, when the request may already have
+        // been sent.
         TransportErrorKind::Connect(refused)
     } else if error.is_timeout() {
         TransportErrorKind::Timeout

@@ -1,11 +1,11 @@
-//! How bytes get to Paytend and back: over HTTP by default, by anything else that implements [`Transport`].
+//! The transport of requests and responses: HTTP by default, or a custom implementation of [`Transport`].
 
 mod body;
 mod connect;
 mod handover;
 mod http;
 
-/// What `handover.rs` is made of. The model checker puts its own in this place.
+/// The synchronization primitives of `handover.rs`. The model checker replaces them.
 mod sync {
     pub(super) use std::sync::Arc;
     pub(super) use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,20 +23,22 @@ use std::pin::Pin;
 
 use crate::RawAnswer;
 
-/// What a [`Transport`] gives.
+/// The future returned by [`Transport::exchange`].
 pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportError>> + Send + 't>>;
 
-/// Carries one request and brings its answer. It does not retry, does not follow redirects, and verifies nothing but TLS: all of that
-/// is the client's, whose retries would multiply with others.
+/// A transport that sends one request and returns its response.
 ///
-/// A transport that keeps connections must heed [`HttpRequest::fresh_connection`] and
-/// [`discard_connections`](Self::discard_connections): responses name no request, and these two keep them apart. It must take
-/// the body before it returns a response: one to a request that was not sent is not accepted.
+/// It must not retry and must not follow redirects, and it verifies only TLS. The client does the rest: if both
+/// retried, the attempts would multiply.
+///
+/// Responses do not identify their request. A transport that reuses connections must therefore implement
+/// [`HttpRequest::fresh_connection`] and [`discard_connections`](Self::discard_connections). It must take the body
+/// before it returns a response: the client does not accept the response to a request that was not sent.
 ///
 /// ```
 /// use paytend_client::{Exchange, HttpRequest, RawAnswer, Transport};
 ///
-/// /// Answers every request with 503.
+/// /// A transport that responds to every request with 503.
 /// #[derive(Debug)]
 /// struct Down;
 ///
@@ -50,33 +52,37 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 /// }
 /// ```
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
-    /// Posts a request. Dropping the future gives it up.
+    /// Sends a POST request. Dropping the future cancels it.
     fn exchange(&self, request: HttpRequest) -> Exchange<'_>;
 
-    /// Stops using the connections that there are now: a response on one of them did not belong to its request, so everything
-    /// else on it may be shifted as well. Exchanges in progress may end on them. Does nothing by default, for transports without
-    /// connections that are kept.
+    /// Stops using the existing connections.
+    ///
+    /// It is called after a response did not belong to its request, because further responses on that connection may be
+    /// shifted as well. Exchanges in progress may finish on the old connections. The default implementation does
+    /// nothing, for transports that do not reuse connections.
     fn discard_connections(&self) {}
 }
 
-/// A POST to make.
+/// A POST request to send.
 #[non_exhaustive]
 pub struct HttpRequest {
-    /// Base URL and path.
+    /// The URL: the base URL and the path.
     pub url: String,
-    /// Headers: content type, what is accepted, the user agent, a trace context.
+    /// The headers: `Content-Type`, `Accept`, `User-Agent`, and `traceparent` if it is set.
     pub headers: ::http::HeaderMap,
-    /// The body. It knows how much of it has been handed over, which decides between "not sent" and "unknown".
+    /// The body. It records whether it was handed over completely, which decides between "not sent" and "unknown".
     pub body: OutgoingBody,
-    /// The most bytes of an answer that may be read.
+    /// The maximum number of bytes to read from the response.
     pub max_response_bytes: usize,
-    /// Whether the request must have a connection that carried no other request. Set for queries that decide whether an order is
-    /// sent again: the code for "no such order" names no order, so it must not be a late response to another query.
+    /// Whether the request requires a connection that has carried no other request.
+    ///
+    /// The client sets it for queries that decide whether an order is sent again. The code for "no such order" does not
+    /// identify an order, so a late response to another query must not be taken for it.
     pub fresh_connection: bool,
 }
 
 impl HttpRequest {
-    /// A request. The client makes its own; others are for tests of a transport.
+    /// Creates a request, for tests of a transport. The client creates its requests itself.
     pub fn new(
         url: impl Into<String>,
         headers: ::http::HeaderMap,
@@ -93,23 +99,23 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// How an exchange failed.
+/// The kind of failure of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection.
+    /// No connection could be made.
     Connect(ConnectFailure),
-    /// It took too long.
+    /// The exchange timed out.
     Timeout,
-    /// The connection broke.
+    /// The connection broke before the exchange was complete.
     Broken,
-    /// The answer is larger than [`HttpRequest::max_response_bytes`].
+    /// The response is larger than [`HttpRequest::max_response_bytes`].
     TooLarge,
-    /// The request could not be made.
+    /// The HTTP request could not be created.
     Request,
 }
 
-/// Why an exchange failed. `Display` shows no URL.
+/// The reason why an exchange failed. `Display` shows no URL.
 #[derive(Debug)]
 pub struct TransportError {
     pub(crate) kind: TransportErrorKind,
@@ -119,34 +125,34 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// A failure of this kind.
+    /// Creates an error of this kind.
     pub fn new(kind: TransportErrorKind) -> Self {
         Self { kind, timed_out: kind == TransportErrorKind::Timeout, status: None, source: None }
     }
 
-    /// It took too long, whatever else it is: a connection that was not made in time.
+    /// Marks the error as a timeout in addition to its kind, for example if a connection was not made in time.
     #[must_use]
     pub fn timed_out(self) -> Self {
         Self { timed_out: true, ..self }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// The HTTP status that had already arrived.
+    /// Returns the HTTP status, if it had arrived before the failure.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// Its cause. Its text is shown: no URL, body or key may be in it.
+    /// Sets the cause. Its text may be shown, so it must not contain a URL, a body or a key.
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// The HTTP status that had already arrived.
+    /// Sets the HTTP status that arrived before the failure.
     #[must_use]
     pub fn with_status(self, status: u16) -> Self {
         Self { status: Some(status), ..self }
@@ -156,11 +162,11 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TransportErrorKind::Connect(failure) => return write!(f, "no connection ({failure})"),
-            TransportErrorKind::Timeout => "it took too long",
+            TransportErrorKind::Connect(failure) => return write!(f, "cannot connect ({failure})"),
+            TransportErrorKind::Timeout => "timed out",
             TransportErrorKind::Broken => "the connection broke",
-            TransportErrorKind::TooLarge => "the answer is too large",
-            TransportErrorKind::Request => "the request could not be made",
+            TransportErrorKind::TooLarge => "the response is too large",
+            TransportErrorKind::Request => "cannot create the HTTP request",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Genuine responses that belong to another request.
+//! Tests with genuine responses that belong to another request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::server::{partner, paytend, read_request_or_end, response};
 
 const ANOTHER_ORDER: &str = r#"{"orderNo":"T-2","status":"2"}"#;
 const NO_ORDER: &str = r#"{"x":1}"#;
-/// The card is the same.
+/// The same card, without an order number.
 const BALANCE: &str = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR"}"#;
 const ANOTHER_CARD: &str = r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#;
 
@@ -27,7 +27,7 @@ fn topup(order: &str) -> Topup {
 }
 
 #[tokio::test]
-async fn a_response_about_another_order_is_an_unknown_outcome() {
+async fn response_for_another_order_is_a_mismatch_with_unknown_outcome() {
     for data in [ANOTHER_ORDER, NO_ORDER, BALANCE, ANOTHER_CARD] {
         let transport = Scripted::new([Step::Success(data)]);
         let error = transport.client().send(&topup("T-1")).await.unwrap_err();
@@ -37,25 +37,26 @@ async fn a_response_about_another_order_is_an_unknown_outcome() {
             "{data}"
         );
         assert!(!error.is_retryable() && !error.is_authenticated(), "{data}");
-        assert_eq!(transport.discarded(), 1, "its connection is not used again");
+        assert_eq!(transport.discarded(), 1, "the connection is not reused");
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("belongs to another request") && !shown.contains("T-2"), "{shown}");
     }
-    // A refusal that names another order is not this order's, either.
-    let refusal = response(&paytend(), "1009", "no", ANOTHER_ORDER).into_bytes();
-    let transport = Scripted::new([Step::Raw(200, refusal, &[])]);
+    // A rejection with another order number is a mismatch as well.
+    let rejection = response(&paytend(), "1009", "no", ANOTHER_ORDER).into_bytes();
+    let transport = Scripted::new([Step::Raw(200, rejection, &[])]);
     let error = transport.client().send(&topup("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));
 }
 
 #[tokio::test]
-async fn an_order_whose_response_is_about_another_one_is_looked_up() {
+async fn order_is_queried_after_a_mismatched_response() {
     for data in [ANOTHER_ORDER, NO_ORDER, BALANCE, ANOTHER_CARD] {
         let found = Step::Success(r#"{"orderNo":"T-1","status":"2"}"#);
         let transport = Scripted::new([Step::Success(data), found]);
         let resolved = transport.client().resolve(&topup("T-1")).await.unwrap();
         assert!(matches!(resolved, Resolved::Found { .. }), "{data}");
-        // The query's own response may belong to another one, too. It is asked again, and proves nothing.
+        // The response to the query may also belong to another request. The query is retried, and the outcome stays
+        // unknown.
         let mut steps = vec![Step::Success(data)];
         steps.extend((0..99).map(|_| Step::Success(data)));
         let transport = Scripted::new(steps);
@@ -70,7 +71,7 @@ async fn an_order_whose_response_is_about_another_one_is_looked_up() {
 }
 
 #[tokio::test]
-async fn a_query_whose_response_is_about_something_else_is_asked_again() {
+async fn query_is_retried_after_a_mismatched_response() {
     let transport = Scripted::new([Step::Success(r#"{"cardId":"7","balance":"9.00"}"#), Step::Success(BALANCE)]);
     let balance = transport.client().send(&QueryCardBalance::new("1755902".into())).await.unwrap();
     assert_eq!(balance.balance.unwrap().to_string(), "25.00");
@@ -78,7 +79,7 @@ async fn a_query_whose_response_is_about_something_else_is_asked_again() {
     let transport = Scripted::new((0..4).map(|_| Step::Success(ANOTHER_ORDER)));
     let error = transport.client().send(&QueryTopupResult::new("T-1".into())).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Mismatch, 4));
-    // Holders too, in queries and in mutations.
+    // Card holders are compared as well, in queries and in mutations.
     let mut holder = QueryCardholder::new();
     holder.holder_id = Some("101982".into());
     let transport = Scripted::new((0..4).map(|_| Step::Success(r#"{"holderId":"7"}"#)));
@@ -90,15 +91,16 @@ async fn a_query_whose_response_is_about_something_else_is_asked_again() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));
 }
 
-/// That responses name these things is inferred: what the partner's documents say is set on the client.
+/// That responses contain these identifiers is inferred, so a client can be configured according to the partner's
+/// documents.
 #[tokio::test]
-async fn names_are_configurable() {
+async fn response_names_are_configurable() {
     let transport = Scripted::new([Step::Success(NO_ORDER), Step::Success(ANOTHER_ORDER), Step::Success(NO_ORDER)]);
     let (builder, _) = transport.builder();
     let client = builder.response_names("topup", [] as [&str; 0]).response_names("/x/y", ["ref"]).build().unwrap();
     client.send(&topup("T-1")).await.unwrap();
     client.send(&topup("T-1")).await.unwrap();
-    // A path that no type describes has the names that are configured.
+    // A path without a type uses the configured names.
     let error = client.call("/x/y", &serde_json::json!({"ref": "1"})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     assert!(error.to_string().contains("response_names"), "{error}");
@@ -109,9 +111,10 @@ async fn names_are_configurable() {
     }
 }
 
-/// The names of an order are compared in the query's response where it has them; what is set for the query is all that counts.
+/// The identifiers of an order are compared with the query's response if it contains them. Names set for the query
+/// replace them.
 #[tokio::test]
-async fn names_set_for_an_order_are_not_required_of_its_query() {
+async fn names_set_for_an_order_are_not_required_in_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
     let transport = Scripted::new([lost(), Step::Success(ANOTHER_ORDER), Step::Success(r#"{"orderNo":"T-1"}"#)]);
     let client = transport.builder().0.response_names("topup", ["orderNo", "cardId"]).build().unwrap();
@@ -121,7 +124,7 @@ async fn names_set_for_an_order_are_not_required_of_its_query() {
     assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Found { .. }));
 }
 
-/// Returns a success before it has taken the body, as a late response on a used connection does.
+/// A transport that responds before it takes the body, like a late response on a reused connection.
 #[derive(Debug)]
 struct Early(std::sync::atomic::AtomicUsize, &'static str);
 
@@ -137,14 +140,14 @@ impl Transport for Early {
 }
 
 #[tokio::test]
-async fn a_response_that_arrives_before_the_request_was_sent_is_another_s() {
+async fn response_before_the_request_was_sent_is_a_mismatch() {
     let (scripted, transport) = (Scripted::new([]), Arc::new(Early(0.into(), "00")));
     let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
     let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::NotSent));
     assert!(error.opened().is_some());
     assert_eq!(transport.0.load(std::sync::atomic::Ordering::SeqCst), 1);
-    // A refusal may be meant for this request, but its connection is not used again.
+    // An early rejection may belong to this request, but its connection is not reused.
     let transport = Arc::new(Early(0.into(), "1009"));
     let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
     let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();
@@ -152,9 +155,9 @@ async fn a_response_that_arrives_before_the_request_was_sent_is_another_s() {
     assert_eq!(transport.0.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
-/// What is sent and opened by hand is compared too, and its connection given up.
+/// A mismatch in [`Client::open`] also discards the connections.
 #[tokio::test]
-async fn a_response_that_is_opened_by_hand_is_compared_too() {
+async fn response_to_a_prepared_request_is_compared() {
     let transport = Scripted::new([Step::Success(ANOTHER_ORDER)]);
     let client = transport.client();
     let prepared = client.prepare(&topup("T-1")).unwrap();
@@ -176,17 +179,17 @@ fn http(document: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{document}", document.len()).into_bytes()
 }
 
-/// The order number of the next request, and its path; `None` at the connection's end.
+/// Returns the path and the order number of the next request; `None` at the end of the connection.
 async fn next(stream: &mut TcpStream) -> Option<(String, String)> {
-    let seen = read_request_or_end(stream).await?;
-    let opened = paytend().open(&seen.body, &Expected::request(PARTNER_ID)).unwrap();
+    let request = read_request_or_end(stream).await?;
+    let opened = paytend().open(&request.body, &Expected::request(PARTNER_ID)).unwrap();
     let payload: serde_json::Value = serde_json::from_slice(opened.payload_bytes()).unwrap();
-    let path = seen.head.split(' ').nth(1).unwrap().rsplit('/').next().unwrap().to_owned();
+    let path = request.head.split(' ').nth(1).unwrap().rsplit('/').next().unwrap().to_owned();
     Some((path, payload["orderNo"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// Serves each connection with `serve`, which is told how many there were before.
-async fn each<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> String
+/// Starts a server that serves each connection with `serve`, which receives the number of the connection.
+async fn serve_each<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -201,13 +204,12 @@ where
     url
 }
 
-/// The first connection answers everything one response late: the first response is sent twice. So each response is genuine, and
-/// about the order before.
+/// The first connection sends its first response twice, so that all later responses on it belong to the previous order.
 #[tokio::test]
-async fn a_connection_whose_responses_are_shifted_is_given_up() {
+async fn connection_with_shifted_responses_is_discarded() {
     let used = Arc::new(Mutex::new(Vec::new()));
     let ours = Arc::clone(&used);
-    let url = each(move |number, mut stream| {
+    let url = serve_each(move |number, mut stream| {
         let used = Arc::clone(&ours);
         async move {
             let mut last = None;
@@ -222,7 +224,7 @@ async fn a_connection_whose_responses_are_shifted_is_given_up() {
     .await;
     let client = client(&url);
     assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Answered { .. }));
-    // T-1's response once more: not taken as T-2's, and the query is asked on another connection.
+    // The response to T-1 arrives again. It is not accepted for T-2, and the query uses another connection.
     let Resolved::Found { order, .. } = client.resolve(&topup("T-2")).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-2"));
     let Resolved::Answered { response, .. } = client.resolve(&topup("T-3")).await.unwrap() else { panic!() };
@@ -230,21 +232,21 @@ async fn a_connection_whose_responses_are_shifted_is_given_up() {
     let used = used.lock().unwrap();
     let first: Vec<&str> =
         used.iter().filter(|(number, ..)| *number == 0).map(|(_, _, order)| order.as_str()).collect();
-    assert_eq!(first, ["T-1", "T-2"], "nothing is sent on the shifted connection any more: {used:?}");
+    assert_eq!(first, ["T-1", "T-2"], "the shifted connection is not reused: {used:?}");
 }
 
-/// Bytes that come while no response is awaited: the connection is not used again, so they are nobody's response.
+/// If bytes arrive while no response is expected, the connection is not reused.
 #[tokio::test]
-async fn a_connection_with_bytes_that_no_request_asked_for_is_given_up() {
-    let url = each(move |_, mut stream| async move {
+async fn connection_with_unexpected_bytes_is_not_reused() {
+    let url = serve_each(move |_, mut stream| async move {
         while let Some((_, order)) = next(&mut stream).await {
             let document = response(&paytend(), "00", "ok", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#));
-            // Twice, at once.
+            // Send the response twice.
             stream.write_all(&[http(&document), http(&document)].concat()).await.unwrap();
-            // Until the client closes it.
+            // Wait until the client closes the connection.
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
-            assert!(rest.is_empty(), "a request on a connection that is out of step");
+            assert!(rest.is_empty(), "a request on a connection with shifted responses");
         }
     })
     .await;
@@ -257,34 +259,34 @@ async fn a_connection_with_bytes_that_no_request_asked_for_is_given_up() {
     }
 }
 
-/// A late copy of T-1's refusal comes on the connection that T-2 is sent on; T-2 is booked a little later.
+/// A late copy of the rejection of T-1 arrives on the connection of T-2, and T-2 is executed a little later.
 #[tokio::test]
-async fn a_late_copy_of_a_refusal_does_not_make_the_next_order_rejected() {
-    let booked = Arc::new(Mutex::new(Vec::<String>::new()));
-    let (ours, queried) = (Arc::clone(&booked), Arc::new(Mutex::new(0)));
-    let url = each(move |_, mut stream| {
-        let (booked, queried) = (Arc::clone(&ours), Arc::clone(&queried));
+async fn late_copy_of_a_rejection_does_not_reject_the_next_order() {
+    let executed = Arc::new(Mutex::new(Vec::<String>::new()));
+    let (ours, queried) = (Arc::clone(&executed), Arc::new(Mutex::new(0)));
+    let url = serve_each(move |_, mut stream| {
+        let (executed, queried) = (Arc::clone(&ours), Arc::clone(&queried));
         async move {
             let mut stale: Option<Vec<u8>> = None;
             while let Some((path, order)) = next(&mut stream).await {
                 if path == "topup" {
-                    let refusal = stale.clone().unwrap_or_else(|| http(&response(&paytend(), "S104", "no", "")));
-                    if stale.replace(refusal.clone()).is_some() {
+                    let rejection = stale.clone().unwrap_or_else(|| http(&response(&paytend(), "S104", "no", "")));
+                    if stale.replace(rejection.clone()).is_some() {
                         *queried.lock().unwrap() = 0;
                     }
-                    stream.write_all(&refusal).await.unwrap();
+                    stream.write_all(&rejection).await.unwrap();
                     continue;
                 }
-                // It is booked after the query has been asked twice.
+                // T-2 is executed after it has been queried twice.
                 let count = {
                     let mut queried = queried.lock().unwrap();
                     *queried += 1;
                     *queried
                 };
                 if order == "T-2" && count == 3 {
-                    booked.lock().unwrap().push(order.clone());
+                    executed.lock().unwrap().push(order.clone());
                 }
-                let known = booked.lock().unwrap().contains(&order);
+                let known = executed.lock().unwrap().contains(&order);
                 let document = match known {
                     true => response(&paytend(), "00", "ok", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#)),
                     false => response(&paytend(), "S102", "no such order", ""),
@@ -295,9 +297,9 @@ async fn a_late_copy_of_a_refusal_does_not_make_the_next_order_rejected() {
     })
     .await;
     let client = client(&url);
-    let refused = client.resolve(&topup("T-1")).await.unwrap_err();
-    assert_eq!((refused.kind(), refused.outcome()), (ErrorKind::Rejected, Outcome::Rejected));
+    let rejected = client.resolve(&topup("T-1")).await.unwrap_err();
+    assert_eq!((rejected.kind(), rejected.outcome()), (ErrorKind::Rejected, Outcome::Rejected));
     let Resolved::Found { order, .. } = client.resolve(&topup("T-2")).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-2"));
-    assert_eq!(*booked.lock().unwrap(), ["T-2"]);
+    assert_eq!(*executed.lock().unwrap(), ["T-2"]);
 }

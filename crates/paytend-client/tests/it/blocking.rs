@@ -1,4 +1,4 @@
-//! The blocking client: the same code, without a runtime around it.
+//! Tests of the blocking client.
 
 #![cfg(feature = "blocking")]
 
@@ -9,7 +9,7 @@ use paytend_model::issuing::{QueryCardBalance, QueryCities, Topup};
 use crate::scripted::{Scripted, Step};
 
 #[test]
-fn calls_block_and_give_what_the_others_do() {
+fn blocking_calls_return_the_same_as_asynchronous_calls() {
     let transport = Scripted::new([
         Step::Success(r#"{"balance":"1.00"}"#),
         Step::Success(r#"{"cities":[{"cityCode":"a"}],"total":"1"}"#),
@@ -27,16 +27,16 @@ fn calls_block_and_give_what_the_others_do() {
     assert!(matches!(client.resolve(&topup).unwrap(), Resolved::Answered { .. }));
     assert_eq!(client.call("getCardBalance", &serde_json::json!({})).unwrap().data().as_ref().unwrap().as_str(), "{}");
     assert_eq!(client.send(&query).unwrap_err().api_code(), Some("1007"));
-    // From another thread, on a clone.
+    // A clone works on another thread.
     let other = client.clone();
-    let answer =
+    let response =
         std::thread::spawn(move || other.wait(other.inner().request(&QueryCardBalance::new("1".into())).send()));
-    assert_eq!(answer.join().unwrap().unwrap().data().balance.as_ref().unwrap().to_string(), "2.00");
+    assert_eq!(response.join().unwrap().unwrap().data().balance.as_ref().unwrap().to_string(), "2.00");
 }
 
-/// Real connections, with the real clock.
+/// Uses a real connection and the real clock.
 #[test]
-fn it_speaks_to_a_server() {
+fn blocking_client_queries_a_sandbox() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let sandbox = runtime.block_on(paytend_sandbox::Sandbox::start()).unwrap();
     let client = paytend_client::Client::builder(
@@ -49,13 +49,13 @@ fn it_speaks_to_a_server() {
     assert_eq!(balance.balance.unwrap().to_string(), "0.00");
 }
 
-/// Connections are tasks. They go on between calls, or a connection that the server closes meanwhile would go unnoticed, and the next
-/// call be lost on it.
+/// Connections are tasks that must also run between calls. Otherwise the client would not notice that the server has
+/// closed a connection, and the next call on it would fail.
 #[test]
-fn connections_are_looked_after_between_calls() {
+fn background_tasks_run_between_calls() {
     let client = Client::new(Scripted::new([]).client()).unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
-    let begun = async {
+    let call = async {
         tokio::spawn(async move {
             for _ in 0..100 {
                 tokio::task::yield_now().await;
@@ -64,18 +64,18 @@ fn connections_are_looked_after_between_calls() {
         });
         Ok(())
     };
-    client.wait(begun).unwrap();
-    is_done.recv_timeout(std::time::Duration::from_secs(20)).expect("nobody carries on with what a call began");
+    client.wait(call).unwrap();
+    is_done.recv_timeout(std::time::Duration::from_secs(20)).expect("the task of the call did not continue");
 }
 
 #[tokio::test]
-async fn inside_of_a_runtime_it_refuses_and_does_not_panic() {
+async fn blocking_call_inside_a_runtime_is_an_error_and_not_a_panic() {
     let transport = Scripted::new([]);
     let asynchronous = transport.client();
     let error = Client::new(asynchronous.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.to_string().contains("inside of an asynchronous runtime"), "{error}");
-    // One that was made outside is used, and dropped, inside.
+    assert!(error.to_string().contains("inside an asynchronous runtime"), "{error}");
+    // A client created outside a runtime is used and dropped inside one.
     let client = std::thread::spawn(move || Client::new(asynchronous).unwrap()).join().unwrap();
     let error = client.send(&QueryCardBalance::new("1".into())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);

@@ -1,4 +1,4 @@
-//! Every mistake is reported by `build`, or by what reads the file.
+//! Tests that invalid configurations are reported by `build`, or when a file is read.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn builder() -> Builder {
 }
 
 #[test]
-fn what_is_wrong_is_said_by_build() {
+fn build_reports_invalid_settings() {
     assert!(builder().build().is_ok());
     for (builder, part) in [
         (builder().attempt_timeout(Duration::ZERO), "zero leaves no time"),
@@ -50,15 +50,15 @@ fn what_is_wrong_is_said_by_build() {
 }
 
 #[test]
-fn another_partner_is_checked_like_the_first() {
+fn for_partner_validates_the_partner_id() {
     let client = builder().build().unwrap();
     assert!(client.for_partner("888666000100261", partner()).is_ok());
     assert_eq!(client.for_partner("", partner()).unwrap_err().kind(), ErrorKind::Configuration);
 }
 
-/// What the environment says is told to `build`. By itself in a program of its own, because the environment is the whole program's.
+/// The test runs itself in a child process, because environment variables are global to a process.
 #[test]
-fn a_wrong_proxy_in_the_environment_is_an_error() {
+fn invalid_proxy_in_the_environment_is_an_error() {
     const CHILD: &str = "PAYTEND_TEST_WRONG_PROXY";
     if std::env::var_os(CHILD).is_some() {
         let error = builder().build().unwrap_err();
@@ -67,7 +67,7 @@ fn a_wrong_proxy_in_the_environment_is_an_error() {
         return;
     }
     let ran = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "configuration::a_wrong_proxy_in_the_environment_is_an_error"])
+        .args(["--exact", "configuration::invalid_proxy_in_the_environment_is_an_error"])
         .env(CHILD, "1")
         .env("HTTPS_PROXY", "http://CANARY:99999")
         .output()
@@ -76,9 +76,9 @@ fn a_wrong_proxy_in_the_environment_is_an_error() {
     assert!(ran.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// A redirect would take a signed request to a host that it was not made for.
+/// A redirect would send a signed request to a host that it is not meant for.
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn redirect_is_not_followed() {
     use tokio::io::AsyncWriteExt;
     let (elsewhere, reached) = once(|_, _| async {}).await;
     let (url, _) = once(move |_, mut stream| async move {
@@ -91,12 +91,12 @@ async fn a_redirect_is_not_followed() {
     assert!(!reached.is_finished());
 }
 
-/// A proxy that cannot be used is an error, and the request does not find another way.
+/// An unusable proxy is an error: the request is not sent directly instead.
 #[tokio::test]
-async fn a_proxy_is_never_passed_by() {
+async fn unreachable_proxy_is_not_bypassed() {
     let (url, reached) = once(|_, _| async {}).await;
     for proxy in ["http://127.0.0.1:9", "socks5://127.0.0.1:9"] {
-        // The base URL is on another machine as far as the client knows; without the proxy its name would lead here.
+        // The client uses the proxy for this base URL. Without the proxy the request would reach the local server.
         let port = url.rsplit(':').next().unwrap();
         let client = Client::builder(Environment::BaseUrl(format!("https://localhost:{port}")), PARTNER_ID, partner())
             .proxy(proxy)
@@ -111,11 +111,11 @@ async fn a_proxy_is_never_passed_by() {
 }
 
 #[tokio::test]
-async fn a_request_goes_through_the_proxy_that_is_set() {
+async fn request_is_sent_through_the_configured_proxy() {
     use tokio::io::AsyncReadExt;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://user:secret@{}", listener.local_addr().unwrap());
-    let asked = tokio::spawn(async move {
+    let received = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut bytes = vec![0; 4096];
         let read = stream.read(&mut bytes).await.unwrap();
@@ -129,15 +129,15 @@ async fn a_request_goes_through_the_proxy_that_is_set() {
     let error = client.send(&paytend_model::issuing::QueryPartnerBalance::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(!format!("{error:?}").contains("secret"));
-    let asked = asked.await.unwrap().to_lowercase();
+    let received = received.await.unwrap().to_lowercase();
     assert!(
-        asked.starts_with("connect api.example.com:443") && asked.contains("proxy-authorization: basic"),
-        "{asked}"
+        received.starts_with("connect api.example.com:443") && received.contains("proxy-authorization: basic"),
+        "{received}"
     );
 }
 
 #[test]
-fn a_file_has_profiles_and_its_mistakes_have_a_place() {
+fn file_errors_name_the_profile_the_line_and_the_field() {
     let folder = tempfile::tempdir().unwrap();
     let keys = paytend_vectors::keys();
     let write = |name: &str, text: &str| {
@@ -260,19 +260,19 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         }
         load("danger_any_permissions = true\n").unwrap();
     }
-    // A key in another profile is open to others as well.
+    // A private key in another profile is checked as well.
     let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
     write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
     let error = Client::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: the private key file"), "{error}");
 
-    // One that accepts it for its own key does not accept it for another profile's.
+    // A profile that allows any permissions does not allow them for the key of another profile.
     let accepted =
         format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
     let error = Client::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: the private key file"), "{error}");
 
-    // The builder's own form.
+    // The same check in the builder.
     let path = write("client.pem", &identity, 0o444);
     let refused = builder().client_certificate_file(&path).build().unwrap_err().to_string();
     assert!(refused.contains("client_certificate_file: the private key file"), "{refused}");
@@ -281,7 +281,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
 }
 
 #[test]
-fn clients_are_small_to_clone_and_say_nothing_secret() {
+fn client_is_one_pointer_wide_and_shows_no_keys() {
     let one = client("http://127.0.0.1:9");
     assert_eq!(size_of_val(&one), size_of::<usize>());
     let shown = format!("{:?} {:?}", one.clone(), builder());

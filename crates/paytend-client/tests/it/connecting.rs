@@ -1,4 +1,4 @@
-//! Which part of making a connection failed, and whether waiting helps.
+//! Tests of connect failures: how they are classified, and which of them are retried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ async fn failure(client: &Client) -> Error {
     let error = client.send(&QueryCardBalance::new("1".into())).await.unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("example") && !shown.contains("CANARY"), "{shown}");
-    // The same for what moves money.
+    // A mutation fails in the same way.
     let topup = Topup::new("1".into(), "T-1".into(), "1".parse().unwrap(), "EUR".into());
     let mutation = client.send(&topup).await.unwrap_err();
     assert_eq!(mutation.connect_failure(), error.connect_failure());
@@ -35,7 +35,7 @@ async fn failure(client: &Client) -> Error {
     error
 }
 
-/// A listener that counts its connections, and writes these bytes to each after it has read some.
+/// Starts a listener that counts connections, and writes `bytes` to each connection after it has read from it.
 async fn counting(bytes: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -56,7 +56,7 @@ async fn counting(bytes: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_accepted_is_named_and_tried_once() {
+async fn invalid_certificate_is_classified_and_not_retried() {
     let (ours, other) = (Authority::new(), Authority::new());
     let dated = |from: i32, to: i32| {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
@@ -65,7 +65,7 @@ async fn a_certificate_that_is_not_accepted_is_named_and_tried_once() {
     };
     let named = |name: &str| CertificateParams::new([name.to_owned()]).unwrap();
     for (params, roots, problem, part) in [
-        (named("localhost"), &other, CertificateProblem::UnknownIssuer, "issuer that is not trusted"),
+        (named("localhost"), &other, CertificateProblem::UnknownIssuer, "untrusted authority"),
         (named("elsewhere.test"), &ours, CertificateProblem::HostName, "another host name"),
         (dated(2001, 2002), &ours, CertificateProblem::Expired, "has expired"),
         (dated(2090, 2091), &ours, CertificateProblem::NotYetValid, "not valid yet"),
@@ -79,12 +79,12 @@ async fn a_certificate_that_is_not_accepted_is_named_and_tried_once() {
             error.to_string().contains("TLS: the server's certificate") && error.to_string().contains(part),
             "{error}"
         );
-        assert_eq!(connections.load(Ordering::SeqCst), 2, "one for each of the two calls");
+        assert_eq!(connections.load(Ordering::SeqCst), 2, "one connection for each of the two calls");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_wants_another_client_certificate_is_asked_once() {
+async fn missing_or_untrusted_client_certificate_is_not_retried() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let (url, _) = serve_with(&ours, CertificateParams::new(["localhost".to_owned()]).unwrap(), Some(&clients)).await;
     for identity in [None, Some(identity(&ours, "stranger"))] {
@@ -93,7 +93,8 @@ async fn a_server_that_wants_another_client_certificate_is_asked_once() {
             builder = builder.client_certificate(identity);
         }
         let error = builder.build().unwrap().send(&QueryCardBalance::new("1".into())).await.unwrap_err();
-        // TLS 1.3 refuses after the client's handshake, when the connection may have been closed already.
+        // With TLS 1.3 the server rejects the certificate after the handshake, when the connection may already be
+        // closed.
         if error.connect_failure().is_some() {
             assert_eq!((error.connect_failure(), error.attempts()), (Some(ConnectFailure::TlsRefused), 1), "{error:?}");
             assert!(error.to_string().contains("client certificate"), "{error}");
@@ -104,7 +105,7 @@ async fn a_server_that_wants_another_client_certificate_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_and_a_broken_handshake_are_tried_again() {
+async fn refused_connection_and_failed_handshake_are_retried() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = failure(&builder(&format!("http://127.0.0.1:{port}")).build().unwrap()).await;
     assert_eq!((error.connect_failure(), error.attempts()), (Some(ConnectFailure::Tcp), 4));
@@ -118,26 +119,26 @@ async fn a_refused_connection_and_a_broken_handshake_are_tried_again() {
     }
 }
 
-/// A resolver of the test's own: nothing is looked up outside of the machine.
+/// Uses a custom resolver, so that no lookup leaves the machine.
 #[tokio::test]
-async fn a_host_that_does_not_exist_is_asked_for_once_and_a_failed_lookup_again() {
+async fn unknown_host_is_not_retried_and_failed_lookup_is_retried() {
     #[derive(Clone, Copy)]
-    struct Answering(&'static str);
+    struct FailingResolver(&'static str);
 
-    impl reqwest::dns::Resolve for Answering {
+    impl reqwest::dns::Resolve for FailingResolver {
         fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
             let text = format!("failed to lookup address information: {}", self.0);
             Box::pin(async move { Err(std::io::Error::other(text).into()) })
         }
     }
 
-    for (answer, expected, attempts) in [
+    for (text, expected, attempts) in [
         ("Name or service not known", ConnectFailure::UnknownHost, 1),
         ("Name does not resolve", ConnectFailure::UnknownHost, 1),
         ("nodename nor servname provided, or not known", ConnectFailure::UnknownHost, 1),
         ("Temporary failure in name resolution", ConnectFailure::Dns, 4),
     ] {
-        let resolver = Answering(answer);
+        let resolver = FailingResolver(text);
         let make = move || reqwest::Client::builder().no_proxy().dns_resolver(Arc::new(resolver)).build();
         let client = Client::builder(Environment::BaseUrl("https://api.example.com".into()), PARTNER_ID, partner())
             .http_client(make)
@@ -151,7 +152,7 @@ async fn a_host_that_does_not_exist_is_asked_for_once_and_a_failed_lookup_again(
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_other_credentials_is_asked_once() {
+async fn proxy_authentication_failure_is_not_retried() {
     for (bytes, expected, attempts) in [
         (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], ConnectFailure::ProxyAuthentication, 1),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", ConnectFailure::Proxy, 4),
@@ -169,7 +170,7 @@ async fn a_proxy_that_wants_other_credentials_is_asked_once() {
         assert!(error.to_string().contains("proxy: "), "{error}");
         assert_eq!(connections.load(Ordering::SeqCst), 2 * usize::try_from(attempts).unwrap());
     }
-    // A proxy that is not there; and one that speaks SOCKS and wants a password.
+    // An unreachable proxy, and a SOCKS proxy that requires a password.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let (socks, _) = counting(&[5, 0xff]).await;
     for (url, expected, attempts) in [

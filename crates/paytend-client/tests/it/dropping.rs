@@ -1,4 +1,4 @@
-//! A call that is dropped says what became of it, and leaves nothing behind.
+//! Tests of events, and of calls that are dropped.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,24 +7,25 @@ use paytend_model::issuing::{QueryCardBalance, Topup};
 
 use crate::scripted::{Scripted, Step};
 
-type Told = Arc<Mutex<Vec<Event>>>;
+type Recorded = Arc<Mutex<Vec<Event>>>;
 
-fn telling() -> (Told, impl Fn(&Event)) {
-    let told = Told::default();
-    let ours = Arc::clone(&told);
-    (told, move |event: &Event| ours.lock().unwrap().push(event.clone()))
+/// Returns a list of events, and a hook that records into it.
+fn recorder() -> (Recorded, impl Fn(&Event)) {
+    let recorded = Recorded::default();
+    let ours = Arc::clone(&recorded);
+    (recorded, move |event: &Event| ours.lock().unwrap().push(event.clone()))
 }
 
 fn topup() -> Topup {
     Topup::new("1755902".into(), "CANARY".into(), "25.00".parse().unwrap(), "EUR".into())
 }
 
-/// Polls a call so many times, then drops it.
+/// Polls a call once, drops it, and returns its last event.
 async fn dropped(steps: Vec<Step>) -> Event {
-    let (told, events) = telling();
+    let (recorded, events) = recorder();
     let transport = Scripted::new(steps);
     let (builder, _) = transport.builder();
-    // On the system's clock an attempt's limit does not end at once.
+    // With the system's clock the attempt timeout does not end immediately.
     let client = builder.clock(Arc::new(paytend_client::SystemClock::default())).events(events).build().unwrap();
     let topup = topup();
     {
@@ -33,36 +34,36 @@ async fn dropped(steps: Vec<Step>) -> Event {
             futures_util::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context).is_ready()));
         assert!(!first.await);
     }
-    let told = told.lock().unwrap();
-    let last = told.last().unwrap().clone();
-    assert!(!format!("{told:?}").contains("CANARY"));
+    let recorded = recorded.lock().unwrap();
+    let last = recorded.last().unwrap().clone();
+    assert!(!format!("{recorded:?}").contains("CANARY"));
     last
 }
 
 #[tokio::test]
-async fn before_it_was_sent_and_after() {
+async fn dropped_call_reports_whether_it_was_sent() {
     let event = dropped(vec![Step::Hang(false)]).await;
     assert_eq!((event.phase, event.outcome, event.error), (Phase::Dropped, Some(Outcome::NotSent), None));
     let event = dropped(vec![Step::Hang(true)]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::Unknown), 1));
     assert_eq!((event.operation.as_str(), event.request_id.len()), ("topup", 32));
-    // Between two attempts.
+    // Dropped between two attempts.
     let event = dropped(vec![Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp))]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::NotSent), 1));
 }
 
 #[tokio::test]
-async fn a_call_that_ends_is_told_attempt_by_attempt() {
-    let (told, events) = telling();
+async fn every_attempt_and_the_end_of_a_call_are_reported() {
+    let (recorded, events) = recorder();
     let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success("{}"), Step::Failure("1007")]);
     let (builder, _) = transport.builder();
     let client = builder.events(events).build().unwrap();
     client.send(&QueryCardBalance::new("1".into())).await.unwrap();
     client.send(&topup()).await.unwrap_err();
-    let told: Vec<_> =
-        told.lock().unwrap().iter().map(|e| (e.phase, e.attempt, e.error, e.outcome, e.status)).collect();
+    let recorded: Vec<_> =
+        recorded.lock().unwrap().iter().map(|e| (e.phase, e.attempt, e.error, e.outcome, e.status)).collect();
     assert_eq!(
-        told,
+        recorded,
         [
             (Phase::Attempt, 1, Some(ErrorKind::Transport), Some(Outcome::Unknown), None),
             (Phase::Attempt, 2, None, None, Some(200)),
@@ -73,42 +74,42 @@ async fn a_call_that_ends_is_told_attempt_by_attempt() {
     );
 }
 
-/// A hook that panics ends the call, and nothing else.
+/// A panic in the hook ends only the call.
 #[tokio::test]
-async fn a_hook_that_panics_is_not_called_again() {
+async fn hook_is_not_called_again_after_a_panic() {
     let transport = Scripted::new([Step::Success("{}")]);
     let (builder, _) = transport.builder();
-    let client = builder.events(|_: &Event| panic!("a hook")).build().unwrap();
+    let client = builder.events(|_: &Event| panic!("panic in the hook")).build().unwrap();
     let call = tokio::spawn(async move { client.send(&topup()).await.is_ok() });
     assert!(call.await.unwrap_err().is_panic());
 }
 
-/// The data of a success is part of the call: what is told is what the caller gets.
+/// Parsing the data is part of the call: the event has the same error as the result.
 #[tokio::test]
-async fn a_success_that_cannot_be_read_is_told_as_the_failure_it_is() {
-    let (told, events) = telling();
+async fn success_that_cannot_be_parsed_is_reported_as_a_failure() {
+    let (recorded, events) = recorder();
     let transport = Scripted::new([Step::Success("")]);
     let (builder, _) = transport.builder();
     let client = builder.events(events).build().unwrap();
     let error = client.send(&topup()).await.unwrap_err();
-    let last = told.lock().unwrap().last().unwrap().clone();
+    let last = recorded.lock().unwrap().last().unwrap().clone();
     assert_eq!((last.phase, last.error, last.outcome), (Phase::Finished, Some(error.kind()), Some(error.outcome())));
     assert_eq!((error.kind(), error.outcome(), error.http_status()), (ErrorKind::Data, Outcome::Unknown, Some(200)));
 }
 
-/// The connection of a dropped call is closed: nobody waits for its answer.
+/// The connection of a dropped call is closed.
 #[tokio::test]
-async fn no_task_is_left_behind() {
+async fn dropped_call_closes_its_connection() {
     use tokio::io::AsyncReadExt;
-    let (arrived, here) = tokio::sync::oneshot::channel();
-    let (url, hung_up) = crate::server::once(|_, mut stream| async move {
+    let (arrived, has_arrived) = tokio::sync::oneshot::channel();
+    let (url, closed) = crate::server::once(|_, mut stream| async move {
         arrived.send(()).unwrap();
         stream.read(&mut [0; 1]).await.unwrap()
     })
     .await;
     let client = crate::server::client(&url);
     let call = tokio::spawn(async move { client.send(&topup()).await });
-    here.await.unwrap();
+    has_arrived.await.unwrap();
     call.abort();
-    assert_eq!(hung_up.await.unwrap(), 0);
+    assert_eq!(closed.await.unwrap(), 0);
 }

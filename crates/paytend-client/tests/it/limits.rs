@@ -1,4 +1,4 @@
-//! How many at once, and how many in a time.
+//! Tests of the concurrency limit, the rate limit and the time limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ fn query() -> QueryCardBalance {
     QueryCardBalance::new("1755902".into())
 }
 
-/// Counts how many requests it has at once; each waits until the gate opens.
+/// A transport that counts concurrent requests. Each request waits until the gate opens.
 #[derive(Debug)]
 struct Counting {
     now: AtomicUsize,
@@ -38,7 +38,7 @@ impl Transport for Counting {
 }
 
 #[tokio::test]
-async fn no_more_are_under_way_than_may_be_clones_included() {
+async fn max_in_flight_applies_to_all_clones() {
     let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
     let scripted = Scripted::new([]);
     let (builder, _) = scripted.builder();
@@ -66,7 +66,7 @@ async fn no_more_are_under_way_than_may_be_clones_included() {
 }
 
 #[tokio::test]
-async fn who_does_not_get_a_turn_in_time_was_not_sent() {
+async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
     let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
     let scripted = Scripted::new([]);
     let (builder, _) = scripted.builder();
@@ -87,14 +87,16 @@ async fn who_does_not_get_a_turn_in_time_was_not_sent() {
     let error = client.request(&topup).deadline(Duration::from_millis(30)).send().await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
     assert_eq!(error.time_limit(), Some(TimeLimit::Concurrency(Duration::from_millis(30))));
-    assert!(error.to_string().contains("the deadline of 30ms passed while other calls used all of max_in_flight"));
+    assert!(
+        error.to_string().contains("the deadline of 30ms passed while other calls used all slots of max_in_flight")
+    );
     transport.gate.add_permits(1);
     assert!(holder.await.unwrap().is_ok());
 }
 
-/// A call that takes too long names the limit that ended it.
+/// The error of a call that takes too long names the limit that ended it.
 #[tokio::test]
-async fn timeout_names_the_limit() {
+async fn timeout_error_names_the_limit() {
     for (attempt, deadline, limit, words) in [
         (20, 60_000, TimeLimit::Attempt(Duration::from_millis(20)), "the attempt timeout of 20ms passed"),
         (60_000, 20, TimeLimit::Deadline(Duration::from_millis(20)), "the deadline of 20ms passed"),
@@ -121,9 +123,9 @@ async fn timeout_names_the_limit() {
     assert!(error.to_string().contains("the rate limit allows no request before the deadline of 5s"), "{error}");
 }
 
-/// What is prepared by hand is limited like everything else.
+/// The limits also apply to prepared requests.
 #[tokio::test]
-async fn a_prepared_request_waits_its_turn_too() {
+async fn prepared_request_is_rate_limited() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);
     let (builder, clock) = transport.builder();
     let client = builder.rate_limit(1, Duration::from_secs(10)).deadline(Duration::from_secs(15)).build().unwrap();
@@ -137,7 +139,7 @@ async fn a_prepared_request_waits_its_turn_too() {
 }
 
 #[tokio::test]
-async fn a_rate_is_kept_by_waiting() {
+async fn rate_limit_delays_requests() {
     let transport = Scripted::new((0..6).map(|_| Step::Success("{}")));
     let (builder, clock) = transport.builder();
     let client = builder.rate_limit(2, Duration::from_secs(1)).build().unwrap();
@@ -145,7 +147,7 @@ async fn a_rate_is_kept_by_waiting() {
         client.send(&query()).await.unwrap();
     }
     assert_eq!(clock.waits(), [1000, 1000]);
-    // A turn that comes after the deadline is not waited for.
+    // A request that cannot begin before its deadline fails immediately.
     let error = client.request(&query()).deadline(Duration::from_millis(100)).send().await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Timeout, Outcome::NotSent, 0));
     assert_eq!(transport.seen().len(), 6);

@@ -1,6 +1,6 @@
-//! The client from outside, against a server that does as it is told.
+//! Integration tests of the client against scripted transports and local servers.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod belonging;

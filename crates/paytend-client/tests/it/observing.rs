@@ -1,11 +1,11 @@
-//! What all tests of this program trace: nothing secret or personal, at the lowest level, from the libraries below as
-//! well.
+//! A test that the traces of all tests in this binary contain no secrets and no personal data, at all levels and
+//! including the traces of dependencies.
 
 use crate::traces::TRACE_TO;
 
-/// This whole program once more, every test of it, with everything written down that is traced.
+/// Runs all tests of this binary again with traces written to a file, and searches the file for secrets.
 #[test]
-fn nothing_secret_or_personal_is_traced_by_any_test() {
+fn traces_of_all_tests_contain_no_secrets_and_no_personal_data() {
     if std::env::var_os(TRACE_TO).is_some() {
         return;
     }
@@ -15,7 +15,7 @@ fn nothing_secret_or_personal_is_traced_by_any_test() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.lines().count() > 1000 && text.contains("hyper"), "{} lines", text.lines().count());
-    // What tests send, what is signed, and keys.
+    // Test data, signed texts and keys.
     let mut secrets: Vec<String> = [
         "CANARY",
         "8613261402222",

@@ -1,4 +1,4 @@
-//! Options of one request, untyped calls, several partners on one connection pool.
+//! Tests of request options, untyped calls and configured paths.
 
 use paytend_client::{ErrorKind, OperationExt, Outcome};
 use paytend_model::issuing::{QueryCardBalance, Topup};
@@ -11,7 +11,7 @@ fn query() -> QueryCardBalance {
 }
 
 #[tokio::test]
-async fn what_is_special_about_a_request_is_sent() {
+async fn request_id_field_and_trace_parent_are_sent() {
     let transport = Scripted::new([Step::Success("{}")]);
     let client = transport.client();
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -26,7 +26,7 @@ async fn what_is_special_about_a_request_is_sent() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_it_is() {
+async fn invalid_request_is_rejected_before_it_is_sent() {
     let transport = Scripted::new([]);
     let client = transport.client();
     let query = query();
@@ -52,18 +52,18 @@ async fn what_cannot_be_sent_is_refused_before_it_is() {
     let error = client.send(&topup).await.unwrap_err();
     assert_eq!(
         error.to_string().split(" [").next().unwrap(),
-        "topup: the request is not a good one: `orderNo` must not be empty; nothing was sent"
+        "topup: invalid request: `orderNo` must not be empty; nothing was sent"
     );
     assert_eq!(client.prepare(&topup).unwrap_err().kind(), ErrorKind::Request);
     let error = client.request(&topup).strict_validation().send().await.unwrap_err();
     assert_eq!(
         error.to_string().split(" [").next().unwrap(),
-        "topup: the request is not a good one: `orderNo` must not be empty; `amount` must be above zero; nothing was sent"
+        "topup: invalid request: `orderNo` must not be empty; `amount` must be above zero; nothing was sent"
     );
 }
 
 #[tokio::test]
-async fn a_rule_may_be_passed_over() {
+async fn without_validation_sends_an_invalid_request() {
     let transport = Scripted::new([Step::Success("{}")]);
     let topup = Topup::new("1".into(), "".into(), "0".parse().unwrap(), "EUR".into());
     transport.client().request(&topup).without_validation().send().await.unwrap();
@@ -74,7 +74,7 @@ async fn a_rule_may_be_passed_over() {
 }
 
 #[tokio::test]
-async fn an_operation_may_be_called_by_its_name_with_any_data() {
+async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     let transport = Scripted::new([
         Step::Success(r#"{"status":"2","deep":{"x":1.10}}"#),
         Step::Success(""),
@@ -82,11 +82,11 @@ async fn an_operation_may_be_called_by_its_name_with_any_data() {
         Step::Success(""),
     ]);
     let client = transport.client();
-    let answer = client.call("topup", &json!({"cardId": "1", "more": [1, null]})).await.unwrap();
-    assert_eq!(answer.data().as_ref().unwrap().as_str(), r#"{"status":"2","deep":{"x":1.10}}"#);
+    let response = client.call("topup", &json!({"cardId": "1", "more": [1, null]})).await.unwrap();
+    assert_eq!(response.data().as_ref().unwrap().as_str(), r#"{"status":"2","deep":{"x":1.10}}"#);
     assert!(client.call("/issuing/card/limits", &json!({"cardId": "1"})).await.unwrap().into_data().is_none());
     client.call("baas.getCities", &json!({})).await.unwrap();
-    // An operation that has data does not succeed without.
+    // An operation with response data does not succeed without data.
     let error = client.call("getCardBalance", &json!({"cardId": "1"})).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
     let seen = transport.seen();
@@ -104,9 +104,9 @@ async fn an_operation_may_be_called_by_its_name_with_any_data() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
 }
 
-/// Some operations have no business data, or may have: what is put there is sent.
+/// Some operations have no business data. Fields set in `extra` are sent.
 #[tokio::test]
-async fn what_an_operation_without_data_is_given_is_sent() {
+async fn extra_fields_of_an_operation_without_data_are_sent() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);
     let client = transport.client();
     let mut query = paytend_model::iban::QueryUpgradeFee::new();
@@ -118,7 +118,7 @@ async fn what_an_operation_without_data_is_given_is_sent() {
 }
 
 #[tokio::test]
-async fn operations_send_themselves_and_paths_are_set_right() {
+async fn configured_paths_are_used() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}"), Step::Success("{}")]);
     let (builder, _) = transport.builder();
     let client =
@@ -132,14 +132,14 @@ async fn operations_send_themselves_and_paths_are_set_right() {
 }
 
 #[tokio::test]
-async fn the_raw_answer_is_there_and_not_shown() {
+async fn raw_body_is_available_but_not_shown() {
     let transport = Scripted::new([Step::Raw(502, b"<html>CANARY</html>".to_vec(), &[])]);
     let (builder, _) = transport.builder();
     let client = builder.retry(paytend_client::RetryPolicy::never()).build().unwrap();
     let error = client.send(&query()).await.unwrap_err();
     assert_eq!(error.raw_body(), Some(&b"<html>CANARY</html>"[..]));
     assert_eq!(error.http_status(), Some(502));
-    assert!(error.is_retryable(), "a query may be sent again");
+    assert!(error.is_retryable(), "a query can be retried");
     let shown = format!("{error} {error:?} {error:#?}");
     assert!(!shown.contains("CANARY") && shown.contains("body_bytes: Some(19)"), "{shown}");
 }

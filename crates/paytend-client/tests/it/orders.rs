@@ -1,4 +1,4 @@
-//! What state an order is in, and waiting for the final one.
+//! Tests of order states, and of waiting for the final state.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ fn unknown(code: Option<&str>) -> OrderState {
     OrderState::Unknown(code.map(str::to_owned))
 }
 
-/// A topup that failed is an order that stands, and no success.
+/// A failed topup is an existing order in the state `Failed`, not an error.
 #[tokio::test]
-async fn a_status_code_is_the_order_s_state() {
+async fn status_code_determines_the_order_state() {
     let lost = || Step::Lost(TransportErrorKind::Broken);
     for (step, state) in [
         (PROCESSING, OrderState::Processing),
@@ -49,7 +49,7 @@ async fn a_status_code_is_the_order_s_state() {
 }
 
 #[tokio::test]
-async fn states_are_unknown_until_they_are_configured_and_may_differ_by_operation() {
+async fn order_states_are_configured_for_all_or_single_operations() {
     let transport =
         Scripted::new([SUCCEEDED, SUCCEEDED, Step::Success("{}"), Step::Lost(TransportErrorKind::Broken), FAILED]);
     assert_eq!(*transport.client().resolve(&topup()).await.unwrap().state(), unknown(Some("2")));
@@ -61,7 +61,11 @@ async fn states_are_unknown_until_they_are_configured_and_may_differ_by_operatio
     let [scheme, kind, sku] = ["3", "2", "SKU1"];
     let apply =
         ApplyCard::new("T-1".into(), scheme.into(), kind.into(), sku.into(), 1.into(), "n".into(), "m".into(), address);
-    assert_eq!(*client.resolve(&apply).await.unwrap().state(), unknown(None), "its response has no data");
+    assert_eq!(
+        *client.resolve(&apply).await.unwrap().state(),
+        unknown(None),
+        "the response of this operation has no data"
+    );
     assert_eq!(*client.resolve(&apply).await.unwrap().state(), OrderState::Succeeded);
     let twice = OrderStates::new().succeeded(["2"]).failed(["2"]);
     for builder in [
@@ -75,14 +79,14 @@ async fn states_are_unknown_until_they_are_configured_and_may_differ_by_operatio
 }
 
 #[tokio::test]
-async fn the_final_state_is_waited_for_within_the_deadline() {
+async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
     let configured = |transport: &std::sync::Arc<Scripted>| {
         let (builder, clock) = transport.builder();
         let resolution = Resolution::local_sandbox().poll_interval(Duration::from_secs(2));
         let client = builder.order_states(OrderStates::local_sandbox()).resolution(resolution).build().unwrap();
         (client, clock)
     };
-    // A response that fails, and a code that is not known yet, end nothing.
+    // A failed query and an unknown status code do not end the wait.
     let transport = Scripted::new([PROCESSING, PROCESSING, Step::Raw(503, vec![], &[]), NEW_CODE, FAILED]);
     let (client, clock) = configured(&transport);
     let resolved = client.send_and_wait(&topup()).await.unwrap();
@@ -90,7 +94,7 @@ async fn the_final_state_is_waited_for_within_the_deadline() {
     assert_eq!(clock.waits().iter().filter(|wait| **wait == 2000).count(), 3);
     let sent = transport.seen().iter().filter(|request| request.url.ends_with("/topup")).count();
     assert_eq!(sent, 1);
-    // A final state counts once the query reports it: at once, or later.
+    // A final state must be reported by the query, immediately or later.
     for (steps, waits) in [(vec![SUCCEEDED, SUCCEEDED], 0), (vec![SUCCEEDED, PROCESSING, FAILED], 1)] {
         let last = if waits == 0 { OrderState::Succeeded } else { OrderState::Failed };
         let transport = Scripted::new(steps);
@@ -98,20 +102,20 @@ async fn the_final_state_is_waited_for_within_the_deadline() {
         assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), last);
         assert_eq!(clock.waits().len(), waits);
     }
-    // An order of this number for another card is not this order, when it is waited for either.
+    // An order with the same number for another card is a different order, also during the wait.
     let other = Step::Success(r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#);
     let transport = Scripted::new((0..2).map(|_| PROCESSING).chain([other]).chain((0..99).map(|_| PROCESSING)));
     let (client, _) = configured(&transport);
     let resolved = client.request(&topup()).deadline(Duration::from_secs(20)).send_and_wait().await.unwrap();
     assert_eq!(*resolved.state(), OrderState::Processing);
     assert!(transport.seen()[1..].iter().all(|request| request.fresh_connection));
-    // At the deadline the last known state is returned: the order stands.
+    // At the deadline the last known state is returned, because the order exists.
     let transport = Scripted::new((0..99).map(|_| PROCESSING));
     let (client, clock) = configured(&transport);
     let resolved = client.request(&topup()).deadline(Duration::from_secs(11)).send_and_wait().await.unwrap();
     assert_eq!(*resolved.state(), OrderState::Processing);
     assert_eq!(clock.waits(), [2000; 5]);
-    // So is it if the query is refused, or answers about another order.
+    // The last known state is also returned if the query is rejected or its response is not authentic.
     for step in [Step::Failure("X9"), Step::Raw(200, b"{}".to_vec(), &[])] {
         let transport = Scripted::new([PROCESSING, step]);
         let (client, _) = configured(&transport);
@@ -119,9 +123,9 @@ async fn the_final_state_is_waited_for_within_the_deadline() {
     }
 }
 
-/// The presets are what the sandbox answers.
+/// The presets match the codes of the sandbox.
 #[tokio::test]
-async fn the_presets_are_the_sandbox_s() {
+async fn local_sandbox_presets_match_the_sandbox() {
     let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
@@ -131,10 +135,10 @@ async fn the_presets_are_the_sandbox_s() {
         .unwrap();
     let topup = Topup::new(sandbox.card_id().into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
     assert_eq!(*client.resolve(&topup).await.unwrap().state(), OrderState::Processing);
-    // Time passes while it is waited for.
+    // The sandbox's clock advances during the wait.
     let (resolved, ()) = tokio::join!(client.send_and_wait(&topup), sandbox.advance(Duration::from_secs(2)));
     assert_eq!(*resolved.unwrap().state(), OrderState::Succeeded);
-    assert_eq!(sandbox.calls("topup"), 2, "the second is refused as a duplicate, and found");
+    assert_eq!(sandbox.calls("topup"), 2, "the second order is rejected as a duplicate, and found");
     let error = client.send(&QueryTopupResult::new("T-9".into())).await.unwrap_err();
     assert_eq!((error.api_code(), error.outcome()), (Some("S102"), Outcome::Rejected));
     let mut too_much = Topup::new(sandbox.card_id().into(), "T-2".into(), "99999".parse().unwrap(), "EUR".into());

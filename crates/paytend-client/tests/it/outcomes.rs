@@ -1,4 +1,4 @@
-//! What each way to fail says about the money.
+//! Tests of the error kind and the outcome of each failure.
 
 use paytend_client::{Error, ErrorKind, Outcome};
 use paytend_model::iban::VerifyMobileNumber;
@@ -14,19 +14,19 @@ async fn topup(url: &str) -> Result<TopupResponse, Error> {
 }
 
 #[tokio::test]
-async fn answers_and_their_outcomes() {
+async fn each_response_has_its_error_kind_and_outcome() {
     let failure = r#"{"respCode":"9001","respMsg":"amount must be a string","signType":"RSA"}"#;
     let unsigned_success = r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#;
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
     let cases: Vec<(&str, &str, Vec<u8>, ErrorKind, Outcome)> = vec![
         ("an error page", "502 Bad Gateway", b"<html>no</html>".to_vec(), ErrorKind::Answer, Outcome::Unknown),
-        ("a refusal by something else", "404 Not Found", b"{}".to_vec(), ErrorKind::Answer, Outcome::Unknown),
+        ("an error of another server", "404 Not Found", b"{}".to_vec(), ErrorKind::Answer, Outcome::Unknown),
         ("an empty body", "200 OK", vec![], ErrorKind::Answer, Outcome::Unknown),
         ("truncated JSON", "200 OK", good.as_bytes()[..good.len() - 9].to_vec(), ErrorKind::Answer, Outcome::Unknown),
         ("a redirect", "307 Temporary Redirect\r\nLocation: /other", vec![], ErrorKind::Answer, Outcome::Unknown),
-        ("too much", "200 OK", vec![b' '; 200_000], ErrorKind::Answer, Outcome::Unknown),
+        ("a body that is too large", "200 OK", vec![b' '; 200_000], ErrorKind::Answer, Outcome::Unknown),
         ("an unsigned success", "200 OK", unsigned_success.into(), ErrorKind::Answer, Outcome::Unknown),
-        ("an unsigned failure", "200 OK", failure.into(), ErrorKind::UnsignedFailure, Outcome::Unknown),
+        ("an unsigned error response", "200 OK", failure.into(), ErrorKind::UnsignedFailure, Outcome::Unknown),
         (
             "a forged success",
             "200 OK",
@@ -34,16 +34,22 @@ async fn answers_and_their_outcomes() {
             ErrorKind::Answer,
             Outcome::Unknown,
         ),
-        ("a forged failure", "200 OK", response(&forger(), "1", "no", "").into(), ErrorKind::Answer, Outcome::Unknown),
         (
-            "a signed failure",
+            "a forged error response",
+            "200 OK",
+            response(&forger(), "1", "no", "").into(),
+            ErrorKind::Answer,
+            Outcome::Unknown,
+        ),
+        (
+            "a signed rejection",
             "200 OK",
             response(&paytend(), "1007", "no", "").into(),
             ErrorKind::Rejected,
             Outcome::Rejected,
         ),
         (
-            "the same with 400",
+            "a signed rejection with status 400",
             "400 Bad Request",
             response(&paytend(), "1007", "no", "").into(),
             ErrorKind::Rejected,
@@ -59,13 +65,13 @@ async fn answers_and_their_outcomes() {
         let shown = format!("{error} {error:?}");
         assert!(shown.starts_with("topup: ") && !shown.contains("CANARY") && !shown.contains("127.0.0.1"), "{shown}");
     }
-    let taken = topup(&answering("200 OK", good).await).await.unwrap();
-    assert_eq!(taken.order_no.as_deref(), Some("T-1"));
-    // One that does not name the order may be about another one.
+    let accepted = topup(&answering("200 OK", good).await).await.unwrap();
+    assert_eq!(accepted.order_no.as_deref(), Some("T-1"));
+    // A response without a readable order number may belong to another order.
     let other = response(&paytend(), "00", "ok", r#"{"orderNo":{"T":1}}"#);
     let error = topup(&answering("200 OK", other).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));
-    // A success without data is one for an operation that has none, and for no other.
+    // A success without data is accepted only for an operation without response data.
     let bare = || response(&paytend(), "00", "success", "");
     let error = topup(&answering("200 OK", bare()).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
@@ -74,7 +80,7 @@ async fn answers_and_their_outcomes() {
 }
 
 #[tokio::test]
-async fn codes_and_messages_are_given_with_what_they_are_worth() {
+async fn api_code_and_message_are_reported_and_authenticated_only_if_signed() {
     let signed = topup(&answering("200 OK", response(&paytend(), "1007", "a=b & c", "")).await).await.unwrap_err();
     assert_eq!(
         (signed.api_code(), signed.api_message(), signed.is_authenticated()),
@@ -86,8 +92,8 @@ async fn codes_and_messages_are_given_with_what_they_are_worth() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_means_not_sent() {
-    // Bound and released: nobody listens there.
+async fn refused_connection_reports_not_sent() {
+    // The port is bound and released, so nothing listens on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
@@ -95,7 +101,7 @@ async fn a_refused_connection_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_foreign_response_is_named_and_not_called_a_fault_of_json() {
+async fn foreign_response_is_described_without_a_parser_error() {
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
     let gzip = "200 OK\r\nContent-Encoding: gzip";
     for (status, body, part) in [
@@ -119,18 +125,18 @@ async fn a_foreign_response_is_named_and_not_called_a_fault_of_json() {
     }
 }
 
-/// A name that leads nowhere. (A resolver of our own says so: a test does not leave the machine.)
+/// Uses a custom resolver, so that no lookup leaves the machine.
 #[tokio::test]
-async fn a_name_that_does_not_exist_means_not_sent() {
-    struct Nowhere;
+async fn failed_lookup_reports_not_sent() {
+    struct FailingResolver;
 
-    impl reqwest::dns::Resolve for Nowhere {
+    impl reqwest::dns::Resolve for FailingResolver {
         fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
             Box::pin(async { Err("no such name".into()) })
         }
     }
 
-    let http = reqwest::Client::builder().dns_resolver(std::sync::Arc::new(Nowhere)).build().unwrap();
+    let http = reqwest::Client::builder().dns_resolver(std::sync::Arc::new(FailingResolver)).build().unwrap();
     let base = paytend_client::Environment::BaseUrl("https://api.example.com".into());
     let client = paytend_client::Client::builder(base, paytend_vectors::PARTNER_ID, crate::server::partner())
         .http_client(move || Ok(http.clone()))
@@ -143,9 +149,9 @@ async fn a_name_that_does_not_exist_means_not_sent() {
     assert!(!format!("{error} {error:?}").contains("example"), "{error:?}");
 }
 
-/// The server takes the beginning of a large request and no more: it cannot have read the end.
+/// The server reads only the beginning of a large request, so it cannot have executed it.
 #[tokio::test]
-async fn a_timeout_before_the_body_was_sent_means_not_sent() {
+async fn timeout_before_the_body_was_sent_reports_not_sent() {
     use tokio::io::AsyncReadExt;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -155,7 +161,7 @@ async fn a_timeout_before_the_body_was_sent_means_not_sent() {
         stream
     });
     let mut large = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
-    // More than the system's buffers take on their own.
+    // Larger than the socket buffers of the system.
     large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
     let client = paytend_client::Client::builder(
         paytend_client::Environment::BaseUrl(url),
@@ -173,7 +179,7 @@ async fn a_timeout_before_the_body_was_sent_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_speak_tls_means_not_sent() {
+async fn server_without_tls_reports_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -185,28 +191,29 @@ async fn a_server_that_does_not_speak_tls_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_after_the_request_means_unknown() {
-    // Closed in the middle of the answer; torn down in the middle of it; torn down without one.
-    for (answer, torn) in [("half of it", false), ("half of it", true), ("", true)] {
+async fn connection_that_breaks_during_the_response_reports_unknown() {
+    // Closed during the response, reset during the response, and reset before the response.
+    for (partial, reset) in [("half of it", false), ("half of it", true), ("", true)] {
         let (url, _) = once(move |_, mut stream| async move {
-            if !answer.is_empty() {
+            if !partial.is_empty() {
                 let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
-                stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+                stream.write_all(format!("{head}{partial}").as_bytes()).await.unwrap();
             }
-            if torn {
+            if reset {
                 stream.set_zero_linger().unwrap();
             }
         })
         .await;
         let error = topup(&url).await.unwrap_err();
-        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown), "{answer} {torn}");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown), "{partial} {reset}");
         assert!(error.http_status().is_none_or(|status| status == 200));
     }
 }
 
-/// A client of the user's that follows redirects: the first server has the topup, and that the second cannot be reached is no word on it.
+/// A custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the second
+/// server does not mean "not sent".
 #[tokio::test]
-async fn a_redirect_that_leads_nowhere_means_unknown() {
+async fn failed_redirect_of_a_custom_client_reports_unknown() {
     let (url, _) = once(|_, mut stream| async move {
         let head = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -223,9 +230,9 @@ async fn a_redirect_that_leads_nowhere_means_unknown() {
 }
 
 #[tokio::test]
-async fn silence_after_the_request_means_unknown() {
+async fn timeout_after_the_request_was_sent_reports_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;
-    // Long enough for the request to be sent, on a busy machine too.
+    // Long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
     let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
     let error = client.send(&topup).await.unwrap_err();
@@ -234,7 +241,7 @@ async fn silence_after_the_request_means_unknown() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_means_unknown() {
+async fn connection_closed_before_a_complete_response_reports_unknown() {
     for part in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"respCode\":"] {
         let (url, _) = once(move |_, mut stream| async move {
             stream.write_all(part.as_bytes()).await.unwrap();

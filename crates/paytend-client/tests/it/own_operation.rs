@@ -1,4 +1,4 @@
-//! An operation that paytend-model does not have, written by a user.
+//! Tests of a custom operation that `paytend-model` does not contain.
 
 use paytend_client::{ErrorKind, Outcome};
 use paytend_model::{Operation, OperationInfo, OperationKind, Product, Validate};
@@ -22,13 +22,13 @@ impl Operation for BlockCard {
 
     const INFO: OperationInfo =
         OperationInfo::new(Product::Issuing, OperationKind::Mutation, "Block card", "/issuing/card/blockCard")
-            .documented("a partner's own documents");
+            .documented("a partner's documents");
 }
 
 impl Validate for BlockCard {}
 
 #[tokio::test]
-async fn an_operation_of_one_s_own_is_sent_like_any_other() {
+async fn custom_operation_is_sent_and_its_response_is_typed() {
     let url = answering("200 OK", response(&paytend(), "00", "success", r#"{"since":"2023-11-06"}"#)).await;
     let client = client(&url);
     let operation = BlockCard { card_id: "1755902".into() };
@@ -37,9 +37,9 @@ async fn an_operation_of_one_s_own_is_sent_like_any_other() {
     assert_eq!(client.send(&operation).await.unwrap().since, "2023-11-06");
 }
 
-/// It is signed, and says success: so something has happened, and what it was cannot be read.
+/// A signed success means that the operation may have been executed, even if its data cannot be parsed.
 #[tokio::test]
-async fn a_signed_success_with_other_data_means_unknown() {
+async fn signed_success_with_unexpected_data_reports_unknown() {
     for data in [r#"{"since":{"CANARY":1}}"#, r#"{"until":"CANARY"}"#, "{}"] {
         let url = answering("200 OK", response(&paytend(), "00", "success", data)).await;
         let error = client(&url).send(&BlockCard { card_id: "1755902".into() }).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Lists that come in pages.
+//! Tests of paginated lists.
 
 use futures_util::{StreamExt, TryStreamExt};
 use paytend_client::{ErrorKind, TransportErrorKind};
@@ -10,7 +10,7 @@ fn cities(start: u64, size: u64) -> QueryCities {
     QueryCities::new("LT".into(), start.into(), size.into())
 }
 
-/// A page with these cities.
+/// Returns a page with these cities.
 fn page(codes: &str, total: Option<u64>) -> Step {
     let cities: Vec<String> = codes.chars().map(|code| format!(r#"{{"cityCode":"{code}"}}"#)).collect();
     let total = total.map_or(String::new(), |total| format!(r#","total":"{total}""#));
@@ -31,9 +31,9 @@ async fn codes(steps: Vec<Step>, query: QueryCities) -> (Result<String, ErrorKin
 }
 
 #[tokio::test]
-async fn it_stops_where_the_list_does() {
+async fn stream_ends_at_the_total_or_at_an_empty_page() {
     let all = |text: &str| Ok(text.to_owned());
-    // After a page that is not full another one is asked for: it may be all that fits.
+    // A page that is not full does not end the list: the provider may limit the page size.
     assert_eq!(
         codes(vec![page("ab", None), page("c", None), page("", None)], cities(0, 3)).await,
         (all("abc"), vec!["0".into(), "2".into(), "3".into()])
@@ -42,21 +42,21 @@ async fn it_stops_where_the_list_does() {
         codes(vec![page("ab", Some(5)), page("cd", Some(5)), page("e", Some(5))], cities(0, 100)).await,
         (all("abcde"), vec!["0".into(), "2".into(), "4".into()])
     );
-    // After an empty one it is over,
+    // An empty page ends the list.
     assert_eq!(
         codes(vec![page("abc", None), page("", None)], cities(0, 3)).await,
         (all("abc"), vec!["0".into(), "3".into()])
     );
     assert_eq!(codes(vec![page("", None)], cities(0, 3)).await, (all(""), vec!["0".into()]));
-    // or the number there are in all.
+    // The total ends the list.
     assert_eq!(codes(vec![page("abc", Some(3))], cities(0, 3)).await, (all("abc"), vec!["0".into()]));
     assert_eq!(
         codes(vec![page("abc", Some(6)), page("def", Some(6))], cities(0, 3)).await,
         (all("abcdef"), vec!["0".into(), "3".into()])
     );
-    // From where it was told to begin.
+    // The list begins at the query's start position.
     assert_eq!(codes(vec![page("x", Some(8))], cities(7, 2)).await, (all("x"), vec!["7".into()]));
-    // A total of less than there has been is none.
+    // A total smaller than the number of received items is ignored.
     assert_eq!(
         codes(vec![page("ab", Some(0)), page("", Some(0))], cities(0, 2)).await,
         (all("ab"), vec!["0".into(), "2".into()])
@@ -64,22 +64,22 @@ async fn it_stops_where_the_list_does() {
 }
 
 #[tokio::test]
-async fn a_position_that_is_ignored_is_an_error_and_no_endless_list() {
+async fn repeated_page_and_early_empty_page_are_errors() {
     let (result, starts) = codes(vec![page("abc", None), page("abc", None)], cities(0, 3)).await;
     assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 2));
-    // Nor is one that goes round in a circle, and one that ends before its end.
+    // A page that repeats later, and an empty page before the total, are errors as well.
     let (result, starts) = codes(vec![page("ab", None), page("cd", None), page("ab", None)], cities(0, 2)).await;
     assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 3));
     let (result, _) = codes(vec![page("ab", Some(5)), page("", Some(5))], cities(0, 2)).await;
     assert_eq!(result, Err(ErrorKind::Data));
-    // Pages that merely begin alike are two pages.
+    // Pages that only begin with the same item are different pages.
     let (result, _) = codes(vec![page("ab", None), page("ac", None), page("", None)], cities(0, 2)).await;
     assert_eq!(result, Ok("abac".into()));
 }
 
-/// The request was sent and answered, and the error says which it was.
+/// The request was sent, so the error contains its `requestId`.
 #[tokio::test]
-async fn errors_of_pages_name_their_request() {
+async fn page_error_contains_the_request_id() {
     let transport = Scripted::new([Step::Success(r#"{"list":[]}"#)]);
     let client = transport.client();
     let error = Box::pin(client.pages(cities(0, 3))).next().await.unwrap().unwrap_err();
@@ -88,7 +88,7 @@ async fn errors_of_pages_name_their_request() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_paged_is_an_error() {
+async fn missing_list_and_invalid_page_are_errors() {
     let (result, _) = codes(vec![Step::Success(r#"{"list":[]}"#)], cities(0, 3)).await;
     assert_eq!(result, Err(ErrorKind::Data));
     for query in [cities(0, 0), QueryCities::new("LT".into(), "first".into(), 3.into())] {
@@ -97,7 +97,7 @@ async fn what_cannot_be_paged_is_an_error() {
     }
 }
 
-/// A page is fetched when the one before it has been taken, and not earlier; what came before a failure has been given.
+/// A page is fetched only after the previous page has been taken, and the items before a failure are returned.
 #[tokio::test]
 async fn pages_are_fetched_one_at_a_time() {
     let transport =
@@ -113,14 +113,14 @@ async fn pages_are_fetched_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn every_list_of_the_documents_is_paged() {
-    let answer = r#"{"tradeList":[{"tradeId":"1"}],"cities":[{}],"total":"1"}"#;
+async fn every_documented_list_is_paged() {
+    let current = r#"{"tradeList":[{"tradeId":"1"}],"cities":[{}],"total":"1"}"#;
     let earlier = r#"{"transactions":[{"transactionId":"1"}],"total":"1"}"#;
-    let transport = Scripted::new([answer, earlier, answer, answer].map(Step::Success));
+    let transport = Scripted::new([current, earlier, current, current].map(Step::Success));
     let client = transport.client();
     let (begin, end) = ("2023-11-01", "2023-11-30");
     let partner = QueryPartnerTransactions::new(begin.into(), end.into());
-    // An empty text is not given, as the published demo writes it.
+    // An empty text means that the field is not given, as in the published demo.
     let mut card = QueryCardTransactions::new("1".into(), begin.into(), end.into());
     (card.start, card.max_size) = (Some("".into()), Some("".into()));
     let mut authorized = QueryAuthorizations::new("1".into(), begin.into(), end.into());

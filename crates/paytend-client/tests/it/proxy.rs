@@ -1,4 +1,4 @@
-//! A proxy before the sandbox that fails on command.
+//! A proxy in front of the sandbox that injects faults.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,14 +9,14 @@ use tokio::sync::watch;
 
 use crate::server::{Seen, read_request};
 
-/// What becomes of a request to a path.
+/// A fault that the proxy injects into a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// Carried out, and the answer thrown away.
-    LoseAnswer,
-    /// Never arrives.
+    /// Forwards the request and discards the response.
+    LoseResponse,
+    /// Discards the request.
     LoseRequest,
-    /// Arrives only once so many further requests, to whatever path, have been answered.
+    /// Forwards the request only after this number of further responses on any path, and discards its response.
     Late(usize),
 }
 
@@ -48,12 +48,12 @@ impl Proxy {
         Self { url, faults, paths }
     }
 
-    /// The next requests to a path fail so, one after the other.
+    /// Injects the faults into the next requests to a path, in order.
     pub(crate) fn fail(&self, path: &str, faults: &[Fault]) {
         self.faults.lock().unwrap().insert(path.to_owned(), faults.iter().rev().copied().collect());
     }
 
-    /// The paths that were asked for, in order.
+    /// Returns the last path segments of the requests, in order.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.paths.lock().unwrap().clone()
     }
@@ -72,7 +72,7 @@ async fn serve(
     let fault = faults.lock().unwrap().get_mut(&path).and_then(Vec::pop);
     match fault {
         Some(Fault::LoseRequest) => {}
-        Some(Fault::LoseAnswer) => drop(forward(address, &seen).await),
+        Some(Fault::LoseResponse) => drop(forward(address, &seen).await),
         Some(Fault::Late(count)) => {
             drop(stream);
             let already = *answered.borrow();
@@ -80,9 +80,9 @@ async fn serve(
             forward(address, &seen).await;
         }
         None => {
-            let answer = forward(address, &seen).await;
+            let response = forward(address, &seen).await;
             answered.send_modify(|count| *count += 1);
-            stream.write_all(&answer).await.unwrap();
+            stream.write_all(&response).await.unwrap();
             stream.shutdown().await.unwrap();
         }
     }
@@ -93,7 +93,7 @@ async fn forward(address: &str, seen: &Seen) -> Vec<u8> {
     let head = seen.head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     target.write_all(format!("{head}\r\n\r\n").as_bytes()).await.unwrap();
     target.write_all(&seen.body).await.unwrap();
-    let mut answer = Vec::new();
-    target.read_to_end(&mut answer).await.unwrap();
-    answer
+    let mut response = Vec::new();
+    target.read_to_end(&mut response).await.unwrap();
+    response
 }

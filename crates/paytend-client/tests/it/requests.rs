@@ -1,4 +1,4 @@
-//! What is sent.
+//! Tests of the requests that the client sends.
 
 use paytend_client::{Client, Environment, ErrorKind};
 use paytend_crypto::{Expected, Keyring, OsRandom, rustcrypto};
@@ -10,12 +10,12 @@ use tokio::io::AsyncWriteExt;
 use crate::server::{client, once, partner, paytend, response};
 
 #[tokio::test]
-async fn a_call_is_one_post_whose_answer_is_typed() {
+async fn call_is_one_post_with_a_typed_response() {
     let data = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR","new":[1]}"#;
     let (url, seen) = once(move |seen, mut stream| async move {
         let body = response(&paytend(), "00", "success", data);
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(response.as_bytes()).await.unwrap();
         seen
     })
     .await;
@@ -32,7 +32,7 @@ async fn a_call_is_one_post_whose_answer_is_typed() {
 }
 
 #[tokio::test]
-async fn prepared_requests_say_what_they_are_and_differ() {
+async fn prepared_requests_have_distinct_request_ids() {
     let client = client("http://127.0.0.1:9/base");
     let operation = VerifyMobileNumber::new("8613261402222".into(), "1".into());
     let [one, two] = [(); 2].map(|()| client.prepare(&operation).unwrap());
@@ -45,14 +45,14 @@ async fn prepared_requests_say_what_they_are_and_differ() {
     let shown = format!("{one:?} {client:?}");
     assert!(!shown.contains("8613261402222"), "{shown}");
 
-    // An operation without business data sends an empty one.
+    // An operation without business data sends an empty `bizData`.
     let balance = client.prepare(&QueryPartnerBalance::new()).unwrap();
     assert!(balance.document().contains(r#""bizData":"""#), "{}", balance.document());
     assert!(!balance.canonical().contains("bizData"));
 }
 
 #[test]
-fn every_mistake_in_the_configuration_is_reported_by_build() {
+fn build_rejects_invalid_urls_partner_ids_and_keyrings() {
     let build = |url: &str, partner_id: &str| {
         Client::builder(Environment::BaseUrl(url.into()), partner_id, partner()).build().map(drop)
     };
@@ -73,14 +73,14 @@ fn every_mistake_in_the_configuration_is_reported_by_build() {
         .encryption_key(rustcrypto::public(rustcrypto::generate(1024, &OsRandom).unwrap().public_key()).unwrap())
         .build()
         .unwrap();
-    let mute = Client::builder(Environment::Sandbox, PARTNER_ID, only_seals).build();
-    assert_eq!(mute.unwrap_err().kind(), ErrorKind::Configuration);
+    let incomplete = Client::builder(Environment::Sandbox, PARTNER_ID, only_seals).build();
+    assert_eq!(incomplete.unwrap_err().kind(), ErrorKind::Configuration);
     let agent = Client::builder(Environment::Sandbox, PARTNER_ID, partner()).user_agent("a\nb").build();
     assert_eq!(agent.unwrap_err().kind(), ErrorKind::Configuration);
 }
 
 #[test]
-fn a_client_can_be_shared() {
+fn client_is_send_sync_and_clone() {
     fn check<T: Send + Sync + Clone + 'static>() {}
     check::<Client>();
 }

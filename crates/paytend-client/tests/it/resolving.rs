@@ -1,4 +1,4 @@
-//! Orders whose answer was lost, against a sandbox behind a proxy that fails on command.
+//! Tests of resolving orders whose response was lost, with a sandbox behind a proxy that injects faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Bench {
             sandbox.partner_keyring().unwrap(),
         )
         .clock(Arc::new(ImpatientClock::default()) as Arc<dyn Clock>)
-        // The sandbox's own code for an order that it does not know.
+        // The sandbox's code for an unknown order.
         .resolution(Resolution::new().unknown_order_codes(["S102"]).settle(Duration::ZERO).sends(9))
         .build()
         .unwrap();
@@ -43,94 +43,95 @@ impl Bench {
         Topup::new(self.sandbox.card_id().into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
     }
 
-    /// What has left the partner, and what has reached the card.
-    async fn moved(&self) -> (String, String) {
+    /// Returns the partner's balance and the card's balance.
+    async fn balances(&self) -> (String, String) {
         let partner = self.client.send(&QueryPartnerBalance::new()).await.unwrap().balance.unwrap();
         let card = self.client.send(&QueryCardBalance::new(self.sandbox.card_id().into())).await.unwrap();
         (partner[0].available.to_string(), card.balance.unwrap().to_string())
     }
 }
 
-fn once() -> (String, String) {
+/// The balances after one topup.
+fn after_one_topup() -> (String, String) {
     ("9975.00".into(), "25.00".into())
 }
 
 #[tokio::test]
-async fn an_order_that_is_answered_needs_no_resolution() {
+async fn order_is_queried_only_after_a_rejection() {
     let bench = Bench::new().await;
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
-    // The second of the same number is refused, because the first stands: so after a restart it is found.
+    // A second order with the same number is rejected as a duplicate, so the first order is found, as after a restart.
     let Resolved::Found { order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-1"));
-    // One that is refused for itself, and does not stand, is refused.
+    // An order that is rejected and does not exist is reported as rejected.
     let mut too_much = bench.topup();
     (too_much.order_no, too_much.amount) = ("T-2".into(), "99999".parse().unwrap());
     let error = bench.client.resolve(&too_much).await.unwrap_err();
     assert_eq!((error.outcome(), error.api_code()), (Outcome::Rejected, Some("S104")));
-    let looks = ["getTopupResult"; 3];
-    assert_eq!(bench.proxy.paths(), [&["topup", "topup", "getTopupResult", "topup"][..], &looks].concat());
-    assert_eq!(bench.moved().await, once());
+    let queries = ["getTopupResult"; 3];
+    assert_eq!(bench.proxy.paths(), [&["topup", "topup", "getTopupResult", "topup"][..], &queries].concat());
+    assert_eq!(bench.balances().await, after_one_topup());
 }
 
 #[tokio::test]
-async fn one_that_was_carried_out_is_found_and_not_sent_again() {
+async fn executed_order_is_found_and_not_sent_again() {
     let bench = Bench::new().await;
-    bench.proxy.fail(TOPUP, &[Fault::LoseAnswer]);
+    bench.proxy.fail(TOPUP, &[Fault::LoseResponse]);
     let Resolved::Found { order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!((order.order_no.as_deref(), order.amount.unwrap().to_string().as_str()), (Some("T-1"), "25.00"));
     assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult"]);
-    assert_eq!(bench.moved().await, once());
+    assert_eq!(bench.balances().await, after_one_topup());
 }
 
 #[tokio::test]
-async fn one_that_never_arrived_is_sent_again_once_it_is_known_to_be_unknown() {
+async fn lost_order_is_sent_again_after_it_was_reported_unknown() {
     let bench = Bench::new().await;
     bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
     assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
-    assert_eq!(bench.moved().await, once());
+    assert_eq!(bench.balances().await, after_one_topup());
 }
 
 #[tokio::test]
-async fn one_that_arrives_late_is_carried_out_once() {
-    // While it is asked for; and after it has been sent again, so that the second one is there first.
-    for answers in [1, 2, 3, 4] {
+async fn late_order_is_executed_once() {
+    // The first request arrives while the order is queried, or after the order was sent again.
+    for responses in [1, 2, 3, 4] {
         let bench = Bench::new().await;
-        bench.proxy.fail(TOPUP, &[Fault::Late(answers)]);
+        bench.proxy.fail(TOPUP, &[Fault::Late(responses)]);
         let resolved = bench.client.resolve(&bench.topup()).await.unwrap();
         match resolved {
-            Resolved::Found { order, .. } => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{answers}"),
-            Resolved::Answered { response: taken, .. } => {
-                assert_eq!(taken.order_no.as_deref(), Some("T-1"), "{answers}");
+            Resolved::Found { order, .. } => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{responses}"),
+            Resolved::Answered { response, .. } => {
+                assert_eq!(response.order_no.as_deref(), Some("T-1"), "{responses}");
             }
         }
-        assert_eq!(bench.moved().await, once(), "{answers}");
+        assert_eq!(bench.balances().await, after_one_topup(), "{responses}");
         let again = bench.client.send(&bench.topup()).await.unwrap_err();
-        assert_eq!(again.api_code(), Some("S103"), "{answers}");
-        assert_eq!(bench.moved().await, once(), "{answers}");
+        assert_eq!(again.api_code(), Some("S103"), "{responses}");
+        assert_eq!(bench.balances().await, after_one_topup(), "{responses}");
     }
 }
 
-/// Lost on every way there is, several times over.
+/// Requests and responses are lost in all combinations, several times in a row.
 #[tokio::test]
-async fn whatever_is_lost_it_is_carried_out_once() {
-    use Fault::{LoseAnswer, LoseRequest};
+async fn order_is_executed_once_despite_lost_messages() {
+    use Fault::{LoseRequest, LoseResponse};
     let losses: [&[Fault]; 4] =
-        [&[LoseRequest, LoseRequest, LoseAnswer], &[LoseRequest, LoseAnswer], &[LoseAnswer], &[LoseRequest]];
+        [&[LoseRequest, LoseRequest, LoseResponse], &[LoseRequest, LoseResponse], &[LoseResponse], &[LoseRequest]];
     for topup in losses {
         for result in losses {
             let bench = Bench::new().await;
             bench.proxy.fail(TOPUP, topup);
             bench.proxy.fail(RESULT, result);
             bench.client.resolve(&bench.topup()).await.unwrap();
-            assert_eq!(bench.moved().await, once(), "{topup:?} {result:?}");
+            assert_eq!(bench.balances().await, after_one_topup(), "{topup:?} {result:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn without_a_code_for_an_unknown_order_nothing_is_sent_again() {
+async fn order_is_not_sent_again_without_a_configured_code() {
     let bench = Bench::new().await;
     let client = Client::builder(
         Environment::BaseUrl(bench.proxy.url.clone()),
@@ -152,8 +153,8 @@ fn order() -> Topup {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_deadline_and_says_so() {
-    // Lost, and the query can never be asked.
+async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
+    // The order is lost, and no query can be sent.
     let lost = std::iter::once(Step::Lost(TransportErrorKind::Broken));
     let transport =
         Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)))));
@@ -163,7 +164,7 @@ async fn it_ends_with_the_deadline_and_says_so() {
     let error = client.resolve(&order).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 1);
-    // Never known, and never answered: sent again and again, always the same, until the time is over.
+    // Every response is lost, and the order stays unknown: the identical request is sent repeatedly until the deadline.
     let mut steps = Vec::new();
     for _ in 0..99 {
         steps.push(Step::Lost(TransportErrorKind::Broken));
@@ -180,9 +181,9 @@ async fn it_ends_with_the_deadline_and_says_so() {
     assert!(topups.len() > 2 && topups.iter().all(|topup| topup.document == topups[0].document));
 }
 
-/// Between two sendings of an order lies a time that no jitter shortens, and by default there are two at most.
+/// Jitter does not shorten the settle time between two sends of an order. The default maximum is two sends.
 #[tokio::test]
-async fn an_order_is_sent_again_once_and_not_at_once() {
+async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     let mut steps = Vec::new();
     for _ in 0..2 {
         steps.push(Step::Lost(TransportErrorKind::Broken));
@@ -200,12 +201,12 @@ async fn an_order_is_sent_again_once_and_not_at_once() {
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths[..6], ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(paths.iter().filter(|path| **path == "topup").count(), 2);
-    assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "ten seconds in thirds, rounded");
+    assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "three waits add up to ten seconds, rounded");
 }
 
-/// The query has the order's further fields, which may say where to look.
+/// The query contains the additional fields of the order.
 #[tokio::test]
-async fn a_refusal_is_looked_up_with_the_fields_of_the_order() {
+async fn query_after_a_rejection_has_the_fields_of_the_order() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
     let order = order();
     let error = transport.client().request(&order).field("subAccount", "7").resolve().await.unwrap_err();
@@ -217,12 +218,12 @@ async fn a_refusal_is_looked_up_with_the_fields_of_the_order() {
     assert_eq!(fields, [Some("7".to_owned()), Some("7".to_owned())]);
 }
 
-/// A refusal names no order: it may be a late copy of another order's. Only the query tells, as after a lost response.
+/// A rejection identifies no order, and may be a late copy of another order's rejection. Only the query is reliable.
 #[tokio::test]
-async fn a_refusal_is_final_only_after_the_query_said_so_often_and_long_enough() {
+async fn rejection_is_final_only_after_enough_reports_of_an_unknown_order() {
     let resolution = || Resolution::new().unknown_order_codes(["X1"]);
     let unknown = || Step::Failure("X1");
-    // Never, without a configured code, or if the query cannot be asked.
+    // Not final without enough reports in a row with a configured code.
     for steps in [
         vec![Step::Failure("1009"), Step::Failure("X2")],
         vec![Step::Failure("1009"), Step::Raw(200, b"{}".to_vec(), &[])],
@@ -234,7 +235,7 @@ async fn a_refusal_is_final_only_after_the_query_said_so_often_and_long_enough()
         let error = client.resolve(&order()).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Unknown), "{error:?}");
     }
-    // After three times, and ten seconds.
+    // Final after three reports and ten seconds.
     let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), unknown(), unknown()]);
     let (builder, clock) = transport.builder();
     let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
@@ -245,39 +246,39 @@ async fn a_refusal_is_final_only_after_the_query_said_so_often_and_long_enough()
         (ErrorKind::Rejected, Outcome::Rejected, Some("1009"))
     );
     assert!(clock.waits().iter().sum::<u128>() >= 9_999, "{:?}", clock.waits());
-    // Booked while the query was asked: the refusal was another order's.
+    // The order is executed between two queries, so the rejection belonged to another order.
     let found = Step::Success(r#"{"orderNo":"T-1","status":"2"}"#);
     let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), found]);
     let client = transport.builder().0.resolution(resolution()).build().unwrap();
     assert!(matches!(client.resolve(&order()).await.unwrap(), Resolved::Found { .. }));
-    assert_eq!(transport.discarded(), 1, "the connection on which another order's refusal came is given up");
-    // The queries that decide it share no connection with other requests.
+    assert_eq!(transport.discarded(), 1, "the connection with the rejection of another order is not reused");
+    // The deciding queries share no connection with other requests.
     let fresh: Vec<bool> = transport.seen().iter().map(|request| request.fresh_connection).collect();
     assert_eq!(fresh, [false, true, true, true]);
 }
 
-/// A failed query in between, and the time before the first report, do not count.
+/// Failed queries, and the time before the first report, do not count.
 #[tokio::test]
-async fn the_settle_time_begins_with_the_first_report() {
-    for looks in [1, 3] {
+async fn settle_time_begins_with_the_first_report() {
+    for confirmations in [1, 3] {
         let unknown = (0..9).map(|_| Step::Failure("X1"));
         let steps = [Step::Failure("1009"), Step::Raw(503, vec![], &[])].into_iter().chain(unknown);
         let transport = Scripted::new(steps);
         let (builder, clock) = transport.builder();
         let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
-        let resolution = Resolution::new().unknown_order_codes(["X1"]).looks(looks);
+        let resolution = Resolution::new().unknown_order_codes(["X1"]).looks(confirmations);
         let client = builder.resolution(resolution).retry(policy).build().unwrap();
         let error = client.resolve(&order()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Rejected);
-        // One wait after the failed query, and then ten seconds.
+        // One wait after the failed query, then at least ten seconds.
         let pause = clock.waits()[0];
-        assert!(clock.waits()[1..].iter().sum::<u128>() >= 9_999, "{looks}: {pause} {:?}", clock.waits());
+        assert!(clock.waits()[1..].iter().sum::<u128>() >= 9_999, "{confirmations}: {pause} {:?}", clock.waits());
     }
 }
 
-/// Paytend has signed a success, so the order is not sent again, whatever the query says.
+/// Paytend has signed a success, so the order is not sent again, even if the query reports it unknown.
 #[tokio::test]
-async fn a_success_that_cannot_be_read_is_not_asked_for_again() {
+async fn order_is_not_sent_again_after_a_success_that_cannot_be_parsed() {
     let unknown = || Step::Failure("X1");
     let transport = Scripted::new([Step::Success(""), unknown(), unknown(), unknown(), unknown(), unknown()]);
     let (builder, _) = transport.builder();
@@ -289,7 +290,7 @@ async fn a_success_that_cannot_be_read_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_second_leaves_the_first_in_doubt() {
+async fn rejection_of_the_second_request_leaves_the_outcome_unknown() {
     let unknown = || Step::Failure("X1");
     let transport = Scripted::new([
         Step::Lost(TransportErrorKind::Broken),
@@ -312,9 +313,9 @@ async fn a_refusal_of_the_second_leaves_the_first_in_doubt() {
     assert_eq!(transport.seen().len(), 6);
 }
 
-/// Only Paytend can say that there is no such order: the same code without a signature is anybody's.
+/// The code for an unknown order counts only if Paytend signed it.
 #[tokio::test]
-async fn an_unsigned_code_is_no_word_on_the_order() {
+async fn unsigned_code_for_an_unknown_order_is_ignored() {
     let unsigned = br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec();
     let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Raw(200, unsigned, &[])]);
     let (builder, _) = transport.builder();
@@ -324,7 +325,7 @@ async fn an_unsigned_code_is_no_word_on_the_order() {
 }
 
 #[tokio::test]
-async fn applications_for_cards_are_resolved_too() {
+async fn card_applications_are_resolved() {
     let address = || paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
     let mut apply = ApplyCard::new(
         "A-1".into(),

@@ -1,4 +1,4 @@
-//! What is sent again, when, and with which requestId.
+//! Tests of retries: which requests are retried, when, and with which requestId.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn topup() -> Topup {
 const BALANCE: Step = Step::Success(r#"{"balance":"1.00"}"#);
 
 #[tokio::test]
-async fn a_query_is_sent_again_until_it_is_answered() {
+async fn query_is_retried_until_it_succeeds() {
     let transport = Scripted::new([
         Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Lost(TransportErrorKind::Broken),
@@ -28,40 +28,40 @@ async fn a_query_is_sent_again_until_it_is_answered() {
     ]);
     let (builder, clock) = transport.builder();
     let client = builder.jitter(Arc::new(Longest)).build().unwrap();
-    let answer = client.send(&query()).await.unwrap();
-    assert_eq!(answer.balance.unwrap().to_string(), "1.00");
-    // Twice backoff, once what the answer asked for.
+    let response = client.send(&query()).await.unwrap();
+    assert_eq!(response.balance.unwrap().to_string(), "1.00");
+    // Two waits of the backoff, and one from `Retry-After`.
     assert_eq!(clock.waits(), [200, 400, 7000]);
-    // Nobody had seen the first one. The others may have been carried out, and a requestId counts once.
+    // The first request was not sent. The others may have been carried out, so each retry has a new requestId.
     let seen = transport.seen();
     let ids: std::collections::HashSet<&str> = seen.iter().map(|request| request.id()).collect();
     assert_eq!((seen.len(), ids.len()), (3, 3));
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_sent_is_the_same_when_it_is() {
+async fn unsent_request_is_retried_with_the_same_request_id() {
     let unsent = || Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp));
     for mutation in [false, true] {
         let success = if mutation { Step::Success(r#"{"orderNo":"T-1"}"#) } else { BALANCE };
         let transport = Scripted::new([unsent(), unsent(), success]);
         let client = transport.client();
-        let prepared = "0123456789abcdef0123456789ABCDEF";
+        let id = "0123456789abcdef0123456789ABCDEF";
         if mutation {
-            client.request(&topup()).request_id(prepared).send().await.unwrap();
+            client.request(&topup()).request_id(id).send().await.unwrap();
         } else {
-            client.request(&query()).request_id(prepared).send().await.unwrap();
+            client.request(&query()).request_id(id).send().await.unwrap();
         }
         let seen = transport.seen();
-        assert_eq!((seen.len(), seen[0].id()), (1, prepared));
+        assert_eq!((seen.len(), seen[0].id()), (1, id));
     }
 }
 
 #[tokio::test]
-async fn a_mutation_that_may_have_been_carried_out_is_sent_once() {
+async fn mutation_with_unknown_outcome_is_not_retried() {
     for step in [
         Step::Lost(TransportErrorKind::Broken),
         Step::Lost(TransportErrorKind::Timeout),
-        // Whatever is said of a connection after the document is gone.
+        // Connect and request errors count as unknown once the document has been handed over.
         Step::Lost(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Lost(TransportErrorKind::Request),
         Step::Hang(true),
@@ -78,7 +78,7 @@ async fn a_mutation_that_may_have_been_carried_out_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_mutation_that_was_not_sent_is_tried_again() {
+async fn unsent_mutation_is_retried() {
     let transport = Scripted::new([
         Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Unsent(TransportErrorKind::Broken),
@@ -91,7 +91,7 @@ async fn a_mutation_that_was_not_sent_is_tried_again() {
 }
 
 #[tokio::test]
-async fn the_last_failure_is_reported_with_how_often_it_was_tried() {
+async fn last_failure_is_reported_with_the_number_of_attempts() {
     let transport = Scripted::new((0..4).map(|_| Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp))));
     let error = transport.client().send(&topup()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::NotSent, 4));
@@ -100,7 +100,7 @@ async fn the_last_failure_is_reported_with_how_often_it_was_tried() {
 }
 
 #[tokio::test]
-async fn what_paytend_has_said_is_not_asked_again() {
+async fn query_is_not_retried_after_an_error_response() {
     for step in [Step::Failure("1007"), Step::Raw(200, br#"{"respCode":"9001"}"#.to_vec(), &[])] {
         let transport = Scripted::new([step]);
         let error = transport.client().send(&query()).await.unwrap_err();
@@ -109,9 +109,9 @@ async fn what_paytend_has_said_is_not_asked_again() {
     }
 }
 
-/// One deadline over all attempts and all waits.
+/// One deadline covers all attempts and waits.
 #[tokio::test]
-async fn the_deadline_is_for_all_of_it() {
+async fn deadline_covers_all_attempts_and_waits() {
     let hangs = || (0..9).map(|_| Step::Hang(true));
     let call = async |attempt: u64, deadline: u64, policy: RetryPolicy| -> (Error, Vec<u128>) {
         let transport = Scripted::new(hangs());
@@ -125,7 +125,7 @@ async fn the_deadline_is_for_all_of_it() {
             .unwrap();
         (client.send(&query()).await.unwrap_err(), clock.waits())
     };
-    // 10 s of trying, 1 s of waiting, and so on; the third attempt has the 7 s that are left.
+    // An attempt of 10 s, a wait of 1 s, and so on. The third attempt gets the remaining 7 s.
     let (error, waits) = call(10, 30, RetryPolicy::default()).await;
     assert_eq!(waits, [10_000, 1_000, 10_000, 2_000, 7_000]);
     assert_eq!((error.kind(), error.is_timeout(), error.attempts()), (ErrorKind::Timeout, true, 3));
@@ -134,7 +134,7 @@ async fn the_deadline_is_for_all_of_it() {
     let (error, waits) = call(10, 1000, RetryPolicy::default().max_attempts(2)).await;
     assert_eq!((waits, error.attempts()), (vec![10_000, 1_000, 10_000], 2));
 
-    // That of a request takes the place of the client's.
+    // The deadline of a request replaces the deadline of the client.
     let transport = Scripted::new(hangs());
     let (builder, clock) = transport.builder();
     let client = builder.build().unwrap();
@@ -142,9 +142,9 @@ async fn the_deadline_is_for_all_of_it() {
     assert_eq!((clock.waits(), error.attempts()), (vec![3_000], 1));
 }
 
-/// A mutation that the caller calls idempotent is tried again, and a refusal of the second is no word on the first.
+/// A mutation declared idempotent is retried. The rejection of the second request does not apply to the first.
 #[tokio::test]
-async fn an_idempotent_mutation_keeps_its_request_and_its_doubt() {
+async fn idempotent_mutation_is_retried_unchanged_and_its_outcome_stays_unknown() {
     let lost = || Step::Lost(TransportErrorKind::Broken);
     let transport = Scripted::new([lost(), Step::Success(r#"{"orderNo":"T-1"}"#)]);
     transport.client().request(&topup()).idempotent().send().await.unwrap();
@@ -163,5 +163,5 @@ async fn an_idempotent_mutation_keeps_its_request_and_its_doubt() {
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 4));
     let transport = Scripted::new([lost(), Step::Failure("1009")]);
     let error = transport.client().request(&query()).send().await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Rejected, "a query leaves no doubt");
+    assert_eq!(error.outcome(), Outcome::Rejected, "a query is not affected by earlier attempts");
 }

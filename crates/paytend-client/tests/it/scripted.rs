@@ -1,4 +1,4 @@
-//! A transport that does as it is told, and a clock on which nothing takes time.
+//! A scripted transport, and test clocks without real waits.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -17,19 +17,19 @@ use paytend_vectors::PARTNER_ID;
 
 use crate::server::{partner, paytend, response};
 
-/// What to do with a request.
+/// The reaction of the transport to a request.
 pub(crate) enum Step {
-    /// A signed success with this data.
+    /// Sends a signed success with this data.
     Success(&'static str),
-    /// A signed failure with this code.
+    /// Sends a signed rejection with this code.
     Failure(&'static str),
-    /// Anything else, with its headers.
+    /// Sends a response with this status, body and headers.
     Raw(u16, Vec<u8>, &'static [(&'static str, &'static str)]),
-    /// A failure before the body is taken.
+    /// Fails before it takes the body.
     Unsent(TransportErrorKind),
-    /// A failure after.
+    /// Fails after it has taken the body.
     Lost(TransportErrorKind),
-    /// Never an answer; whether the body is taken.
+    /// Never responds. The value is whether it takes the body.
     Hang(bool),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Scripted {
     discarded: AtomicUsize,
 }
 
-/// A request as it arrived, opened.
+/// A received request, decrypted and verified.
 pub(crate) struct Request {
     pub(crate) url: String,
     pub(crate) headers: http::HeaderMap,
@@ -68,12 +68,12 @@ impl Scripted {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
-    /// How often the connections were discarded.
+    /// Returns how often the connections were discarded.
     pub(crate) fn discarded(&self) -> usize {
         self.discarded.load(Ordering::SeqCst)
     }
 
-    /// A client that goes through it, on a clock of its own.
+    /// Creates a client with this transport and a new test clock.
     pub(crate) fn client(self: &Arc<Self>) -> Client {
         self.builder().0.build().unwrap()
     }
@@ -100,7 +100,7 @@ impl Transport for Scripted {
 
     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
         Box::pin(async move {
-            let step = self.steps.lock().unwrap().pop_front().expect("a request that no step is for");
+            let step = self.steps.lock().unwrap().pop_front().expect("no step is left for this request");
             if let Step::Unsent(kind) = step {
                 return Err(TransportError::new(kind));
             }
@@ -112,10 +112,10 @@ impl Transport for Scripted {
             let document = String::from_utf8(body.to_vec()).unwrap();
             let opened = paytend().open(&body, &Expected::request(PARTNER_ID)).unwrap();
             self.seen.lock().unwrap().push(Request { url, headers, opened, document, fresh_connection });
-            let answer = |code, data| RawAnswer::new(200, response(&paytend(), code, "message", data).into_bytes());
+            let sealed = |code, data| RawAnswer::new(200, response(&paytend(), code, "message", data).into_bytes());
             match step {
-                Step::Success(data) => Ok(answer("00", data)),
-                Step::Failure(code) => Ok(answer(code, "")),
+                Step::Success(data) => Ok(sealed("00", data)),
+                Step::Failure(code) => Ok(sealed(code, "")),
                 Step::Raw(status, body, headers) => {
                     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
                     Ok(RawAnswer::new(status, body).with_headers(headers.collect()))
@@ -127,14 +127,14 @@ impl Transport for Scripted {
     }
 }
 
-/// A clock whose waits end at once, and take it forward.
+/// A clock whose waits end immediately and advance its time.
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
     state: Arc<Mutex<(Duration, Vec<Duration>)>>,
 }
 
 impl TestClock {
-    /// The waits there have been.
+    /// Returns the waits so far, in milliseconds.
     pub(crate) fn waits(&self) -> Vec<u128> {
         self.state.lock().unwrap().1.iter().map(Duration::as_millis).collect()
     }
@@ -151,7 +151,7 @@ impl Clock for TestClock {
         impl Future for Wait {
             type Output = ();
 
-            /// Time passes only for who waits: a limit that is not reached is not polled.
+            /// Advances the time only when a wait is polled. A time limit that is not reached is never polled.
             fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
                 let mut state = self.1.lock().unwrap();
                 state.0 += self.0;
@@ -164,7 +164,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A clock on which short waits end at once, and long ones, which are limits, are real.
+/// A clock whose short waits end immediately. Long waits are time limits, and take real time.
 #[derive(Debug, Default)]
 pub(crate) struct ImpatientClock(paytend_client::SystemClock);
 
@@ -178,7 +178,7 @@ impl Clock for ImpatientClock {
     }
 }
 
-/// The longest jitter.
+/// A random source that produces the longest jitter.
 #[derive(Debug)]
 pub(crate) struct Longest;
 

@@ -1,4 +1,4 @@
-//! A server on the loopback that reads one request a connection and answers with given bytes.
+//! A local server that reads one request per connection and responds with given bytes.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -24,12 +24,12 @@ pub(crate) fn paytend() -> Keyring {
     Keyring::from_keys(&KEYS[1], KEYS[0].public_key()).unwrap()
 }
 
-/// Signs with a key that is not Paytend's.
+/// Returns a keyring that signs with a key other than Paytend's.
 pub(crate) fn forger() -> Keyring {
     Keyring::from_keys(&KEYS[2], KEYS[0].public_key()).unwrap()
 }
 
-/// A client that waits longer than a busy machine takes.
+/// Creates a client with a timeout that is long enough for a busy machine.
 pub(crate) fn client(url: &str) -> Client {
     client_with_timeout(url, Duration::from_secs(30))
 }
@@ -43,14 +43,14 @@ pub(crate) fn client_with_timeout(url: &str, timeout: Duration) -> Client {
         .unwrap()
 }
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// Serves one connection with `serve`; gives the URL, and what `serve` returns.
+/// Serves one connection with `serve`. Returns the URL, and the task with the result of `serve`.
 pub(crate) async fn once<F, T>(
     serve: impl FnOnce(Seen, TcpStream) -> F + Send + 'static,
 ) -> (String, tokio::task::JoinHandle<T>)
@@ -68,13 +68,13 @@ where
     (url, task)
 }
 
-/// Answers with an HTTP status and a body.
+/// Starts a server that responds once with an HTTP status and a body. Returns its URL.
 pub(crate) async fn answering(status: &'static str, body: impl Into<Vec<u8>>) -> String {
     let body = body.into();
     let (url, _) = once(move |_, mut stream| async move {
         let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The client may hang up on a body that it finds too large.
+        // The client may close the connection if the body is too large.
         let _ = stream.write_all(&body).await;
     })
     .await;
@@ -86,10 +86,11 @@ pub(crate) fn response(keyring: &Keyring, code: &str, message: &str, data: &str)
 }
 
 pub(crate) async fn read_request(stream: &mut TcpStream) -> Seen {
-    read_request_or_end(stream).await.expect("the client hung up before its request was complete")
+    read_request_or_end(stream).await.expect("the client closed the connection before its request was complete")
 }
 
-/// The next request on a connection; `None` if the client closes it before the request is complete.
+/// Reads the next request on a connection. Returns `None` if the client closes the connection before the request is
+/// complete.
 pub(crate) async fn read_request_or_end(stream: &mut TcpStream) -> Option<Seen> {
     let mut bytes = Vec::new();
     loop {

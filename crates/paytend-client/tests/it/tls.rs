@@ -1,4 +1,4 @@
-//! TLS: who is trusted, and who is shown what.
+//! Tests of TLS: trusted roots and client certificates.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,13 +17,13 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::server::{partner, paytend, response};
 
-/// An authority, and a certificate of it with its key.
+/// A certificate authority with its key.
 pub(crate) struct Authority(pub(crate) CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
-        // A name of its own: of two authorities with one name, the wrong one fails by its signature.
+        // Each authority has a distinct name. With equal names, the wrong authority would fail with a signature error.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         params.distinguished_name.push(rcgen::DnType::CommonName, format!("test authority {number}"));
@@ -37,18 +37,19 @@ impl Authority {
     }
 }
 
-/// A client's certificate and its key.
+/// Returns a client certificate and its key in PEM.
 pub(crate) fn identity(authority: &Authority, name: &str) -> String {
     let (certificate, key) = authority.issue(CertificateParams::new([name.to_owned()]).unwrap());
     format!("{}{}", certificate.pem(), key.serialize_pem())
 }
 
-/// A server with a certificate for `localhost`, which asks for a client's certificate if there is an authority of clients.
+/// Starts a server with a certificate for `localhost`. It requires a client certificate if `clients` is given.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     serve_with(authority, CertificateParams::new(["localhost".to_owned()]).unwrap(), clients).await.0
 }
 
-/// A server with this certificate, and a count of its connections. Serves every connection, until its task is dropped.
+/// Starts a server with a certificate from `params`, which serves every connection. Returns its URL and its connection
+/// count.
 pub(crate) async fn serve_with(
     authority: &Authority,
     params: CertificateParams,
@@ -79,12 +80,12 @@ pub(crate) async fn serve_with(
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let mut bytes = vec![0; 64 << 10];
-                // The request is small: it comes in one piece, or the rest does not matter.
+                // The request is small, so a single read is enough.
                 if stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {
                     let body = response(&paytend(), "00", "success", r#"{"cardId":"1"}"#);
-                    let answer =
+                    let response =
                         format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                    let _ = stream.write_all(answer.as_bytes()).await;
+                    let _ = stream.write_all(response.as_bytes()).await;
                     let _ = stream.shutdown().await;
                 }
             });
@@ -93,7 +94,7 @@ pub(crate) async fn serve_with(
     (format!("https://localhost:{port}"), count)
 }
 
-async fn ask(url: &str, roots: Option<&Authority>, identity: Option<String>) -> Result<(), Error> {
+async fn query(url: &str, roots: Option<&Authority>, identity: Option<String>) -> Result<(), Error> {
     let mut builder = Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
         .no_proxy()
         .attempt_timeout(Duration::from_secs(10))
@@ -108,25 +109,25 @@ async fn ask(url: &str, roots: Option<&Authority>, identity: Option<String>) -> 
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_through_its_authority_alone() {
+async fn server_is_trusted_only_with_its_authority() {
     let (ours, other) = (Authority::new(), Authority::new());
     let url = serve(&ours, None).await;
-    ask(&url, Some(&ours), None).await.unwrap();
+    query(&url, Some(&ours), None).await.unwrap();
     for roots in [None, Some(&other)] {
-        let error = ask(&url, roots, None).await.unwrap_err();
+        let error = query(&url, roots, None).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent), "{error:?}");
     }
-    // The name counts too.
-    let error = ask(&url.replace("localhost", "127.0.0.1"), Some(&ours), None).await.unwrap_err();
+    // The host name must match as well.
+    let error = query(&url.replace("localhost", "127.0.0.1"), Some(&ours), None).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
 }
 
 #[tokio::test]
-async fn a_certificate_is_shown_to_a_server_that_asks() {
+async fn client_certificate_is_sent_to_a_server_that_requires_it() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let url = serve(&ours, Some(&clients)).await;
-    ask(&url, Some(&ours), Some(identity(&clients, "partner"))).await.unwrap();
+    query(&url, Some(&ours), Some(identity(&clients, "partner"))).await.unwrap();
     for shown in [None, Some(identity(&ours, "stranger"))] {
-        assert!(ask(&url, Some(&ours), shown).await.is_err());
+        assert!(query(&url, Some(&ours), shown).await.is_err());
     }
 }

@@ -1,21 +1,23 @@
-//! Traces as text, of the whole program. A subscriber of one thread alone does not do: `tracing` remembers in one cache
-//! for all threads which call sites are of interest, so another test that runs beside it can switch them off.
+//! A global subscriber that writes traces as text.
+//!
+//! A subscriber for a single thread does not work: `tracing` caches for all threads which call sites are enabled, so a
+//! test on another thread can disable them.
 
 use std::sync::Arc;
 
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// The variable that names the file to which all tests of a program write what is traced.
+/// The environment variable with the path of the file to which all tests of a binary write their traces.
 pub(crate) const TRACE_TO: &str = "PAYTEND_TEST_TRACE_TO";
 
-/// Begins to write traces to a file, if [`TRACE_TO`] names one.
+/// Starts writing traces to a file, if [`TRACE_TO`] is set.
 pub(crate) fn write_traces() {
     let Some(path) = std::env::var_os(TRACE_TO) else { return };
     trace_to(Arc::new(std::fs::File::create(path).unwrap()));
 }
 
-/// Libraries that use `log` are listened to as well.
+/// Starts writing all traces to `writer`, including those of dependencies that use `log`.
 pub(crate) fn trace_to(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     let _ = tracing_log::LogTracer::init();
     let subscriber = tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! Files.
+//! Tests of file uploads.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,20 @@ use tokio::io::AsyncWriteExt;
 use crate::server::{client, once, paytend, response};
 
 #[tokio::test]
-async fn a_file_arrives_whole_with_its_progress_told() {
+async fn file_arrives_complete_and_progress_is_reported() {
     let content: Vec<u8> = (0..=u8::MAX).cycle().take(MAX_FILE_BYTES).collect();
     for signed in [true, false] {
         let (url, seen) = once(|seen, mut stream| async move {
             let body = response(&paytend(), "00", "success", "");
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(response.as_bytes()).await.unwrap();
             seen
         })
         .await;
-        let told: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
-        let ours = Arc::clone(&told);
+        let reported: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
+        let ours = Arc::clone(&reported);
         let progress = move |sent, total| ours.lock().unwrap().push((sent, total));
-        // Sealing is slow in an unoptimised build.
+        // This client has a long timeout, because sealing is slow in an unoptimised build.
         let client = client(&url);
         if signed {
             let upload = issuing::UploadDocument::new("H1".into(), "3".into(), content.clone().into(), ".jpeg".into());
@@ -37,7 +37,7 @@ async fn a_file_arrives_whole_with_its_progress_told() {
         let seen = seen.await.unwrap();
         let mut expected = Expected::request(PARTNER_ID).max_bytes(8 << 20);
         if !signed {
-            // The payload is left out of the signature where the documentation says so, and only there.
+            // The payload is excluded from the signature only where the documentation specifies that.
             assert!(paytend().open(&seen.body, &expected).is_err());
             expected = expected.unsigned_payload();
         }
@@ -46,13 +46,13 @@ async fn a_file_arrives_whole_with_its_progress_told() {
         let file: FileContent = serde_json::from_value(payload["fileContent"].clone()).unwrap();
         assert!(file.as_bytes() == content);
 
-        let told = told.lock().unwrap();
-        assert!(told.len() > 100 && told.is_sorted(), "{}", told.len());
-        assert_eq!(told.last(), Some(&(seen.body.len(), seen.body.len())));
+        let reported = reported.lock().unwrap();
+        assert!(reported.len() > 100 && reported.is_sorted(), "{}", reported.len());
+        assert_eq!(reported.last(), Some(&(seen.body.len(), seen.body.len())));
     }
 }
 
-/// A reader that says how much was read of it.
+/// An endless reader that counts the bytes read.
 struct Endless(Arc<Mutex<usize>>);
 
 impl Read for Endless {
@@ -64,7 +64,7 @@ impl Read for Endless {
 }
 
 #[test]
-fn too_large_is_refused_before_it_is_read() {
+fn file_that_is_too_large_is_rejected_before_it_is_read() {
     let read = Arc::new(Mutex::new(0));
     let error = file_from_reader(Endless(Arc::clone(&read))).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
@@ -73,7 +73,7 @@ fn too_large_is_refused_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let file = std::fs::File::create(&path).unwrap();
-    // A hole of a terabyte takes no room, and would take long to read.
+    // A sparse file of 1 TiB uses no disk space, and would take long to read.
     file.set_len(1 << 40).unwrap();
     assert_eq!(file_from_path(&path).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     file.set_len(MAX_FILE_BYTES as u64 + 1).unwrap();
@@ -88,7 +88,7 @@ fn too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_all_the_same_is_not_sent() {
+async fn upload_with_a_file_that_is_too_large_is_not_sent() {
     let upload =
         issuing::UploadDocument::new("H1".into(), "3".into(), vec![0; MAX_FILE_BYTES + 1].into(), ".jpeg".into());
     let error = client("http://127.0.0.1:9").upload(upload, |_, _| ()).await.unwrap_err();

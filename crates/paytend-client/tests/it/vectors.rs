@@ -1,4 +1,4 @@
-//! Every response of the vectors, as the client reads it.
+//! Tests that the client reads every response of the test vectors correctly.
 
 use paytend_client::{Client, Environment, Outcome, RawAnswer};
 use paytend_crypto::{Keyring, PrivateKey};
@@ -12,22 +12,22 @@ fn client(own: &str, peer: &str) -> Client {
     Client::builder(Environment::Sandbox, PARTNER_ID, keyring).build().unwrap()
 }
 
-/// An operation without data of its own: whatever the answer holds is kept.
+/// Returns an operation without response fields, which accepts any data.
 fn operation() -> VerifyMobileNumber {
     VerifyMobileNumber::new("8613261402222".into(), "1".into())
 }
 
 #[test]
-fn responses_are_read_as_what_they_are() {
-    let (mut taken, mut rejected) = (0, 0);
+fn valid_responses_are_successes_or_rejections() {
+    let (mut accepted, mut rejected) = (0, 0);
     for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "respData") {
         let client = client(&case.receiver, &case.sender);
         let prepared = client.prepare(&operation()).unwrap();
         match client.open(&prepared, &RawAnswer::new(200, case.wire.into_bytes())) {
-            Ok(answer) => {
-                assert_eq!(answer.opened().payload_text(), Some(&*case.payload), "{}", case.name);
+            Ok(response) => {
+                assert_eq!(response.opened().payload_text(), Some(&*case.payload), "{}", case.name);
                 assert!(case.canonical.contains("respCode=00&"), "{}", case.name);
-                taken += 1;
+                accepted += 1;
             }
             Err(error) => {
                 assert_eq!((error.outcome(), error.is_authenticated()), (Outcome::Rejected, true), "{}", case.name);
@@ -36,11 +36,11 @@ fn responses_are_read_as_what_they_are() {
             }
         }
     }
-    assert!(taken >= 8 && rejected >= 2, "{taken} taken, {rejected} rejected");
+    assert!(accepted >= 8 && rejected >= 2, "{accepted} accepted, {rejected} rejected");
 }
 
 #[test]
-fn nothing_to_refuse_is_a_success_or_an_authentic_rejection() {
+fn invalid_responses_are_neither_successes_nor_authentic_rejections() {
     let client = client("partner", "paytend");
     let prepared = client.prepare(&operation()).unwrap();
     for case in paytend_vectors::refuse() {
@@ -49,9 +49,9 @@ fn nothing_to_refuse_is_a_success_or_an_authentic_rejection() {
     }
 }
 
-/// An authentic response whose data is not JSON to the letter is reported as that, with its bytes.
+/// An authentic response whose data is not strict JSON is reported as a data error, with its bytes.
 #[test]
-fn authentic_data_that_cannot_be_read_is_at_hand() {
+fn authentic_data_that_cannot_be_parsed_is_available() {
     use paytend_client::ErrorKind;
     use paytend_model::issuing::QueryCardBalance;
 
@@ -61,14 +61,14 @@ fn authentic_data_that_cannot_be_read_is_at_hand() {
     let mut ran = 0;
     for case in paytend_vectors::authentic().into_iter().filter(|case| case.payload_field == "respData") {
         let raw = RawAnswer::new(200, case.document.clone());
-        // It is compared with what was asked for all the same.
+        // The response is still compared with the request.
         let error = client.open(&other, &raw).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch, "{}", case.name);
         assert_eq!(error.opened().map(|opened| opened.payload_bytes()), Some(&*case.payload));
         ran += 1;
         let error = client.open(&prepared, &raw).unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown), "{}", case.name);
-        let opened = error.opened().expect("what was signed");
+        let opened = error.opened().expect("the error has no opened message");
         assert_eq!((opened.payload_bytes(), opened.field("respCode")), (&*case.payload, Some("00")), "{}", case.name);
         assert!(opened.payload_problem().is_some());
         let shown = format!("{error} {error:?}");

@@ -1,4 +1,4 @@
-//! A clock whose waits end after microseconds: the system's timer knows milliseconds alone.
+//! A clock with a resolution of microseconds: tokio's timer has a resolution of milliseconds.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use paytend_client::{Clock, Sleep};
 use tokio::sync::oneshot;
 
-/// A wait: when it ends, and whom to tell.
+/// A pending wait: its end, and the channel that completes it.
 type Wait = (Instant, oneshot::Sender<()>);
 
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl Default for SpinningClock {
     }
 }
 
-/// Looks at the time without a pause while there are waits.
+/// Polls the time continuously while waits are pending.
 fn spin(received: &Receiver<Wait>) {
     let mut waits: Vec<Wait> = Vec::new();
     loop {
@@ -34,17 +34,17 @@ fn spin(received: &Receiver<Wait>) {
         waits.extend(received.try_iter());
         let now = Instant::now();
         let mut at = 0;
-        while let Some((end, told)) = waits.get(at) {
-            if told.is_closed() {
+        while let Some((end, sender)) = waits.get(at) {
+            if sender.is_closed() {
                 drop(waits.swap_remove(at));
             } else if *end <= now {
-                let (_, told) = waits.swap_remove(at);
-                let _ = told.send(());
+                let (_, sender) = waits.swap_remove(at);
+                let _ = sender.send(());
             } else {
                 at += 1;
             }
         }
-        // On a machine with few processors the others need theirs.
+        // On a machine with few processors, the other threads need the time.
         std::thread::yield_now();
     }
 }
@@ -55,9 +55,9 @@ impl Clock for SpinningClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        let (told, ended) = oneshot::channel();
+        let (sender, ended) = oneshot::channel();
         let end = Instant::now() + duration.min(Duration::from_secs(1000));
-        let sent = self.waits.send((end, told));
+        let sent = self.waits.send((end, sender));
         Box::pin(async move {
             if sent.is_ok() {
                 let _ = ended.await;

@@ -1,4 +1,4 @@
-//! Keys that do no cryptography, so that a call takes microseconds.
+//! Keys without real cryptography, so that a call takes microseconds.
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
-//! A request that was reported as "not sent" is never whole at the server, whatever the threads do: calls that give up around the
-//! moment in which the body is handed over, against a server that reads the bytes off the wire.
+//! A race test: a request that was reported as "not sent" never arrives completely at the server.
 //!
-//! `PAYTEND_RACE_TRIES` sets how many calls each way of connecting gets (`cargo xtask race` sets many), `PAYTEND_RACE_SEED` the seed.
+//! Calls give up around the time at which the body is handed over. The server reads raw bytes and records complete
+//! requests.
+//!
+//! `PAYTEND_RACE_TRIES` sets the number of calls per kind of connection (`cargo xtask race` sets a high number), and
+//! `PAYTEND_RACE_SEED` sets the seed.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::cast_possible_truncation)]
 
 mod clock;
@@ -25,10 +28,10 @@ use paytend_vectors::PARTNER_ID;
 use clock::SpinningClock;
 use wire::{Protocol, Server};
 
-/// How many calls are in flight at once.
+/// The number of calls in flight.
 const CALLERS: u64 = 4;
 
-/// A small generator with a seed (SplitMix64).
+/// A small seeded random number generator (SplitMix64).
 #[derive(Clone)]
 struct Random(u64);
 
@@ -42,7 +45,7 @@ impl Random {
     }
 }
 
-/// Gives each request a connection of its own.
+/// A transport that opens a new connection for each request.
 #[derive(Debug)]
 struct Fresh(HttpTransport);
 
@@ -53,7 +56,7 @@ impl Transport for Fresh {
     }
 }
 
-/// The requests that were reported as not sent, and how many outcomes of each kind there were.
+/// The requests that were reported as not sent, and the number of other outcomes.
 #[derive(Default)]
 struct Reported {
     not_sent: HashSet<String>,
@@ -85,41 +88,43 @@ fn builder(server: &Server, clock: &Arc<SpinningClock>, pooled: bool) -> Builder
         .transport(transport)
 }
 
-/// How long it takes until the body is handed over: the median of some calls, in microseconds.
+/// Returns the median time until the body is handed over, in microseconds.
 async fn handover_time(client: &Client, clock: &SpinningClock) -> u64 {
     let mut times = Vec::new();
     for _ in 0..11 {
-        let (began, told) = (clock.now(), Arc::new(Mutex::new(None)));
-        let (ours, now) = (Arc::clone(&told), clock.clone());
+        let (began, reported) = (clock.now(), Arc::new(Mutex::new(None)));
+        let (ours, now) = (Arc::clone(&reported), clock.clone());
         let topup = topup();
         let call = client
             .request(&topup)
             .deadline(Duration::from_millis(200))
             .progress(move |_, _| *ours.lock().unwrap() = Some(now.now()));
         let _ = call.send().await;
-        times.extend(told.lock().unwrap().map(|at| at.saturating_sub(began).as_micros() as u64));
+        times.extend(reported.lock().unwrap().map(|at| at.saturating_sub(began).as_micros() as u64));
     }
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or(1000).max(20)
 }
 
-/// Calls that give up at random times around the handover: by a timeout, or because they are dropped.
+/// Makes calls that give up at random times around the handover, by a timeout or because they are dropped.
 async fn calls(client: &Client, clock: &SpinningClock, usual: u64, tries: u64, mut random: Random) {
     for number in 0..tries {
-        let patience = Duration::from_nanos(usual * 300 + random.next() % (usual * 1500));
+        let limit = Duration::from_nanos(usual * 300 + random.next() % (usual * 1500));
         let topup = topup();
         if number % 2 == 0 {
-            let _ = client.request(&topup).deadline(patience).send().await;
+            let _ = client.request(&topup).deadline(limit).send().await;
         } else {
             let call = std::pin::pin!(client.send(&topup));
-            if let Either::Left((result, _)) = select(call, clock.sleep(patience)).await {
+            if let Either::Left((result, _)) = select(call, clock.sleep(limit)).await {
                 drop(result);
             }
         }
     }
 }
 
-/// Returns how many requests were reported as not sent, as unknown and as dropped. Panics if one that was "not sent" arrived.
+/// Returns the numbers of requests reported as not sent, as unknown and as dropped.
+///
+/// Panics if a request that was reported as not sent arrived.
 fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64) -> (usize, usize, usize) {
     let server = Server::start(protocol, pooled);
     let clock = Arc::new(SpinningClock::default());
@@ -149,14 +154,14 @@ fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64)
             done.unwrap();
         }
     });
-    // No connection is left that could still bring something.
+    // Close all connections, so that no further request can arrive.
     drop(runtime);
     let received = server.stop();
     let reported = reported.lock().unwrap();
-    let lies = reported.not_sent.intersection(&received).count();
+    let violations = reported.not_sent.intersection(&received).count();
     let shown = format!(
-        "{protocol:?}, {}, {workers} workers, seed {seed}: {} not sent, {} sent or unknown, {} of them dropped, {} whole at \
-         the server",
+        "{protocol:?}, {}, {workers} workers, seed {seed}: {} not sent, {} sent or unknown, {} of them dropped, {} \
+         complete at the server",
         if pooled { "pooled" } else { "fresh" },
         reported.not_sent.len(),
         reported.unknown,
@@ -164,7 +169,7 @@ fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64)
         received.len(),
     );
     println!("{shown}");
-    assert_eq!(lies, 0, "reported as not sent, and whole at the server: {shown}");
+    assert_eq!(violations, 0, "reported as not sent, but complete at the server: {shown}");
     (reported.not_sent.len(), reported.unknown, reported.dropped)
 }
 
@@ -173,7 +178,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn what_was_not_sent_is_never_whole_at_the_server() {
+fn request_reported_as_not_sent_never_arrives() {
     let tries = number("PAYTEND_RACE_TRIES").unwrap_or(400);
     let seed = number("PAYTEND_RACE_SEED").unwrap_or_else(|| {
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos().into()
@@ -182,7 +187,7 @@ fn what_was_not_sent_is_never_whole_at_the_server() {
     for protocol in [Protocol::Http1, Protocol::Http1OverTls, Protocol::Http2OverTls] {
         for pooled in [true, false] {
             for workers in [1, 2, 8] {
-                // A handshake for each request takes as long as many requests.
+                // A handshake takes as long as many requests, so fewer of them are made.
                 let tries = if pooled { tries } else { tries / protocol.cost() };
                 let counted = race(protocol, pooled, workers, tries.max(CALLERS), seed);
                 total = (total.0 + counted.0, total.1 + counted.1, total.2 + counted.2);
@@ -190,8 +195,8 @@ fn what_was_not_sent_is_never_whole_at_the_server() {
         }
     }
     println!(
-        "{} not sent, {} sent or unknown; {} were dropped; none of the first was whole at the server",
+        "{} not sent, {} sent or unknown; {} dropped; no request reported as not sent was complete at the server",
         total.0, total.1, total.2
     );
-    assert!(total.0 > 0 && total.1 > 0, "both outcomes occur: {total:?}");
+    assert!(total.0 > 0 && total.1 > 0, "both outcomes must occur: {total:?}");
 }

@@ -1,5 +1,6 @@
-//! A server that reads requests off the wire, and takes down each one that is whole. No HTTP library: one might throw away what a
-//! client has sent and then taken back.
+//! A server that reads raw bytes and records each complete request.
+//!
+//! It uses no HTTP library, because a library may discard a request that the client sent completely and then cancelled.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -20,16 +21,16 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// How many requests on a kept connection take as long as one on a new one, roughly.
+    /// Returns roughly how many requests on a reused connection take as long as one request on a new connection.
     pub(crate) fn cost(self) -> u64 {
         if self == Self::Http1 { 2 } else { 20 }
     }
 }
 
-/// The requests that were whole, by their `requestId`.
+/// The complete requests, by `requestId`.
 type Received = Arc<Mutex<HashSet<String>>>;
 
-/// A server with a thread and a runtime of its own, so that it has no part in the client's scheduling.
+/// A server with a separate thread and runtime, so that it does not affect the client's scheduling.
 pub(crate) struct Server {
     url: String,
     certificate: String,
@@ -39,8 +40,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `answers` is whether requests are answered, so that connections are used again.
-    pub(crate) fn start(protocol: Protocol, answers: bool) -> Self {
+    /// Starts a server. `responds` sets whether it sends responses, which allows the client to reuse connections.
+    pub(crate) fn start(protocol: Protocol, responds: bool) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
         let mut config = ServerConfig::builder()
@@ -71,19 +72,19 @@ impl Server {
                     let (received, acceptor) = (Arc::clone(&ours), acceptor.clone());
                     connections.spawn(async move {
                         match protocol {
-                            Protocol::Http1 => http1(stream, &received, answers).await,
+                            Protocol::Http1 => http1(stream, &received, responds).await,
                             Protocol::Http1OverTls => {
                                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                                http1(stream, &received, answers).await;
+                                http1(stream, &received, responds).await;
                             }
                             Protocol::Http2OverTls => {
                                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                                let _ = http2(stream, &received, answers).await;
+                                let _ = http2(stream, &received, responds).await;
                             }
                         }
                     });
                 }
-                // What the client has written is read to its end.
+                // Read everything that the client has written.
                 while connections.join_next().await.is_some() {}
             });
         });
@@ -99,7 +100,7 @@ impl Server {
         &self.certificate
     }
 
-    /// Reads the rest of all connections, which the client must have closed, and returns the requests that were whole.
+    /// Reads the rest of all connections, which the client must have closed, and returns the complete requests.
     pub(crate) fn stop(self) -> HashSet<String> {
         let _ = self.stop.send(());
         self.thread.join().unwrap();
@@ -107,14 +108,14 @@ impl Server {
     }
 }
 
-/// Takes a whole document down.
-fn whole(document: &[u8], received: &Received) {
+/// Records a complete document.
+fn record(document: &[u8], received: &Received) {
     let text = std::str::from_utf8(document).unwrap();
     let at = text.find("\"requestId\":\"").unwrap() + 13;
     received.lock().unwrap().insert(text[at..at + 32].to_owned());
 }
 
-async fn http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, received: &Received, answers: bool) {
+async fn http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, received: &Received, responds: bool) {
     let mut bytes = Vec::new();
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -126,22 +127,22 @@ async fn http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, received: &Recei
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
-        let whole_at = end + 4 + length.unwrap();
-        if bytes.len() >= whole_at {
-            whole(&bytes[end + 4..whole_at], received);
-            bytes.drain(..whole_at);
-            if answers {
+        let end_of_body = end + 4 + length.unwrap();
+        if bytes.len() >= end_of_body {
+            record(&bytes[end + 4..end_of_body], received);
+            bytes.drain(..end_of_body);
+            if responds {
                 let _ = stream.write_all(b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n").await;
             }
         }
     }
 }
 
-/// As much of HTTP/2 (RFC 9113) as a client needs that posts small documents.
+/// Serves the subset of HTTP/2 (RFC 9113) that a client needs to send small documents with POST.
 async fn http2(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     received: &Received,
-    answers: bool,
+    responds: bool,
 ) -> std::io::Result<()> {
     const DATA: u8 = 0;
     const HEADERS: u8 = 1;
@@ -172,9 +173,9 @@ async fn http2(
             DATA => {
                 bodies.entry(id).or_default().extend_from_slice(&payload);
                 if flags & END != 0 {
-                    whole(&bodies.remove(&id).unwrap_or_default(), received);
-                    if answers {
-                        // `:status: 500`, number 14 of the static table; the end of headers and of the stream.
+                    record(&bodies.remove(&id).unwrap_or_default(), received);
+                    if responds {
+                        // `:status: 500` (entry 14 of the static table), with END_HEADERS and END_STREAM.
                         stream.write_all(&frame(HEADERS, 5, id, &[0x8e])).await?;
                     }
                 }

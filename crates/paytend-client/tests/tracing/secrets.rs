@@ -1,6 +1,6 @@
-//! Nothing secret or personal is traced. By itself in this program, because the subscriber is the whole program's.
+//! Traces contain no secrets and no personal data. A separate binary, because the subscriber is global to the process.
 
-// A test that cannot go on should panic; of what it shares with `it` it uses a part.
+// Tests may panic. Only part of the modules shared with `it` is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
 
 #[path = "../it/proxy.rs"]
@@ -20,9 +20,9 @@ use paytend_sandbox::Sandbox;
 use proxy::{Fault, Proxy};
 use scripted::{Scripted, Step};
 
-/// Calls of every kind, good and bad, over real connections.
+/// Makes successful and failing calls of every kind over real connections.
 #[tokio::test]
-async fn nothing_secret_or_personal_is_traced() {
+async fn traces_contain_no_secrets_and_no_personal_data() {
     let written = written::record_traces();
     let sandbox = Sandbox::start().await.unwrap();
     let proxy = Proxy::before(&sandbox.url()).await;
@@ -50,7 +50,7 @@ async fn nothing_secret_or_personal_is_traced() {
     let mut secrets = Vec::new();
     let topup = Topup::new("CANARY-card".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
     let prepared = client.prepare(&topup).unwrap();
-    // The session key, and the whole text that is signed.
+    // The session key, and the canonical text that is signed.
     let canonical = prepared.canonical();
     let session_key = canonical.split("&randomKey=").nth(1).unwrap().split('&').next().unwrap();
     assert_eq!(session_key.len(), 24);
@@ -60,22 +60,22 @@ async fn nothing_secret_or_personal_is_traced() {
     client.send(&ReplaceCard::new("1".into(), "CANARY-cvv".into(), "2".into())).await.unwrap_err();
     client.send(&QueryTopupResult::new("CANARY-order".into())).await.unwrap_err();
     client.call("topup", &serde_json::json!({"note": "CANARY-untyped"})).await.unwrap_err();
-    proxy.fail("/issuing/card/topup", &[Fault::LoseAnswer]);
+    proxy.fail("/issuing/card/topup", &[Fault::LoseResponse]);
     client.send(&topup).await.unwrap_err();
-    // An error page that repeats what was sent, and an unsigned failure that does.
+    // An error page and an unsigned error response that repeat the content of the request.
     for body in [&b"<html>CANARY-page</html>"[..], br#"{"respCode":"9001","respMsg":"CANARY-message"}"#] {
         let scripted = Scripted::new([Step::Raw(500, body.to_vec(), &[("x-debug", "CANARY-header")])]);
         let (builder, _) = scripted.builder();
         builder.retry(RetryPolicy::never()).build().unwrap().send(&topup).await.unwrap_err();
     }
-    // Keys, as they might be written.
+    // The private key in PEM.
     let key = sandbox.partner_key().unwrap();
     let pem = key.to_pkcs8_pem().unwrap();
     secrets.extend(pem.lines().filter(|line| !line.starts_with('-')).map(str::to_owned));
     secrets.push("CANARY".into());
 
     let text = written.take();
-    assert!(text.lines().count() > 50, "the libraries below are listened to as well:\n{text}");
+    assert!(text.lines().count() > 50, "traces of dependencies are missing:\n{text}");
     assert!(text.contains("hyper") || text.contains("reqwest"), "{text}");
     for secret in &secrets {
         for form in [secret.clone(), base64(secret)] {
@@ -84,7 +84,7 @@ async fn nothing_secret_or_personal_is_traced() {
     }
 }
 
-/// The beginning of a secret's base64: what follows depends on what follows.
+/// Encodes whole groups of three bytes in Base64: the encoding of the remaining bytes depends on the bytes that follow.
 fn base64(text: &str) -> String {
     use ::base64::Engine as _;
     let whole = text.len() / 3 * 3;

@@ -1,6 +1,6 @@
-//! What is traced of a call. By itself in this program, because the subscriber is the whole program's.
+//! The span of a call. A separate binary, because the subscriber is global to the process.
 
-// A test that cannot go on should panic; of what it shares with `it` it uses a part.
+// Tests may panic. Only part of the modules shared with `it` is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
 
 #[path = "../it/scripted.rs"]
@@ -17,7 +17,7 @@ use paytend_model::issuing::QueryCardBalance;
 use scripted::{Scripted, Step};
 
 #[tokio::test]
-async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
+async fn call_has_a_span_with_request_id_attempts_and_outcome() {
     let written = written::record_traces();
     let transport =
         Scripted::new([Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)), Step::Failure("1007")]);
@@ -26,7 +26,7 @@ async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     let closed = text.lines().rfind(|line| line.contains("close")).unwrap();
     let id = format!("request_id=\"{}\"", error.request_id().unwrap());
     assert!(
-        text.lines().any(|line| line.contains("attempted") && line.contains(error.request_id().unwrap())),
+        text.lines().any(|line| line.contains("attempt finished") && line.contains(error.request_id().unwrap())),
         "{text}"
     );
     for part in
@@ -34,5 +34,5 @@ async fn a_call_is_a_span_with_what_is_needed_to_find_it() {
     {
         assert!(closed.contains(part), "{part} in {closed}");
     }
-    assert!(text.contains("trying again"), "{text}");
+    assert!(text.contains("retrying"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Traces in memory.
+//! A subscriber that records traces in memory.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::traces::trace_to;
 
-/// Begins to record everything that this program traces. Called by programs with one test.
+/// Starts recording all traces of the process. For test binaries with a single test.
 pub(crate) fn record_traces() -> Written {
     let written = Written::default();
     trace_to(written.clone());
