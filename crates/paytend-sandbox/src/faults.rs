@@ -27,12 +27,12 @@ pub enum FaultKind {
     Html502,
     /// The request is carried out, and the response reports success without a signature, so it is not authenticated.
     UnsignedSuccess,
-    /// The signature of the response or the notification is corrupted. A request is carried out.
+    /// The signature of the response or the notification is corrupted. Requests are still carried out.
     WrongSignature,
-    /// The response or the notification is signed with an unknown key. A request is carried out.
+    /// The response or the notification is signed with an unknown key. Requests are still carried out.
     WrongKey,
-    /// The response or the notification is signed with the key that Paytend had before the last rotation. A request is
-    /// carried out.
+    /// The response or the notification is signed with the key that Paytend had before the last rotation. Requests are
+    /// still carried out. If there was no rotation, an unknown key is used.
     StaleKey,
     /// The response has status 429 and a `Retry-After` header. The request is not carried out.
     RateLimit,
@@ -55,7 +55,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Returns whether this fault applies to notifications (`true`) or to requests (`false`).
+    /// Returns whether this fault applies to notifications, if `notification` is `true`, or otherwise to requests.
     fn befalls(&self, notification: bool) -> bool {
         match self {
             Self::Duplicate | Self::Reorder | Self::Late { .. } => notification,
@@ -80,8 +80,9 @@ impl FaultKind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fault {
-    /// The target: the name (`topup`) or path of an operation, or `*` for all operations; for notifications `notify
-    /// baas 2`, `notify payby` or `notify *`.
+    /// The target: the name (`topup`) or path of an operation, or `*` for all operations.
+    ///
+    /// Notifications are named `notify baas 2`, `notify payby` or `notify *`.
     pub on: String,
     /// The kind of fault.
     pub fault: FaultKind,
@@ -134,8 +135,7 @@ impl Fault {
     /// Checks that the target exists and that the fault can apply to it.
     ///
     /// # Errors
-    /// Returns a message if `on` is unknown, if this kind of fault does not apply to `on`, or if `percent` is above
-    /// 100.
+    /// Returns a message if `on` is unknown, if the fault does not apply to it, or if `percent` is above 100.
     pub fn check(&self) -> Result<(), String> {
         let notification = self.on.strip_prefix("notify ");
         let known = match notification {
@@ -292,7 +292,7 @@ mod tests {
     fn fault_applies_in_about_the_given_percentage() {
         let random = paytend_vectors::Seeded::new();
         let often = |percent| (0..2000).filter(|_| chosen(percent, (random.next() >> 32) as u32)).count();
-        // Seven standard deviations.
+        // The tolerance is seven standard deviations.
         assert!((450..=750).contains(&often(30)));
         assert_eq!((often(0), often(100)), (0, 2000));
         assert!(chance(100) && !chance(0));

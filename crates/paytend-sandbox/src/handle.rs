@@ -132,7 +132,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// The error returned if a notification or a change cannot be made.
+/// The error returned if an event cannot be triggered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliverError {
@@ -202,8 +202,8 @@ impl Sandbox {
         if first.state == DeliveryState::NoUrl { Err(DeliverError::NoCallbackUrl) } else { Ok(first) }
     }
 
-    /// Books a deposit to an account of the first partner, and posts the fund deposit notification (BaaS, `notifyType`
-    /// 2) to the callback URL.
+    /// Books a deposit to an account of the first partner, and posts the fund deposit notification (`baas 2`) to the
+    /// callback URL.
     ///
     /// Until it is acknowledged, the notification is retried on its schedule as time passes or is
     /// [advanced](Self::advance).

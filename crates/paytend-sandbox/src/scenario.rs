@@ -49,7 +49,7 @@ const BEGIN: u64 = 1_767_614_400_000;
 pub struct Scenario {
     /// The title of the scenario.
     pub name: String,
-    /// The duration of asynchronous processes.
+    /// The durations of asynchronous processes.
     #[serde(default = "Timing::realistic")]
     timing: Timing,
     step: Vec<Step>,
@@ -116,7 +116,7 @@ pub enum ScenarioError {
         number: usize,
         /// A description of the step.
         step: String,
-        /// The reason of the failure.
+        /// The reason for the failure.
         problem: String,
     },
 }

@@ -333,7 +333,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
                     request_id: request_id.to_owned(),
                     data: payload.to_owned(),
                 })
-                .inspect(|_| tracing::debug!(operation = info.name, "called"))?;
+                .inspect(|_| tracing::debug!(operation = info.name, "operation called"))?;
             (findings(info, payload), outcome)
         }
     };

@@ -49,7 +49,7 @@ pub(crate) enum DeliveryState {
     Pending,
     /// The receiver acknowledged the notification as documented.
     Acknowledged,
-    /// The last attempt failed.
+    /// All attempts failed, and no further one will be made.
     GivenUp,
     /// No callback URL is set.
     NoUrl,

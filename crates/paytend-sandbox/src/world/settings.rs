@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
-/// The duration of asynchronous processes, in milliseconds of the sandbox's time.
+/// The durations of asynchronous processes, in milliseconds of the sandbox's time.
 ///
 /// # Examples
 ///
@@ -37,8 +37,8 @@ impl Timing {
         Self { topup: 0, holder_audit: 0, shipment: 0, account_audit: 0, replacement: 0 }
     }
 
-    /// Returns durations of some seconds, and of a day for the balance of a replaced card, so that a client has to wait
-    /// or poll.
+    /// Returns durations of a few seconds, and one day for the balance of a replaced card, so that clients have to
+    /// poll.
     pub fn realistic() -> Self {
         let (second, hour) = (1000, 3_600_000);
         Self {
@@ -72,7 +72,7 @@ impl Default for Timing {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The duration of asynchronous processes.
+    /// The durations of asynchronous processes.
     pub timing: Timing,
     /// The currency of all accounts and cards.
     pub currency: String,
@@ -82,7 +82,7 @@ pub struct Settings {
     pub monthly_fee: i64,
     /// Whether responses have the reserved field `encryptFlag`.
     pub encrypt_flag: bool,
-    /// The deposit amount from which on a transfer order is triggered, in hundredths.
+    /// The minimum deposit amount that triggers a transfer order, in hundredths.
     pub transfer_order_from: i64,
     /// Whether a request that breaks a merely inferred rule is refused.
     pub strict: bool,

@@ -138,7 +138,7 @@ pub(in crate::world) fn activate(
     if card.holder.as_deref().is_some_and(|of| of != holder) {
         return Err(Failure::WrongHolder.into());
     }
-    // Only a card that the sandbox started with is active without a cardholder; it is assigned to this one.
+    // An active card without a cardholder is one of the sandbox's initial cards. Assign it to this cardholder.
     if card.state == CardState::Active && card.holder.is_none() {
         card.holder = Some(holder.to_owned());
         return Ok(NoData::default());
