@@ -1,4 +1,4 @@
-//! Whether a receiver acknowledged a notification, and why not.
+//! Checks whether a receiver's response acknowledges a notification, and explains why it does not.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -7,16 +7,17 @@ use serde_json::Value;
 
 use crate::world::Source;
 
-/// What acknowledges a notification, besides the status 200.
+/// The response body that acknowledges a notification, in addition to status 200.
 pub(crate) enum Acknowledgement {
-    /// A member of a JSON object with this text.
+    /// A JSON object that has a member with this name and string value.
     Member(&'static str, &'static str),
-    /// The same, or the text alone.
+    /// Such a JSON object, or the string value alone as plain text.
     MemberOrText(&'static str, &'static str),
 }
 
 impl Acknowledgement {
-    /// Returns the documented rule of a sender. `plain` accepts the bare word that PayBy's own sample answers.
+    /// Returns the acknowledgement that a sender documents. `plain` also accepts the bare word `SUCCESS` from PayBy's
+    /// sample code.
     pub(crate) fn of(source: &Source, plain: bool) -> Self {
         match source {
             Source::Paytend { .. } => Self::Member("status", "00"),
@@ -26,7 +27,8 @@ impl Acknowledgement {
         }
     }
 
-    /// Returns why a response is not the acknowledgement, or `None` if it is. Repeats nothing of the body but its shape.
+    /// Returns why a response is not an acknowledgement, or `None` if it is one. The reason describes only the shape of
+    /// the body.
     pub(crate) fn refuses(&self, status: u16, body: &str) -> Option<String> {
         if status != 200 {
             return Some(format!("the status is {status}; expected 200"));
@@ -39,21 +41,21 @@ impl Acknowledgement {
         let found = match serde_json::from_str::<Value>(body) {
             Ok(Value::Object(members)) => match members.get(*name) {
                 Some(Value::String(found)) if found == text => return None,
-                Some(Value::String(_)) => format!("an object with another `{name}`"),
+                Some(Value::String(_)) => format!("an object with a different `{name}`"),
                 Some(_) => format!("an object whose `{name}` is not a string"),
                 None => format!("an object without `{name}`"),
             },
             Ok(_) => "JSON that is not an object".to_owned(),
             Err(_) if body.is_empty() => "an empty body".to_owned(),
-            Err(_) if body.trim_start().starts_with('<') => "a page of HTML or XML".to_owned(),
+            Err(_) if body.trim_start().starts_with('<') => "an HTML or XML page".to_owned(),
             Err(_) if body.trim() == *text => format!("the bare word {text}"),
-            Err(_) => format!("a text of {} characters that is not JSON", body.chars().count()),
+            Err(_) => format!("{} characters that are not JSON", body.chars().count()),
         };
         Some(format!("{expected}; found {found}"))
     }
 }
 
-/// Describes why a receiver could not be asked.
+/// Describes why no response was received from a receiver.
 pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no response within 10 s".into();
@@ -68,15 +70,15 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     }
     let last = causes.last().map_or("", String::as_str);
     if refused {
-        "connection refused: no program listens at this address".into()
+        "connection refused: no program is listening at this address".into()
     } else if causes.iter().any(|cause| cause.contains("dns error")) {
-        format!("the host name cannot be resolved: {last}")
+        format!("cannot resolve the host name: {last}")
     } else if last.contains("invalid peer certificate") || last.contains("certificate") {
-        format!("TLS: {last}; if the receiver is yours, allow its host with --self-signed HOST")
+        format!("TLS: {last}; if you trust the receiver, allow its host with --self-signed HOST")
     } else if causes.iter().any(|cause| cause.contains("received corrupt message")) {
-        "TLS: the receiver does not speak TLS; is its URL http://?".into()
+        "TLS: the receiver does not speak TLS; if it serves plain HTTP, use an http:// URL".into()
     } else {
-        format!("cannot be reached: {}", if last.is_empty() { "unknown cause" } else { last })
+        format!("cannot reach the receiver: {}", if last.is_empty() { "unknown cause" } else { last })
     }
 }
 
@@ -85,17 +87,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusal_says_what_was_expected_and_what_was_found() {
+    fn refusal_names_expected_and_found_body() {
         let paytend = Source::Paytend { product: "baas".into(), notify_type: "2".into() };
         let expected = r#"expected a JSON object with "status":"00"; found "#;
         for (body, found) in [
             ("", "an empty body"),
-            ("ok", "a text of 2 characters that is not JSON"),
-            (" <html>", "a page of HTML or XML"),
+            ("ok", "2 characters that are not JSON"),
+            (" <html>", "an HTML or XML page"),
             ("[]", "JSON that is not an object"),
             ("{}", "an object without `status`"),
             (r#"{"status":0}"#, "an object whose `status` is not a string"),
-            (r#"{"status":"secret"}"#, "an object with another `status`"),
+            (r#"{"status":"secret"}"#, "an object with a different `status`"),
         ] {
             let refusal = Acknowledgement::of(&paytend, false).refuses(200, body);
             assert_eq!(refusal, Some(format!("{expected}{found}")), "{body}");
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_word_of_payby_s_sample_is_an_option() {
+    fn bare_success_acknowledges_payby_only_if_enabled() {
         for (plain, body, acknowledges) in [
             (true, "SUCCESS", true),
             (true, "SUCCESS\n", true),

@@ -1,4 +1,4 @@
-//! The sandbox's time: the machine's, slower, faster, or standing still.
+//! The sandbox's clock, which runs at the machine's pace, runs faster, or is frozen.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::Millis;
 
-/// How the sandbox's time goes.
+/// The pace of the sandbox's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Pace {
-    /// As the machine's.
+    /// The pace of the machine's clock.
     Real,
-    /// It stands still until it is [advanced](crate::Sandbox::advance).
+    /// Time stands still until it is [advanced](crate::Sandbox::advance).
     Frozen,
-    /// So many times as fast as the machine's.
+    /// A multiple of the pace of the machine's clock.
     Accelerated(u32),
 }
 
-/// A time, and how it goes on from there.
+/// A start time and the pace at which time passes from there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     began: Instant,
@@ -32,7 +32,7 @@ impl Clock {
         Self { began: Instant::now(), from, pace }
     }
 
-    /// The machine's time.
+    /// Returns the machine's time.
     pub(crate) fn machine() -> Millis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
@@ -55,12 +55,12 @@ impl Clock {
         self.from.saturating_add(passed.saturating_mul(self.factor()))
     }
 
-    /// Goes on from a moment.
+    /// Sets the time and the pace.
     pub(crate) fn set(&mut self, at: Millis, pace: Pace) {
         *self = Self::new(at, pace);
     }
 
-    /// How long the machine has to wait for a moment; for ever if time stands still.
+    /// Returns how long to wait for a time by the machine's clock, or `None` if time is frozen.
     pub(crate) fn until(&self, at: Millis) -> Option<Duration> {
         let wait = at.saturating_sub(self.now());
         match self.factor() {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_goes_as_it_is_told() {
+    fn clock_follows_its_pace() {
         let mut clock = Clock::new(5_000, Pace::Frozen);
         assert_eq!((clock.now(), clock.until(5_001), clock.until(5_000)), (5_000, None, Some(Duration::ZERO)));
         clock.set(7_000, Pace::Accelerated(3_600_000));

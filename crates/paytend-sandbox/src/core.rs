@@ -1,4 +1,4 @@
-//! What the server, the deliveries and the control interface share.
+//! The state shared by the server, the deliveries and the control interface.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::start_error::StartError;
 use crate::store::Store;
 use crate::world::{Event, Millis, World};
 
-/// What is kept on disk, if anything is.
+/// The data file, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     #[cfg(feature = "persist")]
@@ -33,7 +33,7 @@ impl Kept {
 
     fn append(&mut self, event: &Event) -> Result<(), Lost> {
         if self.closed {
-            return Err(Lost("the sandbox has ended".into()));
+            return Err(Lost("the sandbox has stopped".into()));
         }
         #[cfg(feature = "persist")]
         if let Some(store) = &mut self.store {
@@ -48,22 +48,22 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // The events are all there; the next time it is tried again.
-            tracing::warn!(%error, "the data file cannot be tidied");
+            // No event is lost, and the next event triggers another attempt.
+            tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;
     }
 }
 
-/// An event could not be written, so it did not happen.
+/// An event could not be written and was therefore not applied.
 #[derive(Debug, thiserror::Error)]
-#[error("the data file cannot be written: {0}")]
+#[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);
 
-/// Paytend's keys towards a partner.
+/// The keyrings with which Paytend seals messages for a partner.
 pub(crate) struct Seals {
     pub(crate) current: Keyring,
-    /// Before the last rotation; a stranger's, if there was none.
+    /// The keyring from before the last rotation; equal to `current` if there was no rotation.
     pub(crate) stale: Keyring,
 }
 
@@ -73,9 +73,9 @@ pub(crate) struct Keys {
     seals: BTreeMap<String, Seals>,
     rotated: bool,
     bits: usize,
-    /// Where PayBy's and PayerMax's are kept.
+    /// The folder that holds PayBy's and PayerMax's keys.
     pub(crate) folder: Option<KeyFolder>,
-    /// Those that were needed.
+    /// PayBy's and PayerMax's keys that have been loaded or generated so far.
     providers: BTreeMap<&'static str, PrivateKey>,
 }
 
@@ -115,13 +115,13 @@ impl Keys {
         self.seals.get(partner)
     }
 
-    /// A keyring of somebody whom nobody knows, towards a partner: made anew, for faults.
+    /// Generates a keyring for a partner with an unknown key, for the fault `wrongKey`.
     pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
         let key = rustcrypto::generate(self.bits, &OsRandom).ok()?;
         Keyring::from_keys(&key, self.partners.get(partner)?).ok()
     }
 
-    /// Gives Paytend a new key; the old one is stale.
+    /// Replaces Paytend's key; the previous key becomes the stale one.
     pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
         let old = std::mem::replace(&mut self.paytend, rustcrypto::generate(self.bits, &OsRandom)?);
         self.seals = self.make(Some(&old))?;
@@ -129,12 +129,13 @@ impl Keys {
         Ok(self.paytend.public_key().clone())
     }
 
-    /// PayBy's or PayerMax's key: made, or read, when it is first needed. Theirs have 2048 bits, as documented.
+    /// Returns PayBy's or PayerMax's key, which is read or generated on first use. These keys have 2048 bits, as
+    /// documented.
     pub(crate) fn provider(&mut self, name: &'static str) -> Result<&PrivateKey, paytend_crypto::Error> {
         if !self.providers.contains_key(name) {
             let key = match &self.folder {
                 Some(folder) => folder.provider(name).map_err(|error| {
-                    tracing::error!(%error, "a provider's key");
+                    tracing::error!(%error, "cannot load the key of {name}");
                     paytend_crypto::Error::Random
                 })?,
                 None => rustcrypto::generate(2048, &OsRandom)?,
@@ -145,7 +146,7 @@ impl Keys {
     }
 }
 
-/// The world and its file: one lock, so that what is written is what happens.
+/// The world and its data file, under one lock so that events are applied in the order in which they are written.
 pub(crate) struct State {
     pub(crate) world: World,
     kept: Kept,
@@ -157,25 +158,25 @@ pub(crate) struct Core {
     keys: Mutex<Keys>,
     faults: Mutex<Faults>,
     pub(crate) log: Log,
-    /// Something may be due earlier than was thought.
+    /// Signals that the next due time may have changed.
     pub(crate) wake: Notify,
-    /// Held by whoever runs what is due.
+    /// Held while due tasks and deliveries run.
     pub(crate) driving: tokio::sync::Mutex<()>,
-    /// The sandbox is gone: nothing is run any more.
+    /// Whether the sandbox has been dropped; nothing runs afterwards.
     pub(crate) stopped: AtomicBool,
     http: reqwest::Client,
-    /// Does not verify certificates: for receivers that are allowed by name.
+    /// A client that does not verify certificates, for hosts in `self_signed_hosts`.
     http_unverified: reqwest::Client,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Changes are made at the ends of operations, so a panic elsewhere leaves them whole.
+    // Operations change the state as their last step, so a panic does not leave it half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {
     pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, StartError> {
-        // A sandbox is asked to post to the machine itself; a proxy would only be in the way.
+        // Receivers usually run on the same machine, where a proxy would not reach them.
         let http = |verified: bool| {
             reqwest::Client::builder()
                 .no_proxy()
@@ -199,7 +200,7 @@ impl Core {
         })
     }
 
-    /// Returns the client for a receiver: the one that verifies no certificate if its host is allowed by name.
+    /// Returns the client for a receiver. Certificates are not verified if the host is in `self_signed_hosts`.
     pub(crate) fn http_for(&self, url: &str, self_signed_hosts: &[String]) -> &reqwest::Client {
         let uri = url.parse::<http::Uri>().ok();
         let host = uri.as_ref().and_then(http::Uri::host).map(|host| host.trim_matches(['[', ']']));
@@ -207,7 +208,7 @@ impl Core {
         if allowed { &self.http_unverified } else { &self.http }
     }
 
-    /// Ends: nothing happens any more, and the file is free.
+    /// Stops the sandbox and releases the data file.
     pub(crate) fn close(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         let mut state = locked(&self.state);
@@ -236,18 +237,18 @@ impl Core {
         locked(&self.faults)
     }
 
-    /// Looks at the world.
+    /// Calls `at` with the world.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
         at(&locked(&self.state).world)
     }
 
-    /// Makes something happen: written first, if it is kept, then done.
+    /// Writes an event to the data file, if there is one, and then applies it.
     pub(crate) fn happen(&self, event: impl FnOnce(Millis) -> Event) -> Result<Result<String, Refusal>, Lost> {
         let now = self.now();
         let mut state = locked(&self.state);
-        // The world never goes back, even if the machine's time does.
+        // The world's time never goes back, even if the machine's clock does.
         let event = event(now.max(state.world.now));
-        // Refusals and questions too: they use up a `requestId`, and let time pass.
+        // Refused requests and queries are written too, because they use up a `requestId` and advance time.
         state.kept.append(&event)?;
         let answer = state.world.apply(event);
         let State { world, kept } = &mut *state;

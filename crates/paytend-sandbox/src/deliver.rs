@@ -1,4 +1,4 @@
-//! What time does, and notifications: sealed or signed, posted, tried again.
+//! Runs due tasks, and seals or signs, posts and retries notifications.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,16 +14,16 @@ use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
 use crate::world::{Attempted, Delivery, DeliveryState, Event, LONGEST, Millis, Source, merged};
 
-/// How long to wait when what has happened could not be written down.
+/// The pause after an event could not be written to the data file.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The most that is read of a callback's response. An acknowledgement is far shorter.
+/// The maximum number of bytes read from a receiver's response. An acknowledgement is far shorter.
 const MOST: usize = 64 << 10;
 
-/// Runs what falls due, for as long as the sandbox lives.
+/// Runs tasks and deliveries as they fall due, until the sandbox stops.
 pub(crate) async fn drive(core: Arc<Core>) {
     loop {
         if !core.run_due(core.now()).await {
-            // A full disk, say: what was posted may be posted again, and not at once.
+            // The disk may be full, for example. A posted notification may be posted again, so wait before retrying.
             tokio::time::sleep(PAUSE).await;
             continue;
         }
@@ -31,7 +31,7 @@ pub(crate) async fn drive(core: Arc<Core>) {
         match next {
             Some(wait) => {
                 let woken = core.wake.notified();
-                // Whichever comes first; a sandbox's time is never waited for otherwise.
+                // Whichever comes first: the due time, or a change of the clock or the outbox.
                 let _ = tokio::time::timeout(wait, woken).await;
             }
             None => core.wake.notified().await,
@@ -39,32 +39,33 @@ pub(crate) async fn drive(core: Arc<Core>) {
     }
 }
 
-/// Whether something was run.
+/// The outcome of running the next due task or delivery.
 #[derive(Clone, Copy, PartialEq)]
 enum Ran {
     One,
     Nothing,
-    /// It could not be written down.
+    /// The event could not be written to the data file.
     Failed,
 }
 
-/// When an attempt counts as made.
+/// The time recorded for an attempt.
 #[derive(Clone, Copy)]
 enum At {
-    /// When it was due: time is passing at once.
+    /// The due time, used while time is being advanced.
     Scheduled,
-    /// Now: what is overdue since the sandbox last ran is one attempt, and no cascade.
+    /// The current time, so that a delivery that became overdue while the sandbox was stopped gets one attempt, not
+    /// several.
     Now,
 }
 
-/// A document that is ready to be posted.
+/// A sealed or signed document that is ready to be posted.
 struct Ready {
     side: Side,
     sign: Option<String>,
 }
 
 impl Core {
-    /// When something falls due.
+    /// Returns the time at which the next task or delivery falls due.
     pub(crate) fn next_due(&self) -> Option<Millis> {
         self.look(|world| {
             let delivery = world.outbox.next().map(|(at, _)| at);
@@ -72,35 +73,36 @@ impl Core {
         })
     }
 
-    /// Runs everything that is due by then, in order; whether all of it could be written down.
+    /// Runs everything that is due by `until`, in order. Returns `false` if an event could not be written.
     pub(crate) async fn run_due(&self, until: Millis) -> bool {
         let _driving = self.driving.lock().await;
         self.run_all(until, At::Now).await
     }
 
-    /// The same, unless somebody is at it: who is called by a receiver must not wait for that receiver.
+    /// Like [`run_due`](Self::run_due), but returns at once if due work is already running. A request made by a
+    /// receiver while it handles a delivery must not wait for that delivery.
     pub(crate) async fn run_due_if_free(&self, until: Millis) {
         if let Ok(_driving) = self.driving.try_lock() {
             self.run_all(until, At::Now).await;
         }
     }
 
-    /// Lets time pass: everything that falls due meanwhile happens at its time, and has happened when this ends. It goes on if whoever asked
-    /// for it goes away.
+    /// Advances time. Everything that falls due meanwhile runs at its due time and is finished on return. Dropping the
+    /// returned future does not stop it.
     pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
         let core = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let _driving = core.driving.lock().await;
             let until = core.now().saturating_add(by.min(LONGEST));
             core.run_all(until, At::Scheduled).await;
-            // Time has gone on meanwhile, or the world is ahead: it never goes back.
+            // Time may have passed meanwhile, or the world may be ahead. Time never goes back.
             let reached = until.max(core.now());
             core.set_clock(reached, core.clock().pace());
             if let Err(error) = core.happen(|_| Event::Due { at: reached }) {
-                tracing::error!(%error, "time could not pass");
+                tracing::error!(%error, "cannot advance time");
             }
         });
-        // It panics only if the runtime ends.
+        // The task fails only if the runtime shuts down.
         let _ = passing.await;
     }
 
@@ -117,7 +119,7 @@ impl Core {
         }
     }
 
-    /// Runs the next thing that is due by then.
+    /// Runs the next task or delivery that is due by `until`.
     async fn run_next(&self, until: Millis, when: At) -> Ran {
         let (task, delivery) = self.look(|world| (world.next_task(), world.outbox.next()));
         let task = task.filter(|at| *at <= until);
@@ -137,13 +139,13 @@ impl Core {
         match ran {
             Ok(()) => Ran::One,
             Err(error) => {
-                tracing::error!(%error, "what is due cannot be written down");
+                tracing::error!(%error, "cannot write the due event");
                 Ran::Failed
             }
         }
     }
 
-    /// Makes an attempt, and writes it down.
+    /// Makes a delivery attempt and records it.
     async fn deliver(&self, id: u64, at: Millis) -> Result<(), Lost> {
         let Some(delivery) = self.look(|world| world.outbox.get(id).cloned()) else { return Ok(()) };
         let faults = self.faults().of_notification(&delivery.source.name(), delivery.postponed);
@@ -250,7 +252,8 @@ impl Core {
         }
     }
 
-    /// Paytend's keyring towards a partner, or the one that a fault wants.
+    /// Returns the keyring with which Paytend seals messages for a partner, or the wrong keyring if a fault requires
+    /// it.
     pub(crate) fn keyring(
         &self,
         partner: &str,
@@ -268,13 +271,13 @@ impl Core {
     }
 }
 
-/// What was read of a response's body, and why not all of it.
+/// The part of a response body that was read, and why the rest was not.
 struct Body {
     text: String,
     cut: Option<&'static str>,
 }
 
-/// Reads a body of [`MOST`] bytes at most.
+/// Reads at most [`MOST`] bytes of a body.
 async fn read(mut response: reqwest::Response) -> Body {
     let mut bytes = Vec::new();
     let cut = loop {
@@ -287,13 +290,13 @@ async fn read(mut response: reqwest::Response) -> Body {
                 }
             }
             Ok(None) => break None,
-            Err(_) => break Some("the response broke off"),
+            Err(_) => break Some("the connection was closed before the end of the response"),
         }
     };
     Body { text: String::from_utf8_lossy(&bytes).into_owned(), cut }
 }
 
-/// A document whose signature has a wrong bit, if a fault wants it.
+/// Corrupts the signature of a document if a fault requires it.
 pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
     if !faults.contains(&FaultKind::WrongSignature) {
         return document;
@@ -303,13 +306,13 @@ pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
     format!("{before}{}", flipped(after))
 }
 
-/// Base64 with another first character.
+/// Returns base64 text with its first character changed.
 fn flipped(text: &str) -> String {
     let other = if text.starts_with('A') { 'B' } else { 'A' };
     format!("{other}{}", text.get(1..).unwrap_or_default())
 }
 
-/// A content whose times are off.
+/// Returns a notification's content with its times shifted by `by` milliseconds.
 fn skewed(content: &str, by: i64) -> String {
     let Ok(value) = serde_json::from_str::<Value>(content) else { return content.to_owned() };
     let mut times = serde_json::Map::new();
@@ -323,6 +326,6 @@ fn skewed(content: &str, by: i64) -> String {
     if let Some(time) = moved {
         times.insert("notifyTime".into(), format!("{time:.3}").into());
     }
-    // All else stays as it is written, amounts above all.
+    // All other fields stay exactly as written, in particular amounts.
     merged(content, &Value::from(times).to_string()).unwrap_or_else(|_| content.to_owned())
 }

@@ -1,8 +1,10 @@
-//! The sandbox's failures.
+//! The failures with which the sandbox refuses requests.
 
 macro_rules! failures {
     ($($(#[$about:meta])* $name:ident = $code:literal $message:literal,)+) => {
-        /// Why the sandbox refuses a request. The codes and texts are **the sandbox's own**: the provider's are not public. They are stable.
+        /// The reason why the sandbox refuses a request.
+        ///
+        /// The codes and texts are **specific to the sandbox**, because the provider's are not public. They are stable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Failure {
@@ -10,17 +12,17 @@ macro_rules! failures {
         }
 
         impl Failure {
-            /// All of them.
+            /// All failures.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// `respCode`.
+            /// Returns the `respCode` of the response.
             pub fn code(self) -> &'static str {
                 match self {
                     $(Self::$name => $code,)+
                 }
             }
 
-            /// `respMsg`; what is wrong with a field may follow.
+            /// Returns the `respMsg` of the response. Details about a field may follow it.
             pub fn message(self) -> &'static str {
                 match self {
                     $(Self::$name => $message,)+
@@ -31,11 +33,11 @@ macro_rules! failures {
 }
 
 failures! {
-    /// The answer is not signed.
+    /// The response is not signed.
     Malformed = "S001" "the request breaks a rule of the envelope",
-    /// The answer is not signed.
+    /// The response is not signed.
     UnknownPartner = "S002" "unknown partner",
-    /// Decryption or signature failed. The answer is not signed.
+    /// Decryption or signature verification failed. The response is not signed.
     NotAuthentic = "S003" "the request is not authentic",
     UnknownPath = "S004" "unknown path",
     BadData = "S005" "bizData is not this operation's",
@@ -45,7 +47,7 @@ failures! {
     TooLarge = "S010" "the request is too large",
     UnknownCard = "S101" "unknown card",
     UnknownOrder = "S102" "unknown order",
-    /// The first order stands; query it.
+    /// The first order is unaffected; query it.
     DuplicateOrder = "S103" "orderNo was used before",
     InsufficientFunds = "S104" "insufficient funds",
     WrongCurrency = "S105" "wrong currency",
@@ -65,7 +67,7 @@ failures! {
     UnknownAccount = "S119" "unknown account",
 }
 
-/// A failure, and what is wrong in words without values.
+/// A failure, with details that contain no values from the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) failure: Failure,

@@ -1,60 +1,61 @@
-//! Faults: what goes wrong on command.
+//! Fault injection.
 
 use std::str::FromStr;
 
 use paytend_crypto::{OsRandom, RandomSource};
 use serde::{Deserialize, Serialize};
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The answer comes so many milliseconds later. The request is carried out after them.
+    /// The sandbox waits this many milliseconds, then carries out the request and responds.
     Latency {
-        /// Milliseconds of the machine's time.
+        /// The delay in milliseconds, by the machine's clock.
         millis: u64,
     },
-    /// There is no answer, and the connection stays open. The request is not carried out.
+    /// The sandbox sends no response and keeps the connection open. The request is not carried out.
     Hang,
-    /// The connection is closed without an answer. The request is not carried out.
+    /// The connection is closed without a response. The request is not carried out.
     ResetBefore,
-    /// The request **is** carried out, and then the connection is closed without an answer.
+    /// The request **is** carried out, and then the connection is closed without a response.
     ResetAfter,
-    /// The request is carried out, and half of the answer is sent.
+    /// The request is carried out, and only half of the response is sent.
     HalfBody,
-    /// A proxy's page of HTML with status 502. The request is not carried out.
+    /// The response is an HTML page with status 502, as from a proxy. The request is not carried out.
     Html502,
-    /// The request is carried out, and the answer is a success without signature, which proves nothing.
+    /// The request is carried out, and the response reports success without a signature, so it is not authenticated.
     UnsignedSuccess,
-    /// The request is carried out, and a bit of the answer's signature is wrong.
+    /// The signature of the response or the notification is corrupted. Requests are still carried out.
     WrongSignature,
-    /// The request is carried out, and the answer is signed by a stranger's key.
+    /// The response or the notification is signed with an unknown key. Requests are still carried out.
     WrongKey,
-    /// The request is carried out, and the answer is signed by the key that Paytend had before the last rotation.
+    /// The response or the notification is signed with the key that Paytend had before the last rotation. Requests are
+    /// still carried out. If there was no rotation, an unknown key is used.
     StaleKey,
-    /// Status 429 with Retry-After. The request is not carried out.
+    /// The response has status 429 and a `Retry-After` header. The request is not carried out.
     RateLimit,
-    /// The notifications that the request makes are posted before it is answered.
+    /// The notifications that the request causes are posted before the response is sent.
     NotificationFirst,
     /// The notification is posted twice.
     Duplicate,
-    /// The notification is posted after the next one that is waiting, or a second later if none is.
+    /// The notification is posted after the next pending one, or one second later if none is pending.
     Reorder,
-    /// The notification is posted so much later.
+    /// The notification is posted later.
     Late {
-        /// Milliseconds of the sandbox's time.
+        /// The delay in milliseconds, by the sandbox's clock.
         millis: u64,
     },
-    /// The times that a notification of PayBy's or PayerMax's tells, or the `Date` of an answer, are off by so much.
+    /// The times in a PayBy or PayerMax notification, or the `Date` header of a response, are shifted.
     ClockSkew {
-        /// Milliseconds; negative for the past.
+        /// The shift in milliseconds; negative for the past.
         millis: i64,
     },
 }
 
 impl FaultKind {
-    /// Whether it befalls notifications, requests, or either.
+    /// Returns whether this fault applies to notifications, if `notification` is `true`, or otherwise to requests.
     fn befalls(&self, notification: bool) -> bool {
         match self {
             Self::Duplicate | Self::Reorder | Self::Late { .. } => notification,
@@ -64,19 +65,31 @@ impl FaultKind {
     }
 }
 
-/// A fault, and what it befalls.
+/// A fault, and the operations or notifications to which it applies.
+///
+/// # Examples
+///
+/// ```
+/// use paytend_sandbox::{Fault, FaultKind};
+///
+/// let fault: Fault = "topup:resetAfter:next".parse()?;
+/// assert_eq!(fault, Fault::new("topup", FaultKind::ResetAfter).once());
+/// # Ok::<(), paytend_sandbox::BadFault>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fault {
-    /// An operation by name (`topup`) or path, `*` for all; a notification as `notify baas 2`, `notify payby`, `notify *`.
+    /// The target: the name (`topup`) or path of an operation, or `*` for all operations.
+    ///
+    /// Notifications are named `notify baas 2`, `notify payby` or `notify *`.
     pub on: String,
-    /// What goes wrong.
+    /// The kind of fault.
     pub fault: FaultKind,
-    /// How often, of a hundred.
+    /// The percentage of calls or notifications to which the fault applies.
     #[serde(default = "always")]
     pub percent: u8,
-    /// How many times in all; without an end if there is none.
+    /// The number of times the fault still applies; unlimited if `None`.
     #[serde(default)]
     pub times: Option<u32>,
 }
@@ -86,42 +99,43 @@ fn always() -> u8 {
 }
 
 impl Fault {
-    /// Befalls each call of an operation.
+    /// Creates a fault that applies to every call of an operation or every notification that `on` names.
     pub fn new(on: impl Into<String>, fault: FaultKind) -> Self {
         Self { on: on.into(), fault, percent: 100, times: None }
     }
 
-    /// The next one alone.
+    /// Limits the fault to the next call or notification.
     #[must_use]
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// So many in all.
+    /// Limits the fault to this many calls or notifications.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// So many of a hundred.
+    /// Sets the percentage of calls or notifications to which the fault applies.
     #[must_use]
     pub fn percent(self, percent: u8) -> Self {
         Self { percent: percent.min(100), ..self }
     }
 }
 
-/// What is wrong with the text of a fault.
+/// The text is not a valid fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a fault is ON:KIND[:MILLIS][:next|:times=N][:percent=N], such as topup:resetAfter:next or \"notify baas 2:late:60000\""
+    "invalid fault; use ON:KIND[:MILLIS][:next|:times=N][:percent=N], \
+     such as topup:resetAfter:next or \"notify baas 2:late:60000\""
 )]
 pub struct BadFault;
 
 impl Fault {
-    /// Whether it can befall anything.
+    /// Checks that the target exists and that the fault can apply to it.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns a message if `on` is unknown, if the fault does not apply to it, or if `percent` is above 100.
     pub fn check(&self) -> Result<(), String> {
         let notification = self.on.strip_prefix("notify ");
         let known = match notification {
@@ -131,13 +145,16 @@ impl Fault {
             None => paytend_model::operations().iter().any(|entry| entry.info.name == self.on),
         };
         if !known {
-            return Err(format!("`{}` is no operation, and not `notify baas 2`, `notify payby` or `*`", self.on));
+            return Err(format!(
+                "unknown target `{}`; use the name or path of an operation, `notify baas 2`, `notify payby` or `*`",
+                self.on
+            ));
         }
         if !self.fault.befalls(notification.is_some()) {
             let what = if notification.is_some() { "notifications" } else { "calls" };
-            return Err(format!("this fault does not befall {what}"));
+            return Err(format!("this fault does not apply to {what}"));
         }
-        if self.percent > 100 { Err("percent is 100 at most".into()) } else { Ok(()) }
+        if self.percent > 100 { Err("percent must be at most 100".into()) } else { Ok(()) }
     }
 }
 
@@ -169,7 +186,7 @@ impl FromStr for Fault {
     }
 }
 
-/// The faults that are set.
+/// The active faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     set: Vec<Fault>,
@@ -188,15 +205,15 @@ impl Faults {
         &self.set
     }
 
-    /// What befalls a request of an operation.
+    /// Takes the faults that apply to a request.
     pub(crate) fn of_call(&mut self, path: &str, name: Option<&str>) -> Vec<FaultKind> {
         self.take(false, |on| on == "*" || on == path || Some(on) == name)
     }
 
-    /// What befalls a notification.
+    /// Takes the faults that apply to a notification.
     pub(crate) fn of_notification(&mut self, name: &str, postponed: bool) -> Vec<FaultKind> {
         let is_meant = |on: &str| on.strip_prefix("notify ").is_some_and(|on| on == "*" || on == name);
-        // What was postponed is not postponed again.
+        // A notification that was already postponed is not postponed again.
         let postpones = |fault: &Fault| matches!(fault.fault, FaultKind::Late { .. } | FaultKind::Reorder);
         let (mut spared, others) = self.set.drain(..).partition(|fault| postponed && postpones(fault));
         self.set = others;
@@ -225,14 +242,14 @@ impl Faults {
     }
 }
 
-/// So many of a hundred.
+/// Returns `true` in the given percentage of calls.
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
-    // Without random bytes there is nothing to choose by.
+    // Without random bytes, the fault does not apply.
     percent >= 100 || (OsRandom.fill(&mut random).is_ok() && chosen(percent, u32::from_le_bytes(random)))
 }
 
-/// Whether a random number is among so many of a hundred.
+/// Returns whether a random number falls within the given percentage.
 fn chosen(percent: u8, random: u32) -> bool {
     random % 100 < u32::from(percent)
 }
@@ -242,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_one_word() {
+    fn fault_is_parsed_from_text() {
         let fault: Fault = "topup:resetAfter:next".parse().unwrap();
         assert_eq!(fault, Fault::new("topup", FaultKind::ResetAfter).once());
         let fault: Fault = "notify baas 2:late:60000:times=3:percent=50".parse().unwrap();
@@ -255,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_befalls_what_it_is_set_on_and_so_often() {
+    fn fault_applies_to_its_target_and_as_often_as_set() {
         let mut faults = Faults::default();
         faults.add(Fault::new("topup", FaultKind::Hang).times(2));
         faults.add(Fault::new("notify *", FaultKind::Duplicate));
@@ -266,16 +283,16 @@ mod tests {
         }
         assert_eq!(faults.all().len(), 2);
         assert_eq!(faults.of_notification("baas 2", false), [FaultKind::Duplicate]);
-        // A request's fault does not befall notifications.
+        // A fault for requests does not apply to notifications.
         faults.add(Fault::new("notify *", FaultKind::Hang));
         assert_eq!(faults.of_notification("payby", false).len(), 1);
     }
 
     #[test]
-    fn chance_is_about_what_it_is_said_to_be() {
+    fn fault_applies_in_about_the_given_percentage() {
         let random = paytend_vectors::Seeded::new();
         let often = |percent| (0..2000).filter(|_| chosen(percent, (random.next() >> 32) as u32)).count();
-        // Seven standard deviations.
+        // The tolerance is seven standard deviations.
         assert!((450..=750).contains(&often(30)));
         assert_eq!((often(0), often(100)), (0, 2000));
         assert!(chance(100) && !chance(0));

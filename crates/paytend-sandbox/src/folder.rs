@@ -1,4 +1,4 @@
-//! A folder of keys: read, or filled at first start.
+//! A folder of keys, which is read, or filled on first start.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -7,22 +7,34 @@ use std::path::{Path, PathBuf};
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, rustcrypto};
 
-/// The keys of both sides, and the partner's identifier, from a folder.
+/// The keys of both sides and the partner's identifier, read from a folder.
+///
+/// # Examples
+///
+/// ```no_run
+/// use paytend_sandbox::{FolderOptions, KeyFolder, Sandbox};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = KeyFolder::open("keys".as_ref(), &FolderOptions::new())?;
+/// let sandbox = Sandbox::builder().folder(folder).start().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct KeyFolder {
-    /// Paytend's key.
+    /// Paytend's private key.
     pub paytend: PrivateKey,
     /// The partner's public key.
     pub partner: PublicKey,
-    /// The partner's identifier: 15 digits.
+    /// The partner's identifier, 15 digits.
     pub partner_id: String,
-    /// Where it is.
+    /// The path of the folder.
     pub path: PathBuf,
     permissions: FilePermissions,
 }
 
-/// How [`KeyFolder::open`] reads or fills a folder.
+/// Options for [`KeyFolder::open`].
 #[derive(Clone, Copy, Debug)]
 pub struct FolderOptions {
     bits: usize,
@@ -38,30 +50,30 @@ impl Default for FolderOptions {
 }
 
 impl FolderOptions {
-    /// Creates the default options: 1024 bits, a pair for each side, nothing dangerous.
+    /// Creates the default options: 1024 bits, one key pair for each side, and nothing dangerous.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the length of keys that are made.
+    /// Sets the length of generated keys, in bits.
     pub fn bits(mut self, bits: usize) -> Self {
         self.bits = bits;
         self
     }
 
-    /// Sets whether one new pair serves both sides, as in Paytend's public demo.
+    /// Sets whether one generated key pair is used for both sides, as in Paytend's public demo.
     pub fn shared_key(mut self, shared: bool) -> Self {
         self.shared = shared;
         self
     }
 
-    /// Sets whether keys that look like a real partner's are accepted.
+    /// Sets whether keys that look like those of a real partner are accepted.
     pub fn danger_real_keys(mut self, accepted: bool) -> Self {
         self.real_keys = accepted;
         self
     }
 
-    /// Sets whether private keys are accepted although others than their owner have access to their files. The
+    /// Sets whether private key files are accepted even if other users than their owner can access them. The
     /// environment variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
@@ -69,7 +81,7 @@ impl FolderOptions {
     }
 }
 
-/// Why a folder cannot be used.
+/// The error returned if a key folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
@@ -78,38 +90,39 @@ pub enum FolderError {
     File {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The error reported by the operating system.
         source: io::Error,
     },
-    /// A file is no key.
+    /// A file does not contain a valid key.
     #[error("{path}: {source}")]
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in the key.
         source: KeyError,
     },
     /// The partner's identifier is not 15 digits.
-    #[error("{0} must hold the partner's identifier: 15 digits")]
+    #[error("invalid partner identifier in {0}; it must have 15 digits")]
     PartnerId(PathBuf),
-    /// Keys that do not belong together.
-    #[error("{public} is not the public half of {private}")]
+    /// A public key does not belong to its private key.
+    #[error("{public} is not the public key of {private}")]
     Pair {
         /// The private key's file.
         private: PathBuf,
         /// The public key's file.
         public: PathBuf,
     },
-    /// It looks like a real partner's.
+    /// The folder looks like it holds the keys of a real partner.
     #[error(
-        "{0} looks like real keys: it has a partner's private key and not Paytend's, which nobody but Paytend has. A sandbox makes keys of its own in an empty folder; to use these all the same, say so"
+        "{0} looks like a folder of real keys: it has a partner's private key but not Paytend's, \
+         or a name such as `prod`; use an empty folder, in which the sandbox generates keys, or allow real keys"
     )]
     Real(PathBuf),
-    /// There is a key under another name.
-    #[error("{0} looks like a key of somebody's: a sandbox makes its keys in a folder without any")]
+    /// The folder holds a key under an unknown file name.
+    #[error("{0} looks like an unrelated key; use a folder without keys, in which the sandbox generates its own")]
     Occupied(PathBuf),
-    /// Some files are there, and others are not.
-    #[error("{0} is missing, and others of its folder are there: give a whole folder, or an empty one")]
+    /// Some of the files are missing.
+    #[error("{0} is missing; use a folder with all key files, or an empty one")]
     Incomplete(PathBuf),
 }
 
@@ -120,12 +133,17 @@ const PARTNER_PUBLIC: &str = "partner-public.b64";
 const PARTNER_ID: &str = "partner-id";
 
 impl KeyFolder {
-    /// Reads a folder, or fills it with new keys if it has none. On Unix, refuses private keys whose files others than
-    /// their owner have access to.
+    /// Reads a folder, or fills it with new keys if it has none. On Unix, private key files that other users than their
+    /// owner can access are refused.
     ///
     /// # Errors
-    /// Returns [`FolderError`] if a file cannot be read or written, is not what its name says, is open to others, or is
-    /// a real partner's.
+    /// Returns [`FolderError::File`] if a file cannot be read or written.
+    ///
+    /// Returns [`FolderError::Key`] if a file is not a valid key, or if other users can access a private key file.
+    ///
+    /// Returns [`FolderError::Real`] or [`FolderError::Occupied`] if the folder may hold unrelated keys.
+    ///
+    /// Returns another [`FolderError`] if files are missing or do not belong together.
     pub fn open(path: &Path, options: &FolderOptions) -> Result<Self, FolderError> {
         let file = |name: &str| path.join(name);
         let failed = |source| FolderError::File { path: path.to_owned(), source };
@@ -136,7 +154,7 @@ impl KeyFolder {
         }
         std::fs::create_dir_all(path).map_err(failed)?;
         if ![PAYTEND_PRIVATE, PAYTEND_PUBLIC, PARTNER_PRIVATE, PARTNER_PUBLIC, PARTNER_ID].into_iter().any(has) {
-            // Somebody's keys under other names.
+            // Refuse a folder that holds keys under other names.
             if let Some(key) =
                 std::fs::read_dir(path).map_err(failed)?.flatten().map(|it| it.path()).find(|it| is_key(it))
             {
@@ -175,10 +193,11 @@ impl KeyFolder {
         Ok(Self { paytend, partner, partner_id: id, path: path.to_owned(), permissions: options.permissions })
     }
 
-    /// The key of another provider's in this folder, made when it is first needed.
+    /// Returns the private key of another provider (`payby` or `payermax`) in this folder. The key is generated on
+    /// first use.
     ///
     /// # Errors
-    /// [`FolderError`].
+    /// Returns [`FolderError`] if the key cannot be generated, read or written.
     pub fn provider(&self, name: &str) -> Result<PrivateKey, FolderError> {
         let path = self.path.join(format!("{name}-private.pem"));
         if !path.exists() {
@@ -189,7 +208,7 @@ impl KeyFolder {
     }
 }
 
-/// Reads a private key's file.
+/// Reads a private key file.
 fn private(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, FolderError> {
     // The path is named once.
     PrivateKey::read_file(path, permissions, None)
@@ -201,10 +220,10 @@ fn is_key(path: &Path) -> bool {
         .is_some_and(|ending| ["pem", "key", "der", "p12", "pfx", "b64"].iter().any(|known| ending == *known))
 }
 
-/// A folder that is called as real keys' folders are, wherever it is and whatever leads to it.
+/// Returns whether a path, or the path with its links resolved, has a component that is a typical name for real keys.
 fn named_as_real(path: &Path) -> bool {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // The nearest folder that exists, without links, as well as the way there.
+    // Check both the path as given and the nearest existing folder with its links resolved.
     let exists = absolute.ancestors().find_map(|part| part.canonicalize().ok());
     is_named_as_real(&absolute) || exists.is_some_and(|exists| is_named_as_real(&exists))
 }
@@ -219,7 +238,7 @@ fn is_named_as_real(path: &Path) -> bool {
 fn made(bits: usize, path: &Path) -> Result<PrivateKey, FolderError> {
     let failed = |error: &dyn std::fmt::Display| FolderError::File {
         path: path.to_owned(),
-        source: io::Error::other(format!("a key cannot be made: {error}")),
+        source: io::Error::other(format!("cannot generate a key: {error}")),
     };
     rustcrypto::generate(bits, &OsRandom).map_err(|error| failed(&error))
 }
@@ -231,7 +250,7 @@ fn fill(path: &Path, bits: usize, shared: bool) -> Result<(), FolderError> {
     let digits = OsRandom.fill(&mut random).map(|()| u64::from_le_bytes(random) % 1_000_000);
     write_pair(path, "paytend", &paytend)?;
     write_pair(path, "partner", &partner)?;
-    // Six digits of its own, after those of the documentation's example.
+    // Six random digits after the first nine of the documentation's example.
     let id = format!("888666000{:06}", digits.unwrap_or(100_260));
     write(&path.join(PARTNER_ID), format!("{id}\n").as_bytes())
 }
@@ -245,7 +264,7 @@ fn write_pair(path: &Path, name: &str, key: &PrivateKey) -> Result<(), FolderErr
     write(&path.join(format!("{name}-public.b64")), format!("{base64}\n").as_bytes())
 }
 
-/// For this user's eyes alone, and never over something that is there.
+/// Writes a new file that only the current user can access. An existing file is never overwritten.
 fn write(path: &Path, text: &[u8]) -> Result<(), FolderError> {
     let failed = |source| FolderError::File { path: path.to_owned(), source };
     let mut options = OpenOptions::new();
@@ -265,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_filled_once_and_read_afterwards() {
+    fn folder_is_filled_once_and_read_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let made = open(folder.path(), 1024, false, false).unwrap();
         let read = open(folder.path(), 2048, true, false).unwrap();
@@ -286,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn real_keys_and_half_folders_are_refused() {
+    fn real_keys_and_incomplete_folders_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path(), 1024, false, false).unwrap();
         std::fs::remove_file(folder.path().join(PAYTEND_PRIVATE)).unwrap();
@@ -297,7 +316,7 @@ mod tests {
             assert!(matches!(open(&path, 1024, false, false), Err(FolderError::Real(_))), "{name}");
         }
         assert!(open(&folder.path().join("products"), 1024, false, false).is_ok());
-        assert!(!folder.path().join("prod").exists(), "what is refused is not made");
+        assert!(!folder.path().join("prod").exists(), "a refused folder is not created");
         let others = tempfile::tempdir().unwrap();
         std::fs::write(others.path().join("key.pem"), "").unwrap();
         assert!(matches!(open(others.path(), 1024, false, false), Err(FolderError::Occupied(_))));
@@ -318,7 +337,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn private_keys_that_others_have_access_to_are_refused() {
+    fn private_keys_accessible_by_other_users_are_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         open(folder.path(), 1024, false, false).unwrap().provider("payby").unwrap();

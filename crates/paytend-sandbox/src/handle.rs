@@ -1,4 +1,4 @@
-//! What a test asks a sandbox, and makes it do.
+//! Methods with which a test inspects and controls a sandbox.
 
 use std::fmt;
 
@@ -11,7 +11,16 @@ use crate::faults::Fault;
 use crate::world::money::number;
 use crate::world::{CardState, DeliveryState, Event, Place, TopupState, Trigger};
 
-/// Money that arrives on an account.
+/// A deposit to an account.
+///
+/// # Examples
+///
+/// ```
+/// use paytend_sandbox::Deposit;
+///
+/// let deposit = Deposit::new("1250.07".parse()?, "EUR").reference("Invoice 42");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Deposit {
     amount: Amount,
@@ -21,19 +30,19 @@ pub struct Deposit {
 }
 
 impl Deposit {
-    /// So much, in major units of `currency`.
+    /// Creates a deposit of an amount in major units of `currency`.
     pub fn new(amount: Amount, currency: &str) -> Self {
         Self { amount, currency: currency.to_owned(), reference: None, account: None }
     }
 
-    /// The payer's reference.
+    /// Sets the payer's reference.
     #[must_use]
     pub fn reference(mut self, text: &str) -> Self {
         self.reference = Some(text.to_owned());
         self
     }
 
-    /// The account's IBAN (default: the first that was opened).
+    /// Sets the IBAN of the account. The default is the account that was opened first.
     #[must_use]
     pub fn account(mut self, iban: &str) -> Self {
         self.account = Some(iban.to_owned());
@@ -42,7 +51,7 @@ impl Deposit {
 
     fn content(&self) -> String {
         let text = |text: &str| serde_json::Value::from(text).to_string();
-        // The digits of the amount without trailing zeros, and no binary number.
+        // The amount is written as decimal digits without trailing zeros, never as a floating-point number.
         let mut fields = format!("{{\"amount\":{},\"currency\":{}", number(&self.amount), text(&self.currency));
         for (name, value) in [("reference", &self.reference), ("accountNum", &self.account)] {
             if let Some(value) = value {
@@ -53,7 +62,7 @@ impl Deposit {
     }
 }
 
-/// What became of a notification.
+/// A notification and its delivery attempts.
 #[derive(Clone)]
 pub struct Delivery {
     what: String,
@@ -65,48 +74,48 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Such as `baas 2` (the product and `notifyType`), `payby`, `payermax`.
+    /// Returns the name of the notification: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What it tells, as JSON text.
+    /// Returns the content as JSON text.
     pub fn content(&self) -> &str {
         &self.content
     }
 
-    /// The document that was posted last; empty before the first attempt.
+    /// Returns the document that was posted last, or an empty string before the first attempt.
     pub fn document(&self) -> &str {
         &self.document
     }
 
-    /// The HTTP status of the last answer; 0 if there was none.
+    /// Returns the HTTP status of the last response, or 0 if there was none.
     pub fn status(&self) -> u16 {
         self.attempts.last().and_then(|(_, status)| *status).unwrap_or_default()
     }
 
-    /// Why the last attempt was not acknowledged: the connection, the status, or the body. `None` if it was, or if there was
-    /// no attempt.
+    /// Returns why the last attempt was not acknowledged: the connection, the status or the body. Returns `None` if the
+    /// attempt was acknowledged or if there was no attempt.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// How often it was posted.
+    /// Returns the number of attempts.
     pub fn attempts(&self) -> usize {
         self.attempts.len()
     }
 
-    /// When it was posted, each time, in milliseconds of the sandbox's time.
+    /// Returns the time of each attempt by the sandbox's clock, in milliseconds since 1970.
     pub fn times(&self) -> impl Iterator<Item = u64> {
         self.attempts.iter().map(|(at, _)| *at)
     }
 
-    /// Whether the answer was the documented acknowledgement.
+    /// Returns whether the receiver acknowledged the notification as documented.
     pub fn acknowledged(&self) -> bool {
         self.state == DeliveryState::Acknowledged
     }
 
-    /// Whether there will be no other attempt.
+    /// Returns whether no further attempt will be made.
     pub fn ended(&self) -> bool {
         self.state != DeliveryState::Pending
     }
@@ -123,27 +132,30 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// Why the sandbox's owner was refused.
+/// The error returned if an event cannot be triggered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliverError {
     /// The partner has set no callback URL.
-    #[error("no callback URL is set: BaaS' is set by the operation setCallbackUrl, Issuing's by the sandbox's owner")]
+    #[error(
+        "no callback URL is set; call the operation setCallbackUrl for BaaS, \
+         or set the sandbox's issuing callback for Issuing"
+    )]
     NoCallbackUrl,
-    /// The sandbox's own rules.
+    /// The sandbox refused it.
     #[error("{message} ({code})")]
     Refused {
         /// The code of a [`Failure`](crate::Failure).
         code: &'static str,
-        /// In words.
+        /// A description of the refusal.
         message: String,
     },
-    /// It could not be written down, so it did not happen.
+    /// The data file could not be written, so nothing was changed.
     #[error("{0}")]
     Lost(String),
 }
 
-/// A card, as it is now.
+/// The current state of a card.
 #[derive(Clone, Debug)]
 pub struct CardView {
     balance: Amount,
@@ -152,17 +164,17 @@ pub struct CardView {
 }
 
 impl CardView {
-    /// What is on it.
+    /// Returns the card's balance.
     pub fn balance(&self) -> &Amount {
         &self.balance
     }
 
-    /// Its state.
+    /// Returns the card's state.
     pub fn state(&self) -> CardState {
         self.state
     }
 
-    /// Whose it is.
+    /// Returns the identifier of the cardholder, if the card has one.
     pub fn holder(&self) -> Option<&str> {
         self.holder.as_deref()
     }
@@ -182,7 +194,7 @@ impl Sandbox {
         Ok(ids.filter_map(serde_json::Value::as_u64).collect())
     }
 
-    /// Makes it happen and posts what it tells of, once; the first notification that was made.
+    /// Applies a trigger, posts the resulting notifications once, and returns the first one.
     async fn happen(&self, trigger: Trigger) -> Result<Delivery, DeliverError> {
         let made = self.trigger(trigger)?;
         self.core.run_due(self.core.now()).await;
@@ -190,87 +202,104 @@ impl Sandbox {
         if first.state == DeliveryState::NoUrl { Err(DeliverError::NoCallbackUrl) } else { Ok(first) }
     }
 
-    /// Lets money arrive on an account of the first partner's: books it, and posts the fund deposit notification (BaaS, `notifyType` 2) to the
-    /// callback URL that was set. It is posted again by the schedule of [`advance`](Self::advance) until it is acknowledged.
+    /// Books a deposit to an account of the first partner, and posts the fund deposit notification (`baas 2`) to the
+    /// callback URL.
+    ///
+    /// Until it is acknowledged, the notification is retried on its schedule as time passes or is
+    /// [advanced](Self::advance).
     ///
     /// # Errors
-    /// [`DeliverError`]. An answer that is no acknowledgement is not an error; see [`Delivery::acknowledged`].
+    /// Returns [`DeliverError::NoCallbackUrl`] if no callback URL is set. The deposit is booked in that case too.
+    ///
+    /// Returns [`DeliverError::Refused`] if the amount or the account is invalid.
+    ///
+    /// Returns [`DeliverError::Lost`] if the data file cannot be written.
+    ///
+    /// A response that is not an acknowledgement is not an error; see [`Delivery::acknowledged`].
     pub async fn deposit(&self, deposit: &Deposit) -> Result<Delivery, DeliverError> {
         self.notify("baas", "2", &deposit.content()).await
     }
 
-    /// Makes one of Paytend's notifications happen, with what it tells of: money arrives, a card is used, an audit ends. `content` is a JSON
-    /// object whose fields replace those that the sandbox would write.
+    /// Triggers the event behind one of Paytend's notifications, such as a deposit, the use of a card or the end of an
+    /// audit, and posts the notification.
+    ///
+    /// `content` is a JSON object; its fields replace those that the sandbox would write.
     ///
     /// # Errors
-    /// As [`deposit`](Self::deposit).
+    /// Returns [`DeliverError`] in the same cases as [`deposit`](Self::deposit), and [`DeliverError::Refused`] if
+    /// `content` is not a JSON object or the event is not possible in the current state.
     pub async fn notify(&self, product: &str, notify_type: &str, content: &str) -> Result<Delivery, DeliverError> {
         let (product, notify_type) = (product.to_owned(), notify_type.to_owned());
         self.happen(Trigger::Notification { product, notify_type, content: content.to_owned() }).await
     }
 
-    /// Sets where Issuing Cards' notifications go. BaaS' go where the operation `setCallbackUrl` says; Issuing's URL is agreed upon otherwise.
+    /// Sets the callback URL for Issuing Cards. The operation `setCallbackUrl` sets only the URL for BaaS; the URL for
+    /// Issuing is agreed upon outside the API.
     ///
     /// # Errors
-    /// When it is no HTTP URL.
+    /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL, and [`DeliverError::Lost`] if the data
+    /// file cannot be written.
     pub fn issuing_callback(&self, url: &str) -> Result<(), DeliverError> {
         self.trigger(Trigger::IssuingCallback { url: Some(url.to_owned()) }).map(drop)
     }
 
-    /// Posts a notification of PayBy's to a URL, by PayBy's schedule until it is acknowledged.
+    /// Posts a PayBy notification to a URL, and retries it on PayBy's schedule until it is acknowledged.
     ///
     /// # Errors
-    /// As [`deposit`](Self::deposit).
+    /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL or `content` is not a JSON object, and
+    /// [`DeliverError::Lost`] if the data file cannot be written.
     pub async fn payby(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
         self.happen(Trigger::PayBy { url: url.to_owned(), content: content.to_owned() }).await
     }
 
-    /// Posts a notification of PayerMax's to a URL.
+    /// Posts a PayerMax notification to a URL.
     ///
     /// # Errors
-    /// As [`deposit`](Self::deposit).
+    /// Returns [`DeliverError`] in the same cases as [`payby`](Self::payby).
     pub async fn payermax(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
         self.happen(Trigger::PayerMax { url: url.to_owned(), content: content.to_owned() }).await
     }
 
-    /// PayBy's (`payby`) or PayerMax's (`payermax`) public key, made when it is first asked for.
+    /// Returns the public key of PayBy (`payby`) or PayerMax (`payermax`). The key is generated on first use.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Returns an error if the key cannot be generated or read.
     pub fn provider_key(&self, provider: &str) -> Result<paytend_crypto::PublicKey, paytend_crypto::Error> {
         let name = if provider == "payermax" { "payermax" } else { "payby" };
         Ok(self.core.keys().provider(name)?.public_key().clone())
     }
 
-    /// Lets time pass. Everything that falls due meanwhile, retries and audits above all, happens at its time and has happened when this ends. Ten years at most.
+    /// Advances the sandbox's clock, by at most ten years. Everything that falls due meanwhile, such as retries and
+    /// audits, runs at its due time and is finished on return.
     pub async fn advance(&self, by: std::time::Duration) {
         self.core.advance(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)).await;
     }
 
-    /// The sandbox's time, in milliseconds since 1970.
+    /// Returns the sandbox's time, in milliseconds since 1970.
     pub fn now(&self) -> u64 {
         self.core.now()
     }
 
-    /// Changes how time goes.
+    /// Sets the pace of the sandbox's clock.
     pub fn set_pace(&self, pace: Pace) {
         self.core.set_clock(self.core.now(), pace);
     }
 
-    /// Sets a fault.
+    /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
         self.core.faults().add(fault);
     }
 
-    /// Takes all faults away.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.core.faults().clear();
     }
 
-    /// Gives Paytend a new key, and says what it is; what is signed by the old one is a [stale key](crate::FaultKind::StaleKey)'s.
+    /// Replaces Paytend's key and returns the new public key. The fault [`StaleKey`](crate::FaultKind::StaleKey) signs
+    /// with the previous key.
     ///
     /// # Errors
-    /// When none can be made.
+    /// Returns an error if the key cannot be generated.
     pub fn rotate_key(&self) -> Result<paytend_crypto::PublicKey, paytend_crypto::Error> {
         self.core.keys().rotate()
     }
@@ -290,13 +319,13 @@ impl Sandbox {
         })
     }
 
-    /// All notifications, in the order in which they were made.
+    /// Returns all notifications in the order in which they were created.
     pub fn deliveries(&self) -> Vec<Delivery> {
         let ids: Vec<u64> = self.core.look(|world| world.outbox.deliveries.iter().map(|one| one.id).collect());
         ids.into_iter().filter_map(|id| self.delivery(id)).collect()
     }
 
-    /// A card of the first partner's, if there is one.
+    /// Returns a card of the first partner, or `None` if the card does not exist.
     pub fn card(&self, id: &str) -> Option<CardView> {
         self.core.look(|world| {
             let partner = world.partners.get(self.partner_id())?;
@@ -306,7 +335,7 @@ impl Sandbox {
         })
     }
 
-    /// The first partner's funds in a currency.
+    /// Returns the first partner's funds in a currency.
     pub fn funds(&self, currency: &str) -> Amount {
         self.core.look(|world| {
             let partner = world.partners.get(self.partner_id());
@@ -314,17 +343,18 @@ impl Sandbox {
         })
     }
 
-    /// What has become of a topup, if there was one of this order.
+    /// Returns the state of the topup with this order number, or `None` if there was no such topup.
     pub fn topup(&self, order_no: &str) -> Option<TopupState> {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }
 
-    /// Whether no money was made or lost, in all the time and with all the faults there were.
+    /// Returns whether no money was created or lost since the start, even under faults.
     pub fn conserves_money(&self) -> bool {
         self.core.look(crate::world::World::conserves)
     }
 
-    /// How many calls were heard, by `respCode`: for assertions about retries.
+    /// Returns the number of logged calls of an operation, for assertions about retries. The log keeps the last
+    /// thousand entries.
     pub fn calls(&self, operation: &str) -> usize {
         self.core
             .log
@@ -334,7 +364,7 @@ impl Sandbox {
             .count()
     }
 
-    /// Everything as JSON, for a message of a failed test; no personal data.
+    /// Returns a short summary as JSON for the message of a failed assertion. It contains no personal data.
     pub fn summary(&self) -> String {
         self.core.look(|world| {
             json!({ "now": world.now, "conserves": world.conserves(), "deliveries": world.outbox.deliveries.len() })

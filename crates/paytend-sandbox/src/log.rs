@@ -1,4 +1,5 @@
-//! What was asked and answered, told and acknowledged: for the page, the control interface and tests. In memory, the last thousand.
+//! The log of calls and delivery attempts for the web page, the control interface and tests. It keeps the last thousand
+//! entries in memory.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -9,23 +10,25 @@ use tokio::sync::broadcast;
 use crate::faults::FaultKind;
 use crate::world::Millis;
 
+/// The maximum number of kept entries.
 const KEPT: usize = 1000;
-/// And no more than so many bytes.
+/// The maximum size of the kept entries, in bytes.
 const MOST: usize = 64 << 20;
 
-/// One document on the wire, and what is in it. Personal data and session keys are in here: it is shown on request alone.
+/// A document as sent or received, with its contents. It includes personal data and session keys, so it is shown only
+/// on request.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
-    /// As it went over the wire.
+    /// The document as it went over the wire.
     pub(crate) wire: String,
-    /// The signed text.
+    /// The canonical string, which is signed.
     pub(crate) canonical: Option<String>,
     /// The decrypted payload.
     pub(crate) payload: Option<String>,
 }
 
-/// A call or an attempt to deliver a notification.
+/// A call or a delivery attempt.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
@@ -36,16 +39,16 @@ pub(crate) struct Entry {
     pub(crate) partner: String,
     /// The operation's name or path, or the notification's name.
     pub(crate) what: String,
-    /// In words: `00 success`, `not authentic`, `acknowledged`.
+    /// The outcome in words, such as `00 success` or `acknowledged`.
     pub(crate) verdict: String,
-    /// Whether it went as it should.
+    /// Whether the call or attempt succeeded.
     pub(crate) good: bool,
     pub(crate) faults: Vec<FaultKind>,
-    /// The delivery's number.
+    /// The number of the delivery.
     pub(crate) delivery: Option<u64>,
     pub(crate) url: Option<String>,
     pub(crate) status: Option<u16>,
-    /// What was found wrong, or may be: broken rules of a call, and why it is not authentic. Without values.
+    /// Warnings about the call: broken rules that are only inferred. They contain no values.
     pub(crate) findings: Vec<String>,
     #[serde(skip)]
     pub(crate) sent: Side,
@@ -69,7 +72,7 @@ struct Kept {
     entries: VecDeque<Entry>,
 }
 
-/// The last entries, and whoever listens for new ones.
+/// The last entries, and the listeners for new ones.
 #[derive(Debug)]
 pub(crate) struct Log {
     kept: Mutex<Kept>,
@@ -86,7 +89,7 @@ impl Log {
         kept.last += 1;
         let entry = Entry { id: kept.last, ..entry };
         if self.listeners.receiver_count() > 0 {
-            // Nobody is listening any more: nothing is lost.
+            // Sending fails only if the last listener has just gone, which loses nothing.
             let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
         }
         kept.bytes += entry.bytes();
@@ -97,7 +100,7 @@ impl Log {
         }
     }
 
-    /// Forgets all entries; their numbers go on.
+    /// Removes all entries. Numbering continues where it was.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.clear();
@@ -108,7 +111,7 @@ impl Log {
         self.listeners.subscribe()
     }
 
-    /// The entries after a number, as they are told.
+    /// Returns the entries after a number, converted by `map`.
     pub(crate) fn after<T>(&self, id: u64, map: impl Fn(&Entry) -> T) -> Vec<T> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().filter(|entry| entry.id > id).map(map).collect()
@@ -119,7 +122,7 @@ impl Log {
         kept.entries.iter().find(|entry| entry.id == id).cloned()
     }
 
-    /// The last attempt of a delivery.
+    /// Returns the last attempt of a delivery.
     pub(crate) fn of_delivery(&self, delivery: u64) -> Option<Entry> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().rev().find(|entry| entry.delivery == Some(delivery)).cloned()

@@ -1,4 +1,4 @@
-//! Starting and stopping, and the keys.
+//! The running sandbox and its builder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,12 +20,24 @@ use crate::server::{router, serve};
 use crate::start_error::StartError;
 use crate::world::{Event, Settings, Timing, World};
 
-/// The partner that a sandbox has if none is given: the documentation's example.
+/// The partner identifier used if none is given, which is the documentation's example.
 const DEFAULT_PARTNER: &str = "888666000100260";
-/// Length of generated keys: what Paytend uses today.
+/// The length of generated keys in bits, which is what Paytend uses today.
 const DEFAULT_BITS: usize = 1024;
 
-/// A running sandbox. It stops when it is dropped.
+/// A running sandbox, which stops when it is dropped.
+///
+/// # Examples
+///
+/// ```no_run
+/// use paytend_sandbox::Sandbox;
+///
+/// # async fn example() -> Result<(), paytend_sandbox::StartError> {
+/// let sandbox = Sandbox::start().await?;
+/// println!("{} {}", sandbox.url(), sandbox.partner_id());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Sandbox {
     pub(crate) core: Arc<Core>,
     address: SocketAddr,
@@ -36,7 +48,18 @@ pub struct Sandbox {
     driver: tokio::task::JoinHandle<()>,
 }
 
-/// Configures a sandbox.
+/// A builder for a [`Sandbox`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use paytend_sandbox::{Pace, Sandbox, Timing};
+///
+/// # async fn example() -> Result<(), paytend_sandbox::StartError> {
+/// let sandbox = Sandbox::builder().port(8080).timing(Timing::realistic()).pace(Pace::Frozen).start().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub struct Builder {
     address: SocketAddr,
@@ -60,48 +83,48 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// Where to listen (default: a free port of 127.0.0.1).
+    /// Sets the address to listen on. The default is a free port of 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// The port of 127.0.0.1 to listen on; 0 for a free one.
+    /// Sets the port of 127.0.0.1 to listen on; 0 selects a free port.
     pub fn port(self, port: u16) -> Self {
         self.address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
     }
 
-    /// Takes an address that others can reach. The control interface then needs a [token](Sandbox::token).
+    /// Allows an address that other machines can reach. The control interface then requires a [token](Sandbox::token).
     pub fn i_know(mut self) -> Self {
         self.i_know = true;
         self
     }
 
-    /// The length of keys that are generated (default 1024, which is what Paytend uses).
+    /// Sets the length of generated keys in bits. The default is 1024, which is what Paytend uses.
     pub fn bits(mut self, bits: usize) -> Self {
         self.bits = bits;
         self
     }
 
-    /// Paytend's key (default: a new one).
+    /// Sets Paytend's private key. By default a new key is generated.
     pub fn key(mut self, key: PrivateKey) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// A partner and his public key. Without any, there is one with a new key pair.
+    /// Adds a partner with its public key. If none is added, the sandbox has one partner with a generated key pair.
     pub fn partner(mut self, id: impl Into<String>, key: PublicKey) -> Self {
         self.partners.push((id.into(), key));
         self
     }
 
-    /// One key pair for both sides, as the public demo of Paytend's sandbox has.
+    /// Uses one key pair for both sides, like the public demo of Paytend's sandbox.
     pub fn shared_key(mut self) -> Self {
         self.shared = true;
         self
     }
 
-    /// The keys and the partner of a folder.
+    /// Uses the keys and adds the partner from a folder.
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
@@ -109,37 +132,37 @@ impl Builder {
         self
     }
 
-    /// How long things take (default: no time).
+    /// Sets how long asynchronous processes take. The default is [`Timing::instant`].
     pub fn timing(mut self, timing: Timing) -> Self {
         self.settings.timing = timing;
         self
     }
 
-    /// Everything that can be chosen about the sandbox's world.
+    /// Sets all settings, including the timing.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// How the sandbox's time goes (default: as the machine's).
+    /// Sets the pace of the sandbox's clock. The default is [`Pace::Real`].
     pub fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self
     }
 
-    /// When the sandbox's time begins, in milliseconds since 1970 (default: now).
+    /// Sets the sandbox's start time, in milliseconds since 1970. The default is the current time.
     pub fn at(mut self, millis: u64) -> Self {
         self.at = Some(millis);
         self
     }
 
-    /// A fault from the start.
+    /// Adds a fault that is active from the start.
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
     }
 
-    /// A file that keeps everything that happens, over crashes too (default: memory alone).
+    /// Sets a data file that keeps the state across restarts and crashes. By default the state is kept only in memory.
     #[cfg(feature = "persist")]
     #[cfg_attr(docsrs, doc(cfg(feature = "persist")))]
     pub fn data(mut self, file: impl Into<PathBuf>) -> Self {
@@ -147,7 +170,7 @@ impl Builder {
         self
     }
 
-    /// What a file has kept, or nothing.
+    /// Opens the data file, if one is set, and returns the world that it holds.
     fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {
@@ -161,7 +184,12 @@ impl Builder {
     /// Starts the server.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and [`i_know`](Self::i_know) was not
+    /// called.
+    ///
+    /// Returns [`StartError::Listen`] if the address cannot be listened on.
+    ///
+    /// Returns another [`StartError`] if keys cannot be generated, or if the settings or the data file cannot be used.
     pub async fn start(mut self) -> Result<Sandbox, StartError> {
         let loopback = self.address.ip().is_loopback();
         if !loopback && !self.i_know {
@@ -188,7 +216,7 @@ impl Builder {
         let listener = TcpListener::bind(self.address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let at = self.at.unwrap_or_else(Clock::machine);
-        // What could not be started again is not begun.
+        // Check the new world before creating the data file. A world with a flaw could not be started again.
         let new = World::new(at, &ids, self.settings.clone());
         if let Some(flaw) = new.flaw() {
             return Err(StartError::Settings(flaw));
@@ -199,14 +227,14 @@ impl Builder {
         if !world.partners.keys().eq(ids.iter()) {
             return Err(StartError::OtherPartners(ids.join(", ")));
         }
-        // A world that was kept goes on where it was, or at the machine's time if that is later.
+        // A stored world continues at its own time, or at the start time if that is later.
         let clock = Clock::new(at.max(world.now), self.pace);
         let core = Arc::new(Core::new(world, kept, clock, keys)?);
         if fresh {
             let settings = self.settings.clone();
             core.happen(|_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
         }
-        // A world that was kept goes on by what is wanted now.
+        // A stored world continues with the current settings.
         if core.look(|world| world.settings != self.settings) {
             let settings = self.settings.clone();
             core.happen(|at| Event::Configured { at, settings }).map_err(|_| StartError::Write)?.ok();
@@ -230,7 +258,7 @@ fn new_token() -> Result<String, paytend_crypto::Error> {
 }
 
 impl Sandbox {
-    /// Configures a sandbox.
+    /// Creates a builder.
     pub fn builder() -> Builder {
         Builder {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
@@ -248,55 +276,56 @@ impl Sandbox {
         }
     }
 
-    /// Starts one with new keys for both sides, on a free port.
+    /// Starts a sandbox with new keys for both sides on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// Returns [`StartError`] if keys cannot be generated or no port can be listened on.
     pub async fn start() -> Result<Self, StartError> {
         Self::builder().start().await
     }
 
-    /// The base URL, such as `http://127.0.0.1:41234`.
+    /// Returns the base URL, such as `http://127.0.0.1:41234`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The control interface's URL.
+    /// Returns the URL of the control interface.
     pub fn control_url(&self) -> String {
         format!("{}/_sandbox", self.url())
     }
 
-    /// The page's URL.
+    /// Returns the URL of the web page.
     pub fn ui_url(&self) -> String {
         format!("{}/_sandbox/ui", self.url())
     }
 
-    /// What the control interface wants in `Authorization: Bearer …`; nothing on the loopback.
+    /// Returns the token that the control interface requires in `Authorization: Bearer …`. Returns `None` on the
+    /// loopback, where no token is needed.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
-    /// Paytend's public key.
+    /// Returns Paytend's public key.
     pub fn public_key(&self) -> PublicKey {
         self.core.keys().paytend.public_key().clone()
     }
 
-    /// The first partner's identifier.
+    /// Returns the first partner's identifier.
     pub fn partner_id(&self) -> &str {
         &self.partner_id
     }
 
-    /// The generated partner's key; `None` if partners were given.
+    /// Returns the private key of the generated partner, or `None` if partners were given.
     pub fn partner_key(&self) -> Option<&PrivateKey> {
         self.generated.as_ref()
     }
 
-    /// The generated partner's keyring; `None` if partners were given.
+    /// Returns the keyring of the generated partner, or `None` if partners were given.
     pub fn partner_keyring(&self) -> Option<Keyring> {
         self.generated.as_ref().and_then(|own| Keyring::from_keys(own, &self.public_key()).ok())
     }
 
-    /// A card that every partner has from the start, active and empty.
+    /// Returns the identifier of the card that every partner has from the start. The card is active and empty.
     pub fn card_id(&self) -> &'static str {
         crate::world::FIRST_CARD
     }

@@ -1,4 +1,5 @@
-//! Scenarios: a partner's story in a file, with what is expected of it, run against a sandbox of its own over real HTTP.
+//! Scenarios: files of steps that a partner takes, with the expected results. Each runs against a new sandbox over real
+//! HTTP.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::{Fault, Pace, Sandbox, StartError, Timing};
 
-/// The scenarios that come with this crate: name and text.
+/// The scenarios shipped with this crate, by name and text.
 pub const SHIPPED: [(&str, &str); 6] = [
     ("open-account", include_str!("../scenarios/open-account.toml")),
     ("corporation", include_str!("../scenarios/corporation.toml")),
@@ -25,52 +26,66 @@ pub const SHIPPED: [(&str, &str); 6] = [
     ("out-of-order", include_str!("../scenarios/out-of-order.toml")),
 ];
 
-/// 2026-01-05, 12:00 UTC: every scenario begins then, and its time stands still until it is advanced.
+/// 2026-01-05, 12:00 UTC, the start time of every scenario. Time is frozen and passes only in `advance` steps.
 const BEGIN: u64 = 1_767_614_400_000;
 
-/// A story of steps.
+/// A sequence of steps.
+///
+/// # Examples
+///
+/// ```no_run
+/// use paytend_sandbox::scenario::{SHIPPED, Scenario};
+///
+/// # async fn example() -> Result<(), paytend_sandbox::scenario::ScenarioError> {
+/// for (name, text) in SHIPPED {
+///     Scenario::read(text)?.run(|step| println!("{name}: {step}")).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// What it is about.
+    /// The title of the scenario.
     pub name: String,
-    /// How long things take.
+    /// The durations of asynchronous processes.
     #[serde(default = "Timing::realistic")]
     timing: Timing,
     step: Vec<Step>,
 }
 
-/// One step: it does one thing, or expects one.
+/// A step, which does something, expects something, or both.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
-    /// In words, for whoever reads the outcome.
+    /// A description, which is part of the output.
     #[serde(default)]
     say: Option<String>,
-    /// An operation by name or path.
+    /// The operation to call, by name or path.
     call: Option<String>,
+    /// The request's data.
     #[serde(default)]
     data: Option<Value>,
-    /// The order in which the partner's side answers notifications from now on: HTTP statuses; 200 afterwards.
+    /// The HTTP statuses with which the partner responds to the next notifications; 200 afterwards.
     answer: Option<Vec<u16>>,
-    /// A notification that is to happen.
+    /// A notification to trigger.
     trigger: Option<Wanted>,
-    /// A fault, as `paytend sandbox --fault` has it.
+    /// A fault to add, in the syntax of `paytend sandbox --fault`.
     fault: Option<String>,
-    /// Time passes.
+    /// A duration by which to advance the clock.
     advance: Option<String>,
-    /// The notification that came next, such as `baas 2`; `none` for none.
+    /// The name of the next received notification, such as `baas 2`; `none` if none is expected.
     notified: Option<String>,
-    /// A card whose balance is looked at.
+    /// A card whose balance and state are checked.
     card: Option<String>,
-    /// The partner's funds are looked at.
+    /// Whether the partner's funds are checked.
     #[serde(default)]
     funds: bool,
-    /// What must hold, by dotted path: `respCode`, `data.cards.0.cardId`, `lost`.
+    /// The expected values by dotted path, such as `respCode`, `data.cards.0.cardId` or `lost`.
     #[serde(default)]
     expect: BTreeMap<String, Value>,
-    /// What is remembered, by name, for `${name}` in later steps.
+    /// The dotted paths of values to save, by the name used as `${name}` in later steps.
     #[serde(default)]
     save: BTreeMap<String, String>,
 }
@@ -84,29 +99,29 @@ struct Wanted {
     content: Option<Value>,
 }
 
-/// Why a scenario does not hold.
+/// The error returned if a scenario is invalid or fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScenarioError {
-    /// The text is no scenario.
-    #[error("not a scenario: {0}")]
+    /// The text is not a valid scenario.
+    #[error("invalid scenario: {0}")]
     Text(#[from] toml::de::Error),
-    /// The sandbox does not start.
+    /// The sandbox cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
     /// A step failed.
     #[error("step {number} ({step}): {problem}")]
     Step {
-        /// Which one, from 1.
+        /// The number of the step, counted from 1.
         number: usize,
-        /// In words.
+        /// A description of the step.
         step: String,
-        /// What is wrong.
+        /// The reason for the failure.
         problem: String,
     },
 }
 
-/// The partner's side: what it answers, and what came.
+/// The partner's receiver: its configured responses and the received notifications.
 #[derive(Default)]
 struct Hook {
     statuses: Vec<u16>,
@@ -128,15 +143,17 @@ impl Scenario {
     /// Reads a scenario from TOML.
     ///
     /// # Errors
-    /// [`ScenarioError::Text`].
+    /// Returns [`ScenarioError::Text`] if the text is not valid TOML or not a valid scenario.
     pub fn read(text: &str) -> Result<Self, ScenarioError> {
         Ok(toml::from_str(text)?)
     }
 
-    /// Runs it; `told` hears of each step that held.
+    /// Runs the scenario against a new sandbox. The callback receives the title of each step that succeeded.
     ///
     /// # Errors
-    /// The first step that does not hold.
+    /// Returns [`ScenarioError::Start`] if the sandbox cannot be started.
+    ///
+    /// Returns [`ScenarioError::Step`] for the first step that fails, or if money was created or lost in the end.
     pub async fn run(&self, mut told: impl FnMut(&str)) -> Result<(), ScenarioError> {
         let mut story = Story::begin(self.timing.clone()).await?;
         for (at, step) in self.step.iter().enumerate() {
@@ -151,7 +168,7 @@ impl Scenario {
         if story.sandbox.conserves_money() {
             return Ok(());
         }
-        let (step, problem) = ("the end".to_owned(), "money was made or lost".to_owned());
+        let (step, problem) = ("the end".to_owned(), "money was created or lost".to_owned());
         Err(ScenarioError::Step { number: self.step.len(), step, problem })
     }
 }
@@ -160,13 +177,13 @@ impl Step {
     fn title(&self) -> String {
         let did = [
             self.call.as_ref().map(|name| format!("call {name}")),
-            self.answer.as_ref().map(|all| format!("answer {all:?}")),
+            self.answer.as_ref().map(|all| format!("respond with {all:?}")),
             self.trigger.as_ref().map(|it| format!("trigger {} {}", it.product, it.notify_type)),
             self.fault.as_ref().map(|fault| format!("fault {fault}")),
             self.advance.as_ref().map(|by| format!("advance {by}")),
-            self.notified.as_ref().map(|what| format!("notified of {what}")),
-            self.card.as_ref().map(|_| "look at a card".to_owned()),
-            self.funds.then(|| "look at the funds".to_owned()),
+            self.notified.as_ref().map(|what| format!("expect notification {what}")),
+            self.card.as_ref().map(|_| "check a card".to_owned()),
+            self.funds.then(|| "check the funds".to_owned()),
         ];
         let did = did.into_iter().flatten().collect::<Vec<_>>().join(", ");
         self.say.as_ref().map_or(did.clone(), |say| format!("{say} ({did})"))
@@ -188,13 +205,13 @@ impl Story {
         let hook = Arc::new(Mutex::new(Hook::default()));
         let mut story = Self { sandbox, keyring, http, hook, saved: BTreeMap::new() };
         let url = story.listen().await?;
-        // No operation sets Issuing's; BaaS' is the story's to set.
+        // No operation sets the callback URL for Issuing. The one for BaaS is set by a step.
         story.sandbox.issuing_callback(&format!("{url}/issuing")).map_err(|_| StartError::Write)?;
         story.saved.insert("hook".into(), url);
         Ok(story)
     }
 
-    /// The partner's own route for notifications.
+    /// Starts the partner's receiver and returns its URL.
     async fn listen(&self) -> Result<String, StartError> {
         let address = ([127, 0, 0, 1], 0).into();
         let failed = |source| StartError::Listen { address, source };
@@ -218,26 +235,26 @@ impl Story {
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         let mut seen = Value::Null;
         if step.title().is_empty() {
-            return Err("it does nothing".into());
+            return Err("the step does nothing; add an action such as `call` or `advance`".into());
         }
         if let Some(name) = &step.call {
             seen = self.call(name, step.data.as_ref()).await?;
-            // What is not said otherwise is expected to succeed.
+            // A call is expected to succeed unless the step expects a `respCode` or `lost`.
             let said = step.expect.keys().any(|path| path == "respCode" || path == "lost");
             if !said && seen["respCode"] != "00" {
-                return Err(format!("respCode is {}, and 00 is expected", written(&seen["respCode"])));
+                return Err(format!("expected respCode 00; found {}", written(&seen["respCode"])));
             }
         }
         if let Some(statuses) = &step.answer {
             if statuses.iter().any(|status| !(200..600).contains(status)) {
-                return Err("an answer is an HTTP status".into());
+                return Err("`answer` must hold HTTP statuses from 200 to 599".into());
             }
             self.hook().statuses.clone_from(statuses);
         }
         if let Some(wanted) = &step.trigger {
             let content = wanted.content.as_ref().map(|content| self.filled(content)).transpose()?;
             let content = content.map_or_else(|| "{}".to_owned(), |content| content.to_string());
-            // Whether it can be told is for later steps to see.
+            // A missing callback URL is not an error; later steps see that nothing was delivered.
             match self.sandbox.notify(&wanted.product, &wanted.notify_type, &content).await {
                 Ok(_) | Err(crate::DeliverError::NoCallbackUrl) => {}
                 Err(error) => return Err(error.to_string()),
@@ -247,15 +264,16 @@ impl Story {
             self.sandbox.fault(fault.parse::<Fault>().map_err(|error| error.to_string())?);
         }
         if let Some(by) = &step.advance {
-            let by: jiff::SignedDuration = by.parse().map_err(|_| format!("{by} is no time such as 15h"))?;
-            self.sandbox.advance(Duration::try_from(by).map_err(|_| "time goes forward alone")?).await;
+            let by: jiff::SignedDuration =
+                by.parse().map_err(|_| format!("invalid duration {by}; examples: 90s, 15h"))?;
+            self.sandbox.advance(Duration::try_from(by).map_err(|_| "the duration must not be negative")?).await;
         }
         if let Some(what) = &step.notified {
             seen = self.notified(what).await?;
         }
         if let Some(card) = &step.card {
             let id = self.text(card)?;
-            let card = self.sandbox.card(&id).ok_or("there is no such card")?;
+            let card = self.sandbox.card(&id).ok_or_else(|| format!("unknown card {id}"))?;
             seen = serde_json::json!({ "balance": card.balance().to_string(), "state": card.state() });
         }
         if step.funds {
@@ -266,17 +284,17 @@ impl Story {
             let found = at(&seen, path).map(written);
             if found.as_deref() != Some(wanted.as_str()) {
                 let found = found.unwrap_or_else(|| "nothing".into());
-                return Err(format!("{path} is {found}, and {wanted} is expected"));
+                return Err(format!("expected {path} to be {wanted}; found {found}"));
             }
         }
         for (name, path) in &step.save {
-            let value = at(&seen, path).ok_or_else(|| format!("there is no {path} to remember"))?;
+            let value = at(&seen, path).ok_or_else(|| format!("cannot save {path}: no such value"))?;
             self.saved.insert(name.clone(), written(value));
         }
         Ok(())
     }
 
-    /// An answer as `respCode`, `respMsg` and `data`; `lost` if there was none that can be believed.
+    /// Calls an operation and returns `respCode`, `respMsg` and `data`. Sets `lost` if there was no authentic response.
     async fn call(&self, name: &str, data: Option<&Value>) -> Outcome {
         let info = operation(name).map_err(|error| error.to_string())?.info;
         let data = data.map(|data| self.filled(data)).transpose()?.map_or_else(String::new, |data| data.to_string());
@@ -297,16 +315,16 @@ impl Story {
         Ok(serde_json::json!({ "respCode": text("respCode"), "respMsg": text("respMsg"), "data": data, "lost": false }))
     }
 
-    /// The next notification that has come and was not looked at.
+    /// Returns the content of the next received notification that no step has checked yet.
     async fn notified(&self, what: &str) -> Outcome {
-        // What is due now is on its way at most.
+        // Wait for deliveries that are due now or in flight.
         self.sandbox.advance(Duration::ZERO).await;
         let mut hook = self.hook();
         let next = hook.came.get(hook.looked_at).cloned();
         match next {
             None if what == "none" => Ok(Value::Null),
-            None => Err("nothing has come".into()),
-            Some((found, _)) if found != what => Err(format!("{found} has come")),
+            None => Err("no notification was received".into()),
+            Some((found, _)) if found != what => Err(format!("received {found} instead")),
             Some((_, content)) => {
                 hook.looked_at += 1;
                 Ok(content)
@@ -318,9 +336,9 @@ impl Story {
         let mut rest = text;
         let mut out = String::new();
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after.split_once('}').ok_or("a ${ without its }")?;
+            let (name, after) = after.split_once('}').ok_or("`${` without a closing `}`")?;
             out.push_str(before);
-            out.push_str(self.saved.get(name).ok_or_else(|| format!("nothing is remembered as {name}"))?);
+            out.push_str(self.saved.get(name).ok_or_else(|| format!("no value is saved as {name}"))?);
             rest = after;
         }
         Ok(out + rest)
@@ -340,7 +358,7 @@ impl Story {
     }
 }
 
-/// Takes a notification, or refuses it as the story wants.
+/// Handles a notification and returns the status that the scenario configured.
 fn took(hook: &Mutex<Hook>, keyring: &Keyring, partner: &str, product: &str, body: &[u8]) -> StatusCode {
     let Ok(opened) = keyring.open(body, &Expected::notification(partner)) else { return StatusCode::BAD_REQUEST };
     let notify_type = opened.field("notifyType").unwrap_or_default();
@@ -362,7 +380,7 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// A text as it is; all else as JSON.
+/// Returns a string without quotes and any other value as JSON.
 fn written(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! The HTTP side: one POST in, one document out, and what may go wrong between.
+//! The HTTP server for operations, including the faults that apply to them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,26 +27,26 @@ use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
 use crate::world::{Event, object};
 
-/// The most that is read of a request, in bytes.
+/// The maximum number of bytes read from a request.
 const READ: usize = 64 << 20;
-/// The most characters of a `requestId`.
+/// The maximum length of a `requestId`, in characters.
 const REQUEST_ID: usize = 32;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .fallback(routing::post(handle))
-        // What is above a request's own limit is still read, so that the refusal can be sealed.
+        // A request above the envelope's limit is still read, so that the refusal can be sealed for its partner.
         .layer(DefaultBodyLimit::max(READ))
         .with_state(core)
 }
 
-/// An answer that is not to be sent: the connection is closed instead.
+/// Marks a response that must not be sent: the connection is closed instead.
 #[derive(Clone, Debug)]
 struct Closed;
 
-/// Serves until the sandbox is gone.
+/// Serves connections until the sandbox is dropped.
 pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio::sync::oneshot::Receiver<()>) {
-    // Whatever is still open ends with this set.
+    // Dropping this set closes all open connections.
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -54,7 +54,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        // A client that is gone before it is there.
+        // Accepting fails if the client has already disconnected.
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
         let app = app.clone();
@@ -71,7 +71,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             });
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
-            // What a client or a fault breaks off is broken off.
+            // Errors are expected here: clients disconnect, and faults close connections.
             let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
@@ -82,10 +82,10 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
     let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
     for fault in &faults {
         match fault {
-            // Time of the machine: a client's own limits are measured by it.
+            // This uses the machine's clock, because a client measures its timeouts by it.
             FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
             FaultKind::Hang => {
-                unheard(&core, &uri, operation, &body, &faults, "no answer is given");
+                unheard(&core, &uri, operation, &body, &faults, "no response is sent");
                 std::future::pending::<()>().await;
             }
             FaultKind::ResetBefore => {
@@ -106,7 +106,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
     let answer = match answer(&core, &uri, operation, &body, &faults) {
         Ok(document) => document,
         Err(error) => {
-            tracing::error!(%error, "cannot answer");
+            tracing::error!(%error, "cannot respond to the request");
             return response(StatusCode::INTERNAL_SERVER_ERROR, Body::empty());
         }
     };
@@ -129,7 +129,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Respo
     response
 }
 
-/// Writes down a request that a fault keeps from being carried out.
+/// Logs a request that is not carried out because of a fault.
 fn unheard(
     core: &Core,
     uri: &Uri,
@@ -184,7 +184,7 @@ fn rate_limited() -> Response {
     response
 }
 
-/// As many bytes are announced as there would be, and half of them are sent.
+/// Returns a response with the full content length but only half of the body.
 fn half(document: String) -> Response {
     let length = document.len();
     let sent = Bytes::from(document).slice(..length / 2);
@@ -196,13 +196,13 @@ fn half(document: String) -> Response {
 
 fn date(now: u64, skew: i64) -> Option<HeaderValue> {
     let at = i64::try_from(now).ok()?.saturating_add(skew);
-    // What is beyond the year 9999 has no such form.
+    // HTTP dates end with the year 9999.
     let at = u64::try_from(at).ok().filter(|at| *at < 253_402_300_800_000)?;
     let at = std::time::UNIX_EPOCH + Duration::from_millis(at);
     HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
 }
 
-/// Why there is no answer.
+/// The error that prevents a response.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error(transparent)]
@@ -211,19 +211,19 @@ enum NoAnswer {
     Lost(#[from] Lost),
 }
 
-/// What a request was found to be.
+/// A request that has been read, and its outcome.
 struct Heard {
-    /// The partner, if there is one to seal for.
+    /// The partner, or an empty string if the request does not name one.
     partner: String,
     sent: Side,
     outcome: Result<String, Refusal>,
-    /// What the request's author should know of, whether it was refused or not.
+    /// Warnings about the request, whether it was refused or not.
     findings: Vec<String>,
-    /// An unsigned answer, as documented for what is not even a request.
+    /// Whether the response is unsigned, as documented for malformed requests.
     unsigned: bool,
 }
 
-/// The answer's document; an error only when the sandbox itself cannot give one.
+/// Carries out a request and returns the document of the response. Returns an error only if the sandbox itself fails.
 fn answer(
     core: &Core,
     uri: &Uri,
@@ -248,7 +248,7 @@ fn answer(
         let canonical = Some(sealed.canonical(data).to_string());
         let mut wire = broken(sealed.into_document(), faults);
         if core.look(|world| world.settings.encrypt_flag) {
-            // Reserved, and not signed.
+            // This field is reserved and not signed.
             wire.replace_range(..1, r#"{"encryptFlag":"1","#);
         }
         Side { wire, canonical, payload: Some(data.to_owned()) }
@@ -281,7 +281,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         findings: Vec::new(),
         unsigned,
     };
-    // The documentation says that some errors, a field of the wrong type say, come back without signature.
+    // The documentation says that some errors, such as a field of the wrong type, are returned without a signature.
     let without_signature = |partner: &str, failure: Failure| Ok(refused(partner, failure.into(), true));
     let most = Kind::Request.default_max_bytes();
     let partner = match partner_of(body) {
@@ -301,7 +301,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         expected = expected.unsigned_payload();
     }
     let opened = match keyring.open(body, &expected) {
-        // A request is held to strict JSON, as sealing is.
+        // A request's payload must be strict JSON, as in sealing.
         Ok(opened) => match opened.payload_problem() {
             Some(problem) => return Ok(refused(&partner, Refusal::because(Failure::BadData, problem), false)),
             None => opened,
@@ -333,7 +333,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
                     request_id: request_id.to_owned(),
                     data: payload.to_owned(),
                 })
-                .inspect(|_| tracing::debug!(operation = info.name, "called"))?;
+                .inspect(|_| tracing::debug!(operation = info.name, "operation called"))?;
             (findings(info, payload), outcome)
         }
     };
@@ -345,13 +345,13 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     Ok(Heard { partner, sent, outcome, findings, unsigned: false })
 }
 
-/// The broken rules of a request that do not refuse it, in words without values.
+/// Returns the rules that a request breaks without being refused, described without values.
 fn findings(info: &OperationInfo, payload: &str) -> Vec<String> {
     let findings = operation(info.path).map(|entry| entry.review(object(payload))).unwrap_or_default();
     findings.iter().filter(|finding| !finding.is_error()).map(ToString::to_string).collect()
 }
 
-/// The partner that a request names, whatever its length. The request is not verified.
+/// Returns the partner that a request of any length names. The request is not verified.
 fn partner_of(body: &[u8]) -> Result<String, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]

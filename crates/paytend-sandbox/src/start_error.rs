@@ -1,41 +1,42 @@
-//! Why a sandbox does not start.
+//! Errors that prevent a sandbox from starting.
 
 use std::net::SocketAddr;
 
-/// Why a sandbox does not start.
+/// The error returned if a sandbox cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A key cannot be made or used.
-    #[error("a key cannot be made or used")]
+    /// A key cannot be generated or used.
+    #[error("cannot generate or use a key")]
     Key(#[from] paytend_crypto::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The system's answer.
+        /// The error reported by the operating system.
         source: std::io::Error,
     },
-    /// Others could reach it, and nobody said that this is meant.
+    /// Other machines could reach the address, which was not explicitly allowed.
     #[error(
-        "{0} is not the loopback: others could reach this sandbox, which has test keys and no secrets to keep; say so if it is meant"
+        "{0} is not a loopback address, and other machines could reach this sandbox; \
+         use 127.0.0.1, or allow it with --i-know or Builder::i_know"
     )]
     NotLoopback(SocketAddr),
-    /// The client that posts notifications cannot be made.
-    #[error("cannot make the client that posts notifications")]
+    /// The HTTP client that posts notifications cannot be created.
+    #[error("cannot create the HTTP client that posts notifications")]
     Http(#[source] reqwest::Error),
     /// The data file cannot be used.
     #[cfg(feature = "persist")]
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
-    /// The settings or the time make a world that would never come to rest, or cannot be counted on.
-    #[error("the sandbox's settings cannot be used: {0}")]
+    /// With these settings or this time, due work would never end, or numbers could overflow.
+    #[error("invalid settings or start time: {0}")]
     Settings(&'static str),
-    /// The data file is of other partners.
-    #[error("the data file is of other partners than {0}")]
+    /// The data file belongs to other partners.
+    #[error("the data file belongs to other partners than {0}; use another file or the keys it was created with")]
     OtherPartners(String),
-    /// What is kept could not be written.
-    #[error("the data file cannot be written")]
+    /// The data file cannot be written.
+    #[error("cannot write the data file")]
     Write,
 }

@@ -1,4 +1,5 @@
-//! What has happened, on disk: each event before it has an effect, so a crash leaves it done or not done, and never half.
+//! The data file. Each event is written before it is applied, so that after a crash it has been applied completely or
+//! not at all.
 
 use std::path::Path;
 
@@ -6,36 +7,34 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::world::{Event, World};
 
-/// The form of what is stored; another one is refused.
+/// The version of the file format; files of another version are refused.
 const FORM: i64 = 1;
-/// After so many events the world is written once, so that starting stays short.
+/// The number of events after which a snapshot of the world is written, which keeps the start fast.
 const SNAPSHOT_EVERY: usize = 2000;
 
-/// Why a file cannot be used.
+/// The error returned if a data file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// SQLite's complaint.
-    #[error("the data file cannot be used")]
+    /// SQLite returned an error.
+    #[error("cannot use the data file")]
     Sqlite(#[from] rusqlite::Error),
-    /// Something in it is not of this version's form.
-    #[error("the data file is of another version, or damaged")]
+    /// The contents do not have the format of this version.
+    #[error("the data file is damaged or has the format of another version")]
     Form(#[from] serde_json::Error),
-    /// The world in it would never come to rest, or cannot be counted on.
-    #[error(
-        "the data file holds a world that cannot be run: {0}; start with another file, and import a sound export into it"
-    )]
+    /// With the stored world, due work would never end, or numbers could overflow.
+    #[error("the data file holds an invalid world: {0}; use another file, and import a valid export")]
     Flaw(&'static str),
-    /// Another sandbox has it.
+    /// Another sandbox uses the file.
     #[error("the data file is in use by another sandbox")]
     InUse,
-    /// It cannot be made.
-    #[error("the data file cannot be made")]
+    /// The file cannot be created.
+    #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
-    /// It is of another version.
-    #[error("the data file is of form {found}, and this version reads {FORM}")]
+    /// The file has another format version.
+    #[error("the data file has format version {found}; this version reads {FORM}")]
     Version {
-        /// What the file says.
+        /// The version of the file.
         found: i64,
     },
 }
@@ -49,7 +48,8 @@ fn in_use(error: rusqlite::Error) -> StoreError {
     }
 }
 
-/// What is new is for this user's eyes alone; what SQLite puts beside it takes that over.
+/// Creates the file if it does not exist, accessible only by the current user. SQLite creates its other files with the
+/// same permissions.
 fn private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
@@ -58,7 +58,7 @@ fn private(path: &Path) -> Result<(), StoreError> {
     options.open(path).map(drop).map_err(StoreError::Make)
 }
 
-/// Reads a world, before anything happens in it.
+/// Reads a world and checks it before any event is applied.
 fn sound(text: &str) -> Result<World, StoreError> {
     let world: World = serde_json::from_str(text)?;
     world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
@@ -72,20 +72,22 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens a file, or makes it; the world as it was, if it was.
+    /// Opens or creates a file, and returns the world stored in it, if there is one.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;
-        // A process that has just been killed may still hold it for a moment.
+        // A process that has just been killed may still hold the lock for a moment.
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
-        // Two that write would each believe in a world of its own.
+        // Two sandboxes that write to one file would each keep a different world.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        // What is committed is with the system when the answer goes out: it outlives this process, however that ends.
+        // Committed data has reached the operating system before the response is sent, so it survives a crash of this
+        // process.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch("BEGIN EXCLUSIVE; COMMIT;").map_err(in_use)?;
         connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL, world TEXT NOT NULL);
+            "CREATE TABLE IF NOT EXISTS snapshot
+                 (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL, world TEXT NOT NULL);
              CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, event TEXT NOT NULL);",
         )?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -116,7 +118,7 @@ impl Store {
                         let _ = world.apply(Event::Imported { at, world: text });
                     }
                     (Some(world), event) => {
-                        // It was refused before as it is now.
+                        // A refused event is refused again.
                         let _ = world.apply(event);
                     }
                     (None, _) => {}
@@ -134,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the whole world instead of the events that made it, if these are many.
+    /// Replaces the events by a snapshot of the world once there are many of them.
     pub(crate) fn tidy(&mut self, world: &World) -> Result<(), StoreError> {
         if self.since_snapshot < SNAPSHOT_EVERY {
             return Ok(());
@@ -142,7 +144,8 @@ impl Store {
         let text = serde_json::to_string(world)?;
         let transaction = self.connection.transaction()?;
         transaction.execute(
-            "INSERT OR REPLACE INTO snapshot (id, last, world) VALUES (1, (SELECT coalesce(max(id), 0) FROM event), ?1)",
+            "INSERT OR REPLACE INTO snapshot (id, last, world)
+             VALUES (1, (SELECT coalesce(max(id), 0) FROM event), ?1)",
             params![text],
         )?;
         transaction.execute("DELETE FROM event WHERE id < (SELECT last FROM snapshot)", [])?;

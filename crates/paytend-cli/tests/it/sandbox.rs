@@ -167,12 +167,15 @@ fn scenarios_are_listed_and_run() {
     };
     assert_eq!(scenario(&[]).1.lines().count(), 6);
     let (code, told, _) = scenario(&["topup-lost-answer"]);
-    assert!(code == Some(0) && told.contains("ok the order number does (call getTopupResult)"), "{told}");
+    assert!(
+        code == Some(0) && told.contains("ok a query by order number finds the topup (call getTopupResult)"),
+        "{told}"
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
     std::fs::write(&file, "name = \"mine\"\n[[step]]\nfunds = true\nexpect = { EUR = \"1.00\" }\n").unwrap();
     let (code, _, said) = scenario(&[file.to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("EUR is 10000.00, and 1.00 is expected"), "{said}");
+    assert!(code == Some(1) && said.contains("expected EUR to be 1.00; found 10000.00"), "{said}");
     assert_eq!(scenario(&["none.toml"]).0, Some(3));
 }
 

@@ -1,4 +1,5 @@
-//! Who may use the control interface: whoever is on the machine, and no page of another origin; elsewhere, whoever has the token.
+//! Access control for the control interface. On the loopback, all local clients have access except web pages of other
+//! origins. On other addresses a token is required.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,16 +24,20 @@ impl Guard {
     fn allows(&self, headers: &HeaderMap, query: &str) -> Result<(), Bad> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let host = text(header::HOST);
-        // A page of somebody else's may send requests here, by a name of its own too; it cannot hide either.
+        // A foreign web page may send requests here, possibly through a host name that resolves to the loopback. It
+        // cannot forge the `Host` and `Origin` headers.
         let named = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let own =
             named == "localhost" || named.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if self.address.ip().is_loopback() && !own {
-            return Err(Bad(StatusCode::FORBIDDEN, "the control interface answers by a loopback name alone".into()));
+            return Err(Bad(
+                StatusCode::FORBIDDEN,
+                "the control interface accepts only requests to a loopback host name".into(),
+            ));
         }
         let origin = text(header::ORIGIN);
         if !origin.is_empty() && origin != format!("http://{host}") {
-            return Err(Bad(StatusCode::FORBIDDEN, "a page of another origin has no business here".into()));
+            return Err(Bad(StatusCode::FORBIDDEN, "requests from web pages of other origins are refused".into()));
         }
         let Some(token) = &self.token else { return Ok(()) };
         let given = text(header::AUTHORIZATION).strip_prefix("Bearer ");
@@ -40,11 +45,11 @@ impl Guard {
         if given.is_some_and(|given| same(given.as_bytes(), token.as_bytes())) {
             return Ok(());
         }
-        Err(Bad(StatusCode::UNAUTHORIZED, "the token is missing or wrong".into()))
+        Err(Bad(StatusCode::UNAUTHORIZED, "missing or wrong token; send it as `Authorization: Bearer TOKEN`".into()))
     }
 }
 
-/// In a time that does not tell how much is right.
+/// Compares two strings in constant time.
 fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
@@ -66,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_others_are_refused() {
+    fn pages_of_other_origins_are_refused() {
         let guard = Guard::new(None, "127.0.0.1:8080".parse().unwrap());
         let host = ("host", "127.0.0.1:8080");
         for (headers, expected) in [
@@ -84,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_a_token_is_wanted() {
+    fn token_is_required_on_other_addresses() {
         let guard = Guard::new(Some("secret".into()), "0.0.0.0:8080".parse().unwrap());
         let host = ("host", "sandbox.example:8080");
         assert_eq!(asked(&guard, &[host], ""), 401);

@@ -1,4 +1,4 @@
-//! The control interface under `/_sandbox`: JSON, described by `openapi.json`.
+//! The control interface under `/_sandbox`, a JSON API described by `openapi.json`.
 
 mod guard;
 mod page;
@@ -21,9 +21,9 @@ use crate::faults::Fault;
 use crate::world::{Cents, Event, LONGEST, Millis, Trigger, World, kinds};
 use guard::Guard;
 
-/// The largest command: a world to import.
+/// The maximum size of a request body, which allows importing a large world.
 const MOST: usize = 256 << 20;
-/// The description of the interface.
+/// The OpenAPI description of the interface.
 const OPENAPI: &str = include_str!("openapi.json");
 
 pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr) -> Router {
@@ -50,14 +50,14 @@ pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr
         .layer(DefaultBodyLimit::max(MOST))
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(core);
-    // The page and the description say nothing about anybody.
+    // The web page and the description contain no data, so they need no token.
     guarded.merge(page::router()).route(
         "/_sandbox/openapi.json",
         get(|| async { ([(http::header::CONTENT_TYPE, "application/json")], OPENAPI) }),
     )
 }
 
-/// What is wrong with a command.
+/// An error response: status and message.
 pub(crate) struct Bad(StatusCode, String);
 
 impl Bad {
@@ -66,7 +66,7 @@ impl Bad {
     }
 
     fn unknown(what: &str) -> Self {
-        Self(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+        Self(StatusCode::NOT_FOUND, format!("unknown {what}"))
     }
 }
 
@@ -82,7 +82,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
 }
 
-/// The partner that is meant: the one that is named, or the only one.
+/// Returns the partner with the given identifier, or the first partner if none is given.
 fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     core.look(|world| match named {
         Some(id) if world.partners.contains_key(&id) => Ok(id),
@@ -91,11 +91,11 @@ fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     })
 }
 
-/// Puts another world in this one's place, while no delivery of this one is on its way.
+/// Replaces the world, once no delivery of the current one is in flight.
 async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let driving = core.driving.lock().await;
     core.faults().clear();
-    // Its entries would be of deliveries that are no more.
+    // The entries refer to deliveries that no longer exist.
     core.log.clear();
     let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     drop(driving);
@@ -103,7 +103,7 @@ async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     answer.map(|_| Json(json!({}))).map_err(|refusal| Bad::request(refusal.message()))
 }
 
-/// Makes something happen, and runs what it makes due.
+/// Applies an event and runs what falls due because of it.
 async fn happen(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     let text = answer
@@ -139,10 +139,10 @@ async fn reset(Shared(core): Shared<Arc<Core>>) -> Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Seed {
     partner: Option<String>,
-    /// More of the partner's funds, as an amount.
+    /// The amount to add to the partner's funds.
     funds: Option<paytend_model::Amount>,
     currency: Option<String>,
-    /// Where Issuing's notifications go: no operation sets it.
+    /// The callback URL for Issuing, which no operation sets.
     issuing_callback: Option<String>,
 }
 
@@ -169,9 +169,9 @@ struct Wanted {
     /// `baas`, `issuing`, `payby` or `payermax`.
     product: String,
     notify_type: Option<String>,
-    /// Where PayBy's and PayerMax's go.
+    /// The URL to post to, for PayBy and PayerMax.
     url: Option<String>,
-    /// Fields that replace the sandbox's own. Kept as it is written.
+    /// Fields that replace those of the sandbox. The text is kept exactly as written.
     content: Option<Box<serde_json::value::RawValue>>,
 }
 
@@ -179,7 +179,7 @@ async fn trigger(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let wanted: Wanted = read(&body)?;
     let partner = partner(&core, wanted.partner)?;
     let content = wanted.content.map(|content| content.get().to_owned()).unwrap_or_default();
-    let url = || wanted.url.clone().ok_or(Bad::request("`url` says where this goes"));
+    let url = || wanted.url.clone().ok_or(Bad::request("`url` is missing; it is required for payby and payermax"));
     let trigger = match wanted.product.as_str() {
         "payby" => Trigger::PayBy { url: url()?, content },
         "payermax" => Trigger::PayerMax { url: url()?, content },
@@ -221,7 +221,7 @@ struct NewPace {
 async fn set_clock(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let NewPace { pace } = read(&body)?;
     if pace == Pace::Accelerated(0) {
-        return Err(Bad::request("time that stands still is `frozen`"));
+        return Err(Bad::request("the factor must not be 0; use `frozen` to stop time"));
     }
     core.set_clock(core.now(), pace);
     Ok(clock(Shared(core)).await)
@@ -230,16 +230,18 @@ async fn set_clock(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Advance {
-    /// Such as `15h`, `90s`, `1h 30m`.
+    /// A duration such as `15h`, `90s` or `1h 30m`.
     by: String,
 }
 
 async fn advance(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let Advance { by } = read(&body)?;
-    let span: jiff::SignedDuration = by.parse().map_err(|_| Bad::request("`by` is a time such as 15h, 30m or 90s"))?;
-    let millis = Millis::try_from(span.as_millis()).map_err(|_| Bad::request("time goes forward alone"))?;
+    let span: jiff::SignedDuration =
+        by.parse().map_err(|_| Bad::request("invalid duration in `by`; examples: 90s, 30m, 15h"))?;
+    let millis = Millis::try_from(span.as_millis())
+        .map_err(|_| Bad::request("`by` must not be negative; time only moves forward"))?;
     if millis > LONGEST {
-        return Err(Bad::request("that is more than ten years"));
+        return Err(Bad::request("`by` must be at most ten years"));
     }
     core.advance(millis).await;
     Ok(clock(Shared(core)).await)
@@ -273,16 +275,16 @@ async fn export(Shared(core): Shared<Arc<Core>>) -> Response {
 async fn import(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let world: World = serde_json::from_str(&body).map_err(Bad::request)?;
     if let Some(flaw) = world.flaw() {
-        return Err(Bad::request(flaw));
+        return Err(Bad::request(format!("invalid world: {flaw}")));
     }
     if core.look(|now| !now.partners.keys().eq(world.partners.keys())) {
-        return Err(Bad::request("it is of other partners"));
+        return Err(Bad::request("the imported world has other partners than this sandbox"));
     }
     core.set_clock(core.now().max(world.now), core.clock().pace());
     replace(&core, |at| Event::Imported { at, world: body }).await
 }
 
-/// A number in a path.
+/// Reads a number from the path.
 fn number(Path(id): Path<String>) -> Result<u64, Bad> {
     id.parse().map_err(|_| Bad::unknown("number"))
 }

@@ -1,4 +1,4 @@
-//! The page: files that are built in, and ask nobody else for anything.
+//! The web page. Its files are compiled in and load nothing from other hosts.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,8 @@ use http::{HeaderValue, header};
 
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
-        const FILES: &[(&str, &str)] = &[$((concat!("/_sandbox/ui/", $name), include_str!(concat!("../ui/", $name)))),+];
+        const FILES: &[(&str, &str)] =
+            &[$((concat!("/_sandbox/ui/", $name), include_str!(concat!("../ui/", $name)))),+];
     };
 }
 
@@ -34,8 +35,9 @@ files!(
     "world.js",
 );
 
-/// Nothing from elsewhere, nothing in line, nothing framed.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The content security policy: no resources from other origins, no inline scripts or styles, no framing.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn router() -> Router {
     let page = Router::new().route("/_sandbox/ui", get(|| async { file("text/html; charset=utf-8", PAGE) }));

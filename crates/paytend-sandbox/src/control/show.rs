@@ -1,4 +1,5 @@
-//! What there is to look at. Personal data and session keys are shown where they are asked for alone: one entry, or `personal=true`.
+//! The read-only part of the control interface. Personal data and session keys are shown only on request: in a single
+//! entry, or with `personal=true`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -81,7 +82,10 @@ fn of_partner(partner: &Partner, personal: bool) -> Value {
         .topups
         .iter()
         .map(|(order, topup)| {
-            json!({"orderNo": order, "cardId": topup.card, "amount": topup.amount.to_string(), "currency": topup.currency, "state": topup.state, "at": topup.at})
+            json!({
+                "orderNo": order, "cardId": topup.card, "amount": topup.amount.to_string(), "currency": topup.currency,
+                "state": topup.state, "at": topup.at,
+            })
         })
         .collect();
     let orders: Vec<Value> = partner
@@ -144,7 +148,7 @@ pub(super) async fn delivery(Shared(core): Shared<Arc<Core>>, id: Path<String>) 
     Ok(Json(told))
 }
 
-/// New entries of the log, as they come.
+/// Streams new entries of the log.
 pub(super) async fn events(Shared(core): Shared<Arc<Core>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let listening = core.log.listen();
     let stream = futures_util::stream::unfold(listening, |mut listening| async move {
@@ -152,7 +156,7 @@ pub(super) async fn events(Shared(core): Shared<Arc<Core>>) -> Sse<impl Stream<I
 
         let event = match listening.recv().await {
             Ok(entry) => Event::default().event("entry").data(entry),
-            // Some were too fast for this listener: it should look at the log.
+            // The listener missed entries and should read the log again.
             Err(RecvError::Lagged(_)) => Event::default().event("lagged").data(""),
             Err(RecvError::Closed) => return None,
         };

@@ -1,19 +1,19 @@
-// The control interface: its calls, its stream of events, and the token for both.
+// Access to the control interface: requests, the event stream, and the token for both.
 import { $ } from "./dom.js";
 
-// In memory only: the token is gone when the page is.
+// The token is kept only in memory, until the page is closed.
 let token = "";
 
 export function useToken(given) {
   token = given;
 }
 
-/** Takes the token from the address, where there is one. */
+/** Takes the token from the URL's fragment. Returns whether there was one. */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!given) return false;
   token = given;
-  // Out of the address bar, the history and pictures of the screen.
+  // Remove the token from the address bar, the history and screenshots.
   history.replaceState(null, "", location.pathname + location.search);
   return true;
 }
@@ -26,7 +26,7 @@ export async function ask(path, method = "GET", body = undefined) {
   try {
     response = await fetch(`/_sandbox${path}`, { method, headers, cache: "no-store", body });
   } catch {
-    throw new Error("The sandbox does not answer. Is it running?");
+    throw new Error("The sandbox does not respond. Check that it is running.");
   }
   const text = await response.text();
   if (response.ok) return text;
@@ -34,7 +34,7 @@ export async function ask(path, method = "GET", body = undefined) {
   let problem = `HTTP ${response.status}`;
   try {
     problem = JSON.parse(text).error ?? problem;
-  } catch { /* not JSON: the status has to do */ }
+  } catch { /* The body is not JSON; show the status. */ }
   throw new Error(problem);
 }
 
@@ -42,4 +42,5 @@ export const get = async (path) => JSON.parse(await ask(path));
 export const post = async (path, body = {}) =>
   JSON.parse(await ask(path, "POST", typeof body === "string" ? body : JSON.stringify(body)));
 
-export const openEvents = () => new EventSource(`/_sandbox/events${token ? `?token=${encodeURIComponent(token)}` : ""}`);
+export const openEvents = () =>
+  new EventSource(`/_sandbox/events${token ? `?token=${encodeURIComponent(token)}` : ""}`);

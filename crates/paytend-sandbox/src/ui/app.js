@@ -1,4 +1,4 @@
-// The page of the sandbox. Whatever comes from elsewhere is put into the page as text, never as markup.
+// The sandbox's web page. Data from the sandbox is inserted as text, never as markup.
 import { takeToken, useToken } from "./api.js";
 import { bindBalances, showState } from "./balances.js";
 import { info, readInfo, showPartners } from "./catalogue.js";
@@ -25,7 +25,7 @@ function showTheme() {
   $("theme").setAttribute("aria-label", isDark() ? "Light theme" : "Dark theme");
 }
 
-/** What does not change while the sandbox runs; read again whenever the stream is. */
+/** Loads the data that does not change while the sandbox runs. Called at each connection. */
 async function start() {
   try {
     await readInfo();
@@ -48,7 +48,8 @@ function bind() {
   $("theme").addEventListener("click", () => {
     const theme = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
-    try { localStorage.setItem("theme", theme); } catch { /* it lasts as long as the page then */ }
+    // Without storage, the theme lasts until the page is closed.
+    try { localStorage.setItem("theme", theme); } catch { /* no storage */ }
     showTheme();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
@@ -64,7 +65,7 @@ function bind() {
 try {
   const theme = localStorage.getItem("theme");
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
-} catch { /* as the system has it */ }
+} catch { /* Without storage, the system's theme is used. */ }
 showTheme();
 for (const node of document.querySelectorAll(".base")) node.textContent = location.origin;
 takeToken();
@@ -74,5 +75,5 @@ show("detail");
 sift();
 connect(start);
 setInterval(tick, 250);
-// Others may change the world too, in ways that the log does not tell.
+// Other clients may change the state without a log entry.
 setInterval(() => { if (!document.hidden && $("live").classList.contains("on")) refreshSoon(); }, 10_000);

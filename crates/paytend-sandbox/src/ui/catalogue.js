@@ -1,10 +1,10 @@
-// What the sandbox has: partners, operations and notifications, as it tells, and the faults that there are.
+// The partners, operations and notifications of the sandbox, and the kinds of faults.
 import { get } from "./api.js";
 import { $, h } from "./dom.js";
 
 export let info = { partners: [], notifications: [], operations: [] };
 
-/** Reads what does not change while the sandbox runs. */
+/** Reads the data that does not change while the sandbox runs. */
 export async function readInfo() {
   info = await get("");
 }
@@ -20,7 +20,7 @@ export function showPartners() {
 
 export const partnerId = () => $("partner").value || info.partners[0];
 
-/** What a notification is called, such as `Fund deposit notification` for `baas 2`. */
+/** Returns the title of a notification, such as `Fund deposit notification` for `baas 2`. */
 export function title(what) {
   const [product, notifyType] = what.split(" ");
   if (what === "payby") return "PayBy";
@@ -30,22 +30,24 @@ export function title(what) {
 
 export const [CALL, NOTIFICATION, BOTH] = ["calls", "notifications", "both"];
 export const KINDS = [
-  ["latency", CALL, true, "The call is carried out and answered so many milliseconds later."],
-  ["hang", CALL, false, "There is no answer and the connection stays open. The call is not carried out."],
-  ["resetBefore", CALL, false, "The connection is closed without an answer. The call is not carried out."],
-  ["resetAfter", CALL, false, "The call is carried out, then the connection is closed without an answer."],
-  ["halfBody", CALL, false, "The call is carried out, and half of the answer is sent."],
-  ["html502", CALL, false, "An HTML page with status 502. The call is not carried out."],
-  ["unsignedSuccess", CALL, false, "The call is carried out, and the answer is a success without a signature."],
-  ["rateLimit", CALL, false, "Status 429 with Retry-After. The call is not carried out."],
-  ["notificationFirst", CALL, false, "The notifications that the call makes are sent before it is answered."],
+  ["latency", CALL, true, "The call is carried out after a delay in milliseconds."],
+  ["hang", CALL, false, "No response is sent, and the connection stays open. The call is not carried out."],
+  ["resetBefore", CALL, false, "The connection is closed without a response. The call is not carried out."],
+  ["resetAfter", CALL, false, "The call is carried out, then the connection is closed without a response."],
+  ["halfBody", CALL, false, "The call is carried out, and half of the response is sent."],
+  ["html502", CALL, false, "The response is an HTML page with status 502. The call is not carried out."],
+  ["unsignedSuccess", CALL, false, "The call is carried out, and the response reports success without a signature."],
+  ["rateLimit", CALL, false, "The response has status 429 and Retry-After. The call is not carried out."],
+  ["notificationFirst", CALL, false, "The notifications that the call causes are sent before the response."],
   ["duplicate", NOTIFICATION, false, "The notification is sent twice."],
-  ["reorder", NOTIFICATION, false, "The notification is sent after the next one, or a second later if none waits."],
-  ["late", NOTIFICATION, true, "The notification is sent so many milliseconds of sandbox time later."],
-  ["wrongSignature", BOTH, false, "The signature is wrong by a bit."],
-  ["wrongKey", BOTH, false, "Signed with a stranger's key."],
-  ["staleKey", BOTH, false, "Signed with the key from before the last rotation."],
-  ["clockSkew", BOTH, true, "The Date of the answer, or the times in a PayBy or PayerMax notification, are off by so many milliseconds."],
+  ["reorder", NOTIFICATION, false,
+    "The notification is sent after the next one, or one second later if none is pending."],
+  ["late", NOTIFICATION, true, "The notification is delayed by some milliseconds of sandbox time."],
+  ["wrongSignature", BOTH, false, "The signature is corrupted."],
+  ["wrongKey", BOTH, false, "The message is signed with an unknown key."],
+  ["staleKey", BOTH, false, "The message is signed with the key from before the last rotation."],
+  ["clockSkew", BOTH, true,
+    "The Date of the response, or the times in a PayBy or PayerMax notification, are shifted by some milliseconds."],
 ];
 export const kindOf = (name) => KINDS.find(([kind]) => kind === name);
 export const faultText = (fault) => (fault.millis === undefined ? fault.kind : `${fault.kind} ${fault.millis} ms`);

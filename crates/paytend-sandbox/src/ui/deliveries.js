@@ -1,4 +1,4 @@
-// The notifications that were made, with their attempts.
+// The Deliveries tab: notifications and their delivery attempts.
 import { get } from "./api.js";
 import { title } from "./catalogue.js";
 import { $, h } from "./dom.js";
@@ -16,7 +16,8 @@ const shownDeliveries = new Map();
 
 function attemptText({ at, status, acknowledged, reason }) {
   const response = status === null ? "no response" : `HTTP ${status}`;
-  return `${moment(at)}  ${response}, ${acknowledged ? "acknowledged" : "not acknowledged"}${reason ? `: ${reason}` : ""}`;
+  const outcome = acknowledged ? "acknowledged" : "not acknowledged";
+  return `${moment(at)}  ${response}, ${outcome}${reason ? `: ${reason}` : ""}`;
 }
 
 function deliveryNode(id) {
@@ -26,13 +27,15 @@ function deliveryNode(id) {
   button.addEventListener("click", () => act(button, async () => {
     if (contents.hidden) {
       const { content, wire } = await get(`/deliveries/${id}`);
-      contents.replaceChildren(block("Content", content, "delivery-content", "None."), block("Wire of the last attempt", wire, "delivery-wire", "Nothing was sent yet."));
+      contents.replaceChildren(block("Content", content, "delivery-content", "None."),
+        block("Wire of the last attempt", wire, "delivery-wire", "Nothing has been sent yet."));
     } else contents.replaceChildren();
     contents.hidden = !contents.hidden;
     button.textContent = contents.hidden ? "Show contents" : "Hide contents";
     button.setAttribute("aria-expanded", String(!contents.hidden));
   }));
-  return { node: h("li", { class: "delivery", tabindex: "-1", "data-testid": "delivery", "data-id": id }, told, button, contents), told, drawn: "" };
+  const attributes = { class: "delivery", tabindex: "-1", "data-testid": "delivery", "data-id": id };
+  return { node: h("li", attributes, told, button, contents), told, drawn: "" };
 }
 
 export function showDeliveries(all) {
@@ -43,13 +46,13 @@ export function showDeliveries(all) {
   let before = null;
   for (const delivery of last) {
     let known = shownDeliveries.get(delivery.id);
-    // After a reset the numbers begin again: what was open belongs to another one.
+    // After a reset, numbering starts again, so an existing node may belong to another delivery.
     if (known?.madeAt !== delivery.madeAt) {
       known?.node.remove();
       known = { ...deliveryNode(delivery.id), madeAt: delivery.madeAt };
       shownDeliveries.set(delivery.id, known);
     }
-    // In place, so that what has the focus keeps it.
+    // Move the node only if necessary, so that it keeps the focus.
     const place = before ? before.nextSibling : list.firstChild;
     if (place !== known.node) list.insertBefore(known.node, place);
     before = known.node;
@@ -60,19 +63,23 @@ export function showDeliveries(all) {
     known.node.dataset.state = delivery.state;
     known.told.replaceChildren(
       h("p", { class: "first" },
-        h("span", null, h("span", { class: "num muted" }, `${delivery.id}  `), h("span", { class: "name-of" }, delivery.what), ` ${title(delivery.what)}`),
+        h("span", null, h("span", { class: "num muted" }, `${delivery.id}  `),
+          h("span", { class: "name-of" }, delivery.what), ` ${title(delivery.what)}`),
         h("span", { class: style }, state)),
-      h("p", { class: "url mono muted" }, delivery.url ?? "Nowhere to send it: set a callback URL, see World."),
+      h("p", { class: "url mono muted" }, delivery.url ?? "No callback URL is set. Set it under World."),
       h("ol", null,
-        h("li", { class: "muted" }, `${moment(delivery.madeAt)}  made`),
-        delivery.attempts.map((attempt) => h("li", { class: attempt.acknowledged ? "good" : "bad" }, attemptText(attempt))),
-        delivery.nextAt && h("li", { class: "warn" }, `${moment(delivery.nextAt)}  next attempt, `, h("span", { "data-due": delivery.nextAt }))));
+        h("li", { class: "muted" }, `${moment(delivery.madeAt)}  created`),
+        delivery.attempts.map((attempt) =>
+          h("li", { class: attempt.acknowledged ? "good" : "bad" }, attemptText(attempt))),
+        delivery.nextAt && h("li", { class: "warn" }, `${moment(delivery.nextAt)}  next attempt, `,
+          h("span", { "data-due": delivery.nextAt }))));
   }
   const pending = all.filter((one) => one.state === "pending").length;
   $("pending").textContent = `${pending} pending`;
   $("pending").hidden = pending === 0;
   $("deliveries-empty").hidden = all.length > 0;
-  $("deliveries-cut").textContent = all.length > DELIVERIES_SHOWN ? `the last ${DELIVERIES_SHOWN} of ${all.length}` : "";
+  $("deliveries-cut").textContent =
+    all.length > DELIVERIES_SHOWN ? `the last ${DELIVERIES_SHOWN} of ${all.length}` : "";
   tick();
 }
 

@@ -1,9 +1,9 @@
-// Elements of the page, and the messages at its edge. What comes from elsewhere is put in as text, never as markup.
+// Helpers for elements and messages. Data from the sandbox is inserted as text, never as markup.
 
 export const $ = (id) => document.getElementById(id);
 export const hook = (name) => document.querySelector(`[data-testid="${name}"]`);
 
-/** Makes an element: attributes, `on…` listeners, and children that are elements or text. */
+/** Creates an element with attributes, `on…` listeners, and children that are elements or text. */
 export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -22,7 +22,7 @@ export function toast(text, good = true) {
   const close = () => node.remove();
   const node = h("div", { class: `toast ${good ? "" : "failed"}`, "data-testid": "toast" },
     h("span", null, line),
-    h("button", { type: "button", class: "small", "aria-label": "Close the message", onclick: close }, "Close"));
+    h("button", { type: "button", class: "small", "aria-label": "Close message", onclick: close }, "Close"));
   box.append(node);
   while (box.children.length > 4) box.firstChild.remove();
   setTimeout(close, good ? 3500 : 10000);
@@ -33,14 +33,14 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     toast("copied");
   } catch {
-    toast("the browser does not let the page copy here; mark the text instead", false);
+    toast("the browser does not allow copying here; select the text and copy it manually", false);
   }
 }
 
 export const copyButton = (text, what) =>
   h("button", { type: "button", class: "small", "aria-label": `Copy ${what}`, onclick: () => copy(text) }, "Copy");
 
-/** Calls `work` with the button of a form that is sent. */
+/** Calls `work` with a form's button when the form is submitted. */
 export function onSubmit(id, work) {
   $(id).addEventListener("submit", (event) => { event.preventDefault(); work(event.target.querySelector("button")); });
 }

@@ -1,4 +1,4 @@
-// The keys that work anywhere on the page.
+// Keyboard shortcuts of the page.
 import { closeEntry } from "./detail.js";
 import { $ } from "./dom.js";
 import { log, rove, rows, selected, sift, visible } from "./log.js";

@@ -1,4 +1,4 @@
-// The list of calls and deliveries: its rows, search and filter, and which one is open.
+// The list of calls and deliveries, with search, filter and selection.
 import { faultText, title } from "./catalogue.js";
 import { $, h } from "./dom.js";
 import { short, stamp } from "./text.js";
@@ -6,13 +6,14 @@ import { short, stamp } from "./text.js";
 const LOG_KEPT = 1000;
 
 export const log = $("log");
-/** Entries by number, with their rows. */
+/** Entries and their rows, by number. */
 export const rows = new Map();
 let filter = "all";
 export let selected = null;
 
 function row(entry) {
-  const mark = h("span", { class: `mark ${entry.good ? "good" : "bad"}`, "aria-hidden": "true" }, entry.good ? "✓" : "✕");
+  const mark = h("span", { class: `mark ${entry.good ? "good" : "bad"}`, "aria-hidden": "true" },
+    entry.good ? "✓" : "✕");
   const name = entry.kind === "delivery" ? title(entry.what) : "";
   const button = h("button", {
     type: "button", class: "entry", tabindex: "-1", "data-testid": "entry",
@@ -23,7 +24,8 @@ function row(entry) {
   h("time", { class: "at", datetime: stamp(entry.at), title: `${stamp(entry.at)} sandbox time` }, short(entry.at)),
   h("span", { class: "line" },
     h("span", { class: "muted" }, entry.kind === "delivery" ? `delivery ${entry.delivery ?? ""}` : "call"),
-    h("span", { class: entry.good ? "good" : "bad" }, h("span", { class: "sr" }, entry.good ? "good: " : "failed: "), entry.verdict),
+    h("span", { class: entry.good ? "good" : "bad" },
+      h("span", { class: "sr" }, entry.good ? "succeeded: " : "failed: "), entry.verdict),
     entry.faults.map((fault) => h("span", { class: "chip" }, `fault ${faultText(fault)}`))));
   return h("li", null, button);
 }
@@ -33,14 +35,15 @@ function matches(entry) {
   if (filter === "deliveries" && entry.kind !== "delivery") return false;
   if (filter === "failures" && entry.good) return false;
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = [entry.what, entry.kind, entry.verdict, entry.partner, entry.url ?? "", entry.status ?? "", title(entry.what),
-    entry.delivery ? `delivery ${entry.delivery}` : "", ...entry.faults.map(faultText)].join(" ").toLowerCase();
-  return words.every((word) => text.includes(word));
+  const text = [entry.what, entry.kind, entry.verdict, entry.partner, entry.url ?? "", entry.status ?? "",
+    title(entry.what), entry.delivery ? `delivery ${entry.delivery}` : "", ...entry.faults.map(faultText)];
+  const found = text.join(" ").toLowerCase();
+  return words.every((word) => found.includes(word));
 }
 
 export const visible = () => [...log.querySelectorAll("li:not([hidden]) > button")];
 
-/** One row at a time can be tabbed to: the one that is open, else the newest. */
+/** Makes one row reachable with Tab: the given one, or the newest. */
 export function rove(to) {
   log.querySelector('button[tabindex="0"]')?.setAttribute("tabindex", "-1");
   (to ?? visible()[0])?.setAttribute("tabindex", "0");
@@ -54,10 +57,13 @@ export function sift() {
   }
   $("count").textContent = shown === rows.size ? `${rows.size}` : `${shown} of ${rows.size}`;
   const current = log.querySelector('button[tabindex="0"]');
-  if (!current || current.parentElement.hidden) rove(rows.get(selected)?.node.hidden === false ? rows.get(selected).node.firstChild : null);
+  if (!current || current.parentElement.hidden) {
+    const open = rows.get(selected)?.node;
+    rove(open?.hidden === false ? open.firstChild : null);
+  }
   $("log-empty").hidden = shown > 0;
-  $("log-empty").textContent = rows.size > 0 ? "Nothing matches. Clear the search or show all."
-    : "No calls yet. What is called or delivered appears here at once. The first steps are under Detail.";
+  $("log-empty").textContent = rows.size > 0 ? "No entry matches. Clear the search or show all."
+    : "No calls yet. Calls and deliveries appear here immediately. See Detail for the first steps.";
 }
 
 export function put(entry, fresh) {
@@ -85,7 +91,7 @@ export function select(id) {
   mark();
 }
 
-/** With what opens an entry. */
+/** Binds the list's controls. `open` is called with the number of a clicked entry. */
 export function bindLog(open) {
   log.addEventListener("click", (event) => {
     const button = event.target.closest("button.entry");
@@ -95,7 +101,9 @@ export function bindLog(open) {
   for (const button of document.querySelectorAll("[data-filter]")) {
     button.addEventListener("click", () => {
       filter = button.dataset.filter;
-      for (const other of document.querySelectorAll("[data-filter]")) other.setAttribute("aria-pressed", String(other === button));
+      for (const other of document.querySelectorAll("[data-filter]")) {
+        other.setAttribute("aria-pressed", String(other === button));
+      }
       sift();
     });
   }

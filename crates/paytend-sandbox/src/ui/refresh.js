@@ -1,11 +1,11 @@
-// The state of the sandbox, read anew whenever it may have changed.
+// Reloads the state of the sandbox whenever it may have changed.
 import { get } from "./api.js";
 import { $, toast } from "./dom.js";
 
-/** Whether personal data is wanted with the state. */
+/** Whether the state is requested with personal data. */
 export const wanted = { personal: false };
 
-/** Who shows what was read: `state`, `clock`, `deliveries` and `faults`. */
+/** The functions that show the loaded data: `state`, `clock`, `deliveries` and `faults`. */
 let shows = null;
 export function showWith(functions) {
   shows = functions;
@@ -26,7 +26,7 @@ export async function refresh() {
   refreshing = false;
   const failed = [state, sent, faults, time].find((one) => one.status === "rejected");
   if (failed && $("live").classList.contains("on")) toast(failed.reason.message, false);
-  // An answer with personal data that is not wanted any more is dropped.
+  // Ignore a state with personal data if personal data has been hidden meanwhile.
   if (state.value && shown === wanted.personal) shows.state(state.value);
   if (time.value) shows.clock(time.value);
   if (sent.value) shows.deliveries(sent.value.deliveries);
@@ -34,7 +34,7 @@ export async function refresh() {
   if (again) { again = false; refreshSoon(); }
 }
 
-/** Runs what a control asked for, tells what went wrong, and looks at the world again. */
+/** Runs `work` for a control, shows an error if it fails, and reloads the state. */
 export async function act(control, work) {
   const had = control?.disabled;
   if (control) control.disabled = true;

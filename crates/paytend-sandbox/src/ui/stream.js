@@ -1,4 +1,4 @@
-// The connection with the sandbox: the log is read once, and then followed.
+// The connection to the sandbox: reads the log once and then follows the event stream.
 import { get, openEvents } from "./api.js";
 import { closeEntry } from "./detail.js";
 import { $, toast } from "./dom.js";
@@ -6,7 +6,7 @@ import { log, mark, put, rows, selected, sift } from "./log.js";
 import { refreshSoon } from "./refresh.js";
 
 let loading = null;
-/** Reads the whole log. What the stream tells meanwhile is put after it. */
+/** Reads the whole log. Entries that the stream delivers meanwhile are appended. */
 async function loadLog() {
   const meanwhile = (loading = []);
   try {
@@ -18,7 +18,7 @@ async function loadLog() {
     log.replaceChildren();
     for (const entry of [...entries, ...meanwhile]) put(entry, false);
     const now = rows.get(selected);
-    // Another run of the sandbox counts from the beginning.
+    // After a restart or reset, the same number may belong to another entry.
     if (before && now && now.entry.at === before.at && now.entry.what === before.what) mark();
     else if (selected !== null) closeEntry();
     sift();
@@ -32,7 +32,7 @@ async function loadLog() {
 
 let unheard = [];
 let hearing = 0;
-/** Tells what is new to who listens, in one line a second at most. */
+/** Announces new entries to screen readers, at most once per second. */
 function announce(entry) {
   unheard.push(entry);
   hearing ||= setTimeout(() => {
@@ -43,7 +43,7 @@ function announce(entry) {
   }, 1000);
 }
 
-/** What is done at each connection, before the log is read. */
+/** The function called at each connection, before the log is read. */
 let start = async () => {};
 let listening = null;
 
@@ -56,8 +56,8 @@ function listen() {
   };
   events.onerror = () => {
     events.close();
-    tell("Not connected, trying again", "off");
-    // The stream does not say why: a plain request does, above all that a token is wanted.
+    tell("Not connected, retrying", "off");
+    // An event stream does not report errors. A plain request does, in particular a missing token.
     if ($("token-form").hidden) get("").catch(() => {});
     listening = setTimeout(() => { listening = listen(); }, 1500);
   };

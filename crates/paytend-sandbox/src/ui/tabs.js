@@ -1,8 +1,8 @@
-// The tabs of the right side.
+// The tabs on the right.
 import { $ } from "./dom.js";
 
 const tabs = [...document.querySelectorAll('[role="tab"]')];
-/** What is done when a tab is shown, by its name. */
+/** The functions called when a tab is shown, by the tab's name. */
 const opened = new Map();
 export const whenShown = (name, work) => opened.set(name, work);
 

@@ -1,8 +1,8 @@
-// How times, amounts and documents are written.
+// Formatting of times, amounts and documents.
 import { copyButton, h } from "./dom.js";
 
 const TEXT_SHOWN = 200_000;
-/** Whether documents are laid out for reading, or shown as they are. */
+/** Whether documents are formatted or shown exactly as sent. */
 export const reading = { formatted: true };
 
 export function stamp(millis) {
@@ -28,7 +28,7 @@ export const money = (amounts) => {
 
 export const words = (text) => (text ? String(text).replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`) : "–");
 
-/** JSON with line breaks. Numbers and strings stay as they are written, unlike in a round trip through the parser. */
+/** Formats JSON with line breaks. Numbers and strings are kept exactly as written. */
 function pretty(text) {
   try {
     JSON.parse(text);
@@ -59,7 +59,7 @@ function pretty(text) {
   return [...nodes, plain];
 }
 
-/** A titled text: formatted for reading or as it is; copied as it is. */
+/** Returns a titled block of text, formatted or exact. It is always copied exactly. */
 export function block(name, text, hookName, absent) {
   const body = h("pre", { "data-testid": hookName, tabindex: "0", "aria-label": name });
   if (!text) {
@@ -70,7 +70,7 @@ export function block(name, text, hookName, absent) {
   const cut = text.length > TEXT_SHOWN;
   const shown = cut ? text.slice(0, TEXT_SHOWN) : text;
   body.append(...(reading.formatted && !cut ? pretty(shown) : [shown]));
-  if (cut) body.append(`\n… the first ${TEXT_SHOWN} of ${text.length} characters. Copy takes all.`);
+  if (cut) body.append(`\n… the first ${TEXT_SHOWN} of ${text.length} characters. Copy copies all of them.`);
   return h("div", { class: "block" },
     h("div", { class: "block-head" }, h("h4", null, name), copyButton(text, name.toLowerCase())), body);
 }

@@ -1,4 +1,4 @@
-// The sandbox's clock.
+// The Time tab: the sandbox's clock.
 import { post } from "./api.js";
 import { $, h, hook, onSubmit, toast } from "./dom.js";
 import { act } from "./refresh.js";
@@ -13,7 +13,9 @@ export function showClock({ now: at, pace, nextDue }) {
   clock = { now: at, factor, at: performance.now(), nextDue };
   const value = typeof pace === "string" ? pace : String(pace.accelerated);
   const select = $("pace");
-  if (![...select.options].some((option) => option.value === value)) select.append(h("option", { value }, `×${value}`));
+  if (![...select.options].some((option) => option.value === value)) {
+    select.append(h("option", { value }, `×${value}`));
+  }
   if (document.activeElement !== select) select.value = value;
   $("pace-now").textContent = pace === "real" ? "" : pace === "frozen" ? "frozen" : `×${factor}`;
   tick();
@@ -26,14 +28,15 @@ export function tick() {
   hook("now").textContent = text;
   hook("now").dateTime = stamp(at);
   $("now-long").textContent = `${text} UTC`;
-  $("next-due").textContent = clock.nextDue === null ? "nothing" : `${moment(clock.nextDue)} UTC, in ${span(clock.nextDue - at)}`;
+  $("next-due").textContent =
+    clock.nextDue === null ? "nothing" : `${moment(clock.nextDue)} UTC, in ${span(clock.nextDue - at)}`;
   for (const node of document.querySelectorAll("[data-due]")) {
     const left = Number(node.dataset.due) - at;
     node.textContent = left > 0 ? `in ${span(left)}` : "now";
   }
 }
 
-/** Days and weeks as hours: the sandbox takes hours and less. */
+/** Converts days and weeks to hours, the largest unit that the sandbox accepts. */
 function inHours(text) {
   if (/^\s*[+-]?p/i.test(text)) return text;
   let hours = 0;
@@ -46,15 +49,17 @@ function inHours(text) {
 
 const advance = (control, by, words) => act(control, async () => {
   showClock(await post("/clock/advance", { by: inHours(by) }));
-  toast(`it is ${words} later`);
+  toast(`advanced by ${words}`);
 });
 
 export function bindTime() {
-  for (const it of document.querySelectorAll("[data-by]")) it.addEventListener("click", () => advance(it, it.dataset.by, it.textContent));
+  for (const it of document.querySelectorAll("[data-by]")) {
+    it.addEventListener("click", () => advance(it, it.dataset.by, it.textContent));
+  }
   onSubmit("advance-form", (button) => {
     const by = $("advance-by").value.trim();
     if (by) advance(button, by, by);
-    else { toast("say by how much, such as 90s or 3 days", false); $("advance-by").focus(); }
+    else { toast("enter a duration such as 90s or 3 days", false); $("advance-by").focus(); }
   });
   $("pace").addEventListener("change", () => act(null, async () => {
     const value = $("pace").value;

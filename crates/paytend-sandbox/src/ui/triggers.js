@@ -1,14 +1,15 @@
-// The buttons that send a notification.
+// The Triggers tab: buttons that send notifications.
 import { post } from "./api.js";
 import { info, partnerId } from "./catalogue.js";
 import { $, h, toast } from "./dom.js";
 import { act } from "./refresh.js";
 
-/** Fields that the sandbox looks at itself, or writes. */
+/** The fields that the sandbox reads or writes, by notification. */
 const FIELDS = {
   "baas 1": "accountNum, userId", "baas 2": "amount, currency, accountNum", "baas 3": "userId, auditStatus: 1–3",
   "baas 4": "orderNo", "baas 6": "userId", "baas 8": "amount, currency, userId, transactionId",
-  "issuing 1": "cardId, amount, transactionType: 1, 2", "issuing 2": "holderId, status: 1–3", "issuing 3": "orderNo, status",
+  "issuing 1": "cardId, amount, transactionType: 1, 2", "issuing 2": "holderId, status: 1–3",
+  "issuing 3": "orderNo, status",
 };
 
 export function drawTriggers() {
@@ -26,7 +27,8 @@ export function drawTriggers() {
     h("h3", null, names[product] ?? product),
     h("div", { class: "grid" }, info.notifications.filter((one) => one.product === product)
       .map((one) => button(product, one.notifyType, one.title)))]));
-  $("providers").replaceChildren(button("payby", null, "PayBy notification"), button("payermax", null, "PayerMax notification"));
+  $("providers").replaceChildren(
+    button("payby", null, "PayBy notification"), button("payermax", null, "PayerMax notification"));
 }
 
 function trigger(control, product, notifyType) {
@@ -36,9 +38,9 @@ function trigger(control, product, notifyType) {
   if (text) {
     try {
       const value = JSON.parse(text);
-      if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is not an object");
+      if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
     } catch (error) {
-      problem.textContent = `The overrides are not a JSON object: ${error.message}`;
+      problem.textContent = `The overrides must be a JSON object: ${error.message}`;
       $("trigger-content").focus();
       return;
     }
@@ -47,15 +49,15 @@ function trigger(control, product, notifyType) {
   if (!notifyType) {
     wanted.url = $("trigger-url").value.trim();
     if (!wanted.url) {
-      toast("PayBy and PayerMax need a URL", false);
+      toast("enter a URL for PayBy and PayerMax", false);
       $("trigger-url").focus();
       return;
     }
   }
-  // The overrides go as they are typed: 25.00 stays 25.00.
+  // The overrides are sent exactly as typed, so 25.00 stays 25.00.
   const body = JSON.stringify(wanted);
   act(control, async () => {
     const { deliveries } = await post("/trigger", text ? `${body.slice(0, -1)},"content":${text}}` : body);
-    toast(deliveries.length ? `made delivery ${deliveries.join(", ")}` : "nothing had to be told");
+    toast(deliveries.length ? `created delivery ${deliveries.join(", ")}` : "no notification was created");
   });
 }

@@ -1,4 +1,4 @@
-// Callbacks, funds, keys, export and import, and the reset.
+// The World tab: callbacks, funds, keys, export, import and reset.
 import { ask, get, post } from "./api.js";
 import { partnerId } from "./catalogue.js";
 import { $, h, onSubmit, toast } from "./dom.js";
@@ -10,7 +10,8 @@ import { now } from "./time.js";
 async function showKeys() {
   const keys = await get("/keys");
   const names = { paytend: "Paytend", payby: "PayBy", payermax: "PayerMax" };
-  $("keys").replaceChildren(...Object.entries(names).map(([key, name]) => block(name, keys[key], `key-${key}`, "None.")));
+  $("keys").replaceChildren(
+    ...Object.entries(names).map(([key, name]) => block(name, keys[key], `key-${key}`, "None.")));
 }
 
 async function exportWorld() {
@@ -32,18 +33,18 @@ export function bindWorld() {
   whenShown("world", () => showKeys().catch((error) => toast(error.message, false)));
   onSubmit("callback-form", (button) => act(button, async () => {
     await post("/seed", { partner: partnerId(), issuingCallback: $("issuing-callback").value.trim() });
-    toast("Issuing's callback URL is set");
+    toast("set the callback URL for Issuing");
   }));
   onSubmit("seed-form", (button) => act(button, async () => {
     const funds = $("seed-funds").value.trim();
     const currency = $("seed-currency").value.trim().toUpperCase() || undefined;
     await post("/seed", { partner: partnerId(), funds, currency });
-    toast(`${funds} ${currency ?? ""} added to the funds`);
+    toast(`added ${funds} ${currency ?? ""} to the funds`);
   }));
   on("rotate", "click", () => act($("rotate"), async () => {
     await post("/keys/rotate");
     await showKeys();
-    toast("Paytend has a new key");
+    toast("rotated Paytend's key");
   }));
   on("export", "click", () => act($("export"), exportWorld));
   on("import", "change", () => act($("import"), async () => {
@@ -52,13 +53,13 @@ export function bindWorld() {
     const text = await file.text();
     $("import").value = "";
     await post("/import", text);
-    toast(`${file.name} imported`);
+    toast(`imported ${file.name}`);
   }));
   on("reset", "click", () => askReset(true));
   on("reset-no", "click", () => askReset(false));
   on("reset-yes", "click", () => act($("reset-yes"), async () => {
     await post("/reset");
     askReset(false);
-    toast("everything is as at the beginning");
+    toast("reset the sandbox");
   }));
 }

@@ -1,4 +1,5 @@
-//! Random lives of a world: money is neither made nor lost, an order is applied once, and the events that made a world make it again.
+//! Property tests with random sequences of events. Money is neither created nor lost, an order is applied once, and
+//! replaying the events recreates the world.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +17,17 @@ const PARTNER: &str = "888666000100260";
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// An order, a card, cents.
+    /// Order, card, cents.
     Topup(u8, u8, i64),
     Holder,
-    /// An order, a virtual card for a holder or some physical ones.
+    /// Order, cardholder (a virtual card) or none (physical cards), quantity.
     Apply(u8, Option<u8>, u8),
     Activate(u8, u8),
     Replace(u8, u8),
     Lost(u8),
     Found(u8),
     Password(u8),
-    /// A card, cents, whether they are reserved alone.
+    /// Card, cents, whether the amount is only reserved.
     Spend(u8, i64, bool),
     User(u8),
     Upload(u8),
@@ -34,7 +35,7 @@ enum Action {
     Deposit(i64),
     Audit(u8, bool),
     Pass(u64),
-    /// The last call again: its answer was lost, so it comes with another `requestId`.
+    /// The last call again with another `requestId`, as after a lost response.
     Again,
 }
 
@@ -44,7 +45,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         6 => (0..12u8, one(), cents()).prop_map(|(order, card, cents)| Action::Topup(order, card, cents)),
         1 => Just(Action::Holder),
-        2 => (0..6u8, proptest::option::of(one()), 0..4u8).prop_map(|(order, holder, many)| Action::Apply(order, holder, many)),
+        2 => (0..6u8, proptest::option::of(one()), 0..4u8)
+            .prop_map(|(order, holder, many)| Action::Apply(order, holder, many)),
         2 => (one(), one()).prop_map(|(card, holder)| Action::Activate(card, holder)),
         3 => (one(), one()).prop_map(|(new, old)| Action::Replace(new, old)),
         1 => one().prop_map(Action::Lost),
@@ -56,7 +58,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => one().prop_map(Action::Questionnaire),
         2 => cents().prop_map(Action::Deposit),
         1 => (one(), any::<bool>()).prop_map(|(user, passed)| Action::Audit(user, passed)),
-        4 => prop_oneof![Just(0u64), 1..3_000u64, 1..200_000_000u64, Just(40 * 24 * 3_600_000u64)].prop_map(Action::Pass),
+        4 => prop_oneof![Just(0u64), 1..3_000u64, 1..200_000_000u64, Just(40 * 24 * 3_600_000u64)]
+            .prop_map(Action::Pass),
         3 => Just(Action::Again),
     ];
     proptest::collection::vec(action, 1..60)
@@ -66,14 +69,14 @@ fn amount(cents: i64) -> Amount {
     Amount::try_from(paytend_model::Decimal::new(cents, 2)).unwrap()
 }
 
-/// A life: the world, the events so far, and what is expected of its orders.
+/// The world, the events applied so far, and the expected orders.
 struct Life {
     world: World,
     events: Vec<Event>,
     at: Millis,
     requests: u64,
     last: Option<(String, String)>,
-    /// The order, and what was taken for it when it was accepted.
+    /// The amount of each accepted order.
     accepted: BTreeMap<String, i64>,
 }
 
@@ -133,15 +136,21 @@ impl Life {
                 }
             }
             Action::Holder => {
-                let example = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2","email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT","eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}}"#;
+                let example = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2",
+                    "email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT",
+                    "eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103",
+                    "countryCode":"LT"}}"#;
                 let _ = self.call(CreateCardholder::INFO.path, example.into());
             }
             Action::Apply(order, of, many) => {
-                let address = r#"{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}"#;
+                let address = r#"{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103",
+                    "countryCode":"LT"}"#;
                 let holder = of.map(|n| format!(r#""holderId":"{}","#, holder(self, n))).unwrap_or_default();
                 let kind = if of.is_some() { "1" } else { "2" };
                 let data = format!(
-                    r#"{{{holder}"orderNo":"A{order}","cardScheme":"3","cardType":"{kind}","sku":"SKU001","remarks":"","quantity":"{many}","contactName":"Ona","contactMobile":"370","deliveryAddress":{address}}}"#
+                    r#"{{{holder}"orderNo":"A{order}","cardScheme":"3","cardType":"{kind}","sku":"SKU001",
+                    "remarks":"","quantity":"{many}","contactName":"Ona","contactMobile":"370",
+                    "deliveryAddress":{address}}}"#
                 );
                 let _ = self.call(ApplyCard::INFO.path, data);
             }
@@ -184,7 +193,7 @@ impl Life {
                 let Some((path, data)) = self.last.clone() else { return };
                 let orders = self.partner().topups.len();
                 if self.call(&path, data).is_ok() && path == Topup::INFO.path {
-                    // Only one that was refused before may be accepted now.
+                    // Only an order that was refused before may be accepted now.
                     let topups = &self.partner().topups;
                     assert_eq!(topups.len(), orders + 1);
                     let new = topups.iter().find(|(order, _)| !self.accepted.contains_key(*order)).unwrap();
@@ -194,7 +203,7 @@ impl Life {
         }
     }
 
-    /// What must hold after each step.
+    /// Checks the invariants after each step.
     fn check(&self) {
         assert!(self.world.conserves());
         let partner = self.partner();
@@ -210,7 +219,7 @@ impl Life {
             let expected = if topup.state == TopupState::Processing { topup.amount.0 } else { 0 };
             assert_eq!(transit.0, expected, "{order}");
         }
-        // All that came to cards went to them by an order, and left them by a transaction or a fee.
+        // Money reaches cards only through topups and leaves them only through transactions and fees.
         let of = |state| {
             partner.topups.values().filter(move |topup| topup.state == state).map(|topup| topup.amount.0).sum::<i64>()
         };
@@ -229,13 +238,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn money_is_neither_made_nor_lost(actions in actions(), realistic in any::<bool>()) {
+    fn money_is_neither_created_nor_lost(actions in actions(), realistic in any::<bool>()) {
         let mut life = Life::new(if realistic { Timing::realistic() } else { Timing::instant() });
         for action in &actions {
             life.step(action);
             life.check();
         }
-        // What is kept on disk, as text, makes the same world again; and so does what `export` writes.
+        // Replaying the serialized events recreates the world, and so does importing an export.
         let mut again = World::new(0, &[], Settings::default());
         for event in &life.events {
             let text = serde_json::to_string(event).unwrap();
@@ -243,7 +252,7 @@ proptest! {
         }
         let text = |world: &World| serde_json::to_string(world).unwrap();
         prop_assert_eq!(text(&again), text(&life.world));
-        // No world that came about here is refused by `import`, or at the next start.
+        // Every world that arises here is accepted by `import` and on the next start.
         prop_assert_eq!(life.world.flaw(), None);
         let imported: World = serde_json::from_str(&text(&life.world)).unwrap();
         prop_assert_eq!(text(&imported), text(&life.world));

@@ -1,4 +1,4 @@
-//! Which function performs which operation: from the model's types, so from its paths.
+//! The table that maps each operation's path to the function that performs it.
 
 use paytend_model::{Operation, Payload, funding, iban as baas, issuing as cards_api, operation};
 
@@ -71,14 +71,14 @@ pub(super) fn call(
     perform(partner, context, data)
 }
 
-/// Refuses a request with errors; in strict mode also one with warnings.
+/// Refuses a request that has errors, and in strict mode also one that has warnings.
 fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
     let Ok(operation) = operation(path) else { return Err(Failure::UnknownPath.into()) };
     let mut findings = operation.review(data);
     findings.retain(|finding| strict || finding.is_error());
     let Some(first) = findings.first() else { return Ok(()) };
     let failure = match first.rule {
-        // Amounts have a code of their own.
+        // Invalid amounts have a separate code.
         Some(_) if first.field.ends_with("amount") => Failure::BadAmount,
         Some(_) => Failure::InvalidField,
         None => Failure::BadData,
@@ -87,17 +87,17 @@ fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
     Err(Refusal::because(failure, texts.join("; ")))
 }
 
-/// An operation without business data may send none, or an empty object.
+/// Returns the data, or an empty object if there is none. Requests without business data may have either.
 pub(crate) fn object(data: &str) -> &str {
     if data.is_empty() { "{}" } else { data }
 }
 
-/// Reads the request's data, carries it out, and writes the response's.
+/// Reads the request's data, performs the operation and writes the response's data.
 fn run<O: Operation + Payload>(
     data: &str,
     perform: impl FnOnce(O) -> Result<O::Response, Refusal>,
 ) -> Result<String, Refusal> {
-    // What was only inferred may be missing or of another type, and refuses nothing.
+    // Fields that are only inferred may be missing or have another type without causing a refusal.
     let request = O::read_lenient(data.as_bytes()).map_err(|problem| Refusal::because(Failure::BadData, problem))?;
     let response = perform(request)?;
     let text = serde_json::to_string(&response).map_err(|_| Failure::BadData)?;

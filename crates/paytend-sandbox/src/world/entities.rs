@@ -1,4 +1,4 @@
-//! What a partner has: cards, cardholders, users, orders. Their codes are the sandbox's own.
+//! The cards, cardholders, users and orders of a partner. Their codes are specific to the sandbox.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cents, Millis};
 
-/// The result of a review.
+/// The status of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Audit {
@@ -20,7 +20,7 @@ pub(crate) enum Audit {
 }
 
 impl Audit {
-    /// `1` pending, `2` passed, `3` rejected.
+    /// Returns the code: `1` pending, `2` passed, `3` rejected.
     pub(crate) fn code(self) -> Code {
         match self {
             Self::Pending => "1",
@@ -35,7 +35,7 @@ impl Audit {
     }
 }
 
-/// `0` applied, `1` unactivated, `2` active, `3` lost, `4` frozen, `5` cancelled.
+/// Returns the code of a card's state: `0` applied, `1` unactivated, `2` active, `3` lost, `4` frozen, `5` cancelled.
 pub(crate) fn card_code(state: CardState) -> Code {
     match state {
         CardState::Applied => "0",
@@ -48,7 +48,7 @@ pub(crate) fn card_code(state: CardState) -> Code {
     .into()
 }
 
-/// `1` processing, `2` succeeded, `3` failed.
+/// Returns the code of a topup's state: `1` processing, `2` succeeded, `3` failed.
 pub(crate) fn topup_code(state: TopupState) -> Code {
     match state {
         TopupState::Processing => "1",
@@ -58,7 +58,7 @@ pub(crate) fn topup_code(state: TopupState) -> Code {
     .into()
 }
 
-/// `0` registered, `1` documents uploaded, `2` under audit, `3` open, `4` rejected.
+/// Returns the code of a user's state: `0` registered, `1` documents uploaded, `2` under audit, `3` open, `4` rejected.
 pub(crate) fn user_code(state: AccountState) -> Code {
     match state {
         AccountState::Registered => "0",
@@ -70,7 +70,7 @@ pub(crate) fn user_code(state: AccountState) -> Code {
     .into()
 }
 
-/// `1` triggered, `2` information submitted, `3` file uploaded.
+/// Returns the code of a transfer order's state: `1` triggered, `2` information submitted, `3` file uploaded.
 pub(crate) fn transfer_code(state: TransferOrderState) -> Code {
     match state {
         TransferOrderState::Triggered => "1",
@@ -98,7 +98,7 @@ pub(crate) struct Card {
     pub(crate) currency: String,
     pub(crate) state: CardState,
     pub(crate) cvv: String,
-    /// The fees of months in which the balance was too small.
+    /// The unpaid monthly fees of months in which the balance was too low.
     pub(crate) overdue: Cents,
     pub(crate) passwords: u32,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Application {
     pub(crate) type_: String,
     pub(crate) sku: String,
     pub(crate) quantity: u64,
-    /// Those that were shipped.
+    /// The cards that have been shipped.
     pub(crate) cards: Vec<String>,
 }
 
@@ -125,11 +125,12 @@ pub(crate) struct Topup {
     pub(crate) at: Millis,
 }
 
-/// The code of an authorization, and of a settlement.
+/// The code of an authorization.
 pub(crate) const AUTHORIZED: &str = "1";
+/// The code of a settlement.
 pub(crate) const SETTLED: &str = "2";
 
-/// Money that came off a card, or was reserved on one.
+/// An authorization, which reserves money on a card, or a settlement, which takes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CardTransaction {
@@ -142,20 +143,20 @@ pub(crate) struct CardTransaction {
     pub(crate) at: Millis,
 }
 
-/// Somebody with an account, or on the way to one.
+/// A person or corporation that has an account or is applying for one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
     pub(crate) mobile: String,
     pub(crate) person: Option<Box<CreateIndividual>>,
-    /// The country of a corporation.
+    /// The country, for a corporation.
     pub(crate) country: Option<String>,
     pub(crate) state: AccountState,
     pub(crate) audit: Option<Audit>,
     pub(crate) standard: bool,
-    /// `fileType` of what was uploaded.
+    /// The `fileType` of each uploaded document.
     pub(crate) documents: Vec<String>,
-    /// The result of a provider of identity checks was pushed, which stands for all documents.
+    /// Whether the result of an identity verification provider was uploaded, which replaces all documents.
     pub(crate) identified: bool,
     pub(crate) accounts: Vec<String>,
 }
@@ -171,7 +172,7 @@ pub(crate) struct TransferOrder {
     pub(crate) files: u32,
 }
 
-/// A thing that time does.
+/// A scheduled task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "task", content = "id", rename_all = "camelCase")]
 pub(crate) enum Task {
@@ -179,10 +180,10 @@ pub(crate) enum Task {
     Ship(String),
     BookTopup(String),
     AuditUser(String),
-    /// The old card's money goes to the new card.
+    /// Moves the balance of the old card to the new one.
     Replace(String, String),
     MonthlyFee(String),
 }
 
-/// By kind, the last number that was given out.
+/// The last assigned number, by kind.
 pub(crate) type Counters = BTreeMap<String, u64>;

@@ -1,27 +1,27 @@
-//! What keeps a world that was written elsewhere from being run: it would never come to rest, or its numbers could not
-//! be counted on.
+//! Checks of a stored or imported world. They reject worlds in which due work would never end or numbers could
+//! overflow.
 
 use super::issuing::cards::MOST;
 use super::partner::Partner;
 use super::{DeliveryState, LONGEST, Millis, Outbox, Settings, World};
 
-/// The latest time of a world that is taken over: what follows it can still be counted.
+/// The latest time allowed in a world, which leaves room for later times.
 const LATEST: Millis = 221_845_305_600_000;
-/// The largest sum in the settings, in hundredths: sums of many of them can still be counted.
+/// The largest amount allowed in the settings, in hundredths, which leaves room for sums.
 const LARGEST: i64 = 1_000_000_000_000_000;
-/// The largest counter.
+/// The largest counter allowed in a world.
 const HIGHEST: u64 = 1 << 53;
 
 impl World {
-    /// Returns what is wrong with a world that was written elsewhere.
+    /// Returns what is wrong with a stored or imported world, or `None` if it is valid.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         if !self.conserves() {
-            return Some("money was made or lost in it");
+            return Some("money was created or lost");
         }
         let due = self.outbox.deliveries.iter().filter_map(|delivery| delivery.next_at);
         let due = due.chain(self.partners.values().filter_map(Partner::last_task));
         if self.now > LATEST || due.into_iter().any(|at| at > LATEST) {
-            return Some("it is beyond the year 9000");
+            return Some("a time is beyond the year 9000");
         }
         self.outbox
             .flaw()
@@ -33,13 +33,13 @@ impl World {
 impl Outbox {
     fn flaw(&self) -> Option<&'static str> {
         if !self.deliveries.iter().zip(1..).all(|(delivery, id)| delivery.id == id) {
-            return Some("its deliveries are not numbered from 1");
+            return Some("the deliveries are not numbered from 1");
         }
         self.deliveries.iter().find_map(|delivery| {
             match (delivery.state == DeliveryState::Pending, delivery.next_at.is_some(), delivery.url.is_some()) {
                 (true, true, true) | (false, false, _) => None,
-                (true, _, _) => Some("a pending delivery in it has no URL or no next attempt"),
-                (false, true, _) => Some("a delivery in it that has ended has a next attempt"),
+                (true, _, _) => Some("a pending delivery has no URL or no next attempt"),
+                (false, true, _) => Some("a delivery that has ended has a next attempt"),
             }
         })
     }
@@ -50,28 +50,28 @@ impl Settings {
         let timing = &self.timing;
         let times = [timing.topup, timing.holder_audit, timing.shipment, timing.account_audit, timing.replacement];
         if times.into_iter().any(|time| time > LONGEST) {
-            return Some("a time in its settings is longer than ten years");
+            return Some("a duration in the settings is longer than ten years");
         }
         let sums = [self.funds, self.monthly_fee, self.transfer_order_from];
         sums.into_iter()
             .any(|sum| !(0..=LARGEST).contains(&sum))
-            .then_some("a sum in its settings is negative or too large")
+            .then_some("an amount in the settings is negative or too large")
     }
 }
 
 impl Partner {
     fn flaw(&self, now: Millis) -> Option<&'static str> {
         if self.next_task().is_some_and(|at| at.saturating_add(LONGEST) < now) {
-            return Some("something in it has been due for more than ten years");
+            return Some("a task has been due for more than ten years");
         }
         if !self.one_fee_a_card() {
-            return Some("a card in it pays more than one monthly fee");
+            return Some("a card pays more than one monthly fee");
         }
         if self.highest_number() > HIGHEST {
-            return Some("a counter in it is too large");
+            return Some("a counter is too large");
         }
         let counted = |quantity: u64| (1..=MOST).contains(&quantity);
         let countable = self.applications.values().all(|application| counted(application.quantity));
-        (!countable).then_some("an application in it is for no card or for too many")
+        (!countable).then_some("a card application is for no cards or for too many")
     }
 }

@@ -1,4 +1,4 @@
-//! BaaS Core: users, accounts, fees, transfer orders, and the callback URL.
+//! BaaS Core operations: users, accounts, fees, transfer orders and the callback URL.
 
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::{
@@ -14,10 +14,10 @@ use super::partner::{Partner, given, same_mobile};
 use super::{Cents, Context, Place};
 use crate::failure::{Failure, Refusal};
 
-/// A Lithuanian IBAN with right check digits (ISO 13616, modulus 97): bank `35700`, and a number.
+/// Returns a Lithuanian IBAN with valid check digits (ISO 13616, modulus 97) for bank `35700` and an account number.
 pub(super) fn iban(number: u64) -> String {
     let account = format!("35700{number:011}");
-    // L is 21 and T is 29; the check digits are taken as 00.
+    // L is 21, T is 29, and the check digits count as 00.
     let rest = format!("{account}212900").bytes().fold(0u32, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97);
     format!("LT{:02}{account}", 98 - rest)
 }
@@ -46,7 +46,7 @@ pub(super) fn cities(
     of_country(partner, &query.country_code, &query.start, &query.max_result)
 }
 
-/// The fees that the sandbox has: `1` of a deposit, `2` of a month, `3` of an upgrade. They are told, and not taken.
+/// The fees that the sandbox reports but does not charge: `1` deposit, `2` monthly, `3` upgrade.
 const FEES: [(&str, i64); 3] = [("1", 150), ("2", 500), ("3", UPGRADE_FEE)];
 const UPGRADE_FEE: i64 = 2500;
 
@@ -79,7 +79,7 @@ pub(super) fn upgrade_fee(
     Ok(response)
 }
 
-/// An account as it is told, `1` being open.
+/// Returns an account as in responses and notifications, with status `1` (open).
 pub(super) fn account(user: &str, iban: &str, currency: &str, balance: Amount) -> IbanAccount {
     let mut account = IbanAccount::new();
     account.user_id = Some(user.into());
@@ -130,7 +130,9 @@ pub(super) fn upload_order_file(
     Ok(NoData::default())
 }
 
-/// Whatever its `type`, whose codes are not public: the URL of all of BaaS. Issuing has one of its own, which the sandbox's owner sets.
+/// Sets the URL for all BaaS notifications, whatever the `type`, whose codes are not public. Issuing has a separate
+/// URL, which is set through the control interface or by
+/// [`Sandbox::issuing_callback`](crate::Sandbox::issuing_callback).
 pub(super) fn set_callback_url(
     partner: &mut Partner,
     _: &mut Context<'_>,
@@ -152,7 +154,8 @@ pub(crate) fn checked_url(url: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    /// ISO 13616: the country and check digits go to the end, letters become numbers, and the rest of a division by 97 is 1.
+    /// ISO 13616: move the country and check digits to the end and replace letters by numbers. The remainder modulo 97
+    /// is 1.
     fn is_valid(iban: &str) -> bool {
         let turned = format!("{}{}", &iban[4..], &iban[..4]);
         let digits: String = turned.chars().map(|c| c.to_digit(36).unwrap().to_string()).collect();
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn ibans_are_valid() {
-        // One from outside, so that the check is checked.
+        // A known valid IBAN and an invalid one test the check itself.
         assert!(is_valid("DE89370400440532013000") && !is_valid("DE88370400440532013000"));
         for number in (0..2000).chain([99_999_999_999]) {
             let iban = iban(number);

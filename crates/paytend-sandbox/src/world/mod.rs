@@ -1,5 +1,7 @@
-//! What the sandbox remembers, and what happens to it. No I/O, no keys, no clock: every change is an [`Event`] with its time, and the same
-//! events make the same world, which is how it is kept on disk.
+//! The state of the sandbox and the events that change it.
+//!
+//! This module has no I/O, no keys and no clock. Every change is an [`Event`] with its time. The same events always
+//! produce the same world, so the data file stores events.
 
 #[cfg(test)]
 mod conservation;
@@ -33,32 +35,32 @@ use crate::failure::{Failure, Refusal};
 /// Milliseconds since 1970.
 pub(crate) type Millis = u64;
 
-/// The longest time that passes at once: ten years. More is a slip.
+/// The longest duration by which time can be advanced at once: ten years. A longer one is probably a mistake.
 pub(crate) const LONGEST: Millis = 10 * 366 * 24 * 3_600_000;
 
-/// Something that happens.
+/// An event that changes the world.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Event {
-    /// The beginning, and what the world is set back to.
+    /// The start, or a reset.
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
-    /// Another world, as `export` writes it, takes this one's place.
+    /// An import, which replaces the world by one written by `export`.
     Imported { at: Millis, world: String },
     /// A partner's request.
     Call { at: Millis, partner: String, path: String, request_id: String, data: String },
-    /// What time does: audits, topups, fees.
+    /// The passing of time, which runs due audits, topups and fees.
     Due { at: Millis },
-    /// Something that only the sandbox's owner can make happen.
+    /// A trigger from the control interface or from a test.
     Triggered { at: Millis, partner: String, trigger: Trigger },
-    /// A notification is to be posted later.
+    /// A notification is postponed.
     Postponed { at: Millis, delivery: u64, until: Millis },
-    /// The owner has chosen otherwise for a world that goes on.
+    /// New settings for a stored world.
     Configured { at: Millis, settings: Settings },
-    /// An attempt to deliver a notification.
+    /// A delivery attempt of a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },
 }
 
-/// All of it.
+/// The whole state of a sandbox.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct World {
     pub(crate) now: Millis,
@@ -73,7 +75,7 @@ impl World {
         Self { now: at, partners: partners.iter().map(make).collect(), settings, outbox: Outbox::default() }
     }
 
-    /// Makes something happen. What is answered: the response's data as JSON text (empty where there is none), or a refusal.
+    /// Applies an event. Returns the response's data as JSON text, which is empty if there is none, or a refusal.
     pub(crate) fn apply(&mut self, event: Event) -> Result<String, Refusal> {
         match event {
             Event::Begin { at, partners, settings } => {
@@ -119,17 +121,17 @@ impl World {
         }
     }
 
-    /// When something falls due by itself, deliveries left out.
+    /// Returns the time of the next scheduled task. Deliveries are not included.
     pub(crate) fn next_task(&self) -> Option<Millis> {
         self.partners.values().filter_map(Partner::next_task).min()
     }
 
-    /// Whether money was neither made nor lost.
+    /// Returns whether money was neither created nor lost.
     pub(crate) fn conserves(&self) -> bool {
         self.partners.values().all(|partner| partner.ledger.conserves())
     }
 
-    /// Lets time pass: everything that is due happens, in order.
+    /// Advances time and runs all tasks that fall due, in order.
     fn pass(&mut self, until: Millis) {
         while let Some(at) = self.next_task().filter(|at| *at <= until) {
             self.now = self.now.max(at);
@@ -150,7 +152,7 @@ impl World {
             return Err(Failure::DuplicateRequest.into());
         }
         let answer = self.with(partner, |partner, context| dispatch::call(partner, context, path, data));
-        // With delays of nothing, what an operation starts has also ended when it is answered.
+        // With zero delays, everything that an operation starts is finished before the response.
         self.pass(self.now);
         answer
     }
@@ -166,7 +168,7 @@ impl World {
     }
 }
 
-/// What an operation needs besides its partner.
+/// The data that an operation needs in addition to its partner.
 pub(crate) struct Context<'a> {
     pub(crate) partner: &'a str,
     pub(crate) now: Millis,

@@ -1,4 +1,5 @@
-//! Money as a count of hundredths, and where it is: every movement takes from one place what it gives to another.
+//! Money in hundredths and a ledger of where it is. Every transfer takes from one place exactly what it adds to
+//! another.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,24 +9,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-/// Hundredths of a currency's unit.
+/// An amount in hundredths of a currency's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Cents(pub(crate) i64);
 
 impl Cents {
-    /// A positive amount with two decimals at most.
+    /// Converts a positive amount with at most two decimals.
     pub(crate) fn positive(amount: &Amount) -> Result<Self, Failure> {
         let value = amount.value().normalize();
         if !amount.is_positive() || value.scale() > 2 {
             return Err(Failure::BadAmount);
         }
-        // What is left of the point after two digits is zero: the text of it is a whole number.
+        // With at most two decimals, the product is a whole number.
         let hundredths = value.checked_mul(Decimal::ONE_HUNDRED).ok_or(Failure::BadAmount)?;
         hundredths.normalize().to_string().parse().map(Self).map_err(|_| Failure::BadAmount)
     }
 
-    /// As an amount with two decimals.
+    /// Returns the amount with two decimals.
     pub(crate) fn amount(self) -> Amount {
         Amount::try_from(Decimal::new(self.0, 2)).unwrap_or_else(|_| Amount::from(0))
     }
@@ -37,27 +38,27 @@ impl fmt::Display for Cents {
     }
 }
 
-/// Returns the same amount as a JSON number without trailing zeros. The provider's published receiver parses a message and
-/// writes it again before it verifies, and its writer drops them.
+/// Returns the amount as a JSON number without trailing zeros. The provider's published receiver parses and
+/// re-serializes a message before it verifies it, and its serializer drops trailing zeros.
 pub(crate) fn number(amount: &Amount) -> Amount {
     Amount::try_from(amount.value().normalize()).unwrap_or_else(|_| amount.clone()).into_number()
 }
 
-/// A place where money is.
+/// A place that holds money.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub(crate) enum Place {
-    /// The world outside: what came from it is negative here.
+    /// The outside world. Its balance is negative by the money that came from it.
     Outside,
-    /// The partner's funds.
+    /// The funds of the partner.
     Funds,
     /// A card.
     Card(String),
-    /// On its way, under an order or a replacement.
+    /// Money in transit for an order or a replacement.
     Transit(String),
-    /// An account of a user's, by its IBAN.
+    /// A user's account, by its IBAN.
     Account(String),
-    /// Fees that were taken.
+    /// Fees that have been charged.
     Fees,
 }
 
@@ -87,7 +88,7 @@ impl From<String> for Place {
     }
 }
 
-/// What is where, by place and currency. The sum of each currency is always zero.
+/// Balances by place and currency. Each currency's balances always add up to zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Ledger {
@@ -99,12 +100,12 @@ impl Ledger {
         self.balances.get(place).and_then(|all| all.get(currency)).copied().unwrap_or_default()
     }
 
-    /// What a place has, by currency.
+    /// Returns the balances of a place, by currency.
     pub(crate) fn balances(&self, place: &Place) -> impl Iterator<Item = (&str, Cents)> {
         self.balances.get(place).into_iter().flatten().map(|(currency, cents)| (currency.as_str(), *cents))
     }
 
-    /// Moves money, or nothing: no place but the outside ends below zero.
+    /// Transfers money, or changes nothing if a place other than the outside would become negative.
     pub(crate) fn transfer(&mut self, from: &Place, to: &Place, currency: &str, cents: Cents) -> Result<(), Failure> {
         if cents.0 < 0 {
             return Err(Failure::BadAmount);
@@ -123,7 +124,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether nothing was made or lost, and nobody but the outside owes.
+    /// Returns whether each currency adds up to zero and only the outside has negative balances.
     pub(crate) fn conserves(&self) -> bool {
         let mut sums = BTreeMap::<&str, i128>::new();
         for (place, all) in &self.balances {
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_hundredths() {
+    fn amounts_are_converted_to_hundredths() {
         for (text, cents) in [("0.01", 1), ("25.5", 2550), ("100", 10_000), ("1200.00", 120_000), ("1.500", 150)] {
             assert_eq!(Cents::positive(&text.parse().unwrap()), Ok(Cents(cents)), "{text}");
         }
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_is_whole_or_not_at_all() {
+    fn failed_transfer_changes_nothing() {
         let mut ledger = Ledger::default();
         let card = Place::Card("1".into());
         ledger.transfer(&Place::Outside, &Place::Funds, "EUR", Cents(100)).unwrap();

@@ -1,4 +1,4 @@
-//! Opening an account: user, documents, questionnaire, audit.
+//! Account opening: user, documents, questionnaire, audit.
 
 use paytend_model::documents::{Applicant, Country, Document, required_documents};
 use paytend_model::iban::{
@@ -13,7 +13,7 @@ use super::partner::{Partner, given, same_mobile};
 use super::{Cents, Context};
 use crate::failure::{Failure, Refusal};
 
-/// What the sandbox takes a `fileType` for; the provider's codes are in the partner's documents.
+/// The meaning of each `fileType` in the sandbox. The provider's codes are in the partner's documents.
 const FILE_TYPES: [(&str, Document); 8] = [
     ("1", Document::IdCard),
     ("2", Document::Passport),
@@ -83,7 +83,7 @@ pub(super) fn upload(partner: &mut Partner, _: &mut Context<'_>, document: Uploa
     match document.file_content.as_ref().filter(|content| !content.as_bytes().is_empty()) {
         Some(content) if content.as_bytes().len() > MAX_FILE_BYTES => return Err(Failure::FileTooLarge.into()),
         Some(_) => user.documents.push(given(document.file_type.as_deref()).unwrap_or("3").to_owned()),
-        // The result of a provider of identity checks.
+        // This is the result of an identity verification provider.
         None => user.identified = true,
     }
     user.state = AccountState::DocumentsUploaded;
@@ -94,7 +94,7 @@ fn wrong(user: &User) -> Refusal {
     Refusal::because(Failure::WrongState, format!("the user's status is {}", user_code(user.state).as_str()))
 }
 
-/// The documents that are missing, in words; nothing is asked for of whom too little is known.
+/// Returns the names of the missing documents. No documents are required if the applicant's country is unknown.
 fn missing(user: &User) -> Vec<String> {
     let country = |code: &str| code.parse::<Country>().ok();
     let applicant = match (&user.person, &user.country) {
@@ -151,7 +151,8 @@ pub(super) fn corporation_questionnaire(
     answered(partner, context, request.user_id.as_str(), true)
 }
 
-/// The audit's result: an account with an IBAN, or none. Notifications of both the status and the account.
+/// Applies the result of an audit. A passed audit opens an account with an IBAN. Notifications report the status and
+/// the account.
 pub(super) fn audited(partner: &mut Partner, context: &mut Context<'_>, id: &str, result: Audit) {
     let Some(user) = partner.users.get_mut(id) else { return };
     user.audit = Some(result);

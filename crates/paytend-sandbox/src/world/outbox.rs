@@ -1,4 +1,4 @@
-//! Notifications on their way, and what became of each.
+//! Notifications and their deliveries.
 
 use paytend_model::{Notification, Product, payby};
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::partner::Partner;
 use super::{Context, Millis};
 
-/// Who sends a notification.
+/// The sender of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "provider", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Source {
-    /// Paytend: a product's notification to a partner.
+    /// Paytend, for one of its products.
     Paytend { product: String, notify_type: String },
     /// PayBy.
     PayBy,
@@ -19,7 +19,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// When another attempt is made, after one that was not acknowledged. PayBy's schedule is documented; that of the others is the sandbox's own.
+    /// Returns the wait after an attempt that was not acknowledged, or `None` after the last attempt. PayBy's schedule
+    /// is documented; the schedule of the others is specific to the sandbox.
     pub(crate) fn backoff(&self, attempts: usize) -> Option<Millis> {
         const OWN: [Millis; 6] = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];
         match self {
@@ -30,7 +31,7 @@ impl Source {
         }
     }
 
-    /// Such as `baas 2`, `payby`.
+    /// Returns the name, such as `baas 2` or `payby`.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Paytend { product, notify_type } => format!("{product} {notify_type}"),
@@ -40,28 +41,28 @@ impl Source {
     }
 }
 
-/// What became of a notification.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum DeliveryState {
-    /// There will be an attempt.
+    /// Another attempt will be made.
     Pending,
-    /// The receiver has acknowledged it, in the documented way.
+    /// The receiver acknowledged the notification as documented.
     Acknowledged,
-    /// The last attempt was made.
+    /// All attempts failed, and no further one will be made.
     GivenUp,
     /// No callback URL is set.
     NoUrl,
 }
 
-/// One attempt.
+/// A delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Attempted {
-    /// The HTTP status; none if there was no answer.
+    /// The HTTP status; `None` if there was no response.
     pub(crate) status: Option<u16>,
     pub(crate) acknowledged: bool,
-    /// Why it was not acknowledged, without anything of the response's body but its shape.
+    /// The reason why the attempt was not acknowledged. It describes only the shape of the response's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
@@ -71,7 +72,7 @@ impl Attempted {
         Self { status, acknowledged: false, reason: Some(reason.into()) }
     }
 
-    /// The outcome in words.
+    /// Returns a description of the outcome.
     pub(crate) fn verdict(&self) -> String {
         match &self.reason {
             None => "acknowledged".into(),
@@ -81,25 +82,25 @@ impl Attempted {
     }
 }
 
-/// A notification.
+/// A notification with its delivery attempts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
     pub(crate) id: u64,
     pub(crate) partner: String,
     pub(crate) source: Source,
-    /// What is told, before it is sealed or signed.
+    /// The content before it is sealed or signed.
     pub(crate) content: String,
     pub(crate) url: Option<String>,
     pub(crate) made_at: Millis,
     pub(crate) next_at: Option<Millis>,
     pub(crate) state: DeliveryState,
-    /// By a fault, which does so once.
+    /// Whether a fault has postponed the delivery, which happens at most once.
     pub(crate) postponed: bool,
     pub(crate) attempts: Vec<(Millis, Attempted)>,
 }
 
-/// All of them, in the order in which they were made, which is the order of their first attempts.
+/// All deliveries in the order of their creation, which is also the order of their first attempts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Outbox {
     pub(crate) deliveries: Vec<Delivery>,
@@ -135,7 +136,8 @@ impl Outbox {
         self.deliveries.get(at)
     }
 
-    /// The one that is due first: what was never tried keeps its order; a retry holds nothing up.
+    /// Returns the due time and number of the next delivery. First attempts keep their order, and a retry does not
+    /// delay them.
     pub(crate) fn next(&self) -> Option<(Millis, u64)> {
         self.deliveries.iter().filter_map(|one| Some((one.next_at?, one.id))).min()
     }
@@ -157,7 +159,7 @@ impl Outbox {
         let acknowledged = attempt.acknowledged;
         delivery.attempts.push((at, attempt));
         if delivery.state != DeliveryState::Pending {
-            // Sent again by a fault, after its end.
+            // A fault caused another attempt after the delivery had ended.
             return;
         }
         (delivery.state, delivery.next_at) = match delivery.source.backoff(delivery.attempts.len()) {
@@ -169,7 +171,7 @@ impl Outbox {
 }
 
 impl Context<'_> {
-    /// Makes a notification of Paytend's.
+    /// Creates a Paytend notification.
     pub(crate) fn notify(&mut self, partner: &Partner, notification: Notification) -> u64 {
         let content = notification.content().unwrap_or_default();
         self.notify_text(partner, notification.product(), notification.notify_type(), content)
@@ -182,7 +184,7 @@ impl Context<'_> {
         notify_type: &str,
         content: String,
     ) -> u64 {
-        // The products number their notifications alike: at one URL nobody could tell them apart.
+        // The products use the same `notifyType` numbers, so a receiver with one URL could not distinguish them.
         let url = match product {
             Product::Issuing => partner.issuing_callback.as_ref(),
             _ => partner.callback.as_ref(),
@@ -192,7 +194,7 @@ impl Context<'_> {
     }
 }
 
-/// A notification of PayBy's about a transfer that has succeeded.
+/// Returns the content of a PayBy notification about a successful transfer.
 pub(super) fn payby(now: Millis, number: u64) -> String {
     serde_json::json!({
         "notify_timestamp": now,
@@ -214,7 +216,7 @@ pub(super) fn payby(now: Millis, number: u64) -> String {
     .to_string()
 }
 
-/// A notification of PayerMax's about a deposit.
+/// Returns the content of a PayerMax notification about a deposit.
 pub(super) fn payermax(now: Millis, number: u64) -> String {
     let time = i64::try_from(now).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
     serde_json::json!({

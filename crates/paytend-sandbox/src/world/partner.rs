@@ -1,4 +1,4 @@
-//! Everything of one partner.
+//! The state of one partner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,13 @@ use super::money::{Ledger, Place};
 use super::{Cents, Millis, Settings};
 use crate::failure::Failure;
 
-/// The card that every partner has from the start: active, and without a cardholder. The published demo uses it.
+/// The card that every partner has from the start. It is active and has no cardholder. The published demo uses it.
 pub(crate) const FIRST_CARD: &str = "1755902";
-/// A second card, of [`DEMO_HOLDER`], which the published demo asks about.
+/// A second card, which belongs to [`DEMO_HOLDER`] and is queried by the published demo.
 const DEMO_CARD: &str = "1755891";
 /// The cardholder that the published demo uses.
 const DEMO_HOLDER: &str = "101982";
-/// How long a month of a card's fees is.
+/// The length of a month for a card's fees.
 pub(crate) const MONTH: Millis = 30 * 24 * 3_600_000;
 
 /// A partner.
@@ -36,19 +36,21 @@ pub(crate) struct Partner {
     pub(crate) authorizations: Vec<CardTransaction>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) transfer_orders: BTreeMap<String, TransferOrder>,
-    /// Where notifications go: of BaaS, and of Issuing.
+    /// The callback URL for BaaS.
     pub(crate) callback: Option<String>,
+    /// The callback URL for Issuing.
     pub(crate) issuing_callback: Option<String>,
+    /// The `requestId`s used so far.
     pub(crate) requests: BTreeSet<String>,
     counters: Counters,
-    /// What falls due, in order; the second number keeps what falls due together in the order of its making.
+    /// The scheduled tasks by due time. Tasks with the same due time run in the order of their creation.
     tasks: BTreeMap<Millis, Vec<Task>>,
 }
 
 impl Partner {
     pub(crate) fn new(settings: &Settings, at: Millis) -> Self {
         let mut partner = Self::default();
-        // Only a sum below zero is refused, and that is an empty partner's.
+        // The transfer fails only for a negative amount; the partner then starts without funds.
         let _ = partner.ledger.transfer(&Place::Outside, &Place::Funds, &settings.currency, Cents(settings.funds));
         let card = |id: &str, holder: Option<&str>, type_: &str, sku: &str, state| Card {
             holder: holder.map(Into::into),
@@ -69,7 +71,7 @@ impl Partner {
         partner
     }
 
-    /// The next number of a kind.
+    /// Returns the next number of a kind.
     pub(crate) fn number(&mut self, kind: &str) -> u64 {
         let last = self.counters.entry(kind.to_owned()).or_default();
         *last += 1;
@@ -88,7 +90,7 @@ impl Partner {
         self.tasks.keys().next_back().copied()
     }
 
-    /// Whether no card has more than one task that takes its monthly fee.
+    /// Returns whether each card has at most one monthly fee task.
     pub(super) fn one_fee_a_card(&self) -> bool {
         let mut cards = BTreeSet::new();
         self.tasks.values().flatten().all(|task| match task {
@@ -97,12 +99,12 @@ impl Partner {
         })
     }
 
-    /// The highest number that was given out.
+    /// Returns the highest assigned number.
     pub(super) fn highest_number(&self) -> u64 {
         self.counters.values().copied().max().unwrap_or_default()
     }
 
-    /// What is due now, taken out.
+    /// Removes and returns the tasks that are due.
     pub(crate) fn due(&mut self, at: Millis) -> Vec<Task> {
         let later = self.tasks.split_off(&at.saturating_add(1));
         std::mem::replace(&mut self.tasks, later).into_values().flatten().collect()
@@ -134,13 +136,13 @@ impl Partner {
     }
 }
 
-/// A card's verification value: known to whoever knows the sandbox.
+/// Returns a card's verification value, which can be computed from its identifier.
 pub(crate) fn cvv(card: &str) -> String {
     let sum = card.bytes().fold(7u32, |sum, byte| (sum * 31 + u32::from(byte)) % 1000);
     format!("{sum:03}")
 }
 
-/// A cardholder who has passed the audit.
+/// Returns the demo cardholder, who has passed the audit.
 fn demo_holder() -> Holder {
     let address = Address::new("Gedimino pr. 1".into(), "LT_MA".into(), "LT-01103".into(), "LT".into());
     let data = CreateCardholder::new(
@@ -158,18 +160,18 @@ fn demo_holder() -> Holder {
     Holder { data, audit: Audit::Passed, documents: 1 }
 }
 
-/// Returns a field that is given: an empty text means that it is not.
+/// Returns a field's value, or `None` if it is empty. An empty string means that the field is not given.
 pub(crate) fn given<'f>(text: Option<&'f str>) -> Option<&'f str> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Returns whether two mobile numbers are the same: one may be written with `+` and the other without.
+/// Returns whether two mobile numbers are equal, ignoring a leading `+`.
 pub(crate) fn same_mobile(one: &str, other: &str) -> bool {
     one.trim_start_matches('+') == other.trim_start_matches('+')
 }
 
-/// Returns a page of a list, and how many items there are in all. Without a position or a size, from the beginning and to
-/// the end; no page has more than 1000 items.
+/// Returns the total number of items and one page of them. The page starts at the first item by default and has at most
+/// 1000 items.
 pub(crate) fn page<'c, T>(
     all: Vec<T>,
     start: impl Into<Option<&'c Count>>,

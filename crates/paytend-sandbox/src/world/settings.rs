@@ -1,33 +1,44 @@
-//! What an owner of a sandbox may choose.
+//! The settings of a sandbox.
 
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
-/// How long things take, in milliseconds of the sandbox's time.
+/// The durations of asynchronous processes, in milliseconds of the sandbox's time.
+///
+/// # Examples
+///
+/// ```
+/// use paytend_sandbox::Timing;
+///
+/// let mut timing = Timing::realistic();
+/// timing.topup = 500;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Timing {
-    /// From a topup to its money's arrival on the card.
+    /// The time from a topup to the arrival of the money on the card.
     pub topup: Millis,
-    /// From a cardholder's creation to the audit's result.
+    /// The time from the creation of a cardholder to the result of the audit.
     pub holder_audit: Millis,
-    /// From an application to the shipment of its cards.
+    /// The time from an application to the shipment of its cards.
     pub shipment: Millis,
-    /// From a questionnaire to the account.
+    /// The time from the questionnaire to the opening of the account.
     pub account_audit: Millis,
-    /// From a replacement to the old card's money on the new one: within 24 hours, as the documentation says.
+    /// The time from a replacement to the arrival of the old card's balance on the new card. The documentation says
+    /// within 24 hours.
     pub replacement: Millis,
 }
 
 impl Timing {
-    /// At once: what is asked for has happened when the answer comes. For tests.
+    /// Returns zero durations: everything has finished when the response is sent. Suitable for tests.
     pub fn instant() -> Self {
         Self { topup: 0, holder_audit: 0, shipment: 0, account_audit: 0, replacement: 0 }
     }
 
-    /// Some seconds, and a day for the balance of a replaced card: so that waiting has to be programmed.
+    /// Returns durations of a few seconds, and one day for the balance of a replaced card, so that clients have to
+    /// poll.
     pub fn realistic() -> Self {
         let (second, hour) = (1000, 3_600_000);
         Self {
@@ -46,28 +57,38 @@ impl Default for Timing {
     }
 }
 
-/// How a sandbox's world is made.
+/// The settings of a sandbox.
+///
+/// # Examples
+///
+/// ```
+/// use paytend_sandbox::{Sandbox, Settings};
+///
+/// let mut settings = Settings::default();
+/// settings.strict = true;
+/// let builder = Sandbox::builder().settings(settings);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How long things take.
+    /// The durations of asynchronous processes.
     pub timing: Timing,
-    /// The currency of everything.
+    /// The currency of all accounts and cards.
     pub currency: String,
-    /// The partner's funds to begin with, in hundredths.
+    /// The partner's initial funds, in hundredths.
     pub funds: i64,
-    /// The fee of an active card for each 30 days, in hundredths.
+    /// The fee of an active card per 30 days, in hundredths.
     pub monthly_fee: i64,
-    /// Whether answers have the reserved field `encryptFlag`.
+    /// Whether responses have the reserved field `encryptFlag`.
     pub encrypt_flag: bool,
-    /// From how much on, in hundredths, a deposit triggers a transfer order.
+    /// The minimum deposit amount that triggers a transfer order, in hundredths.
     pub transfer_order_from: i64,
-    /// Whether a broken rule that is only inferred refuses a request.
+    /// Whether a request that breaks a merely inferred rule is refused.
     pub strict: bool,
-    /// Whether the bare word `SUCCESS`, which PayBy's own sample answers, acknowledges a notification of PayBy's.
+    /// Whether the bare word `SUCCESS`, which PayBy's sample code returns, acknowledges a PayBy notification.
     pub payby_plain_success: bool,
-    /// Hosts of receivers whose TLS certificate is not verified, such as `localhost`.
+    /// The hosts of receivers whose TLS certificates are not verified, such as `localhost`.
     pub self_signed_hosts: Vec<String>,
 }
 

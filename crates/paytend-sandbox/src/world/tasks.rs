@@ -1,11 +1,11 @@
-//! What time does.
+//! Scheduled tasks.
 
 use super::entities::{Audit, Task};
 use super::issuing::{cards, funds, holders};
 use super::partner::Partner;
 use super::{Context, Millis, opening};
 
-/// Everything of a partner that is due at a moment.
+/// Runs all tasks of a partner that are due.
 pub(super) fn run(partner: &mut Partner, context: &mut Context<'_>, at: Millis) {
     for task in partner.due(at) {
         match task {

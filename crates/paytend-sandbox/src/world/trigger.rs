@@ -1,4 +1,5 @@
-//! What only the sandbox's owner can make happen: money that arrives, a card that is used, an audit's result, a notification of any kind.
+//! Triggers, which cause events that no operation can cause: deposits, the use of a card, audit results and
+//! notifications of any kind.
 
 use std::collections::BTreeMap;
 
@@ -19,23 +20,23 @@ use super::partner::{FIRST_CARD, Partner};
 use super::{Cents, Context, Place, money, opening};
 use crate::failure::{Failure, Refusal};
 
-/// What is to happen. Contents are JSON objects: their fields replace those that the sandbox would write.
+/// A trigger. Contents are JSON objects; their fields replace those that the sandbox would write.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "trigger", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Trigger {
-    /// A notification of Paytend's, with what it tells of: the deposit is booked, the card is used, the audit ends.
+    /// A Paytend notification and the event behind it, such as a deposit, the use of a card or the end of an audit.
     Notification { product: String, notify_type: String, content: String },
-    /// A notification of PayBy's to a URL.
+    /// A PayBy notification to a URL.
     PayBy { url: String, content: String },
-    /// A notification of PayerMax's to a URL.
+    /// A PayerMax notification to a URL.
     PayerMax { url: String, content: String },
-    /// Money for the partner's funds, in hundredths.
+    /// An addition to the partner's funds, in hundredths.
     Fund { cents: i64, currency: String },
-    /// Where Issuing's notifications go.
+    /// A new callback URL for Issuing.
     IssuingCallback { url: Option<String> },
 }
 
-/// Does it; what is answered is the notifications that it made, as `{"deliveries":[1,2]}`.
+/// Applies a trigger. Returns the numbers of the created deliveries as `{"deliveries":[1,2]}`.
 pub(super) fn happen(partner: &mut Partner, context: &mut Context<'_>, trigger: Trigger) -> Result<String, Refusal> {
     let before = context.outbox.deliveries.len();
     match trigger {
@@ -74,14 +75,14 @@ fn object(text: &str) -> Result<Object, Refusal> {
     serde_json::from_str(if text.is_empty() { "{}" } else { text }).map_err(broken)
 }
 
-/// An object with some fields replaced, to the letter.
+/// Replaces some fields of a JSON object. The text of all values is kept exactly.
 pub(crate) fn merged(default: &str, overrides: &str) -> Result<String, Refusal> {
     let mut all = object(default)?;
     all.extend(object(overrides)?);
     serde_json::to_string(&all).map_err(|_| Failure::BadData.into())
 }
 
-/// The fields that the sandbox acts on, as their type has them.
+/// Reads the fields that the sandbox acts on into their type.
 fn typed<T: DeserializeOwned>(content: &str) -> Result<T, Refusal> {
     serde_json::from_str(content).map_err(|error| Refusal::because(Failure::BadData, error))
 }
@@ -116,11 +117,11 @@ fn notification(
         }
         ("baas", other) => tell(partner, context, Product::Baas, other, &serde_json::Map::new(), content),
         ("issuing", other) => tell(partner, context, Product::Issuing, other, &serde_json::Map::new(), content),
-        _ => Err(Refusal::because(Failure::BadData, "a product is baas or issuing")),
+        _ => Err(Refusal::because(Failure::BadData, "unknown product; use baas or issuing")),
     }
 }
 
-/// Makes the notification: what the sandbox would write, with what was asked for instead.
+/// Creates a notification from the sandbox's default content and the given overrides.
 fn tell(
     partner: &Partner,
     context: &mut Context<'_>,
@@ -151,7 +152,7 @@ fn status_change(partner: &mut Partner, context: &mut Context<'_>, content: &str
     let result = told.audit_status.as_ref().and_then(|code| Audit::of(code.as_str()));
     if let Some(result) = result {
         if user.audit.is_none() {
-            return Err(Refusal::because(Failure::WrongState, "the questionnaire has not been answered"));
+            return Err(Refusal::because(Failure::WrongState, "the questionnaire has not been submitted"));
         }
         opening::audited(partner, context, id.as_str(), result);
         return Ok(());
@@ -171,12 +172,12 @@ fn upgrade(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> R
     tell(partner, context, Product::Baas, "6", &told, content)
 }
 
-/// The owner of an account.
+/// Returns the user who owns an account.
 fn owner(partner: &Partner, iban: &str) -> Option<String> {
     partner.users.iter().find(|(_, user)| user.accounts.iter().any(|one| one == iban)).map(|(id, _)| id.clone())
 }
 
-/// Money arrives on an account: the one that is named, or the first.
+/// Books a deposit to the given account, or to the first one by default.
 fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: IbanTransaction = typed(content)?;
     let amount = asked.amount.clone().unwrap_or_else(|| Amount::from(100));
@@ -216,7 +217,7 @@ fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> R
     Ok(())
 }
 
-/// Paytend asks about a transaction.
+/// Creates a transfer order, in which Paytend asks for information about a transaction.
 fn transfer_order(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: ToldOrder = typed(content)?;
     let amount = asked.amount.unwrap_or_else(|| Amount::from(100));
@@ -256,7 +257,8 @@ fn order(
     tell(partner, context, Product::Baas, "8", &told, content)
 }
 
-/// A card is used: `transactionType` `1` reserves and moves nothing, `2` (or none) settles, and the money leaves the card.
+/// Uses a card. `transactionType` `1` only reserves the amount; `2`, or none, settles it and takes the money from the
+/// card.
 fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: TransactionNotification = typed(content)?;
     let id = asked.card_id.as_ref().map_or(FIRST_CARD, |id| id.as_str()).to_owned();
@@ -300,12 +302,12 @@ fn holder_audit(partner: &mut Partner, context: &mut Context<'_>, content: &str)
     let id = asked.holder_id.as_ref().map(|id| id.as_str().to_owned()).or_else(last).ok_or(Failure::UnknownHolder)?;
     partner.holder(&id)?;
     let result = asked.status.as_ref().map_or(Some(Audit::Passed), |code| Audit::of(code.as_str()));
-    let result = result.ok_or_else(|| Refusal::because(Failure::InvalidField, "`status` is 1, 2 or 3"))?;
+    let result = result.ok_or_else(|| Refusal::because(Failure::InvalidField, "`status` must be 1, 2 or 3"))?;
     holders::audited(partner, context, &id, result);
     Ok(())
 }
 
-/// The kinds of Paytend's notifications that can be made to happen, for what shows them.
+/// Returns product, type and title of each kind of Paytend notification that can be triggered.
 pub(crate) fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     Notification::kinds().map(|kind| (kind.product.as_str(), kind.notify_type, kind.title))
 }

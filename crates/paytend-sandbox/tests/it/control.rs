@@ -1,4 +1,4 @@
-//! The control interface, over HTTP.
+//! Tests of the control interface over HTTP.
 
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::issuing::QueryPartnerBalance;
@@ -31,7 +31,7 @@ impl Control {
 }
 
 #[tokio::test]
-async fn everything_can_be_done_over_http() {
+async fn control_interface_covers_triggers_faults_clock_and_state() {
     let sandbox = Sandbox::start().await.unwrap();
     let (control, client) = (Control::of(&sandbox), client(&sandbox));
     let info = control.get("").await;
@@ -78,7 +78,7 @@ async fn everything_can_be_done_over_http() {
 }
 
 #[tokio::test]
-async fn bad_commands_say_what_is_wrong() {
+async fn invalid_requests_get_an_error_message() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     for (path, body, status, word) in [
@@ -89,7 +89,7 @@ async fn bad_commands_say_what_is_wrong() {
         ("/trigger", json!({"product": "baas", "notifyType": "2", "partner": "1"}), 404, "partner"),
         ("/faults", json!({"on": "topup", "fault": {"kind": "explode"}}), 400, "explode"),
         ("/clock/advance", json!({"by": "soon"}), 400, "15h"),
-        ("/clock/advance", json!({"by": "-1h"}), 400, "forward"),
+        ("/clock/advance", json!({"by": "-1h"}), 400, "negative"),
         ("/clock", json!({"pace": "slow"}), 400, "slow"),
         ("/seed", json!({"funds": "0"}), 400, "above zero"),
         ("/seed", json!({"fund": "1"}), 400, "fund"),
@@ -109,9 +109,9 @@ fn many(quantity: u64) -> Value {
     json!({"holder": null, "scheme": "3", "type": "2", "sku": "SKU001", "quantity": quantity, "cards": []})
 }
 
-/// What would never end, or does not fit together, is not taken over.
+/// A world that is inconsistent, or in which due work would never end, is refused.
 #[tokio::test]
-async fn a_broken_world_is_not_imported() {
+async fn import_of_an_invalid_world_is_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     assert!(sandbox.notify("baas", "2", "{}").await.is_err());
@@ -123,7 +123,7 @@ async fn a_broken_world_is_not_imported() {
         (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
-        // Each of these is due at once, again and again, or for ever.
+        // In each of these worlds, due work would never end.
         (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "ended has a next attempt"),
         (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "ended has a next attempt"),
         (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "no URL or no next attempt"),
@@ -157,7 +157,7 @@ async fn a_broken_world_is_not_imported() {
 }
 
 #[tokio::test]
-async fn the_log_shows_both_sides_and_personal_data_on_request_alone() {
+async fn log_shows_both_sides_and_hides_personal_data_by_default() {
     let sandbox = Sandbox::start().await.unwrap();
     let (control, client) = (Control::of(&sandbox), client(&sandbox));
     client.send(&paytend_model::iban::VerifyMobileNumber::new("8613261402222".into(), "1".into())).await.unwrap();
@@ -177,7 +177,7 @@ async fn the_log_shows_both_sides_and_personal_data_on_request_alone() {
 }
 
 #[tokio::test]
-async fn events_come_as_they_happen() {
+async fn log_entries_are_streamed() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     let mut events = control.http.get(format!("{}/events", control.url)).send().await.unwrap();
@@ -188,7 +188,7 @@ async fn events_come_as_they_happen() {
 }
 
 #[tokio::test]
-async fn the_page_asks_nobody_else_and_others_pages_are_refused() {
+async fn page_loads_nothing_external_and_foreign_origins_are_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui")).unwrap();
@@ -217,9 +217,9 @@ async fn the_page_asks_nobody_else_and_others_pages_are_refused() {
     assert!(foreign.headers().get("access-control-allow-origin").is_none());
 }
 
-/// Every route is described, and nothing else is.
+/// The OpenAPI description has exactly the routes of the server.
 #[tokio::test]
-async fn the_description_is_of_these_routes() {
+async fn openapi_description_matches_routes() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     let described = control.get("/openapi.json").await;
@@ -242,7 +242,7 @@ async fn the_description_is_of_these_routes() {
 }
 
 #[tokio::test]
-async fn others_cannot_reach_it_unless_that_is_said_and_then_a_token_is_wanted() {
+async fn non_loopback_address_needs_opt_in_and_a_token() {
     let anywhere = "0.0.0.0:0".parse().unwrap();
     let refused = Sandbox::builder().address(anywhere).start().await.unwrap_err();
     assert!(matches!(refused, StartError::NotLoopback(_)));

@@ -1,4 +1,4 @@
-//! Notifications of three providers, until they are acknowledged.
+//! Tests of the notifications of three providers and their retries.
 
 use std::time::Duration;
 
@@ -25,19 +25,19 @@ async fn set_url(sandbox: &Sandbox, url: &str) {
 }
 
 #[tokio::test]
-async fn payby_s_schedule_is_the_documented_one() {
+async fn payby_is_retried_on_the_documented_schedule() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(200, r#"{"response":"FAIL"}"#); 20], PAYBY).await;
     let first = sandbox.payby(&url, "").await.unwrap();
     assert_eq!((first.acknowledged(), first.attempts(), first.status()), (false, 1, 200));
-    // 2 min, 10, 10, 1 h, 2 h, 6 h, 15 h: all within a day and a bit, at once.
+    // Waits of 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h.
     sandbox.advance(minutes(30 * 60)).await;
     let delivery = sandbox.deliveries().pop().unwrap();
     let waits: Vec<u64> = delivery.times().map(|at| (at - NOON) / 60_000).collect();
     assert_eq!(waits, [0, 2, 12, 22, 82, 202, 562, 1462]);
     assert!(delivery.ended() && !delivery.acknowledged());
     assert_eq!(came.lock().unwrap().len(), 8);
-    // Each is what a receiver takes, at its time.
+    // A receiver accepts each attempt and sees the same notification.
     let key = paytend_crypto::rustcrypto::public(&sandbox.provider_key("payby").unwrap()).unwrap();
     let receiver = PayByReceiver::new([key]).unwrap();
     let now = std::time::UNIX_EPOCH + Duration::from_millis(NOON + 3_600_000);
@@ -51,7 +51,7 @@ async fn payby_s_schedule_is_the_documented_one() {
 }
 
 #[tokio::test]
-async fn payermax_is_taken_by_its_receiver() {
+async fn payermax_receiver_accepts_a_retried_notification() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(500, "later")], PAYERMAX).await;
     sandbox.payermax(&url, r#"{"notifyType":"WITHDRAW"}"#).await.unwrap();
@@ -67,7 +67,7 @@ async fn payermax_is_taken_by_its_receiver() {
 }
 
 #[tokio::test]
-async fn all_nine_kinds_are_taken_by_a_receiver() {
+async fn paytend_receiver_accepts_all_nine_kinds() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
@@ -86,10 +86,8 @@ async fn all_nine_kinds_are_taken_by_a_receiver() {
         .unwrap();
     let user = paytend_model::iban::CreateIndividual::new("37060000000".into());
     client(&sandbox).send(&user).await.unwrap();
-    let holder = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2","email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT","eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}}"#;
-    let holder: serde_json::Value = serde_json::from_str(holder).unwrap();
-    client(&sandbox).call("createCardholder", &holder).await.unwrap();
-    // The audit of the cardholder has a notification of its own.
+    client(&sandbox).call("createCardholder", &crate::cardholder()).await.unwrap();
+    // The cardholder's audit creates a separate notification.
     sandbox.advance(Duration::ZERO).await;
     let before = came.lock().unwrap().len();
     for (product, notify_type, content) in [
@@ -109,20 +107,20 @@ async fn all_nine_kinds_are_taken_by_a_receiver() {
         let of = if product == "baas" { paytend_model::Product::Baas } else { paytend_model::Product::Issuing };
         let receiver = PaytendReceiver::new(of, sandbox.partner_id(), keyring.clone());
         let taken = receiver.receive(&headers, &body, std::time::SystemTime::now()).unwrap();
-        // Of its documented type.
+        // The content has its documented type.
         let typed = taken.notification().typed().unwrap_or_else(|| panic!("{product} {notify_type}: {taken:?}"));
         assert_eq!((typed.notify_type(), typed.problems()), (notify_type, &[][..]));
     }
     assert_eq!(came.lock().unwrap().len() - before, 9);
-    // One that nobody knows is told as it is.
-    let raw = sandbox.notify("baas", "99", r#"{"news":1.50}"#).await.unwrap();
-    assert_eq!(raw.content(), r#"{"news":1.50}"#);
+    // The content of an unknown kind is sent unchanged.
+    let raw = sandbox.notify("baas", "99", r#"{"update":1.50}"#).await.unwrap();
+    assert_eq!(raw.content(), r#"{"update":1.50}"#);
     assert!(matches!(sandbox.notify("payout", "1", "{}").await, Err(DeliverError::Refused { code: "S005", .. })));
     assert!(matches!(sandbox.notify("baas", "2", "[]").await, Err(DeliverError::Refused { .. })));
 }
 
 #[tokio::test]
-async fn they_come_in_order_and_a_retry_holds_nothing_up() {
+async fn first_attempts_keep_their_order_and_retries_do_not_delay_them() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(200, PAYTEND), (503, "no")], PAYTEND).await;
     set_url(&sandbox, &url).await;
@@ -149,7 +147,7 @@ async fn they_come_in_order_and_a_retry_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn notifications_come_twice_late_and_out_of_order_on_command() {
+async fn faults_duplicate_delay_and_reorder_notifications() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
@@ -163,7 +161,7 @@ async fn notifications_come_twice_late_and_out_of_order_on_command() {
     assert_eq!(came.lock().unwrap().len(), 2);
     sandbox.advance(Duration::from_secs(1)).await;
     assert_eq!(came.lock().unwrap().len(), 3);
-    // Without an end, each is still posted.
+    // Even an unlimited reorder fault lets each notification be posted.
     sandbox.fault(Fault::new("notify *", FaultKind::Reorder));
     sandbox.notify("baas", "2", r#"{"amount":1}"#).await.unwrap();
     sandbox.notify("baas", "2", r#"{"amount":2}"#).await.unwrap();
@@ -174,7 +172,7 @@ async fn notifications_come_twice_late_and_out_of_order_on_command() {
 }
 
 #[tokio::test]
-async fn a_skewed_or_forged_notification_is_refused_by_its_receiver() {
+async fn receiver_refuses_skewed_or_forged_notifications() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYBY).await;
     let receiver = |sandbox: &Sandbox| {
@@ -195,14 +193,14 @@ async fn a_skewed_or_forged_notification_is_refused_by_its_receiver() {
         sandbox.payby(&url, amount).await.unwrap();
         let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
         assert_eq!(receiver(&sandbox).receive(&headers, &body, now).is_ok(), taken, "{fault:?}");
-        // No digit is lost on the way.
+        // The digits of the amount are kept exactly.
         assert!(String::from_utf8_lossy(&body).contains("1250.070"));
     }
 }
 
-/// What became overdue while nobody ran it is one attempt, and no cascade.
+/// A delivery that became overdue several times over gets one attempt, not several.
 #[tokio::test]
-async fn a_long_pause_is_one_attempt() {
+async fn overdue_delivery_gets_one_attempt() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(40_000_000)).start().await.unwrap();
     let (url, came) = hook(&[(500, "no"); 3], PAYBY).await;
     sandbox.payby(&url, "").await.unwrap();
@@ -211,18 +209,20 @@ async fn a_long_pause_is_one_attempt() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("four attempts at that pace");
+    tokio::time::timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("the delivery ends within ten seconds at this pace");
     let times: Vec<u64> = sandbox.deliveries()[0].times().collect();
-    // Each wait is counted from when the attempt before it was made, not from when it was due.
+    // Each wait starts when the previous attempt was made, not when it was due.
     for (pair, least) in times.windows(2).zip([2, 10, 10]) {
         assert!(pair[1] - pair[0] >= least * 60_000, "{times:?}");
     }
     assert_eq!(came.lock().unwrap().len(), times.len());
 }
 
-/// A delivery of the world before is not taken for one of the world after.
+/// The result of a delivery that was in flight is not applied to the new state.
 #[tokio::test]
-async fn a_reset_waits_for_what_is_on_its_way() {
+async fn reset_waits_for_deliveries_in_flight() {
     let sandbox = Sandbox::start().await.unwrap();
     let (asked, mut was_asked) = tokio::sync::mpsc::channel::<()>(8);
     let answer = std::sync::Arc::new(tokio::sync::Notify::new());
@@ -257,9 +257,9 @@ async fn a_reset_waits_for_what_is_on_its_way() {
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Whoever asked for it may go away, and time never goes back.
+/// Advancing continues if its future is dropped, and time never goes back.
 #[tokio::test]
-async fn time_passes_whole() {
+async fn advance_completes_after_its_future_is_dropped() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(1000)).start().await.unwrap();
     let before = sandbox.now();
     let passing = sandbox.advance(Duration::from_secs(86_400));
@@ -276,12 +276,12 @@ async fn time_passes_whole() {
         assert!(sandbox.now() >= last);
         last = sandbox.now();
     }
-    // More than ten years is ten years, and ends.
+    // A longer duration is limited to ten years.
     sandbox.advance(Duration::MAX).await;
 }
 
-/// A server that acknowledges and then writes spaces for as long as it is listened to; its URL, and how many bytes it
-/// could write.
+/// Starts a server that acknowledges and then writes spaces until the connection is closed. Returns its URL and the
+/// number of bytes written.
 async fn endless() -> (String, tokio::task::JoinHandle<usize>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -302,18 +302,18 @@ async fn endless() -> (String, tokio::task::JoinHandle<usize>) {
 }
 
 #[tokio::test]
-async fn response_of_a_callback_is_read_up_to_64_kib() {
+async fn callback_response_is_read_up_to_64_kib() {
     let sandbox = frozen().await;
     let (url, task) = endless().await;
     set_url(&sandbox, &url).await;
     let delivery = sandbox.notify("baas", "2", "{}").await.unwrap();
     assert_eq!((delivery.acknowledged(), delivery.status()), (false, 200));
-    // What the sockets hold, and not what ten seconds allow, which is gigabytes.
+    // The socket buffers hold this much; ten seconds of reading would be gigabytes.
     let written = task.await.unwrap();
     assert!(written < 32 << 20, "{written}");
 }
 
-/// A receiver behind TLS with a certificate of its own; its URL.
+/// Starts a TLS receiver with a self-signed certificate and returns its URL.
 async fn self_signed() -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio_rustls::rustls::{ServerConfig, pki_types::PrivateKeyDer};
@@ -333,7 +333,7 @@ async fn self_signed() -> String {
     let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A sender that refuses the certificate goes away during the handshake.
+            // A sender that refuses the certificate disconnects during the handshake.
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut request = Vec::new();
             while !request.ends_with(b"}") {
@@ -350,13 +350,13 @@ async fn self_signed() -> String {
 }
 
 #[tokio::test]
-async fn delivery_says_why_it_failed() {
+async fn failed_delivery_has_a_reason() {
     let sandbox = frozen().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (server_error, _) = hook(&[(500, PAYBY)], PAYBY).await;
     let (other_body, _) = hook(&[(200, "SUCCESS")], PAYBY).await;
     for (url, status, reason) in [
-        (format!("http://{free}/"), 0, "connection refused: no program listens at this address"),
+        (format!("http://{free}/"), 0, "connection refused: no program is listening at this address"),
         (self_signed().await, 0, "TLS: invalid peer certificate"),
         (server_error, 500, "the status is 500; expected 200"),
         (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),
@@ -368,7 +368,7 @@ async fn delivery_says_why_it_failed() {
 }
 
 #[tokio::test]
-async fn self_signed_receiver_is_allowed_by_name() {
+async fn self_signed_certificate_is_accepted_for_allowed_host() {
     let url = self_signed().await;
     for (allowed, acknowledged) in [(vec![], false), (vec!["example.test"], false), (vec!["LOCALHOST"], true)] {
         let mut settings = paytend_sandbox::Settings::default();
@@ -380,7 +380,7 @@ async fn self_signed_receiver_is_allowed_by_name() {
 }
 
 #[tokio::test]
-async fn bare_word_of_payby_s_sample_is_accepted_where_it_is_set() {
+async fn bare_success_from_payby_is_accepted_only_if_enabled() {
     for plain in [false, true] {
         let mut settings = paytend_sandbox::Settings::default();
         settings.payby_plain_success = plain;

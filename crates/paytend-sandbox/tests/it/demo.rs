@@ -1,12 +1,12 @@
-//! The calls of the provider's published demo, in the order in which it lists them, with the payloads it sends. The names of
-//! people are changed.
+//! Tests with the calls of the provider's published demo, in its order and with its payloads. Names of people are
+//! changed.
 
 use bytes::Bytes;
 use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, detached, rustcrypto};
 use paytend_sandbox::{Failure, Sandbox, Settings};
 use serde_json::Value;
 
-/// A path with what the demo sends to it, and why that is refused, if it is.
+/// A call of the demo: the path, the payload, and the reason if it is refused.
 #[derive(serde::Deserialize)]
 struct Call {
     path: String,
@@ -19,7 +19,7 @@ fn calls() -> Vec<Call> {
     serde_json::from_str(include_str!("../data/demo.json")).unwrap()
 }
 
-/// Posts a document as the demo does, and opens the response.
+/// Posts a document like the demo does, and opens the response.
 async fn post(sandbox: &Sandbox, path: &str, document: String) -> Opened {
     let body = post_raw(sandbox, path, document).await;
     let opened = sandbox.partner_keyring().unwrap().open(&body, &Expected::response());
@@ -47,8 +47,8 @@ fn new_id() -> String {
     RequestId::generate().unwrap().as_str().to_owned()
 }
 
-/// What the demo's receiver makes of a JSON text before it verifies: it parses it and writes it again, without white space,
-/// and without the zeros at the end of a fraction.
+/// Re-serializes JSON text like the demo's receiver before it verifies: without white space and without trailing zeros
+/// of fractions.
 fn rewritten(json: &str) -> String {
     let mut written = String::new();
     let mut rest = json.chars().peekable();
@@ -84,7 +84,7 @@ fn rewritten(json: &str) -> String {
 }
 
 #[test]
-fn rewriting_drops_zeros_and_white_space() {
+fn rewritten_json_has_no_white_space_or_trailing_zeros() {
     assert_eq!(
         rewritten(r#"{ "a 1.0": 100.00, "b":[1.50, "\"2.0 "] ,"c":0.0}"#),
         r#"{"a 1.0":100,"b":[1.5,"\"2.0 "],"c":0}"#
@@ -92,7 +92,7 @@ fn rewriting_drops_zeros_and_white_space() {
 }
 
 #[tokio::test]
-async fn all_calls_of_the_published_demo_go_through() {
+async fn calls_of_the_published_demo_have_their_expected_result() {
     assert_eq!(calls().len(), 22);
     for (shared, encrypt_flag) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut settings = Settings::default();
@@ -113,7 +113,7 @@ async fn all_calls_of_the_published_demo_go_through() {
                 None => assert_eq!(opened.field("respCode"), Some("00"), "{path}: {message}"),
                 Some(refused) => assert!(message.ends_with(&refused), "{path}: {message}"),
             }
-            // The demo verifies what it has written again, and hands "null" to its decryption where there is no `respData`.
+            // The demo verifies the re-serialized data, and decrypts the text "null" if there is no `respData`.
             let data = opened.payload_text().unwrap_or_default();
             assert_eq!(rewritten(data), data, "{path}");
             assert!(serde_json::from_slice::<Value>(&body).unwrap()["respData"].is_string(), "{path}");
@@ -124,23 +124,23 @@ async fn all_calls_of_the_published_demo_go_through() {
 }
 
 #[tokio::test]
-async fn notifications_have_numbers_without_trailing_zeros() {
+async fn numbers_in_notifications_have_no_trailing_zeros() {
     let sandbox = Sandbox::start().await.unwrap();
     for amount in ["100.00", "25.50", "20000.00"] {
         let deposit = paytend_sandbox::Deposit::new(amount.parse().unwrap(), "EUR");
         let _ = sandbox.deposit(&deposit).await;
     }
     let deliveries = sandbox.deliveries();
-    // The last one is large enough for a transfer order.
+    // The last deposit is large enough to trigger a transfer order.
     assert_eq!(deliveries.len(), 4);
     for delivery in deliveries {
         assert_eq!(rewritten(delivery.content()), delivery.content());
     }
 }
 
-/// The documentation asks for a `randomKey` only where there is `bizData`.
+/// The documentation requires a `randomKey` only together with `bizData`.
 #[tokio::test]
-async fn request_with_neither_data_nor_key_is_taken() {
+async fn request_without_data_and_random_key_is_accepted() {
     let sandbox = Sandbox::start().await.unwrap();
     let (partner, id) = (sandbox.partner_id().to_owned(), new_id());
     let text = format!("partnerId={partner}&requestId={id}&signType=RSA&version=2.0");
@@ -168,7 +168,7 @@ async fn request_id_has_1_to_32_characters() {
 }
 
 #[tokio::test]
-async fn mobile_with_and_without_plus_is_one_user() {
+async fn mobile_numbers_with_and_without_plus_are_equal() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let call = async |path: &str, payload: &str| {
@@ -186,9 +186,9 @@ async fn mobile_with_and_without_plus_is_one_user() {
     }
 }
 
-/// A refusal names the field, the rule and the shape of what was there, and no value.
+/// A refusal names the field, the rule and the shape of the value, but not the value itself.
 #[tokio::test]
-async fn refusal_says_what_to_do() {
+async fn refusal_names_field_and_rule_without_values() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     for (payload, failure, message) in [
@@ -227,7 +227,7 @@ async fn refusal_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn too_large_a_request_is_a_sealed_failure() {
+async fn oversized_request_gets_a_sealed_failure() {
     let sandbox = Sandbox::start().await.unwrap();
     let document = format!(r#"{{"partnerId":"{}","bizData":"{}"}}"#, sandbox.partner_id(), "A".repeat(9 << 20));
     let opened = post(&sandbox, "/issuing/holder/uploadDocument", document).await;
@@ -235,7 +235,7 @@ async fn too_large_a_request_is_a_sealed_failure() {
     assert!(opened.field("respMsg").unwrap().contains("at most 8388608 bytes; found 94"));
 }
 
-/// A rule that is only inferred refuses nothing, stands in the log, and refuses in strict mode.
+/// Breaking a merely inferred rule is a finding in the log, and an error only in strict mode.
 #[tokio::test]
 async fn inferred_rule_is_a_finding_and_an_error_in_strict_mode() {
     for strict in [false, true] {

@@ -1,4 +1,4 @@
-//! What goes wrong on command, as a client sees it.
+//! Tests of fault injection from the perspective of a client.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ fn topup(order_no: &str) -> Topup {
     Topup::new("1755902".into(), order_no.into(), "1.00".parse().unwrap(), "EUR".into())
 }
 
-/// Whether the request was carried out, and what the client knows of it.
+/// Checks whether the request was carried out, and the outcome that the client reports.
 #[tokio::test]
-async fn each_fault_is_what_it_says() {
+async fn faults_have_their_documented_effect() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     for (fault, happened, outcome) in [
@@ -39,7 +39,7 @@ async fn each_fault_is_what_it_says() {
         } else {
             assert_ne!(error.outcome(), Outcome::NotSent, "{fault:?}: {error}");
         }
-        // The next one is as it should be.
+        // The next request works normally.
         assert_eq!(client.send(&QueryTopupResult::new(order.into())).await.is_ok(), happened);
     }
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "6.00");
@@ -47,12 +47,12 @@ async fn each_fault_is_what_it_says() {
 }
 
 #[tokio::test]
-async fn a_stale_key_is_the_one_before_the_rotation() {
+async fn stale_key_is_the_key_before_the_rotation() {
     let sandbox = Sandbox::start().await.unwrap();
     let before = client(&sandbox);
     before.send(&QueryPartnerBalance::new()).await.unwrap();
     sandbox.rotate_key().unwrap();
-    // Who has only the old key can no longer talk.
+    // A client with only the old key can no longer call the sandbox.
     let error = before.send(&QueryPartnerBalance::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsignedFailure);
     let after = client(&sandbox);
@@ -63,9 +63,9 @@ async fn a_stale_key_is_the_one_before_the_rotation() {
 }
 
 #[tokio::test]
-async fn latency_and_hanging_meet_the_client_s_own_limits() {
+async fn hang_times_out_and_latency_delays_the_response() {
     let sandbox = Sandbox::start().await.unwrap();
-    // For what succeeds, a limit that a busy machine keeps as well.
+    // The longer timeout is for calls that must succeed even on a busy machine.
     let [hasty, patient] = [Duration::from_secs(2), Duration::from_secs(30)].map(|timeout| {
         Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), sandbox.partner_keyring().unwrap())
             .attempt_timeout(timeout)
@@ -85,22 +85,20 @@ async fn latency_and_hanging_meet_the_client_s_own_limits() {
 }
 
 #[tokio::test]
-async fn a_notification_can_come_before_its_response() {
+async fn notification_first_posts_before_the_response() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let (url, came) = hook(&[], PAYTEND).await;
     sandbox.issuing_callback(&url).unwrap();
     sandbox.fault(Fault::new("createCardholder", FaultKind::NotificationFirst).once());
-    let holder = r#"{"mobile":"37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2","email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT","eeaAddress":{"addressLine":"T25h","cityCode":"VNO","state":"Vilnius","postcode":"01103","countryCode":"LT"}}"#;
-    let holder: serde_json::Value = serde_json::from_str(holder).unwrap();
-    client.call("createCardholder", &holder).await.unwrap();
-    // No waiting: it was here before the answer was.
+    client.call("createCardholder", &crate::cardholder()).await.unwrap();
+    // No waiting is needed, because the notification arrived before the response.
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Orders are sent until they are known to have been taken, whatever goes wrong: each moves money once.
+/// Each order is sent until a query finds it, under random faults. Each moves money exactly once.
 #[tokio::test]
-async fn nothing_is_applied_twice_under_faults() {
+async fn orders_are_applied_once_under_faults() {
     let sandbox = Sandbox::start().await.unwrap();
     for fault in [
         FaultKind::ResetBefore,

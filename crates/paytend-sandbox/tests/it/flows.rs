@@ -1,4 +1,4 @@
-//! What the documentation tells of, from call to call.
+//! Tests of the documented flows across several calls.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn a_person_s_account_is_opened() {
+async fn account_of_a_person_is_opened() {
     let (sandbox, client) = slow().await;
     let (url, came) = hook(&[], PAYTEND).await;
     client.send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_person_s_account_is_opened() {
     refused(&client, &questionnaire, Failure::MissingDocuments).await;
     let upload = |kind: &str| UploadDocument::file(user.clone(), kind.into(), b"a picture".to_vec().into());
     client.send(&upload("2")).await.unwrap();
-    // A Brazilian in Vilnius: passport, photo, and a residence permit or an address certificate.
+    // A Brazilian living in Vilnius needs a passport, a photo, and a residence permit or an address certificate.
     let error = client.send(&questionnaire).await.unwrap_err();
     let missing = error.api_message().unwrap();
     assert!(missing.contains("face photo, EEA residence permit or EEA address certificate"), "{missing}");
@@ -105,11 +105,11 @@ async fn a_person_s_account_is_opened() {
     assert!(iban.as_str().starts_with("LT") && iban.as_str().len() == 20);
     let found = client.send(&QueryUser::by_mobile("37060000000".into())).await.unwrap();
     assert_eq!((found.user_id, found.user_status), (Some(user.clone()), Some("3".into())));
-    // The status, and then the account.
+    // The status change is notified first, and then the account.
     let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
     assert_eq!(told, ["baas 3", "baas 1"]);
     assert_eq!(came.lock().unwrap().len(), 2);
-    // Money arrives on it, and a large sum makes Paytend ask.
+    // A large deposit is booked and triggers a transfer order.
     sandbox.deposit(&Deposit::new("12500.50".parse().unwrap(), "EUR")).await.unwrap();
     let accounts = client.send(&QueryAccounts::new(user)).await.unwrap().accounts.unwrap();
     assert_eq!(accounts[0].balance.as_ref().unwrap().to_string(), "12500.50");
@@ -124,12 +124,12 @@ async fn a_person_s_account_is_opened() {
 }
 
 #[tokio::test]
-async fn a_corporation_is_reviewed_and_may_be_rejected() {
+async fn corporation_is_audited_again_after_a_rejection() {
     let (sandbox, client) = slow().await;
     let mut corporation = CreateCorporation::new("37060000001".into());
     corporation.country_code = Some("LT".into());
     let user = client.send(&corporation).await.unwrap().user_id.unwrap();
-    // The result of a provider of identity checks stands for the documents.
+    // The result of an identity verification provider replaces the documents.
     let mut pushed = UploadDocument::new(user.clone());
     pushed.extra.set("sumsubResult", r#"{"reviewAnswer":"GREEN"}"#).unwrap();
     client.send(&pushed).await.unwrap();
@@ -141,10 +141,10 @@ async fn a_corporation_is_reviewed_and_may_be_rejected() {
         async move { client.send(&QueryUser::by_id(user)).await.unwrap().user_status.unwrap() }
     };
     assert_eq!(status(&client).await, "4");
-    // What fell due meanwhile changes nothing.
+    // The audit that falls due later changes nothing.
     sandbox.advance(seconds(60)).await;
     assert_eq!(status(&client).await, "4");
-    // Other documents, another review.
+    // Another upload allows another audit.
     client.send(&pushed).await.unwrap();
     client.send(&CorporationQuestionnaire::new(user.clone())).await.unwrap();
     sandbox.advance(seconds(10)).await;
@@ -153,7 +153,7 @@ async fn a_corporation_is_reviewed_and_may_be_rejected() {
 }
 
 #[tokio::test]
-async fn cards_are_applied_for_shipped_and_activated() {
+async fn cards_are_ordered_shipped_and_activated() {
     let (sandbox, client) = slow().await;
     let holder_id = client.send(&holder()).await.unwrap().holder_id.unwrap();
     let mut virtual_card = application("A-1", "1", 1);
@@ -186,7 +186,7 @@ async fn cards_are_applied_for_shipped_and_activated() {
     client.send(&ReportLoss::new(plain.clone())).await.unwrap();
     refused(&client, &ReportLoss::new(plain.clone()), Failure::WrongState).await;
     client.send(&CancelReportLoss::new(plain.clone())).await.unwrap();
-    // The audit's notification, one of the virtual card, one of each of the three.
+    // One notification for the audit, one for the virtual card, and one for each of the three physical cards.
     let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
     assert_eq!(told, ["issuing 2", "issuing 3", "issuing 3", "issuing 3", "issuing 3"]);
     let cities = client.send(&QueryCities::new("LT".into(), 1u64.into(), 2u64.into())).await.unwrap();
@@ -195,12 +195,12 @@ async fn cards_are_applied_for_shipped_and_activated() {
 }
 
 #[tokio::test]
-async fn a_topup_has_a_result_later() {
+async fn topup_is_booked_later_and_can_be_queried() {
     let (sandbox, client) = slow().await;
     let card = sandbox.card_id();
     let taken = client.send(&topup("T-1", card, "25.50")).await.unwrap();
     assert_eq!(taken.status, Some("1".into()));
-    // It has left the partner, and not arrived.
+    // The money has left the partner's funds but has not arrived.
     assert_eq!(
         (sandbox.funds("EUR").to_string(), sandbox.topup("T-1")),
         ("9974.50".into(), Some(TopupState::Processing))
@@ -217,7 +217,7 @@ async fn a_topup_has_a_result_later() {
     let mut other = topup("T-3", card, "1.00");
     other.currency = "USD".into();
     refused(&client, &other, Failure::WrongCurrency).await;
-    // By day, and by page.
+    // Transactions are filtered by date and paginated.
     let query = |begin: &str, end: &str, start: u64| {
         let mut query = QueryPartnerTransactions::new(begin.into(), end.into());
         (query.transaction_status, query.start) = (Some("2".into()), Some(start.into()));
@@ -229,9 +229,9 @@ async fn a_topup_has_a_result_later() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
-/// A day in a second or so: what falls due happens by itself.
+/// At a day per second, due work runs without advancing the clock.
 #[tokio::test]
-async fn time_can_be_fast() {
+async fn accelerated_clock_runs_due_work() {
     let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));
     let sandbox = builder.start().await.unwrap();
     client(&sandbox).send(&topup("T-1", sandbox.card_id(), "1.00")).await.unwrap();
@@ -240,11 +240,11 @@ async fn time_can_be_fast() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(seconds(10), booked).await.expect("two seconds of the sandbox's are over");
+    tokio::time::timeout(seconds(10), booked).await.expect("the topup is booked after two seconds of sandbox time");
 }
 
 #[tokio::test]
-async fn a_topup_of_a_card_that_is_replaced_meanwhile_goes_back() {
+async fn topup_of_a_replaced_card_is_returned() {
     let (sandbox, client) = slow().await;
     client.send(&application("A-1", "2", 1)).await.unwrap();
     sandbox.advance(seconds(10)).await;
@@ -255,12 +255,12 @@ async fn a_topup_of_a_card_that_is_replaced_meanwhile_goes_back() {
     client.send(&topup("T-2", old, "7.00")).await.unwrap();
     let cvv = |cvv: &str| ReplaceCard::new(new.clone(), cvv.into(), old.into());
     let answers = futures(&client, (0..1000).map(|n| cvv(&format!("{n:03}")))).await;
-    assert_eq!(answers, 1, "one value is right, and it works once");
+    assert_eq!(answers, 1, "exactly one CVV is right, and it works once");
     assert_eq!(sandbox.card(old).unwrap().state(), CardState::Frozen);
     assert_eq!(sandbox.card(new.as_str()).unwrap().state(), CardState::Active);
     sandbox.advance(seconds(2)).await;
     assert_eq!(sandbox.topup("T-2"), Some(TopupState::Failed));
-    // Within 24 hours.
+    // The balance is moved within 24 hours.
     assert_eq!(sandbox.card(new.as_str()).unwrap().balance().to_string(), "0.00");
     sandbox.advance(seconds(24 * 3600)).await;
     assert_eq!(sandbox.card(new.as_str()).unwrap().balance().to_string(), "100.00");
@@ -268,7 +268,7 @@ async fn a_topup_of_a_card_that_is_replaced_meanwhile_goes_back() {
     assert!(sandbox.conserves_money());
 }
 
-/// How many of these succeed, one after the other.
+/// Sends requests one by one until one succeeds. Returns the number of successes.
 async fn futures(client: &Client, all: impl Iterator<Item = ReplaceCard>) -> usize {
     let mut good = 0;
     for one in all {
@@ -284,7 +284,7 @@ async fn futures(client: &Client, all: impl Iterator<Item = ReplaceCard>) -> usi
 }
 
 #[tokio::test]
-async fn cards_are_used_and_cost_a_fee() {
+async fn card_use_and_monthly_fees_change_the_balance() {
     let (sandbox, client) = slow().await;
     let card = sandbox.card_id();
     client.send(&topup("T-1", card, "10.00")).await.unwrap();
@@ -297,7 +297,7 @@ async fn cards_are_used_and_cost_a_fee() {
         (r#"{"amount":"4.00","transactionType":"2"}"#, "6.00"),
         (r#"{"amount":"5.50"}"#, "0.50"),
     ] {
-        // It happened, even though there is nobody to tell.
+        // The event takes effect even though no callback URL is set.
         assert!(matches!(used(content).await, Err(paytend_sandbox::DeliverError::NoCallbackUrl)));
         assert_eq!(sandbox.card(card).unwrap().balance().to_string(), balance);
     }
@@ -308,7 +308,7 @@ async fn cards_are_used_and_cost_a_fee() {
     assert_eq!(client.send(&settled).await.unwrap().trades().len(), 2);
     let reserved = QueryAuthorizations::new(card.into(), day.into(), day.into());
     assert_eq!(client.send(&reserved).await.unwrap().total.unwrap().get(), Some(1));
-    // The first month's fee is more than there is; the second's, too.
+    // The balance is too low for the fees of both months.
     sandbox.advance(seconds(61 * 24 * 3600)).await;
     let overdue = client.send(&QueryCardOverdueMonthlyFee::new(card.into())).await.unwrap();
     assert_eq!(overdue.balance.unwrap().to_string(), "2.00");
@@ -317,11 +317,11 @@ async fn cards_are_used_and_cost_a_fee() {
 }
 
 #[tokio::test]
-async fn fields_are_checked_as_the_model_does() {
+async fn fields_are_checked_by_the_rules_of_the_model() {
     let (_sandbox, client) = slow().await;
     let mut long = holder();
     long.birthday = "28.02.1990".into();
-    // The client checks it, too; a stranger's client does not.
+    // The typed call is rejected by the client, and the untyped call by the sandbox.
     assert_eq!(client.send(&long).await.unwrap_err().outcome(), Outcome::NotSent);
     let error = client.call("createCardholder", &long).await.unwrap_err();
     assert_eq!(error.api_code(), Some(Failure::InvalidField.code()), "{error}");

@@ -1,14 +1,15 @@
-//! A partner's side of notifications: answers as it is told, and keeps what came.
+//! A receiver for tests, with configured responses, that keeps all received requests.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::HeaderMap;
 
-/// What came: headers and body.
+/// The received requests: headers and body.
 pub(crate) type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// A server that gives these answers in turn, and then `after` for ever; its URL, and what came.
+/// Starts a server that sends these responses in turn, and then always `after`. Returns its URL and the received
+/// requests.
 pub(crate) async fn hook(answers: &[(u16, &'static str)], after: &'static str) -> (String, Came) {
     let came = Came::default();
     let (kept, answers) = (Arc::clone(&came), answers.to_vec());

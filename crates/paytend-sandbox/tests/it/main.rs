@@ -1,6 +1,6 @@
-//! A sandbox as its users have it: over HTTP, with the client and the receivers of this workspace.
+//! Integration tests over HTTP, with the client and the receivers of this workspace.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod control;
@@ -18,10 +18,21 @@ mod wire;
 use paytend_client::{Client, Environment, RetryPolicy};
 use paytend_sandbox::Sandbox;
 
-/// A client of the sandbox's own partner, which tries nothing twice.
+/// Returns a client for the sandbox's partner that never retries.
 fn client(sandbox: &Sandbox) -> Client {
     Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), sandbox.partner_keyring().unwrap())
         .retry(RetryPolicy::never())
         .build()
         .unwrap()
+}
+
+/// Returns the data of a `createCardholder` request.
+fn cardholder() -> serde_json::Value {
+    serde_json::json!({
+        "mobile": "37060000000", "firstName": "T25h", "lastName": "T25h", "idNo": "1", "idType": "2",
+        "email": "a@example.com", "birthday": "1990-02-28", "gender": "1", "nationalityCode": "LT",
+        "eeaAddress": {
+            "addressLine": "T25h", "cityCode": "VNO", "state": "Vilnius", "postcode": "01103", "countryCode": "LT",
+        },
+    })
 }

@@ -1,4 +1,4 @@
-//! A file that outlives the sandbox.
+//! Tests of the data file.
 
 use paytend_client::{Client, Environment};
 use paytend_crypto::rustcrypto;
@@ -7,7 +7,7 @@ use paytend_model::issuing::Topup;
 use paytend_sandbox::{Sandbox, StartError, StoreError};
 
 #[tokio::test]
-async fn what_happened_is_still_so_after_a_restart() {
+async fn state_survives_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
     let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
@@ -19,7 +19,7 @@ async fn what_happened_is_still_so_after_a_restart() {
         Client::builder(Environment::BaseUrl(sandbox.url()), "888666000100777", keyring).build().unwrap()
     };
     let topup = |order: String| Topup::new("1755902".into(), order.into(), "1.00".parse().unwrap(), "EUR".into());
-    // More than one life, and more events than are kept without a snapshot.
+    // Several restarts, and more events than are stored without a snapshot.
     for life in 0..3 {
         let sandbox = start().await.unwrap();
         let client = client(&sandbox);
@@ -33,20 +33,20 @@ async fn what_happened_is_still_so_after_a_restart() {
     }
     let sandbox = start().await.unwrap();
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "2400.00");
-    // Another one would have a world of its own, and both would write.
+    // A second sandbox with the same file would keep a different state.
     assert!(matches!(start().await, Err(StartError::Store(StoreError::InUse))));
     drop(sandbox);
     let other =
         Sandbox::builder().key(paytend.clone()).partner("888666000100778", own.public_key().clone()).data(&file);
     assert!(matches!(other.start().await, Err(StartError::OtherPartners(_))));
-    std::fs::write(folder.path().join("broken"), "not a database, and long enough to be looked at").unwrap();
+    std::fs::write(folder.path().join("broken"), "not a database, but long enough to be examined").unwrap();
     let broken = Sandbox::builder().data(folder.path().join("broken")).start().await.unwrap_err();
     assert!(matches!(broken, StartError::Store(_)));
 }
 
-/// A question uses its `requestId` up, over a restart too: what was refused then is not carried out later.
+/// A query uses up its `requestId`, even across a restart. A refused request is not carried out later.
 #[tokio::test]
-async fn what_was_refused_stays_refused() {
+async fn used_request_id_is_refused_after_a_restart() {
     use paytend_crypto::{Expected, Fields, Outgoing};
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
@@ -82,9 +82,9 @@ async fn what_was_refused_stays_refused() {
     }
 }
 
-/// A file with a world that would never come to rest: it is not run, and nothing is changed in it.
+/// If due work in the stored world would never end, the sandbox does not start and the file is not changed.
 #[tokio::test]
-async fn start_on_a_world_without_rest_says_what_is_wrong() {
+async fn start_with_an_invalid_stored_world_fails_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
     let own = rustcrypto::generate(1024, &OsRandom).unwrap();
@@ -102,7 +102,7 @@ async fn start_on_a_world_without_rest_says_what_is_wrong() {
     drop((control, sandbox));
     drop(start().await.unwrap());
 
-    // As a version without that check has written it: as an event, and as a snapshot.
+    // A version without this check could have written such a world, as an event or as a snapshot.
     let event = serde_json::json!({"event": "imported", "at": 0, "world": world.to_string()}).to_string();
     for (statement, text) in [
         ("INSERT INTO event (event) VALUES (?1)", &event),
@@ -118,15 +118,15 @@ async fn start_on_a_world_without_rest_says_what_is_wrong() {
         drop(connection);
         let error = start().await.unwrap_err();
         assert!(matches!(error, StartError::Store(StoreError::Flaw(_))), "{error:?}");
-        assert!(error.to_string().contains("a card in it pays more than one monthly fee"), "{error}");
+        assert!(error.to_string().contains("a card pays more than one monthly fee"), "{error}");
         let connection = rusqlite::Connection::open(&file).unwrap();
         assert_eq!(count(&connection), before);
     }
 }
 
-/// What could not be started again is not begun.
+/// With invalid settings, the sandbox does not start and creates no file.
 #[tokio::test]
-async fn settings_that_make_a_world_without_rest_are_refused() {
+async fn invalid_settings_are_refused_without_creating_a_file() {
     let mut timing = paytend_sandbox::Timing::instant();
     timing.topup = u64::MAX;
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! The scenarios that come with the crate, and what is said of those that do not hold.
+//! Tests of the shipped scenarios, and of the errors of failing ones.
 
 use paytend_sandbox::scenario::{SHIPPED, Scenario, ScenarioError};
 
 #[tokio::test]
-async fn the_shipped_scenarios_hold() {
+async fn shipped_scenarios_succeed() {
     for (name, text) in SHIPPED {
         let mut steps = 0;
         let outcome = Scenario::read(text).unwrap().run(|_| steps += 1).await;
@@ -14,7 +14,7 @@ async fn the_shipped_scenarios_hold() {
 }
 
 #[tokio::test]
-async fn what_does_not_hold_is_named() {
+async fn failing_step_is_named_with_its_reason() {
     let run = |steps: &str| {
         let text = format!("name = \"x\"\n{steps}");
         async move { Scenario::read(&text).unwrap().run(|_| {}).await.unwrap_err().to_string() }
@@ -22,16 +22,19 @@ async fn what_does_not_hold_is_named() {
     for (steps, words) in [
         (
             "[[step]]\ncall = \"getPartnerBalance\"\nexpect = { respCode = \"01\" }",
-            "step 1 (call getPartnerBalance): respCode is 00, and 01 is expected",
+            "step 1 (call getPartnerBalance): expected respCode to be 01; found 00",
         ),
-        ("[[step]]\nfunds = true\n[[step]]\nnotified = \"baas 2\"", "step 2 (notified of baas 2): nothing has come"),
-        ("[[step]]\ncard = \"${card}\"", "step 1 (look at a card): nothing is remembered as card"),
+        (
+            "[[step]]\nfunds = true\n[[step]]\nnotified = \"baas 2\"",
+            "step 2 (expect notification baas 2): no notification was received",
+        ),
+        ("[[step]]\ncard = \"${card}\"", "step 1 (check a card): no value is saved as card"),
         ("[[step]]\ncall = \"getMoney\"", "no operation has this name or path"),
-        ("[[step]]\nadvance = \"soon\"", "no time such as 15h"),
-        ("[[step]]\nexpect = { x = 1 }", "step 1 (): it does nothing"),
-        ("[[step]]\nanswer = [99]", "an answer is an HTTP status"),
-        ("[[step]]\ncall = \"getCardInfo\"\ndata = { cardId = \"1\" }", "respCode is S101, and 00 is expected"),
-        ("[[step]]\nfunds = true\nsave = { x = \"USD\" }", "there is no USD to remember"),
+        ("[[step]]\nadvance = \"soon\"", "invalid duration soon; examples: 90s, 15h"),
+        ("[[step]]\nexpect = { x = 1 }", "step 1 (): the step does nothing"),
+        ("[[step]]\nanswer = [99]", "`answer` must hold HTTP statuses from 200 to 599"),
+        ("[[step]]\ncall = \"getCardInfo\"\ndata = { cardId = \"1\" }", "expected respCode 00; found S101"),
+        ("[[step]]\nfunds = true\nsave = { x = \"USD\" }", "cannot save USD: no such value"),
     ] {
         let said = run(steps).await;
         assert!(said.contains(words), "{said}");

@@ -1,4 +1,4 @@
-//! The sandbox, the client and the receiver, over real HTTP.
+//! Tests of the sandbox with the client and the receiver over real HTTP.
 
 use bytes::Bytes;
 use paytend_client::{Client, Environment, ErrorKind, Outcome};
@@ -22,7 +22,7 @@ fn topup(order_no: &str, amount: &str) -> Topup {
 }
 
 #[tokio::test]
-async fn money_moves_from_the_partner_to_the_card_once() {
+async fn repeated_topup_moves_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     client.send(&topup("T-1", "25.00")).await.unwrap();
@@ -37,13 +37,13 @@ async fn money_moves_from_the_partner_to_the_card_once() {
 }
 
 #[tokio::test]
-async fn many_topups_at_once_lose_nothing() {
+async fn concurrent_topups_are_each_applied_once() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let calls: Vec<_> = (0..50)
         .map(|n| {
             let client = client.clone();
-            // Ten order numbers, five calls each: one of each five moves money.
+            // Ten order numbers with five calls each: one call of each five moves money.
             tokio::spawn(async move { client.send(&topup(&format!("T-{}", n % 10), "1.00")).await.is_ok() })
         })
         .collect();
@@ -57,7 +57,7 @@ async fn many_topups_at_once_lose_nothing() {
 }
 
 #[tokio::test]
-async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
+async fn deposit_is_posted_to_the_callback_url() {
     let sandbox = Sandbox::start().await.unwrap();
     let deposit = Deposit::new("1250.07".parse().unwrap(), "EUR").reference("INV=42&x");
     assert!(matches!(sandbox.deposit(&deposit).await.unwrap_err(), DeliverError::NoCallbackUrl));
@@ -86,7 +86,7 @@ async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
     };
     assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
     assert_eq!(transaction.reference, Some("INV=42&x".into()));
-    // The next one is another transaction.
+    // The next deposit is another transaction.
     sandbox.deposit(&deposit).await.unwrap();
     let Some(Content::Typed(Notification::Baas(BaasNotification::FundDeposit(next)))) = received.recv().await else {
         panic!()
@@ -95,7 +95,7 @@ async fn a_deposit_is_posted_to_the_callback_url_that_was_set() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_acknowledgement_is_told_apart() {
+async fn only_the_documented_response_acknowledges() {
     let sandbox = Sandbox::start().await.unwrap();
     for (status, body, expected) in [
         (200, r#"{"msg":"ok","status":"00"}"#, true),
@@ -115,7 +115,7 @@ async fn an_answer_that_is_no_acknowledgement_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_stranger_s_request_is_refused_without_signature() {
+async fn request_with_unknown_key_or_partner_gets_an_unsigned_failure() {
     let sandbox = Sandbox::start().await.unwrap();
     let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
     let keyring = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
@@ -129,7 +129,7 @@ async fn a_stranger_s_request_is_refused_without_signature() {
 }
 
 #[tokio::test]
-async fn the_wire_is_as_documented() {
+async fn responses_follow_the_documented_wire_format() {
     let sandbox = Sandbox::start().await.unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let partner = sandbox.partner_keyring().unwrap();
@@ -143,7 +143,7 @@ async fn the_wire_is_as_documented() {
     };
     let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
 
-    // Without Content-Type, pretty, and with an empty object for no business data.
+    // Requests without Content-Type are accepted, with or without an empty object as data, and pretty-printed.
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
     for body in [request(""), request("{}"), pretty] {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
@@ -151,12 +151,12 @@ async fn the_wire_is_as_documented() {
         assert_eq!(opened.field("respCode"), Some("00"));
         let payload = opened.payload_text().unwrap();
         assert!(payload.contains("10000.00"), "{payload}");
-        // The same document again has the same requestId.
+        // Sending the same document again repeats the requestId.
         let answer = post("/issuing/partner/getPartnerBalance", body).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));
     }
-    // An unknown path is refused by a signed failure, a field of the wrong type by an unsigned one.
+    // An unknown path gets a signed failure, a field of the wrong type an unsigned one.
     let answer = post("/issuing/none", request("")).await;
     let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
     assert_eq!(opened.field("respCode"), Some(Failure::UnknownPath.code()));
@@ -164,14 +164,14 @@ async fn the_wire_is_as_documented() {
     assert_eq!(code(&answer), Failure::Malformed.code());
     assert!(matches!(partner.open(answer.as_bytes(), &Expected::response()), Err(Error::UnsignedFailure(_))));
     assert_eq!(code(&post("/issuing/card/topup", "[]".into()).await), Failure::Malformed.code());
-    // Other methods are nobody's.
+    // Other methods than POST are refused.
     let got = http.get(sandbox.url()).send().await.unwrap();
     assert_eq!(got.status().as_u16(), 405);
 }
 
-/// Reserved, unsigned, and in the way of nobody.
+/// The field is reserved and unsigned, and clients ignore it.
 #[tokio::test]
-async fn answers_have_the_reserved_field_if_that_is_wanted() {
+async fn responses_have_encrypt_flag_if_enabled() {
     let mut settings = Settings::default();
     settings.encrypt_flag = true;
     let sandbox = Sandbox::builder().settings(settings).shared_key().start().await.unwrap();
@@ -188,7 +188,7 @@ async fn answers_have_the_reserved_field_if_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn keys_and_partners_can_be_given_and_the_server_stops_with_the_sandbox() {
+async fn given_keys_are_used_and_the_server_stops_with_the_sandbox() {
     let paytend = rustcrypto::generate(2048, &OsRandom).unwrap();
     let own = rustcrypto::generate(2048, &OsRandom).unwrap();
     let sandbox = Sandbox::builder()
@@ -204,7 +204,7 @@ async fn keys_and_partners_can_be_given_and_the_server_stops_with_the_sandbox() 
     client.send(&verify).await.unwrap();
     let url = sandbox.url();
     drop((client, sandbox));
-    // The listener closes soon after; until then connections may still be taken.
+    // The listener closes soon after the drop; until then connections may still be accepted.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let closed = async {
         while http.get(&url).send().await.is_ok() {
@@ -215,14 +215,14 @@ async fn keys_and_partners_can_be_given_and_the_server_stops_with_the_sandbox() 
 }
 
 #[tokio::test]
-async fn every_request_of_the_vectors_is_read() {
+async fn all_request_vectors_are_opened() {
     let keys = paytend_vectors::keys();
     let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut read = 0;
     for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "bizData") {
         let (own, paytend) = (key(&case.sender), key(&case.receiver));
-        // A new one each time: the vectors share their requestId.
+        // Each case needs a new sandbox, because the vectors share a requestId.
         let sandbox = Sandbox::builder()
             .key(paytend.clone())
             .partner(paytend_vectors::PARTNER_ID, own.public_key().clone())
@@ -233,10 +233,10 @@ async fn every_request_of_the_vectors_is_read() {
         let answer = http.post(url).body(case.wire).send().await.unwrap().bytes().await.unwrap();
         let opened = Keyring::from_keys(&own, paytend.public_key()).unwrap().open(&answer, &Expected::response());
         if case.sign_payload {
-            // Signed, so the request was authentic; what it asks for is another matter.
+            // A signed response means that the request was authentic, even if it was refused.
             assert!(opened.is_ok(), "{}", case.name);
         } else {
-            // No operation of this path leaves its payload out of the signature.
+            // The operation at this path includes its payload in the signature.
             assert!(matches!(opened, Err(Error::UnsignedFailure(_))), "{}", case.name);
         }
         read += 1;

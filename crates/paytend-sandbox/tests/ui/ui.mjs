@@ -1,4 +1,5 @@
-// The sandbox's page in a real browser: ui.mjs PAYTEND CHROMIUM FOLDER. Screenshots go to FOLDER.
+// Tests of the sandbox's web page in a real browser. PAYTEND_UI holds three lines: the paytend binary, the Chromium
+// binary, and the folder for screenshots.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { createServer } from 'node:http'
@@ -12,7 +13,7 @@ const keys = join(folder, 'keys')
 let sandbox, ready, hook, hookUrl, browser, page
 const asked = []
 
-/** A call of the partner's, sealed by the command. */
+/** Calls an operation as the partner, with a request sealed by `paytend seal`, and returns the respCode. */
 async function call (path, data, partnerId) {
   const fields = JSON.stringify({ partnerId })
   const document = execFileSync(paytend, [
@@ -43,7 +44,10 @@ before(async () => {
   hookUrl = `http://127.0.0.1:${hook.address().port}/hook`
   browser = await chromium.launch({
     executablePath: browserPath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync'
+    ]
   })
   page = await browser.newPage({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' })
   page.on('request', (request) => asked.push(new URL(request.url()).origin))
@@ -58,7 +62,7 @@ after(async () => {
   sandbox?.kill()
 })
 
-test('a call is seen as it happens', async () => {
+test('calls appear in the log and change the balances', async () => {
   await by('funds').getByText('10000.00').first().waitFor()
   assert.match(await by('conserves').textContent(), /conserved/)
   assert.equal(await call('/iban/funding/setCallbackUrl', { type: '1', url: hookUrl }, ready.partner), '00')
@@ -69,11 +73,11 @@ test('a call is seen as it happens', async () => {
   await by('funds').getByText('9975.00').first().waitFor()
 })
 
-test('contents are shown after a click, and not before', async () => {
+test('contents are hidden until a click', async () => {
   await entries('topup').click()
   await by('detail').waitFor()
   assert.match(await by('verdict').textContent(), /00/)
-  assert.ok(!(await page.content()).includes('randomKey='), 'a session key is shown without being asked for')
+  assert.ok(!(await page.content()).includes('randomKey='), 'a session key is shown before the click')
   await by('reveal').click()
   await by('sent-payload').waitFor()
   assert.match(await by('sent-payload').textContent(), /"orderNo":\s*"T-1"/)
@@ -83,7 +87,7 @@ test('contents are shown after a click, and not before', async () => {
   assert.match(await by('answered-canonical').textContent(), /respCode=00/)
 })
 
-test('a deposit is triggered, delivered and acknowledged', async () => {
+test('triggered deposit is delivered and acknowledged', async () => {
   await page.keyboard.press('Escape')
   await reach('trigger-baas-2')
   await by('trigger-content').fill('{"amount": 1250.07, "reference": "Invoice 42"}')
@@ -92,11 +96,11 @@ test('a deposit is triggered, delivered and acknowledged', async () => {
   assert.equal(await entries('baas 2').getAttribute('data-good'), 'true')
 })
 
-test('a fault befalls the next call', async () => {
+test('added fault applies to the next call and can be cleared', async () => {
   await reach('fault-on')
   await by('fault-on').fill('topup')
   await by('fault-kind').selectOption('wrongSignature')
-  // More often than it is needed, so that it is there to be taken away.
+  // More often than needed, so that a fault is left to clear.
   await by('fault-times').fill('5')
   await by('fault-add').click()
   await by('faults').getByText('wrongSignature').waitFor()
@@ -106,7 +110,7 @@ test('a fault befalls the next call', async () => {
   await by('faults').getByText('wrongSignature').waitFor({ state: 'detached' })
 })
 
-test('failures are filtered and searched', async () => {
+test('log is filtered by failures and searched', async () => {
   assert.equal(await topup('T-3', '1.00', 'USD'), 'S105')
   await entries('S105').waitFor()
   await by('filter-failures').click()
@@ -116,11 +120,14 @@ test('failures are filtered and searched', async () => {
   })
   await by('filter-all').click()
   await by('search').fill('setCallbackUrl')
-  await page.waitForFunction(() => [...document.querySelectorAll('[data-testid=entry]')].filter((one) => one.offsetParent !== null).length === 1)
+  await page.waitForFunction(() => {
+    const shown = [...document.querySelectorAll('[data-testid=entry]')].filter((one) => one.offsetParent !== null)
+    return shown.length === 1
+  })
   await by('search').fill('')
 })
 
-test('what may be wrong with a call is shown', async () => {
+test('findings of a call are shown', async () => {
   const query = { cardId: '1755902', beginDate: '2023-11-06', endDate: '2023-11-06', maxsize: '5' }
   assert.equal(await call('/issuing/card/getCardTransactions', query, ready.partner), '00')
   await entries('getCardTransactions').first().click()
@@ -128,14 +135,17 @@ test('what may be wrong with a call is shown', async () => {
   assert.match(await by('findings').textContent(), /`maxsize` is not a field of this request: did you mean `maxSize`\?/)
 })
 
-test('time is moved', async () => {
+test('button advances the clock', async () => {
   await reach('advance-15h')
   const before = await (await fetch(`${ready.control_url}/clock`)).json()
   await by('advance-15h').click()
-  await page.waitForFunction(async ([url, before]) => (await (await fetch(url)).json()).now - before >= 15 * 3_600_000, [`${ready.control_url}/clock`, before.now])
+  await page.waitForFunction(
+    async ([url, before]) => (await (await fetch(url)).json()).now - before >= 15 * 3_600_000,
+    [`${ready.control_url}/clock`, before.now]
+  )
 })
 
-test('the keyboard is enough', async () => {
+test('page can be used with the keyboard and all controls have a name', async () => {
   await page.keyboard.press('Escape')
   await page.evaluate(() => document.activeElement.blur())
   await page.keyboard.press('/')
@@ -144,41 +154,47 @@ test('the keyboard is enough', async () => {
   await by('entry').first().focus()
   await page.keyboard.press('Enter')
   await by('verdict').waitFor()
-  const unnamed = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea')].filter((one) => {
-    const label = one.labels?.length || one.getAttribute('aria-label') || one.getAttribute('aria-labelledby') || one.textContent.trim()
-    return !label && one.offsetParent !== null
-  }).map((one) => one.outerHTML))
+  const unnamed = await page.evaluate(() => {
+    const controls = [...document.querySelectorAll('button, input, select, textarea')]
+    return controls.filter((one) => {
+      const label = one.labels?.length || one.getAttribute('aria-label') || one.getAttribute('aria-labelledby') ||
+        one.textContent.trim()
+      return !label && one.offsetParent !== null
+    }).map((one) => one.outerHTML)
+  })
   assert.deepEqual(unnamed, [])
 })
 
-test('it fits a narrow window, and is dark where that is wanted', async () => {
+test('page fits a narrow window and follows the color scheme', async () => {
   await reach('trigger-baas-2')
-  // The first topup, which went well.
+  // The first topup, which succeeded.
   await entries('topup').last().click()
   await by('reveal').click()
   await by('sent-payload').waitFor()
   for (const close of await page.getByRole('status').getByRole('button').all()) await close.click().catch(() => {})
   await page.screenshot({ path: join(folder, 'sandbox-light.png') })
   await page.emulateMedia({ colorScheme: 'dark' })
-  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).map(Number))
+  const background = () => page.evaluate(() =>
+    getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).map(Number))
   assert.ok((await background()).every((part) => part < 80), String(await background()))
   await page.screenshot({ path: join(folder, 'sandbox-dark.png') })
   await page.emulateMedia({ colorScheme: 'light' })
   assert.ok((await background()).every((part) => part > 180))
   await page.setViewportSize({ width: 420, height: 800 })
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  const overflow = await page.evaluate(() =>
+    document.documentElement.scrollWidth - document.documentElement.clientWidth)
   assert.ok(overflow <= 0, `${overflow} px wider than the window`)
   await page.screenshot({ path: join(folder, 'sandbox-narrow.png') })
   await page.setViewportSize({ width: 1280, height: 860 })
 })
 
-test('nobody else was asked for anything, and nothing was complained of', () => {
+test('page sends requests only to the sandbox and logs no errors', () => {
   const complaints = asked.filter((one) => one.startsWith('console: ') || one.startsWith('error: '))
   assert.deepEqual(complaints, [])
   assert.deepEqual([...new Set(asked)], [new URL(ready.base_url).origin])
 })
 
-/** Opens the tab that something is on. */
+/** Opens the tab that contains an element. */
 async function reach (id) {
   if (await by(id).first().isVisible()) return
   for (const tab of await page.getByRole('tab').all()) {

@@ -1,4 +1,4 @@
-//! Cards: applied for, shipped, activated, lost, replaced.
+//! Card operations: application, shipment, activation, loss and replacement.
 
 use paytend_model::issuing::{
     ActiveCard, ApplyCard, CancelReportLoss, CardApplyResponse, CardInfoResponse, QueryApplyResult, QueryCardInfo,
@@ -11,13 +11,13 @@ use crate::world::entities::{Application, Audit, Card, CardState, Task, card_cod
 use crate::world::partner::{MONTH, Partner, cvv, given};
 use crate::world::{Cents, Context, Place};
 
-/// Styles: sku, scheme, type (`1` virtual, `2` physical).
+/// The card styles: sku, scheme, type (`1` virtual, `2` physical).
 const SKUS: [(&str, &str, &str); 5] =
     [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1"), (DEMO_SKU, "3", "2")];
 /// The style that the published demo applies for.
 pub(in crate::world) const DEMO_SKU: &str = "CTHMCPE20056";
 const VIRTUAL: &str = "1";
-/// Most cards of one application.
+/// The maximum number of cards per application.
 pub(in crate::world) const MOST: u64 = 100;
 
 pub(in crate::world) fn skus(_: &mut Partner, _: &mut Context<'_>, _: QuerySkus) -> Result<SkuResponse, Refusal> {
@@ -55,7 +55,7 @@ pub(in crate::world) fn apply(
             return Err(Refusal::because(Failure::WrongState, "the cardholder has not passed the audit"));
         }
         Some(_) if quantity != 1 => return Err(Failure::BadQuantity.into()),
-        // Only physical cards are bought in bulk, to be given to somebody later.
+        // Only physical cards are ordered in bulk without a cardholder, who is assigned later.
         None if type_ == VIRTUAL => {
             return Err(Refusal::because(Failure::InvalidField, "a virtual card needs `holderId`"));
         }
@@ -74,7 +74,7 @@ pub(in crate::world) fn apply(
     Ok(NoData::default())
 }
 
-/// Makes the cards of an application. A virtual one is active when shipped.
+/// Creates the cards of an application. A virtual card is active at once.
 pub(in crate::world) fn ship(partner: &mut Partner, context: &mut Context<'_>, order: &str) {
     let Some(application) = partner.applications.get(order).cloned() else { return };
     for _ in 0..application.quantity {
@@ -103,7 +103,8 @@ pub(in crate::world) fn ship(partner: &mut Partner, context: &mut Context<'_>, o
     }
 }
 
-/// `1` processing, `2` shipped. Of several cards the result names the first; each has a notification of its own.
+/// Returns an application's result with status `1` (processing) or `2` (shipped). A query names only the first of
+/// several cards, but each card has its notification.
 fn result(order: &str, holder: Option<&str>, card: Option<&str>) -> CardApplyResponse {
     let mut result = CardApplyResponse::new();
     result.order_no = Some(order.into());
@@ -137,7 +138,7 @@ pub(in crate::world) fn activate(
     if card.holder.as_deref().is_some_and(|of| of != holder) {
         return Err(Failure::WrongHolder.into());
     }
-    // An active card without a cardholder is one that the sandbox began with: it gets its cardholder.
+    // An active card without a cardholder is one of the sandbox's initial cards. Assign it to this cardholder.
     if card.state == CardState::Active && card.holder.is_none() {
         card.holder = Some(holder.to_owned());
         return Ok(NoData::default());
@@ -173,7 +174,7 @@ pub(in crate::world) fn info(
     Ok(response)
 }
 
-/// The old card is frozen, the new one active with the old one's holder; the old one's money follows.
+/// Freezes the old card and activates the new one for the same cardholder. The balance is moved later.
 pub(in crate::world) fn replace(
     partner: &mut Partner,
     context: &mut Context<'_>,
@@ -200,12 +201,12 @@ pub(in crate::world) fn replace(
     Ok(NoData::default())
 }
 
-/// All that the old card has goes to the new one.
+/// Moves the whole balance of the old card to the new one.
 pub(in crate::world) fn move_balance(partner: &mut Partner, old: &str, new: &str) {
     let (from, to) = (Place::Card(old.into()), Place::Card(new.into()));
     let all: Vec<_> = partner.ledger.balances(&from).map(|(currency, cents)| (currency.to_owned(), cents)).collect();
     for (currency, cents) in all {
-        // It has what it has.
+        // This cannot fail, because the amount is the card's balance.
         let _ = partner.ledger.transfer(&from, &to, &currency, cents);
     }
 }
@@ -240,7 +241,8 @@ pub(in crate::world) fn password(
     Ok(NoData::default())
 }
 
-/// A month's fee: off the card, or on what it owes. Lost and frozen cards cost nothing.
+/// Charges the monthly fee to a card, or adds it to the overdue fees if the balance is too low. Lost and frozen cards
+/// are not charged.
 pub(in crate::world) fn monthly_fee(partner: &mut Partner, context: &mut Context<'_>, id: &str, at: u64) {
     let Some(card) = partner.cards.get(id) else { return };
     if matches!(card.state, CardState::Active | CardState::Lost) {

@@ -1,4 +1,4 @@
-//! The partner's funds, and the money on cards.
+//! Operations on the partner's funds and the balances of cards.
 
 use paytend_model::issuing::{
     AuthorizationsResponse, Balance, CardBalanceResponse, CardTransaction, CardTransactionsResponse,
@@ -24,7 +24,7 @@ pub(in crate::world) fn balance(
     Ok(response)
 }
 
-/// Refuses a currency that the sandbox does not have. None given is any.
+/// Returns an error if a currency is given that the sandbox does not have.
 fn served(context: &Context<'_>, currency: Option<&Currency>) -> Result<(), Failure> {
     match given(currency.map(|currency| &**currency)) {
         Some(currency) if currency != context.settings.currency => Err(Failure::WrongCurrency),
@@ -32,7 +32,7 @@ fn served(context: &Context<'_>, currency: Option<&Currency>) -> Result<(), Fail
     }
 }
 
-/// Where to send money to: the currency, and in `extra` an account of Paytend's.
+/// Returns where to send money: the currency, and Paytend's account in `extra`.
 pub(in crate::world) fn partner_topup(
     _: &mut Partner,
     context: &mut Context<'_>,
@@ -46,13 +46,13 @@ pub(in crate::world) fn partner_topup(
     Ok(response)
 }
 
-/// The day of a moment, in UTC.
+/// Returns the date of a time, in UTC.
 fn day(at: Millis) -> String {
     let day = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
     day.map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default()
 }
 
-/// Whether a moment is within two days, both included.
+/// Returns whether a time is between two dates, both inclusive.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
     let day = day(at);
     begin.as_str() <= day.as_str() && day.as_str() <= end.as_str()
@@ -124,7 +124,7 @@ fn transit(order: &str) -> Place {
     Place::Transit(format!("topup {order}"))
 }
 
-/// Takes the money from the partner once for each `orderNo`; it arrives on the card later.
+/// Takes the money from the partner's funds, once for each `orderNo`. It arrives on the card later.
 pub(in crate::world) fn topup(
     partner: &mut Partner,
     context: &mut Context<'_>,
@@ -155,7 +155,7 @@ pub(in crate::world) fn topup(
     Ok(response)
 }
 
-/// The money arrives, or goes back if the card has been frozen or cancelled since.
+/// Completes a topup. The money is returned to the partner if the card has since been frozen or cancelled.
 pub(in crate::world) fn book(partner: &mut Partner, order: &str) {
     let Some(topup) = partner.topups.get_mut(order) else { return };
     if topup.state != TopupState::Processing {

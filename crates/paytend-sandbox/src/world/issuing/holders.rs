@@ -1,4 +1,4 @@
-//! Cardholders, and the cities their addresses name.
+//! Cardholder operations, and the cities for their addresses.
 
 use paytend_model::issuing::{
     CitiesResponse, City, CreateCardholder, HolderResponse, QueryCardholder, QueryCities, UpdateCardholder,
@@ -68,7 +68,7 @@ pub(in crate::world) fn get(
     Ok(response(id, holder))
 }
 
-/// A document of somebody who was refused starts another audit.
+/// Uploads a document. If the cardholder was rejected, another audit starts.
 pub(in crate::world) fn upload(
     partner: &mut Partner,
     context: &mut Context<'_>,
@@ -87,7 +87,7 @@ pub(in crate::world) fn upload(
     Ok(NoData::default())
 }
 
-/// The audit's result, and its notification.
+/// Applies the result of an audit and creates its notification.
 pub(in crate::world) fn audited(partner: &mut Partner, context: &mut Context<'_>, id: &str, result: Audit) {
     let Some(holder) = partner.holders.get_mut(id) else { return };
     holder.audit = result;
@@ -97,7 +97,7 @@ pub(in crate::world) fn audited(partner: &mut Partner, context: &mut Context<'_>
     context.notify(partner, IssuingNotification::CardholderAudit(Box::new(content)).into());
 }
 
-/// Cities that the sandbox knows: code, name, country.
+/// The cities that the sandbox knows: code, name, country.
 const CITIES: [(&str, &str, &str); 13] = [
     ("VNO", "Vilnius", "LT"),
     ("KUN", "Kaunas", "LT"),

@@ -1,4 +1,4 @@
-//! Issuing Cards.
+//! Operations of Issuing Cards.
 
 pub(super) mod cards;
 pub(super) mod funds;
