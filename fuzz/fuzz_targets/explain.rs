@@ -1,4 +1,4 @@
-//! Any body, explained: as a document, and as a body whose signature is over something else.
+//! Explains any body, as an envelope and as a body whose signature covers different data.
 
 #![no_main]
 
@@ -12,11 +12,12 @@ use paytend_webhook::explain::{KeyShelf, explain, explain_envelope};
 use paytend_webhook::testing::DetachedSender;
 
 static SIGNED: LazyLock<(KeyShelf, HeaderValue)> = LazyLock::new(|| {
-    let key = rustcrypto::generate(1024, &OsRandom).expect("a key");
-    let sent =
-        DetachedSender::new(&key).and_then(|sender| sender.raw(r#"{"a": 1.50, "b": ["x"]}"#)).expect("a request");
-    let shelf = KeyShelf::new().sender("sender", key.public_key().to_spki_der()).expect("a key");
-    let shelf = shelf.own("own", key.pkcs1_der()).expect("a key");
+    let key = rustcrypto::generate(1024, &OsRandom).expect("a key can be generated");
+    let sent = DetachedSender::new(&key)
+        .and_then(|sender| sender.raw(r#"{"a": 1.50, "b": ["x"]}"#))
+        .expect("the request can be signed");
+    let shelf = KeyShelf::new().sender("sender", key.public_key().to_spki_der()).expect("valid sender key");
+    let shelf = shelf.own("own", key.pkcs1_der()).expect("valid local key");
     (shelf, sent.headers()["sign"].clone())
 });
 
@@ -25,7 +26,7 @@ fuzz_target!(|body: &[u8]| {
         return;
     }
     let (shelf, sign) = &*SIGNED;
-    let headers = HeaderMap::from_iter([("sign".parse().expect("a name"), sign.clone())]);
+    let headers = HeaderMap::from_iter([("sign".parse().expect("valid header name"), sign.clone())]);
     let explanation = explain(Provider::PayBy, &headers, body, shelf);
     assert_eq!(explanation.authentic(), body == br#"{"a": 1.50, "b": ["x"]}"#, "{explanation}");
     for kind in Kind::ALL {

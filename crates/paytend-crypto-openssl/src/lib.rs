@@ -73,8 +73,8 @@ impl<Half> Copies<Half> {
         Ok(Self { copies })
     }
 
-    /// Returns this thread's copy. Copies are assigned in turn, so threads share one only if there are more threads than
-    /// processors.
+    /// Returns this thread's copy. Copies are assigned in turn, so threads share a copy only if there are more threads
+    /// than processors.
     fn mine(&self) -> &Rsa<Half> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
