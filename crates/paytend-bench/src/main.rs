@@ -184,7 +184,7 @@ fn parallel() -> [(&'static str, u128); 2] {
         (0..opens).for_each(|_| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap()));
     };
     [("OpenSSL", &openssl, 4000), ("RustCrypto", &rust, 1300)].map(|(name, backend, opens)| {
-        // The median of five measurements, each taken directly after its reference.
+        // The result is the median of five measurements, each back to back with its reference.
         let mut shares: Vec<u128> = (0..5)
             .map(|_| speed_up(&|| sharing(backend, opens)) * 1000 / speed_up(&|| nothing_shared(4000)).max(1))
             .collect();

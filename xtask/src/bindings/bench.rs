@@ -180,8 +180,10 @@ fn write_section(table: &str) -> Result<(), String> {
     put(&format!(
         "{HEADING}\n\n\
          Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with the backend\n\
-         `openssl`. Keys and keyrings are created once. The handwritten code uses Python's `cryptography`, node:crypto\n\
-         (with handwritten code to remove the padding, which node:crypto refuses to do), the JDK's JCE with Jackson,\n\
-         and Go's crypto/rsa. Times are medians of {ROUNDS} interleaved rounds; below 1.000 is faster.\n\n{table}"
+         `openssl`. Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
+         node:crypto (with handwritten code to remove the padding, which node:crypto refuses to do), the JDK's JCE\n\
+         with Jackson, and Go's crypto/rsa.\n\n\
+         Times are medians of {ROUNDS} interleaved rounds; below 1.000 is faster.\n\n\
+         {table}"
     ))
 }
