@@ -1,7 +1,7 @@
-//! A callback URL on axum: verify, store, acknowledge, in this order. The dedup key and the effect are one transaction
-//! of a database.
+//! A callback URL on axum that verifies, stores and acknowledges notifications, in this order. The deduplication key
+//! and the effect are stored in one database transaction.
 //!
-//! `cargo run -p paytend-examples --example receive_notifications`
+//! Run it with `cargo run -p paytend-examples --example receive_notifications`
 
 #![allow(clippy::print_stdout)]
 
@@ -18,7 +18,9 @@ use paytend_webhook::server::Endpoint;
 use paytend_webhook::{PaytendReceiver, Reply, Verified};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-/// `known` keeps one row for each dedup key, for ever. `review` is what a person or a job looks at.
+/// The database schema.
+///
+/// `known` keeps one row per deduplication key and is never pruned. A person or a job processes the rows in `review`.
 const TABLES: &str = "
     CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE deposit (transaction_id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
@@ -28,31 +30,33 @@ const TABLES: &str = "
 struct Inbox(Arc<Mutex<Connection>>);
 
 impl Inbox {
-    /// In production: a file, with `PRAGMA synchronous = FULL`, so that what was acknowledged survives a power cut.
+    /// Opens the database.
+    ///
+    /// In production, use a file with `PRAGMA synchronous = FULL`, so that acknowledged notifications survive a power
+    /// failure.
     fn open() -> rusqlite::Result<Self> {
         let connection = Connection::open_in_memory()?;
         connection.execute_batch(TABLES)?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Commits the dedup key together with the effect: both, or neither. An error leaves nothing behind, and the
-    /// provider sends again.
-    fn take(&self, verified: &Verified<Content<Notification>>) -> rusqlite::Result<Reply> {
+    /// Commits the deduplication key together with the effect. After an error neither is stored, and the provider sends
+    /// the notification again.
+    fn store(&self, verified: &Verified<Content<Notification>>) -> rusqlite::Result<Reply> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = verified.dedup_key();
         let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
         if !new {
-            // A retry, or a state that is reported for the second time: both look the same. Query the state of what it
-            // is about.
-            review(&transaction, verified, "sighting: query the state")?;
+            // A retry and a state that is reported a second time look the same, so the current state must be queried.
+            review(&transaction, verified, "repeated delivery: query the state")?;
             transaction.commit()?;
             return Ok(Reply::Duplicate);
         }
         match verified.notification() {
             Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) => {
                 if !book(&transaction, deposit)? {
-                    review(&transaction, verified, "deposit that cannot be booked by what was read")?;
+                    review(&transaction, verified, "deposit not booked: not arrived, incomplete, or already booked")?;
                 }
             }
             Content::Typed(other) => {
@@ -75,26 +79,29 @@ impl Inbox {
     }
 }
 
-/// The `tradeStatus` of a deposit whose money has arrived. In production: from your documents; here the sandbox's.
+/// The `tradeStatus` of a deposit whose money has arrived. This is the sandbox's code; in production, use the code in
+/// your documents.
 const ARRIVED: &str = "2";
 
-/// Books a deposit once. Returns `false` if its money has not arrived, or if a field that booking needs is absent or could not
-/// be read.
+/// Books a deposit once and returns whether it was booked.
+///
+/// A deposit is not booked if its money has not arrived, if a required field is absent or unreadable, or if the
+/// transaction is already booked.
 fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::Result<bool> {
     let (Some(id), Some(amount), Some(currency)) = (&deposit.transaction_id, &deposit.amount, &deposit.currency) else {
         return Ok(false);
     };
-    // `problems` names every field that arrived and could not be read. A deposit that failed or is pending is not money.
+    // `problems` names every field that could not be read. A pending or failed deposit must not be booked.
     if !deposit.problems.is_empty() || deposit.trade_status.as_deref() != Some(ARRIVED) {
         return Ok(false);
     }
-    // Decimal text: never a binary floating point number.
+    // The amount is stored as decimal text, never as a binary floating-point number.
     let row = params![id.as_ref() as &str, amount.value().to_string(), currency.as_ref() as &str];
-    // The same transaction in another content (its state has changed, say) is for a person.
+    // A known transaction with different content, such as a new state, is not booked again.
     Ok(transaction.execute("INSERT INTO deposit VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", row)? == 1)
 }
 
-/// Keeps the signed bytes, and what they are about if that can be read.
+/// Stores the signed bytes for review, with the object that they are about if it can be read.
 fn review(
     transaction: &Transaction<'_>,
     verified: &Verified<Content<Notification>>,
@@ -109,25 +116,25 @@ fn review(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In production Paytend is elsewhere, and the keys are in files.
+    // In production, Paytend is a remote service and the keys are in files.
     let sandbox = Sandbox::start().await?;
-    let keyring = sandbox.partner_keyring().ok_or("the sandbox was given a partner")?;
+    let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
 
-    // The product belongs to the URL, because `notifyType` alone is ambiguous.
+    // Each product needs its own URL, because `notifyType` alone is ambiguous.
     let receiver = PaytendReceiver::new(Product::Baas, sandbox.partner_id(), keyring.clone());
     let inbox = Inbox::open()?;
     let handler = inbox.clone();
-    let take = move |verified: Verified<Content<Notification>>| {
+    let handle = move |verified: Verified<Content<Notification>>| {
         let inbox = handler.clone();
         async move {
-            // A database blocks, so it gets a thread for it.
-            match tokio::task::spawn_blocking(move || inbox.take(&verified)).await {
+            // Database calls block, so they run on a blocking thread.
+            match tokio::task::spawn_blocking(move || inbox.store(&verified)).await {
                 Ok(Ok(reply)) => reply,
                 Ok(Err(_)) | Err(_) => Reply::TryAgainLater,
             }
         }
     };
-    let app = Router::new().route("/paytend/baas", paytend_webhook::axum::route(Endpoint::new(receiver), take));
+    let app = Router::new().route("/paytend/baas", paytend_webhook::axum::route(Endpoint::new(receiver), handle));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/paytend/baas", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -136,10 +143,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     client.send(&SetCallbackUrl::new("2".into(), url.into())).await?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
     println!("deposit acknowledged: {}", delivery.acknowledged());
-    // One whose money has not arrived is for review.
+    // A deposit whose money has not arrived goes to review.
     let pending = r#"{"transactionId":"T9","orderNo":"F9","tradeStatus":1,"amount":5.00,"currency":"EUR"}"#;
     println!("pending deposit acknowledged: {}", sandbox.notify("baas", "2", pending).await?.acknowledged());
-    // One that this program does not know, twice: the second is a sighting of the first.
+    // An unknown notification is delivered twice; the second delivery is recorded as a repetition of the first.
     for _ in 0..2 {
         let delivery = sandbox.notify("baas", "99", r#"{"update":1}"#).await?;
         println!("unknown notification acknowledged: {}", delivery.acknowledged());
@@ -147,7 +154,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let counts = [inbox.count("deposit")?, inbox.count("known")?, inbox.count("review")?];
     println!("deposits: {}, keys: {}, for review: {}", counts[0], counts[1], counts[2]);
     if counts != [1, 3, 3] {
-        return Err("one deposit, three keys and three rows for review were expected".into());
+        return Err("expected one deposit, three keys and three rows for review".into());
     }
     Ok(())
 }

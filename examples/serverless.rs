@@ -1,7 +1,9 @@
-//! A function that takes PayBy's notifications behind an HTTP gateway (AWS Lambda). An instance has one request at a time, so the plain
-//! receiver is enough; the gateway has read the body, and says where it is from.
+//! A serverless function (AWS Lambda) that receives PayBy notifications behind an HTTP gateway.
 //!
-//! Run by Lambda it serves; run by hand, with `cargo run -p paytend-examples --example serverless`, it takes two events that it makes itself.
+//! An instance processes one request at a time, so the plain receiver is enough. The gateway reads the body and
+//! supplies the source address.
+//!
+//! Outside of Lambda, `cargo run -p paytend-examples --example serverless` processes two generated events.
 
 #![allow(clippy::print_stdout)]
 
@@ -24,23 +26,23 @@ struct Function {
 impl Function {
     fn new(payby: &PublicKey) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let receiver = PayByReceiver::new([rustcrypto::public(payby)?])?;
-        // The addresses that PayBy has told you, and nobody else.
+        // Allow only the addresses that you received from PayBy.
         Ok(Self { receiver, gate: Gate::new().sources(Sources::new().allow(["203.0.113.0/24"])?.only_listed()) })
     }
 
     fn handle(&self, request: &Request) -> Response<Body> {
-        let response = match self.take(request) {
+        let response = match self.receive(request) {
             Ok(reply) => self.receiver.provider().answer(reply),
             Err(rejection) => {
-                // In production: into a log. It holds nothing secret; the address that a refused request came from is in it.
-                println!("not taken: {rejection}");
+                // In production, write this to a log. It contains no secrets, but may contain the source address.
+                println!("rejected: {rejection}");
                 rejection.response()
             }
         };
         response.map(|body| Body::Binary(body.into()))
     }
 
-    fn take(&self, request: &Request) -> Result<Reply, Rejection> {
+    fn receive(&self, request: &Request) -> Result<Reply, Rejection> {
         let peer = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_ref(),
             _ => None,
@@ -49,14 +51,13 @@ impl Function {
         let (receiver, headers) = (&self.receiver, request.headers());
         self.gate.admit(receiver.provider(), receiver.limit(), request.method(), headers, peer)?;
         let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
-        // In production: the dedup key and the effect in one transaction of a database, and a known key as a sighting
-        // whose state is queried.
-        // `receive_notifications.rs` shows that. Only then the acknowledgement.
+        // In production, store the deduplication key and the effect in one database transaction before acknowledging.
+        // Store a known key as a sighting and query the state. `receive_notifications.rs` shows how.
         match verified.notification() {
-            Content::Typed(typed) if typed.problems.is_empty() => println!("taken: {}", verified.dedup_key()),
-            Content::Typed(_) => println!("taken, for review: a field could not be read"),
-            Content::Unreadable(_) => println!("taken, for review: the notification could not be read"),
-            Content::Unknown(_) => println!("taken, for review: not a notification of PayBy's that is known"),
+            Content::Typed(typed) if typed.problems.is_empty() => println!("accepted: {}", verified.dedup_key()),
+            Content::Typed(_) => println!("accepted for review: a field could not be read"),
+            Content::Unreadable(_) => println!("accepted for review: the notification could not be read"),
+            Content::Unknown(_) => println!("accepted for review: unknown notification type"),
         }
         Ok(Reply::Accepted)
     }
@@ -65,7 +66,7 @@ impl Function {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        // PayBy's public key, which is no secret, comes with the function.
+        // PayBy's public key is not secret and is deployed with the function.
         let function = Function::new(&PublicKey::from_file("payby.pem")?)?;
         let function = &function;
         return lambda_http::run(service_fn(async |request: Request| {
@@ -82,13 +83,13 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         let response = function.handle(&lambda_http::request::from_str(&event(source_ip, sign, sent.body()))?);
         println!("{source_ip}: {}", response.status());
         if response.status() != expected {
-            return Err(format!("{expected} was expected").into());
+            return Err(format!("expected status {expected}").into());
         }
     }
     Ok(())
 }
 
-/// An event as an HTTP API sends it to a function, with the body's bytes untouched.
+/// Returns an event in the form that an HTTP API sends to a function, with the body's bytes unchanged.
 fn event(source_ip: &str, sign: &str, body: &[u8]) -> String {
     serde_json::json!({
         "version": "2.0",

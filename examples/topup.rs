@@ -1,4 +1,4 @@
-//! Tops a card up, and finds out what became of it if the answer is lost.
+//! Tops up a card, and queries the order if the response is lost.
 //!
 //! `cargo run -p paytend-examples --example topup`
 
@@ -12,31 +12,36 @@ use paytend_sandbox::Sandbox;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In real life: Environment::Sandbox or your contract's base URL, and keys from files.
+    // In production: use `Environment::Sandbox` or the base URL from your contract, and keys from files.
     let sandbox = Sandbox::start().await?;
-    let keyring = sandbox.partner_keyring().ok_or("the sandbox was given a partner")?;
+    let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        // The codes are the sandbox's own. In real life they come from your documents: see `Resolution` and `OrderStates`.
+        // These codes are the local sandbox's. In production they come from your documents: see `Resolution` and
+        // `OrderStates`.
         .resolution(Resolution::local_sandbox())
         .order_states(OrderStates::local_sandbox())
         .build()?;
 
-    // The order number is yours, and unique: it is what makes a topup happen once.
+    // Choose a unique order number for each topup: Paytend executes each order number once.
     let topup = Topup::new(sandbox.card_id().into(), "T-2026-0001".into(), "25.00".parse()?, "EUR".into());
     match client.send_and_wait(&topup).await {
         Ok(resolved) => match resolved.state() {
             OrderState::Succeeded => println!("the topup succeeded"),
             OrderState::Failed => println!("the topup failed"),
-            state => println!("the topup stands, its state is {state}: ask again later"),
+            state => println!("the topup is not final, its state is {state}: query it again later"),
         },
         Err(error) => match error.outcome() {
-            Outcome::NotSent => println!("nothing was sent, so the topup may be sent again: {error}"),
-            Outcome::Rejected => println!("Paytend refused the topup, with code {}", error.api_code().unwrap_or("?")),
-            _ => println!("not known yet; keep the order number and ask later: {error}"),
+            Outcome::NotSent => println!("the topup was not sent and may be sent again: {error}"),
+            Outcome::Rejected => println!("Paytend rejected the topup with code {}", error.api_code().unwrap_or("?")),
+            _ => println!("the outcome is unknown; keep the order number and query it again later: {error}"),
         },
     }
 
     let balance = client.send(&QueryCardBalance::new(sandbox.card_id().into())).await?;
-    println!("the card has {} {}", balance.balance.ok_or("no balance")?, balance.currency.ok_or("no currency")?);
+    println!(
+        "the card has {} {}",
+        balance.balance.ok_or("the response has no balance")?,
+        balance.currency.ok_or("the response has no currency")?
+    );
     Ok(())
 }

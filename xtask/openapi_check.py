@@ -1,4 +1,4 @@
-"""Validates an OpenAPI 3.1 document, and each example in it against the schema beside it.
+"""Validates an OpenAPI 3.1 document, and each example in it against the schema next to it.
 
 Usage: openapi_check.py FILE
 """
@@ -22,7 +22,7 @@ def main() -> None:
     registry = Registry().with_resource(BASE, Resource(contents=document, specification=DRAFT202012))
 
     def check(schema, example, where):
-        # A reference in the schema is into the document.
+        # References in the schema point into the document.
         rebased = json.loads(json.dumps(schema).replace('"$ref": "#/', f'"$ref": "{BASE}#/'))
         Draft202012Validator.check_schema(rebased)
         validator = Draft202012Validator(rebased, registry=registry, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -52,8 +52,8 @@ def main() -> None:
     walk(document, "#")
     operations, webhooks = len(document["paths"]), len(document.get("webhooks", {}))
     if count < operations:
-        sys.exit(f"only {count} examples were found")
-    print(f"openapi: valid; {operations} paths, {webhooks} webhooks, {count} examples fit their schemas")
+        sys.exit(f"found only {count} examples for {operations} operations")
+    print(f"openapi: valid; {operations} paths, {webhooks} webhooks, {count} examples match their schemas")
 
 
 main()

@@ -1,6 +1,6 @@
-//! The examples are the programs in this folder: `cargo run -p paytend-examples --example topup`.
+//! Example programs, one file each in `examples/`. Run one with `cargo run -p paytend-examples --example topup`.
 
-/// Compiles the README's example.
+/// Compiles the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;

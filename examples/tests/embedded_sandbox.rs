@@ -1,6 +1,6 @@
-//! Tests of a partner's program against a Paytend of its own: copy them.
+//! Tests of a partner's program against an embedded sandbox, for use as a template.
 
-// A test that cannot go on should panic.
+// Tests should panic on setup errors.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -9,8 +9,9 @@ use paytend_client::{Client, Environment, OrderState, OrderStates, Resolution, R
 use paytend_model::issuing::Topup;
 use paytend_sandbox::{Fault, FaultKind, Pace, Sandbox, Timing, TopupState};
 
-/// The program under test: tops a card up, whatever happens to the response. A topup that stands has not succeeded yet, so the
-/// caller gets its state.
+/// The program under test: tops up a card, even if the response is lost.
+///
+/// Returns the state of the topup, because an accepted topup has not necessarily succeeded yet.
 async fn top_up(client: &Client, order_no: &str) -> Result<OrderState, paytend_client::Error> {
     let topup = Topup::new("1755902".into(), order_no.into(), "25.00".parse().unwrap(), "EUR".into());
     Ok(client.resolve(&topup).await?.state().clone())
@@ -25,18 +26,18 @@ fn client(sandbox: &Sandbox) -> Client {
         .unwrap()
 }
 
-/// Each test has a sandbox of its own, on a free port; it is gone when it is dropped.
+/// Each test starts a separate sandbox on a free port, which stops when it is dropped.
 #[tokio::test]
-async fn a_card_is_topped_up() {
+async fn topup_moves_money_to_card() {
     let sandbox = Sandbox::start().await.unwrap();
     assert_eq!(top_up(&client(&sandbox), "T-1").await.unwrap(), OrderState::Succeeded);
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "25.00");
     assert_eq!(sandbox.funds("EUR").to_string(), "9975.00");
 }
 
-/// The request is carried out, and its answer is lost.
+/// The sandbox executes the request and loses its response.
 #[tokio::test]
-async fn a_lost_answer_moves_money_once() {
+async fn lost_response_moves_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
     sandbox.fault(Fault::new("topup", FaultKind::ResetAfter).once());
     assert_eq!(top_up(&client(&sandbox), "T-1").await.unwrap(), OrderState::Succeeded);
@@ -45,9 +46,9 @@ async fn a_lost_answer_moves_money_once() {
     assert!(sandbox.conserves_money());
 }
 
-/// Time stands still until the test moves it, so nothing is waited for.
+/// The test advances the frozen clock, so it never waits.
 #[tokio::test]
-async fn a_topup_takes_a_while() {
+async fn topup_succeeds_after_settle_time() {
     let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();
     assert_eq!(top_up(&client(&sandbox), "T-1").await.unwrap(), OrderState::Processing);
     assert_eq!(sandbox.topup("T-1"), Some(TopupState::Processing));

@@ -1,5 +1,7 @@
-//! Any document, opened as each kind: what is accepted has a signed text with a single reading, so its fields and payload, sealed again,
-//! have the same text. Lines of `name=value` are sealed too.
+//! Opens any document as each kind of message, and seals lines of `name=value`.
+//!
+//! The signed text of an accepted document has a single reading. Sealing the document's fields and payload again must
+//! therefore produce the same text.
 
 #![no_main]
 
@@ -15,17 +17,19 @@ fuzz_target!(|input: &[u8]| {
     for kind in Kind::ALL {
         if let Ok(opened) = KEYRING.open(input, &Expected::danger_any_partner(kind)) {
             let fields = opened.fields().fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
-            // Sealing is strict.
+            // Only strict JSON can be sealed.
             let (Some(payload), None) = (opened.payload_text(), opened.payload_problem()) else { continue };
             let outgoing = Outgoing::new(&fields).payload(payload);
-            let sealed = KEYRING.seal(&outgoing).expect("what was accepted can be sealed");
+            let sealed = KEYRING.seal(&outgoing).expect("accepted fields can be sealed");
             let text = sealed.canonical(payload);
-            // The session key is another one.
+            // The new document has a different session key, so both texts are compared without it.
             if opened.session_key().is_empty() {
                 continue;
             }
             let key = |text: &str, key: &str| text.replacen(&format!("randomKey={key}"), "randomKey=", 1);
-            let again = KEYRING.open(sealed.document().as_bytes(), &Expected::danger_any_partner(kind)).expect("again");
+            let again = KEYRING
+                .open(sealed.document().as_bytes(), &Expected::danger_any_partner(kind))
+                .expect("the sealed document can be opened");
             assert_eq!(
                 key(&text, again.session_key()),
                 key(&String::from_utf8_lossy(&opened.canonical()), opened.session_key())
@@ -42,7 +46,8 @@ fuzz_target!(|input: &[u8]| {
             .fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
         if let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(payload)) {
             let expected = Expected::danger_any_partner(kind).max_bytes(16 << 20);
-            let opened = KEYRING.open(sealed.document().as_bytes(), &expected).expect("what is sealed is opened");
+            let opened =
+                KEYRING.open(sealed.document().as_bytes(), &expected).expect("the sealed document can be opened");
             assert_eq!(opened.payload_text(), Some(payload));
             for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
                 assert_eq!(opened.field(name), Some(value));

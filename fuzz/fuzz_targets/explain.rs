@@ -1,4 +1,4 @@
-//! Any body, explained: as a document, and as a body whose signature is over something else.
+//! Explains any body, as an envelope and as a body whose signature covers different data.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as a text that starts with an object: its end and its members.
+//! Finds the end and the members of an object at the start of any bytes.
 
 #![no_main]
 
@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 fuzz_target!(|text: &[u8]| {
     if let Ok(end) = object_end(text) {
-        // What follows does not move the end, and the object has members.
+        // Data after the object does not change its end, and its members can be listed.
         let alone = object_end(&text[..end]);
         assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{alone:?}");
         assert!(matches!(members(&text[..end]), Ok(_) | Err(Flaw::Ambiguous)));
     }
-    // A strict parser's objects are objects here, and end where they do there.
+    // An object that a strict parser accepts has the same end here.
     if let Ok(raw) = serde_json::from_slice::<&RawValue>(text)
         && raw.get().starts_with('{')
     {
@@ -24,8 +24,8 @@ fuzz_target!(|text: &[u8]| {
         assert!(members(text).is_ok());
     }
     if let Ok(deposit) = IbanTransaction::read_lenient(text) {
-        let written = serde_json::to_vec(&deposit).expect("what was read can be written");
-        let again = IbanTransaction::read_lenient(&written).expect("and read again");
+        let written = serde_json::to_vec(&deposit).expect("a payload that was read can be written");
+        let again = IbanTransaction::read_lenient(&written).expect("the written payload can be read again");
         assert_eq!((again.order_no, again.amount), (deposit.order_no, deposit.amount));
     }
     if let Content::Unreadable(raw) | Content::Unknown(raw) = TransferToBankNotification::read(text) {

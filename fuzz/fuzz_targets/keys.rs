@@ -1,4 +1,4 @@
-//! Any bytes, read as keys.
+//! Reads any bytes as public and private keys.
 
 #![no_main]
 
@@ -9,13 +9,14 @@ fuzz_target!(|data: &[u8]| {
     let form = keys::form(data);
     if let Ok(key) = PublicKey::from_bytes(data) {
         assert!(form.is_ok());
-        let again = PublicKey::from_text(&key.to_spki_pem()).expect("what was read can be written");
+        let again =
+            PublicKey::from_text(&key.to_spki_pem()).expect("a key that was read can be written and read again");
         assert_eq!(again.fingerprint(), key.fingerprint());
         let _ = rustcrypto::public(&key);
     }
     if let Ok(key) = PrivateKey::from_bytes(data) {
         assert!(form.is_ok());
-        let again = PrivateKey::from_der(key.pkcs1_der()).expect("what was read can be written");
+        let again = PrivateKey::from_der(key.pkcs1_der()).expect("a key that was read can be written and read again");
         assert_eq!(again.public_key(), key.public_key());
         let _ = rustcrypto::private(&key);
     }

@@ -1,4 +1,4 @@
-//! Any content, sealed as Paytend would and received. The first byte says which type it is of.
+//! Seals any content as Paytend would and receives it. The first byte selects the notification type.
 
 #![no_main]
 
@@ -20,15 +20,15 @@ fuzz_target!(|input: &[u8]| {
     let product = if kind & 1 == 0 { Product::Baas } else { Product::Issuing };
     let notify_type = (kind >> 1).to_string();
     let fields = Fields::notification(PARTNER_ID, &notify_type);
-    // What cannot be sealed is what a receiver would refuse.
+    // A receiver would refuse any content that cannot be sealed.
     let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(content)) else { return };
     let receiver = PaytendReceiver::new(product, PARTNER_ID, KEYRING.clone()).max_bytes(16 << 20);
     let document = sealed.into_document();
     let verified = receiver
         .receive(&HeaderMap::new(), document.as_bytes(), SystemTime::UNIX_EPOCH)
-        .expect("what is sealed is received");
+        .expect("sealed content is received");
     assert_eq!(verified.content(), content.as_bytes());
-    // What is written of it reads as the same.
+    // Writing a typed notification and reading it again must return the same value.
     match verified.notification() {
         Content::Typed(typed) => {
             assert_eq!(typed.notify_type(), notify_type);

@@ -1,4 +1,4 @@
-//! Any body, received as a notification of PayBy's.
+//! Receives any body as a notification from PayBy.
 
 #![no_main]
 
@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use paytend_fuzz::{NoSecurity, receive_detached};
 use paytend_webhook::PayByReceiver;
 
-static RECEIVER: LazyLock<PayByReceiver> = LazyLock::new(|| PayByReceiver::new([NoSecurity::public()]).expect("a key"));
+static RECEIVER: LazyLock<PayByReceiver> =
+    LazyLock::new(|| PayByReceiver::new([NoSecurity::public()]).expect("valid key"));
 
 fuzz_target!(|body: &[u8]| receive_detached(&*RECEIVER, body));

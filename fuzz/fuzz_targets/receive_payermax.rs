@@ -1,4 +1,4 @@
-//! Any body, received as a notification of PayerMax's.
+//! Receives any body as a notification from PayerMax.
 
 #![no_main]
 
@@ -9,6 +9,6 @@ use paytend_fuzz::{NoSecurity, receive_detached};
 use paytend_webhook::PayerMaxReceiver;
 
 static RECEIVER: LazyLock<PayerMaxReceiver> =
-    LazyLock::new(|| PayerMaxReceiver::new([("P01010113842047", NoSecurity::public())]).expect("a key"));
+    LazyLock::new(|| PayerMaxReceiver::new([("P01010113842047", NoSecurity::public())]).expect("valid key"));
 
 fuzz_target!(|body: &[u8]| receive_detached(&*RECEIVER, body));

@@ -1,4 +1,4 @@
-//! Any document, received as a notification of Paytend's.
+//! Receives any document as a notification from Paytend.
 
 #![no_main]
 
@@ -20,14 +20,17 @@ fuzz_target!(|document: &[u8]| {
         let receive = || receiver.receive(&HeaderMap::new(), document, SystemTime::UNIX_EPOCH);
         match receive() {
             Ok(verified) => {
-                let opened = verified.opened().expect("an envelope");
+                let opened = verified.opened().expect("the notification has an envelope");
                 assert_eq!(opened.field("partnerId"), Some(PARTNER_ID));
-                // What was signed is one object or nothing, and reads the same twice.
+                // The signed content is empty or exactly one object, and receiving it again returns the same key.
                 let content = verified.content();
                 if !content.is_empty() {
                     assert_eq!(paytend_json::object_end(content), Ok(content.len()));
                 }
-                assert_eq!(receive().expect("again").dedup_key(), verified.dedup_key());
+                assert_eq!(
+                    receive().expect("the document is received a second time").dedup_key(),
+                    verified.dedup_key()
+                );
                 let _ = format!("{verified:?}");
             }
             Err(rejection) => {

@@ -1,5 +1,7 @@
-//! Keys that do no cryptography: what they encrypt stays as it is, and every signature is good. So a fuzzer gets past them, to everything
-//! that only an authentic message reaches. For fuzzing alone.
+//! Keys that perform no cryptography, for fuzzing only.
+//!
+//! Encryption leaves its input unchanged, and every signature is valid. The fuzzer can therefore reach the code that
+//! handles authentic messages.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,28 +12,34 @@ use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{BackendError, Keyring, PublicKey, RandomSource};
 use paytend_webhook::{Content, Receiver};
 
-/// The partner of all messages.
+/// The partner ID in all messages.
 pub const PARTNER_ID: &str = "888666000100260";
 
-/// The public half of the vectors' test key `partner`; only its length counts.
-pub const PUBLIC: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPXVyZZUBX5NPRpO3i1MrGsKVe8z89kP7YYxUq0mqToUmsklUGwGGxa59TyOoI3FimojDHQSzcdIxOO9vv6RxIv+cF8h/2UaOMGKHiP35EtCMOp5at2QPBNxLOOidv8tb0mzY1cquVmUgsP8LQehSYAH0AjojQRjEhaGS1XxX+oQIDAQAB";
+/// The public key of the test key `partner` in the vectors. Only its length matters.
+pub const PUBLIC: &str = concat!(
+    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPXVyZZUBX5NPRpO3i1MrGsKVe8z89kP7YYxUq0mqToUmsklUGwGGxa59TyOoI",
+    "3FimojDHQSzcdIxOO9vv6RxIv+cF8h/2UaOMGKHiP35EtCMOp5at2QPBNxLOOidv8tb0mzY1cquVmUgsP8LQehSYAH0AjojQRjEh",
+    "aGS1XxX+oQIDAQAB",
+);
 
-/// A key that changes nothing and accepts everything.
+/// A key that encrypts nothing and accepts every signature.
 pub struct NoSecurity(PublicKey);
 
 impl NoSecurity {
+    /// Creates the key.
     pub fn key() -> Self {
-        Self(PublicKey::from_text(PUBLIC).expect("the test key"))
+        Self(PublicKey::from_text(PUBLIC).expect("the test key is valid"))
     }
 
+    /// Creates the key as a public key.
     pub fn public() -> Arc<dyn RsaPublic> {
         Arc::new(Self::key())
     }
 
-    /// Seals and opens.
+    /// Creates a keyring that seals and opens.
     pub fn keyring() -> Keyring {
         let keyring = Keyring::builder().own_key(Arc::new(Self::key())).peer_key(Self::public());
-        keyring.random_source(Arc::new(Fixed)).build().expect("both kinds of keys")
+        keyring.random_source(Arc::new(Fixed)).build().expect("the keyring has both kinds of keys")
     }
 }
 
@@ -64,7 +72,7 @@ impl RsaPublic for NoSecurity {
     }
 }
 
-/// The same every time, so that an input always does the same.
+/// A constant random source, so that each input always has the same effect.
 struct Fixed;
 
 impl RandomSource for Fixed {
@@ -74,17 +82,21 @@ impl RandomSource for Fixed {
     }
 }
 
-/// Receives a body whose signature is taken to be good, at the time of the samples, and checks what must hold of it.
+/// Receives a body, with any signature accepted and at the time of the samples, and checks the result.
 pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Content<T>>, body: &[u8]) {
-    let headers = HeaderMap::from_iter([("sign".parse().expect("a name"), HeaderValue::from_static("AAAA"))]);
+    let headers =
+        HeaderMap::from_iter([("sign".parse().expect("valid header name"), HeaderValue::from_static("AAAA"))]);
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
     match receiver.receive(&headers, body, now) {
         Ok(verified) => {
             assert_eq!(verified.content(), body);
-            assert_eq!(receiver.receive(&headers, body, now).expect("again").dedup_key(), verified.dedup_key());
+            assert_eq!(
+                receiver.receive(&headers, body, now).expect("the body is received a second time").dedup_key(),
+                verified.dedup_key()
+            );
             if let Some(typed) = verified.notification().typed() {
-                let written = serde_json::to_vec(typed).expect("what was read can be written");
-                let again = receiver.receive(&headers, &written, now).expect("what was written");
+                let written = serde_json::to_vec(typed).expect("a notification that was read can be written");
+                let again = receiver.receive(&headers, &written, now).expect("the written notification is received");
                 assert!(again.notification().typed().is_some());
             }
         }

@@ -1,4 +1,4 @@
-//! `ci`: what must hold before anything lands.
+//! `ci`: the checks that every change must pass.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ const STEPS: [Step; 10] = [
     }),
     ("openapi", || openapi::run(true)),
     ("header", || bindings::run(&["header", "--check"])),
-    // libFuzzer's home is Linux; elsewhere there is nothing that it would find besides.
+    // libFuzzer is best supported on Linux, and other systems would not find anything more.
     ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5) } else { Ok(()) }),
     ("packages", package::run),
     ("tests", || test::run(Skipping::Forbidden)),
@@ -34,23 +34,23 @@ pub(crate) fn run() -> Result<(), String> {
         step().map_err(|error| format!("{name}: {error}"))?;
         table.push_str(&format!("{name:<16}{:>5} s\n", start.elapsed().as_secs()));
     }
-    println!("\n{table}ci: everything holds");
+    println!("\n{table}ci: all checks passed");
     Ok(())
 }
 
-/// The workspace's code, and the fuzz targets', which stand outside it.
+/// Checks the format of the workspace and of the fuzz targets, which are a separate workspace.
 fn format() -> Result<(), String> {
     cargo(["fmt", "--all", "--check"]).run()?;
     fuzz::format()
 }
 
-/// Each package by itself, so that none leans on a feature that another one switches on.
+/// Runs Clippy on each package separately, so that none depends on a feature that another package enables.
 fn lints() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
     for package in metadata.workspace_packages() {
         let lint = ["clippy", "--locked", "--all-targets", "-p", package.name.as_str()];
         cargo(lint).args(["--", "-D", "warnings"]).run()?;
-        // Those that build OpenSSL from its source add nothing to look at.
+        // Features that build OpenSSL from source add no code to check.
         let further = package.features.keys().filter(|name| *name != "default" && !name.contains("vendored"));
         let further: Vec<&str> = further.map(String::as_str).collect();
         if !further.is_empty() {

@@ -1,4 +1,4 @@
-//! `deny`: the rules of deny.toml for dependencies, checked by cargo-deny.
+//! `deny`: checks the dependencies against deny.toml with cargo-deny.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::shell::{Program, cargo, program, root, target};
 /// The version that `setup` installs.
 const VERSION: &str = "0.20.2";
 
-/// The folder in which tools are installed: of this workspace alone, so that no other version is in the way.
+/// Returns the folder for installed tools. Only this workspace uses it, so other versions cannot interfere.
 fn folder() -> PathBuf {
     target().join("xtask/tools")
 }
@@ -16,7 +16,7 @@ fn tool() -> Program {
     program(folder().join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Returns whether the right version is installed.
+/// Returns whether the required version is installed.
 fn installed() -> bool {
     tool()
         .args(["--version"])
@@ -24,16 +24,16 @@ fn installed() -> bool {
         .is_some_and(|printed| printed.split_whitespace().any(|word| word == VERSION))
 }
 
-/// Installs cargo-deny into the target folder, if it is not there.
+/// Installs cargo-deny into the target folder, if it is missing.
 pub(crate) fn install() -> Result<(), String> {
     if installed() {
         return Ok(());
     }
-    println!("cargo-deny is built once, which takes some minutes");
-    // Without optimisation: building it takes longer than all that it does.
+    println!("building cargo-deny once, which takes some minutes");
+    // An unoptimised build is faster overall, because building takes longer than running.
     let install = ["install", "cargo-deny", "--debug", "--version", VERSION, "--locked", "--force", "--root"];
     cargo(install).args([folder()]).run()?;
-    if installed() { Ok(()) } else { Err("cargo-deny was installed and cannot be run".into()) }
+    if installed() { Ok(()) } else { Err("cargo-deny was installed but cannot be run".into()) }
 }
 
 pub(crate) fn run() -> Result<(), String> {
@@ -43,7 +43,7 @@ pub(crate) fn run() -> Result<(), String> {
     for workspace in ["Cargo.toml", "fuzz/Cargo.toml"] {
         check(workspace).args(["bans", "licenses", "sources"]).run()?;
     }
-    // The database is a Git repository, which cannot be reached from everywhere.
+    // The advisory database is a Git repository, which is not reachable from every network.
     let fetched = tool()
         .args(["--color", "never", "fetch", "db"])
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result<(), String> {
         .env("GIT_HTTP_LOW_SPEED_TIME", "30")
         .run();
     if let Err(error) = fetched {
-        println!("deny: NOT CHECKED: advisories: the database of RustSec cannot be reached: {error}");
+        println!("deny: advisories NOT CHECKED: cannot reach the RustSec database: {error}");
         return Ok(());
     }
     for workspace in ["Cargo.toml", "fuzz/Cargo.toml"] {
@@ -60,7 +60,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// The check of a workspace by the rules of deny.toml.
+/// Returns the command that checks a workspace against deny.toml.
 fn check(manifest: &str) -> Program {
     tool()
         .args(["--color", "never", "--locked", "--manifest-path"])
@@ -68,6 +68,6 @@ fn check(manifest: &str) -> Program {
         .args(["--config"])
         .args([root().join("deny.toml")])
         .args(["check", "--hide-inclusion-graph"])
-        // What the rules allow is in one of the two workspaces, and not always in both.
+        // The rules cover both workspaces, and not every exception is used in each of them.
         .args(["-A", "unused-wrapper", "-A", "license-not-encountered", "-A", "license-exception-not-encountered"])
 }

@@ -1,4 +1,6 @@
-//! `fuzz-smoke`: each fuzz target for some seconds, on the toolchain at hand. Long runs are `cargo fuzz run TARGET`'s work, with a nightly.
+//! `fuzz-smoke`: runs each fuzz target for some seconds, on the current toolchain.
+//!
+//! For long runs, use `cargo fuzz run TARGET` with a nightly toolchain.
 
 use std::path::PathBuf;
 
@@ -6,7 +8,9 @@ use cargo_metadata::{MetadataCommand, TargetKind};
 
 use crate::shell::{cargo, output, program, root, target};
 
-/// The coverage that libFuzzer wants, which stable compilers can give; sanitizers would need a nightly, and the workspace has no unsafe code.
+/// Compiler flags for the coverage instrumentation that libFuzzer needs, which works on stable compilers.
+///
+/// Sanitizers would need a nightly compiler, and the fuzzed code contains no unsafe code.
 const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -21,21 +25,21 @@ fn manifest() -> PathBuf {
     root().join("fuzz/Cargo.toml")
 }
 
-/// The folder of the build and of what the fuzzer finds.
+/// Returns the folder for the build and for the fuzzer's findings.
 fn folder() -> PathBuf {
     target().join("fuzz")
 }
 
-/// Checks the format of the targets' own code, which needs no build.
+/// Checks the format of the fuzz targets' code, which needs no build.
 pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }
 
 pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
     let manifest = manifest();
-    let rustc = output("rustc", &["-vV"]).ok_or("rustc cannot be run")?;
-    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not name its host")?;
-    // With a target named, build scripts and macros are built without the flags.
+    let rustc = output("rustc", &["-vV"]).ok_or("cannot run rustc")?;
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("`rustc -vV` does not print a host")?;
+    // With an explicit target, cargo builds build scripts and macros without the flags.
     cargo(["build", "--release", "--locked", "--target", host, "--manifest-path"])
         .args([&manifest])
         .args(["--target-dir"])
@@ -56,14 +60,14 @@ fn targets(manifest: &PathBuf) -> Result<Vec<String>, String> {
     let targets = metadata.workspace_packages().into_iter().flat_map(|package| package.targets.clone());
     let names: Vec<_> =
         targets.filter(|target| target.kind.contains(&TargetKind::Bin)).map(|target| target.name).collect();
-    if names.is_empty() { Err("there is no fuzz target".into()) } else { Ok(names) }
+    if names.is_empty() { Err("fuzz/Cargo.toml defines no fuzz target".into()) } else { Ok(names) }
 }
 
-/// Starts from the corpus in the tree, which stays as it is.
+/// Runs a fuzz target, starting from the corpus in the repository, which is not modified.
 fn run(binary: &PathBuf, target: &str, seconds: u32) -> Result<(), String> {
     let corpus = root().join("fuzz/corpus").join(target);
     if !corpus.is_dir() {
-        return Err(format!("{target} has no corpus in fuzz/corpus"));
+        return Err(format!("{target} has no corpus: add the folder fuzz/corpus/{target}"));
     }
     let found = folder().join("corpus").join(target);
     let artifacts = folder().join("artifacts").join(target);

@@ -1,4 +1,4 @@
-//! `cargo xtask <chore>`: everything that is done with this workspace, on a developer's machine and in CI alike.
+//! `cargo xtask <command>`: the development commands of this workspace, on a developer's machine and in CI.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -19,37 +19,39 @@ mod ui;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-usage: cargo xtask <chore>
+usage: cargo xtask <command>
 
-  setup      install what the full test run needs (Debian, as root), or say what is missing
-  test       run everything that can run here, and say what was skipped and why
+  setup      install what the full test run needs (Debian, as root), or list what is missing
+  test       run all tests that this machine supports, and list the skipped ones with the reason
   ci         format, lints, documentation, layers, packages, and all tests; nothing may be skipped
   stress [RUNS] [FILTER...]
-             run every test binary RUNS times (default 20), every second time beside busy loops, and list those
+             run every test binary RUNS times (default 20), every second time next to busy loops, and list those
              that failed; a filter is a part of `package/target`, such as paytend-client/it
-  deny       check licences, sources and bans of all dependencies, and advisories where their database can be reached
-  layers     check that no crate depends on one above or beside it
-  openapi    write crates/paytend-model/openapi.json from the types; --check says whether it is stale
+  deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
+  layers     check that no crate depends on a crate above or beside it
+  openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
-             check the language of documentation, comments and messages; a prefix is a part of the tree, such as crates/
-  package    package every publishable crate in dependency order and build each from its package
+             check the language of documentation, comments and messages; a prefix limits the files, such as crates/
+  package    package every publishable crate in dependency order, and build each from its package
   bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [LANGUAGE...]
-             the crypto and webhook layers in other languages: c, python, node, java, go
+             build, test or pack the bindings for other languages: c, python, node, java, go
   bindings header [--check]
-             write crates/paytend-ffi/include/paytend.h from the code; --check says whether it is stale
+             write crates/paytend-ffi/include/paytend.h from the code; --check fails if the file is stale
+  bindings merge FOLDER
+             pack the packages that contain the libraries of several platforms
   screenshots
-             test the sandbox's page in a headless Chromium, and take the pictures that the README shows
+             test the sandbox's web page in a headless Chromium, and update the screenshots in the README
   fuzz-smoke [SECONDS]
              run each fuzz target for some seconds (default 10)
-  bench      measure the backends against libcrypto used directly, and write BENCHMARKS.md (about two minutes);
-             --check fails if one is below its floor; `bench client`, `bench webhook` and `bench sandbox`
+  bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
+             --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
              measure one part alone
   bench bindings
-             measure opening in each language beside Rust and beside what one would write by hand (some minutes)
+             compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
-             make calls that give up around the moment in which they are sent, TRIES for each way of connecting (default
+             cancel calls around the moment at which they are sent, TRIES times for each way of connecting (default
              100,000), and check that no request reported as not sent arrives (some minutes)
-  timing     measure whether opening a message takes a time that depends on its secrets (about a minute)";
+  timing     measure whether the time to open a message depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
         ["fuzz-smoke"] => fuzz::smoke(10),
         ["fuzz-smoke", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::smoke(seconds),
-            Err(_) => Err(format!("{seconds:?} is no number of seconds")),
+            Err(_) => Err(format!("invalid number of seconds: {seconds}")),
         },
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
@@ -108,14 +110,14 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
     shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).env("BENCH_PAYTEND", command).run()
 }
 
-/// The client's test `race`, at length.
+/// Runs the client's test `race` with the given number of tries.
 fn race(tries: &str) -> Result<(), String> {
     tries.parse::<u32>().map_err(|_| format!("invalid number of tries: {tries}"))?;
     let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];
     shell::cargo(test).env("PAYTEND_RACE_TRIES", tries).run()
 }
 
-/// Further arguments go to the benchmark: `--rounds=N`.
+/// Runs the timing benchmark. It receives further arguments, such as `--rounds=N`.
 fn timing(arguments: &[&str]) -> Result<(), String> {
     shell::cargo(["bench", "--locked", "-p", "paytend-crypto", "--bench", "timing", "--"]).args(arguments).run()
 }

@@ -1,4 +1,4 @@
-//! `openapi`: the OpenAPI file, made from the types of `paytend-model`.
+//! `openapi`: generates the OpenAPI file from the types of `paytend-model`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ fn file() -> PathBuf {
     root().join("crates/paytend-model/openapi.json")
 }
 
-/// Writes the file, or, with `--check`, says whether it is stale.
+/// Writes the file, or, with `--check`, returns an error if it is stale.
 pub(crate) fn run(check: bool) -> Result<(), String> {
     let made =
         cargo(["run", "--quiet", "--locked", "-p", "paytend-model", "--features", "schema", "--example", "openapi"])
@@ -19,7 +19,7 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
         if written != made {
             return Err("crates/paytend-model/openapi.json is stale: run `cargo xtask openapi`".into());
         }
-        println!("openapi: the file is what the types say");
+        println!("openapi: crates/paytend-model/openapi.json is up to date");
         return Ok(());
     }
     std::fs::write(file(), made).map_err(|error| format!("{}: {error}", file().display()))?;
@@ -27,8 +27,9 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Holds the file, and that of the sandbox's control interface, against the OpenAPI 3.1 schema, and each example in them against the schema
-/// beside it.
+/// Validates this file and the one of the sandbox's control interface against the OpenAPI 3.1 schema.
+///
+/// Each example in them is validated against the schema next to it.
 pub(crate) fn validate() -> Result<(), String> {
     let python = setup::python().ok_or("no Python environment: run `cargo xtask setup`")?;
     for file in [file(), root().join("crates/paytend-sandbox/src/control/openapi.json")] {

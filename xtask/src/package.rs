@@ -1,4 +1,4 @@
-//! `package`: every publishable crate as crates.io would get it, built from its package.
+//! `package`: packages every publishable crate as for crates.io, and builds each from its package.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell::{cargo, root, target};
 
-/// The folder in which packages are built: separate, because what was built of them is removed each time.
+/// Returns the folder in which packages are built. It is separate because earlier builds are removed from it each time.
 fn folder() -> PathBuf {
     target().join("xtask/package")
 }
@@ -20,19 +20,20 @@ pub(crate) fn run() -> Result<(), String> {
     }
     let names: Vec<&str> = order.iter().map(|package| package.name.as_str()).collect();
     forget_earlier_packages(&order)?;
-    println!("in dependency order: {}", names.join(", "));
-    // One call: cargo builds each from its package, with those before it taken from theirs.
+    println!("packages in dependency order: {}", names.join(", "));
+    // With a single call, cargo builds each package against the packages before it.
     let selected = names.iter().flat_map(|name| ["-p", name]);
     cargo(["package", "--locked", "--allow-dirty", "--target-dir"])
         .args([folder()])
         .args(selected)
-        // A build folder of the user's configuration would hold what has to be removed.
+        // Overrides the user's configuration, because earlier builds must be removed from this folder.
         .env("CARGO_BUILD_BUILD_DIR", folder())
         .run()
 }
 
-/// Removes what cargo has unpacked and built of our packages when they were last built here. It does either once a version, and
-/// would build today's crates against yesterday's.
+/// Removes the unpacked sources and builds of earlier packages of this workspace.
+///
+/// Cargo unpacks and builds each version only once, so it would build the current crates against outdated ones.
 fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     for built in std::fs::read_dir(folder().join("debug/.fingerprint")).into_iter().flatten().flatten() {
         let name = built.file_name().to_string_lossy().into_owned();
@@ -44,7 +45,7 @@ fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
     let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
     for source in sources.flatten() {
-        // Packages on this disk have no host before the dash.
+        // The folders of local packages have no host name before the dash.
         if !source.file_name().to_string_lossy().starts_with('-') {
             continue;
         }
@@ -58,7 +59,7 @@ fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     Ok(())
 }
 
-/// Publishable packages, each after those it depends on.
+/// Returns the publishable packages, each after the packages that it depends on.
 fn publishing_order(metadata: &Metadata) -> Result<Vec<&Package>, String> {
     let mut left: Vec<&Package> =
         metadata.workspace_packages().into_iter().filter(|package| package.publish.is_none()).collect();
@@ -71,14 +72,14 @@ fn publishing_order(metadata: &Metadata) -> Result<Vec<&Package>, String> {
                 |dependency| !publishable.contains(dependency.name.as_str()) || done.contains(dependency.name.as_str()),
             )
         });
-        let next = left.remove(ready.ok_or("the crates depend on each other in a circle")?);
+        let next = left.remove(ready.ok_or("the crates have a circular dependency")?);
         done.insert(next.name.as_str());
         order.push(next);
     }
     Ok(order)
 }
 
-/// What crates.io asks for, and what its readers look for.
+/// Checks that a package has the metadata that crates.io requires or displays.
 fn complete(package: &Package) -> Result<(), String> {
     let missing: Vec<&str> = [
         ("description", package.description.is_none()),
@@ -92,5 +93,5 @@ fn complete(package: &Package) -> Result<(), String> {
     .into_iter()
     .filter_map(|(name, missing)| missing.then_some(name))
     .collect();
-    if missing.is_empty() { Ok(()) } else { Err(format!("{} lacks: {}", package.name, missing.join(", "))) }
+    if missing.is_empty() { Ok(()) } else { Err(format!("{}: Cargo.toml lacks: {}", package.name, missing.join(", "))) }
 }

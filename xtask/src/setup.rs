@@ -1,4 +1,4 @@
-//! `setup`: what the full test run needs beyond a Rust toolchain and a C compiler.
+//! `setup`: installs what the full test run needs in addition to a Rust toolchain and a C compiler.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use crate::deny;
 use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
-/// The folder of our Python environment. It is made again whenever the target folder is.
+/// Returns the folder of the Python environment. It is in the target folder and is recreated if that was removed.
 fn environment() -> PathBuf {
     target().join("xtask/python")
 }
 
-/// The interpreter that can run the reference implementation, if `setup` has made it.
+/// Returns the interpreter that can run the reference implementation, if `setup` has created it.
 pub(crate) fn python() -> Option<PathBuf> {
     let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
     let python = environment().join(inside);
@@ -41,8 +41,8 @@ pub(crate) fn run() -> Result<(), String> {
     ensure("OpenSSL 3 with its headers", &["libssl-dev", "pkg-config"], openssl)?;
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
     if python().is_none() {
-        let base = find_python().ok_or("Python 3 cannot be found")?;
-        // A half-made environment of an earlier run would be in the way.
+        let base = find_python().ok_or("cannot find Python 3 with venv and pip")?;
+        // `--clear` removes an incomplete environment of an earlier run.
         base.args(["-m", "venv", "--clear"]).args([environment()]).run()?;
         let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
         let requirements = root().join("xtask/requirements.txt");
@@ -52,14 +52,14 @@ pub(crate) fn run() -> Result<(), String> {
             .run()?;
     }
     if python().is_none() {
-        return Err("the Python environment cannot import what xtask/requirements.txt lists".into());
+        return Err("the Python environment cannot import the packages in xtask/requirements.txt".into());
     }
     deny::install()?;
-    println!("setup: everything that the full test run needs is here");
+    println!("setup: everything that the full test run needs is installed");
     Ok(())
 }
 
-/// What the bindings' tests need.
+/// Installs what the tests of the bindings need.
 fn bindings_tools() -> Result<(), String> {
     ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
         program("pkg-config").args(["--exists", "libcjson"]).succeeds()
@@ -68,30 +68,30 @@ fn bindings_tools() -> Result<(), String> {
     ensure("Node with npm", &["nodejs", "npm"], || program("npm").args(["--version"]).succeeds())?;
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
-    ensure("Chromium, for the sandbox's page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
+    ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     Ok(())
 }
 
-/// Whether the OpenSSL backend can be built: the headers of OpenSSL 3.0.8 or newer, where its build looks for them.
+/// Returns whether the OpenSSL backend can be built: its build must find the headers of OpenSSL 3.0.8 or newer.
 pub(crate) fn openssl() -> bool {
     std::env::var_os("OPENSSL_DIR").is_some()
         || program("pkg-config").args(["--atleast-version=3.0.8", "openssl"]).succeeds()
 }
 
-/// Checks for something; on Debian, as root, installs it if it is not there.
+/// Checks that a tool is installed. On Debian, as root, installs it if it is missing.
 fn ensure(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<(), String> {
     if is_there() {
         return Ok(());
     }
-    let advice = format!("{what} is missing; on Debian it is in: {}", packages.join(" "));
+    let advice = format!("{what} is missing; on Debian, install {}", packages.join(" "));
     let debian = program("apt-get").args(["--version"]).succeeds();
     let root = is_root();
     if !debian || !(root || program("sudo").args(["-n", "true"]).succeeds()) {
         return Err(advice);
     }
     let apt = || if root { program("apt-get") } else { program("sudo").args(["-n", "apt-get"]) };
-    // A new machine has no package lists.
+    // A new machine has no package lists yet.
     apt().args(["update", "-qq"]).run()?;
     apt()
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -105,7 +105,7 @@ fn is_root() -> bool {
     program("sh").args(["-c", "test \"$(id -u)\" = 0"]).succeeds()
 }
 
-/// A Python that can make environments with pip in them.
+/// Returns a Python that can create environments with pip.
 pub(crate) fn find_python() -> Option<Program> {
     ["python3", "/usr/bin/python3", "python"]
         .into_iter()

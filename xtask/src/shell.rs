@@ -1,4 +1,4 @@
-//! Running other programs.
+//! Functions that run other programs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 
 use cargo_metadata::MetadataCommand;
 
-/// The workspace's root.
+/// Returns the workspace's root.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// The folder into which cargo builds, wherever `CARGO_TARGET_DIR` or `build.target-dir` put it.
+/// Returns the folder into which cargo builds, including one set by `CARGO_TARGET_DIR` or `build.target-dir`.
 pub(crate) fn target() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| target_of(&mut MetadataCommand::new()))
@@ -21,21 +21,21 @@ pub(crate) fn target() -> &'static Path {
 fn target_of(command: &mut MetadataCommand) -> PathBuf {
     match command.current_dir(root()).no_deps().exec() {
         Ok(metadata) => metadata.target_directory.into_std_path_buf(),
-        // Cargo's own error is shown by the first chore that builds.
+        // The first command that builds shows cargo's error.
         Err(_) => root().join("target"),
     }
 }
 
-/// What a program prints, if it runs and succeeds.
+/// Returns the standard output of a program, if it runs and succeeds.
 pub(crate) fn output(name: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(name).args(arguments).current_dir(root()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A program to run in the workspace's root.
+/// A program that runs in the workspace's root.
 pub(crate) struct Program(Command);
 
-/// Cargo, the one that runs this.
+/// Returns the cargo that runs this command, with the given arguments.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Program {
     program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
 }
@@ -57,50 +57,54 @@ impl Program {
         self
     }
 
-    /// Runs it, with its output on ours. A failure says what was run.
+    /// Runs the program with inherited output.
+    ///
+    /// # Errors
+    /// Returns the command line if the program cannot be run or fails.
     pub(crate) fn run(mut self) -> Result<(), String> {
         println!("$ {}", self.shown());
-        self.run_as_it_is()
+        self.run_without_echo()
     }
 
-    fn run_as_it_is(&mut self) -> Result<(), String> {
+    fn run_without_echo(&mut self) -> Result<(), String> {
         match self.0.status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("`{}` failed ({status})", self.shown())),
-            Err(error) => Err(format!("`{}` cannot be run: {error}", self.shown())),
+            Err(error) => Err(format!("cannot run `{}`: {error}", self.shown())),
         }
     }
 
-    /// The command itself, to be run beside others.
+    /// Returns the command, for use with other processes at the same time.
     pub(crate) fn into_command(self) -> Command {
         self.0
     }
 
-    /// Runs it, with its output in a file.
+    /// Runs the program and writes its output to a file.
     pub(crate) fn run_into(mut self, log: &Path) -> Result<(), String> {
         println!("$ {}", self.shown());
         let named = |error: std::io::Error| format!("{}: {error}", log.display());
         let file = std::fs::File::create(log).map_err(named)?;
         self.0.stdout(file.try_clone().map_err(named)?).stderr(file);
-        self.run_as_it_is().map_err(|error| format!("{error}; see {}", log.display()))
+        self.run_without_echo().map_err(|error| format!("{error}; see {}", log.display()))
     }
 
-    /// Runs it; what it prints on standard output.
+    /// Runs the program and returns its standard output.
     pub(crate) fn output(mut self) -> Result<String, String> {
-        let output = self.0.stderr(Stdio::inherit()).output().map_err(|e| format!("`{}`: {e}", self.shown()))?;
+        let output =
+            self.0.stderr(Stdio::inherit()).output().map_err(|e| format!("cannot run `{}`: {e}", self.shown()))?;
         if !output.status.success() {
             return Err(format!("`{}` failed ({})", self.shown(), output.status));
         }
-        String::from_utf8(output.stdout).map_err(|_| format!("`{}` printed no UTF-8", self.shown()))
+        String::from_utf8(output.stdout).map_err(|_| format!("the output of `{}` is not UTF-8", self.shown()))
     }
 
-    /// What it prints on standard output, if it runs and succeeds.
+    /// Returns the program's standard output, if it runs and succeeds.
     pub(crate) fn quiet_output(mut self) -> Option<String> {
         let output = self.0.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Whether it runs and succeeds; its output is thrown away.
+    /// Returns whether the program runs and succeeds. Its output is discarded.
     pub(crate) fn succeeds(mut self) -> bool {
         self.0.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
     }
@@ -116,7 +120,7 @@ impl Program {
 mod tests {
     use super::*;
 
-    /// The source files of this crate.
+    /// Returns the source files in a folder, recursively.
     fn sources(folder: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn no_chore_assumes_the_place_of_the_target_folder() {
+    fn no_command_hard_codes_the_target_folder() {
         let literal = concat!("\"target", "/");
         let sources = sources(&root().join("xtask/src"));
         assert!(sources.len() > 10, "{sources:?}");
@@ -143,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn target_folder_is_the_one_of_cargos_configuration() {
-        let elsewhere = std::env::temp_dir().join("paytend elsewhere");
+    fn target_folder_follows_cargo_configuration() {
+        let elsewhere = std::env::temp_dir().join("paytend target");
         let found = target_of(MetadataCommand::new().env("CARGO_TARGET_DIR", &elsewhere));
         assert_eq!(found, elsewhere);
         let found =

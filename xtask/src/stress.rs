@@ -1,5 +1,5 @@
-//! `stress`: runs every test binary many times, every second time on busy processors, to find tests that fail now and
-//! then.
+//! `stress`: runs every test binary many times, every second time on busy processors, to find tests that fail
+//! intermittently.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,34 +13,34 @@ use cargo_metadata::{Message, MetadataCommand, Package};
 use crate::setup;
 use crate::shell::{cargo, root, target};
 
-/// How often each binary runs if no number is given.
+/// The default number of runs per binary.
 const RUNS: u32 = 20;
-/// A run that takes longer is stopped, and has failed.
+/// The maximum duration of a run. A longer run is stopped and counts as failed.
 const LONGEST: Duration = Duration::from_secs(600);
-/// How often a running binary is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// The interval between checks on a running binary.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A test binary.
 struct Binary {
-    /// Package and target: `paytend-client/it`.
+    /// The package and the target, such as `paytend-client/it`.
     name: String,
     path: PathBuf,
     /// The package's folder, in which cargo runs its tests.
     folder: PathBuf,
 }
 
-/// What became of the runs of one binary.
+/// The results of all runs of one binary.
 #[derive(Default)]
 struct Outcome {
     failed: u32,
-    /// Failed runs that had busy loops beside them.
+    /// The number of failed runs next to busy loops.
     failed_busy: u32,
     slowest: Duration,
     /// The output of the first failed run.
     log: Option<PathBuf>,
 }
 
-/// `stress [RUNS] [FILTER…]`: a filter is a part of `package/target`; a binary runs if it matches any.
+/// Runs `stress [RUNS] [FILTER…]`. A filter is a part of `package/target`; a binary runs if it matches any filter.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let (runs, filters) = match arguments {
         [first, rest @ ..] if first.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -72,11 +72,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             failed.push(binary.name.as_str());
         }
     }
-    println!("\n{table}\n`failed` counts all failed runs, `busy` those of them beside busy loops");
+    println!("\n{table}\n`failed` counts all failed runs, `busy` the failed runs next to busy loops");
     if failed.is_empty() { Ok(()) } else { Err(format!("failed at least once: {}", failed.join(", "))) }
 }
 
-/// Gives each binary a name that a build in the meantime does not write to.
+/// Links or copies each binary to a path that a concurrent build does not overwrite.
 fn keep(binaries: &mut [Binary], folder: &Path) -> Result<(), String> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -95,7 +95,7 @@ fn matches(name: &str, filters: &[&str]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter))
 }
 
-/// Builds the test binaries of the packages that have one to run, with the features that tests need.
+/// Builds the test binaries of the packages that match a filter, with the features that tests need.
 fn build(filters: &[&str]) -> Result<Vec<Binary>, String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|error| error.to_string())?;
     let openssl = setup::openssl();
@@ -110,8 +110,8 @@ fn build(filters: &[&str]) -> Result<Vec<Binary>, String> {
         .args(selected)
         .args(["--features", &features])
         .into_command();
-    let mut cargo = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cargo cannot be run: {error}"))?;
-    let output = cargo.stdout.take().ok_or("cargo has no output")?;
+    let mut cargo = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let output = cargo.stdout.take().ok_or("cannot read the output of cargo")?;
     let mut binaries = Vec::new();
     for message in Message::parse_stream(std::io::BufReader::new(output)) {
         let Message::CompilerArtifact(artifact) = message.map_err(|error| error.to_string())? else { continue };
@@ -124,28 +124,29 @@ fn build(filters: &[&str]) -> Result<Vec<Binary>, String> {
     }
     let status = cargo.wait().map_err(|error| error.to_string())?;
     if !status.success() {
-        return Err(format!("the tests cannot be built ({status})"));
+        return Err(format!("cannot build the tests ({status})"));
     }
     binaries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(binaries)
 }
 
-/// The features that switch on tests: all of the core crates' but those that only choose how something is built.
+/// Returns the features that enable tests: all features of the core crates except `default`.
 fn features(package: &Package) -> Vec<String> {
     let core = ["paytend-client", "paytend-crypto", "paytend-model", "paytend-sandbox", "paytend-webhook"];
     let names = package.features.keys().filter(|name| *name != "default" && core.contains(&package.name.as_str()));
     names.map(|name| format!("{}/{name}", package.name)).collect()
 }
 
-/// Runs a binary so many times, every second time beside busy loops. `once` writes its output to a file and returns
-/// whether it passed.
+/// Runs a binary the given number of times, every second time next to busy loops.
+///
+/// `once` runs it, writes the output to a file and returns whether the run passed.
 fn repeat(name: &str, runs: u32, logs: &Path, once: impl Fn(&Path) -> Result<bool, String>) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     for run in 1..=runs {
         let busy = run % 2 == 0;
         let log = logs.join(format!("{}-{run}.log", name.replace('/', "-")));
         let start = Instant::now();
-        let passed = beside_busy_loops(busy, || once(&log))?;
+        let passed = with_busy_loops(busy, || once(&log))?;
         outcome.slowest = outcome.slowest.max(start.elapsed());
         if passed {
             std::fs::remove_file(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -159,7 +160,7 @@ fn repeat(name: &str, runs: u32, logs: &Path, once: impl Fn(&Path) -> Result<boo
     Ok(outcome)
 }
 
-/// Runs a binary once with its output in a file. Returns whether it passed.
+/// Runs a binary once, writes its output to a file, and returns whether the run passed.
 fn once(binary: &Binary, log: &Path) -> Result<bool, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", binary.name);
     let file = File::create(log).map_err(failed)?;
@@ -180,12 +181,12 @@ fn once(binary: &Binary, log: &Path) -> Result<bool, String> {
             println!("{}: stopped after {} s", binary.name, LONGEST.as_secs());
             return Ok(false);
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Does something while as many threads as there are processors do nothing but count, if asked to.
-fn beside_busy_loops<T>(busy: bool, work: impl FnOnce() -> T) -> T {
+/// Runs `work`. If `busy` is set, one counting thread per processor runs at the same time.
+fn with_busy_loops<T>(busy: bool, work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     let processors = if busy { thread::available_parallelism().map_or(2, usize::from) } else { 0 };
     thread::scope(|scope| {
@@ -207,7 +208,7 @@ fn beside_busy_loops<T>(busy: bool, work: impl FnOnce() -> T) -> T {
 mod tests {
     use super::*;
 
-    /// A new folder, removed on drop.
+    /// A temporary folder that is removed on drop.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -225,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn failed_runs_are_counted_and_their_output_is_kept() {
+    fn failed_runs_are_counted_and_logged() {
         let folder = Folder::new("counted");
         let runs = std::cell::Cell::new(0);
-        // The second run is a busy one, the fifth is not.
+        // Run 2 is a busy run, run 5 is not.
         let outcome = repeat("package/target", 6, &folder.0, |log| {
             runs.set(runs.get() + 1);
             std::fs::write(log, format!("run {}", runs.get())).unwrap();
@@ -238,7 +239,7 @@ mod tests {
         assert_eq!((runs.get(), outcome.failed, outcome.failed_busy), (6, 2, 1));
         assert_eq!(std::fs::read_to_string(outcome.log.unwrap()).unwrap(), "run 2");
         assert!(folder.0.join("package-target-5.log").exists());
-        assert!(!folder.0.join("package-target-1.log").exists(), "the output of a run that passed is removed");
+        assert!(!folder.0.join("package-target-1.log").exists(), "the log of a passed run was not removed");
     }
 
     #[test]
@@ -246,7 +247,7 @@ mod tests {
         let folder = Folder::new("passes");
         let log = folder.0.join("log");
         let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // Cargo without arguments prints its help; a program that does not exist cannot be run.
+        // Cargo without arguments prints its help and succeeds.
         let mut binary = Binary { name: "package/target".into(), path: cargo, folder: folder.0.clone() };
         assert!(once(&binary, &log).unwrap());
         assert!(std::fs::read_to_string(&log).unwrap().contains("Usage"));
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_arguments_are_refused() {
+    fn invalid_arguments_are_rejected() {
         assert!(run(&["0"]).unwrap_err().contains("number of runs"));
         assert!(run(&["--all"]).unwrap_err().contains("unknown option --all"));
     }

@@ -1,31 +1,31 @@
-//! `screenshots`, and the tests of the sandbox's page in a headless Chromium.
+//! `screenshots`, and the tests of the sandbox's web page in a headless Chromium.
 
 use std::path::PathBuf;
 
 use crate::shell::{cargo, program, root, target};
 
-/// The browser, if there is one.
+/// Returns the browser's path, if a browser is installed.
 pub(crate) fn chromium() -> Option<PathBuf> {
     let given = std::env::var_os("CHROMIUM").map(PathBuf::from);
     let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].map(PathBuf::from);
     given.into_iter().chain(usual).find(|path| path.is_file())
 }
 
-/// What is missing of what these tests need.
+/// Returns what is missing for these tests, if anything.
 pub(crate) fn missing() -> Option<String> {
     if chromium().is_none() {
-        return Some("no Chromium: run `cargo xtask setup`, or name one in CHROMIUM".into());
+        return Some("Chromium is missing: run `cargo xtask setup`, or set CHROMIUM to its path".into());
     }
-    (!program("npm").args(["--version"]).succeeds()).then(|| "no Node with npm: run `cargo xtask setup`".into())
+    (!program("npm").args(["--version"]).succeeds()).then(|| "Node with npm is missing: run `cargo xtask setup`".into())
 }
 
 fn folder() -> PathBuf {
     target().join("ui")
 }
 
-/// Runs the tests. Screenshots are in `ui` in the target folder afterwards.
+/// Runs the tests and leaves screenshots in the folder `ui` in the target folder.
 pub(crate) fn test() -> Result<(), String> {
-    let browser = chromium().ok_or("no Chromium")?;
+    let browser = chromium().ok_or("Chromium is missing: run `cargo xtask setup`")?;
     cargo(["build", "--locked", "-p", "paytend-cli"]).run()?;
     let out = folder();
     let failed = |error: std::io::Error| format!("{}: {error}", out.display());
@@ -35,15 +35,15 @@ pub(crate) fn test() -> Result<(), String> {
     std::fs::create_dir_all(&out).map_err(failed)?;
     std::fs::write(out.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n").map_err(failed)?;
     std::fs::copy(root().join("crates/paytend-sandbox/tests/ui/ui.mjs"), out.join("ui.mjs")).map_err(failed)?;
-    // The library alone: the browser is the system's.
+    // Installs only the library, because the tests use the system's browser.
     let install = ["--silent", "--no-audit", "--no-fund", "playwright-core@1.65.1"];
     program("npm").args(["install", "--prefix"]).args([&out]).args(install).run()?;
     let paytend = target().join(format!("debug/paytend{}", std::env::consts::EXE_SUFFIX));
-    let told = [paytend, browser, out.clone()].map(|path| path.display().to_string()).join("\n");
-    program("node").args(["--test"]).args([out.join("ui.mjs")]).env("PAYTEND_UI", told).run()
+    let arguments = [paytend, browser, out.clone()].map(|path| path.display().to_string()).join("\n");
+    program("node").args(["--test"]).args([out.join("ui.mjs")]).env("PAYTEND_UI", arguments).run()
 }
 
-/// Runs the tests, and takes over the screenshot that the README shows.
+/// Runs the tests and copies the screenshots for the README into the repository.
 pub(crate) fn screenshots() -> Result<(), String> {
     test()?;
     for name in ["sandbox-light.png", "sandbox-dark.png"] {

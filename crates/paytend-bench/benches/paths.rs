@@ -1,4 +1,5 @@
-//! The paths that `cargo xtask bench` compares, one by one and for a profiler: `cargo bench -p paytend-bench`.
+//! Criterion benchmarks of the operations that `cargo xtask bench` compares, for use with a profiler:
+//! `cargo bench -p paytend-bench`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

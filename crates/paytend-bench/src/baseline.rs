@@ -1,5 +1,7 @@
-//! What a careful C programmer would write on libcrypto: everything parsed once, contexts and buffers kept, and none of the
-//! checks of paytend-crypto. The yardstick, not an example: it is a padding oracle and believes its input.
+//! The baseline: what a careful C programmer would write on libcrypto. It parses everything once, keeps contexts and
+//! buffers, and performs none of the checks of paytend-crypto.
+//!
+//! It is not an example to follow: it is a padding oracle and trusts its input.
 
 use openssl::base64::{decode_block, encode_block};
 use openssl::cipher::Cipher;
@@ -10,7 +12,7 @@ use openssl::rand::rand_bytes;
 use openssl::rsa::{Padding, Rsa};
 use openssl::sha::sha256;
 
-/// DER of the DigestInfo for SHA-256, without the digest.
+/// The DER encoding of the DigestInfo for SHA-256, without the digest.
 const DIGEST_INFO: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
@@ -37,7 +39,7 @@ impl Baseline {
         })
     }
 
-    /// Seals a notification; the document stays in the kept buffer.
+    /// Seals a notification and returns the document, which stays in the reused buffer.
     pub(crate) fn seal(&mut self, partner_id: &str, payload: &str) -> Result<&[u8], ErrorStack> {
         let mut random = [0; 16];
         rand_bytes(&mut random)?;
@@ -75,7 +77,7 @@ impl Baseline {
         Ok(&self.document)
     }
 
-    /// Opens a notification; gives the payload's length.
+    /// Opens a notification and returns the payload's length.
     pub(crate) fn open(&mut self, document: &str) -> Result<usize, ErrorStack> {
         let field = |name: &str| {
             let start = document.find(name).map_or(0, |at| at + name.len());
@@ -95,12 +97,12 @@ impl Baseline {
 
         self.write_canonical(field(r#""partnerId":""#), &key, &payload);
         let valid = self.verify_detached(&sha256(&self.canonical), field(r#""signature":""#))?;
-        assert!(valid, "the baseline opens what it is given");
+        assert!(valid, "invalid signature in the document given to the baseline");
         self.encrypted = payload;
         Ok(self.encrypted.len())
     }
 
-    /// Verifies a signature in base64 over a digest.
+    /// Returns whether a base64 signature over a digest is valid.
     pub(crate) fn verify_detached(&mut self, digest: &[u8; 32], signature: &str) -> Result<bool, ErrorStack> {
         let size = self.peer.size() as usize;
         let signature = decode_block(signature)?;

@@ -1,5 +1,7 @@
-//! What the client costs beyond what a careful user would write by hand: seal, post with reqwest, open, read the data. The server is on
-//! the loopback, in a thread of its own whose time does not count, and does no cryptography.
+//! The client's overhead compared with handwritten code: seal, post with reqwest, open, read the data.
+//!
+//! The server runs on the loopback interface and performs no cryptography. It has a separate thread, whose time is not
+//! counted.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,10 +15,10 @@ use paytend_model::issuing::{CardBalanceResponse, QueryCardBalance};
 use crate::measure::{Work, medians};
 use crate::{Backend, PARTNER_ID};
 
-/// The least share of the speed by hand that is accepted, in thousandths: an overhead of 10 %.
+/// The minimum share of the speed of handwritten code, in thousandths: an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
 
-/// The client's speed as a share of the same by hand, in thousandths, by backend.
+/// Returns the client's speed as a share of the speed of handwritten code, in thousandths, for each backend.
 pub(crate) fn shares(openssl: &Backend, rust: &Backend, batch: Duration) -> Vec<(&'static str, u128)> {
     [("OpenSSL", openssl), ("RustCrypto", rust)].map(|(name, backend)| (name, share(backend, batch))).into()
 }
@@ -25,8 +27,8 @@ fn share(backend: &Backend, batch: Duration) -> u128 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fields = Fields::response("00", "success");
     let data = r#"{"cardId":"1755902","balance":"25.50","currency":"EUR"}"#;
-    let answer = backend.receiver.seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document();
-    let url = serve(answer);
+    let response = backend.receiver.seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document();
+    let url = serve(response);
     let client =
         Client::builder(Environment::BaseUrl(url.clone()), PARTNER_ID, backend.sender.clone()).build().unwrap();
     let http = reqwest::Client::builder()
@@ -40,14 +42,14 @@ fn share(backend: &Backend, batch: Duration) -> u128 {
     let query = QueryCardBalance::new("1755902".into());
     let by_hand: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
-            let answer = runtime.block_on(by_hand(&http, &url, &backend.sender, &query));
-            assert!(answer.balance.is_some());
+            let response = runtime.block_on(by_hand(&http, &url, &backend.sender, &query));
+            assert!(response.balance.is_some());
         }
     });
     let with_client: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
-            let answer = runtime.block_on(client.send(&query)).unwrap();
-            assert!(answer.balance.is_some());
+            let response = runtime.block_on(client.send(&query)).unwrap();
+            assert!(response.balance.is_some());
         }
     });
     let times = medians(&mut [by_hand, with_client], batch);
@@ -64,33 +66,33 @@ async fn by_hand(
     let payload = serde_json::to_string(query).unwrap();
     let fields = Fields::request(PARTNER_ID, id.as_str());
     let document = keyring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap().into_document();
-    let answer = http
+    let response = http
         .post(format!("{url}{}", QueryCardBalance::INFO.path))
         .header("content-type", "application/json")
         .body(document)
         .send()
         .await
         .unwrap();
-    let opened = keyring.open(&answer.bytes().await.unwrap(), &Expected::response()).unwrap();
+    let opened = keyring.open(&response.bytes().await.unwrap(), &Expected::response()).unwrap();
     assert_eq!(opened.field("respCode"), Some("00"));
     opened.payload().unwrap()
 }
 
-/// Gives every request on every connection the same answer.
-fn serve(answer: String) -> String {
+/// Starts a server that sends the same response to every request, and returns its URL.
+fn serve(response: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{response}", response.len());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let answer = answer.clone();
-            std::thread::spawn(move || connection(stream.unwrap(), answer.as_bytes()));
+            let response = response.clone();
+            std::thread::spawn(move || connection(stream.unwrap(), response.as_bytes()));
         }
     });
     url
 }
 
-fn connection(mut stream: TcpStream, answer: &[u8]) {
+fn connection(mut stream: TcpStream, response: &[u8]) {
     stream.set_nodelay(true).unwrap();
     let mut bytes = vec![0; 64 << 10];
     let mut held = 0;
@@ -106,7 +108,7 @@ fn connection(mut stream: TcpStream, answer: &[u8]) {
             head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
         if held >= end + 4 + length {
             held = 0;
-            if stream.write_all(answer).is_err() {
+            if stream.write_all(response).is_err() {
                 return;
             }
         }

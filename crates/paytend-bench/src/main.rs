@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: both backends against libcrypto used directly, the client against the same by hand, and what receiving
-//! costs beyond opening, in one process.
+//! `cargo xtask bench`: compares both backends with libcrypto, the client with handwritten code, and receiving with
+//! opening alone, in one process.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
@@ -25,7 +25,7 @@ use crate::webhook::Webhook;
 const PARTNER_ID: &str = "888666000100260";
 const SIZES: [(&str, usize); 4] = [("64 B", 64), ("400 B", 400), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
 
-/// The two backends, with their two keyrings each: the sender's and the receiver's.
+/// The sender's and the receiver's keyring for one backend, and the verifier of the sender's detached signatures.
 struct Backend {
     sender: Keyring,
     receiver: Keyring,
@@ -63,7 +63,7 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // One part alone, or all.
+    // Without the name of a part, all parts run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
     let (client_only, webhook_only, sandbox_only) = (part("client"), part("webhook"), part("sandbox"));
     let all = !client_only && !webhook_only && !sandbox_only;
@@ -113,7 +113,7 @@ fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver:
         let seal = |ring: &Keyring| ring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap();
         let document = seal(&rust.sender).into_document();
         let open = |ring: &Keyring| ring.open(document.as_bytes(), &expected).unwrap();
-        // What each makes, the others read; otherwise nothing is being compared.
+        // The comparison is meaningful only if each contestant opens what the others have sealed.
         assert_eq!(opening.open(&document).unwrap(), payload.len());
         let theirs = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
         assert_eq!(openssl.receiver.open(theirs.as_bytes(), &expected).unwrap().payload_text(), Some(&*payload));
@@ -155,7 +155,7 @@ fn repeat<'w>(mut work: impl FnMut() + 'w) -> Work<'w> {
     Box::new(move |repetitions| (0..repetitions).for_each(|_| work()))
 }
 
-/// One JSON object of so many bytes.
+/// Returns a JSON object of the given size in bytes.
 fn payload(bytes: usize) -> String {
     let frame = r#"{"fileContent":""}"#;
     let filling =
@@ -163,8 +163,10 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{filling}"}}"#)
 }
 
-/// How opening scales: the speed-up on all processors as a share of what the machine gives to work that shares nothing (the
-/// baseline, with keys and buffers of its own for each thread), in thousandths, by backend.
+/// Measures how opening scales, in thousandths for each backend.
+///
+/// The result is the speed-up on all processors, as a share of the speed-up of work that shares nothing. That work is
+/// the baseline with separate keys and buffers for each thread.
 fn parallel() -> [(&'static str, u128); 2] {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let [sender, receiver] = &keys;
@@ -182,7 +184,7 @@ fn parallel() -> [(&'static str, u128); 2] {
         (0..opens).for_each(|_| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap()));
     };
     [("OpenSSL", &openssl, 4000), ("RustCrypto", &rust, 1300)].map(|(name, backend, opens)| {
-        // Measured back to back, five times; the median counts.
+        // The result is the median of five measurements, each back to back with its reference.
         let mut shares: Vec<u128> = (0..5)
             .map(|_| speed_up(&|| sharing(backend, opens)) * 1000 / speed_up(&|| nothing_shared(4000)).max(1))
             .collect();
@@ -191,7 +193,7 @@ fn parallel() -> [(&'static str, u128); 2] {
     })
 }
 
-/// How many times the work of one thread all processors do in the same time, in thousandths.
+/// Returns how many times the work of one thread all processors do in the same time, in thousandths.
 fn speed_up(work: &(dyn Fn() + Sync)) -> u128 {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let run = |threads: usize| {

@@ -1,39 +1,40 @@
-//! Interleaved measurement: in each round every contestant runs one batch, in random order, and the processor time of the
-//! thread is taken. The machine's drift meets all of them alike, so their ratios hold where their times do not.
+//! Interleaved measurement: each round measures the CPU time of one batch per contestant, in random order.
+//!
+//! Changes in the machine's speed affect all contestants equally, so ratios are comparable even where times are not.
 
 use std::time::Duration;
 
 use paytend_crypto::{OsRandom, RandomSource};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Rounds that count; one before them warms up.
+/// The number of counted rounds. One warm-up round precedes them.
 const ROUNDS: usize = 9;
 
-/// One contestant's work, done so many times.
+/// One contestant's work, repeated the given number of times.
 pub(crate) type Work<'w> = Box<dyn FnMut(usize) + 'w>;
 
-/// Whose time counts.
+/// The threads whose CPU time is counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Clock {
-    /// The thread that works.
+    /// The calling thread.
     Thread,
-    /// All threads, for work that is done on several.
+    /// All threads of the process, for work that uses several.
     Process,
 }
 
-/// Medians of the time of one piece of work, in nanoseconds of the thread, in the contestants' order.
+/// Returns the median time of one repetition for each contestant, in nanoseconds of the thread's CPU time.
 pub(crate) fn medians(contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
     medians_by(Clock::Thread, contestants, batch)
 }
 
-/// The same by either clock.
+/// Returns the same medians as [`medians`], measured with the given clock.
 pub(crate) fn medians_by(clock: Clock, contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
     let time = |work: &mut Work<'_>, repetitions: usize| {
         let start = clock.now();
         work(repetitions);
         clock.now() - start
     };
-    // As many repetitions as the first contestant needs to fill a batch.
+    // The first contestant's speed determines how many repetitions fill a batch.
     let once = time(&mut contestants[0], 3) / 3;
     let repetitions = usize::try_from(batch.as_nanos() / once.max(1)).unwrap_or(1).max(1);
     let mut times = vec![Vec::new(); contestants.len()];
@@ -57,7 +58,7 @@ pub(crate) fn medians_by(clock: Clock, contestants: &mut [Work<'_>], batch: Dura
 }
 
 impl Clock {
-    /// Nanoseconds that have been worked.
+    /// Returns the CPU time used so far, in nanoseconds.
     fn now(self) -> u128 {
         let now = clock_gettime(match self {
             Self::Thread => ClockId::ThreadCPUTime,

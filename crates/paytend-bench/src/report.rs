@@ -1,11 +1,13 @@
-//! The table, and the floors it is held against. Ratios are in thousandths: this project has no use for binary fractions.
+//! The table of results and the floors that they are compared with.
+//!
+//! Ratios are integers in thousandths, because this project avoids binary floating-point numbers.
 
 use std::fmt::Write as _;
 
 use crate::sandbox::{self, Throughput};
 use crate::webhook::{self, Webhook};
 
-/// One line: how fast each backend is, as a share of libcrypto used directly, in thousandths.
+/// A row of the table: the speed of each backend as a share of libcrypto's, in thousandths.
 pub(crate) struct Row {
     work: &'static str,
     bits: usize,
@@ -16,17 +18,17 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Of the medians of baseline, OpenSSL backend and RustCrypto backend.
+    /// Creates a row from the medians of the baseline, the OpenSSL backend and the RustCrypto backend.
     pub(crate) fn new(work: &'static str, bits: usize, size: &'static str, medians: &[u128]) -> Self {
         let share = |time: u128| medians[0] * 1000 / time.max(1);
         Self { work, bits, size, baseline_ns: medians[0], openssl: share(medians[1]), rust: share(medians[2]) }
     }
 
-    /// The least shares that are accepted: OpenSSL, RustCrypto. Some rows have none.
+    /// Returns the minimum shares for OpenSSL and RustCrypto. Some rows have none.
     fn floors(&self) -> Option<(u128, u128)> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some((950, 270)),
-            // With 2048 bits RSA weighs as much as the mebibyte, and the share says little of either.
+            // With 2048 bits, RSA takes as long as the mebibyte, so the share says little about either.
             (_, "1 MiB", 2048) => None,
             ("seal", "1 MiB", _) => Some((850, 700)),
             ("open", "1 MiB", _) => Some((750, 650)),
@@ -46,11 +48,11 @@ impl Row {
 pub(crate) struct Report {
     rows: Vec<Row>,
     pub(crate) parallel: Option<[(&'static str, u128); 2]>,
-    /// The client as a share of the same by hand, by backend.
+    /// The client's speed as a share of handwritten code, for each backend.
     pub(crate) client: Vec<(&'static str, u128)>,
     pub(crate) webhook: Webhook,
     pub(crate) sandbox: Option<Throughput>,
-    /// Milliseconds to the sandbox's first answer.
+    /// The time until the sandbox's first response, in milliseconds.
     pub(crate) start: Option<u128>,
 }
 
@@ -79,15 +81,16 @@ impl Report {
         for (name, share) in self.parallel.iter().flatten() {
             let _ = writeln!(
                 out,
-                "\nOpening on all processors at once, {name}: {} of the speed-up of work that shares nothing (floor 0.950).",
+                "\nOpening on all processors at once, {name}: {} of the speed-up of work that shares nothing \
+                 (floor 0.950).",
                 decimal(*share)
             );
         }
         for (name, share) in &self.client {
             let _ = writeln!(
                 out,
-                "\nA call of the client, {name}, 1024 bits, small payload: {} of sealing, posting with reqwest and opening by hand \
-                 (floor {}).",
+                "\nA client call, {name}, 1024 bits, small payload: {} (floor {}) of the speed of\n\
+                 sealing, posting with reqwest and opening by hand.",
                 decimal(*share),
                 decimal(crate::client::FLOOR)
             );
@@ -96,9 +99,11 @@ impl Report {
             let floor = decimal(webhook::FLOOR);
             let _ = writeln!(
                 out,
-                "\nReceiving a fund deposit, {name}, 1024 bits: {} of the speed of opening it alone (floor {floor}); by a whole \
-                 service, from the request to the response: {} (floor {floor}); if that hands the cryptography to another thread, which \
-                 wakes two threads for each: {}.",
+                "\nReceiving a fund deposit, {name}, 1024 bits, as a share of the speed of opening it alone:\n\n\
+                 - the receiver: {} (floor {floor})\n\
+                 - a whole service, from the request to the response: {} (floor {floor})\n\
+                 - a whole service that runs the cryptography on another thread, \
+                 which wakes two threads per request: {}",
                 decimal(*receive),
                 decimal(*service),
                 decimal(*handed_over),
@@ -107,7 +112,8 @@ impl Report {
         if let Some(it) = &self.sandbox {
             let _ = writeln!(
                 out,
-                "\nThe sandbox, on one core, 1024 bits: {} of what its cryptography alone allows (floor {}): {} calls a second, and {}.",
+                "\nThe sandbox, on one core, 1024 bits: {} of the throughput of its cryptography alone (floor {}):\n\
+                 {} calls per second, compared with {}.",
                 decimal(it.share),
                 decimal(sandbox::FLOOR),
                 it.served,
@@ -117,13 +123,16 @@ impl Report {
         if let Some(millis) = self.start {
             let _ = writeln!(
                 out,
-                "\nFrom the start of `paytend sandbox` to its first signed answer: {millis} ms (at most {}).",
+                "\nFrom the start of `paytend sandbox` to its first signed response: {millis} ms (at most {}).",
                 sandbox::START
             );
         }
         if !self.webhook.garbage.is_empty() {
             let most = decimal(webhook::GARBAGE);
-            let _ = writeln!(out, "\nWhat 1 KiB that is no notification costs, in µs (at most {most}):\n");
+            let _ = writeln!(
+                out,
+                "\nCost of rejecting 1 KiB of data that is not a notification, in µs (at most {most}):\n"
+            );
             for (kind, time) in &self.webhook.garbage {
                 let _ = writeln!(out, "- {kind}: {}", decimal(*time));
             }
@@ -131,11 +140,11 @@ impl Report {
         out
     }
 
-    /// The table of the backends.
+    /// Writes the table of the backends.
     fn backends(&self, out: &mut String) {
         let _ = writeln!(
             out,
-            "| work | bits | payload | libcrypto directly, µs | OpenSSL backend | floor | RustCrypto backend | floor | |"
+            "| operation | bits | payload | libcrypto, µs | OpenSSL backend | floor | RustCrypto backend | floor | |"
         );
         let _ = writeln!(out, "|---|---|---|---|---|---|---|---|---|");
         for row in &self.rows {
@@ -151,35 +160,37 @@ impl Report {
                 floor(|f| f.0),
                 decimal(row.rust),
                 floor(|f| f.1),
-                if row.holds() { "" } else { "below" },
+                if row.holds() { "" } else { "below floor" },
             );
         }
     }
 
-    /// `BENCHMARKS.md`.
+    /// Returns the text of `BENCHMARKS.md`.
     pub(crate) fn markdown(&self) -> String {
         format!(
             "# Benchmarks\n\n\
-             Written by `cargo xtask bench`. Each backend as a share of libcrypto used directly, with everything parsed once and no\n\
-             checks; 1.000 is as fast. All contestants run in one process, in batches that are shuffled; medians of nine rounds of\n\
-             the thread's processor time. Only the ratios mean anything, and only within one run.\n\n\
-             Machine: {} processors, {}, {}. Versions: {}; {}; `rsa` 0.10.0.\n\n{}",
+             Written by `cargo xtask bench`. The table shows the speed of each backend as a share of libcrypto's;\n\
+             1.000 is equal speed. The libcrypto baseline parses everything once and performs no checks. All\n\
+             contestants run in one process, in shuffled batches. Times are medians of nine rounds of the thread's\n\
+             CPU time. Only the ratios are meaningful, and only within one run.\n\n\
+             Machine: {} processors, {}, {}.\n\
+             Versions: {}; {}; `rsa` 0.10.0.\n\n{}",
             std::thread::available_parallelism().map_or(1, usize::from),
             std::env::consts::ARCH,
             processor(),
-            std::env::var("BENCH_RUSTC").unwrap_or_else(|_| "rustc of an unknown version".into()),
+            std::env::var("BENCH_RUSTC").unwrap_or_else(|_| "unknown rustc version".into()),
             openssl::version::version(),
             self.table()
         )
     }
 }
 
-/// The processor's name, where the system says it.
+/// Returns the processor's name, if the system reports it.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let name = name.trim_start_matches(['\t', ' ', ':']).trim();
-    if name.is_empty() { "processor unknown".into() } else { name.to_owned() }
+    if name.is_empty() { "unknown processor".into() } else { name.to_owned() }
 }
 
 fn decimal(thousandths: u128) -> String {

@@ -1,4 +1,4 @@
-//! What the sandbox costs beyond its cryptography, and how soon it answers after it is started.
+//! The sandbox's overhead beyond its cryptography, and the time from its start to its first response.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,23 +15,26 @@ use paytend_sandbox::Sandbox;
 use crate::PARTNER_ID;
 use crate::measure::{Work, medians};
 
-/// The least share of what cryptography alone allows, in thousandths.
+/// The minimum share of the throughput of cryptography alone, in thousandths.
 pub(crate) const FLOOR: u128 = 800;
-/// The longest time from the start of the process to the first answer, in milliseconds.
+/// The maximum time from the start of the process to the first response, in milliseconds.
 pub(crate) const START: u128 = 100;
-/// Connections that ask at once.
+/// The number of concurrent connections.
 const CONNECTIONS: usize = 8;
 const DATA: &str = r#"{"cardId":"1755902"}"#;
-const ANSWER: &str = r#"{"cardId":"1755902","balance":"0.00","currency":"EUR"}"#;
+const RESPONSE: &str = r#"{"cardId":"1755902","balance":"0.00","currency":"EUR"}"#;
 
-/// The throughput as a share of what its cryptography allows on one core, in thousandths; and requests a second of both.
+/// The sandbox's throughput on one core.
 pub(crate) struct Throughput {
+    /// The share of the throughput of its cryptography alone, in thousandths.
     pub(crate) share: u128,
+    /// Requests per second served by the sandbox.
     pub(crate) served: u128,
+    /// Requests per second that its cryptography alone could process.
     pub(crate) allowed: u128,
 }
 
-/// The sandbox runs on this thread, and whoever asks on others, whose time does not count.
+/// Measures the sandbox's throughput. It runs on this thread; its callers run on others, whose time is not counted.
 pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Duration) -> Throughput {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sandbox = runtime
@@ -44,19 +47,19 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
         for _ in 0..repetitions {
             let opened = theirs.open(request.as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
             assert_eq!(opened.payload_text(), Some(DATA));
-            theirs.seal(&Outgoing::new(&Fields::response("00", "success")).payload(ANSWER)).unwrap();
+            theirs.seal(&Outgoing::new(&Fields::response("00", "success")).payload(RESPONSE)).unwrap();
         }
     });
     let address = sandbox.url().trim_start_matches("http://").to_owned();
     let (orders, wanted) = mpsc::channel::<usize>();
     let (done, mut finished) = tokio::sync::mpsc::channel::<()>(1);
     std::thread::spawn(move || {
-        let mut asking: Vec<Asking> = (0..CONNECTIONS).map(|_| Asking::new(&address, own.clone())).collect();
+        let mut callers: Vec<Caller> = (0..CONNECTIONS).map(|_| Caller::new(&address, own.clone())).collect();
         for repetitions in wanted {
             let each = repetitions.div_ceil(CONNECTIONS);
             std::thread::scope(|scope| {
-                for one in &mut asking {
-                    scope.spawn(move || (0..each).for_each(|_| one.ask()));
+                for caller in &mut callers {
+                    scope.spawn(move || (0..each).for_each(|_| caller.call()));
                 }
             });
             done.blocking_send(()).unwrap();
@@ -80,20 +83,20 @@ fn sealed(own: &Keyring) -> String {
     own.seal(&Outgoing::new(&Fields::request(PARTNER_ID, id.as_str())).payload(DATA)).unwrap().into_document()
 }
 
-/// A connection that asks one thing after the other.
-struct Asking {
+/// A connection that sends one request after another.
+struct Caller {
     stream: BufReader<TcpStream>,
     own: Keyring,
 }
 
-impl Asking {
+impl Caller {
     fn new(address: &str, own: Keyring) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream), own }
     }
 
-    fn ask(&mut self) {
+    fn call(&mut self) {
         let (body, path) = (sealed(&self.own), QueryCardBalance::INFO.path);
         let head = format!("POST {path} HTTP/1.1\r\nhost: sandbox\r\ncontent-length: {}\r\n\r\n", body.len());
         self.stream.get_mut().write_all((head + &body).as_bytes()).unwrap();
@@ -109,8 +112,8 @@ impl Asking {
                 break;
             }
         }
-        let mut answer = vec![0; length];
-        self.stream.read_exact(&mut answer).unwrap();
+        let mut response = vec![0; length];
+        self.stream.read_exact(&mut response).unwrap();
         assert!(length > 300);
     }
 }
@@ -124,7 +127,9 @@ impl Drop for Killed {
     }
 }
 
-/// Milliseconds from the start of the command to the first answer of a signed call, with keys that are there: the median of eleven.
+/// Measures the time from the start of the command to the first signed response, with existing keys.
+///
+/// Returns the median of eleven runs, in milliseconds.
 pub(crate) fn start(command: &Path) -> u128 {
     let folder = std::env::temp_dir().join(format!("paytend-bench-{}", std::process::id()));
     let keys = folder.join("keys");
@@ -156,9 +161,9 @@ pub(crate) fn start(command: &Path) -> u128 {
             );
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all((head + &body).as_bytes()).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("signature"), "{answer}");
+            let mut response = String::new();
+            stream.read_to_string(&mut response).unwrap();
+            assert!(response.starts_with("HTTP/1.1 200") && response.contains("signature"), "{response}");
             began.elapsed().as_millis()
         })
         .collect();

@@ -1,4 +1,4 @@
-//! What receiving costs beyond the cryptography, and what garbage costs.
+//! The overhead of receiving beyond the cryptography, and the cost of rejecting garbage.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,17 +17,18 @@ use tower_service::Service;
 use crate::measure::{Clock, Work, medians_by};
 use crate::{Backend, PARTNER_ID, payload, repeat};
 
-/// The least share of opening's speed that is accepted, in thousandths: an overhead of 10 %.
+/// The minimum share of the speed of opening alone, in thousandths: an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
-/// The most that garbage may cost, in nanoseconds.
+/// The maximum time for rejecting garbage, in nanoseconds.
 pub(crate) const GARBAGE: u128 = 5000;
 
-/// What was measured.
+/// The results for receiving notifications.
 #[derive(Default)]
 pub(crate) struct Webhook {
-    /// By backend: receiving, a whole service, and one that hands the cryptography to another thread, as shares of opening alone.
+    /// For each backend, the speed as a share of opening alone: the receiver, a whole service, and a whole service that
+    /// runs the cryptography on another thread.
     pub(crate) shares: Vec<(&'static str, [u128; 3])>,
-    /// Nanoseconds for one piece of garbage, by its kind.
+    /// The time for rejecting each kind of garbage, in nanoseconds.
     pub(crate) garbage: Vec<(&'static str, u128)>,
 }
 
@@ -44,7 +45,12 @@ impl Webhook {
 }
 
 fn deposit() -> &'static str {
-    r#"{"transactionId":"T000000000001","orderNo":"F000000000001","accountNum":"LT463570021000000451","tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"counterpartyAccountName":"Example GmbH","counterpartyAccountNum":"DE89370400440532013000","reference":"INV-1","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#
+    concat!(
+        r#"{"transactionId":"T000000000001","orderNo":"F000000000001","accountNum":"LT463570021000000451","#,
+        r#""tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"#,
+        r#""counterpartyAccountName":"Example GmbH","counterpartyAccountNum":"DE89370400440532013000","#,
+        r#""reference":"INV-1","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#,
+    )
 }
 
 fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
@@ -67,7 +73,7 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
             });
         }
     };
-    // Where several threads work, the whole process's time counts, for all.
+    // Some contestants use several threads, so the CPU time of the whole process is counted for all.
     let times = medians_by(
         Clock::Process,
         &mut [
@@ -81,7 +87,7 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
     [1, 2, 3].map(|contestant: usize| times[0] * 1000 / times[contestant].max(1))
 }
 
-/// A KiB each, of what anybody can see is no notification.
+/// Measures the rejection of 1 KiB of data that is recognisable as garbage without a key, for several kinds.
 fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Vec<(&'static str, u128)> {
     let sealed = |partner: &str| {
         let (fields, text) = (Fields::notification(partner, "2"), payload(230));
@@ -100,12 +106,12 @@ fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Ve
     let paytend = |body: &[u8]| assert!(paytend.receive(&none, body, now).is_err());
     let payby = |headers: &HeaderMap| assert!(payby.receive(headers, &json, now).is_err());
     let names = [
-        "no JSON",
-        "JSON that is no envelope",
-        "an envelope cut short",
+        "not JSON",
+        "JSON that is not an envelope",
+        "a truncated envelope",
         "an envelope for another partner",
         "a body without a sign header",
-        "a body with a sign header of another length than the key's",
+        "a body whose sign header does not have the length of the key",
     ];
     let times = medians_by(
         Clock::Thread,

@@ -11,26 +11,28 @@ use openssl::version;
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{BackendError, PrivateKey, PublicKey, hazmat};
 
-/// The oldest OpenSSL that is taken, 3.0.8, in the library's own numbering (`0xMNN00PP0`). It has the fix of CVE-2022-4304, a
-/// timing leak in RSA decryption.
+/// The oldest supported OpenSSL version, 3.0.8, in OpenSSL's numbering (`0xMNN00PP0`).
+///
+/// It fixes CVE-2022-4304, a timing leak in RSA decryption.
 const OLDEST: i64 = 0x3000_0080;
 
-/// Why a key cannot be used with OpenSSL.
+/// The reason why a key cannot be used with OpenSSL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The library that this program runs with is too old, or is not OpenSSL.
-    #[error("OpenSSL 3.0.8 or newer is needed, and this is {0}")]
+    /// The library that the program is linked with is too old, or is not OpenSSL.
+    #[error("unsupported library {0}: install OpenSSL 3.0.8 or newer")]
     Version(String),
-    /// The numbers in the key do not make a valid RSA key.
-    #[error("the numbers in the key do not make a valid RSA key")]
+    /// The numbers in the key do not form a valid RSA key.
+    #[error("invalid key: its numbers do not form a valid RSA key")]
     Invalid,
 }
 
-/// Prepares a private key for use. It is parsed here, once.
+/// Loads a private key. The key is parsed only here, once.
 ///
 /// # Errors
-/// [`LoadError`].
+/// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
+/// - Returns [`LoadError::Invalid`] if the numbers in the key do not form a valid RSA key.
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
     check_version(version::number(), version::version())?;
     let copies = Copies::new(|| Rsa::private_key_from_der(key.pkcs1_der()))?;
@@ -40,10 +42,11 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
     Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
 }
 
-/// Prepares a public key for use. It is parsed here, once.
+/// Loads a public key. The key is parsed only here, once.
 ///
 /// # Errors
-/// [`LoadError`].
+/// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
+/// - Returns [`LoadError::Invalid`] if OpenSSL cannot load the key.
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, LoadError> {
     check_version(version::number(), version::version())?;
     let copies = Copies::new(|| Rsa::public_key_from_der(key.to_spki_der()))?;
@@ -51,12 +54,14 @@ pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, LoadError> {
 }
 
 fn check_version(number: i64, text: &str) -> Result<(), LoadError> {
-    // LibreSSL and its kin report OpenSSL's numbers, and other names.
+    // LibreSSL and similar libraries report OpenSSL version numbers, but different names.
     if number >= OLDEST && text.starts_with("OpenSSL ") { Ok(()) } else { Err(LoadError::Version(text.to_owned())) }
 }
 
-/// A key, once for each processor. OpenSSL locks a key to blind an operation and to look up what it has computed of it; threads
-/// that use copies of their own do not wait for each other.
+/// Copies of a key, one for each processor.
+///
+/// OpenSSL locks a key to blind an operation and to read values cached for the key. Threads with separate copies do not
+/// wait for each other.
 struct Copies<Half> {
     copies: Box<[Rsa<Half>]>,
 }
@@ -68,18 +73,19 @@ impl<Half> Copies<Half> {
         Ok(Self { copies })
     }
 
-    /// This thread's copy. Threads take turns, so that as many as there are processors share none.
+    /// Returns this thread's copy. Copies are assigned in turn, so threads share a copy only if there are more threads
+    /// than processors.
     fn mine(&self) -> &Rsa<Half> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // A thread that is ending has no such number any more, and any copy will do.
+        // A thread that is being destroyed no longer has a number; any copy works.
         &self.copies[THREAD.try_with(|thread| *thread).unwrap_or(0) % self.copies.len()]
     }
 }
 
-/// OpenSSL blinds every private operation of such a key, and checks the result of the CRT against the input.
+/// A private key. OpenSSL blinds every private-key operation and checks the CRT result against the input.
 struct Private {
     copies: Copies<PrivateHalf>,
     public: PublicKey,
@@ -98,7 +104,7 @@ impl RsaPrivate for Private {
         self.copies
             .mine()
             .private_encrypt(&block, &mut signature, Padding::NONE)
-            .map_err(|e| BackendError::with_source("OpenSSL refused the private operation", e))?;
+            .map_err(|e| BackendError::with_source("OpenSSL rejected the private-key operation", e))?;
         Ok(signature)
     }
 
@@ -107,7 +113,7 @@ impl RsaPrivate for Private {
             .mine()
             .private_decrypt(ciphertext, out, Padding::NONE)
             .map(drop)
-            .map_err(|e| BackendError::with_source("OpenSSL refused the private operation", e))
+            .map_err(|e| BackendError::with_source("OpenSSL rejected the private-key operation", e))
     }
 }
 
@@ -133,14 +139,14 @@ impl RsaPublic for Public {
         self.copies
             .mine()
             .public_encrypt(block, &mut out, Padding::NONE)
-            .map_err(|e| BackendError::with_source("OpenSSL refused the public operation", e))?;
+            .map_err(|e| BackendError::with_source("OpenSSL rejected the public-key operation", e))?;
         Ok(out)
     }
 }
 
-/// The raw public operation on a signature. `false` when it is not below the modulus.
+/// Performs the raw public-key operation on a signature. Returns `false` if the signature is not below the modulus.
 fn power<T: HasPublic>(rsa: &Rsa<T>, signature: &[u8], out: &mut [u8]) -> bool {
-    // The error queue is OpenSSL's, one a thread; asking for the error empties it.
+    // OpenSSL has one error queue per thread; creating the error empties it.
     rsa.public_decrypt(signature, out, Padding::NONE).is_ok()
 }
 
@@ -149,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_openssl_that_is_too_old_or_something_else_is_refused_by_name() {
+    fn old_openssl_and_other_libraries_are_refused_with_their_name() {
         for (number, text, good) in [
             (0x3000_0070, "OpenSSL 3.0.7 1 Nov 2022", false),
             (0x1010_117f, "OpenSSL 1.1.1w  11 Sep 2023", false),
@@ -157,9 +163,9 @@ mod tests {
             (0x4000_0030, "OpenSSL 4.0.3", true),
             (0x3000_0090, "LibreSSL 4.0.0", false),
         ] {
-            let answer = check_version(number, text);
-            assert_eq!(answer.is_ok(), good, "{text}");
-            if let Err(error) = answer {
+            let result = check_version(number, text);
+            assert_eq!(result.is_ok(), good, "{text}");
+            if let Err(error) = result {
                 assert!(error.to_string().contains(text) && error.to_string().contains("3.0.8"), "{error}");
             }
         }

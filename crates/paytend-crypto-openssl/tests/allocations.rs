@@ -1,4 +1,5 @@
-//! How much memory sealing and opening take. By itself in this file, because the counting is the whole program's.
+//! The memory use of sealing and opening. This test has a separate binary, because the allocator counts for the whole
+//! process.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -13,8 +14,9 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{}"}}"#, "x".repeat(bytes - 18))
 }
 
-/// Number of allocations, and the most bytes that were held at once beyond those held before (or more: an earlier peak counts,
-/// if it was higher).
+/// Returns the number of allocations, the peak memory use in bytes above the use at the start, and the result.
+///
+/// The peak is too high if an earlier one exceeded it.
 fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
     let before = dhat::HeapStats::get();
     let result = work();
@@ -23,7 +25,7 @@ fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
 }
 
 #[test]
-fn opening_and_sealing_stay_in_their_budgets() {
+fn opening_and_sealing_stay_within_memory_budgets() {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let ring = |own: usize, peer: usize| {
         Keyring::builder()

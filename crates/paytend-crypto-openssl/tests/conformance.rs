@@ -1,4 +1,4 @@
-//! This backend against the suite, and against the default one.
+//! Runs the conformance suite on the OpenSSL backend and compares it with the default backend.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ use paytend_crypto_openssl::{LoadError, private, public};
 use proptest::prelude::*;
 
 #[test]
-fn the_default_backend_conforms() {
+fn default_backend_passes_conformance_suite() {
     let loader = testing::Loader {
         private: &|key| rustcrypto::private(key).map_err(|e| e.to_string()),
         public: &|key| rustcrypto::public(key).map_err(|e| e.to_string()),
@@ -19,7 +19,7 @@ fn the_default_backend_conforms() {
     assert!(testing::check_backend(&loader).unwrap() > 1000);
 }
 
-/// A private key that does one thing wrong.
+/// A private key with one deliberate flaw.
 struct Broken {
     inner: Arc<dyn RsaPrivate>,
     flaw: &'static str,
@@ -34,9 +34,9 @@ impl RsaPrivate for Broken {
     fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError> {
         let mut signature = self.inner.sign_sha256(digest)?;
         match self.flaw {
-            "another signature each time" if self.calls.fetch_add(1, Ordering::SeqCst) % 2 == 1 => signature[9] ^= 1,
-            "a wrong signature" => signature[9] ^= 1,
-            "a signature without its first byte" => drop(signature.remove(0)),
+            "nondeterministic signatures" if self.calls.fetch_add(1, Ordering::SeqCst) % 2 == 1 => signature[9] ^= 1,
+            "wrong signature" => signature[9] ^= 1,
+            "signature without its first byte" => drop(signature.remove(0)),
             _ => {}
         }
         Ok(signature)
@@ -45,16 +45,16 @@ impl RsaPrivate for Broken {
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
         self.inner.decrypt_raw(ciphertext, out)?;
         match self.flaw {
-            "an opinion of the padding" if out[..2] != [0, 2] => return Err(BackendError::new("bad padding")),
-            "padding taken off" => out[..2].fill(0),
-            "mixed up under load" if self.calls.fetch_add(1, Ordering::SeqCst) % 40 == 39 => out[110] ^= 1,
+            "rejects bad padding" if out[..2] != [0, 2] => return Err(BackendError::new("bad padding")),
+            "removes the padding" => out[..2].fill(0),
+            "corrupts data under load" if self.calls.fetch_add(1, Ordering::SeqCst) % 40 == 39 => out[110] ^= 1,
             _ => {}
         }
         Ok(())
     }
 }
 
-/// A public key that does one thing wrong.
+/// A public key with one deliberate flaw.
 struct BrokenPublic(Arc<dyn RsaPublic>, &'static str);
 
 impl RsaPublic for BrokenPublic {
@@ -64,16 +64,16 @@ impl RsaPublic for BrokenPublic {
 
     fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         match self.1 {
-            "any signature will do" => true,
-            "a shorter signature will do" if signature.len() < self.0.public_key().size() => true,
-            "no signature will do" => false,
+            "accepts any signature" => true,
+            "accepts shorter signatures" if signature.len() < self.0.public_key().size() => true,
+            "rejects every signature" => false,
             _ => self.0.verify_sha256(digest, signature),
         }
     }
 
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
         let mut out = self.0.encrypt_raw(block)?;
-        if self.1 == "a wrong ciphertext" {
+        if self.1 == "wrong ciphertext" {
             out[9] ^= 1;
         }
         Ok(out)
@@ -81,7 +81,7 @@ impl RsaPublic for BrokenPublic {
 }
 
 #[test]
-fn the_suite_finds_every_flaw() {
+fn conformance_suite_detects_every_flaw() {
     let key = rustcrypto::generate(1024, &OsRandom).unwrap();
     let pair = |flaw: &'static str| -> (Arc<dyn RsaPrivate>, Arc<dyn RsaPublic>) {
         let inner = private(&key).unwrap();
@@ -91,26 +91,26 @@ fn the_suite_finds_every_flaw() {
     let (good, good_public) = pair("none");
     testing::check_pair(&good, &good_public).unwrap();
     for flaw in [
-        "another signature each time",
-        "a wrong signature",
-        "a signature without its first byte",
-        "an opinion of the padding",
-        "padding taken off",
-        "mixed up under load",
-        "any signature will do",
-        "a shorter signature will do",
-        "no signature will do",
-        "a wrong ciphertext",
+        "nondeterministic signatures",
+        "wrong signature",
+        "signature without its first byte",
+        "rejects bad padding",
+        "removes the padding",
+        "corrupts data under load",
+        "accepts any signature",
+        "accepts shorter signatures",
+        "rejects every signature",
+        "wrong ciphertext",
     ] {
         let (bad, bad_public) = pair(flaw);
-        assert!(testing::check_pair(&bad, &bad_public).is_err(), "{flaw} is not found");
+        assert!(testing::check_pair(&bad, &bad_public).is_err(), "undetected flaw: {flaw}");
     }
     let other = rustcrypto::generate(1024, &OsRandom).unwrap();
     assert!(testing::check_pair(&good, &public(other.public_key()).unwrap()).is_err());
 }
 
 #[test]
-fn the_openssl_backend_conforms() {
+fn openssl_backend_passes_conformance_suite() {
     let loader = testing::Loader {
         private: &|key| private(key).map_err(|e| e.to_string()),
         public: &|key| public(key).map_err(|e| e.to_string()),
@@ -120,18 +120,18 @@ fn the_openssl_backend_conforms() {
 }
 
 #[test]
-fn numbers_that_do_not_belong_together_are_refused() {
+fn private_key_with_inconsistent_numbers_is_refused() {
     let key = rustcrypto::generate(1024, &OsRandom).unwrap();
     let mut der = key.pkcs1_der().to_vec();
-    // Inside the private exponent.
+    // This byte is inside the private exponent.
     der[200] ^= 0x55;
     let damaged = PrivateKey::from_der(&der).unwrap();
     assert_eq!(private(&damaged).err(), Some(LoadError::Invalid));
 }
 
-/// Odd sizes, and both backends giving the same bytes wherever the protocol is deterministic.
+/// Includes unusual key sizes. The comparison covers every deterministic operation.
 #[test]
-fn both_backends_give_the_same_bytes() {
+fn both_backends_return_the_same_bytes() {
     for bits in [1024, 1028, 1031, 2048] {
         let key = rustcrypto::generate(bits, &OsRandom).unwrap();
         let (a, b) = (rustcrypto::private(&key).unwrap(), private(&key).unwrap());
@@ -142,7 +142,7 @@ fn both_backends_give_the_same_bytes() {
         let inputs = (prop::array::uniform32(any::<u8>()), prop::collection::vec(any::<u8>(), size));
         proptest::test_runner::TestRunner::new(config)
             .run(&inputs, |(digest, mut block)| {
-                // Below the modulus, whatever its first bits are.
+                // A first byte of 0 keeps the block below any modulus.
                 block[0] = 0;
                 prop_assert_eq!(a.sign_sha256(&digest).unwrap(), b.sign_sha256(&digest).unwrap());
                 prop_assert_eq!(a_public.encrypt_raw(&block).unwrap(), b_public.encrypt_raw(&block).unwrap());

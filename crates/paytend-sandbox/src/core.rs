@@ -164,6 +164,8 @@ pub(crate) struct Core {
     pub(crate) driving: tokio::sync::Mutex<()>,
     /// Whether the sandbox has been dropped; nothing runs afterwards.
     pub(crate) stopped: AtomicBool,
+    #[cfg(feature = "explain")]
+    pub(crate) explainer: crate::explain::Explainer,
     http: reqwest::Client,
     /// A client that does not verify certificates, for hosts in `self_signed_hosts`.
     http_unverified: reqwest::Client,
@@ -195,6 +197,8 @@ impl Core {
             wake: Notify::new(),
             driving: tokio::sync::Mutex::new(()),
             stopped: AtomicBool::new(false),
+            #[cfg(feature = "explain")]
+            explainer: crate::explain::Explainer::new(),
             http: http(true)?,
             http_unverified: http(false)?,
         })

@@ -6,6 +6,8 @@ mod clock;
 mod control;
 mod core;
 mod deliver;
+#[cfg(feature = "explain")]
+mod explain;
 mod failure;
 mod faults;
 mod folder;

@@ -84,7 +84,8 @@ impl Log {
         Self { kept: Mutex::default(), listeners: broadcast::Sender::new(256) }
     }
 
-    pub(crate) fn add(&self, entry: Entry) {
+    /// Adds an entry, and returns its number.
+    pub(crate) fn add(&self, entry: Entry) -> u64 {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.last += 1;
         let entry = Entry { id: kept.last, ..entry };
@@ -98,6 +99,16 @@ impl Log {
             let Some(oldest) = kept.entries.pop_front() else { break };
             kept.bytes -= oldest.bytes();
         }
+        kept.last
+    }
+
+    /// Adds findings to an entry, if it is still kept, and tells the listeners.
+    #[cfg(feature = "explain")]
+    pub(crate) fn find(&self, id: u64, findings: Vec<String>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = kept.entries.iter_mut().find(|entry| entry.id == id) else { return };
+        entry.findings.extend(findings);
+        let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
     }
 
     /// Removes all entries. Numbering continues where it was.

@@ -225,10 +225,10 @@ struct Heard {
 
 /// Carries out a request and returns the document of the response. Returns an error only if the sandbox itself fails.
 fn answer(
-    core: &Core,
+    core: &Arc<Core>,
     uri: &Uri,
     operation: Option<&'static OperationInfo>,
-    body: &[u8],
+    body: &Bytes,
     faults: &[FaultKind],
 ) -> Result<String, NoAnswer> {
     let heard = hear(core, uri.path(), operation, body)?;
@@ -254,7 +254,9 @@ fn answer(
         Side { wire, canonical, payload: Some(data.to_owned()) }
     };
     let wire = answered.wire.clone();
-    core.log.add(Entry {
+    #[cfg(feature = "explain")]
+    let (partner, refused) = (heard.partner.clone(), heard.outcome.as_ref().err().map(|refusal| refusal.failure));
+    let entry = core.log.add(Entry {
         id: 0,
         kind: "call",
         at: core.now(),
@@ -270,6 +272,13 @@ fn answer(
         sent: heard.sent,
         answered,
     });
+    #[cfg(feature = "explain")]
+    if matches!(refused, Some(Failure::NotAuthentic | Failure::Malformed)) {
+        let payload_signed = operation.is_none_or(|info| info.payload != PayloadRule::Unsigned);
+        core.explainer.later(core, entry, &partner, payload_signed, body.clone());
+    }
+    #[cfg(not(feature = "explain"))]
+    let _ = entry;
     Ok(wire)
 }
 

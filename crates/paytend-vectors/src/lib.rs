@@ -1,7 +1,7 @@
-//! The known answers of `vectors/`, as data, and randomness that can be had again. For tests: a file that cannot be
-//! read is a panic.
+//! The test vectors in `vectors/` as typed values, and a reproducible source of random numbers.
 //!
-//! It knows no cryptography, so that every crate, and every binding, can be held against it.
+//! This crate is for tests: a vector file that cannot be read causes a panic. It contains no cryptography, so every
+//! crate and every binding can be tested against it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
@@ -20,24 +20,24 @@ use serde_json::Value;
 pub use key_forms::{KeyFormCase, KeyFormResult, key_forms};
 pub use seeded::{SEED, Seeded};
 
-/// The partner that the messages of the vectors are to or from.
+/// The ID of the partner that sends or receives the messages in the vectors.
 pub const PARTNER_ID: &str = "888666000100260";
 
-/// A key pair in every encoding. Test keys: use them for nothing else.
+/// A key pair in every encoding. For tests only.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCase {
-    /// Length of the modulus.
+    /// The length of the modulus, in bits.
     pub bits: usize,
-    /// Base64 of PKCS#8 DER.
+    /// The private key: base64 of PKCS#8 DER.
     pub private: String,
-    /// PKCS#1 PEM.
+    /// The private key: PKCS#1 PEM.
     pub private_pkcs1_pem: String,
-    /// PKCS#8 PEM.
+    /// The private key: PKCS#8 PEM.
     pub private_pkcs8_pem: String,
-    /// Base64 of SubjectPublicKeyInfo DER.
+    /// The public key: base64 of SubjectPublicKeyInfo DER.
     pub public: String,
-    /// PKCS#1 PEM.
+    /// The public key: PKCS#1 PEM.
     pub public_pkcs1_pem: String,
 }
 
@@ -45,29 +45,29 @@ pub struct KeyCase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeCase {
-    /// What it shows.
+    /// What the case demonstrates.
     pub name: String,
-    /// `bizData`, `respData` or `content`.
+    /// The payload's field: `bizData`, `respData` or `content`.
     pub payload_field: String,
-    /// Whether the payload takes part in the signature.
+    /// Whether the payload is included in the signature.
     pub sign_payload: bool,
-    /// Name of the key that signed.
+    /// The name of the key that signed.
     pub sender: String,
-    /// Name of the key that decrypts.
+    /// The name of the key that decrypts.
     pub receiver: String,
-    /// The session key's characters.
+    /// The session key, as text.
     pub random_key: String,
     /// The payload's text.
     pub payload: String,
     /// The signed text.
     pub canonical: String,
-    /// Base64.
+    /// The signature, base64.
     pub signature: String,
     /// The encrypted payload, base64; empty if there is none.
     pub payload_wire: String,
-    /// The document.
+    /// The wire document.
     pub wire: String,
-    /// A remark.
+    /// A note about the case.
     #[serde(default)]
     pub note: String,
 }
@@ -75,26 +75,26 @@ pub struct EnvelopeCase {
 /// An authentic message whose payload may not be strict JSON.
 #[derive(Clone, Debug)]
 pub struct AuthenticCase {
-    /// What it shows.
+    /// What the case demonstrates.
     pub name: String,
-    /// `bizData`, `respData` or `content`.
+    /// The payload's field: `bizData`, `respData` or `content`.
     pub payload_field: String,
-    /// The document.
+    /// The wire document.
     pub document: Vec<u8>,
     /// The payload's bytes.
     pub payload: Vec<u8>,
-    /// Why the payload is not strict JSON: `json` or `utf8`; `None` if it is.
+    /// The reason why the payload is not strict JSON (`json` or `utf8`), or `None` if it is strict JSON.
     pub problem: Option<String>,
 }
 
-/// A message to refuse.
+/// A message that must be refused.
 #[derive(Clone, Debug)]
 pub struct RefuseCase {
-    /// What is wrong with it: a group, a slash, and the flaw.
+    /// The flaw: a group, a slash, and a description.
     pub name: String,
-    /// `bizData`, `respData` or `content`.
+    /// The payload's field: `bizData`, `respData` or `content`.
     pub payload_field: String,
-    /// The document.
+    /// The wire document.
     pub document: Vec<u8>,
 }
 
@@ -102,58 +102,58 @@ pub struct RefuseCase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetachedCase {
-    /// What it shows.
+    /// What the case demonstrates.
     pub name: String,
-    /// Name of the key that should have signed.
+    /// The name of the key that should have signed.
     pub key: String,
     /// The body's bytes, base64.
     pub body_base64: String,
     /// Whether the signature is valid.
     pub valid: bool,
-    /// The header.
+    /// The value of the `sign` header.
     pub sign: String,
-    /// A remark.
+    /// A note about the case.
     #[serde(default)]
     pub note: String,
 }
 
 impl DetachedCase {
-    /// The body's bytes.
+    /// Returns the body's bytes.
     pub fn body(&self) -> Vec<u8> {
         STANDARD.decode(&self.body_base64).unwrap()
     }
 }
 
-/// RSA blocks that decrypt to `plain`.
+/// RSA ciphertext blocks that decrypt to `plain`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlocksCase {
-    /// What it shows.
+    /// What the case demonstrates.
     pub name: String,
-    /// Name of the key.
+    /// The name of the key.
     pub key: String,
-    /// The plain text.
+    /// The plaintext.
     pub plain: String,
     /// The ciphertext, base64.
     pub wire: String,
 }
 
-/// A sample message of a provider's document.
+/// A sample message from a provider's document.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// The document: `baas`, `funding`, `issuing`, `payby` or `payermax`.
     pub document: String,
-    /// What it shows.
+    /// What the case demonstrates.
     pub name: String,
-    /// The type of `paytend-model` that it is of, such as `payby::TransferToBankNotification`.
+    /// The message's type in `paytend-model`, such as `payby::TransferToBankNotification`.
     pub type_name: String,
-    /// The field that holds a payload, and that payload's type.
+    /// The field that contains a payload, and the payload's type.
     pub payload: Option<(String, String)>,
-    /// The message, as it stands in the file.
+    /// The message, exactly as in the file.
     pub json: String,
 }
 
-/// The samples of the providers' documents: `samples/*.json`.
+/// Returns the samples from the providers' documents: `samples/*.json`.
 pub fn samples() -> Vec<Sample> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -173,7 +173,7 @@ pub fn samples() -> Vec<Sample> {
     }
 
     let mut samples = Vec::new();
-    for file in std::fs::read_dir(folder().join("samples")).expect("the folder of the samples") {
+    for file in std::fs::read_dir(folder().join("samples")).expect("cannot read the folder of the samples") {
         let name = file.unwrap().file_name().into_string().unwrap();
         let document: Document = read(&format!("samples/{name}"));
         samples.extend(document.samples.into_iter().map(|entry| Sample {
@@ -188,15 +188,15 @@ pub fn samples() -> Vec<Sample> {
     samples
 }
 
-/// `vectors/` of the repository.
+/// Returns the path of the repository's `vectors/` folder.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
 }
 
-/// The names of all vector files.
+/// Returns the names of all vector files.
 pub fn files() -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(folder())
-        .expect("the folder of the vectors")
+        .expect("cannot read the folder of the vectors")
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".json"))
         .collect();
@@ -209,7 +209,7 @@ fn read<T: DeserializeOwned>(file: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// `keys.json`.
+/// Reads `keys.json`: the test keys by name.
 pub fn keys() -> BTreeMap<String, KeyCase> {
     let all: BTreeMap<String, Value> = read("keys.json");
     all.into_iter()
@@ -218,12 +218,12 @@ pub fn keys() -> BTreeMap<String, KeyCase> {
         .collect()
 }
 
-/// `envelope.json`.
+/// Reads `envelope.json`.
 pub fn envelope() -> Vec<EnvelopeCase> {
     read("envelope.json")
 }
 
-/// `authentic.json`.
+/// Reads `authentic.json`.
 pub fn authentic() -> Vec<AuthenticCase> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -250,17 +250,17 @@ pub fn authentic() -> Vec<AuthenticCase> {
         .collect()
 }
 
-/// `detached.json`.
+/// Reads `detached.json`.
 pub fn detached() -> Vec<DetachedCase> {
     read("detached.json")
 }
 
-/// `rsa_blocks.json`.
+/// Reads `rsa_blocks.json`.
 pub fn rsa_blocks() -> Vec<BlocksCase> {
     read("rsa_blocks.json")
 }
 
-/// `refuse.json`, with the documents that are too large for a file.
+/// Reads `refuse.json` and generates the documents that are too large for a file.
 pub fn refuse() -> Vec<RefuseCase> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -276,14 +276,14 @@ pub fn refuse() -> Vec<RefuseCase> {
     }
     let cases: Vec<Case> = read("refuse.json");
     let intact = cases.iter().find(|case| case.name == "signature/one bit").and_then(|case| case.wire.clone());
-    let made = |name: &str| match name {
+    let generated = |name: &str| match name {
         "randomKey/a million blocks" => {
             let mut document: Value = serde_json::from_str(intact.as_deref().unwrap()).unwrap();
             document["randomKey"] = STANDARD.encode(vec![0u8; 128_000_000]).into();
             document.to_string().into_bytes()
         }
         "json/deep nesting" => vec![b'['; 100_000],
-        other => panic!("refuse.json: no document for {other}"),
+        other => panic!("refuse.json: the case {other} has no document"),
     };
     cases
         .iter()
@@ -293,7 +293,7 @@ pub fn refuse() -> Vec<RefuseCase> {
             document: match (&case.wire, &case.wire_base64) {
                 (Some(wire), _) => wire.clone().into_bytes(),
                 (None, Some(base64)) => STANDARD.decode(base64).unwrap(),
-                (None, None) => made(&case.name),
+                (None, None) => generated(&case.name),
             },
         })
         .collect()

@@ -1,13 +1,14 @@
-//! Randomness for tests that can be had again.
+//! A reproducible source of random numbers for tests.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The variable that names the seed to use instead of a new one.
+/// The environment variable that sets the seed instead of a random one.
 pub const SEED: &str = "PAYTEND_TEST_SEED";
 
-/// Random numbers from a seed. Prints the seed if the test that holds it fails. Not for keys: anyone can compute the
-/// numbers.
+/// A seeded random number generator, which prints its seed if the test that owns it fails.
+///
+/// It is not suitable for keys, because the numbers are predictable.
 #[derive(Debug)]
 pub struct Seeded {
     seed: u64,
@@ -15,21 +16,21 @@ pub struct Seeded {
 }
 
 impl Seeded {
-    /// Starts with the seed that the environment variable `PAYTEND_TEST_SEED` holds, or else with a new one.
+    /// Creates a generator with the seed in the environment variable `PAYTEND_TEST_SEED`, or with a random seed.
     ///
     /// # Panics
-    /// Panics if the variable holds no number.
+    /// Panics if the variable is not a number.
     pub fn new() -> Self {
         let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED is not a number"));
         Self::with(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
-    /// Starts with this seed: the same numbers in every run.
+    /// Creates a generator with the given seed, which returns the same numbers in every run.
     pub fn with(seed: u64) -> Self {
         Self { seed, state: AtomicU64::new(seed) }
     }
 
-    /// Returns the next number. This is SplitMix64.
+    /// Returns the next number of the SplitMix64 sequence.
     pub fn next(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
@@ -38,12 +39,15 @@ impl Seeded {
         z ^ (z >> 31)
     }
 
-    /// Returns a number below `bound`, which is not 0.
+    /// Returns a number below `bound`.
+    ///
+    /// # Panics
+    /// Panics if `bound` is 0.
     pub fn below(&self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("it is below a usize")
+        usize::try_from(self.next() % bound as u64).expect("the remainder is below a usize")
     }
 
-    /// Fills the bytes.
+    /// Fills the slice with random bytes.
     pub fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
@@ -61,7 +65,7 @@ impl Drop for Seeded {
     #[expect(clippy::print_stderr, reason = "the test's output")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("seed: run the test again with {SEED}={}", self.seed);
+            eprintln!("to repeat this test, set {SEED}={}", self.seed);
         }
     }
 }
@@ -71,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_same_numbers_each_time() {
+    fn same_seed_produces_same_numbers() {
         let [one, two, other] = [1, 1, 2].map(Seeded::with);
         let numbers = |from: &Seeded| [(); 4].map(|()| from.next());
         let first = numbers(&one);
         assert_eq!(first, numbers(&two));
         assert_ne!(first, numbers(&other));
-        // The first of the reference implementation for this seed.
+        // The first number of the reference implementation for this seed.
         assert_eq!(Seeded::with(1_234_567).next(), 6_457_827_717_110_365_317);
         let (mut bytes, from) = ([0; 11], Seeded::with(1));
         from.fill(&mut bytes);

@@ -1,23 +1,23 @@
-//! What the bindings do RSA with: one choice for a whole run.
+//! The RSA backend of the bindings, chosen once per run.
 
 use std::sync::OnceLock;
 
-/// The backends, by the features of the bindings' crates.
+/// The backends, named like the features of the bindings' crates. The first is the default.
 const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
 
 static CHOSEN: OnceLock<&'static str> = OnceLock::new();
 
-/// Takes `--backend NAME` out of the arguments; the first is the default.
+/// Applies `--backend NAME` and returns the other arguments.
 pub(super) fn choose<'a>(arguments: &[&'a str]) -> Result<Vec<&'a str>, String> {
     let Some(at) = arguments.iter().position(|argument| *argument == "--backend") else { return Ok(arguments.into()) };
-    let name = arguments.get(at + 1).ok_or("--backend wants a name")?;
+    let name = arguments.get(at + 1).ok_or("--backend requires a name")?;
     let name = NAMES.into_iter().find(|known| known == name);
-    set(name.ok_or_else(|| format!("a backend is one of: {}", NAMES.join(", ")))?);
+    set(name.ok_or_else(|| format!("unknown backend; use one of: {}", NAMES.join(", ")))?);
     Ok([&arguments[..at], &arguments[at + 2..]].concat())
 }
 
 pub(super) fn set(name: &'static str) {
-    // One command chooses once.
+    // Each command sets the backend only once.
     let _ = CHOSEN.set(name);
 }
 
@@ -25,7 +25,7 @@ fn chosen() -> &'static str {
     CHOSEN.get().copied().unwrap_or(NAMES[0])
 }
 
-/// Cargo's arguments for it, which maturin takes, too.
+/// Returns the arguments for cargo, and for maturin, that select the backend.
 pub(super) fn features() -> &'static [&'static str] {
     match chosen() {
         "openssl" => &["--features", "openssl"],
@@ -34,12 +34,14 @@ pub(super) fn features() -> &'static [&'static str] {
     }
 }
 
-/// The leaks that valgrind must not find: libcrypto keeps what it reaches until the end.
+/// Returns the kinds of leaks that valgrind must not find.
+///
+/// libcrypto keeps reachable memory until the process ends, so reachable leaks are errors only without it.
 pub(super) fn leaks() -> &'static str {
     if chosen() == NAMES[0] { "all" } else { "definite,indirect" }
 }
 
-/// What a program that is linked with the static library needs besides.
+/// Returns the additional libraries for a program that links the static library.
 pub(super) fn libraries() -> &'static [&'static str] {
     if chosen() == "openssl" { &["-lssl", "-lcrypto"] } else { &[] }
 }

@@ -1,5 +1,7 @@
-//! `bench bindings`: what opening costs in each language, beside Rust and beside what one would write by hand there. Each contestant is a
-//! process that waits for its turn; turns are short and go round, so that all see the same machine.
+//! `bench bindings`: compares opening in each language with Rust and with handwritten code in that language.
+//!
+//! Each contestant is a process that waits for its turn. Turns are short and interleaved, so that the machine's load
+//! affects all contestants equally.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,12 +11,12 @@ use super::{ALL, backend, folder, released};
 use crate::shell::{cargo, root};
 
 const ROUNDS: usize = 31;
-/// A turn, in nanoseconds.
+/// The length of a turn, in nanoseconds.
 const TURN: u64 = 40_000_000;
 const HEADING: &str = "## Opening through a binding";
 
-/// What a binding may cost beside Rust.
-fn most(language: &str) -> f64 {
+/// Returns the maximum time of a binding relative to Rust.
+fn limit(language: &str) -> f64 {
     if matches!(language, "java" | "go") { 1.10 } else { 1.05 }
 }
 
@@ -30,17 +32,17 @@ impl Contestant {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Go opens with no key below 2048 bits unless it is told to.
+            // Without this setting, Go refuses keys below 2048 bits.
             .env("GODEBUG", "rsa1024min=0")
             .spawn()
             .map_err(|error| format!("{name}: {error}"))?;
         let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(format!("{name} has no pipes"));
+            return Err(format!("{name}: cannot open its pipes"));
         };
         Ok(Self { name: name.to_owned(), process, input, output: BufReader::new(output) })
     }
 
-    /// Nanoseconds for so many.
+    /// Returns the time for `count` operations, in nanoseconds.
     fn turn(&mut self, way: &str, bits: &str, count: u64) -> Result<u64, String> {
         let failed = |error: &dyn std::fmt::Display| format!("{} ({way}, {bits}): {error}", self.name);
         writeln!(self.input, "{way} {bits} {count}").and_then(|()| self.input.flush()).map_err(|e| failed(&e))?;
@@ -52,13 +54,13 @@ impl Contestant {
 
 impl Drop for Contestant {
     fn drop(&mut self) {
-        // It ends by itself when its input does; a stuck one must not be left behind.
+        // The process normally exits at the end of its input. A stuck process must be killed.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// A contestant's way, and what one opening took in each round.
+/// An implementation (`way`) of a contestant, with the time per opening in each round.
 struct Entry {
     contestant: usize,
     way: &'static str,
@@ -77,10 +79,10 @@ impl Entry {
 fn measure(contestants: &mut [Contestant], bits: &str) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for (at, contestant) in contestants.iter_mut().enumerate() {
-        // Of C and Rust there is no other way that a user would write: libcrypto itself is measured by `bench`.
+        // C and Rust have no handwritten variant, because `bench` measures libcrypto itself.
         let ways: &[&str] = if matches!(&*contestant.name, "rust" | "c") { &["ours"] } else { &["ours", "hand"] };
         for way in ways {
-            // Until the compilers of Java and JavaScript have done what they do.
+            // Warms up the just-in-time compilers of Java and JavaScript.
             let mut warm = 0;
             for _ in 0..25 {
                 warm = contestant.turn(way, bits, 200)? / 200;
@@ -99,7 +101,10 @@ fn measure(contestants: &mut [Contestant], bits: &str) -> Result<Vec<Entry>, Str
     Ok(entries)
 }
 
-/// Measures, writes the section of BENCHMARKS.md, and fails if a limit is passed.
+/// Measures all languages and writes the section of BENCHMARKS.md.
+///
+/// # Errors
+/// Returns an error if a language exceeds its limit.
 pub(crate) fn run() -> Result<(), String> {
     backend::set("openssl");
     for binding in &ALL {
@@ -123,9 +128,10 @@ pub(crate) fn run() -> Result<(), String> {
         contestants.push(Contestant::start(binding.name, program.args([&job]).into_command())?);
     }
     let mut table = String::from(
-        "| language | bits | of Rust's time | at most | of the time by hand | |\n|---|---|---|---|---|---|\n",
+        "| language | bits | time relative to Rust | limit | time relative to handwritten code | |\n\
+         |---|---|---|---|---|---|\n",
     );
-    let mut complaints = Vec::new();
+    let mut over_limit = Vec::new();
     for bits in ["1024", "2048"] {
         let entries = measure(&mut contestants, bits)?;
         let time = |contestant: usize, way: &str| {
@@ -136,19 +142,19 @@ pub(crate) fn run() -> Result<(), String> {
             let (name, ours) = (contestant.name.as_str(), time(at, "ours").unwrap_or_default());
             let of_rust = share(ours, rust);
             let by_hand = time(at, "hand").map(|hand| share(ours, hand));
-            let holds = of_rust <= most(name) && by_hand.is_none_or(|share| share < 1.0);
+            let holds = of_rust <= limit(name) && by_hand.is_none_or(|share| share < 1.0);
             let by_hand = by_hand.map_or("–".to_owned(), |share| format!("{share:.3}"));
-            let verdict = if holds { "" } else { "beyond" };
-            let row = format!("| {name} | {bits} | {of_rust:.3} | {:.2} | {by_hand} | {verdict} |", most(name));
+            let verdict = if holds { "" } else { "over limit" };
+            let row = format!("| {name} | {bits} | {of_rust:.3} | {:.2} | {by_hand} | {verdict} |", limit(name));
             println!("{row}");
             if !holds {
-                complaints.push(format!("{name}, {bits} bits"));
+                over_limit.push(format!("{name}, {bits} bits"));
             }
             writeln!(table, "{row}").map_err(|e| e.to_string())?;
         }
     }
     write_section(&table)?;
-    if complaints.is_empty() { Ok(()) } else { Err(format!("beyond the limits: {}", complaints.join("; "))) }
+    if over_limit.is_empty() { Ok(()) } else { Err(format!("over the limit: {}", over_limit.join("; "))) }
 }
 
 #[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "a ratio of times, far below 2^52")]
@@ -156,13 +162,13 @@ fn share(one: u64, other: u64) -> f64 {
     one as f64 / other as f64
 }
 
-/// The section of the bindings, which `bench` keeps when it writes the rest anew.
+/// Returns the section of the bindings, which `bench` keeps when it rewrites the rest of the file.
 pub(crate) fn section() -> String {
     let text = std::fs::read_to_string(root().join("BENCHMARKS.md")).unwrap_or_default();
     text.find(HEADING).map(|at| text[at..].to_owned()).unwrap_or_default()
 }
 
-/// Puts the section at the end.
+/// Replaces the section at the end of BENCHMARKS.md.
 pub(crate) fn put(section: &str) -> Result<(), String> {
     let path = root().join("BENCHMARKS.md");
     let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
@@ -172,8 +178,12 @@ pub(crate) fn put(section: &str) -> Result<(), String> {
 
 fn write_section(table: &str) -> Result<(), String> {
     put(&format!(
-        "{HEADING}\n\nWritten by `cargo xtask bench bindings`. A notification of 400 B is opened, by bindings with the backend `openssl`; keys \
-         and keyrings are made once.\nBy hand: Python's `cryptography`, node:crypto (with the padding removed by hand, since it refuses to), \
-         the JDK's JCE with Jackson, Go's crypto/rsa.\nMedians of {ROUNDS} rounds that go round all contestants; below 1.000 is faster.\n\n{table}"
+        "{HEADING}\n\n\
+         Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with the backend\n\
+         `openssl`. Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
+         node:crypto (with handwritten code to remove the padding, which node:crypto refuses to do), the JDK's JCE\n\
+         with Jackson, and Go's crypto/rsa.\n\n\
+         Times are medians of {ROUNDS} interleaved rounds; below 1.000 is faster.\n\n\
+         {table}"
     ))
 }

@@ -1,4 +1,4 @@
-//! C: a header, a static and a shared library.
+//! The C binding: a header, a static library and a shared library.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{backend, copy, folder, fresh, released, version, write};
 use crate::shell::{Program, cargo, program, root};
 
-/// What the static library needs besides, on Linux.
+/// The additional libraries that the static library needs on Linux.
 const PRIVATE_LIBRARIES: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -36,7 +36,7 @@ pub(super) fn build() -> Result<(), String> {
     cargo(["build", "--release", "--locked", "-p", "paytend-ffi"]).args(backend::features()).run()
 }
 
-/// Writes the header, or says whether it is stale.
+/// Writes the header, or, with `check`, returns an error if it is stale.
 pub(super) fn header(check: bool) -> Result<(), String> {
     let config = cbindgen::Config::from_file(source().join("cbindgen.toml"))?;
     let bindings = cbindgen::Builder::new().with_crate(source()).with_config(config).generate();
@@ -47,7 +47,7 @@ pub(super) fn header(check: bool) -> Result<(), String> {
         return std::fs::write(&path, made).map_err(|e| format!("{}: {e}", path.display()));
     }
     if std::fs::read(&path).is_ok_and(|there| there == made) {
-        println!("bindings: paytend.h is what the code says");
+        println!("bindings: paytend.h is up to date");
         return Ok(());
     }
     Err("paytend.h is stale: run `cargo xtask bindings header`".into())
@@ -61,7 +61,7 @@ pub(super) fn test() -> Result<(), String> {
     fresh(&out)?;
     let include = format!("-I{}", source().join("include").display());
     let vectors = root().join("vectors");
-    // The header is C++, too.
+    // The header must also compile as C++.
     let cpp = out.join("header.cpp");
     write(&cpp, "#include <paytend.h>\nint main() { return paytend_version() == nullptr; }\n")?;
     program("c++").args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", &include]).args([&cpp]).run()?;
@@ -95,12 +95,12 @@ pub(super) fn test() -> Result<(), String> {
         .run()
 }
 
-/// The conformance program.
+/// Returns the conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(folder().join("c/test")).args([root().join("vectors")]))
 }
 
-/// The program that says what opening costs.
+/// Builds and returns the program that measures opening.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let binary = folder().join("c-bench");
@@ -116,7 +116,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(binary))
 }
 
-/// The symbols that the shared library exports are those of `abi.txt`, and no more: each is a promise.
+/// Checks that the shared library exports exactly the symbols in `abi.txt`, because users depend on each of them.
 fn symbols() -> Result<(), String> {
     let listed =
         program("nm").args(["-D", "--defined-only", "--format=posix"]).args([library("libpaytend.so")]).output()?;
@@ -126,13 +126,13 @@ fn symbols() -> Result<(), String> {
     let lost: Vec<_> = promised.difference(&exported).collect();
     let new: Vec<_> = exported.difference(&promised).collect();
     if lost.is_empty() && new.is_empty() {
-        println!("bindings: {} symbols are exported, as abi.txt says", promised.len());
+        println!("bindings: the {} exported symbols match abi.txt", promised.len());
         return Ok(());
     }
-    Err(format!("the symbols are not those of crates/paytend-ffi/abi.txt: gone {lost:?}, new {new:?}"))
+    Err(format!("the exported symbols differ from crates/paytend-ffi/abi.txt: missing {lost:?}, new {new:?}"))
 }
 
-/// `paytend-c-VERSION-PLATFORM.tar.gz`: header, libraries, `paytend.pc`.
+/// Creates `paytend-c-VERSION-PLATFORM.tar.gz` with the header, the libraries and `paytend.pc`.
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     header(true)?;
@@ -152,7 +152,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     copy(&source().join("README.md"), &out.join("README.md"))?;
     let pc = format!(
         "prefix=${{pcfiledir}}/../..\nincludedir=${{prefix}}/include\nlibdir=${{prefix}}/lib\n\n\
-         Name: paytend\nDescription: The sealed and signed messages of Paytend, and the notifications of PayBy and PayerMax\n\
+         Name: paytend\nDescription: Sealed and signed messages of Paytend, and notifications from PayBy and PayerMax\n\
          Version: {}\nCflags: -I${{includedir}}\nLibs: -L${{libdir}} -lpaytend\nLibs.private: {}\n",
         version(),
         [backend::libraries(), &PRIVATE_LIBRARIES].concat().join(" ")
@@ -160,7 +160,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     write(&out.join("lib/pkgconfig/paytend.pc"), &pc)?;
     let archive = folder().join(format!("{name}.tar.gz"));
     program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
-    // What is packed can be used: by way of pkg-config, as a user would.
+    // Tests the package with pkg-config, as a user would.
     let flags = program("pkg-config")
         .args(["--define-prefix", "--cflags", "--libs", "--static", "paytend"])
         .env("PKG_CONFIG_PATH", out.join("lib/pkgconfig"))
@@ -171,7 +171,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     program("cc").args(["-o"]).args([&binary, &user]).args(flags.split_whitespace()).run()?;
     let printed = program(&binary).env("LD_LIBRARY_PATH", out.join("lib")).output()?;
     if printed.trim() != version() {
-        return Err(format!("the packed library says that it is version {}", printed.trim()));
+        return Err(format!("the packed library reports the wrong version {}", printed.trim()));
     }
     println!("bindings: packed {}", archive.display());
     Ok(())

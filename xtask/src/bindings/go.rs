@@ -1,4 +1,4 @@
-//! Go: cgo over the C interface, linked statically.
+//! The Go binding: cgo over the C interface, linked statically.
 
 use std::path::{Path, PathBuf};
 
@@ -20,14 +20,14 @@ fn source() -> PathBuf {
     root().join("crates/paytend-ffi/go")
 }
 
-/// Where cgo looks for the library of this platform.
+/// Returns the folder in which cgo looks for the library of this platform.
 fn library(module: &Path) -> PathBuf {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     module.join(format!("lib/{os}_{architecture}"))
 }
 
-/// Puts library and header where the module has them.
+/// Copies the library and the header into the module.
 fn furnish(module: &Path) -> Result<(), String> {
     let (library, include) = (library(module), module.join("include"));
     for folder in [&library, &include] {
@@ -38,7 +38,7 @@ fn furnish(module: &Path) -> Result<(), String> {
 }
 
 fn go(arguments: &[&str]) -> Program {
-    // The library is another file under the same name after each build, which Go's cache cannot see.
+    // Go's cache does not notice a rebuilt library under the same name, so the flags contain its modification time.
     let flags = format!("-DPAYTEND_BUILD={}", stamp());
     program("go")
         .args(["-C"])
@@ -65,20 +65,20 @@ pub(super) fn test() -> Result<(), String> {
     build()?;
     let unformatted = program("gofmt").args(["-l"]).args([source()]).output()?;
     if !unformatted.trim().is_empty() {
-        return Err(format!("gofmt would change {}", unformatted.trim()));
+        return Err(format!("not formatted, run gofmt: {}", unformatted.trim()));
     }
     go(&["vet", "./..."]).run()?;
     go(&["test", "-race", "-count=1", "./..."]).run()
 }
 
-/// The conformance program.
+/// Builds and returns the conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     let binary = folder().join("go-conformance");
     go(&["build", "-o"]).args([&binary]).args(["./internal/conformance"]).run()?;
     Ok(program(binary).args([root().join("vectors")]))
 }
 
-/// The program that says what opening costs.
+/// Builds and returns the program that measures opening.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let binary = folder().join("go-bench");
@@ -86,14 +86,14 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(binary))
 }
 
-/// The module with the library of this platform in it.
-/// The library, below `lib`.
+/// Returns the folder `lib` and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     let place = source().join("lib");
     let inside = library(&source()).strip_prefix(&place).map(Path::to_path_buf).unwrap_or_default();
     (place, inside.join("libpaytend.a"))
 }
 
+/// Packs the module with the library of this platform.
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let name = format!("paytend-go-{}-{platform}", version());
@@ -103,7 +103,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
         copy(&source().join(file), &out.join(file))?;
     }
     furnish(&out)?;
-    // Those of other platforms, if they were merged.
+    // Includes the libraries of other platforms after a merge.
     for file in files(&source().join("lib"))? {
         let inside = out.join("lib").join(file.strip_prefix(source().join("lib")).unwrap_or(&file));
         std::fs::create_dir_all(inside.parent().unwrap_or(&out)).map_err(|e| e.to_string())?;
@@ -111,7 +111,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     }
     let archive = folder().join(format!("{name}.tar.gz"));
     program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
-    // What is packed builds by itself.
+    // The packed module must build on its own.
     program("go").args(["-C"]).args([&out]).args(["vet", "."]).run()?;
     println!("bindings: packed {}", archive.display());
     Ok(())

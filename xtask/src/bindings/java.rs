@@ -1,4 +1,4 @@
-//! Java: JNI and Maven. The conformance program runs against the packed jar.
+//! The Java binding: JNI and Maven. The conformance program runs against the packed jar.
 
 use std::path::PathBuf;
 
@@ -20,12 +20,12 @@ fn source() -> PathBuf {
     root().join("crates/paytend-java")
 }
 
-/// Maven's own folder for what it builds, which cargo's configuration does not move.
+/// Returns Maven's build folder, which does not depend on cargo's configuration.
 fn built() -> PathBuf {
     source().join("target")
 }
 
-/// On Windows it is a script, which is not found by its bare name.
+/// Returns Maven. On Windows it is a script, which must be named with its extension.
 fn maven_itself() -> Program {
     program(if cfg!(windows) { "mvn.cmd" } else { "mvn" })
 }
@@ -34,7 +34,7 @@ fn maven(arguments: &[&str]) -> Program {
     maven_itself().args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
 }
 
-/// Puts the library of this platform where the jar has it.
+/// Builds the library of this platform and copies it to the jar's resources.
 fn furnish() -> Result<(), String> {
     cargo(["build", "--release", "--locked", "-p", "paytend-java"]).args(backend::features()).run()?;
     let manifest = std::fs::read_to_string(source().join("pom.xml")).map_err(|e| e.to_string())?;
@@ -59,7 +59,7 @@ pub(super) fn test() -> Result<(), String> {
     prepare(&[])
 }
 
-/// Packs the jar, with the tests' class path beside it.
+/// Packs the jar and writes the class path of the tests to a file.
 fn prepare(options: &[&str]) -> Result<(), String> {
     furnish()?;
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
@@ -67,18 +67,18 @@ fn prepare(options: &[&str]) -> Result<(), String> {
     maven(&["package", "dependency:build-classpath", "-Dmdep.includeScope=test", &output]).args(options).run()
 }
 
-/// The conformance program: with the packed jar, not with the classes beside it.
+/// Returns the conformance program, which uses the packed jar, not the compiled classes.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(main("Conformance")?.args([root().join("vectors")]))
 }
 
-/// The program that says what opening costs.
+/// Builds and returns the program that measures opening.
 pub(super) fn bench() -> Result<Program, String> {
     prepare(&["-DskipTests"])?;
     main("Bench")
 }
 
-/// A class of the tests, with the packed jar.
+/// Returns a command that runs a test class with the packed jar.
 fn main(class: &str) -> Result<Program, String> {
     let libraries = std::fs::read_to_string(class_path()).map_err(|e| e.to_string())?;
     let jar = built().join(format!("paytend-{}.jar", version()));
@@ -88,7 +88,7 @@ fn main(class: &str) -> Result<Program, String> {
     Ok(program("java").args(["-cp", &path, &format!("io.github.paytendrs.paytend.{class}")]))
 }
 
-/// The library, among the resources.
+/// Returns the resources folder and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     (resources(), PathBuf::from(platform()).join(library()))
 }

@@ -1,4 +1,4 @@
-//! `bindings`: the crypto and webhook layers in other languages.
+//! `bindings`: builds, tests and packs the crypto and webhook layers for other languages.
 
 mod backend;
 pub(crate) mod bench;
@@ -13,25 +13,26 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, target};
 
-/// Gives a program that is told what to do by its arguments.
+/// A function that returns a program, which is controlled by its arguments.
 type Conformance = fn() -> Result<Program, String>;
 
-/// A language, and what is done in it.
+/// A language and its commands.
 struct Binding {
     name: &'static str,
-    /// Its tests, in words.
+    /// A description of its tests.
     tests: &'static str,
-    /// What it needs of the machine, as far as it is missing.
+    /// Returns the required tools that are missing on this machine.
     missing: fn() -> Vec<&'static str>,
     build: fn() -> Result<(), String>,
     test: fn() -> Result<(), String>,
-    /// Packs it; the name of what holds native libraries says for which platform.
+    /// Packs the binding. The names of packages with native libraries contain the platform.
     pack: fn(platform: &str) -> Result<(), String>,
-    /// Where this platform's library stands among those of others, if a package holds those of several: the folder, and the path inside.
+    /// Returns the folder of the native libraries and the path of this platform's library in it. `None` means that a
+    /// package never contains the libraries of several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
-    /// The program that is held against `examples/conformance.rs` of paytend-bindings.
+    /// Returns the program that is compared with `examples/conformance.rs` of paytend-bindings.
     conformance: Conformance,
-    /// The program that says what opening costs.
+    /// Builds and returns the program that measures opening.
     bench: Conformance,
 }
 
@@ -93,7 +94,8 @@ const ALL: [Binding; 5] = [
     },
 ];
 
-/// `bindings build|test|pack [--backend NAME] [LANGUAGE…]`, `bindings header [--check]`, `bindings merge FOLDER`.
+/// Runs one of `bindings build|test|pack [--backend NAME] [LANGUAGE…]`, `bindings header [--check]` and
+/// `bindings merge FOLDER`.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let arguments = backend::choose(arguments)?;
     let (verb, languages) = match &*arguments {
@@ -102,15 +104,13 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
         ["merge", folder] => return merge(&PathBuf::from(folder)),
         _ => {
-            return Err(
-                "usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [c|python|node|java|go …], or \
-                 bindings header [--check], or bindings merge FOLDER"
-                    .into()
-            );
+            return Err("usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] \
+                 [c|python|node|java|go …], or bindings header [--check], or bindings merge FOLDER"
+                .into());
         }
     };
     if let Some(unknown) = languages.iter().find(|name| !ALL.iter().any(|binding| binding.name == **name)) {
-        return Err(format!("{unknown} is none of: {}", ALL.map(|binding| binding.name).join(", ")));
+        return Err(format!("unknown language {unknown}; use one of: {}", ALL.map(|binding| binding.name).join(", ")));
     }
     let chosen: Vec<&Binding> =
         ALL.iter().filter(|binding| languages.is_empty() || languages.contains(&binding.name)).collect();
@@ -130,12 +130,12 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     if verb == "test" { conform(&chosen) } else { Ok(()) }
 }
 
-/// Where `pack` leaves this platform's libraries, for `merge` on another.
+/// Returns the folder in which `pack` leaves this platform's libraries, for `merge` on another machine.
 fn natives() -> PathBuf {
     folder().join("natives")
 }
 
-/// Keeps this platform's library for the packages that hold those of several.
+/// Copies this platform's library to the folder for `merge`.
 fn keep(binding: &Binding) -> Result<(), String> {
     let Some(native) = binding.native else { return Ok(()) };
     let (place, inside) = native();
@@ -144,7 +144,9 @@ fn keep(binding: &Binding) -> Result<(), String> {
     copy(&place.join(inside), &kept)
 }
 
-/// Packs what holds the libraries of several platforms, from the `natives` that `pack` has left on each: all of them below one folder.
+/// Packs the packages that contain the libraries of several platforms.
+///
+/// `from` contains the `natives` folders that `pack` created on each platform.
 fn merge(from: &Path) -> Result<(), String> {
     for binding in &ALL {
         let Some(native) = binding.native else { continue };
@@ -163,15 +165,15 @@ fn merge(from: &Path) -> Result<(), String> {
             platforms.insert(inside);
         }
         if platforms.is_empty() {
-            return Err(format!("{} has nothing below a folder natives/{}", from.display(), binding.name));
+            return Err(format!("{} contains no files in a folder natives/{}", from.display(), binding.name));
         }
         (binding.pack)("all")?;
-        println!("bindings: {} holds {platforms:?}", binding.name);
+        println!("bindings: {} contains {platforms:?}", binding.name);
     }
     Ok(())
 }
 
-/// All files below a folder.
+/// Returns all files in a folder, recursively.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
@@ -181,13 +183,14 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// The conformance program that the others are held against.
+/// Returns the Rust conformance program, which the other languages are compared with.
 fn rust() -> Result<Program, String> {
     let run = ["run", "--quiet", "--release", "--locked", "-p", "paytend-bindings", "--example", "conformance", "--"];
     Ok(cargo(run[..6].iter()).args(backend::features()).args(&run[6..]))
 }
 
-/// Each language has the same outcome for each case of `vectors/` as Rust, and opens what each of them seals.
+/// Checks that each language has the same outcome as Rust for each case in `vectors/`, and opens what the others have
+/// sealed.
 fn conform(bindings: &[&Binding]) -> Result<(), String> {
     println!("\n== conformance");
     let out = folder().join("conformance");
@@ -205,7 +208,7 @@ fn conform(bindings: &[&Binding]) -> Result<(), String> {
         let (found, expected) = (outcomes(name)?, outcomes("rust")?);
         let different: Vec<_> = found.symmetric_difference(&expected).collect();
         if !different.is_empty() {
-            return Err(format!("{name} has other outcomes than Rust: {different:#?}"));
+            return Err(format!("{name} has different outcomes than Rust: {different:#?}"));
         }
     }
     let sealed: Vec<PathBuf> = all.iter().map(|(name, _)| out.join(format!("{name}.json"))).collect();
@@ -213,48 +216,48 @@ fn conform(bindings: &[&Binding]) -> Result<(), String> {
         program()?.args(["open"]).args(&sealed).run()?;
     }
     println!(
-        "bindings: {} languages agree on {} cases, and each opens what each has sealed",
+        "bindings: {} languages agree on {} cases, and each opens what the others have sealed",
         all.len(),
         outcomes("rust")?.len()
     );
     Ok(())
 }
 
-/// All languages, with what is missing of what their tests need.
+/// Returns all languages, each with the tools that are missing for its tests.
 pub(crate) fn available() -> Vec<(&'static str, Option<String>)> {
     let missing = |binding: &Binding| {
         let missing = (binding.missing)();
-        (!missing.is_empty()).then(|| format!("missing: {}; see `cargo xtask setup`", missing.join("; ")))
+        (!missing.is_empty()).then(|| format!("missing: {}; run `cargo xtask setup`", missing.join("; ")))
     };
     ALL.iter().map(|binding| (binding.name, missing(binding))).collect()
 }
 
-/// A language's tests, in words.
+/// Returns the description of a language's tests.
 pub(crate) fn describe(name: &str) -> &'static str {
     ALL.iter().find(|binding| binding.name == name).map_or("a binding", |binding| binding.tests)
 }
 
-/// Where the bindings are built and packed.
+/// Returns the folder in which the bindings are built and packed.
 fn folder() -> PathBuf {
     target().join("bindings")
 }
 
-/// The folder of what cargo builds for release.
+/// Returns the folder of cargo's release builds.
 fn released() -> PathBuf {
     target().join("release")
 }
 
-/// The version of all bindings: the workspace's.
+/// Returns the version of all bindings, which is the workspace's version.
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// This platform, for the names of what holds one platform's library.
+/// Returns this platform, for the names of packages with its library.
 fn platform() -> String {
     format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Whether a program prints a version of at least this, such as `go1.26.8` or `v20.1.0`.
+/// Returns whether a program prints at least the required version. Formats such as `go1.26.8` and `v20.1.0` are read.
 fn at_least(program: Program, wanted: (u32, u32)) -> bool {
     let printed = program.output().unwrap_or_default();
     let mut numbers = printed.trim().trim_start_matches(|c: char| !c.is_ascii_digit()).split('.').map(str::parse);

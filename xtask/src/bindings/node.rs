@@ -1,11 +1,11 @@
-//! Node: napi. The tests run against the packed package, installed into a fresh folder.
+//! The Node binding: napi. The tests run against the packed package, installed into a new folder.
 
 use std::path::PathBuf;
 
 use super::{at_least, backend, copy, folder, fresh, released, version, write};
 use crate::shell::{Program, cargo, program, root};
 
-/// What the tests need besides the package.
+/// The additional packages that the tests need.
 const PACKAGES: [&str; 5] =
     ["express@5.1.0", "fastify@5.6.1", "typescript@5.9.3", "@types/node@20.19.24", "@types/express@5.0.5"];
 
@@ -18,7 +18,7 @@ pub(super) fn missing() -> Vec<&'static str> {
     }
 }
 
-/// On Windows it is a script, which is not found by its bare name.
+/// Returns npm. On Windows it is a script, which must be named with its extension.
 fn npm() -> Program {
     program(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
@@ -27,7 +27,7 @@ fn source() -> PathBuf {
     root().join("crates/paytend-node")
 }
 
-/// The file that `index.js` looks for on this platform.
+/// Returns the name of the file that `index.js` loads on this platform.
 fn addon() -> String {
     let os = if cfg!(windows) {
         "win32"
@@ -47,7 +47,7 @@ pub(super) fn build() -> Result<(), String> {
     copy(&released().join(built), &source().join(addon()))
 }
 
-/// Packs the package; where it is.
+/// Packs the package and returns its path.
 fn packed() -> Result<PathBuf, String> {
     build()?;
     let manifest = std::fs::read_to_string(source().join("package.json")).map_err(|e| e.to_string())?;
@@ -71,7 +71,7 @@ pub(super) fn test() -> Result<(), String> {
     let prefix = |verb: &str| npm().args([verb, "--prefix"]).args([&out]);
     let quiet = ["--silent", "--no-audit", "--no-fund"];
     prefix("install").args(quiet).args([&package]).args(PACKAGES).run()?;
-    // Copied beside the installed package, so that it is what they import.
+    // The files are copied next to the installed package, so that they import it.
     for file in [
         "tests/conformance.mjs",
         "tests/paytend.test.mjs",
@@ -89,12 +89,12 @@ pub(super) fn test() -> Result<(), String> {
     program("node").args([compiler]).args(options).args(["--typeRoots"]).args([types, out.join("types.mts")]).run()
 }
 
-/// The conformance program.
+/// Returns the conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program("node").args([installed().join("conformance.mjs"), root().join("vectors")]))
 }
 
-/// The program that says what opening costs.
+/// Builds and returns the program that measures opening.
 pub(super) fn bench() -> Result<Program, String> {
     let (package, out) = (packed()?, folder().join("node-bench"));
     fresh(&out)?;
@@ -105,7 +105,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program("node").args([out.join("bench.mjs")]))
 }
 
-/// The addon, beside `index.js`.
+/// Returns the package's folder and the name of the addon, which is next to `index.js`.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     (source(), addon().into())
 }

@@ -1,4 +1,4 @@
-//! Python: PyO3 and maturin. The tests run against the wheel, installed into a fresh environment.
+//! The Python binding: PyO3 and maturin. The tests run against the wheel, installed into a new environment.
 
 use std::path::PathBuf;
 
@@ -22,14 +22,14 @@ fn wheels() -> PathBuf {
     folder().join("wheels")
 }
 
-/// An environment of our own, made if it is not there.
-fn environment(name: &str, packages: &[&str], made_anew: bool) -> Result<PathBuf, String> {
+/// Returns the interpreter of a virtual environment, and creates the environment if it is missing or `recreate` is set.
+fn environment(name: &str, packages: &[&str], recreate: bool) -> Result<PathBuf, String> {
     let environment = folder().join(name);
     let inside = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let incomplete = || made_anew || !program(&inside).args(["-c", "import maturin"]).succeeds();
+    let incomplete = || recreate || !program(&inside).args(["-c", "import maturin"]).succeeds();
     if incomplete() {
         std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
-        let base = setup::find_python().ok_or("Python 3 cannot be found")?;
+        let base = setup::find_python().ok_or("cannot find Python 3 with venv and pip")?;
         base.args(["-m", "venv", "--clear"]).args([&environment]).run()?;
         let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         program(&inside).args(install).args(packages).run()?;
@@ -37,9 +37,9 @@ fn environment(name: &str, packages: &[&str], made_anew: bool) -> Result<PathBuf
     Ok(inside)
 }
 
-/// Builds the wheel, for this machine.
+/// Builds the wheel for this machine.
 pub(super) fn build() -> Result<(), String> {
-    // It may use what this machine has, and nothing is copied into it.
+    // This wheel may use the machine's libraries, so no library is copied into it.
     maturin(&["maturin==1.16.0"], &["--auditwheel", "skip"])
 }
 
@@ -63,7 +63,7 @@ fn wheel() -> Result<PathBuf, String> {
     found.find(|path| path.extension().is_some_and(|ending| ending == "whl")).ok_or("no wheel was built".into())
 }
 
-/// The interpreter of the environment that the wheel was installed into.
+/// Returns the interpreter of the environment into which the wheel was installed.
 fn installed() -> PathBuf {
     folder().join("python").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
@@ -74,7 +74,7 @@ pub(super) fn test() -> Result<(), String> {
     let (wheel, requirements) = (wheel()?, requirements.to_string_lossy().into_owned());
     let python = environment("python", &[&wheel.to_string_lossy(), "-r", &requirements], true)?;
     let run = |arguments: &[&str], paths: &[PathBuf]| {
-        // Nothing of the source's is on the path: what is tested is what was installed.
+        // The source folder is not on the path, so the tests use the installed wheel.
         program(&python).args(["-I", "-B"]).args(arguments).args(paths).run()
     };
     run(&["-m", "pytest", "-q", "-p", "no:cacheprovider"], &[source().join("tests")])?;
@@ -84,19 +84,19 @@ pub(super) fn test() -> Result<(), String> {
     run(&["-m", "mypy", "--strict", "--allow-untyped-decorators", &cache], &checked)
 }
 
-/// The conformance program.
+/// Returns the conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(installed()).args(["-I", "-B"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
 }
 
-/// The program that says what opening costs.
+/// Builds and returns the program that measures opening.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let python = environment("python-bench", &[&wheel()?.to_string_lossy(), "cryptography==46.0.3"], true)?;
     Ok(program(python).args(["-I", "-B"]).args([source().join("tests/bench.py")]))
 }
 
-/// Builds the wheel for other machines: on Linux, for those with a C library of 2014 or newer.
+/// Builds the wheel for other machines. On Linux, they need a C library from 2014 or newer.
 pub(super) fn pack(_: &str) -> Result<(), String> {
     if cfg!(target_os = "linux") {
         maturin(&["maturin==1.16.0", "ziglang==0.17.1"], &["--zig", "--compatibility", "manylinux2014"])?;

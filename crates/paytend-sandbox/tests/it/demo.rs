@@ -261,3 +261,41 @@ async fn inferred_rule_is_a_finding_and_an_error_in_strict_mode() {
         }
     }
 }
+
+/// A request that fails to verify is explained in the log, and not in the response.
+#[cfg(feature = "explain")]
+#[tokio::test]
+async fn request_that_fails_to_verify_is_explained_in_the_log() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let stranger = rustcrypto::generate(1024, &paytend_crypto::OsRandom).unwrap();
+    let other_key = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    let sealed = seal(&keyring, &sandbox, &new_id(), r#"{"cardId":"1755902"}"#);
+    let wrapped = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &sealed);
+    for (index, (body, finding)) in [
+        (seal(&other_key, &sandbox, &new_id(), "{}"), "signature"),
+        (wrapped, "base64"),
+        ("<html><body>502</body></html>".to_owned(), "HTML"),
+        (String::new(), "empty"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let response = post_raw(&sandbox, "/issuing/card/getCardBalance", body).await;
+        let response = String::from_utf8_lossy(&response).into_owned();
+        assert!(!response.contains("base64") && !response.contains("HTML"), "{response}");
+        let found = async {
+            loop {
+                let log = reqwest::get(format!("{}/log", sandbox.control_url())).await.unwrap().text().await.unwrap();
+                let log: Value = serde_json::from_str(&log).unwrap();
+                let findings = log["entries"][index]["findings"].as_array().unwrap().clone();
+                if !findings.is_empty() {
+                    return findings;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let found = tokio::time::timeout(std::time::Duration::from_secs(120), found).await.unwrap();
+        assert!(found.iter().any(|one| one.as_str().unwrap().contains(finding)), "{finding}: {found:?}");
+    }
+}
