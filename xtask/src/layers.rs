@@ -93,7 +93,7 @@ fn check(metadata: &Metadata) -> Vec<String> {
             Ok(found) => {
                 problems.extend(SYSTEM_PACKAGES.iter().filter(|unwanted| found.contains(**unwanted)).map(|unwanted| {
                     format!("{name} must not depend on {unwanted} on a target without an operating system")
-                }))
+                }));
             }
             Err(error) => problems.push(error),
         }

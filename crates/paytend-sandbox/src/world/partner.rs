@@ -161,7 +161,7 @@ fn demo_holder() -> Holder {
 }
 
 /// Returns a field's value, or `None` if it is empty. An empty string means that the field is not given.
-pub(crate) fn given<'f>(text: Option<&'f str>) -> Option<&'f str> {
+pub(crate) fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
