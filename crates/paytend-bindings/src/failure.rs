@@ -82,6 +82,11 @@ impl Failure {
         Self { code, message: message.to_string(), answered: None }
     }
 
+    /// Returns the same failure with another message.
+    pub(crate) fn with_message(self, message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), ..self }
+    }
+
     /// What went wrong.
     pub fn code(&self) -> Code {
         self.code

@@ -49,7 +49,7 @@ pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>,
             Ok(Zeroizing::new(body.collect()))
         }
         "pkcs1-der" => Ok(Zeroizing::new(key.pkcs1_der().to_vec())),
-        _ => Err(Failure::new(Code::Usage, "a private key's form is pkcs8-pem, pkcs8-base64 or pkcs1-der")),
+        _ => Err(Failure::new(Code::Usage, "`form` of a private key must be pkcs8-pem, pkcs8-base64 or pkcs1-der")),
     }
 }
 
@@ -65,7 +65,7 @@ pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
             Ok(pem.lines().filter(|line| !line.starts_with('-')).flat_map(str::bytes).collect())
         }
         "spki-der" => Ok(key.to_spki_der().to_vec()),
-        _ => Err(Failure::new(Code::Usage, "a public key's form is spki-pem, spki-base64 or spki-der")),
+        _ => Err(Failure::new(Code::Usage, "`form` of a public key must be spki-pem, spki-base64 or spki-der")),
     }
 }
 
