@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::{Code, Failure, backend};
 
-/// What a key is: JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8`, `spki`) and `armour` (`der`, `base64`, `pem`).
+/// What a key is: JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8`, `spki`) and `armour`
+/// (`der`, `base64`, `pem`).
 ///
 /// # Errors
 /// [`Code::Key`].
@@ -111,7 +112,8 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
     Ok(detached::Verifier::new(keys)?.verify(body, sign)?.to_string())
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. **Whether it fails tells an attacker about the private key**: for tools, never for a server.
+/// Decrypts blocks of RSA PKCS#1 v1.5, joined. **Whether it fails tells an attacker about the private key**: for
+/// tools, never for a server.
 ///
 /// # Errors
 /// [`Code::NotAuthentic`], whatever is wrong.

@@ -127,8 +127,18 @@ pub fn open(
         (Kind::Request, Some(id)) => Expected::request(id),
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (Kind::Response, None) => Expected::response(),
-        (Kind::Response, Some(_)) => return Err(Failure::new(Code::Usage, "a partner ID was given for a response, which names no partner; leave it out")),
-        (_, None) => return Err(Failure::new(Code::Usage, "the partner ID is missing: a request or a notification is opened for one partner")),
+        (Kind::Response, Some(_)) => {
+            return Err(Failure::new(
+                Code::Usage,
+                "a partner ID was given for a response, which names no partner; leave it out",
+            ));
+        }
+        (_, None) => {
+            return Err(Failure::new(
+                Code::Usage,
+                "the partner ID is missing: a request or a notification is opened for one partner",
+            ));
+        }
     };
     if !payload_signed {
         expected = expected.unsigned_payload();

@@ -185,10 +185,16 @@ impl Receiver {
             _ => return Err(Failure::new(Code::Usage, "`product` must be baas or issuing")),
         };
         if partner_id.is_empty() {
-            return Err(Failure::new(Code::Usage, "the partner ID is missing: a receiver takes the notifications of one partner"));
+            return Err(Failure::new(
+                Code::Usage,
+                "the partner ID is missing: a receiver takes the notifications of one partner",
+            ));
         }
         if !keyring.can_open() {
-            return Err(Failure::new(Code::Key, "the keyring cannot open notifications: it needs a private key of yours and a public key of Paytend"));
+            return Err(Failure::new(
+                Code::Key,
+                "the keyring cannot open notifications: it needs a private key of yours and a public key of Paytend",
+            ));
         }
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
     }
@@ -319,7 +325,10 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
     for (name, value) in headers {
         let Some(name) = READ.into_iter().find(|read| read.eq_ignore_ascii_case(name)) else { continue };
         let value = HeaderValue::from_bytes(value).map_err(|_| {
-            Failure::new(Code::Malformed, format!("the value of the header `{name}` has bytes that HTTP does not allow"))
+            Failure::new(
+                Code::Malformed,
+                format!("the value of the header `{name}` has bytes that HTTP does not allow"),
+            )
         })?;
         // No map is large enough for all that an attacker may send; a receiver tries fewer signatures than this.
         if map.get_all(name).iter().count() < 16 {

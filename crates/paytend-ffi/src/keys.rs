@@ -24,7 +24,9 @@ pub unsafe extern "C" fn paytend_private_key_load(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes("data")?)?))) }
+    unsafe {
+        guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes("data")?)?)))
+    }
 }
 
 /// Reads a private key's file. One that others can read is refused.
@@ -171,8 +173,8 @@ pub unsafe extern "C" fn paytend_key_info(
     unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes("data")?)?.as_bytes())) }
 }
 
-/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. One
-/// kind may be missing, if the keyring is only to seal or only to open with the other.
+/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so
+/// keys are rotated. One kind may be missing, if the keyring is only to seal or only to open with the other.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -222,11 +224,14 @@ pub unsafe extern "C" fn paytend_sign(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard_out(out, error, || give_buffer(out, paytend_bindings::sign(&handle(key, "key")?.0, body.bytes("body")?)?.as_bytes()))
+        guard_out(out, error, || {
+            give_buffer(out, paytend_bindings::sign(&handle(key, "key")?.0, body.bytes("body")?)?.as_bytes())
+        })
     }
 }
 
-/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of the one that it is by.
+/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of
+/// the one that it is by.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -253,7 +258,8 @@ pub unsafe extern "C" fn paytend_verify(
     }
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools, never for a server.
+/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools,
+/// never for a server.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -267,7 +273,8 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let plain = paytend_bindings::hazmat_decrypt_blocks(&handle(key, "key")?.0, ciphertext.bytes("ciphertext")?)?;
+            let plain =
+                paytend_bindings::hazmat_decrypt_blocks(&handle(key, "key")?.0, ciphertext.bytes("ciphertext")?)?;
             give_buffer(out, &plain)
         })
     }

@@ -66,7 +66,13 @@ pub unsafe extern "C" fn paytend_seal(
                 _ => Err(usage(&format!("field `{}` must be a JSON string", short(name)))),
             });
             let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
-            let sealed = seal(&handle(keyring, "keyring")?.0, kind(kind_number)?, pairs, Some(payload.text("payload")?), payload_signed)?;
+            let sealed = seal(
+                &handle(keyring, "keyring")?.0,
+                kind(kind_number)?,
+                pairs,
+                Some(payload.text("payload")?),
+                payload_signed,
+            )?;
             give_buffer(out, sealed.as_bytes())
         })
     }
@@ -130,8 +136,8 @@ impl PaytendOpened {
     }
 }
 
-/// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is the largest document that
-/// is looked at; 0 for the kind's own limit.
+/// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is
+/// the largest document that is looked at; 0 for the kind's own limit.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -152,7 +158,8 @@ pub unsafe extern "C" fn paytend_open(
             let partner = Some(partner_id.text("partner_id")?).filter(|id| !id.is_empty());
             let limit = (max_bytes > 0).then_some(max_bytes);
             let keyring = &handle(keyring, "keyring")?.0;
-            let opened = open(keyring, kind(kind_number)?, partner, document.bytes("document")?, payload_signed, limit)?;
+            let opened =
+                open(keyring, kind(kind_number)?, partner, document.bytes("document")?, payload_signed, limit)?;
             give_handle(out, PaytendOpened::from(opened))
         })
     }
@@ -215,7 +222,8 @@ pub struct PaytendOpenedView {
     pub fields_len: usize,
 }
 
-/// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether something was.
+/// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether
+/// something was.
 ///
 /// # Safety
 /// `opened` is null, or not freed; `out` is null, or may be written to.

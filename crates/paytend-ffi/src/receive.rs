@@ -88,7 +88,11 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let receiver = Receiver::paytend(product.text("product")?, partner_id.text("partner_id")?, handle(keyring, "keyring")?.0.clone())?;
+            let receiver = Receiver::paytend(
+                product.text("product")?,
+                partner_id.text("partner_id")?,
+                handle(keyring, "keyring")?.0.clone(),
+            )?;
             give_handle(out, limited(receiver, limits)?)
         })
     }
@@ -134,15 +138,17 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let keys = array(keys, keys_len, "keys")?.iter().map(|key| Ok((key.merchant.text("a key's merchant")?.to_owned(), key.read()?)));
+            let keys = array(keys, keys_len, "keys")?
+                .iter()
+                .map(|key| Ok((key.merchant.text("a key's merchant")?.to_owned(), key.read()?)));
             let keys = keys.collect::<Result<Vec<_>, Failure>>()?;
             give_handle(out, limited(Receiver::payermax(keys)?, limits)?)
         })
     }
 }
 
-/// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not taken, `answer` (which may
-/// be null) is given what to answer the sender.
+/// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not
+/// taken, `answer` (which may be null) is given what to answer the sender.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -162,7 +168,10 @@ pub unsafe extern "C" fn paytend_receive(
         guard_out(out, error, || {
             let headers = array(headers, headers_len, "headers")?.iter().map(|header| {
                 // A name that is no text is no header's.
-                Ok((std::str::from_utf8(header.name.bytes("a header's name")?).unwrap_or_default(), header.value.bytes("a header's value")?))
+                Ok((
+                    std::str::from_utf8(header.name.bytes("a header's name")?).unwrap_or_default(),
+                    header.value.bytes("a header's value")?,
+                ))
             });
             let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
             let now = (now != NEVER).then_some(now);

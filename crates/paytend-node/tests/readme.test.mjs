@@ -34,7 +34,9 @@ async function readme () {
     return isNew
   }
   globalThis.readmeLog = []
-  const given = 'const store = globalThis.readmeStore\nconst console = { warn: (line) => globalThis.readmeLog.push(line) }'
+  const given = `
+    const store = globalThis.readmeStore
+    const console = { warn: (line) => globalThis.readmeLog.push(line) }`
   const file = join(HERE, 'readme.generated.mjs')
   writeFileSync(file, [...blocks('js'), given, 'export { document, handle, keyring, requestId }'].join('\n'))
   return { ...await import(file), stored, log: globalThis.readmeLog }
@@ -99,8 +101,8 @@ test('a rejection has its response and its reason', async () => {
 test('every code has its exception', () => {
   const rows = [...README.matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)].map((row) => row.slice(1))
   assert.deepEqual(rows.map(([, code]) => code), [
-    'usage', 'not_authentic', 'malformed', 'payload', 'unsigned_failure', 'unsealable', 'key', 'unavailable', 'rejected',
-    'internal'
+    'usage', 'not_authentic', 'malformed', 'payload', 'unsigned_failure', 'unsealable', 'key', 'unavailable',
+    'rejected', 'internal'
   ])
   for (const [name] of rows) assert.ok(paytend[name].prototype instanceof Error, name)
   // Which code throws which class is in paytend.test.mjs and failures.test.mjs, and here for all of them.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 /// The backends, by the features of the bindings' crates.
-const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
+pub(super) const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
 
 static CHOSEN: OnceLock<&'static str> = OnceLock::new();
 

@@ -86,7 +86,6 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(binary))
 }
 
-/// The module with the library of this platform in it.
 /// The library, below `lib`.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     let place = source().join("lib");
@@ -94,12 +93,13 @@ pub(super) fn native() -> (PathBuf, PathBuf) {
     (place, inside.join("libpaytend.a"))
 }
 
+/// Packs the module with the library of this platform in it.
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let name = format!("paytend-go-{}-{platform}", version());
     let out = folder().join(&name);
     fresh(&out)?;
-    for file in ["go.mod", "paytend.go", "keys.go", "message.go", "receive.go", "README.md"] {
+    for file in ["go.mod", "paytend.go", "keys.go", "message.go", "receive.go", "handler.go", "README.md"] {
         copy(&source().join(file), &out.join(file))?;
     }
     furnish(&out)?;

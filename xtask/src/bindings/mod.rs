@@ -7,6 +7,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+mod readme;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ struct Binding {
     /// The program that says what opening costs.
     bench: Conformance,
 }
+
+/// What can be done with languages.
+const VERBS: [&str; 3] = ["build", "test", "pack"];
 
 const ALL: [Binding; 5] = [
     Binding {
@@ -99,14 +103,12 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let (verb, languages) = match &*arguments {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
-        [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
+        [verb, languages @ ..] if VERBS.contains(verb) => (*verb, languages),
         ["merge", folder] => return merge(&PathBuf::from(folder)),
         _ => {
-            return Err(
-                "usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [c|python|node|java|go …], or \
-                 bindings header [--check], or bindings merge FOLDER"
-                    .into()
-            );
+            return Err("usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] \
+                 [c|python|node|java|go …], or bindings header [--check], or bindings merge FOLDER"
+                .into());
         }
     };
     if let Some(unknown) = languages.iter().find(|name| !ALL.iter().any(|binding| binding.name == **name)) {
@@ -122,7 +124,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         println!("\n== {} ({verb})", binding.name);
         let done = match verb {
             "build" => (binding.build)(),
-            "test" => (binding.test)(),
+            "test" => readme::check(binding.name).and_then(|()| (binding.test)()),
             _ => (binding.pack)(&platform()).and_then(|()| keep(binding)),
         };
         done.map_err(|error| format!("{}: {error}", binding.name))?;
