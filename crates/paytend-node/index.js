@@ -52,8 +52,8 @@ function translated (error) {
   try {
     told = JSON.parse(error.message)
   } catch {
-    // The native half's own complaint about an argument's type.
-    return usage(error.message)
+    // The native half's own complaint about an argument's type, which would show the argument.
+    return usage('an argument has the wrong type')
   }
   const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.answer ?? undefined)
   if (failure instanceof UnsignedFailure) {
@@ -92,6 +92,11 @@ const text = (value, what) => {
   return value
 }
 
+const flag = (value, what) => {
+  if (typeof value !== 'boolean') throw usage(`\`${what}\` must be a boolean`)
+  return value
+}
+
 /** The plain fields as pairs. */
 const fieldPairs = (fields) => Object.entries(fields ?? {}).map(([name, value]) =>
   [text(name, "a field's name"), text(value, `field \`${name.slice(0, 32).toWellFormed()}\``)])
@@ -110,7 +115,7 @@ const json = (payload) => {
   } catch {
     problem ??= 'the payload cannot be written as JSON: it refers to itself, or is nested too deep'
   }
-  if (problem === undefined && typeof written !== 'string') problem = `the payload is a ${typeof payload}, which JSON has no form for`
+  if (typeof written !== 'string') problem ??= `the payload is a ${typeof payload}, which JSON has no form for`
   if (problem !== undefined) throw usage(problem)
   return written
 }
@@ -135,7 +140,9 @@ const millis = (date, what) => {
 
 const count = (number, what) => {
   if (number === undefined || number === null) return undefined
-  if (!Number.isSafeInteger(number) || number < 0 || number > 0xffffffff) throw usage(`\`${what}\` must be a whole number from 0 to 4294967295`)
+  if (!Number.isSafeInteger(number) || number < 0 || number > 0xffffffff) {
+    throw usage(`\`${what}\` must be a whole number from 0 to 4294967295`)
+  }
   return number
 }
 
@@ -143,7 +150,9 @@ const count = (number, what) => {
 const age = (number) => {
   if (number === undefined || number === null) return undefined
   if (number === Infinity) return Number.MAX_SAFE_INTEGER
-  if (!Number.isSafeInteger(number) || number < 0) throw usage('`maxAge` must be a whole number of milliseconds, or Infinity')
+  if (!Number.isSafeInteger(number) || number < 0) {
+    throw usage('`maxAge` must be a whole number of milliseconds, or Infinity')
+  }
   return number
 }
 
@@ -156,7 +165,7 @@ class PublicKey {
   }
 
   static fromFile (path) { return new PublicKey(calling(() => native.PublicKey.loadFile(String(path))), MAKE) }
-  write (form = 'spki-pem') { return calling(() => this.#native.write(form)) }
+  write (form = 'spki-pem') { return calling(() => this.#native.write(text(form, '`form`'))) }
   get fingerprint () { return inspectKey(this.write('spki-der')).fingerprint }
   static _native (key) {
     if (!(#native in Object(key))) throw usage('a key must be a PublicKey')
@@ -175,9 +184,9 @@ class PrivateKey {
   static fromFile (path) { return new PrivateKey(calling(() => native.PrivateKey.loadFile(String(path))), MAKE) }
   static generate (bits) { return new PrivateKey(calling(() => native.PrivateKey.generate(count(bits, 'bits') ?? 0)), MAKE) }
   get publicKey () { return new PublicKey(this.#native.publicKey(), MAKE) }
-  write (form = 'pkcs8-pem') { return calling(() => this.#native.write(form)) }
-  sign (body) { return calling(() => this.#native.sign(bytes(body, 'a body'))) }
-  hazmatDecryptBlocks (ciphertext) { return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, 'a ciphertext'))) }
+  write (form = 'pkcs8-pem') { return calling(() => this.#native.write(text(form, '`form`'))) }
+  sign (body) { return calling(() => this.#native.sign(bytes(body, '`body`'))) }
+  hazmatDecryptBlocks (ciphertext) { return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, '`ciphertext`'))) }
   static _native (key) {
     if (!(#native in Object(key))) throw usage('a key must be a PrivateKey')
     return key.#native
@@ -192,7 +201,7 @@ const requestId = () => calling(() => native.requestId())
 const verify = (keys, body, sign) => calling(() => {
   const all = new native.Keys()
   several(keys).forEach((key) => all.addPeer(PublicKey._native(key)))
-  return all.verify(bytes(body, 'a body'), sign)
+  return all.verify(bytes(body, '`body`'), text(sign, '`sign`'))
 })
 
 class Keyring {
@@ -212,14 +221,18 @@ class Keyring {
   }
 
   #message (kind, fields, payload, options) {
-    const pairs = fieldPairs(fields)
-    if (payload === undefined || payload === null) return [kind, pairs, undefined, options?.payloadSigned ?? true]
+    const [pairs, signed] = [fieldPairs(fields), flag(options?.payloadSigned ?? true, 'payloadSigned')]
+    text(kind, '`kind`')
+    if (payload === undefined || payload === null) return [kind, pairs, undefined, signed]
     const written = typeof payload === 'string' ? payload : json(payload)
-    return [kind, pairs, text(written, 'a payload'), options?.payloadSigned ?? true]
+    return [kind, pairs, text(written, 'the payload'), signed]
   }
 
   #expected (kind, document, options) {
-    return [kind, bytes(document, 'a document'), options?.partnerId, options?.payloadSigned ?? true, count(options?.maxBytes, 'maxBytes')]
+    const [partnerId, signed] = [options?.partnerId ?? undefined, flag(options?.payloadSigned ?? true, 'payloadSigned')]
+    if (partnerId !== undefined) text(partnerId, '`partnerId`')
+    text(kind, '`kind`')
+    return [kind, bytes(document, '`document`'), partnerId, signed, count(options?.maxBytes, 'maxBytes')]
   }
 
   sealSync (kind, fields, payload, options) { return calling(() => this.#native.sealSync(...this.#message(kind, fields, payload, options))) }
@@ -287,14 +300,14 @@ class Receiver {
   #native
   constructor (made) { this.#native = made }
   receiveSync (headers, body, options) {
-    return notification(calling(() => this.#native.receiveSync(pairs(headers), bytes(body, 'a body'), millis(options?.now, 'now'))))
+    return notification(calling(() => this.#native.receiveSync(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
   async receive (headers, body, options) {
-    return notification(await waiting(() => this.#native.receive(pairs(headers), bytes(body, 'a body'), millis(options?.now, 'now'))))
+    return notification(await waiting(() => this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
-  answer (reply) { return JSON.parse(calling(() => this.#native.answer(reply))) }
+  answer (reply) { return JSON.parse(calling(() => this.#native.answer(text(reply, '`reply`')))) }
 }
 
 const dated = (keys) => {
@@ -308,7 +321,9 @@ const dated = (keys) => {
 
 class PaytendReceiver extends Receiver {
   constructor (product, partnerId, keyring, options) {
-    super(calling(() => Keyring._native(keyring).receiver(product, partnerId, count(options?.maxBytes, 'maxBytes'))))
+    super(calling(() => Keyring._native(keyring).receiver(
+      text(product, '`product`'), text(partnerId, '`partnerId`'), count(options?.maxBytes, 'maxBytes')
+    )))
   }
 }
 

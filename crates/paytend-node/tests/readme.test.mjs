@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as paytend from '@paytend/sdk'
 
 const PARTNER_ID = '888666000100260'
@@ -39,7 +39,7 @@ async function readme () {
     const console = { warn: (line) => globalThis.readmeLog.push(line) }`
   const file = join(HERE, 'readme.generated.mjs')
   writeFileSync(file, [...blocks('js'), given, 'export { document, handle, keyring, requestId }'].join('\n'))
-  return { ...await import(file), stored, log: globalThis.readmeLog }
+  return { ...await import(pathToFileURL(file).href), stored, log: globalThis.readmeLog }
 }
 
 const { document, handle, keyring, requestId, stored, log } = await readme()

@@ -186,6 +186,26 @@ mod tests {
         line.split('"').nth(1).is_some_and(|languages| languages.split(' ').any(|name| name == language))
     }
 
+    /// The codes are the same in every language, and each README lists them in the same order.
+    #[test]
+    fn codes_are_listed() {
+        let code = read("crates/paytend-bindings/src/failure.rs").unwrap();
+        let names: Vec<&str> = code
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("/// `")?.split_once("`: "))
+            .map(|it| it.0)
+            .collect();
+        assert_eq!(names.len(), 10);
+        for readme in &READMES {
+            let text = read(readme.path).unwrap();
+            let mut rest = text.as_str();
+            for name in &names {
+                let at = rest.find(&format!("`{name}`"));
+                rest = &rest[at.unwrap_or_else(|| panic!("{}: {name}", readme.path))..];
+            }
+        }
+    }
+
     #[test]
     fn lines_are_short() {
         for readme in &READMES {

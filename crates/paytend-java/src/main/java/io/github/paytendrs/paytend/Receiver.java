@@ -96,9 +96,7 @@ public final class Receiver implements AutoCloseable {
   /** The same at a time that a test may choose. */
   public Notification receive(Map<String, List<String>> headers, byte[] body, Instant now) {
     Arguments arguments = new Arguments().add(handle).add("body", body).add((Long) now.toEpochMilli());
-    // Servlets give header values as texts of Latin-1.
-    headers.forEach((name, values) -> values.forEach(
-        value -> arguments.add("a header's name", name).add(value.getBytes(StandardCharsets.ISO_8859_1))));
+    headers.forEach((name, values) -> addHeader(arguments, name, values));
     Results results = Native.call(Native.RECEIVE, arguments);
     String provider = results.text();
     Optional<String> product = Optional.ofNullable(results.text());
@@ -116,6 +114,19 @@ public final class Receiver implements AutoCloseable {
     Optional<Instant> sentAt = Optional.ofNullable(results.number()).map(Instant::ofEpochMilli);
     return new Notification(
         provider, product, notifyType, content, reading, problem, dedupKey, about, verifiedBy, sentAt);
+  }
+
+  /** Adds a header. What is null, as in the headers of some clients, is not one. */
+  private static void addHeader(Arguments arguments, String name, List<String> values) {
+    if (name == null || values == null) {
+      return;
+    }
+    for (String value : values) {
+      if (value != null) {
+        // Servlets give header values as texts of Latin-1.
+        arguments.add("a header's name", name).add(value.getBytes(StandardCharsets.ISO_8859_1));
+      }
+    }
   }
 
   /** Returns the response to a notification that was received. Send it once the notification is durable. */
