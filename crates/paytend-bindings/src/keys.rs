@@ -7,8 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{Code, Failure, backend};
 
-/// What a key is: JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8`, `spki`) and `armour`
-/// (`der`, `base64`, `pem`).
+/// What a key is: JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8`, `spki`) and `armour` (`der`, `base64`, `pem`).
 ///
 /// # Errors
 /// [`Code::Key`].
