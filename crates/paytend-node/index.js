@@ -52,8 +52,8 @@ function translated (error) {
   try {
     told = JSON.parse(error.message)
   } catch {
-    // The native half's own complaint about an argument's type.
-    return usage(error.message)
+    // The native half's own complaint about an argument's type, which would show the argument.
+    return usage('an argument has the wrong type')
   }
   const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.answer ?? undefined)
   if (failure instanceof UnsignedFailure) {
@@ -82,43 +82,67 @@ async function waiting (work) {
 const bytes = (data, what) => {
   if (typeof data === 'string') return Buffer.from(text(data, what))
   if (data instanceof Uint8Array) return data
-  throw usage(`${what} is a string or a Uint8Array`)
+  throw usage(`${what} must be a string or a Uint8Array`)
 }
 
 /** Text that a byte can stand for; half of a pair of surrogates would be sealed as a question mark. */
 const text = (value, what) => {
-  if (typeof value !== 'string') throw usage(`${what} is a string`)
+  if (typeof value !== 'string') throw usage(`${what} must be a string, not ${value === null ? 'null' : typeof value}`)
   if (!value.isWellFormed()) throw usage(`${what} is not Unicode: it has half of a pair of surrogates`)
   return value
 }
 
+const flag = (value, what) => {
+  if (typeof value !== 'boolean') throw usage(`\`${what}\` must be a boolean`)
+  return value
+}
+
+/** The plain fields as pairs. */
+const fieldPairs = (fields) => Object.entries(fields ?? {}).map(([name, value]) =>
+  [text(name, "a field's name"), text(value, `field \`${name.slice(0, 32).toWellFormed()}\``)])
+
 /** JSON, without what JavaScript would write null for. */
 const json = (payload) => {
-  let broken = false
+  let problem
   let written
   try {
-    written = JSON.stringify(payload, (_, value) => {
-      broken ||= typeof value === 'number' && !Number.isFinite(value)
+    written = JSON.stringify(payload, (name, value) => {
+      const where = name === '' ? 'the payload' : `\`${name.slice(0, 32).toWellFormed()}\` in the payload`
+      if (typeof value === 'number' && !Number.isFinite(value)) problem ??= `${where} is not a finite number`
+      if (typeof value === 'bigint') problem ??= `${where} is a bigint; write it as a string`
       return value
     })
   } catch {
-    broken = true
+    problem ??= 'the payload cannot be written as JSON: it refers to itself, or is nested too deep'
   }
-  if (broken || typeof written !== 'string') throw usage('the payload cannot be written as JSON')
+  if (typeof written !== 'string') problem ??= `the payload is a ${typeof payload}, which JSON has no form for`
+  if (problem !== undefined) throw usage(problem)
   return written
+}
+
+/** JSON of a provider's. The parser's own error would show its text. */
+const parsed = (text, what) => {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new PayloadError(`the ${what} is not JSON`, 'payload')
+  }
 }
 
 const several = (oneOrMany) => Array.isArray(oneOrMany) ? oneOrMany : [oneOrMany]
 
 const millis = (date, what) => {
   if (date === undefined || date === null) return undefined
-  if (!(date instanceof Date) || Number.isNaN(date.getTime())) throw usage(`${what} is a valid Date`)
+  if (!(date instanceof Date) || Number.isNaN(date.getTime())) throw usage(`\`${what}\` must be a valid Date`)
   return date.getTime()
 }
 
 const count = (number, what) => {
   if (number === undefined || number === null) return undefined
-  if (!Number.isSafeInteger(number) || number < 0 || number > 0xffffffff) throw usage(`${what} is a whole number`)
+  if (!Number.isSafeInteger(number) || number < 0 || number > 0xffffffff) {
+    throw usage(`\`${what}\` must be a whole number from 0 to 4294967295`)
+  }
   return number
 }
 
@@ -126,7 +150,9 @@ const count = (number, what) => {
 const age = (number) => {
   if (number === undefined || number === null) return undefined
   if (number === Infinity) return Number.MAX_SAFE_INTEGER
-  if (!Number.isSafeInteger(number) || number < 0) throw usage('maxAge is a whole number of milliseconds, or Infinity')
+  if (!Number.isSafeInteger(number) || number < 0) {
+    throw usage('`maxAge` must be a whole number of milliseconds, or Infinity')
+  }
   return number
 }
 
@@ -139,10 +165,10 @@ class PublicKey {
   }
 
   static fromFile (path) { return new PublicKey(calling(() => native.PublicKey.loadFile(String(path))), MAKE) }
-  write (form = 'spki-pem') { return calling(() => this.#native.write(form)) }
+  write (form = 'spki-pem') { return calling(() => this.#native.write(text(form, '`form`'))) }
   get fingerprint () { return inspectKey(this.write('spki-der')).fingerprint }
   static _native (key) {
-    if (!(#native in Object(key))) throw usage('a PublicKey is wanted')
+    if (!(#native in Object(key))) throw usage('a key must be a PublicKey')
     return key.#native
   }
 
@@ -156,13 +182,13 @@ class PrivateKey {
   }
 
   static fromFile (path) { return new PrivateKey(calling(() => native.PrivateKey.loadFile(String(path))), MAKE) }
-  static generate (bits) { return new PrivateKey(calling(() => native.PrivateKey.generate(count(bits, 'the length') ?? 0)), MAKE) }
+  static generate (bits) { return new PrivateKey(calling(() => native.PrivateKey.generate(count(bits, 'bits') ?? 0)), MAKE) }
   get publicKey () { return new PublicKey(this.#native.publicKey(), MAKE) }
-  write (form = 'pkcs8-pem') { return calling(() => this.#native.write(form)) }
-  sign (body) { return calling(() => this.#native.sign(bytes(body, 'a body'))) }
-  hazmatDecryptBlocks (ciphertext) { return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, 'a ciphertext'))) }
+  write (form = 'pkcs8-pem') { return calling(() => this.#native.write(text(form, '`form`'))) }
+  sign (body) { return calling(() => this.#native.sign(bytes(body, '`body`'))) }
+  hazmatDecryptBlocks (ciphertext) { return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, '`ciphertext`'))) }
   static _native (key) {
-    if (!(#native in Object(key))) throw usage('a PrivateKey is wanted')
+    if (!(#native in Object(key))) throw usage('a key must be a PrivateKey')
     return key.#native
   }
 
@@ -175,7 +201,7 @@ const requestId = () => calling(() => native.requestId())
 const verify = (keys, body, sign) => calling(() => {
   const all = new native.Keys()
   several(keys).forEach((key) => all.addPeer(PublicKey._native(key)))
-  return all.verify(bytes(body, 'a body'), sign)
+  return all.verify(bytes(body, '`body`'), text(sign, '`sign`'))
 })
 
 class Keyring {
@@ -190,19 +216,23 @@ class Keyring {
   }
 
   static _native (keyring) {
-    if (!(#native in Object(keyring))) throw usage('a Keyring is wanted')
+    if (!(#native in Object(keyring))) throw usage('`keyring` must be a Keyring')
     return keyring.#native
   }
 
   #message (kind, fields, payload, options) {
-    const pairs = Object.entries(fields ?? {}).map(([name, value]) => [text(name, "a field's name"), text(value, "a field's value")])
-    if (payload === undefined || payload === null) return [kind, pairs, undefined, options?.payloadSigned ?? true]
+    const [pairs, signed] = [fieldPairs(fields), flag(options?.payloadSigned ?? true, 'payloadSigned')]
+    text(kind, '`kind`')
+    if (payload === undefined || payload === null) return [kind, pairs, undefined, signed]
     const written = typeof payload === 'string' ? payload : json(payload)
-    return [kind, pairs, text(written, 'a payload'), options?.payloadSigned ?? true]
+    return [kind, pairs, text(written, 'the payload'), signed]
   }
 
   #expected (kind, document, options) {
-    return [kind, bytes(document, 'a document'), options?.partnerId, options?.payloadSigned ?? true, count(options?.maxBytes, 'maxBytes')]
+    const [partnerId, signed] = [options?.partnerId ?? undefined, flag(options?.payloadSigned ?? true, 'payloadSigned')]
+    if (partnerId !== undefined) text(partnerId, '`partnerId`')
+    text(kind, '`kind`')
+    return [kind, bytes(document, '`document`'), partnerId, signed, count(options?.maxBytes, 'maxBytes')]
   }
 
   sealSync (kind, fields, payload, options) { return calling(() => this.#native.sealSync(...this.#message(kind, fields, payload, options))) }
@@ -240,8 +270,7 @@ class Opened {
   get decryptedBy () { return this.#native.decryptedBy() ?? undefined }
   toJSON () { return { verifiedBy: this.verifiedBy, decryptedBy: this.decryptedBy } }
   json () {
-    const payload = this.payload
-    return payload === '' ? undefined : JSON.parse(payload)
+    return parsed(this.payload, 'payload')
   }
 }
 
@@ -258,7 +287,7 @@ function notification ({ summary, content }) {
     businessKey: about === null ? undefined : { kind: about.kind, id: about.id, state: about.state ?? undefined },
     verifiedBy: told.verified_by,
     sentAt: told.sent_at === null ? undefined : new Date(told.sent_at)
-  }, { content, json: () => content.length === 0 ? undefined : JSON.parse(content.toString()) })
+  }, { content, json: () => parsed(content.toString(), 'content') })
 }
 
 /** Objects as Node, Express and Fastify have them, `Headers`, or pairs. */
@@ -271,14 +300,14 @@ class Receiver {
   #native
   constructor (made) { this.#native = made }
   receiveSync (headers, body, options) {
-    return notification(calling(() => this.#native.receiveSync(pairs(headers), bytes(body, 'a body'), millis(options?.now, 'now'))))
+    return notification(calling(() => this.#native.receiveSync(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
   async receive (headers, body, options) {
-    return notification(await waiting(() => this.#native.receive(pairs(headers), bytes(body, 'a body'), millis(options?.now, 'now'))))
+    return notification(await waiting(() => this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
-  answer (reply) { return JSON.parse(calling(() => this.#native.answer(reply))) }
+  answer (reply) { return JSON.parse(calling(() => this.#native.answer(text(reply, '`reply`')))) }
 }
 
 const dated = (keys) => {
@@ -292,7 +321,9 @@ const dated = (keys) => {
 
 class PaytendReceiver extends Receiver {
   constructor (product, partnerId, keyring, options) {
-    super(calling(() => Keyring._native(keyring).receiver(product, partnerId, count(options?.maxBytes, 'maxBytes'))))
+    super(calling(() => Keyring._native(keyring).receiver(
+      text(product, '`product`'), text(partnerId, '`partnerId`'), count(options?.maxBytes, 'maxBytes')
+    )))
   }
 }
 

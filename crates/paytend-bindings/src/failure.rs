@@ -4,13 +4,15 @@ use std::fmt;
 
 use paytend_crypto::{Error, KeyError};
 
-/// What went wrong. The numbers and names are a contract: they are the same in every language and never change their meaning.
+/// What went wrong. The numbers and names are a contract: they are the same in every language and never change their
+/// meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Code {
     /// `usage`: an argument makes no sense.
     Usage = 1,
-    /// `not_authentic`: the message is not from the expected sender to the expected receiver, or was changed. There is no more to know.
+    /// `not_authentic`: the message is not from the expected sender to the expected receiver, or was changed. There
+    /// is no more to know.
     NotAuthentic = 2,
     /// `malformed`: the document breaks a rule that anybody can see.
     Malformed = 3,
@@ -82,6 +84,11 @@ impl Failure {
         Self { code, message: message.to_string(), answered: None }
     }
 
+    /// Returns the same failure with another message.
+    pub(crate) fn with_message(self, message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), ..self }
+    }
+
     /// What went wrong.
     pub fn code(&self) -> Code {
         self.code
@@ -92,7 +99,8 @@ impl Failure {
         &self.message
     }
 
-    /// `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure). Anybody on the way may have written them.
+    /// `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure). Anybody on the way may have written
+    /// them.
     pub fn answered(&self) -> Option<(&str, &str)> {
         self.answered.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
     }

@@ -50,7 +50,7 @@ pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>,
             Ok(Zeroizing::new(body.collect()))
         }
         "pkcs1-der" => Ok(Zeroizing::new(key.pkcs1_der().to_vec())),
-        _ => Err(Failure::new(Code::Usage, "a private key's form is pkcs8-pem, pkcs8-base64 or pkcs1-der")),
+        _ => Err(Failure::new(Code::Usage, "`form` of a private key must be pkcs8-pem, pkcs8-base64 or pkcs1-der")),
     }
 }
 
@@ -66,7 +66,7 @@ pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
             Ok(pem.lines().filter(|line| !line.starts_with('-')).flat_map(str::bytes).collect())
         }
         "spki-der" => Ok(key.to_spki_der().to_vec()),
-        _ => Err(Failure::new(Code::Usage, "a public key's form is spki-pem, spki-base64 or spki-der")),
+        _ => Err(Failure::new(Code::Usage, "`form` of a public key must be spki-pem, spki-base64 or spki-der")),
     }
 }
 
@@ -112,7 +112,8 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
     Ok(detached::Verifier::new(keys)?.verify(body, sign)?.to_string())
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. **Whether it fails tells an attacker about the private key**: for tools, never for a server.
+/// Decrypts blocks of RSA PKCS#1 v1.5, joined. **Whether it fails tells an attacker about the private key**: for
+/// tools, never for a server.
 ///
 /// # Errors
 /// [`Code::NotAuthentic`], whatever is wrong.

@@ -1,5 +1,6 @@
-//! What the bindings to other languages share: `paytend-crypto` and `paytend-webhook` with plain types (texts, bytes, numbers, JSON) and one list
-//! of error codes. Each binding translates these into its language's own ways and decides nothing, so all give the same answers.
+//! What the bindings to other languages share: `paytend-crypto` and `paytend-webhook` with plain types (texts, bytes,
+//! numbers, JSON) and one list of error codes. Each binding translates these into its language's own ways and decides
+//! nothing, so all give the same answers.
 
 mod backend;
 mod failure;

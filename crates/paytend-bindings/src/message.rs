@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing, PayloadProblem};
+use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing, PayloadProblem, RequestId};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -17,15 +17,19 @@ pub fn kind(name: &str) -> Result<Kind, Failure> {
         "request" => Ok(Kind::Request),
         "response" => Ok(Kind::Response),
         "notification" => Ok(Kind::Notification),
-        _ => Err(Failure::new(Code::Usage, "a kind is request, response or notification")),
+        _ => Err(Failure::new(Code::Usage, "`kind` must be request, response or notification")),
     }
 }
 
-/// Seals a message. `fields` are the plain fields but those that the protocol fixes (`signType`, `version`); an absent or empty payload is
-/// none.
+/// Seals a message. `fields` are the plain fields without those that the protocol fixes (`signType`, `version`). An
+/// absent or empty payload is none.
+///
+/// Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
 ///
 /// # Errors
-/// [`Code::Unsealable`] and [`Code::Key`] are the caller's to mend.
+/// - [`Code::Unsealable`] if a field or the payload cannot be sealed; an empty `requestId` is one such field.
+/// - [`Code::Key`] if the keyring has no key to sign or encrypt with.
+/// - [`Code::Unavailable`] if a key's backend or the source of randomness fails.
 pub fn seal<'a>(
     keyring: &Keyring,
     kind: Kind,
@@ -33,7 +37,10 @@ pub fn seal<'a>(
     payload: Option<&str>,
     payload_signed: bool,
 ) -> Result<String, Failure> {
-    let fields = fields.into_iter().fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
+    let mut fields = fields.into_iter().fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
+    if kind == Kind::Request && fields.get("requestId").is_none() {
+        fields = fields.with("requestId", RequestId::generate()?.as_str());
+    }
     let mut outgoing = Outgoing::new(&fields).payload(payload.unwrap_or_default());
     if !payload_signed {
         outgoing = outgoing.unsigned_payload();
@@ -103,7 +110,8 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message. A request and a notification name a partner, which must be `partner_id`; a response names none, and an empty one is none.
+/// Opens a message. A request and a notification name a partner, which must be `partner_id`. A response names none, and
+/// an empty one is none.
 ///
 /// # Errors
 /// [`Code::NotAuthentic`] above all.
@@ -119,8 +127,18 @@ pub fn open(
         (Kind::Request, Some(id)) => Expected::request(id),
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (Kind::Response, None) => Expected::response(),
-        (Kind::Response, Some(_)) => return Err(Failure::new(Code::Usage, "a response names no partner")),
-        (_, None) => return Err(Failure::new(Code::Usage, "say which partner the message must name")),
+        (Kind::Response, Some(_)) => {
+            return Err(Failure::new(
+                Code::Usage,
+                "a partner ID was given for a response, which names no partner; leave it out",
+            ));
+        }
+        (_, None) => {
+            return Err(Failure::new(
+                Code::Usage,
+                "the partner ID is missing: a request or a notification is opened for one partner",
+            ));
+        }
     };
     if !payload_signed {
         expected = expected.unsigned_payload();
@@ -140,7 +158,7 @@ pub fn open(
 /// A limit on sizes, which has to let something through.
 pub(crate) fn limit(max_bytes: Option<usize>) -> Result<Option<usize>, Failure> {
     match max_bytes {
-        Some(0) => Err(Failure::new(Code::Usage, "a limit of 0 bytes would let nothing through")),
+        Some(0) => Err(Failure::new(Code::Usage, "`max_bytes` is 0, which would refuse every message")),
         limit => Ok(limit),
     }
 }

@@ -168,7 +168,7 @@ impl Reply {
             "accepted" => Ok(Self::Accepted),
             "duplicate" => Ok(Self::Duplicate),
             "try_again_later" => Ok(Self::TryAgainLater),
-            _ => Err(Failure::new(Code::Usage, "a reply is accepted, duplicate or try_again_later")),
+            _ => Err(Failure::new(Code::Usage, "`reply` must be accepted, duplicate or try_again_later")),
         }
     }
 }
@@ -182,13 +182,19 @@ impl Receiver {
         let product = match product {
             "baas" => Product::Baas,
             "issuing" => Product::Issuing,
-            _ => return Err(Failure::new(Code::Usage, "a product is baas or issuing")),
+            _ => return Err(Failure::new(Code::Usage, "`product` must be baas or issuing")),
         };
         if partner_id.is_empty() {
-            return Err(Failure::new(Code::Usage, "say which partner the notifications are for"));
+            return Err(Failure::new(
+                Code::Usage,
+                "the partner ID is missing: a receiver takes the notifications of one partner",
+            ));
         }
         if !keyring.can_open() {
-            return Err(Failure::new(Code::Key, "the keyring has no keys to open with"));
+            return Err(Failure::new(
+                Code::Key,
+                "the keyring cannot open notifications: it needs a private key of yours and a public key of Paytend",
+            ));
         }
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
     }
@@ -208,22 +214,22 @@ impl Receiver {
     /// As [`payby`](Self::payby), and [`Code::Usage`] for a merchant without a number.
     pub fn payermax(merchants: Vec<(String, DatedKey)>) -> Result<Self, Failure> {
         if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
-            return Err(Failure::new(Code::Usage, "say which merchant each of PayerMax's keys is for"));
+            return Err(Failure::new(Code::Usage, "a key of PayerMax has no merchant number"));
         }
         let load = |(merchant, key): (String, DatedKey)| Ok((merchant, key.load()?));
         let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
         Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(refused)?))
     }
 
-    /// Sets the largest body that is looked at, and how old a notification of PayBy's or PayerMax's may be, in milliseconds; `None` keeps its own.
-    /// Paytend's say no time.
+    /// Sets the largest body in bytes, and the greatest age of a notification from PayBy or PayerMax in milliseconds.
+    /// `None` keeps the default. Paytend's notifications have no time.
     ///
     /// # Errors
     /// [`Code::Usage`] for a limit of nothing.
     pub fn limited(self, max_bytes: Option<usize>, max_age: Option<u64>) -> Result<Self, Failure> {
         let max_bytes = message::limit(max_bytes)?;
         if max_age == Some(0) {
-            return Err(Failure::new(Code::Usage, "a limit of 0 ms would let nothing through"));
+            return Err(Failure::new(Code::Usage, "`max_age` is 0 ms, which would refuse every dated notification"));
         }
         let receiver = match max_bytes {
             Some(bytes) => self.max_bytes(bytes),
@@ -319,7 +325,10 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
     for (name, value) in headers {
         let Some(name) = READ.into_iter().find(|read| read.eq_ignore_ascii_case(name)) else { continue };
         let value = HeaderValue::from_bytes(value).map_err(|_| {
-            Failure::new(Code::Malformed, format!("the value of the header {name} is no header's value"))
+            Failure::new(
+                Code::Malformed,
+                format!("the value of the header `{name}` has bytes that HTTP does not allow"),
+            )
         })?;
         // No map is large enough for all that an attacker may send; a receiver tries fewer signatures than this.
         if map.get_all(name).iter().count() < 16 {
@@ -360,7 +369,10 @@ fn plain<T>(
 
 fn rejected(rejection: Rejection) -> Box<NotTaken> {
     let failure = match rejection.reason() {
-        Reason::Refused(error) | Reason::Unavailable(error) => error.clone().into(),
+        // The code of what is inside, in the words of the whole.
+        reason @ (Reason::Refused(error) | Reason::Unavailable(error)) => {
+            Failure::from(error.clone()).with_message(reason)
+        }
         Reason::Encoded(_) | Reason::TooLarge { .. } | Reason::Unsigned | Reason::TooManySignatures { .. } => {
             Failure::new(Code::Malformed, rejection.reason())
         }

@@ -64,7 +64,7 @@ func LoadPrivateKey(data []byte) (*PrivateKey, error) {
 	return privateKey(handle), nil
 }
 
-// LoadPrivateKeyFile reads a file, which nobody else may be able to read.
+// LoadPrivateKeyFile reads a file. The error is ErrKey if it is missing, or if other users have access to it.
 func LoadPrivateKeyFile(path string) (*PrivateKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"unicode/utf8"
 	"unsafe"
@@ -23,7 +24,8 @@ const (
 // Message is a message to seal.
 type Message struct {
 	Kind Kind
-	// Fields are the plain fields but those that the protocol fixes (signType, version).
+	// Fields are the plain fields without those that the protocol fixes (signType, version). A requestId is optional:
+	// Seal sets one.
 	Fields map[string]string
 	// Payload is the text of one JSON object, or empty for none. It is encrypted, and signed to the letter.
 	Payload string
@@ -60,7 +62,11 @@ func (o Opened) String() string { return "paytend.Opened" }
 // GoString keeps contents out of logs.
 func (o Opened) GoString() string { return "paytend.Opened" }
 
-// Seal seals a message.
+// Seal seals a message and returns its document, a JSON object. It sets a new requestId of 32 characters for a request
+// whose fields have none, and keeps a given one.
+//
+// The error is ErrUnsealable if a field or the payload cannot be sealed, and ErrKey if the keyring has no key to sign
+// or encrypt with.
 func (r *Keyring) Seal(message Message) ([]byte, error) {
 	fields := message.Fields
 	if fields == nil {
@@ -69,8 +75,11 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 	for name, value := range fields {
 		// json.Marshal would put another character in its place, and that would be signed.
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return nil, usage("a field is not UTF-8")
+			return nil, usage(fmt.Sprintf("field %.40q is not UTF-8", name))
 		}
+	}
+	if !utf8.ValidString(message.Payload) {
+		return nil, usage("Payload is not UTF-8")
 	}
 	encoded, encodingErr := json.Marshal(fields)
 	if encodingErr != nil {
@@ -89,10 +98,10 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 	return taken(out), nil
 }
 
-// Open opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
+// Open opens a message: decrypts it, verifies it, and returns what is in it only if both succeed.
 func (r *Keyring) Open(document []byte, expected Expected) (*Opened, error) {
 	if expected.MaxBytes < 0 {
-		return nil, usage("a limit is negative")
+		return nil, usage("MaxBytes is negative")
 	}
 	var pinner runtime.Pinner
 	defer pinner.Unpin()

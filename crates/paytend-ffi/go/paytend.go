@@ -67,6 +67,7 @@ var (
 	ErrKey             = &Error{Code: KeyUnusable, Name: "key"}
 	ErrUnavailable     = &Error{Code: Unavailable, Name: "unavailable"}
 	ErrRejected        = &Error{Code: Rejected, Name: "rejected"}
+	ErrInternal        = &Error{Code: Internal, Name: "internal"}
 )
 
 func usage(message string) error {

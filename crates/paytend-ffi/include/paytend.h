@@ -310,8 +310,8 @@ int32_t paytend_key_info(PaytendSlice data,
                          PaytendBuffer *out,
                          PaytendError **error);
 
-// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. One
-// kind may be missing, if the keyring is only to seal or only to open with the other.
+// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so
+// keys are rotated. One kind may be missing, if the keyring is only to seal or only to open with the other.
 //
 // # Safety
 // The pointers are as the rules of this library say.
@@ -337,7 +337,8 @@ int32_t paytend_sign(const PaytendPrivateKey *key,
                      PaytendBuffer *out,
                      PaytendError **error);
 
-// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of the one that it is by.
+// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of
+// the one that it is by.
 //
 // # Safety
 // The pointers are as the rules of this library say.
@@ -348,7 +349,8 @@ int32_t paytend_verify(const PaytendPublicKey *const *keys,
                        PaytendBuffer *out,
                        PaytendError **error);
 
-// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools, never for a server.
+// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools,
+// never for a server.
 //
 // # Safety
 // The pointers are as the rules of this library say.
@@ -363,8 +365,11 @@ int32_t paytend_hazmat_decrypt_blocks(const PaytendPrivateKey *key,
 // The pointers are as the rules of this library say.
 int32_t paytend_request_id(PaytendBuffer *out, PaytendError **error);
 
-// Seals a message. `kind` is one of `PaytendKind`. `fields` is a JSON object of texts with the plain fields but those that the protocol fixes
-// (`signType`, `version`). An empty `payload` is none. `payload_signed` is true but for the upload endpoints of the IBAN product.
+// Seals a message. `kind_number` is one of `PaytendKind`. `fields` is a JSON object of strings: the plain fields
+// without those that the protocol fixes (`signType`, `version`). An empty `payload` is none. `payload_signed` is true,
+// except for the upload endpoints of the IBAN product.
+//
+// Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
 //
 // # Safety
 // The pointers are as the rules of this library say.
@@ -376,8 +381,8 @@ int32_t paytend_seal(const PaytendKeyring *keyring,
                      PaytendBuffer *out,
                      PaytendError **error);
 
-// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is the largest document that
-// is looked at; 0 for the kind's own limit.
+// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is
+// the largest document that is looked at; 0 for the kind's own limit.
 //
 // # Safety
 // The pointers are as the rules of this library say.
@@ -409,7 +414,8 @@ PaytendSlice paytend_opened_payload_problem(const PaytendOpened *opened);
 // `opened` is null, or not freed.
 PaytendSlice paytend_opened_fields(const PaytendOpened *opened);
 
-// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether something was.
+// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether
+// something was.
 //
 // # Safety
 // `opened` is null, or not freed; `out` is null, or may be written to.
@@ -471,8 +477,8 @@ int32_t paytend_receiver_payermax(const PaytendDatedKey *keys,
                                   PaytendReceiver **out,
                                   PaytendError **error);
 
-// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not taken, `answer` (which may
-// be null) is given what to answer the sender.
+// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not
+// taken, `answer` (which may be null) is given what to answer the sender.
 //
 // # Safety
 // The pointers are as the rules of this library say.

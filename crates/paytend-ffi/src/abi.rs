@@ -22,24 +22,29 @@ impl PaytendSlice {
 
     pub(crate) const NONE: Self = Self { data: ptr::null(), len: 0 };
 
+    /// Returns the bytes. `name` is the argument's, for the error.
+    ///
     /// # Safety
     /// `data` points to `len` bytes that nobody changes meanwhile, or `len` is 0.
-    pub(crate) unsafe fn bytes<'a>(self) -> Result<&'a [u8], Failure> {
+    pub(crate) unsafe fn bytes<'a>(self, name: &str) -> Result<&'a [u8], Failure> {
         if self.len == 0 {
             return Ok(&[]);
         }
         if self.data.is_null() || isize::try_from(self.len).is_err() {
-            return Err(usage("a slice has a length and no data, or an impossible length"));
+            return Err(usage(&format!("{name} has a length and no data, or an impossible length")));
         }
         // SAFETY: the caller promises it; null and too long are ruled out.
         Ok(unsafe { std::slice::from_raw_parts(self.data, self.len) })
     }
 
+    /// Returns the text. `name` is the argument's, for the error.
+    ///
     /// # Safety
     /// As [`bytes`](Self::bytes).
-    pub(crate) unsafe fn text<'a>(self) -> Result<&'a str, Failure> {
+    pub(crate) unsafe fn text<'a>(self, name: &str) -> Result<&'a str, Failure> {
         // SAFETY: the caller's promise is passed on.
-        std::str::from_utf8(unsafe { self.bytes() }?).map_err(|_| usage("a text is not UTF-8"))
+        let bytes = unsafe { self.bytes(name) }?;
+        std::str::from_utf8(bytes).map_err(|_| usage(&format!("{name} is not UTF-8")))
     }
 }
 
@@ -131,26 +136,26 @@ pub(crate) unsafe fn give_handle<T>(out: *mut *mut T, value: T) -> Result<(), Fa
     unsafe { give(out, Box::into_raw(Box::new(value))) }
 }
 
-/// What a handle is of.
+/// Returns what a handle is of. `name` is the argument's, for the error.
 ///
 /// # Safety
 /// `handle` is null, or was given out by this library and is not freed.
-pub(crate) unsafe fn handle<'a, T>(handle: *const T) -> Result<&'a T, Failure> {
+pub(crate) unsafe fn handle<'a, T>(handle: *const T, name: &str) -> Result<&'a T, Failure> {
     // SAFETY: the caller promises it.
-    unsafe { handle.as_ref() }.ok_or_else(|| usage("a handle is null"))
+    unsafe { handle.as_ref() }.ok_or_else(|| usage(&format!("{name} is null")))
 }
 
-/// What an array holds.
+/// Returns what an array holds. `name` is the argument's, for the error.
 ///
 /// # Safety
 /// `first` points to `len` values that nobody changes meanwhile, or `len` is 0.
-pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize) -> Result<&'a [T], Failure> {
+pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize, name: &str) -> Result<&'a [T], Failure> {
     if len == 0 {
         return Ok(&[]);
     }
     let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| isize::try_from(bytes).ok());
     if first.is_null() || bytes.is_none() {
-        return Err(usage("an array has a length and no data, or an impossible length"));
+        return Err(usage(&format!("{name} has a length and no data, or an impossible length")));
     }
     // SAFETY: the caller promises it; null and too long are ruled out.
     Ok(unsafe { std::slice::from_raw_parts(first, len) })

@@ -36,3 +36,22 @@ pub(crate) unsafe fn guard_out<T>(
     // SAFETY: the caller's promise is passed on.
     unsafe { guard(error, || required(out).and_then(|()| work())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::*;
+    use crate::error::{paytend_error_code, paytend_error_free};
+
+    #[test]
+    fn a_panic_becomes_an_internal_error() {
+        let mut error = ptr::null_mut();
+        // SAFETY: the error may be written to, and is freed once.
+        unsafe {
+            assert_eq!(guard(&raw mut error, || panic!("CANARY")), 10);
+            assert_eq!(paytend_error_code(error), 10);
+            paytend_error_free(error);
+        }
+    }
+}

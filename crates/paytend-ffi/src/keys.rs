@@ -24,7 +24,9 @@ pub unsafe extern "C" fn paytend_private_key_load(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes()?)?))) }
+    unsafe {
+        guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes("data")?)?)))
+    }
 }
 
 /// Reads a private key's file. One that others can read is refused.
@@ -38,7 +40,7 @@ pub unsafe extern "C" fn paytend_private_key_load_file(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text("path")?)?))) }
 }
 
 /// Makes a new key pair of 1024 to 8192 bits.
@@ -69,7 +71,7 @@ pub unsafe extern "C" fn paytend_private_key_write(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let written = paytend_bindings::write_private(&handle(key)?.0, form.text()?)?;
+            let written = paytend_bindings::write_private(&handle(key, "key")?.0, form.text("form")?)?;
             give_buffer(out, &written)
         })
     }
@@ -86,7 +88,7 @@ pub unsafe extern "C" fn paytend_private_key_public(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key)?.0.public_key().clone()))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key, "key")?.0.public_key().clone()))) }
 }
 
 /// Wipes and frees a private key. A keyring that was made of it keeps its own.
@@ -110,7 +112,7 @@ pub unsafe extern "C" fn paytend_public_key_load(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes("data")?)?))) }
 }
 
 /// Reads a public key's file.
@@ -124,7 +126,7 @@ pub unsafe extern "C" fn paytend_public_key_load_file(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text()?)?))) }
+    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text("path")?)?))) }
 }
 
 /// Writes a public key: `spki-pem`, `spki-base64` or `spki-der`.
@@ -141,7 +143,7 @@ pub unsafe extern "C" fn paytend_public_key_write(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let written = paytend_bindings::write_public(&handle(key)?.0, form.text()?)?;
+            let written = paytend_bindings::write_public(&handle(key, "key")?.0, form.text("form")?)?;
             give_buffer(out, &written)
         })
     }
@@ -168,11 +170,11 @@ pub unsafe extern "C" fn paytend_key_info(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
-    unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes()?)?.as_bytes())) }
+    unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes("data")?)?.as_bytes())) }
 }
 
-/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. One
-/// kind may be missing, if the keyring is only to seal or only to open with the other.
+/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so
+/// keys are rotated. One kind may be missing, if the keyring is only to seal or only to open with the other.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -188,8 +190,8 @@ pub unsafe extern "C" fn paytend_keyring_new(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let own = array(own, own_len)?.iter().map(|key| Ok(&handle(*key)?.0));
-            let peer = array(peer, peer_len)?.iter().map(|key| Ok(&handle(*key)?.0));
+            let own = array(own, own_len, "own")?.iter().map(|key| Ok(&handle(*key, "a key")?.0));
+            let peer = array(peer, peer_len, "peer")?.iter().map(|key| Ok(&handle(*key, "a key")?.0));
             let (own, peer) = (
                 own.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?,
                 peer.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?,
@@ -222,11 +224,14 @@ pub unsafe extern "C" fn paytend_sign(
 ) -> i32 {
     // SAFETY: all pointers are the caller's promise.
     unsafe {
-        guard_out(out, error, || give_buffer(out, paytend_bindings::sign(&handle(key)?.0, body.bytes()?)?.as_bytes()))
+        guard_out(out, error, || {
+            give_buffer(out, paytend_bindings::sign(&handle(key, "key")?.0, body.bytes("body")?)?.as_bytes())
+        })
     }
 }
 
-/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of the one that it is by.
+/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of
+/// the one that it is by.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -242,18 +247,19 @@ pub unsafe extern "C" fn paytend_verify(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard(error, || {
-            let keys = array(keys, keys_len)?.iter().map(|key| Ok(handle(*key)?.0.clone()));
+            let keys = array(keys, keys_len, "keys")?.iter().map(|key| Ok(handle(*key, "a key")?.0.clone()));
             let keys = keys.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?;
-            let body = body.bytes()?;
+            let body = body.bytes("body")?;
             // A header that is no text is a wrong signature, not a wrong use.
-            let sign = std::str::from_utf8(sign.bytes()?).unwrap_or("!");
+            let sign = std::str::from_utf8(sign.bytes("sign")?).unwrap_or("!");
             let by = paytend_bindings::verify(&keys, body, sign)?;
             if out.is_null() { Ok(()) } else { give_buffer(out, by.as_bytes()) }
         })
     }
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools, never for a server.
+/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools,
+/// never for a server.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -267,7 +273,8 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let plain = paytend_bindings::hazmat_decrypt_blocks(&handle(key)?.0, ciphertext.bytes()?)?;
+            let plain =
+                paytend_bindings::hazmat_decrypt_blocks(&handle(key, "key")?.0, ciphertext.bytes("ciphertext")?)?;
             give_buffer(out, &plain)
         })
     }

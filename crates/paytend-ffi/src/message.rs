@@ -29,12 +29,20 @@ fn kind(number: i32) -> Result<Kind, Failure> {
         0 => Ok(Kind::Request),
         1 => Ok(Kind::Response),
         2 => Ok(Kind::Notification),
-        _ => Err(usage("a kind is one of PaytendKind")),
+        _ => Err(usage(&format!("kind is {number}; it must be one of PaytendKind"))),
     }
 }
 
-/// Seals a message. `kind` is one of `PaytendKind`. `fields` is a JSON object of texts with the plain fields but those that the protocol fixes
-/// (`signType`, `version`). An empty `payload` is none. `payload_signed` is true but for the upload endpoints of the IBAN product.
+/// Returns the first 32 characters of a field's name, for an error.
+fn short(name: &str) -> String {
+    name.chars().take(32).collect()
+}
+
+/// Seals a message. `kind_number` is one of `PaytendKind`. `fields` is a JSON object of strings: the plain fields
+/// without those that the protocol fixes (`signType`, `version`). An empty `payload` is none. `payload_signed` is true,
+/// except for the upload endpoints of the IBAN product.
+///
+/// Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -52,13 +60,19 @@ pub unsafe extern "C" fn paytend_seal(
     unsafe {
         guard_out(out, error, || {
             let fields: Map<String, Value> =
-                serde_json::from_str(fields.text()?).map_err(|_| usage("the fields are not a JSON object"))?;
+                serde_json::from_str(fields.text("fields")?).map_err(|_| usage("fields is not a JSON object"))?;
             let pairs = fields.iter().map(|(name, value)| match value {
                 Value::String(text) => Ok((name.as_str(), text.as_str())),
-                _ => Err(usage("a field's value is not a text")),
+                _ => Err(usage(&format!("field `{}` must be a JSON string", short(name)))),
             });
             let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
-            let sealed = seal(&handle(keyring)?.0, kind(kind_number)?, pairs, Some(payload.text()?), payload_signed)?;
+            let sealed = seal(
+                &handle(keyring, "keyring")?.0,
+                kind(kind_number)?,
+                pairs,
+                Some(payload.text("payload")?),
+                payload_signed,
+            )?;
             give_buffer(out, sealed.as_bytes())
         })
     }
@@ -122,8 +136,8 @@ impl PaytendOpened {
     }
 }
 
-/// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is the largest document that
-/// is looked at; 0 for the kind's own limit.
+/// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is
+/// the largest document that is looked at; 0 for the kind's own limit.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -141,10 +155,11 @@ pub unsafe extern "C" fn paytend_open(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let partner = Some(partner_id.text()?).filter(|id| !id.is_empty());
+            let partner = Some(partner_id.text("partner_id")?).filter(|id| !id.is_empty());
             let limit = (max_bytes > 0).then_some(max_bytes);
-            let keyring = &handle(keyring)?.0;
-            let opened = open(keyring, kind(kind_number)?, partner, document.bytes()?, payload_signed, limit)?;
+            let keyring = &handle(keyring, "keyring")?.0;
+            let opened =
+                open(keyring, kind(kind_number)?, partner, document.bytes("document")?, payload_signed, limit)?;
             give_handle(out, PaytendOpened::from(opened))
         })
     }
@@ -207,7 +222,8 @@ pub struct PaytendOpenedView {
     pub fields_len: usize,
 }
 
-/// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether something was.
+/// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether
+/// something was.
 ///
 /// # Safety
 /// `opened` is null, or not freed; `out` is null, or may be written to.

@@ -39,7 +39,7 @@ impl PaytendDatedKey {
     unsafe fn read(&self) -> Result<DatedKey, Failure> {
         let moment = |millis: u64| (millis != NEVER).then_some(millis);
         // SAFETY: the caller promises it.
-        let key = unsafe { handle(self.key) }?.0.clone();
+        let key = unsafe { handle(self.key, "a key") }?.0.clone();
         Ok(DatedKey { key, not_before: moment(self.not_before), retire_at: moment(self.retire_at) })
     }
 }
@@ -88,7 +88,11 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let receiver = Receiver::paytend(product.text()?, partner_id.text()?, handle(keyring)?.0.clone())?;
+            let receiver = Receiver::paytend(
+                product.text("product")?,
+                partner_id.text("partner_id")?,
+                handle(keyring, "keyring")?.0.clone(),
+            )?;
             give_handle(out, limited(receiver, limits)?)
         })
     }
@@ -109,9 +113,9 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let keys = array(keys, keys_len)?;
+            let keys = array(keys, keys_len, "keys")?;
             if keys.iter().any(|key| key.merchant.len > 0) {
-                return Err(usage("a key of PayBy's names no merchant"));
+                return Err(usage("a key of PayBy has a merchant; only keys of PayerMax have one"));
             }
             let keys = keys.iter().map(|key| key.read()).collect::<Result<_, _>>()?;
             give_handle(out, limited(Receiver::payby(keys)?, limits)?)
@@ -134,15 +138,17 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let keys = array(keys, keys_len)?.iter().map(|key| Ok((key.merchant.text()?.to_owned(), key.read()?)));
+            let keys = array(keys, keys_len, "keys")?
+                .iter()
+                .map(|key| Ok((key.merchant.text("a key's merchant")?.to_owned(), key.read()?)));
             let keys = keys.collect::<Result<Vec<_>, Failure>>()?;
             give_handle(out, limited(Receiver::payermax(keys)?, limits)?)
         })
     }
 }
 
-/// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not taken, `answer` (which may
-/// be null) is given what to answer the sender.
+/// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not
+/// taken, `answer` (which may be null) is given what to answer the sender.
 ///
 /// # Safety
 /// The pointers are as the rules of this library say.
@@ -160,13 +166,16 @@ pub unsafe extern "C" fn paytend_receive(
     // SAFETY: all pointers are the caller's promise.
     unsafe {
         guard_out(out, error, || {
-            let headers = array(headers, headers_len)?.iter().map(|header| {
+            let headers = array(headers, headers_len, "headers")?.iter().map(|header| {
                 // A name that is no text is no header's.
-                Ok((std::str::from_utf8(header.name.bytes()?).unwrap_or_default(), header.value.bytes()?))
+                Ok((
+                    std::str::from_utf8(header.name.bytes("a header's name")?).unwrap_or_default(),
+                    header.value.bytes("a header's value")?,
+                ))
             });
             let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
             let now = (now != NEVER).then_some(now);
-            match handle(receiver)?.0.receive(headers, body.bytes()?, now) {
+            match handle(receiver, "receiver")?.0.receive(headers, body.bytes("body")?, now) {
                 Ok(notification) => {
                     give_handle(out, PaytendNotification { summary: notification.summary(), notification })
                 }
@@ -199,9 +208,9 @@ pub unsafe extern "C" fn paytend_receiver_answer(
                 0 => Reply::Accepted,
                 1 => Reply::Duplicate,
                 2 => Reply::TryAgainLater,
-                _ => return Err(usage("a reply is one of PaytendReply")),
+                _ => return Err(usage(&format!("reply is {reply}; it must be one of PaytendReply"))),
             };
-            give_handle(out, PaytendAnswer(handle(receiver)?.0.answer(reply)))
+            give_handle(out, PaytendAnswer(handle(receiver, "receiver")?.0.answer(reply)))
         })
     }
 }

@@ -8,7 +8,8 @@ use paytend_bindings::{
 use crate::frames::{Reader, Writer};
 use crate::registry::{Thing, drop, get, keep};
 
-/// A result: `ok` and what there is, or a failure's code, message, `respCode`, `respMsg`, and an answer if there is one to send.
+/// A result: `ok` and what there is, or a failure's code, message, `respCode`, `respMsg`, and an answer if there is
+/// one to send.
 pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
     match result.unwrap_or_else(|defect| Err(defect.into())) {
@@ -92,9 +93,9 @@ fn thing(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Thing>, Failure> {
 }
 
 /// A limit that is negative is none that makes sense; neither is 0, as the bindings decide.
-fn limit<T: TryFrom<i64>>(number: Option<i64>) -> Result<Option<T>, Failure> {
+fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, Failure> {
     let limit = number.map(T::try_from).transpose();
-    limit.map_err(|_| Failure::new(Code::Usage, "a limit is a positive number"))
+    limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be a positive number")))
 }
 
 /// What was before 1970 is its beginning.
@@ -141,7 +142,7 @@ fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let ring = thing(arguments)?;
     let (kind, document, partner) = (kind(arguments.text()?)?, arguments.bytes()?, arguments.optional_text()?);
-    let (signed, most) = (arguments.flag()?, limit(arguments.optional_number()?)?);
+    let (signed, most) = (arguments.flag()?, limit("maxBytes", arguments.optional_number()?)?);
     let opened = open(ring.keyring()?, kind, partner, document, signed, most)?;
     let written = ok()
         .bytes(opened.payload_text()?)
@@ -152,7 +153,7 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 }
 
 fn limited(receiver: Receiver, most: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {
-    kept(Thing::Receiver(receiver.limited(limit(most)?, limit(max_age)?)?))
+    kept(Thing::Receiver(receiver.limited(limit("maxBytes", most)?, limit("maxAge", max_age)?)?))
 }
 
 /// Product, partner, keyring, limit.

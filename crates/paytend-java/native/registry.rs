@@ -29,7 +29,7 @@ pub(crate) fn drop(number: i64) {
 /// What a number is of. One that is in use is kept until it is not.
 pub(crate) fn get(number: i64) -> Result<Arc<Thing>, Failure> {
     let things = THINGS.read().unwrap_or_else(PoisonError::into_inner);
-    things.get(&number).cloned().ok_or_else(|| Failure::new(Code::Usage, "it is closed"))
+    things.get(&number).cloned().ok_or_else(|| Failure::new(Code::Usage, "the key, keyring or receiver is closed"))
 }
 
 fn other() -> Failure {

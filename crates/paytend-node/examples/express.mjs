@@ -3,13 +3,14 @@ import express from 'express'
 import { PaytendError } from '@paytend/sdk'
 
 /**
- * `store` commits the dedup key and the effect in one transaction, a known key as a sighting whose state is to be queried, and what is not
- * `typed` with its content. Returns whether the key was new.
+ * `store` commits the dedup key and the effect in one transaction, and returns whether the key was new. It stores a
+ * known key as a repeat whose state is to be queried, and what is not `typed` with its content.
  */
 export function makeApp (receiver, store) {
   const app = express()
   // The raw bytes: a body that was parsed and written again is another body.
-  app.post('/paytend/baas', express.raw({ type: () => true, limit: '64kb', inflate: false }), async (request, response) => {
+  const raw = express.raw({ type: () => true, limit: '64kb', inflate: false })
+  app.post('/paytend/baas', raw, async (request, response) => {
     let answer
     try {
       const notification = await receiver.receive(request.headers, request.body)

@@ -3,8 +3,8 @@ import fastify from 'fastify'
 import { PaytendError } from '@paytend/sdk'
 
 /**
- * `store` commits the dedup key and the effect in one transaction, a known key as a sighting whose state is to be queried, and what is not
- * `typed` with its content. Returns whether the key was new.
+ * `store` commits the dedup key and the effect in one transaction, and returns whether the key was new. It stores a
+ * known key as a repeat whose state is to be queried, and what is not `typed` with its content.
  */
 export function makeApp (receiver, store) {
   const app = fastify({ bodyLimit: 64 * 1024 })

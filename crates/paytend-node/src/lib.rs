@@ -1,5 +1,5 @@
-//! The native half of the Node package: `index.js` is the half that people see. What may take a while has two forms: at once, and on Node's
-//! worker pool.
+//! The native half of the Node package: `index.js` is the half that people see. What may take a while has two forms:
+//! at once, and on Node's worker pool.
 //!
 //! A failure crosses as the JSON text of an error, which `index.js` turns into an exception of its class.
 

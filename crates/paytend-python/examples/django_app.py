@@ -12,8 +12,11 @@ import paytend
 def make_view(
     receiver: paytend.PayByReceiver, store: Callable[[paytend.Notification], bool]
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """``store`` commits the dedup key and the effect in one transaction, a known key as a
-    sighting whose state is to be queried, and what is not ``typed`` with its content. Returns whether the key was new. Set ``DATA_UPLOAD_MAX_MEMORY_SIZE`` to 65536."""
+    """``store`` commits the dedup key and the effect in one transaction, and returns whether the key was new.
+
+    It stores a known key as a repeat whose state is to be queried, and what is not ``typed`` with its content.
+    Set ``DATA_UPLOAD_MAX_MEMORY_SIZE`` to 65536.
+    """
 
     @csrf_exempt
     @require_POST

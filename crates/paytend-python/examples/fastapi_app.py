@@ -9,8 +9,10 @@ import paytend
 
 
 def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notification], bool]) -> FastAPI:
-    """``store`` commits the dedup key and the effect in one transaction, a known key as a
-    sighting whose state is to be queried, and what is not ``typed`` with its content. Returns whether the key was new."""
+    """``store`` commits the dedup key and the effect in one transaction, and returns whether the key was new.
+
+    It stores a known key as a repeat whose state is to be queried, and what is not ``typed`` with its content.
+    """
     app = FastAPI()
 
     def take(headers: paytend.Headers, body: bytes) -> paytend.Answer:

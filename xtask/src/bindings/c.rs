@@ -65,27 +65,19 @@ pub(super) fn test() -> Result<(), String> {
     let cpp = out.join("header.cpp");
     write(&cpp, "#include <paytend.h>\nint main() { return paytend_version() == nullptr; }\n")?;
     program("c++").args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", &include]).args([&cpp]).run()?;
-    let test = source().join("tests/c/test.c");
-    let compile = |binary: &PathBuf, flags: &[&str], library: &PathBuf| {
-        program("cc")
-            .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1", &include])
-            .args(flags)
-            .args(["-o"])
-            .args([binary, &test, library])
-            .args(["-lcjson"])
-            .args(backend::libraries())
-            .args(PRIVATE_LIBRARIES)
-            .run()
-    };
     let plain = out.join("test");
-    compile(&plain, &[], &library("libpaytend.a"))?;
+    compile("test", &plain, &[], "libpaytend.a")?;
     program(&plain).args([&vectors]).run()?;
     let shared = out.join("test-shared");
-    compile(&shared, &[], &library("libpaytend.so"))?;
+    compile("test", &shared, &[], "libpaytend.so")?;
     program(&shared).args([&vectors]).env("LD_LIBRARY_PATH", released()).run()?;
-    let sanitized = out.join("test-asan");
-    compile(&sanitized, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &library("libpaytend.a"))?;
-    program(&sanitized).args([&vectors]).env("ASAN_OPTIONS", "detect_leaks=1").run()?;
+    // `readme` and `failures` have no use for the vectors.
+    for name in ["test", "readme", "failures"] {
+        let sanitized = out.join(format!("{name}-asan"));
+        let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+        compile(name, &sanitized, &flags, "libpaytend.a")?;
+        program(&sanitized).args([&vectors]).env("ASAN_OPTIONS", "detect_leaks=1").run()?;
+    }
     let (shown, errors) = ("--show-leak-kinds=", "--errors-for-leak-kinds=");
     let kinds = [shown, errors].map(|option| format!("{option}{}", backend::leaks()));
     program("valgrind")
@@ -95,7 +87,26 @@ pub(super) fn test() -> Result<(), String> {
         .run()
 }
 
+<<<<<<< HEAD
 /// Returns the conformance program.
+=======
+/// Compiles one of the test programs, with the static or the shared library.
+fn compile(name: &str, binary: &PathBuf, flags: &[&str], linked: &str) -> Result<(), String> {
+    let file = source().join(format!("tests/c/{name}.c"));
+    program("cc")
+        .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1"])
+        .args([format!("-I{}", source().join("include").display())])
+        .args(flags)
+        .args(["-o"])
+        .args([binary, &file, &library(linked)])
+        .args(["-lcjson"])
+        .args(backend::libraries())
+        .args(PRIVATE_LIBRARIES)
+        .run()
+}
+
+/// The conformance program.
+>>>>>>> wt-bindings
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(folder().join("c/test")).args([root().join("vectors")]))
 }

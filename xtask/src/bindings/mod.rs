@@ -7,6 +7,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+mod readme;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,9 @@ struct Binding {
     /// Builds and returns the program that measures opening.
     bench: Conformance,
 }
+
+/// What can be done with languages.
+const VERBS: [&str; 3] = ["build", "test", "pack"];
 
 const ALL: [Binding; 5] = [
     Binding {
@@ -101,7 +105,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let (verb, languages) = match &*arguments {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
-        [verb @ ("build" | "test" | "pack"), languages @ ..] => (*verb, languages),
+        [verb, languages @ ..] if VERBS.contains(verb) => (*verb, languages),
         ["merge", folder] => return merge(&PathBuf::from(folder)),
         _ => {
             return Err("usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] \
@@ -122,7 +126,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         println!("\n== {} ({verb})", binding.name);
         let done = match verb {
             "build" => (binding.build)(),
-            "test" => (binding.test)(),
+            "test" => readme::check(binding.name).and_then(|()| (binding.test)()),
             _ => (binding.pack)(&platform()).and_then(|()| keep(binding)),
         };
         done.map_err(|error| format!("{}: {error}", binding.name))?;

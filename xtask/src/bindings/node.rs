@@ -75,6 +75,8 @@ pub(super) fn test() -> Result<(), String> {
     for file in [
         "tests/conformance.mjs",
         "tests/paytend.test.mjs",
+        "tests/readme.test.mjs",
+        "tests/failures.test.mjs",
         "tests/types.mts",
         "examples/express.mjs",
         "examples/fastify.mjs",
@@ -82,7 +84,8 @@ pub(super) fn test() -> Result<(), String> {
         let from = source().join(file);
         copy(&from, &out.join(from.file_name().unwrap_or_default()))?;
     }
-    program("node").args(["--test"]).args([out.join("paytend.test.mjs")]).run()?;
+    let tests = ["paytend.test.mjs", "readme.test.mjs", "failures.test.mjs"];
+    program("node").args(["--test"]).args(tests.map(|file| out.join(file))).run()?;
     let compiler = out.join("node_modules/typescript/bin/tsc");
     let options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"];
     let types = out.join("node_modules/@types");

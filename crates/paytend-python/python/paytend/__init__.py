@@ -1,7 +1,7 @@
 """Seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax.
 
-The work is done by the Rust crates of paytend-rs, with the interpreter's lock released: the same code, and so the same answers, as in every
-other language.
+The work is done by the Rust crates of paytend-rs, with the interpreter's lock released: the same code, and so the same
+results, as in every other language.
 
 >>> own, paytend = PrivateKey.generate(1024), PrivateKey.generate(1024)
 >>> sender, receiver = Keyring(paytend, own.public_key), Keyring(own, paytend.public_key)
@@ -41,7 +41,7 @@ from .receive import (
 __version__ = _native.VERSION
 __all__ = [
     "Answer", "BusinessKey", "Data", "DatedKey", "Headers", "KeyInfo", "Kind", "KeyUnusable", "Keyring", "Malformed",
-    "NotAuthentic", "Notification", "Opened", "PayByReceiver", "PayerMaxReceiver", "PayloadError", "PaytendError", "PaytendReceiver", "PrivateKey",
-    "PublicKey", "Rejected", "Reply", "Unavailable", "Unsealable", "UnsignedFailure", "UsageError", "inspect_key", "request_id",
-    "verify",
+    "NotAuthentic", "Notification", "Opened", "PayByReceiver", "PayerMaxReceiver", "PayloadError", "PaytendError",
+    "PaytendReceiver", "PrivateKey", "PublicKey", "Rejected", "Reply", "Unavailable", "Unsealable", "UnsignedFailure",
+    "UsageError", "inspect_key", "request_id", "verify",
 ]  # fmt: skip

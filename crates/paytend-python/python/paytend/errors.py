@@ -42,7 +42,7 @@ class UsageError(PaytendError, ValueError):
 
 
 class NotAuthentic(PaytendError):
-    """The message is not from the expected sender to the expected receiver, or was changed. There is no more to know."""
+    """The message is not from the expected sender to the expected receiver, or was changed. No more is known."""
 
     code = "not_authentic"
 

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal, Optional, Union
 
 from . import _native
+from ._json import read_json, write_json
 from .errors import UsageError, _translated
 
 Kind = Literal["request", "response", "notification"]
@@ -57,7 +57,10 @@ class PublicKey:
 
 
 class PrivateKey:
-    """A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. Wiped when it is collected; no ``repr`` or pickle shows it."""
+    """A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8.
+
+    Its memory is wiped when it is collected; no ``repr`` or pickle shows it.
+    """
 
     @_translated
     def __init__(self, data: Data) -> None:
@@ -72,7 +75,7 @@ class PrivateKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PrivateKey:
-        """Reads a file, which nobody else may be able to read."""
+        """Reads a file. Raises :class:`KeyUnusable` if it is missing, or if other users have access to it."""
         return cls._of(_native.PrivateKey.load_file(os.fspath(path)))
 
     @classmethod
@@ -137,6 +140,14 @@ def request_id() -> str:
     return _native.request_id()
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _several(one_or_many: Any, kind: type) -> list[Any]:
     return [one_or_many] if isinstance(one_or_many, kind) else list(one_or_many)
 
@@ -157,7 +168,10 @@ class Opened:
     @property
     @_translated
     def payload(self) -> str:
-        """The payload's text, exactly as it was signed; empty if there was none. Raises :class:`PayloadError` if it is not UTF-8."""
+        """The payload's text, exactly as it was signed; empty if there was none.
+
+        Raises :class:`PayloadError` if it is not UTF-8.
+        """
         return self._opened.payload()
 
     @property
@@ -187,9 +201,11 @@ class Opened:
         return self._opened.decrypted_by()
 
     def json(self) -> Any:
-        """The payload, read; numbers with a fraction are :class:`decimal.Decimal`."""
-        payload = self.payload
-        return json.loads(payload, parse_float=Decimal) if payload else None
+        """Returns the parsed payload, or ``None`` if there is none. Every number is a :class:`decimal.Decimal`.
+
+        Raises :class:`PayloadError` if the payload is not JSON.
+        """
+        return read_json(self.payload, "payload")
 
     def __repr__(self) -> str:
         return f"<paytend.Opened verified by {self.verified_by}>"
@@ -198,8 +214,8 @@ class Opened:
 class Keyring:
     """The keys of one side, facing one other side.
 
-    The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. Threads may share
-    one.
+    The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated.
+    Threads may share one.
     """
 
     @_translated
@@ -218,18 +234,28 @@ class Keyring:
         *,
         payload_signed: bool = True,
     ) -> str:
-        """Seals a message.
+        """Seals a message and returns its document.
 
-        ``fields`` are the plain fields but those that the protocol fixes. A payload that is text is sealed to the letter; a mapping is
-        written as JSON, in which a ``Decimal`` is not allowed: write money as text, as Paytend does.
+        ``fields`` are the plain fields without those that the protocol fixes (``signType``, ``version``). Sets a new
+        ``requestId`` of 32 characters for a request whose fields have none; keeps a given one. Read it from the
+        document: ``json.loads(document)["requestId"]``.
+
+        A payload that is a ``str`` is sealed to the letter. A mapping is written as JSON; its amounts must be ``str``,
+        not ``Decimal``.
+
+        Raises :class:`UsageError` if an argument has the wrong type, :class:`Unsealable` if a field or the payload
+        cannot be sealed, and :class:`KeyUnusable` if the keyring has no key for it.
         """
         if payload is not None and not isinstance(payload, str):
-            try:
-                payload = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise UsageError(f"the payload cannot be written as JSON: {type(error).__name__}") from None
-        if not all(isinstance(text, str) for pair in fields.items() for text in pair):
-            raise UsageError("names and values of fields are texts")
+            payload = write_json(payload)
+        for name, value in fields.items():
+            if not isinstance(name, str):
+                raise UsageError(f"a name in fields must be a str, not {type(name).__name__}")
+            if not isinstance(value, str):
+                raise UsageError(f"field `{name[:32]}` must be a str, not {type(value).__name__}")
+            if not _is_unicode(name + value):
+                shown = name[:32].encode("ascii", "replace").decode()
+                raise UsageError(f"field `{shown}` is not Unicode: it has half of a pair of surrogates")
         return self._keyring.seal(kind, list(fields.items()), payload, payload_signed)
 
     @_translated
@@ -242,7 +268,7 @@ class Keyring:
         payload_signed: bool = True,
         max_bytes: Optional[int] = None,
     ) -> Opened:
-        """Opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
+        """Opens a message: decrypts it, verifies it, and returns what is in it only if both succeed.
 
         A request and a notification must name ``partner_id``; a response names none.
         """

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any, Literal, Optional, Protocol, Union
 
 from . import _native
+from ._json import read_json
 from .errors import Answer, UsageError, _translated
 from .messages import Keyring, PublicKey
 
@@ -25,14 +25,17 @@ class DatedKey:
     retire_at: Optional[datetime] = None
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
 def _millis(moment: Optional[datetime]) -> Optional[int]:
     if moment is None:
         return None
     if not isinstance(moment, datetime):
-        raise UsageError("a time is a datetime")
+        raise UsageError(f"a time must be a datetime, not {type(moment).__name__}")
     if moment.tzinfo is None:
         raise UsageError("a time needs a time zone: datetime.now(timezone.utc), not datetime.now()")
-    return max((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1), 0)
+    return max((moment - _EPOCH) // timedelta(milliseconds=1), 0)
 
 
 def _dated(key: Union[PublicKey, DatedKey]) -> tuple[_native.PublicKey, Optional[int], Optional[int]]:
@@ -59,14 +62,14 @@ class Notification:
     notify_type: Optional[str]
     #: What was signed: Paytend's content, PayBy's and PayerMax's body.
     content: bytes
-    #: ``typed``, ``unreadable`` (of a documented type, and not to be read as one) or ``unknown`` (of no type that is known). Store
-    #: what is not typed with its content, and do not count it as handled.
+    #: ``typed``, ``unreadable`` (of a documented type, but cannot be read as one) or ``unknown`` (of no known type).
+    #: Store a notification that is not typed with its content, and do not count it as handled.
     reading: Literal["typed", "unreadable", "unknown"]
     #: What could not be read, if anything. A typed notification may have fields that cannot be read.
     problem: Optional[str]
-    #: Equal for the same notification, however often and however sealed it comes. Store it in the transaction of the effect. A known
-    #: key may be an update all the same, since Paytend's notifications have no number: store the arrival, and query the state of
-    #: what ``business_key`` names.
+    #: Equal for the same notification, however often and however sealed it arrives. Store it in the transaction of the
+    #: effect. A known key can still be an update, because Paytend's notifications have no number: store the repeat, and
+    #: query the state of what ``business_key`` names.
     dedup_key: str
     business_key: Optional[BusinessKey]
     verified_by: str
@@ -74,8 +77,11 @@ class Notification:
     sent_at: Optional[datetime] = field(default=None)
 
     def json(self) -> Any:
-        """The content, read; numbers with a fraction are :class:`decimal.Decimal`."""
-        return json.loads(self.content, parse_float=Decimal) if self.content else None
+        """Returns the parsed content, or ``None`` if there is none. Every number is a :class:`decimal.Decimal`.
+
+        Raises :class:`PayloadError` if the content is not JSON.
+        """
+        return read_json(self.content, "content")
 
     def __repr__(self) -> str:
         return f"<paytend.Notification {self.provider} {self.dedup_key}>"
@@ -89,7 +95,7 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[Any, Any]]: ...
 
 
-#: A mapping, anything else with ``items()``, or pairs; a value may be a list of values, as gateways hand over what came several times.
+#: A mapping, anything else with ``items()``, or pairs. A value may be a list, as gateways pass repeated headers.
 Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
 
 
@@ -139,19 +145,26 @@ def _body_of(body: Any) -> bytes:
     try:
         return bytes(memoryview(body))
     except TypeError:
-        raise UsageError("the body is bytes, or the text that they are in UTF-8: pass the raw body, as received") from None
+        raise UsageError("the body must be bytes, or a str: pass the raw body, as received") from None
 
 
 class _Receiver:
     _receiver: _native.Receiver
 
     @_translated
-    def receive(self, headers: Headers, body: Union[bytes, bytearray, memoryview, str], *, now: Optional[datetime] = None) -> Notification:
+    def receive(
+        self,
+        headers: Headers,
+        body: Union[bytes, bytearray, memoryview, str],
+        *,
+        now: Optional[datetime] = None,
+    ) -> Notification:
         """Verifies a notification. ``body`` is the raw body, as received, or its text.
 
         ``headers`` are a mapping, anything else with ``items()``, or pairs; a value may be a list.
 
-        Raises :class:`PaytendError` if the notification is not taken, with the ``answer`` to send.
+        Raises :class:`PaytendError` if the notification is rejected. Its ``answer`` is the response to send; it is
+        ``None`` if an argument has the wrong type.
         """
         summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
         told = json.loads(summary)
@@ -159,13 +172,13 @@ class _Receiver:
         return Notification(
             content=bytes(content),
             business_key=BusinessKey(**about) if about else None,
-            sent_at=None if sent_at is None else datetime.fromtimestamp(0, timezone.utc) + timedelta(milliseconds=sent_at),
+            sent_at=None if sent_at is None else _EPOCH + timedelta(milliseconds=sent_at),
             **told,
         )
 
     @_translated
     def answer(self, reply: Reply) -> Answer:
-        """What to answer a notification that was received. Send it once the notification is durable, and never earlier."""
+        """Returns the response to a notification that was received. Send it once the notification is durable."""
         return Answer._of(self._receiver.answer(reply))
 
 

@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The keys of one side, facing one other side. The first of our own keys signs, all decrypt; the other side's first key encrypts, all
- * verify: so keys are rotated. Threads may share one. It keeps its own copies of the keys.
+ * The keys of one side, facing one other side. The first of our own keys signs, all decrypt; the other side's first key
+ * encrypts, all verify: so keys are rotated. Threads may share one. It keeps its own copies of the keys.
  */
 public final class Keyring implements AutoCloseable {
   final Handle handle;
@@ -57,26 +57,43 @@ public final class Keyring implements AutoCloseable {
     }
   }
 
-  /** Seals a message. {@code fields} are the plain fields but those that the protocol fixes; an empty payload is none. */
+  /**
+   * Seals a message and returns its document. Sets a new {@code requestId} of 32 characters for a request whose fields
+   * have none; keeps a given one. The document, a JSON object, has it.
+   *
+   * @param fields the plain fields without those that the protocol fixes ({@code signType}, {@code version})
+   * @param payload the text of one JSON object, sealed to the letter; empty or null for none
+   * @throws PaytendException.Unsealable if a field or the payload cannot be sealed
+   * @throws PaytendException.KeyUnusable if the keyring has no key to sign or encrypt with
+   */
   public String seal(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, true);
   }
 
-  /** Seals a message whose payload is left out of the signature, as the upload endpoints of the IBAN product want it. */
+  /**
+   * Seals a message whose payload is left out of the signature, as the upload endpoints of the IBAN product require.
+   * Otherwise like {@link #seal(Kind, Map, String)}, with a {@code requestId} too.
+   */
   public String sealUnsignedPayload(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, false);
   }
 
   private String seal(Kind kind, Map<String, String> fields, String payload, boolean signed) {
-    Arguments arguments = new Arguments().add(handle).add(kind.text).add(payload).add(signed);
-    fields.forEach((name, value) -> arguments.add(name).add(value));
+    Arguments arguments = new Arguments().add(handle).add("kind", kind.text);
+    arguments.addOptional("payload", payload).add(signed);
+    fields.forEach((name, value) -> arguments.add("a field's name", name).add("field `" + shown(name) + "`", value));
     return Native.call(Native.SEAL, arguments).text();
   }
 
-  /** Opens a message: decrypts it, verifies it, and gives what is in it only if both hold. */
+  /** The first 32 characters of a field's name, for an error. */
+  private static String shown(String name) {
+    return name == null ? "null" : name.substring(0, Math.min(name.length(), 32));
+  }
+
+  /** Opens a message: decrypts it, verifies it, and returns what is in it only if both succeed. */
   public Opened open(byte[] document, Expected expected) {
-    Arguments arguments = new Arguments().add(handle).add(expected.kind.text).add(document);
-    arguments.add(expected.partnerId.orElse(null)).add(expected.payloadSigned);
+    Arguments arguments = new Arguments().add(handle).add("kind", expected.kind.text).add("document", document);
+    arguments.addOptional("partnerId", expected.partnerId.orElse(null)).add(expected.payloadSigned);
     Results results = Native.call(Native.OPEN, arguments.add(expected.maxBytes.map(Integer::longValue).orElse(null)));
     String payload = results.text();
     String canonical = results.text();

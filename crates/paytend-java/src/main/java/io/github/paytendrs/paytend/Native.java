@@ -65,7 +65,8 @@ final class Native {
     String name = "natives/" + os + "-" + architecture + "/" + System.mapLibraryName("paytend_java");
     try (InputStream library = Native.class.getResourceAsStream(name)) {
       if (library == null) {
-        throw new UnsatisfiedLinkError("this jar has no " + name + ": take one for this platform, or name a file in paytend.library");
+        throw new UnsatisfiedLinkError(
+            "this jar has no " + name + ": use one for this platform, or set the property paytend.library to a file");
       }
       Path folder = Files.createTempDirectory("paytend");
       Path file = folder.resolve(System.mapLibraryName("paytend_java"));
@@ -105,7 +106,24 @@ final class Native {
       return this;
     }
 
-    Arguments add(String text) {
+    /** Adds a text that must be there. {@code name} is the argument's, for the error. */
+    Arguments add(String name, String text) {
+      if (text == null) {
+        throw PaytendException.usage(name + " is null");
+      }
+      return addOptional(name, text);
+    }
+
+    /** Adds bytes that must be there. {@code name} is the argument's, for the error. */
+    Arguments add(String name, byte[] bytes) {
+      if (bytes == null) {
+        throw PaytendException.usage(name + " is null");
+      }
+      return add(bytes);
+    }
+
+    /** Adds a text, or null. {@code name} is the argument's, for the error. */
+    Arguments addOptional(String name, String text) {
       if (text == null) {
         return add((byte[]) null);
       }
@@ -114,7 +132,7 @@ final class Native {
         // getBytes would put question marks where a text is half a character, and those would be signed.
         encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
       } catch (CharacterCodingException broken) {
-        throw PaytendException.of("usage", "a text is not Unicode: it has half of a pair of surrogates", null, null, null);
+        throw PaytendException.usage(name + " is not Unicode: it has half of a pair of surrogates");
       }
       byte[] bytes = new byte[encoded.remaining()];
       encoded.get(bytes);

@@ -10,12 +10,12 @@ import java.util.Optional;
  * @param product Paytend's product
  * @param notifyType Paytend's {@code notifyType}
  * @param content what was signed: Paytend's content, PayBy's and PayerMax's body
- * @param reading {@code typed}, {@code unreadable} (of a documented type, and not to be read as one) or {@code unknown} (of no type
- *     that is known). Store what is not typed with its content, and do not count it as handled
+ * @param reading {@code typed}, {@code unreadable} (of a documented type, but cannot be read as one) or {@code unknown}
+ *     (of no known type). Store a notification that is not typed with its content, and do not count it as handled
  * @param problem what could not be read, if anything. A typed notification may have fields that cannot be read
- * @param dedupKey equal for the same notification, however often and however sealed it comes. Store it in the transaction of the
- *     effect. A known key may be an update all the same, since Paytend's notifications have no number: store the arrival, and query the
- *     state of what {@code businessKey} names
+ * @param dedupKey equal for the same notification, however often and however sealed it arrives. Store it in the
+ *     transaction of the effect. A known key can still be an update, because Paytend's notifications have no number:
+ *     store the repeat, and query the state of what {@code businessKey} names
  * @param businessKey what it is about, and the state that it reports
  * @param verifiedBy the fingerprint of the key that the signature is by
  * @param sentAt when the provider says that it was sent; Paytend does not say

@@ -17,14 +17,17 @@ public final class Paytend {
     return Native.call(Native.REQUEST_ID, new Arguments()).text();
   }
 
-  /** What a key is, private or public: JSON with {@code private}, {@code bits}, {@code fingerprint}, {@code format}, {@code armour}. */
+  /**
+   * Returns what a key is, private or public: JSON with {@code private}, {@code bits}, {@code fingerprint},
+   * {@code format} and {@code armour}.
+   */
   public static String inspectKey(byte[] data) {
-    return Native.call(Native.KEY_INFO, new Arguments().add(data)).text();
+    return Native.call(Native.KEY_INFO, new Arguments().add("data", data)).text();
   }
 
-  /** Verifies a {@code sign} header over a body's bytes, as received, with one of these keys; gives its fingerprint. */
+  /** Verifies a {@code sign} header over a body's bytes, as received; returns the fingerprint of the key that fits. */
   public static String verify(List<PublicKey> keys, byte[] body, String sign) {
-    Arguments arguments = new Arguments().add(body).add(sign);
+    Arguments arguments = new Arguments().add("body", body).add("sign", sign);
     keys.forEach(key -> arguments.add(key.handle));
     return Native.call(Native.VERIFY, arguments).text();
   }

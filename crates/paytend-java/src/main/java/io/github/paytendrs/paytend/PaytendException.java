@@ -2,7 +2,10 @@ package io.github.paytendrs.paytend;
 
 import java.util.Optional;
 
-/** What every method of this library throws. It holds nothing secret or personal. Codes are the same in every language. */
+/**
+ * What every method of this library throws. The message names the file, field or argument, and holds nothing secret or
+ * personal. Codes are the same in every language.
+ */
 public class PaytendException extends RuntimeException {
   private static final long serialVersionUID = 1L;
   private final String code;

@@ -28,17 +28,22 @@ public final class PrivateKey implements AutoCloseable {
 
   /** Reads a key. */
   public static PrivateKey load(byte[] data) {
-    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD, new Arguments().add(data))));
+    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD, new Arguments().add("data", data))));
   }
 
   /** Reads a key. */
   public static PrivateKey load(String text) {
-    return load(text.getBytes(StandardCharsets.UTF_8));
+    return load(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** Reads a file, which nobody else may be able to read. */
+  /**
+   * Reads a file.
+   *
+   * @throws PaytendException.KeyUnusable if the file is missing, or if other users have access to it
+   */
   public static PrivateKey fromFile(Path path) {
-    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD_FILE, new Arguments().add(path.toString()))));
+    Arguments arguments = new Arguments().add("path", path == null ? null : path.toString());
+    return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD_FILE, arguments)));
   }
 
   /** Makes a new key pair of 1024 to 8192 bits. */
@@ -53,17 +58,21 @@ public final class PrivateKey implements AutoCloseable {
 
   /** The key in writing. Secret. */
   public byte[] write(Form form) {
-    return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add(form.text)).bytes();
+    return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }
 
   /** The {@code sign} header of PayBy's and PayerMax's for a body. */
   public String sign(byte[] body) {
-    return Native.call(Native.PRIVATE_SIGN, new Arguments().add(handle).add(body)).text();
+    return Native.call(Native.PRIVATE_SIGN, new Arguments().add(handle).add("body", body)).text();
   }
 
-  /** Decrypts blocks of RSA PKCS#1 v1.5, joined. For tools, never for a server: whether it fails tells an attacker about the key. */
+  /**
+   * Decrypts blocks of RSA PKCS#1 v1.5, joined. For tools, never for a server: whether it fails tells an attacker about
+   * the key.
+   */
   public byte[] hazmatDecryptBlocks(byte[] ciphertext) {
-    return Native.call(Native.PRIVATE_DECRYPT_BLOCKS, new Arguments().add(handle).add(ciphertext)).bytes();
+    Arguments arguments = new Arguments().add(handle).add("ciphertext", ciphertext);
+    return Native.call(Native.PRIVATE_DECRYPT_BLOCKS, arguments).bytes();
   }
 
   @Override

@@ -28,22 +28,23 @@ public final class PublicKey implements AutoCloseable {
 
   /** Reads a key. */
   public static PublicKey load(byte[] data) {
-    return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD, new Arguments().add(data))));
+    return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD, new Arguments().add("data", data))));
   }
 
   /** Reads a key. */
   public static PublicKey load(String text) {
-    return load(text.getBytes(StandardCharsets.UTF_8));
+    return load(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
   }
 
   /** Reads a file. */
   public static PublicKey fromFile(Path path) {
-    return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD_FILE, new Arguments().add(path.toString()))));
+    Arguments arguments = new Arguments().add("path", path == null ? null : path.toString());
+    return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD_FILE, arguments)));
   }
 
   /** The key in writing. */
   public byte[] write(Form form) {
-    return Native.call(Native.PUBLIC_WRITE, new Arguments().add(handle).add(form.text)).bytes();
+    return Native.call(Native.PUBLIC_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }
 
   @Override

@@ -64,7 +64,7 @@ public final class Receiver implements AutoCloseable {
 
   /** Of what a product notifies a partner of: both belong to the route. */
   public static Receiver paytend(Product product, String partnerId, Keyring keyring, Limits limits) {
-    Arguments arguments = new Arguments().add(product.text).add(partnerId).add(keyring.handle);
+    Arguments arguments = new Arguments().add("product", product.text).add("partnerId", partnerId).add(keyring.handle);
     return new Receiver(Native.call(Native.RECEIVER_PAYTEND, arguments.add(bytes(limits))));
   }
 
@@ -79,22 +79,24 @@ public final class Receiver implements AutoCloseable {
   public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
     Arguments arguments = limited(limits);
     for (Merchant merchant : merchants) {
-      add(arguments.add(merchant.merchantNo), merchant.key);
+      add(arguments.add("merchantNo", merchant.merchantNo), merchant.key);
     }
     return new Receiver(Native.call(Native.RECEIVER_PAYERMAX, arguments));
   }
 
-  /** Verifies a notification. {@code body} is the raw body, as received. What is thrown has the answer to send. */
+  /**
+   * Verifies a notification. {@code body} is the raw body, as received.
+   *
+   * @throws PaytendException if the notification is rejected; its {@code answer} is the response to send
+   */
   public Notification receive(Map<String, List<String>> headers, byte[] body) {
     return receive(headers, body, Instant.now());
   }
 
   /** The same at a time that a test may choose. */
   public Notification receive(Map<String, List<String>> headers, byte[] body, Instant now) {
-    Arguments arguments = new Arguments().add(handle).add(body).add((Long) now.toEpochMilli());
-    // Servlets give header values as texts of Latin-1.
-    headers.forEach((name, values) -> values.forEach(
-        value -> arguments.add(name).add(value.getBytes(StandardCharsets.ISO_8859_1))));
+    Arguments arguments = new Arguments().add(handle).add("body", body).add((Long) now.toEpochMilli());
+    headers.forEach((name, values) -> addHeader(arguments, name, values));
     Results results = Native.call(Native.RECEIVE, arguments);
     String provider = results.text();
     Optional<String> product = Optional.ofNullable(results.text());
@@ -114,9 +116,22 @@ public final class Receiver implements AutoCloseable {
         provider, product, notifyType, content, reading, problem, dedupKey, about, verifiedBy, sentAt);
   }
 
-  /** What to answer a notification that was received. Send it once the notification is durable, and never earlier. */
+  /** Adds a header. What is null, as in the headers of some clients, is not one. */
+  private static void addHeader(Arguments arguments, String name, List<String> values) {
+    if (name == null || values == null) {
+      return;
+    }
+    for (String value : values) {
+      if (value != null) {
+        // Servlets give header values as texts of Latin-1.
+        arguments.add("a header's name", name).add(value.getBytes(StandardCharsets.ISO_8859_1));
+      }
+    }
+  }
+
+  /** Returns the response to a notification that was received. Send it once the notification is durable. */
   public Answer answer(Reply reply) {
-    return Native.call(Native.ANSWER, new Arguments().add(handle).add(reply.text)).answer();
+    return Native.call(Native.ANSWER, new Arguments().add(handle).add("reply", reply.text)).answer();
   }
 
   @Override

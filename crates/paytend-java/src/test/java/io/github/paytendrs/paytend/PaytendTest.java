@@ -115,6 +115,11 @@ class PaytendTest {
     try (Receiver receiver = Receiver.payBy(List.of(dated), limits)) {
       Notification taken = receiver.receive(headers, body, day.plusSeconds(60));
       assertEquals(List.of("payby", Optional.of(day)), List.of(taken.provider(), taken.sentAt()));
+      Map<String, List<String>> withNulls = new java.util.HashMap<>(headers);
+      withNulls.put(null, List.of("HTTP/1.1 200 OK"));
+      withNulls.put("x-empty", null);
+      withNulls.put("x-null", java.util.Collections.singletonList(null));
+      assertEquals(taken.dedupKey(), receiver.receive(withNulls, body, day).dedupKey());
       PaytendException late = assertThrows(
           PaytendException.Rejected.class, () -> receiver.receive(headers, body, day.plusSeconds(61)));
       assertEquals(400, late.answer().orElseThrow().status());

@@ -15,8 +15,8 @@ public class SpringController {
   private final Predicate<Notification> store;
 
   /**
-   * {@code store} commits the dedup key and the effect in one transaction, a known key as a sighting whose state is to be queried, and what
-   * is not {@code typed} with its content. Returns whether the key was new.
+   * {@code store} commits the dedup key and the effect in one transaction, and returns whether the key was new. It
+   * stores a known key as a repeat whose state is to be queried, and what is not {@code typed} with its content.
    */
   public SpringController(Receiver receiver, Predicate<Notification> store) {
     this.receiver = receiver;

@@ -1,0 +1,14 @@
+package paytend
+
+import (
+	"testing"
+	"time"
+)
+
+// README.md names these.
+func TestDefaultsAreThoseOfTheReadme(t *testing.T) {
+	defaults := HandlerOptions{}.withDefaults()
+	if defaults.BodyTimeout != 10*time.Second || defaults.MaxConcurrent != 64 || defaults.QueueTimeout != 10*time.Second {
+		t.Errorf("%v %v %v", defaults.BodyTimeout, defaults.MaxConcurrent, defaults.QueueTimeout)
+	}
+}

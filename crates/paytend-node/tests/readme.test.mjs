@@ -1,0 +1,116 @@
+// Runs what README.md says: its code blocks as they are, and each of its claims.
+import assert from 'node:assert/strict'
+import { execSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import * as paytend from '@paytend/sdk'
+
+const PARTNER_ID = '888666000100260'
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const README = readFileSync(join(HERE, 'node_modules/@paytend/sdk/README.md'), 'utf8')
+const blocks = (language) => {
+  const pattern = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms')
+  return [...README.matchAll(pattern)].map((match) => match[1])
+}
+
+const [own, theirs] = [paytend.PrivateKey.generate(1024), paytend.PrivateKey.generate(1024)]
+const sender = new paytend.Keyring(theirs, own.publicKey)
+const notification = (payload, notifyType = '2') =>
+  sender.sealSync('notification', { partnerId: PARTNER_ID, notifyType }, payload)
+
+/** The README's blocks as one module, with a database behind its `store`. */
+async function readme () {
+  const folder = mkdtempSync(join(tmpdir(), 'paytend-readme-'))
+  writeFileSync(join(folder, 'private.pem'), own.write(), { mode: 0o600 })
+  writeFileSync(join(folder, 'paytend.pem'), theirs.publicKey.write())
+  process.chdir(folder)
+  const stored = []
+  globalThis.readmeStore = async (taken) => {
+    const isNew = !stored.some(({ dedupKey }) => dedupKey === taken.dedupKey)
+    stored.push(taken)
+    return isNew
+  }
+  globalThis.readmeLog = []
+  const given = `
+    const store = globalThis.readmeStore
+    const console = { warn: (line) => globalThis.readmeLog.push(line) }`
+  const file = join(HERE, 'readme.generated.mjs')
+  writeFileSync(file, [...blocks('js'), given, 'export { document, handle, keyring, requestId }'].join('\n'))
+  return { ...await import(pathToFileURL(file).href), stored, log: globalThis.readmeLog }
+}
+
+const { document, handle, keyring, requestId, stored, log } = await readme()
+
+test('every block is run', () => {
+  assert.deepEqual([...README.matchAll(/^```(\w+)$/gm)].map((match) => match[1]), ['sh', 'js', 'js'])
+  const [install, shown] = blocks('sh')[0].trim().split('\n')
+  // The package of this name is installed already.
+  assert.equal(install, 'npm install @paytend/sdk')
+  assert.equal(execSync(shown, { cwd: HERE, encoding: 'utf8' }), `${paytend.version}\n`)
+})
+
+test('seal sets a requestId', async () => {
+  const opened = sender.openSync('request', document, { partnerId: PARTNER_ID })
+  assert.equal(opened.fields.requestId, requestId)
+  assert.equal(requestId.length, 32)
+  assert.equal(opened.payload, '{"orderNo":"A-1001","amount":"12.50"}')
+  const seal = (fields) => JSON.parse(keyring.sealSync('request', { partnerId: PARTNER_ID, ...fields })).requestId
+  assert.equal(seal({}).length, 32)
+  assert.equal(new Set([requestId, seal({}), seal({})]).size, 3)
+  assert.equal(seal({ requestId }), requestId)
+  assert.throws(() => seal({ requestId: '' }), { code: 'unsealable', message: /`requestId`/ })
+  assert.equal(JSON.parse(notification()).requestId, undefined)
+})
+
+test('a known key is a repeat', async () => {
+  stored.length = 0
+  for (const tradeStatus of [2, 2, 3]) {
+    const answer = await handle({}, notification({ transactionId: 'T1', tradeStatus, amount: 0.1 }))
+    assert.deepEqual([answer.status, answer.body], [200, '{"msg":"success","status":"00"}'])
+  }
+  const [first, repeat, update] = stored
+  assert.equal(repeat.dedupKey, first.dedupKey)
+  assert.notEqual(update.dedupKey, first.dedupKey)
+  assert.deepEqual(repeat.businessKey, { kind: 'deposit', id: 'T1', state: '2' })
+  assert.equal(typeof first.json().amount, 'number')
+  assert.ok(first.content.includes('"amount":0.1'))
+})
+
+test('what is not typed keeps its bytes', async () => {
+  stored.length = 0
+  await handle({}, notification('{"new": 1}', '77'))
+  assert.equal(stored[0].reading, 'unknown')
+  assert.equal(stored[0].content.toString(), '{"new": 1}')
+})
+
+test('a rejection has its response and its reason', async () => {
+  stored.length = log.length = 0
+  const answer = await handle({}, '{')
+  assert.deepEqual(Object.keys(answer).sort(), ['body', 'headers', 'status'])
+  assert.equal(answer.status, 400)
+  assert.match(log[0], /JSON ends too early at line 1 column 1/)
+  assert.equal(answer.body, (await handle({}, 'x')).body)
+  assert.equal(stored.length, 0)
+  // What no sender can mend is to be sent again.
+  assert.equal((await handle({}, 7)).status, 503)
+})
+
+test('every code has its exception', () => {
+  const rows = [...README.matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)].map((row) => row.slice(1))
+  assert.deepEqual(rows.map(([, code]) => code), [
+    'usage', 'not_authentic', 'malformed', 'payload', 'unsigned_failure', 'unsealable', 'key', 'unavailable',
+    'rejected', 'internal'
+  ])
+  for (const [name] of rows) assert.ok(paytend[name].prototype instanceof Error, name)
+  // Which code throws which class is in paytend.test.mjs and failures.test.mjs, and here for all of them.
+  const source = readFileSync(join(HERE, 'node_modules/@paytend/sdk/index.js'), 'utf8')
+  for (const [name, code] of rows.slice(0, -1)) assert.ok(source.includes(`  ${code}: ${name}`), code)
+})
+
+test('the examples are there', () => {
+  // paytend.test.mjs runs them.
+  assert.deepEqual(readdirSync(HERE).filter((name) => /^(express|fastify)\.mjs$/.test(name)).length, 2)
+})

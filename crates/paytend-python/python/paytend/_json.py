@@ -1,0 +1,66 @@
+"""JSON as this package reads and writes it: amounts keep all their digits, and no error shows a value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Optional, Union
+
+from .errors import PayloadError, UsageError
+
+
+def read_json(text: Union[str, bytes], what: str) -> Any:
+    """Parses JSON. A number is a ``Decimal``, whole or not, so that its type does not depend on its value."""
+    if not text:
+        return None
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+    except (ValueError, ArithmeticError, RecursionError):
+        # The original error holds the text.
+        raise PayloadError(f"the {what} is not JSON that can be read") from None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def write_json(payload: Any) -> str:
+    """Writes a payload as JSON."""
+    try:
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+    except (TypeError, ValueError, RecursionError):
+        pass
+    try:
+        problem = _find_problem(payload, "payload")
+    except RecursionError:
+        problem = None
+    raise UsageError(problem or "the payload is nested too deep to be written as JSON")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def _find_problem(value: Any, path: str) -> Optional[str]:
+    """Returns what is wrong with the first value that JSON cannot hold, and where it is."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                return f"`{path}` has a name that is not a str"
+            if problem := _find_problem(inner, f"{path}.{name[:32]}"):
+                return problem
+        return None
+    if isinstance(value, (list, tuple)):
+        found = (_find_problem(inner, f"{path}[{at}]") for at, inner in enumerate(value))
+        return next((problem for problem in found if problem), None)
+    if isinstance(value, Decimal):
+        return f"`{path}` is a Decimal; write an amount as a str: str(amount)"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"`{path}` is not a finite number"
+    if value is None or isinstance(value, (str, int, float)):
+        return None
+    return f"`{path}` is a {type(value).__name__}, which JSON has no type for"

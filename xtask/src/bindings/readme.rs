@@ -1,0 +1,217 @@
+//! What a binding's README says is what its tests run.
+//!
+//! The tests of Python and Node run the code blocks themselves. Those of the compiled languages run a program with
+//! marked regions, and the regions must be the README's code blocks.
+
+use std::path::Path;
+
+use crate::shell::root;
+
+/// The comments around a region of a program.
+const BEGIN: &str = "README: begin";
+const END: &str = "README: end";
+
+/// A README and where its code runs.
+struct Readme {
+    language: &'static str,
+    path: &'static str,
+    /// The language of its code blocks, in Markdown.
+    fence: &'static str,
+    /// The program with the regions; `None` if the tests run the code blocks themselves.
+    program: Option<&'static str>,
+}
+
+const READMES: [Readme; 5] = [
+    Readme {
+        language: "c",
+        path: "crates/paytend-ffi/README.md",
+        fence: "c",
+        program: Some("crates/paytend-ffi/tests/c/readme.c"),
+    },
+    Readme { language: "python", path: "crates/paytend-python/README.md", fence: "python", program: None },
+    Readme { language: "node", path: "crates/paytend-node/README.md", fence: "js", program: None },
+    Readme {
+        language: "java",
+        path: "crates/paytend-java/README.md",
+        fence: "java",
+        program: Some("crates/paytend-java/src/test/java/io/github/paytendrs/paytend/ReadmeTest.java"),
+    },
+    Readme {
+        language: "go",
+        path: "crates/paytend-ffi/go/README.md",
+        fence: "go",
+        program: Some("crates/paytend-ffi/go/readme_test.go"),
+    },
+];
+
+/// Checks that the README of a language shows the code that its tests run.
+pub(super) fn check(language: &str) -> Result<(), String> {
+    READMES.iter().filter(|readme| readme.language == language).try_for_each(Readme::check)
+}
+
+impl Readme {
+    fn check(&self) -> Result<(), String> {
+        let Some(program) = self.program else { return Ok(()) };
+        let (shown, run) = (blocks(&read(self.path)?, self.fence), regions(&read(program)?));
+        compare(&shown, &run).map_err(|problem| format!("{} and {program}: {problem}", self.path))
+    }
+}
+
+fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(root().join(Path::new(path))).map_err(|error| format!("{path}: {error}"))
+}
+
+/// Checks that each code block is the region of the same number.
+fn compare(shown: &[String], run: &[String]) -> Result<(), String> {
+    if shown.is_empty() || shown.len() != run.len() {
+        return Err(format!("{} code blocks are shown, {} regions are run", shown.len(), run.len()));
+    }
+    match shown.iter().zip(run).position(|(shown, run)| shown != run) {
+        Some(at) => Err(format!("code block {} is not what is run:\n{}", at + 1, run[at])),
+        None => Ok(()),
+    }
+}
+
+/// The code blocks of a language in a Markdown text.
+fn blocks(markdown: &str, fence: &str) -> Vec<String> {
+    between(markdown, |line| line == format!("```{fence}"), |line| line == "```")
+}
+
+/// The marked regions of a program, without empty lines at their ends and the indentation that all their lines have.
+fn regions(program: &str) -> Vec<String> {
+    between(program, |line| line.contains(BEGIN), |line| line.contains(END)).iter().map(|text| dedented(text)).collect()
+}
+
+/// The parts of a text between two kinds of lines.
+fn between(text: &str, begins: impl Fn(&str) -> bool, ends: impl Fn(&str) -> bool) -> Vec<String> {
+    let (mut parts, mut open) = (Vec::new(), None::<String>);
+    for line in text.lines() {
+        match open.take() {
+            None if begins(line) => open = Some(String::new()),
+            None => {}
+            Some(part) if ends(line) => parts.push(part),
+            Some(part) => open = Some(part + line + "\n"),
+        }
+    }
+    parts
+}
+
+fn dedented(text: &str) -> String {
+    let text = text.trim_matches('\n');
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let common = text.lines().filter(|line| !line.trim().is_empty()).map(indentation).min().unwrap_or_default();
+    text.lines().map(|line| line.get(common..).unwrap_or_default().to_owned() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::{ALL, VERBS, backend};
+
+    #[test]
+    fn every_binding_shows_what_is_run() {
+        for binding in &ALL {
+            assert!(READMES.iter().any(|readme| readme.language == binding.name), "{}", binding.name);
+            check(binding.name).unwrap();
+        }
+    }
+
+    #[test]
+    fn another_block_is_refused() {
+        let shown = blocks("text\n```c\nint a;\n\n  int b;\n```\n```sh\nls\n```\n", "c");
+        let run = |program: &str| regions(program);
+        let same = "  // README: begin\n  int a;\n\n    int b;\n  // README: end\n";
+        assert_eq!(compare(&shown, &run(same)), Ok(()));
+        assert!(compare(&shown, &run(&same.replace("int b", "int c"))).is_err());
+        assert!(compare(&shown, &run("")).is_err());
+        assert!(compare(&[], &[]).is_err());
+    }
+
+    #[test]
+    fn commands_exist() {
+        for readme in &READMES {
+            let text = read(readme.path).unwrap();
+            let lines: Vec<&str> = text.lines().flat_map(|line| line.split('`')).collect();
+            let commands: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("cargo xtask ")).collect();
+            assert!(!commands.is_empty(), "{}", readme.path);
+            for command in commands {
+                let words: Vec<&str> = command.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+                let ["bindings", verb, language] = *words else { panic!("{}: {command}", readme.path) };
+                assert!(VERBS.contains(&verb), "{command}");
+                assert_eq!(language, readme.language, "{command}");
+            }
+        }
+    }
+
+    /// Each line in a `sh` block is a command of `cargo xtask`, or is run by the tests of the language.
+    #[test]
+    fn shell_lines_are_known() {
+        for readme in &READMES {
+            let text = read(readme.path).unwrap();
+            for line in blocks(&text, "sh").iter().flat_map(|block| block.lines()) {
+                let run_by_tests = matches!(readme.language, "python" | "node");
+                assert!(line.starts_with("cargo xtask ") || run_by_tests, "{}: {line}", readme.path);
+            }
+        }
+    }
+
+    /// What a README says of RSA in packages is what the workflow packs.
+    #[test]
+    fn backends_are_those_of_the_packages() {
+        let workflow = read(".github/workflows/bindings.yml").unwrap();
+        let packed: Vec<&str> = workflow.lines().filter(|line| line.contains("{ os: ")).collect();
+        assert!(!packed.is_empty());
+        assert_eq!(backend::NAMES[0], "rustcrypto");
+        for readme in &READMES {
+            let text = read(readme.path).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+            let default = "RSA is pure Rust unless `--backend openssl` or `--backend vendored-openssl` is given.";
+            assert!(text.contains(default), "{}", readme.path);
+            let own: Vec<_> = packed.iter().filter(|line| names(line, readme.language)).collect();
+            let on_windows = own.iter().any(|line| line.contains("windows"));
+            let said = if on_windows {
+                "Released packages include libcrypto for RSA, except on Windows."
+            } else {
+                assert!(own.iter().all(|line| line.contains("ubuntu")));
+                "Released packages are for Linux and include libcrypto for RSA."
+            };
+            assert!(text.contains(said), "{}", readme.path);
+            for line in own {
+                let backend = if line.contains("windows") { "rustcrypto" } else { "vendored-openssl" };
+                assert!(line.contains(&format!("backend: {backend},")), "{line}");
+            }
+        }
+    }
+
+    fn names(line: &str, language: &str) -> bool {
+        line.split('"').nth(1).is_some_and(|languages| languages.split(' ').any(|name| name == language))
+    }
+
+    /// The codes are the same in every language, and each README lists them in the same order.
+    #[test]
+    fn codes_are_listed() {
+        let code = read("crates/paytend-bindings/src/failure.rs").unwrap();
+        let names: Vec<&str> = code
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("/// `")?.split_once("`: "))
+            .map(|it| it.0)
+            .collect();
+        assert_eq!(names.len(), 10);
+        for readme in &READMES {
+            let text = read(readme.path).unwrap();
+            let mut rest = text.as_str();
+            for name in &names {
+                let at = rest.find(&format!("`{name}`"));
+                rest = &rest[at.unwrap_or_else(|| panic!("{}: {name}", readme.path))..];
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_short() {
+        for readme in &READMES {
+            let text = read(readme.path).unwrap();
+            let long = text.lines().find(|line| line.chars().count() > 120);
+            assert_eq!(long, None, "{}", readme.path);
+        }
+    }
+}
