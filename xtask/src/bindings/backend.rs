@@ -2,13 +2,8 @@
 
 use std::sync::OnceLock;
 
-<<<<<<< HEAD
 /// The backends, named like the features of the bindings' crates. The first is the default.
-const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
-=======
-/// The backends, by the features of the bindings' crates.
 pub(super) const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
->>>>>>> wt-bindings
 
 static CHOSEN: OnceLock<&'static str> = OnceLock::new();
 

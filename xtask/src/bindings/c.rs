@@ -87,9 +87,6 @@ pub(super) fn test() -> Result<(), String> {
         .run()
 }
 
-<<<<<<< HEAD
-/// Returns the conformance program.
-=======
 /// Compiles one of the test programs, with the static or the shared library.
 fn compile(name: &str, binary: &PathBuf, flags: &[&str], linked: &str) -> Result<(), String> {
     let file = source().join(format!("tests/c/{name}.c"));
@@ -105,8 +102,7 @@ fn compile(name: &str, binary: &PathBuf, flags: &[&str], linked: &str) -> Result
         .run()
 }
 
-/// The conformance program.
->>>>>>> wt-bindings
+/// Returns the conformance program.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(folder().join("c/test")).args([root().join("vectors")]))
 }

@@ -86,22 +86,14 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(binary))
 }
 
-<<<<<<< HEAD
 /// Returns the folder `lib` and the path of this platform's library in it.
-=======
-/// The library, below `lib`.
->>>>>>> wt-bindings
 pub(super) fn native() -> (PathBuf, PathBuf) {
     let place = source().join("lib");
     let inside = library(&source()).strip_prefix(&place).map(Path::to_path_buf).unwrap_or_default();
     (place, inside.join("libpaytend.a"))
 }
 
-<<<<<<< HEAD
 /// Packs the module with the library of this platform.
-=======
-/// Packs the module with the library of this platform in it.
->>>>>>> wt-bindings
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let name = format!("paytend-go-{}-{platform}", version());
