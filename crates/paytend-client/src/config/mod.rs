@@ -4,6 +4,7 @@ mod checks;
 #[cfg(feature = "config")]
 mod file;
 mod http;
+#[cfg(feature = "config")]
 mod keys;
 
 use std::fmt;
