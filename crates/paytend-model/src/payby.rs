@@ -96,7 +96,7 @@ payload! {
             /// sample.
             status: TransferStatus => "status" = "SUCCESS",
             /// The IBAN of the beneficiary account, in plain text (at most 34 characters) or as SHA-256.
-            iban: HashedText => "iban" [MaxPlainChars(34)],
+            iban: HashedText => "iban" [MaxPlainChars(34), Iban],
             /// The BIC of the beneficiary's bank.
             swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11), Bic],
             /// The address of the beneficiary, in plain text or as SHA-256. Required for a personal account. Documented

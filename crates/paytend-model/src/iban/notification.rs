@@ -12,7 +12,7 @@ payload! {
             /// The identifier of the account's user.
             user_id: UserId => "userId",
             /// The IBAN.
-            account_num: Personal => "accountNum" = "LT121000011101001000",
+            account_num: Personal => "accountNum" = "LT121000011101001000" [Iban],
             /// The currency.
             currency: Currency => "currency",
             /// The balance, in major units of `currency`.

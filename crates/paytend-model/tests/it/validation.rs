@@ -324,3 +324,20 @@ fn missing_or_unreadable_inferred_required_field_is_not_an_error() {
     // Documented and observed required fields must be present.
     assert!(serde_json::from_str::<Topup>(r#"{"cardId":"1"}"#).is_err());
 }
+
+#[test]
+fn account_numbers_that_are_named_ibans_are_checked_and_hashes_are_not() {
+    for (iban, warning) in [
+        ("LT12 1000 0111 0100 1000", ""),
+        ("LT131000011101001000", "`iban` should be an IBAN with the correct length for its country and valid check digits"),
+        ("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", ""),
+    ] {
+        let mut order = payby_order();
+        order["iban"] = iban.into();
+        let order: payby::TransferToBankOrder = serde_json::from_value(order).unwrap();
+        assert_eq!((errors(&order).as_str(), warnings(&order).as_str()), ("", warning), "{iban}");
+    }
+    let mut account = iban::IbanAccount::new();
+    account.account_num = Some("LT131000011101001000".into());
+    assert!(warnings(&account).starts_with("`accountNum` should be an IBAN"));
+}
