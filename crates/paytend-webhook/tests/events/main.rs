@@ -98,7 +98,7 @@ async fn rejections_are_warned_of_with_what_was_received() {
         (Gate::new().require_json(), Method::POST, &html, "", r#"the Content-Type is "text/html""#),
         (Gate::new(), Method::GET, &none, "", r#"the method is "GET""#),
         (listed, Method::POST, &none, "", "the source address 203.0.113.7 is not on the list"),
-        (Gate::new(), Method::POST, &none, "CANARY", "there is no signature in a sign header"),
+        (Gate::new(), Method::POST, &none, "CANARY", "no signature in the sign header"),
     ] {
         let endpoint = payby().gate(gate);
         let refused = endpoint.receive(&method, headers, peer, stream(body)).await.map(drop).unwrap_err();
