@@ -122,7 +122,11 @@ pub enum Reason {
         limit: Duration,
     },
     /// The notification is authentic, but its timestamp is in the future. A clock is wrong.
-    #[error("the notification was sent {} in the future; `max_ahead` is {}; compare the clocks", words(*by), words(*limit))]
+    #[error(
+        "the notification was sent {} in the future; `max_ahead` is {}; compare the clocks",
+        words(*by),
+        words(*limit)
+    )]
     Ahead {
         /// How far in the future the timestamp is.
         by: Duration,

@@ -87,7 +87,7 @@ impl Change {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
             Self::NewlineLost | Self::WhiteSpaceAdded => {
-                "verify the body untrimmed, with exactly the length in Content-Length; editors and shells change its end"
+                "verify the body untrimmed, exactly as long as Content-Length says; editors and shells change its end"
             }
             Self::LineEnds => "read and write the body as bytes, not as text (open it in binary mode)",
             Self::ByteOrderMark => "verify the body before any decoder removes the byte order mark",

@@ -239,10 +239,10 @@ async fn body_size_is_counted_to_the_last_byte() {
 
 #[tokio::test]
 async fn on_rejection_receives_the_source() {
-    let told = Arc::new(Mutex::new(Vec::new()));
+    let reported = Arc::new(Mutex::new(Vec::new()));
     let endpoint = paytend().on_rejection({
-        let told = Arc::clone(&told);
-        move |rejection, peer| told.lock().unwrap().push((rejection.reason().clone(), peer))
+        let reported = Arc::clone(&reported);
+        move |rejection, peer| reported.lock().unwrap().push((rejection.reason().clone(), peer))
     });
     let peer = Some("203.0.113.7".parse().unwrap());
     let send = |method: Method, body: Vec<u8>| {
@@ -252,10 +252,10 @@ async fn on_rejection_receives_the_source() {
     assert!(send(Method::POST, sealed("{}")).await);
     assert!(!send(Method::GET, Vec::new()).await);
     assert!(!send(Method::POST, b"{}".to_vec()).await);
-    let told = told.lock().unwrap();
-    assert_eq!(told[0], (Reason::Method("GET".into()), peer));
-    assert!(matches!(&told[1], (Reason::Refused(_), seen) if *seen == peer), "{told:?}");
-    assert_eq!(told.len(), 2);
+    let reported = reported.lock().unwrap();
+    assert_eq!(reported[0], (Reason::Method("GET".into()), peer));
+    assert!(matches!(&reported[1], (Reason::Refused(_), seen) if *seen == peer), "{reported:?}");
+    assert_eq!(reported.len(), 2);
 }
 
 /// A panic in a custom receiver is contained, and the provider is asked to retry.
@@ -334,8 +334,8 @@ impl<R: Receiver> Receiver for Telling<R> {
 async fn slow_work_runs_on_another_thread() {
     assert!(paytend().receiver().is_slow());
     assert!(!crate::support::payby().receiver().is_slow());
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&told));
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&reported));
     let budget = Budget::new().operations(1).waiting(0);
     for (endpoint, here) in [
         (Endpoint::new(telling(true)), false),
@@ -347,7 +347,7 @@ async fn slow_work_runs_on_another_thread() {
             assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
             assert!(matches!(post(&endpoint, b"{}".to_vec()).await, Err(Reason::Refused(_))));
         }
-        let threads = std::mem::take(&mut *told.lock().unwrap());
+        let threads = std::mem::take(&mut *reported.lock().unwrap());
         assert_eq!(threads.len(), 6);
         assert!(threads.iter().all(|thread| (*thread == std::thread::current().id()) == here));
     }

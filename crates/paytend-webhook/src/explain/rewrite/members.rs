@@ -121,7 +121,7 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Restores up to the given number of documented members at their documented positions, with this value.
+/// Restores documented members at their documented positions, up to `at_once` at a time, with this value.
 pub(super) fn documented_put_back(
     document: &mut Document,
     root: &Node,

@@ -51,7 +51,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "form key", form_key, &["FormKey", "PercentEncoding"], &[];
     "Express form key", express_key, &["FormKey"], &[];
     "gateway event", gateway_event, &["Member", "Base64"], &[];
-    "Python repr of a dict", python_repr, &["StructureLiteral", "TextLiteral", "WhiteSpace", "Escapes", "Numbers", "Rounded"], &[];
+    "Python repr of a dict", python_repr,
+        &["StructureLiteral", "TextLiteral", "WhiteSpace", "Escapes", "Numbers", "Rounded"], &[];
     "Python repr of bytes", python_bytes, &["TextLiteral"], &[];
     "chunked", chunked, &["Chunked"], &[];
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
@@ -63,7 +64,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "newline cut off", |body, _| body.strip_suffix(b"\n").map(<[u8]>::to_vec), &["NewlineLost"], &[];
     "HTML-escaped", html, &["HtmlEntities", "HtmlEscaped"], &[];
     "percent-encoded", |body, _| Some(percent(body).into_bytes()), &["PercentEncoding", "FormKey"], &[];
-    "decomposed", |body, _| Some(std::str::from_utf8(body).ok()?.nfd().collect::<String>().into()), &["NormalForm"], &[];
+    "decomposed",
+        |body, _| Some(std::str::from_utf8(body).ok()?.nfd().collect::<String>().into()), &["NormalForm"], &[];
     "read as windows-1252", misread, &["Misread"], &[];
     "log line", |body, _| Some([b"body: ", body].concat()), &["Surrounded"], &[];
     "one-character ASCII", ascii, &[], &["QuestionMarks", "MembersLost"];
