@@ -1,14 +1,14 @@
-//! [`actix-web`](https://docs.rs/actix-web): a resource for a handler, or an extractor.
+//! [`actix-web`](https://docs.rs/actix-web) adapter: a resource that runs a handler, and an extractor.
 //!
 //! # Shutdown
-//! Handlers run on the worker that received the notification, and end with it. A worker that stops waits for its
-//! connections, not for handlers whose sender has disconnected: wait for those with [`Endpoint::idle`] **before** the
-//! server stops.
+//! A handler runs on the worker thread that received the notification and is dropped when the worker stops. A stopping
+//! worker waits for its connections, but not for handlers whose sender has disconnected. Wait for those handlers with
+//! [`Endpoint::idle`] **before** the server stops.
 //!
 //! ```
 //! # use paytend_webhook::{PayByReceiver, server::Endpoint};
 //! # async fn example(endpoint: Endpoint<PayByReceiver>, server: actix_web::dev::ServerHandle) {
-//! // With a server that was built with `disable_signals()`, when the program is asked to end:
+//! // For a server built with `disable_signals()`, when the program receives a termination signal:
 //! server.pause().await;
 //! endpoint.idle().await;
 //! server.stop(true).await;
@@ -29,11 +29,11 @@ use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// Creates a resource that passes notifications to a function, and answers with what the function returns.
+/// Creates a resource that passes each notification to a handler and sends the response for the handler's reply.
 ///
-/// The function [runs to its end](crate::server#handlers) in a task of its own on the worker's thread, even if the
-/// sender disconnects; it need not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as
-/// what the notification changes.
+/// The handler [runs to completion](crate::server#handlers) in its own task on the worker thread, even if the sender
+/// disconnects. It need not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as the
+/// notification's effect.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -41,7 +41,7 @@ use crate::verified::Verified;
 ///
 /// # fn example(receiver: PayByReceiver) {
 /// let resource = paytend_webhook::actix_web::resource("/payby", Endpoint::new(receiver), async |verified| {
-///     // In one transaction: store the dedup key, and update what the notification is about.
+///     // In one transaction: store the dedup key and apply the notification's effect.
 ///     println!("{}", verified.dedup_key());
 ///     Reply::Accepted
 /// });
@@ -54,14 +54,15 @@ where
     F: Fn(Verified<R::Notification>) -> T + Clone + 'static,
     T: Future<Output = Reply> + 'static,
 {
-    // The gate refuses other methods.
+    // The gate rejects other methods.
     web::resource(path).app_data(endpoint).to(move |notified: Notified<R>| notified.handle(handler.clone()))
 }
 
-/// An extractor: a notification of the [`Endpoint`] that is the application's data, as it is or in a [`web::Data`].
+/// Extractor for a notification, verified by the [`Endpoint`] in the app data. The endpoint may be wrapped in
+/// [`web::Data`].
 ///
-/// **actix-web drops the handler's own function when it finds the connection broken**, wherever it waits. Do the work
-/// in [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
+/// **actix-web drops the route's async function at its next await point when the connection breaks.** Do the work in
+/// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
 /// use paytend_webhook::actix_web::Notified;
@@ -70,7 +71,7 @@ where
 ///
 /// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
 ///     let handled = notified.handle(async |verified| {
-///         // In one transaction: store the dedup key, and update what the notification is about.
+///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
 ///     });
@@ -88,10 +89,10 @@ pub struct Notified<R: Receiver> {
 }
 
 impl<R: Receiver> Notified<R> {
-    /// Runs a handler in a task of its own on this thread, as [`Endpoint::handle`] does; it need not be `Send`.
+    /// Runs a handler in its own task on this thread, as [`Endpoint::handle`] does. The handler need not be `Send`.
     ///
     /// # Panics
-    /// Panics outside of an Actix runtime.
+    /// Panics if called outside an Actix runtime.
     pub async fn handle<F, T>(self, handler: F) -> Answer
     where
         F: FnOnce(Verified<R::Notification>) -> T + 'static,
@@ -100,7 +101,7 @@ impl<R: Receiver> Notified<R> {
         self.endpoint.handle_here(self.verified, handler).await
     }
 
-    /// Returns the notification. What the handler's own function does with it ends where it waits when the connection
+    /// Returns the notification. Code that processes it in the route's async function is dropped if the connection
     /// breaks.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
@@ -118,7 +119,9 @@ impl<R: Receiver> FromRequest for Notified<R> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let endpoint = endpoint.ok_or_else(|| {
-                error::ErrorInternalServerError("no Endpoint of this receiver is among the application's data")
+                error::ErrorInternalServerError(
+                    "no Endpoint for this receiver type in the app data; add it with App::app_data",
+                )
             })?;
             let method = Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default();
             let peer = request.peer_addr().map(|address| address.ip());
@@ -128,8 +131,7 @@ impl<R: Receiver> FromRequest for Notified<R> {
     }
 }
 
-/// The headers in the current types of `http`; actix-web has those of its version before. Both hold the same
-/// characters.
+/// Copies the headers into the types of `http` 1; actix-web uses `http` 0.2. Both versions allow the same characters.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

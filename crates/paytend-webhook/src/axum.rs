@@ -1,7 +1,7 @@
-//! [`axum`](https://docs.rs/axum): a route for a handler, or an extractor.
+//! [`axum`](https://docs.rs/axum) adapter: a route that runs a handler, and an extractor.
 //!
-//! Serve with `into_make_service_with_connect_info::<SocketAddr>()` if the gate has sources: otherwise every source is
-//! unknown.
+//! If the gate has sources, serve the router with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise the
+//! source of every request is unknown.
 
 use ::axum::extract::{FromRef, FromRequest, Request};
 use ::axum::response::{IntoResponse, Response};
@@ -15,10 +15,10 @@ use crate::service::{HandlerFn, Notifications, peer_of, pieces};
 use crate::verified::Verified;
 use crate::{Reply, service};
 
-/// Creates a route that passes notifications to a function, and answers with what the function returns.
+/// Creates a route that passes each notification to a handler and sends the response for the handler's reply.
 ///
-/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store
-/// the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
+/// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects. Store the
+/// [dedup key](Verified::dedup_key) in the same transaction as the notification's effect.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -28,7 +28,7 @@ use crate::{Reply, service};
 /// axum::Router::new().route(
 ///     "/payby",
 ///     paytend_webhook::axum::route(Endpoint::new(receiver), async |verified| {
-///         // Store it, then:
+///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
 ///     }),
@@ -42,14 +42,14 @@ where
     T: Future<Output = Reply> + Send + 'static,
     S: Clone + Send + Sync + 'static,
 {
-    // The gate refuses other methods.
+    // The gate rejects other methods.
     any_service(Notifications::<R, HandlerFn<F>>::new(endpoint, service::handler(handler)))
 }
 
-/// An extractor: a notification of the [`Endpoint`] that is the router's state, or part of it.
+/// Extractor for a notification, verified by the [`Endpoint`] that is the router's state or a part of it.
 ///
-/// **axum drops the route's own function when the sender disconnects**, wherever it waits. Do the work in
-/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
+/// **axum drops the route's async function at its next await point when the sender disconnects.** Do the work in
+/// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
 /// use axum::extract::FromRef;
@@ -65,7 +65,7 @@ where
 ///
 /// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
 ///     let handled = notified.handle(async |verified| {
-///         // In one transaction: store the dedup key, and update what the notification is about.
+///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
 ///     });
@@ -82,7 +82,7 @@ pub struct Notified<R: Receiver> {
 }
 
 impl<R: Receiver> Notified<R> {
-    /// Runs a handler in a task of its own, as [`Endpoint::handle`] does.
+    /// Runs a handler in its own task, as [`Endpoint::handle`] does.
     pub async fn handle<F, T>(self, handler: F) -> Answer
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
@@ -91,7 +91,7 @@ impl<R: Receiver> Notified<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. What the route's function does with it ends where it waits when the sender
+    /// Returns the notification. Code that processes it in the route's async function is dropped if the sender
     /// disconnects.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified

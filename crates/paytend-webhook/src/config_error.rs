@@ -1,31 +1,31 @@
-//! Configurations that cannot be meant.
+//! The error for invalid configurations.
 
 use paytend_crypto::{Error, Fingerprint};
 
-/// A configuration that cannot be meant.
+/// An invalid configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// There is no key.
+    /// No key was given.
     #[error("a receiver needs at least one key")]
     NoKey,
-    /// A key that is retired before it is used.
-    #[error("the key {0} is retired before it may be used: its `retire_at` must be later than its `not_before`")]
+    /// A key is retired before it becomes valid.
+    #[error("the key {0} is never valid: its `retire_at` must be later than its `not_before`")]
     NeverUsed(Fingerprint),
-    /// A source that is neither an address nor a block of them.
-    #[error("{0:?} is neither an IP address nor a block of them such as 203.0.113.0/24 or 2001:db8::/32")]
+    /// A source is neither an IP address nor a CIDR block.
+    #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),
-    /// A block whose address has bits beyond its prefix.
-    #[error("{given} has bits beyond its prefix; the block is {block}, the one address {address}")]
+    /// A CIDR block has address bits set beyond its prefix.
+    #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
-        /// What was given.
+        /// The text that was given.
         given: String,
-        /// The block that it lies in.
+        /// The block that contains the address.
         block: String,
-        /// The address alone.
+        /// The single address.
         address: String,
     },
-    /// A keyring could not be made.
+    /// A keyring could not be created.
     #[error(transparent)]
     Crypto(#[from] Error),
 }

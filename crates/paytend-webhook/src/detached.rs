@@ -1,4 +1,4 @@
-//! A signature in a header, over the body's bytes as they arrived: what PayBy and PayerMax share.
+//! Receivers for a signature in a header over the raw body. Shared by PayBy and PayerMax.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::provider::Provider;
 use crate::receiver::{Reason, Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, DedupKey, Signed, Verified};
 
-/// The largest body that is looked at by default, in bytes.
+/// Default size limit for bodies, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
 
-/// What differs between the providers that sign so. Sealed.
+/// The parts that differ between the providers that sign in a header. Sealed.
 pub trait Scheme: Clone + Send + Sync + 'static {
-    /// The documented body.
+    /// The documented body type.
     type Body: Payload + Send + 'static;
     #[doc(hidden)]
     const PROVIDER: Provider;
@@ -32,7 +32,7 @@ pub trait Scheme: Clone + Send + Sync + 'static {
     fn facts(&self, authentic: &Authentic<'_>) -> Result<Facts, Reason>;
 }
 
-/// A body that is authentic.
+/// A body whose signature was verified.
 #[derive(Debug)]
 pub struct Authentic<'a> {
     pub(crate) key: Fingerprint,
@@ -40,7 +40,7 @@ pub struct Authentic<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// What an authentic body says.
+/// The values read from an authentic body.
 #[derive(Debug)]
 pub struct Facts {
     pub(crate) sent_at: Option<SystemTime>,
@@ -48,7 +48,7 @@ pub struct Facts {
     pub(crate) business_key: Option<BusinessKey>,
 }
 
-/// Receives notifications that are signed in a header: [`PayByReceiver`](crate::PayByReceiver) or
+/// A receiver for notifications that are signed in a header. See [`PayByReceiver`](crate::PayByReceiver) and
 /// [`PayerMaxReceiver`](crate::PayerMaxReceiver). Cloning is cheap.
 #[derive(Clone)]
 pub struct DetachedReceiver<S> {
@@ -64,7 +64,7 @@ pub struct DetachedReceiver<S> {
 impl<S: Scheme> DetachedReceiver<S> {
     pub(crate) fn with(scheme: S, keys: &[Dated<dyn RsaPublic>], max_age: Duration) -> Result<Self, ConfigError> {
         let verifiers = Timeline::new(keys.iter().flat_map(Dated::bounds), |from| {
-            // Each key is asked once, however many merchants have it.
+            // Several merchants may share a key; add it only once.
             let mut distinct: Vec<Arc<dyn RsaPublic>> = Vec::new();
             for key in used(keys, from) {
                 if distinct.iter().all(|known| known.public_key() != key.public_key()) {
@@ -78,41 +78,43 @@ impl<S: Scheme> DetachedReceiver<S> {
         Ok(Self { scheme, verifiers, uses, max_age, max_ahead, require_timestamp: false, max_bytes: MAX_BYTES })
     }
 
-    /// How old a notification may be (default: see the receiver).
+    /// Sets the maximum age of a notification. See the receiver type for the default.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// How far in the future its time may be (default 5 minutes).
+    /// Sets how far in the future a notification's timestamp may be (default 5 minutes).
     #[must_use]
     pub fn max_ahead(mut self, time: Duration) -> Self {
         self.max_ahead = time;
         self
     }
 
-    /// Refuses notifications that do not say, in the documented form, when they were sent. By default they are taken: what is authentic is news
-    /// of money, and only the provider can have left the time out.
+    /// Rejects notifications without a timestamp in the documented form.
+    ///
+    /// By default such notifications are delivered: they are authentic, report a payment, and only the provider can
+    /// have left the timestamp out.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {
         self.require_timestamp = true;
         self
     }
 
-    /// Sets the largest body that is looked at, in bytes (default 64 KiB).
+    /// Sets the size limit for bodies, in bytes (default 64 KiB).
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Verifies the bytes, before anything of them is read.
+    /// Verifies the signature before any part of the body is parsed.
     fn verify(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<Fingerprint, Rejection> {
         let reject = |reason| Rejection::new(S::PROVIDER, reason);
         check_body(headers, body, self.max_bytes).map_err(reject)?;
         let signs = signatures(headers).map_err(reject)?;
-        let verifier = self.verifiers.at(now).ok_or(Error::Key(KeyError::Absent("verify a notification with now")));
+        let verifier = self.verifiers.at(now).ok_or(Error::Key(KeyError::Absent("verify a notification at this time")));
         let verified = verifier
             .and_then(|keys| signs.iter().find_map(|sign| keys.verify(body, sign).ok()).ok_or(Error::NotAuthentic));
         verified.map_err(|error| Rejection::of(S::PROVIDER, error))
@@ -153,7 +155,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
-    /// Verifying takes some hundredths of a millisecond.
+    /// A verification takes a few hundredths of a millisecond.
     fn is_slow(&self) -> bool {
         false
     }
@@ -174,7 +176,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             .facts(&Authentic { key: verified_by, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
-        // Only now: an old message that is played again must not make an old key look used.
+        // Count only here, so that a replayed old message does not make an old key look used.
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,

@@ -9,13 +9,13 @@ use crate::provider::Provider;
 use crate::receiver::{Reason, Rejection, check_body, check_length};
 use crate::sources::{Source, Sources};
 
-/// The rules for a request whose body has not been read yet. It must be a `POST`, not compressed, not too large, and
-/// come from an allowed [source](Sources).
+/// The checks for a request whose body has not been read yet. The request must be a `POST`, not compressed, not too
+/// large, and come from an allowed [source](Sources).
 ///
-/// Everything else is for the signature to decide. The `Content-Type` is read only if the gate [requires
-/// JSON](Self::require_json), and a `Content-Encoding` is refused only if it names a coding that changes the bytes
-/// (`gzip`, `deflate`, `br`, `zstd`, `compress`), not if it is empty, `UTF-8` or `none`. No other header is read, apart
-/// from `Content-Length` and, behind a named proxy, `X-Forwarded-For`.
+/// Everything else is left to the signature. The `Content-Type` is checked only if the gate [requires
+/// JSON](Self::require_json). A `Content-Encoding` is rejected only if it names a coding that changes the bytes
+/// (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
+/// headers read are `Content-Length` and, behind a named proxy, `X-Forwarded-For`.
 ///
 /// ```
 /// use http::{HeaderMap, Method};
@@ -33,23 +33,23 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Creates a gate for every source and every content type.
+    /// Creates a gate that allows every source and every content type.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets where notifications may come from.
+    /// Sets the allowed sources and the trusted proxies.
     #[must_use]
     pub fn sources(mut self, sources: Sources) -> Self {
         self.sources = sources;
         self
     }
 
-    /// Refuses bodies whose `Content-Type` is given and is neither JSON nor plain text: neither `application/json`,
-    /// `text/json`, `application/…+json` nor `text/plain`, with any parameters.
+    /// Rejects requests whose `Content-Type` is present and neither JSON nor plain text. Allowed are
+    /// `application/json`, `text/json`, `application/…+json` and `text/plain`, with any parameters.
     ///
-    /// By default the type is not read. What Paytend and PayerMax send is not documented, and no type makes an
-    /// authentic notification less authentic.
+    /// By default the content type is not checked. The types that Paytend and PayerMax send are not documented, and the
+    /// signature decides whether a notification is authentic.
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue, Method, header};
@@ -67,12 +67,12 @@ impl Gate {
         self
     }
 
-    /// Checks a request whose body may have at most `limit` bytes. `peer` is the other end of the connection, if it is
-    /// known. Returns the class of its source.
+    /// Checks a request whose body may have at most `limit` bytes, and returns the class of its source. `peer` is the
+    /// address of the connection's other end, if known.
     ///
     /// # Errors
-    /// Returns a [`Rejection`] whose [`reason`](Rejection::reason) holds what was received. The endpoints of the feature
-    /// `server` log it; log it yourself where you call this function yourself.
+    /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The
+    /// endpoints of the feature `server` log it. Direct callers must log it themselves.
     pub fn admit(
         &self,
         provider: Provider,
@@ -84,7 +84,7 @@ impl Gate {
         self.check(limit, method, headers, peer).map_err(|reason| Rejection::new(provider, reason))
     }
 
-    /// The address that a request comes from, by the rule of its [`Sources`].
+    /// Returns the address that a request comes from, determined as described at [`Sources`](Sources#behind-a-proxy).
     pub fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         self.sources.address(peer, headers)
     }
@@ -111,15 +111,15 @@ impl Gate {
             return Err(Reason::ContentType(excerpt_of_all(headers, &header::CONTENT_TYPE)));
         }
         check_body(headers, &[], limit)?;
-        // One that cannot be read as a number is the server's to refuse; the body is counted all the same.
+        // The server rejects a value that is not a number; the body is counted in any case.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         announced.map_or(Ok(()), |length| check_length(length, limit))?;
         Ok(source)
     }
 }
 
-/// The parameters play no part: some clients name a charset that is not that of what they send, and the signature is
-/// over bytes.
+/// Ignores the parameters: some clients name a charset that differs from the one they send, and the signature covers
+/// the bytes.
 fn may_be_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     matches!(&essence[..], b"" | b"application/json" | b"text/json" | b"text/plain")
@@ -188,7 +188,7 @@ mod tests {
             ("POST", &[("content-length", "1001")], too_large(1001)),
             ("POST", &[("content-length", "18446744073709551615")], too_large(u64::MAX)),
             ("POST", &[("content-length", "1000"), ("content-length", "1000")], Ok(Source::Other)),
-            ("POST", &[("expect", "a miracle"), ("transfer-encoding", "gzip")], Ok(Source::Other)),
+            ("POST", &[("expect", "nonsense"), ("transfer-encoding", "gzip")], Ok(Source::Other)),
         ] {
             assert_eq!(check(&gate, method, fields, "192.0.2.1"), expected, "{method} {fields:?}");
         }
@@ -233,7 +233,7 @@ mod tests {
                 "POST",
                 &[("x-forwarded-for", "203.0.113.7")],
                 "the source address 192.0.2.1 is not on the list; the X-Forwarded-For is \"203.0.113.7\", \
-                 and only that of a named proxy counts"
+                 which is read only from a named proxy"
                     .to_owned(),
             ),
         ] {

@@ -1,5 +1,5 @@
-//! Reads the headers that matter to a notification. They are read leniently: whether a notification is authentic is for
-//! its signature to say, and a header that means nothing must not keep it out.
+//! Lenient parsing of the headers that matter for a notification. The signature decides whether a notification is
+//! authentic, so a meaningless header must not cause a rejection.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -8,11 +8,11 @@ use crate::receiver::Reason;
 /// The content codings that change a body's bytes.
 const CODINGS: [&str; 7] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"];
 
-/// The most signatures of one request that are verified. A provider that rotates its key has two.
+/// Maximum number of signatures verified per request. A provider that rotates its key may send two.
 const MAX_SIGNATURES: usize = 4;
 
 /// Returns the value of `Content-Encoding`, as an [`excerpt`], if it names a real coding. Values such as `UTF-8`,
-/// `none` or `8bit` name none.
+/// `none` or `8bit` are not codings.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(header::CONTENT_ENCODING);
     let compressed = values.iter().flat_map(entries).any(|entry| {
@@ -24,8 +24,8 @@ pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
 
 /// Returns the distinct signatures in the `sign` headers.
 ///
-/// Proxies repeat headers, join equal ones with commas, and fold them; some programs add quotes. Base64 has neither
-/// commas nor quotes nor white space, so nothing of that can change a signature.
+/// Proxies may repeat headers, join equal headers with commas, or fold them. Some programs add quotes. Base64 contains
+/// no commas, quotes or white space, so removing them cannot change a signature.
 pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<String>, Reason> {
     let mut signatures: Vec<String> = Vec::new();
     for entry in headers.get_all("sign").iter().flat_map(entries) {
@@ -41,13 +41,13 @@ pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<String>, Reason> {
     if signatures.is_empty() { Err(Reason::Unsigned) } else { Ok(signatures) }
 }
 
-/// Returns all values of a header, as one [`excerpt`].
+/// Returns all values of a header as a single [`excerpt`].
 pub(crate) fn excerpt_of_all(headers: &HeaderMap, name: &http::HeaderName) -> String {
     let values: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     excerpt(&values.join(&b", "[..]))
 }
 
-/// Returns what was received in a form for a log: printable ASCII, all else escaped, of 64 bytes at most.
+/// Returns a received value in a form suitable for logs: at most 64 bytes, with everything but printable ASCII escaped.
 pub(crate) fn excerpt(value: &[u8]) -> String {
     const MAX: usize = 64;
     let shown = value[..value.len().min(MAX)].escape_ascii();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_real_codings_count() {
+    fn only_real_codings_are_returned() {
         for values in [
             &[][..],
             &[""],
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_read_whatever_is_around_them() {
+    fn signatures_are_read_despite_quotes_folding_and_repetition() {
         for (values, expected) in [
             (&["AAA="][..], &["AAA="][..]),
             (&["  AAA=\t"], &["AAA="]),

@@ -1,7 +1,7 @@
-//! Keys that come and go: when each is valid, and how often it was of use.
+//! Key rotation: validity periods of keys and usage counters.
 //!
-//! A provider that rotates its key tells the new one beforehand. Both are configured until no message is by the old one any more, which the
-//! counters show; then the old one goes. No message is refused on the way.
+//! A provider that rotates its key announces the new key in advance. Configure both keys until the counters show that
+//! the old key is no longer used, then remove the old key. No message is rejected during the rotation.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +14,7 @@ use paytend_crypto::{Fingerprint, Keyring, PublicKey};
 
 use crate::config_error::ConfigError;
 
-/// A key, and from when until when it is used. Without either it is used always.
+/// A key with an optional validity period. Without `not_before` and `retire_at` the key is always valid.
 ///
 /// ```
 /// # use std::time::{Duration, SystemTime};
@@ -42,21 +42,21 @@ impl<K: ?Sized> From<Arc<K>> for Dated<K> {
 }
 
 impl<K: ?Sized> Dated<K> {
-    /// The first moment at which it is used.
+    /// Sets the time from which the key is used.
     #[must_use]
     pub fn not_before(mut self, time: SystemTime) -> Self {
         self.not_before = Some(time);
         self
     }
 
-    /// The first moment at which it is no longer used.
+    /// Sets the time from which the key is no longer used.
     #[must_use]
     pub fn retire_at(mut self, time: SystemTime) -> Self {
         self.retire_at = Some(time);
         self
     }
 
-    /// Whether it is used at a moment; `None` is before all moments.
+    /// Returns whether the key is used at a time. `None` means before every time.
     pub(crate) fn covers(&self, at: Option<SystemTime>) -> bool {
         let begun = self.not_before.is_none_or(|from| at.is_some_and(|at| at >= from));
         let over = self.retire_at.is_some_and(|until| at.is_some_and(|at| at >= until));
@@ -90,7 +90,7 @@ impl<K: ?Sized + HasPublicKey> fmt::Debug for Dated<K> {
     }
 }
 
-/// Both kinds of key have a public half.
+/// A key with a public half. Both kinds of key have one.
 pub trait HasPublicKey {
     #[doc(hidden)]
     fn half(&self) -> &PublicKey;
@@ -108,7 +108,7 @@ impl HasPublicKey for dyn RsaPrivate {
     }
 }
 
-/// The keys given, each with a time in which it is used.
+/// Collects the keys with their validity periods and checks each period.
 pub(crate) fn checked<K, I>(keys: I) -> Result<Vec<Dated<K>>, ConfigError>
 where
     K: ?Sized + HasPublicKey,
@@ -124,9 +124,9 @@ where
     }
 }
 
-/// What is used when: between two moments at which a key comes or goes, always the same.
+/// Values by time span. A span lies between two times at which a key becomes valid or is retired.
 pub(crate) struct Timeline<T> {
-    /// From when each is used, in order; the first from the beginning.
+    /// The start of each span with its value, in order. The start of the first span is `None`.
     spans: Arc<[(Option<SystemTime>, Option<T>)]>,
 }
 
@@ -135,7 +135,7 @@ impl<T> Timeline<T> {
         Self { spans: [(None, Some(used))].into() }
     }
 
-    /// `make` is asked for each span of time, by its beginning.
+    /// Creates the timeline; `make` is called once for each span with the span's start.
     pub(crate) fn new(
         bounds: impl Iterator<Item = SystemTime>,
         make: impl Fn(Option<SystemTime>) -> Result<Option<T>, ConfigError>,
@@ -146,7 +146,7 @@ impl<T> Timeline<T> {
         Ok(Self { spans: made.collect::<Result<Vec<_>, ConfigError>>()?.into() })
     }
 
-    /// What is used then, if there are keys.
+    /// Returns the value at a time, or `None` if there is no key at that time.
     pub(crate) fn at(&self, now: SystemTime) -> Option<&T> {
         let begun = self.spans.partition_point(|(from, _)| from.is_none_or(|from| from <= now));
         self.spans.get(begun.checked_sub(1)?)?.1.as_ref()
@@ -159,36 +159,36 @@ impl<T> Clone for Timeline<T> {
     }
 }
 
-/// The keys that are used then.
+/// Returns the keys that are used at a time.
 pub(crate) fn used<K: ?Sized>(keys: &[Dated<K>], at: Option<SystemTime>) -> Vec<Arc<K>> {
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRole {
-    /// The provider's: it verifies.
+    /// The provider's key, which verifies signatures.
     Verifies,
-    /// Ours: it decrypts.
+    /// Our key, which decrypts session keys.
     Decrypts,
 }
 
-/// How often a key was of use, since its receiver was made. A receiver's clones count together.
+/// A key's usage count since its receiver was created. Clones of a receiver share the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyUse {
     /// The key.
     pub key: Fingerprint,
-    /// What it is for.
+    /// The purpose of the key.
     pub role: KeyRole,
-    /// How many authentic messages it was the key of.
+    /// The number of authentic messages that were verified or decrypted with the key.
     pub count: u64,
-    /// When the last of them came, to the second.
+    /// The time of the last such message, in whole seconds.
     pub last: Option<SystemTime>,
 }
 
-/// Counts what each key was of use for.
+/// Usage counters for all keys of a receiver.
 #[derive(Clone)]
 pub(crate) struct Uses(Arc<[Counter]>);
 
@@ -196,7 +196,7 @@ struct Counter {
     key: Fingerprint,
     role: KeyRole,
     count: AtomicU64,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch; 0 if the key was never used.
     last: AtomicU64,
 }
 

@@ -1,4 +1,4 @@
-//! PayBy: transfer to bank.
+//! PayBy's transfer-to-bank notifications.
 
 use std::time::Duration;
 
@@ -14,23 +14,24 @@ use crate::provider::Provider;
 use crate::receiver::Reason;
 use crate::verified::{BusinessKey, DedupKey};
 
-/// Receives PayBy's transfer-to-bank notifications. Cloning is cheap.
+/// A receiver for PayBy's transfer-to-bank notifications. Cloning is cheap.
 ///
-/// What `notify_timestamp` is the time of, the notification or the attempt, is not documented; PayBy tries for 24 hours and 22 minutes
-/// (documented). So the default takes what is up to 26 hours old, which accepts the last attempt either way. The documentation's own
-/// sample has no timestamp: one without, or with one that is no number, is taken too, unless
-/// [`require_timestamp`](Self::require_timestamp).
+/// It is not documented whether `notify_timestamp` is the time of the notification or of the attempt. PayBy retries for
+/// 24 hours and 22 minutes (documented). The default maximum age of 26 hours accepts the last attempt in either case.
+///
+/// The sample in the documentation has no timestamp. Notifications without a timestamp, or with one that is not a
+/// number, are accepted unless [`require_timestamp`](Self::require_timestamp) is set.
 pub type PayByReceiver = DetachedReceiver<PayBy>;
 
-/// PayBy's way of signing in a header.
+/// PayBy's scheme for signing in a header.
 #[derive(Clone, Debug)]
 pub struct PayBy;
 
 impl PayByReceiver {
-    /// A receiver with PayBy's key, or several while they are rotated.
+    /// Creates a receiver with PayBy's key, or with several keys during a rotation.
     ///
     /// # Errors
-    /// [`ConfigError`].
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
     pub fn new(keys: impl IntoIterator<Item: Into<Dated<dyn RsaPublic>>>) -> Result<Self, ConfigError> {
         Self::with(PayBy, &checked(keys)?, Duration::from_secs(26 * 3600))
     }
@@ -49,7 +50,7 @@ impl Scheme for PayBy {
         let Some(members) = Members::of(body) else {
             return Ok(Facts { sent_at: None, dedup_key: of_body(), business_key: None });
         };
-        // Of several, the oldest.
+        // If there are several timestamps, use the oldest.
         let sent_at = members.all("notify_timestamp").filter_map(|time| millis(&text(time)?)).min();
         let notify_id = members.identity("notify_id");
         let order = members.object("transferToBankOrder");
@@ -59,7 +60,7 @@ impl Scheme for PayBy {
             let parts = [&notify_id, &number, &status].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"order", &parts[0], &parts[1], &parts[2]])
         } else if notify_id.is_some() {
-            // An order that cannot be taken apart counts as a whole.
+            // If the order is not an object, its raw value is used.
             let parts = [notify_id, members.identity("transferToBankOrder")].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"notification", &parts[0], &parts[1]])
         } else {
@@ -78,7 +79,7 @@ impl Scheme for PayBy {
     }
 }
 
-/// Milliseconds in any form of a number that is exactly whole: `1700000000000`, `1.7E12`, `1700000000000.0`.
+/// Parses a time in any number format that is exactly a whole number: `1700000000000`, `1.7E12`, `1700000000000.0`.
 fn millis(text: &str) -> Option<u64> {
     let exact = || {
         let number: paytend_model::Amount = serde_json::from_str(text).ok()?;
@@ -92,7 +93,7 @@ mod tests {
     use super::millis;
 
     #[test]
-    fn a_time_is_read_in_every_exact_form() {
+    fn time_is_parsed_from_every_exact_number_format() {
         for text in ["1700000000000", "1.7E12", "1700000000000.0", "17e+11", "1700000000000.000"] {
             assert_eq!(millis(text), Some(1_700_000_000_000), "{text}");
         }

@@ -1,4 +1,4 @@
-//! PayerMax: balance change.
+//! PayerMax's balance change notifications.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,29 +17,30 @@ use crate::provider::Provider;
 use crate::receiver::Reason;
 use crate::verified::{BusinessKey, DedupKey};
 
-/// Receives PayerMax's balance change notifications, of the merchants that it is configured with. Cloning is cheap.
+/// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.
 ///
-/// Each merchant has its keys. A signature is held against all keys that are configured, and the merchant in the body, which is read only
-/// then, must be one of those that have the key which it is by.
+/// Each merchant has its keys. The signature is checked against all configured keys. Then the merchant is read from the
+/// body; the key that verified the signature must be one of its keys.
 ///
-/// When PayerMax tries again is not documented; the default takes what is up to three days old. Merchant and time are
-/// read by themselves from the raw body, so no other member that cannot be read gets past them. Every `merchantNo` of
-/// the body must be one of the key's merchants, and of several times the oldest counts. An object without merchant is
-/// taken. A body that is not an object counts as another merchant's.
+/// PayerMax's retry schedule is not documented; the default maximum age is three days. Merchant and time are read
+/// separately from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body
+/// must belong to the key. If there are several times, the oldest is used. An object without a merchant is accepted. A
+/// body that is not an object is treated as another merchant's.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
-/// PayerMax's way of signing in a header.
+/// PayerMax's scheme for signing in a header.
 #[derive(Clone, Debug)]
 pub struct PayerMax {
-    /// Each merchant's keys.
+    /// The keys of each merchant.
     merchants: Arc<BTreeMap<String, Vec<Dated<dyn RsaPublic>>>>,
 }
 
 impl PayerMaxReceiver {
-    /// A receiver for these merchants, each with PayerMax's key for it. A merchant may be there several times, while keys are rotated.
+    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant. List a merchant several times
+    /// during a key rotation.
     ///
     /// # Errors
-    /// [`ConfigError`].
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
     pub fn new<M: Into<String>>(
         merchants: impl IntoIterator<Item = (M, impl Into<Dated<dyn RsaPublic>>)>,
     ) -> Result<Self, ConfigError> {
@@ -55,7 +56,7 @@ impl PayerMaxReceiver {
 }
 
 impl PayerMax {
-    /// The merchant has the key, now.
+    /// Checks that the merchant has the key at this time.
     fn check_merchant(&self, merchant: &str, authentic: &Authentic<'_>) -> Result<(), Reason> {
         let keys = self.merchants.get(merchant).into_iter().flatten();
         let has = keys.filter(|key| key.covers(Some(authentic.now))).any(|key| key.fingerprint() == authentic.key);
@@ -90,7 +91,7 @@ impl Scheme for PayerMax {
             DedupKey::of(Self::PROVIDER, &[b"body", authentic.body])
         };
         Ok(Facts {
-            // Of several, the oldest.
+            // If there are several times, use the oldest.
             sent_at: members.all("notifyTime").filter_map(|time| at_time(&text(time)?)).min(),
             dedup_key,
             business_key: BusinessKey::new(
@@ -102,7 +103,7 @@ impl Scheme for PayerMax {
     }
 }
 
-/// The amount and its currency as a part of a key: `1.0` and `1.00` are one amount.
+/// Returns amount and currency as a part of a dedup key. `1.0` and `1.00` are the same amount.
 fn amount(change: &Members<'_>) -> Vec<u8> {
     let Some(money) = change.object("amount") else { return Identity::part(change.identity("amount").as_ref()) };
     let value = money.identity("value");
@@ -113,7 +114,7 @@ fn amount(change: &Members<'_>) -> Vec<u8> {
     [value, Identity::part(money.identity("currency").as_ref())].join(&b' ')
 }
 
-/// A time as PayerMax writes it. One before 1970 is as old as can be.
+/// Parses a time in PayerMax's format. A time before 1970 becomes the Unix epoch.
 fn at_time(text: &str) -> Option<SystemTime> {
     payermax::millis(text).map(|millis| at_millis(u64::try_from(millis).unwrap_or_default()))
 }

@@ -1,4 +1,4 @@
-//! Paytend: the hardened envelope, and the notifications in it.
+//! The receiver for Paytend's notifications in their hardened envelope.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::provider::Provider;
 use crate::receiver::{Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, DedupKey, Signed, Verified};
 
-/// Receives what one of Paytend's products notifies one partner of. Cloning is cheap.
+/// A receiver for one Paytend product's notifications to one partner. Cloning is cheap.
 #[derive(Clone)]
 pub struct PaytendReceiver {
     product: Product,
@@ -25,17 +25,19 @@ pub struct PaytendReceiver {
 }
 
 impl PaytendReceiver {
-    /// A receiver for what `product` notifies `partner_id` of. Both belong to the route; a message that says otherwise is refused.
+    /// Creates a receiver for the notifications of `product` to `partner_id`. Both are fixed by the route. A message
+    /// that names another product or partner is rejected.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = Uses::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
     }
 
-    /// The same with keys that come and go: our own, which decrypt, and Paytend's, which verify. An [`Arc`](std::sync::Arc) of a key is one
-    /// that is used always. While there is no key of either kind, the answer is to try again later.
+    /// Creates a receiver with rotating keys: ours, which decrypt, and Paytend's, which verify. An
+    /// [`Arc`](std::sync::Arc) of a key is always valid. While there is no valid key of either kind, the response asks
+    /// for a later retry.
     ///
     /// # Errors
-    /// [`ConfigError`].
+    /// Returns [`ConfigError`] if there is no key of either kind, or if a key is invalid or never used.
     pub fn rotating(
         product: Product,
         partner_id: impl Into<String>,
@@ -62,14 +64,14 @@ impl PaytendReceiver {
         Self { product, expected: Expected::notification(partner_id.clone()), partner_id, keyrings, uses }
     }
 
-    /// Sets the largest body that is looked at, in bytes (default 64 KiB).
+    /// Sets the size limit for bodies, in bytes (default 64 KiB).
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.expected = self.expected.max_bytes(bytes);
         self
     }
 
-    /// The product, as it was told.
+    /// Returns the configured product.
     pub fn product(&self) -> Product {
         self.product
     }
@@ -100,7 +102,8 @@ impl Receiver for PaytendReceiver {
         self.uses.list()
     }
 
-    /// Paytend's notifications say no time: `now` only chooses the keys. One that is played again has the same dedup key.
+    /// Paytend's notifications have no timestamp; `now` only selects the keys. A replayed notification has the same
+    /// dedup key.
     fn receive(
         &self,
         headers: &HeaderMap,
@@ -109,7 +112,7 @@ impl Receiver for PaytendReceiver {
     ) -> Result<Verified<Content<Notification>>, Rejection> {
         const PAYTEND: Provider = Provider::Paytend;
         check_body(headers, body, self.limit()).map_err(|reason| Rejection::new(PAYTEND, reason))?;
-        let keyring = self.keyrings.at(now).ok_or(Error::Key(KeyError::Absent("open a notification with now")));
+        let keyring = self.keyrings.at(now).ok_or(Error::Key(KeyError::Absent("open a notification at this time")));
         let opened = keyring
             .and_then(|keyring| keyring.open(body, &self.expected))
             .map_err(|error| Rejection::of(PAYTEND, error))?;
@@ -136,8 +139,8 @@ impl Receiver for PaytendReceiver {
     }
 }
 
-/// The fields that tell it are inferred but for the deposit's: without them there is no key. Each is read by itself,
-/// whatever is wrong with the others.
+/// Returns the business key, or `None` if the identifying fields are missing. Except for the deposit's, these fields
+/// are inferred. Each field is read separately, independently of errors in the others.
 fn business_key(notification: &Notification) -> Option<BusinessKey> {
     let new = BusinessKey::new;
     match notification {

@@ -1,4 +1,4 @@
-//! [`poem`](https://docs.rs/poem): an endpoint for a handler, or an extractor.
+//! [`poem`](https://docs.rs/poem) adapter: an endpoint that runs a handler, and an extractor.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// Creates an endpoint that passes notifications to a function, and answers with what the function returns.
+/// Creates an endpoint that passes each notification to a handler and sends the response for the handler's reply.
 ///
-/// The function [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects. Store
-/// the [dedup key](Verified::dedup_key) in the same transaction as what the notification changes.
+/// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects. Store the
+/// [dedup key](Verified::dedup_key) in the same transaction as the notification's effect.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;
@@ -25,7 +25,7 @@ use crate::verified::Verified;
 /// poem::Route::new().at(
 ///     "/payby",
 ///     paytend_webhook::poem::endpoint(Endpoint::new(receiver), async |verified| {
-///         // Store it, then:
+///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
 ///     }),
@@ -41,7 +41,7 @@ where
     Notifications { endpoint, handler: Arc::new(handler) }
 }
 
-/// See [`endpoint`].
+/// The endpoint that [`endpoint`] creates.
 #[derive(Clone, Debug)]
 pub struct Notifications<R, F> {
     endpoint: Endpoint<R>,
@@ -68,10 +68,10 @@ where
     }
 }
 
-/// An extractor: a notification of the [`Endpoint`] that is among the request's data.
+/// Extractor for a notification, verified by the [`Endpoint`] in the request's data.
 ///
-/// **poem drops the handler's own function when the sender disconnects**, wherever it waits. Do the work in
-/// [`handle`](Self::handle), which [runs to its end](crate::server#handlers).
+/// **poem drops the route's async function at its next await point when the sender disconnects.** Do the work in
+/// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
 /// use paytend_webhook::poem::Notified;
@@ -82,7 +82,7 @@ where
 /// #[poem::handler]
 /// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
 ///     let handled = notified.handle(async |verified| {
-///         // In one transaction: store the dedup key, and update what the notification is about.
+///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
 ///     });
@@ -100,7 +100,7 @@ pub struct Notified<R: Receiver> {
 }
 
 impl<R: Receiver> Notified<R> {
-    /// Runs a handler in a task of its own, as [`Endpoint::handle`] does.
+    /// Runs a handler in its own task, as [`Endpoint::handle`] does.
     pub async fn handle<F, T>(self, handler: F) -> Answer
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
@@ -109,7 +109,7 @@ impl<R: Receiver> Notified<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. What the handler's own function does with it ends where it waits when the sender
+    /// Returns the notification. Code that processes it in the route's async function is dropped if the sender
     /// disconnects.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
@@ -119,7 +119,7 @@ impl<R: Receiver> Notified<R> {
 impl<'a, R: Receiver> FromRequest<'a> for Notified<R> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let endpoint = request.data::<Endpoint<R>>().ok_or_else(|| {
-            Error::from_string("no Endpoint of this receiver is among the data", StatusCode::INTERNAL_SERVER_ERROR)
+            Error::from_string("no Endpoint for this receiver in the data", StatusCode::INTERNAL_SERVER_ERROR)
         })?;
         match receive(endpoint, request, body).await? {
             Ok(verified) => Ok(Self { verified, endpoint: endpoint.clone() }),

@@ -1,14 +1,14 @@
-//! The providers, and what each is answered.
+//! The providers and their responses.
 
 use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-/// Seconds after which a notification may be tried again.
+/// Seconds in the `Retry-After` header.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("60");
 
-/// Whose notifications they are.
+/// The provider of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Provider {
@@ -21,8 +21,8 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The notification was taken, now or before: send it once the notification is durable, and never earlier. HTTP 200 with the documented
-    /// body. A duplicate is answered alike, or it would come again.
+    /// Returns the acknowledgement: HTTP 200 with the documented body. Send it only after the notification is stored
+    /// durably. A duplicate gets the same response, or the provider would retry it.
     pub fn accept(self) -> Response<Bytes> {
         json(
             StatusCode::OK,
@@ -34,8 +34,8 @@ impl Provider {
         )
     }
 
-    /// The notification could not be taken now: 503 with `Retry-After`. PayBy tries again by its schedule (documented); when the others do is not
-    /// documented.
+    /// Returns the response that asks for a later retry: 503 with `Retry-After`. PayBy retries on its schedule
+    /// (documented). The other providers' schedules are not documented.
     pub fn try_again_later(self) -> Response<Bytes> {
         let mut response = json(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -49,7 +49,8 @@ impl Provider {
         response
     }
 
-    /// The one answer to whatever is not authentic. What to answer then is not documented by any provider: any status but 200 is a failure.
+    /// Returns the response to anything that is not authentic. No provider documents this case; every status other than
+    /// 200 is a failure.
     pub fn refuse(self) -> Response<Bytes> {
         self.refuse_with(StatusCode::BAD_REQUEST)
     }
@@ -69,7 +70,7 @@ impl Provider {
         response
     }
 
-    /// The response to what a handler made of a notification.
+    /// Returns the response for a handler's reply.
     pub fn answer(self, reply: Reply) -> Response<Bytes> {
         match reply {
             Reply::Accepted | Reply::Duplicate => self.accept(),
@@ -78,18 +79,18 @@ impl Provider {
     }
 }
 
-/// What a handler made of a notification.
+/// The result of handling a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reply {
-    /// It is durable.
+    /// The notification is stored durably.
     Accepted,
-    /// Its dedup key was durable before, and its [`Sighting`](crate::Sighting) is now. The provider gets the same
-    /// response as for [`Accepted`](Self::Accepted), or it would send it again.
+    /// The dedup key was already stored, and the [`Sighting`](crate::Sighting) is stored now. The provider gets the
+    /// same response as for [`Accepted`](Self::Accepted), or it would send the notification again.
     ///
-    /// A known key may be news all the same: see [`Verified::dedup_key`](crate::Verified::dedup_key).
+    /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,
-    /// It could not be stored now.
+    /// The notification could not be stored now.
     TryAgainLater,
 }
 
@@ -103,7 +104,8 @@ impl fmt::Display for Provider {
     }
 }
 
-/// A [`Reply`] to a provider: what a framework's handler gives back. Made by [`Verified::answer`](crate::Verified::answer).
+/// A [`Reply`] for a provider, for use as a framework handler's return value. Created by
+/// [`Verified::answer`](crate::Verified::answer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
     provider: Provider,
@@ -111,12 +113,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A reply to this provider.
+    /// Creates an answer with a reply to this provider.
     pub fn new(provider: Provider, reply: Reply) -> Self {
         Self { provider, reply }
     }
 
-    /// The response to send.
+    /// Returns the response to send.
     pub fn response(self) -> Response<Bytes> {
         self.provider.answer(self.reply)
     }

@@ -1,4 +1,4 @@
-//! What all receivers have in common.
+//! The receiver trait and its rejections.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -12,32 +12,33 @@ use crate::keys::KeyUse;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// Receives the notifications of one route. Provider, product, partner or merchants and keys belong to the route; a
-/// message that says otherwise is refused.
+/// A receiver for the notifications of one route. Provider, product, partner or merchants, and keys are fixed by the
+/// route. A message that names others is rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
-    /// What a notification is.
+    /// The type of a notification.
     type Notification: Send + 'static;
 
-    /// Whose notifications it receives.
+    /// Returns the provider whose notifications are received.
     fn provider(&self) -> Provider;
 
-    /// The largest body that is looked at, in bytes: a server need not read further.
+    /// Returns the size limit for bodies, in bytes. A server need not read further.
     fn limit(&self) -> usize;
 
-    /// Whether it does private-key operations, which take so long (0.1 ms and more) that a server had better do them on
-    /// a thread of their own. By default it does.
+    /// Returns whether receiving includes private-key operations (default: true). These take 0.1 ms or more, so a
+    /// server should run them on a separate thread.
     fn is_slow(&self) -> bool {
         true
     }
 
-    /// How often each key was of use. The one to retire is the one whose count has stopped.
+    /// Returns how often each key was used. A key whose count no longer grows can be retired.
     fn key_uses(&self) -> Vec<KeyUse>;
 
-    /// Verifies a notification and reads it. `body` is the raw body, as received; `now` is the time, which a test may
-    /// choose.
+    /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or any time
+    /// in a test.
     ///
     /// # Errors
-    /// A [`Rejection`], whose [`response`](Rejection::response) is to be sent.
+    /// Returns a [`Rejection`] if the notification is invalid or cannot be verified. Send its
+    /// [`response`](Rejection::response).
     fn receive(
         &self,
         headers: &HeaderMap,
@@ -46,8 +47,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// Why a notification was not taken. For the operator; the sender is told by [`response`](Self::response), which is the
-/// same for everything that has to do with keys.
+/// The rejection of a notification. `Display` is for the operator. The sender gets [`response`](Self::response), which
+/// is the same for every failure that involves keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {
@@ -56,33 +57,34 @@ pub struct Rejection {
     reason: Reason,
 }
 
-/// The reasons. Those of the [`Gate`](crate::Gate) hold what was received, cut to 64 bytes and escaped where it is not
-/// printable.
+/// The reason for a rejection. Values from the [`Gate`](crate::Gate) contain what was received, cut to 64 bytes, with
+/// non-printable bytes escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The method is not `POST`, but this.
+    /// The method is not `POST`. Contains the method.
     #[error("the method is \"{0}\"; notifications are sent by POST")]
     Method(String),
-    /// The gate [requires JSON](crate::Gate::require_json), and the `Content-Type` is this.
+    /// The gate [requires JSON](crate::Gate::require_json), and the content type is not JSON. Contains the
+    /// `Content-Type`.
     #[error("the Content-Type is \"{0}\"; the gate requires JSON")]
     ContentType(String),
-    /// The gate takes notifications from listed sources only, and this source is not listed.
+    /// The gate accepts only listed sources, and this source is not listed.
     #[error("{}", unlisted(*.address, .forwarded_for.as_deref()))]
     Source {
-        /// The source's address, if it is known.
+        /// The address of the source, if known.
         address: Option<IpAddr>,
-        /// The `X-Forwarded-For`, if there is one. It counts only if the peer is one of the
-        /// [named proxies](crate::Sources::behind).
+        /// The `X-Forwarded-For` header, if present. It is read only if the peer is one of the [named
+        /// proxies](crate::Sources::behind).
         forwarded_for: Option<String>,
     },
-    /// The body is compressed: the `Content-Encoding` is this.
+    /// The body is compressed. Contains the `Content-Encoding`.
     #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
     Encoded(String),
     /// The body is larger than the receiver's limit.
     #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
     TooLarge {
-        /// How many bytes were announced, or read so far.
+        /// The number of bytes announced, or read so far.
         length: u64,
         /// The receiver's limit in bytes.
         limit: usize,
@@ -90,53 +92,57 @@ pub enum Reason {
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     TooSlow(Duration),
-    /// The connection broke, or the body's framing is wrong.
-    #[error("the body could not be read to its end")]
+    /// The connection broke, or the framing of the body is wrong.
+    #[error("the body is incomplete: the connection broke, or its framing is wrong")]
     Broken,
-    /// More is being received than there is room for. The message may be good.
-    #[error("more notifications are being received than the budget allows")]
+    /// The budget for notifications in progress is used up. The message may be valid.
+    #[error("the budget for notifications in progress is used up")]
     Overloaded,
     /// There is no `sign` header, or it is empty.
-    #[error("there is no signature in a sign header")]
+    #[error("no signature in the sign header")]
     Unsigned,
-    /// The `sign` headers hold more different signatures than are verified.
-    #[error("the sign headers hold more than {limit} different signatures")]
+    /// The `sign` headers contain more distinct signatures than the limit.
+    #[error("the sign headers contain more than {limit} distinct signatures")]
     TooManySignatures {
-        /// How many are verified at most.
+        /// The maximum number of signatures.
         limit: usize,
     },
     /// The message is malformed or not authentic.
-    #[error("refused: {0}")]
+    #[error("rejected: {0}")]
     Refused(Error),
-    /// It is authentic, and for another merchant than those that are configured with the key.
-    #[error("it is for a merchant that is not configured with this key")]
+    /// The notification is authentic, but its merchant is not one of those configured with the key.
+    #[error("the notification is for a merchant that is not configured with this key")]
     OtherMerchant,
-    /// The notification is authentic, and older than the receiver accepts: it may be a replay.
+    /// The notification is authentic, but older than the receiver accepts. It may be a replay.
     #[error("the notification was sent {} ago; `max_age` is {}", words(*age), words(*limit))]
     TooOld {
-        /// How long ago it was sent.
+        /// The time since it was sent.
         age: Duration,
         /// The receiver's limit.
         limit: Duration,
     },
-    /// The notification is authentic, and was sent in the future: a clock is wrong.
-    #[error("the notification was sent {} in the future; `max_ahead` is {}; compare the clocks", words(*by), words(*limit))]
+    /// The notification is authentic, but its timestamp is in the future. A clock is wrong.
+    #[error(
+        "the notification was sent {} in the future; `max_ahead` is {}; compare the clocks",
+        words(*by),
+        words(*limit)
+    )]
     Ahead {
-        /// How far in the future it was sent.
+        /// How far in the future the timestamp is.
         by: Duration,
         /// The receiver's limit.
         limit: Duration,
     },
-    /// It is authentic, and does not say in the documented form when it was sent, which this receiver requires.
-    #[error("it does not say, as documented, when it was sent")]
+    /// The notification is authentic, but has no timestamp in the documented form, and this receiver requires one.
+    #[error("the notification has no timestamp in the documented form; `require_timestamp` is set")]
     Undated,
-    /// Our own keys cannot be used now. The message may be good.
+    /// Our keys cannot be used at this time. The message may be valid.
     #[error("cannot verify now: {0}")]
     Unavailable(Error),
 }
 
 impl Reason {
-    /// What anybody can see is told; of the rest, all is one.
+    /// Returns a specific status only for publicly visible errors; all others share a single status.
     fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -165,17 +171,17 @@ impl Rejection {
         )
     }
 
-    /// Whose notification it would have been.
+    /// Returns the provider of the route.
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// The reason.
+    /// Returns the reason.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 
-    /// The response to send.
+    /// Returns the response to send.
     pub fn response(&self) -> Response<Bytes> {
         match self.reason.status() {
             StatusCode::SERVICE_UNAVAILABLE => self.provider.try_again_later(),
@@ -184,11 +190,11 @@ impl Rejection {
     }
 }
 
-/// A duration in its two largest units: `3 days 2 h`, `26 h`, `5 min 1 s`, `250 ms`.
+/// Formats a duration in its two largest units: `3 days 2 h`, `26 h`, `5 min 1 s`, `250 ms`.
 fn words(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    // Hours up to two days, as limits are written.
+    // Hours up to two days, because limits are usually given in hours.
     let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
     let mut parts = Vec::new();
     let mut rest = millis;
@@ -205,18 +211,18 @@ fn words(duration: Duration) -> String {
 fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {
     let source = match address {
         Some(address) => format!("the source address {address} is not on the list"),
-        None => "the source address is unknown, and so not on the list".to_owned(),
+        None => "the source address is unknown, so it is not on the list".to_owned(),
     };
     match forwarded_for {
-        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", and only that of a named proxy counts"),
+        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", which is read only from a named proxy"),
         None => source,
     }
 }
 
-/// Checks what is publicly wrong with a body, whoever sent it.
+/// Checks the properties of a body that any observer can see.
 pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
-    // What is signed is the plain body: a compressed one cannot be it, and decompressing a stranger's bytes is not a
-    // receiver's work.
+    // The signature covers the plain body, so a compressed body cannot verify. A receiver does not decompress untrusted
+    // bytes.
     if let Some(coding) = coding(headers) {
         return Err(Reason::Encoded(coding));
     }

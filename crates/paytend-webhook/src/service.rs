@@ -1,5 +1,5 @@
-//! A service for [`tower`](https://docs.rs/tower) and [`hyper`](https://docs.rs/hyper): requests in, acknowledgements
-//! out, with a handler in between that sees verified notifications and nothing else.
+//! A service for [`tower`](https://docs.rs/tower) and [`hyper`](https://docs.rs/hyper) that verifies requests, passes
+//! the notifications to a handler and returns the acknowledgements.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,19 +19,20 @@ use crate::receiver::Receiver;
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// The other end of the connection, as an extension of a request, for a [`Notifications`] service whose server puts it
-/// there. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read too.
+/// The address of the connection's other end, as a request extension. A server that sets this extension makes the
+/// address available to a [`Notifications`] service. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read
+/// as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// Receives notifications and passes them to a handler: a service of [`Verified`] notifications that returns a
-/// [`Reply`], such as one made by [`handler`]. An error of the handler is an error of this service; the server then
-/// closes the connection, and the provider tries again.
+/// A service that receives notifications and passes them to a handler. The handler is a service of [`Verified`]
+/// notifications that returns a [`Reply`]; [`handler`] creates one. An error of the handler is an error of this
+/// service. The server then closes the connection, and the provider retries.
 ///
-/// The handler [runs to its end](crate::server#handlers) in a task of its own, even if the sender disconnects and the
-/// server drops the future of this service. If it panics, the response asks the provider to try again later.
+/// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects and the
+/// server drops this service's future. If the handler panics, the response asks the provider to retry later.
 ///
-/// With the feature `tower` it is a `tower` service, with `hyper` a service of hyper's too.
+/// With the feature `tower` this type is a `tower` service, with `hyper` also a hyper service.
 #[derive(Clone, Debug)]
 pub struct Notifications<R, H> {
     endpoint: Endpoint<R>,
@@ -40,12 +41,12 @@ pub struct Notifications<R, H> {
 }
 
 impl<R, H> Notifications<R, H> {
-    /// A service at this endpoint.
+    /// Creates a service for an endpoint.
     pub fn new(endpoint: Endpoint<R>, handler: H) -> Self {
         Self { endpoint, handler, peer: None }
     }
 
-    /// The same for one connection, whose other end is known.
+    /// Sets the address of the connection's other end, for a service that serves a single connection.
     #[must_use]
     pub fn from_peer(mut self, address: IpAddr) -> Self {
         self.peer = Some(address);
@@ -90,13 +91,13 @@ async fn handle<N, H: Service<Verified<N>>>(mut handler: H, verified: Verified<N
         std::future::poll_fn(|context| handler.poll_ready(context)).await?;
         handler.call(verified).await
     };
-    // The server learns of the error only while the sender is connected.
+    // The server sees the error only while the sender is connected.
     handled
         .await
         .inspect_err(|_| tracing::error!("the handler returned an error: the notification is not acknowledged"))
 }
 
-/// A body as the pieces that it comes in.
+/// Converts a body into a stream of its data frames.
 pub(crate) fn pieces<B: Body<Data: Buf>>(body: B) -> impl Stream<Item = Result<Bytes, B::Error>> {
     Pieces(BodyDataStream::new(Box::pin(body)))
 }
@@ -112,7 +113,7 @@ impl<B: Body<Data: Buf>> Stream for Pieces<B> {
     }
 }
 
-/// The other end of the connection, if the server has said.
+/// Returns the address of the connection's other end, if the server has set it.
 pub(crate) fn peer_of(extensions: &http::Extensions) -> Option<IpAddr> {
     let peer = extensions.get::<Peer>().map(|peer| peer.0);
     #[cfg(feature = "axum")]
@@ -134,7 +135,7 @@ where
     type Error = H::Error;
     type Future = Answering<H::Error>;
 
-    /// Always ready: whether the handler is shows when there is a notification for it.
+    /// Always ready. The handler's readiness is polled when there is a notification for it.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), H::Error>> {
         Poll::Ready(Ok(()))
     }
@@ -164,7 +165,7 @@ where
     }
 }
 
-/// A layer that puts [`Notifications`] around a handler.
+/// A layer that wraps a handler in [`Notifications`].
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 #[derive(Clone, Debug)]
@@ -173,7 +174,7 @@ pub struct NotificationsLayer<R>(Endpoint<R>);
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 impl<R> NotificationsLayer<R> {
-    /// A layer with this endpoint.
+    /// Creates a layer with this endpoint.
     pub fn new(endpoint: Endpoint<R>) -> Self {
         Self(endpoint)
     }
@@ -188,12 +189,12 @@ impl<R: Clone, H> tower_layer::Layer<H> for NotificationsLayer<R> {
     }
 }
 
-/// A handler made of a function that cannot fail but by a [`Reply`].
+/// Creates a handler from a function. The function returns a [`Reply`] and cannot fail otherwise.
 pub fn handler<F>(function: F) -> HandlerFn<F> {
     HandlerFn(function)
 }
 
-/// See [`handler`].
+/// The handler that [`handler`] creates.
 #[derive(Clone, Copy, Debug)]
 pub struct HandlerFn<F>(F);
 

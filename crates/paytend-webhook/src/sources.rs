@@ -1,4 +1,4 @@
-//! Tells where requests come from: the peer's address, named proxies, the list of sources.
+//! The source of a request: peer address, trusted proxies and the list of allowed sources.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,23 +7,23 @@ use ipnet::IpNet;
 
 use crate::config_error::ConfigError;
 
-/// Where a request comes from.
+/// The class of a request's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// An address on the list; without a list, any.
+    /// An address on the list, or any address if there is no list.
     Listed,
-    /// Another one, or an unknown one.
+    /// An unlisted or unknown address.
     Other,
 }
 
-/// Where notifications come from.
+/// The allowed sources and the trusted proxies.
 ///
 /// # Behind a proxy
-/// The source is the other end of the connection. Only if that is one of the proxies that are [named](Self::behind), it
-/// is what the proxy says: of all addresses in `X-Forwarded-For`, in the order of the headers, the last one that is not
-/// itself a named proxy. What stands before it was written by whoever sent it and counts for nothing. If there is no
-/// such address, or it cannot be read, the source is unknown, and so on no list. No other header is read. An IPv4
-/// address that is written as an IPv6 one (`::ffff:203.0.113.7`) is the IPv4 one.
+/// The source is the other end of the connection, unless that is one of the [named proxies](Self::behind). For a named
+/// proxy, the source is the last address in `X-Forwarded-For` that is not itself a named proxy. Repeated headers are
+/// read in order. Earlier addresses are controlled by the sender and are ignored. If there is no such address, or it
+/// cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An IPv4-mapped IPv6 address
+/// (`::ffff:203.0.113.7`) is treated as the IPv4 address.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     listed: Vec<IpNet>,
@@ -32,16 +32,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// From everywhere.
+    /// Creates a configuration that allows every source.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds addresses (`203.0.113.7`, `2001:db8::7`) and blocks of them (`203.0.113.0/24`, `2001:db8::/32`) to the
-    /// list. Those on it have a budget of their own.
+    /// Adds addresses (`203.0.113.7`, `2001:db8::7`) and CIDR blocks (`203.0.113.0/24`, `2001:db8::/32`) to the list.
+    /// Listed sources have a separate budget.
     ///
     /// # Errors
-    /// [`ConfigError::Source`] or [`ConfigError::HostBits`].
+    /// Returns [`ConfigError::Source`] if a text is neither an address nor a block.
+    /// Returns [`ConfigError::HostBits`] if a block has address bits set beyond its prefix.
     pub fn allow<T: AsRef<str>>(mut self, blocks: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         for text in blocks {
             self.listed.push(block(text.as_ref())?);
@@ -49,10 +50,12 @@ impl Sources {
         Ok(self)
     }
 
-    /// Names the proxies that are before this server, as in [`allow`](Self::allow): see [above](Self#behind-a-proxy).
+    /// Adds the proxies in front of this server: see [above](Self#behind-a-proxy). The format is that of
+    /// [`allow`](Self::allow).
     ///
     /// # Errors
-    /// As [`allow`](Self::allow).
+    /// Returns [`ConfigError::Source`] if a text is neither an address nor a block.
+    /// Returns [`ConfigError::HostBits`] if a block has address bits set beyond its prefix.
     pub fn behind<T: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         for text in proxies {
             self.proxies.push(block(text.as_ref())?);
@@ -60,14 +63,14 @@ impl Sources {
         Ok(self)
     }
 
-    /// Refuses whatever comes from elsewhere than the list.
+    /// Rejects requests from sources that are not on the list.
     #[must_use]
     pub fn only_listed(mut self) -> Self {
         self.only_listed = true;
         self
     }
 
-    /// Where a request comes from.
+    /// Returns the class of a request's source.
     pub fn source(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
         if self.listed.is_empty() && !self.only_listed {
             return Source::Listed;
@@ -77,7 +80,7 @@ impl Sources {
         if listed { Source::Listed } else { Source::Other }
     }
 
-    /// The address that a request comes from, as far as it can be told.
+    /// Returns the address that a request comes from, if it can be determined.
     pub fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
         if !contains(&self.proxies, peer) {
@@ -99,7 +102,7 @@ fn contains(blocks: &[IpNet], address: IpAddr) -> bool {
     blocks.iter().any(|block| block.contains(&address))
 }
 
-/// An entry of `X-Forwarded-For`. Some proxies add the port.
+/// Parses an entry of `X-Forwarded-For`. Some proxies add the port.
 fn forwarded(entry: &str) -> Option<IpAddr> {
     let address =
         entry.parse::<IpAddr>().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()));
@@ -119,7 +122,7 @@ fn block(text: &str) -> Result<IpNet, ConfigError> {
             address: block.addr().to_string(),
         });
     }
-    // A block of IPv4 addresses that is written as one of IPv6 ones would never match.
+    // A block of IPv4-mapped IPv6 addresses would never match.
     match block {
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
             Some(v4) => ipnet::Ipv4Net::new(v4, v6.prefix_len() - 96)
@@ -148,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_named_proxy_is_believed() {
+    fn forwarded_for_is_read_only_from_named_proxies() {
         let sources = Sources::new().behind(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
         for (peer, lines, expected) in [
-            // No proxy: what the header says is the sender's invention.
+            // Not a proxy: the sender can write any value into the header.
             ("198.51.100.1", &["203.0.113.7"][..], Some("198.51.100.1")),
             ("10.0.0.1", &["203.0.113.7"], Some("203.0.113.7")),
             ("::ffff:10.0.0.1", &["203.0.113.7"], Some("203.0.113.7")),
@@ -162,7 +165,7 @@ mod tests {
             ("10.0.0.1", &["203.0.113.7:4711"], Some("203.0.113.7")),
             ("2001:db8:1::1", &["[2001:db8::7]:4711"], Some("2001:db8::7")),
             ("10.0.0.1", &["::ffff:203.0.113.7"], Some("203.0.113.7")),
-            // Nothing is looked for behind what cannot be read.
+            // Addresses before an unreadable entry are ignored.
             ("10.0.0.1", &["203.0.113.7, unknown"], None),
             ("10.0.0.1", &["203.0.113.7,"], None),
             ("10.0.0.1", &["10.1.1.1"], None),
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_holds_addresses_and_blocks() {
+    fn listed_addresses_and_blocks_match() {
         let sources =
             Sources::new().allow(["203.0.113.0/24", " 192.0.2.1 ", "2001:db8::/32", "::ffff:198.51.100.0/120"]);
         let sources = sources.unwrap();
@@ -193,20 +196,21 @@ mod tests {
             assert_eq!(sources.source(Some(ip(peer)), &HeaderMap::new()), expected, "{peer}");
         }
         assert_eq!(sources.source(None, &HeaderMap::new()), Source::Other);
-        // Without a list everybody shares one budget; a binding list that is empty lets nobody in.
+        // Without a list, every source is listed. An empty list with `only_listed` matches no source.
         assert_eq!(Sources::new().source(None, &HeaderMap::new()), Source::Listed);
         assert_eq!(Sources::new().only_listed().source(Some(ip("203.0.113.7")), &HeaderMap::new()), Source::Other);
     }
 
     #[test]
-    fn sources_that_cannot_be_meant_are_named() {
+    fn invalid_sources_are_named_in_the_error() {
         for text in ["", "example.com", "203.0.113.0/33", "203.0.113/24", "2001:db8::/129"] {
             assert_eq!(Sources::new().allow([text]).unwrap_err(), ConfigError::Source(text.to_owned()));
         }
         let error = Sources::new().behind(["203.0.113.7/24"]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "203.0.113.7/24 has bits beyond its prefix; the block is 203.0.113.0/24, the one address 203.0.113.7"
+            "203.0.113.7/24 has bits set beyond its prefix; use 203.0.113.0/24 for the block or 203.0.113.7 for the \
+             single address"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The providers' side, for the tests of a program that takes notifications: any notification, sealed or signed as the provider would, as the
-//! request that the provider would send. Keys come from [`paytend_crypto::rustcrypto::generate`].
+//! Test senders that seal or sign any notification as the provider would, and return the request that the provider
+//! would send. Create keys with [`paytend_crypto::rustcrypto::generate`].
 //!
 //! ```
 //! use std::time::SystemTime;
@@ -35,19 +35,19 @@ use serde::Serialize;
 use crate::provider::Provider;
 use crate::verified::{DedupKey, Signed, Verified};
 
-/// Why a notification cannot be made.
+/// An error while creating a notification.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It cannot be sealed or signed.
+    /// The notification cannot be sealed or signed.
     #[error(transparent)]
     Crypto(#[from] paytend_crypto::Error),
-    /// It cannot be written as JSON.
-    #[error("the notification cannot be written as JSON")]
+    /// The notification cannot be serialized as JSON.
+    #[error("cannot serialize the notification as JSON")]
     Json(#[from] serde_json::Error),
 }
 
-/// Seals notifications as Paytend does.
+/// A sender that seals notifications as Paytend does.
 #[derive(Clone, Debug)]
 pub struct PaytendSender {
     partner_id: String,
@@ -55,18 +55,18 @@ pub struct PaytendSender {
 }
 
 impl PaytendSender {
-    /// With Paytend's private key, for this partner and his public key.
+    /// Creates a sender with Paytend's private key, for a partner and the partner's public key.
     ///
     /// # Errors
-    /// When the numbers of a key do not belong together.
+    /// Returns [`SendError`] if the numbers of a key are inconsistent.
     pub fn new(partner_id: impl Into<String>, own: &PrivateKey, partner: &PublicKey) -> Result<Self, SendError> {
         Ok(Self { partner_id: partner_id.into(), keyring: Keyring::from_keys(own, partner)? })
     }
 
-    /// A notification, by its type.
+    /// Creates the request for a typed notification.
     ///
     /// # Errors
-    /// [`SendError`].
+    /// Returns [`SendError`] if the notification cannot be serialized or sealed.
     pub fn notification(&self, notification: &Notification) -> Result<Request<Bytes>, SendError> {
         let content = match notification {
             Notification::Baas(notification) => notification.content()?,
@@ -76,10 +76,11 @@ impl PaytendSender {
         self.raw(notification.notify_type(), &content)
     }
 
-    /// A notification of any type and content: the text of a JSON object, or nothing.
+    /// Creates the request for a notification of any type and content. The content is the text of a JSON object, or
+    /// empty.
     ///
     /// # Errors
-    /// [`SendError`].
+    /// Returns [`SendError`] if the notification cannot be sealed.
     pub fn raw(&self, notify_type: &str, content: &str) -> Result<Request<Bytes>, SendError> {
         let fields = Fields::notification(&self.partner_id, notify_type);
         let sealed = self.keyring.seal(&Outgoing::new(&fields).payload(content))?;
@@ -87,39 +88,40 @@ impl PaytendSender {
     }
 }
 
-/// Signs notifications as PayBy and PayerMax do.
+/// A sender that signs notifications as PayBy and PayerMax do.
 #[derive(Clone)]
 pub struct DetachedSender {
     key: Arc<dyn RsaPrivate>,
 }
 
 impl DetachedSender {
-    /// With the provider's private key.
+    /// Creates a sender with the provider's private key.
     ///
     /// # Errors
-    /// When the numbers of the key do not belong together.
+    /// Returns [`SendError`] if the numbers of the key are inconsistent.
     pub fn new(key: &PrivateKey) -> Result<Self, SendError> {
         Ok(Self { key: rustcrypto::private(key).map_err(paytend_crypto::Error::from)? })
     }
 
-    /// A notification, by its type: [`TransferToBankNotification`](paytend_model::payby::TransferToBankNotification) or
+    /// Creates the request for a typed notification:
+    /// [`TransferToBankNotification`](paytend_model::payby::TransferToBankNotification) or
     /// [`BalanceChangeNotification`](paytend_model::payermax::BalanceChangeNotification).
     ///
     /// # Errors
-    /// [`SendError`].
+    /// Returns [`SendError`] if the notification cannot be serialized or signed.
     pub fn notification(&self, notification: &impl Serialize) -> Result<Request<Bytes>, SendError> {
         self.raw(serde_json::to_vec(notification)?)
     }
 
-    /// Any body.
+    /// Creates the request for any body.
     ///
     /// # Errors
-    /// [`SendError`].
+    /// Returns [`SendError`] if the body cannot be signed.
     pub fn raw(&self, body: impl Into<Bytes>) -> Result<Request<Bytes>, SendError> {
         let body = body.into();
         let sign = detached::sign(&*self.key, &body)?;
         let mut request = post(body);
-        // Base64 is made of characters that a header may have.
+        // Base64 consists of characters that are valid in a header.
         if let Ok(sign) = HeaderValue::from_str(&sign) {
             request.headers_mut().insert(HeaderName::from_static("sign"), sign);
         }
@@ -141,8 +143,9 @@ fn post(body: Bytes) -> Request<Bytes> {
 }
 
 impl<N> Verified<N> {
-    /// **Verifies nothing**: calls a notification verified, so that a handler can be tested by itself. `verified_by` is the key that it will
-    /// name; the dedup key is made of `content` alone, and it was received in 1970.
+    /// Creates a verified notification **without verifying anything**, so that a handler can be tested in isolation.
+    /// `verified_by` is the fingerprint it reports. Its dedup key is derived from `content` alone, and its time of
+    /// receipt is in 1970.
     pub fn danger_unverified(
         provider: Provider,
         notification: N,

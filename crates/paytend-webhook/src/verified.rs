@@ -1,4 +1,4 @@
-//! A notification that is authentic.
+//! Verified notifications and their dedup keys.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::provider::{Answer, Provider, Reply};
 
-/// A notification that is authentic. Only a [`Receiver`](crate::Receiver) makes one.
+/// An authentic notification. Only a [`Receiver`](crate::Receiver) creates one.
 pub struct Verified<N> {
     pub(crate) provider: Provider,
     pub(crate) notification: N,
@@ -21,33 +21,34 @@ pub struct Verified<N> {
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
-    /// What it uses of a server's budget, until it is dropped.
+    /// The slot and memory held in the endpoint's budget; released on drop.
     pub(crate) _in_hand: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// What was signed.
+/// The signed content.
 pub(crate) enum Signed {
     Envelope(Box<Opened>),
     Body(Vec<u8>),
 }
 
 impl<N> Verified<N> {
-    /// Whose it is.
+    /// Returns the provider.
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// The notification.
+    /// Returns the notification.
     pub fn notification(&self) -> &N {
         &self.notification
     }
 
-    /// The notification, owned.
+    /// Returns the notification by value.
     pub fn into_notification(self) -> N {
         self.notification
     }
 
-    /// The content exactly as it was signed: Paytend's is that of the envelope, empty if there was none; PayBy's and PayerMax's is the body.
+    /// Returns the content exactly as it was signed. For Paytend it is the envelope's content, empty if there was none.
+    /// For PayBy and PayerMax it is the body.
     pub fn content(&self) -> &[u8] {
         match &self.signed {
             Signed::Envelope(opened) => opened.payload_bytes(),
@@ -55,48 +56,53 @@ impl<N> Verified<N> {
         }
     }
 
-    /// The content as text, with `�` for what is not UTF-8. For logs and people: [`content`](Self::content) has the signed bytes.
+    /// Returns the content as text, with `�` for invalid UTF-8. This is for logs and display;
+    /// [`content`](Self::content) returns the signed bytes.
     pub fn content_text_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.content())
     }
 
-    /// The key that the signature is by.
+    /// Returns the fingerprint of the key that verified the signature.
     pub fn verified_by(&self) -> Fingerprint {
         self.verified_by
     }
 
-    /// When it was received: the `now` of [`Receiver::receive`](crate::Receiver::receive).
+    /// Returns the time of receipt: the `now` passed to [`Receiver::receive`](crate::Receiver::receive).
     pub fn received_at(&self) -> SystemTime {
         self.received_at
     }
 
-    /// When the provider says that it was sent. Paytend does not say.
+    /// Returns the time at which the provider says it sent the notification. Paytend's notifications have no such time.
     pub fn sent_at(&self) -> Option<SystemTime> {
         self.sent_at
     }
 
-    /// A key that is equal for the same notification, however often and however sealed it is sent. Store it in the same transaction as the
-    /// notification's effect, under a unique constraint: then the effect happens once.
+    /// Returns a key that is equal for all deliveries of a notification, even if each is sealed differently. Store it
+    /// in the same transaction as the notification's effect, under a unique constraint, so that the effect happens
+    /// once.
     ///
-    /// | provider | what it is made of |
+    /// | provider | derived from |
     /// |---|---|
     /// | Paytend | product, partner, `notifyType`, and the content's bytes; the envelope differs each time |
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// PayBy's and PayerMax's members are read one by one from the raw body: what is wrong elsewhere in the body, and when it was sent, changes
-    /// nothing. The key is made of the whole body if the members that identify it are absent.
+    /// PayBy's and PayerMax's members are read separately from the raw body. Errors elsewhere in the body and the time
+    /// of sending do not change the key. If the identifying members are absent, the key is derived from the whole body.
     ///
-    /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no time of their own. One that reports
-    /// a state for the second time (a card application that is approved again, a card that is active, lost and active again) can be equal to
-    /// the one of weeks ago. So store each arrival under a known key as a [`sighting`](Self::sighting), and query the state of what the
-    /// [`business_key`](Self::business_key) names. Dropping it may lose an update. The same holds for PayerMax: two changes of equal amount and
-    /// direction under one `relatedTradeNo` have one key, and differ in [`sent_at`](Self::sent_at).
+    /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no
+    /// timestamp. A notification that reports a state for the second time can be equal to an earlier one. Examples are
+    /// a card application that is approved again, and a card that is active, lost and active again.
+    ///
+    /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the state of the object in the
+    /// [`business_key`](Self::business_key). If you drop the notification, you may lose an update. The same applies to
+    /// PayerMax: two changes of equal amount and direction with the same `relatedTradeNo` have the same key. They
+    /// differ in [`sent_at`](Self::sent_at).
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }
 
-    /// Returns the record of this arrival, to be stored if the [`dedup_key`](Self::dedup_key) is known.
+    /// Returns a record of this arrival, to be stored if the [`dedup_key`](Self::dedup_key) is known.
     pub fn sighting(&self) -> Sighting {
         Sighting {
             provider: self.provider,
@@ -108,30 +114,31 @@ impl<N> Verified<N> {
         }
     }
 
-    /// What it is about, and the state that it reports, if it says so. Each member is read by itself, whatever is wrong with the others.
+    /// Returns the object that the notification is about and the state it reports, if present. Each member is read
+    /// separately, independently of errors in the others.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
     }
 
-    /// Keeps something until it is dropped.
+    /// Attaches a value that is dropped with the notification.
     #[cfg(feature = "server")]
     pub(crate) fn in_hand(mut self, in_hand: impl Any + Send + Sync) -> Self {
         self._in_hand = Some(Arc::new(in_hand));
         self
     }
 
-    /// Returns what [`in_hand`](Self::in_hand) keeps.
+    /// Returns the value attached by [`in_hand`](Self::in_hand).
     #[cfg(feature = "server")]
     pub(crate) fn slot(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self._in_hand.clone()
     }
 
-    /// What to answer its sender.
+    /// Returns a reply to the provider, to be returned from a framework's handler.
     pub fn answer(&self, reply: Reply) -> Answer {
         Answer::new(self.provider, reply)
     }
 
-    /// The opened envelope of a notification of Paytend's.
+    /// Returns the opened envelope of a Paytend notification.
     pub fn opened(&self) -> Option<&Opened> {
         match &self.signed {
             Signed::Envelope(opened) => Some(opened),
@@ -151,31 +158,33 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
     }
 }
 
-/// The arrival of a notification whose [`DedupKey`] may be known: what to store of it, so that a person or a job can query the state.
-/// Holds numbers of orders or users, and nothing else of the content.
+/// A record of the arrival of a notification whose [`DedupKey`] may be known. Store it, so that a person or a job can
+/// query the state. It contains order numbers or user IDs, and no other content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting {
-    /// Whose notification it is.
+    /// The provider of the notification.
     pub provider: Provider,
-    /// The key that the earlier arrival has, too.
+    /// The dedup key, equal to that of the earlier arrival.
     pub dedup_key: DedupKey,
-    /// What the notification is about: whose state to query.
+    /// The object whose state to query.
     pub business_key: Option<BusinessKey>,
-    /// When it arrived.
+    /// The time of receipt.
     pub received_at: SystemTime,
-    /// When the provider says that it was sent. PayBy's and PayerMax's tell a retry from a new notification by it.
+    /// The time at which the provider says it sent the notification. For PayBy and PayerMax it distinguishes a retry
+    /// from a new notification.
     pub sent_at: Option<SystemTime>,
-    /// The key that the signature is by.
+    /// The fingerprint of the key that verified the signature.
     pub verified_by: Fingerprint,
 }
 
-/// Tells notifications apart by what they mean: a SHA-256.
+/// A SHA-256 hash that identifies a notification by its meaning.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DedupKey([u8; 32]);
 
 impl DedupKey {
-    /// Of these parts, in this order. Each goes in with its length, so that no two lists give one text.
+    /// Hashes the parts in this order. Each part is preceded by its length, so that no two lists of parts have the same
+    /// input.
     pub(crate) fn of(provider: Provider, parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in [provider.to_string().as_bytes()].iter().chain(parts) {
@@ -185,14 +194,14 @@ impl DedupKey {
         Self(hash.finalize().into())
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
 impl fmt::Display for DedupKey {
-    /// Hexadecimal.
+    /// Writes the key in hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -204,15 +213,15 @@ impl fmt::Debug for DedupKey {
     }
 }
 
-/// What a notification is about, and the state that it reports: what a handler stores and compares.
+/// The object that a notification is about and the state it reports. Handlers store and compare it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BusinessKey {
-    /// What kind of thing: `deposit`, `cardholder`, `transfer-to-bank`.
+    /// The kind of object: `deposit`, `cardholder`, `transfer-to-bank`.
     pub kind: &'static str,
-    /// The provider's or the partner's number of it.
+    /// The provider's or the partner's number for the object.
     pub id: String,
-    /// The state, as the provider writes it.
+    /// The state in the provider's notation.
     pub state: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Base64 in the spellings that it comes in.
+//! Lenient base64 decoding that reports deviations from the standard form.
 
 use ::base64::Engine as _;
 use ::base64::engine::DecodePaddingMode;
@@ -8,7 +8,8 @@ use percent_encoding::percent_decode_str;
 use super::finding::{Base64Flaw, Finding};
 use super::result::Explanation;
 
-/// Decodes what any reader could, and says how it is not what it should be. `None` if no reader could.
+/// Decodes any spelling of base64 and reports how it deviates from the standard form. Returns `None` if the text is not
+/// base64.
 pub(super) fn decode(field: &'static str, text: &str, explanation: &mut Explanation) -> Option<Vec<u8>> {
     if let Ok(bytes) = STANDARD.decode(text) {
         return Some(bytes);

@@ -1,47 +1,47 @@
-//! What a body is that should be a JSON document.
+//! Classification of bodies that should be JSON documents.
 
-/// What a body looks like.
+/// The kind of data in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyKind {
-    /// Nothing.
-    #[error("empty: it was read before (a stream can be read once), or never passed on")]
+    /// An empty body.
+    #[error("empty: it was already consumed (a stream can be read only once), or never passed on")]
     Empty,
     /// A JSON object.
     #[error("a JSON object")]
     JsonObject,
     /// A JSON array.
-    #[error("a JSON array, and an object was expected")]
+    #[error("a JSON array, but an object was expected")]
     JsonArray,
     /// A JSON string.
-    #[error("a JSON string, and an object was expected")]
+    #[error("a JSON string, but an object was expected")]
     JsonString,
     /// A number, `true`, `false` or `null`.
-    #[error("a single JSON value (a number, true, false or null), and an object was expected")]
+    #[error("a single JSON value (a number, true, false or null), but an object was expected")]
     JsonScalar,
-    /// JSON that ends early.
-    #[error("JSON that is cut off before its end: read the body to its end, and check size limits of logs and proxies")]
+    /// JSON that is cut off.
+    #[error("truncated JSON: read the body to its end, and check size limits of logs and proxies")]
     JsonCutOff,
     /// JSON with a syntax error.
-    #[error("JSON with a syntax error: it was edited or put together by hand")]
+    #[error("JSON with a syntax error: it was edited or built by hand")]
     JsonBroken,
     /// An HTML page.
-    #[error("an HTML page: a proxy, firewall or login page answered in place of the sender")]
+    #[error("an HTML page: a proxy, firewall or login page responded instead of the sender")]
     Html,
     /// XML.
-    #[error("XML: it is a message of another interface, or a gateway translated it")]
+    #[error("XML: the message belongs to another interface, or a gateway converted it")]
     Xml,
-    /// A form.
-    #[error("a form (name=value): a form parser read it, or the sender used another content type")]
+    /// A form (`name=value`).
+    #[error("a form (name=value): a form parser processed the body, or the sender used another content type")]
     Form,
     /// A multipart body.
-    #[error("a multipart body, with boundaries: take the part that holds the document")]
+    #[error("a multipart body, with boundaries: extract the part that contains the document")]
     Multipart,
     /// PEM.
     #[error("PEM (a key or a certificate): the wrong file was read")]
     Pem,
     /// A JSON Web Token.
-    #[error("a JSON Web Token: the wrong text was taken")]
+    #[error("a JSON Web Token: the wrong text was passed on")]
     Jwt,
     /// Base64.
     #[error("base64: decode it first (API gateways set isBase64Encoded: true)")]
@@ -49,32 +49,30 @@ pub enum BodyKind {
     /// Hexadecimal digits.
     #[error("hexadecimal digits: pass on the bytes instead")]
     Hex,
-    /// What a language prints for a value that it cannot print.
-    #[error(
-        "the text {0:?}, which a program prints in place of a value: pass on the body's bytes instead of an object"
-    )]
+    /// The placeholder that a language prints for a value without a text form.
+    #[error("the text {0:?}, which a program prints as a placeholder: pass on the body's bytes instead of an object")]
     Placeholder(&'static str),
-    /// A structure as a program prints it.
-    #[error("a parsed structure as a program prints it ({0}): pass on the raw body instead")]
+    /// A data structure in a program's print format.
+    #[error("a parsed structure in a program's print format ({0}): pass on the raw body instead")]
     Structure(&'static str),
     /// Compressed data.
-    #[error("compressed ({0}): decompress it first")]
+    #[error("compressed data ({0}): decompress it first")]
     Compressed(&'static str),
     /// UTF-16.
     #[error("UTF-16: pass on the bytes as they arrived")]
     Utf16,
-    /// A whole HTTP message.
-    #[error("a whole HTTP message: take the bytes after the empty line that ends the headers")]
+    /// A complete HTTP message.
+    #[error("a complete HTTP message: use only the bytes after the empty line that ends the headers")]
     HttpMessage,
     /// Other text.
     #[error("plain text")]
     Text,
     /// Other bytes.
-    #[error("not text at all: it is compressed, encrypted, or a file")]
+    #[error("binary data: it is compressed, encrypted, or a file")]
     Binary,
 }
 
-/// What languages print for values that they cannot print, by how it starts.
+/// The beginnings of the placeholders that languages print for values without a text form.
 const PLACEHOLDERS: [&str; 18] = [
     "[object Object]",
     "[object ",
@@ -97,7 +95,7 @@ const PLACEHOLDERS: [&str; 18] = [
 ];
 
 impl BodyKind {
-    /// Returns what a body looks like.
+    /// Returns the kind of data in a body.
     pub fn of(body: &[u8]) -> Self {
         let bare = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
         let starts = |start: &[u8]| bare.len() >= start.len() && bare[..start.len()].eq_ignore_ascii_case(start);

@@ -1,94 +1,88 @@
-//! How a text differs from the one that was signed, in words, and how to avoid it.
+//! Differences between a text and the signed text, with their fixes.
 
 use super::wrapping::Wrapping;
 
-/// What differs between the text that was signed and the one that is here. Each is proven: the signature's digest is
-/// that
-/// of the text without the change.
+/// A difference between the signed text and the received text. Each difference is proven: undoing it yields a text
+/// whose digest is the one in the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Change {
-    /// The text was put into something else.
-    #[error("the text here is {0}")]
+    /// The text was wrapped in something else.
+    #[error("the received text is not the signed text itself, but {0}")]
     Wrapped(Wrapping),
-    /// A line's end was lost.
-    #[error("a line's end after the last character is missing here")]
+    /// A line break at the end was lost.
+    #[error("a line break after the last character is missing")]
     NewlineLost,
     /// White space was added.
-    #[error("there is white space here after the last character (or before the first) that was not signed")]
+    #[error("there is white space here after the last character (or before the first), which was not signed")]
     WhiteSpaceAdded,
-    /// CR LF became LF, or the other way round.
-    #[error("lines end in another way here (CR LF against LF)")]
+    /// CR LF became LF, or LF became CR LF.
+    #[error("the line breaks were converted (between CR LF and LF)")]
     LineEnds,
     /// A byte order mark was lost.
-    #[error("a byte order mark at the start is missing here")]
+    #[error("the byte order mark at the start is missing")]
     ByteOrderMark,
-    /// The text was cut off within the brackets at its end, or before the one at its start.
-    #[error("brackets or a quote at the end (or the first bracket) are missing here")]
+    /// The text lost its closing brackets or its opening bracket.
+    #[error("closing brackets or a quote at the end (or the opening bracket) are missing")]
     EndLost,
-    /// The white space of the JSON is different.
-    #[error("the JSON was parsed and written again: its white space is not the one that was signed")]
+    /// The JSON has different white space.
+    #[error("the JSON was re-serialized: its white space differs from the signed text")]
     WhiteSpace,
-    /// The members are in another order.
-    #[error("the JSON was parsed and written again: its members were signed in another order")]
+    /// The members are in a different order.
+    #[error("the JSON was re-serialized: its members are in a different order than in the signed text")]
     Order,
-    /// Characters are escaped in another way.
-    #[error(
-        "the JSON was parsed and written again: `/`, `<`, `&`, quotes or characters beyond ASCII are escaped in \
-        another way"
-    )]
+    /// Characters are escaped differently.
+    #[error("the JSON was re-serialized: `/`, `<`, `&`, quotes or non-ASCII characters are escaped differently")]
     Escapes,
-    /// Numbers are written in another way.
-    #[error("the JSON was parsed and written again: its numbers are written in another way (10.00, 10.0, 10, 1E+1)")]
+    /// Numbers are formatted differently.
+    #[error("the JSON was re-serialized: its numbers are formatted differently (10.00, 10.0, 10, 1E+1)")]
     Numbers,
-    /// Digits of a number were lost.
-    #[error(
-        "the JSON was parsed and written again: a number beyond 2^53 lost its last digits in a floating-point number"
-    )]
+    /// A number lost digits.
+    #[error("the JSON was re-serialized: a number above 2^53 was stored as floating point and lost its last digits")]
     Rounded,
     /// Numbers became strings, or strings became numbers.
-    #[error("the JSON was parsed and written again: a number became a string, or a string a number")]
+    #[error("the JSON was re-serialized: a number became a string, or a string became a number")]
     NumberStrings,
-    /// Members whose value is null or empty were left out.
-    #[error("the JSON was parsed and written again: a member whose value was null or empty is missing here")]
+    /// Members with a null or empty value were removed.
+    #[error("the JSON was re-serialized: a member with a null or empty value was removed")]
     MembersDropped,
-    /// Members whose value is null or empty were added.
-    #[error("the JSON was parsed and written again: a member whose value is null or empty was not signed")]
+    /// Members with a null or empty value were added.
+    #[error("the JSON was re-serialized: a member with a null or empty value was added")]
     MembersAdded,
-    /// Empty strings became null.
-    #[error("the JSON was parsed and written again: empty strings became null, or null became an empty string")]
+    /// Empty strings became null, or null became an empty string.
+    #[error("the JSON was re-serialized: empty strings became null, or null became an empty string")]
     EmptyToNull,
-    /// One of two members with the same name is missing.
-    #[error("the JSON was parsed and written again: a name was signed twice in one object, and is here once")]
+    /// One of two members with the same name was removed.
+    #[error("the JSON was re-serialized: of two members with the same name in an object, only one is left")]
     DuplicateDropped,
-    /// HTML's special characters were escaped in the strings.
-    #[error("the strings in the JSON are HTML-escaped here")]
+    /// The strings were HTML-escaped.
+    #[error("the strings in the JSON were HTML-escaped")]
     HtmlEscaped,
-    /// The text is in another charset.
+    /// The text was signed in another charset.
     #[error("the text was signed in another charset ({0}); sign and verify the same bytes, and send UTF-8")]
     Charset(&'static str),
-    /// The bytes were read as text in another charset.
-    #[error("the bytes were read as text in another charset ({0}) here, and written again")]
+    /// The bytes were decoded in the wrong charset.
+    #[error("the bytes were decoded in the wrong charset ({0}) and encoded again")]
     Misread(&'static str),
-    /// The sender signed UTF-8 that it had read in another charset.
-    #[error("the sender signed a text that it had read in another charset ({0})")]
+    /// The sender decoded UTF-8 in the wrong charset before signing.
+    #[error("the sender decoded its text in the wrong charset ({0}) before signing it")]
     MisreadBySender(&'static str),
-    /// The characters are in another normal form of Unicode.
-    #[error("the text was signed in Unicode's normal form {0} and is here in another")]
+    /// The text is in a different Unicode normalization form.
+    #[error("the text was signed in the Unicode normalization form {0}, but arrived in a different form")]
     NormalForm(&'static str),
     /// Characters that could not be decoded were replaced.
-    #[error("characters were replaced by `?` or U+FFFD here")]
+    #[error("characters were replaced by `?` or U+FFFD")]
     CharactersLost,
-    /// The text was percent-encoded, or is.
-    #[error("the text is percent-encoded on one side only")]
+    /// Percent-encoding was added or removed.
+    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both times")]
     PercentEncoding,
-    /// `+` became a space, or the other way round.
-    #[error("`+` and space were exchanged, as in a form")]
+    /// `+` became a space, or a space became `+`.
+    #[error("`+` and spaces were exchanged, as in form decoding")]
     PlusAndSpace,
 }
 
 impl Change {
-    /// Returns how to avoid the change, in one line.
+    /// Returns a fix for the change in a single line.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
@@ -96,7 +90,7 @@ impl Change {
                 "verify the body untrimmed, exactly as long as Content-Length says; editors and shells change its end"
             }
             Self::LineEnds => "read and write the body as bytes, not as text (open it in binary mode)",
-            Self::ByteOrderMark => "verify the body before any decoder takes the byte order mark away",
+            Self::ByteOrderMark => "verify the body before any decoder removes the byte order mark",
             Self::EndLost => "read the body to its end before verifying it; compare its length with Content-Length",
             Self::WhiteSpace
             | Self::Order
@@ -111,14 +105,14 @@ impl Change {
                 "verify the raw bytes before JSON is parsed (Express: express.raw; Flask: request.get_data(); \
                  Spring: @RequestBody byte[]; ASP.NET: Request.Body; Laravel: getContent())"
             }
-            Self::HtmlEscaped => "take the raw body, before any HTML escaping or sanitizing filter",
+            Self::HtmlEscaped => "use the raw body, before any HTML escaping or sanitizing filter",
             Self::Charset(_) | Self::Misread(_) | Self::CharactersLost => {
                 "keep the body as bytes: do not decode it before it is verified, and decode it as UTF-8 afterwards"
             }
             Self::MisreadBySender(_) => {
-                "tell the sender: its text was decoded in the wrong charset before it was signed"
+                "inform the sender: its text was decoded in the wrong charset before it was signed"
             }
-            Self::NormalForm(_) => "do not normalize Unicode before verifying; file names and databases may do so",
+            Self::NormalForm(_) => "do not normalize Unicode before verifying; file systems and databases may do this",
             Self::PercentEncoding | Self::PlusAndSpace => {
                 "read the raw body before a form or URL decoder does (php://input, request.get_data(), express.raw())"
             }

@@ -1,4 +1,4 @@
-//! What can be found out, in words: what, where, and what to do.
+//! Findings with their locations and fixes.
 
 use paytend_crypto::Malformed;
 use paytend_crypto::hazmat::DigestAlgorithm;
@@ -9,290 +9,289 @@ use super::result::Certainty;
 use super::trace::Trace;
 use super::wrapping::Wrapping;
 
-/// Something that explains why a message fails, or that is wrong all the same. Names and positions, never a payload or
-/// a key.
+/// A reason why a message fails, or another problem with it. Contains names and positions, never a payload or a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Finding {
-    /// A key's PEM has another label than its content.
+    /// The PEM label of a key does not match its content.
     #[error(
-        "the key {key:?} is labelled {label:?} and is {content}: other libraries refuse it; label it -----BEGIN \
-        {correct}-----"
+        "the key {key:?} is labelled {label:?} and is {content}: other libraries reject it; change its label to \
+        -----BEGIN {correct}-----"
     )]
     KeyLabel {
-        /// Whose key.
+        /// The name of the key.
         key: String,
-        /// The label.
+        /// The label in the PEM.
         label: String,
         /// PKCS#1, PKCS#8 or SubjectPublicKeyInfo.
         content: &'static str,
-        /// The label that fits.
+        /// The matching label.
         correct: &'static str,
     },
-    /// A key is of PKCS#1 where the other side's library may want PKCS#8 or SubjectPublicKeyInfo.
+    /// A key is PKCS#1, but the other side's library may require PKCS#8 or SubjectPublicKeyInfo.
     #[error(
-        "the key {key:?} is PKCS#1, which is fine here; if the other side's library refuses it (Java, Go), give it \
-        {instead}"
+        "the key {key:?} is PKCS#1, which is supported here; if the other side's library rejects it (Java, Go), \
+        give it {instead}"
     )]
     KeyPkcs1 {
-        /// Whose key.
+        /// The name of the key.
         key: String,
-        /// What to give instead.
+        /// The alternative format.
         instead: &'static str,
     },
-    /// One key pair is taken for both sides'.
+    /// The keys of both sides belong to the same key pair.
     #[error(
-        "{own:?} and {sender:?} are halves of one pair: one of them is the wrong side's key (the public demo alone \
-        shares one pair)"
+        "{own:?} and {sender:?} belong to the same key pair: one of them is the wrong side's key (only the public demo \
+        uses one pair for both sides)"
     )]
     SamePair {
-        /// Our key.
+        /// The name of our key.
         own: String,
-        /// The sender's key.
+        /// The name of the sender's key.
         sender: String,
     },
     /// The body is compressed.
-    #[error("the body has a Content-Encoding: whatever sits before the receiver must pass on the plain bytes")]
+    #[error("the body has a Content-Encoding: the proxy or server in front of the receiver must decompress the body")]
     Compressed,
-    /// The header is missing.
-    #[error("there is no sign header: a proxy may have dropped it, or the message is not this provider's")]
+    /// The `sign` header is missing.
+    #[error("the sign header is missing: a proxy may have removed it, or the message is from another provider")]
     NoSign,
-    /// The header is there several times.
+    /// There are several `sign` headers.
     #[error("there is more than one sign header")]
     SeveralSigns,
-    /// The document breaks a rule that anybody can see.
+    /// The document is malformed in a publicly visible way.
     #[error("{0}")]
     Malformed(Malformed),
-    /// The body is larger than a receiver takes.
+    /// The body is larger than the receiver's limit.
     #[error("the body has {bytes} bytes; the receiver's limit is {limit}")]
     TooLarge {
-        /// Its size.
+        /// The size of the body in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The document is readable only after a wrapping was undone. Everything else was found in what it held.
+    /// The document became readable only after unwrapping. All other findings refer to the unwrapped document.
     #[error("the body is not the document itself but {0}; pass on the bytes as they arrive")]
     Wrapped(Wrapping),
     /// The body is not a JSON object.
     #[error("the body is {0}")]
     NotJson(BodyKind),
-    /// An authentic body is not UTF-8.
+    /// An authentic body is not valid UTF-8.
     #[error(
-        "the body is not UTF-8 at byte {at}: it was signed so, and a JSON reader refuses it or replaces characters"
+        "the body is not UTF-8 at byte {at}: it was signed that way, but JSON parsers reject it or replace characters"
     )]
     NotUtf8 {
-        /// The first byte that is not.
+        /// The position of the first invalid byte.
         at: usize,
     },
     /// An authentic body starts with a byte order mark.
-    #[error("the body starts with a byte order mark, which was signed, and which a JSON reader may refuse")]
+    #[error("the body starts with a byte order mark, which was signed, but which a JSON parser may reject")]
     ByteOrderMark,
-    /// An authentic body has half of a surrogate pair.
+    /// An authentic body has an unpaired surrogate or a number that is too large.
     #[error(
-        "the body is JSON that strict readers refuse: an escape for half of a surrogate pair, or a number too large"
+        "the body is JSON that strict parsers reject: it has an escape for an unpaired surrogate, or a number too large"
     )]
     LoneSurrogate,
-    /// A field that a message of this kind has is absent.
-    #[error("there is no {0}: this is a message of another kind, or not one of Paytend's")]
+    /// A required field is missing.
+    #[error("the field {0} is missing: this is a message of another kind, or not a Paytend message")]
     Absent(&'static str),
-    /// The base64 of a field is not the standard one.
+    /// The base64 of a field is not in the standard form.
     #[error("{field} is base64, but {flaw}")]
     Base64 {
-        /// The field, or `sign`.
+        /// The name of the field, or `sign`.
         field: &'static str,
-        /// What is wrong with it.
+        /// The deviation from the standard form.
         flaw: Base64Flaw,
     },
-    /// Something that should be base64 is not.
-    #[error("{0} is not base64 in any spelling")]
+    /// A field that should be base64 is not.
+    #[error("{0} is not base64")]
     NotBase64(&'static str),
-    /// The session key is encrypted for another key.
+    /// The session key is encrypted for another known key.
     #[error(
-        "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender encrypts with \
-        another public key than ours (sandbox and production exchanged, or a key that was rotated)"
+        "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender uses another \
+        public key than ours (sandbox and production mixed up, or a rotated key)"
     )]
     EncryptedForOther(String),
-    /// The session key is encrypted for a key that is not here.
+    /// The session key is encrypted for an unknown key.
     #[error(
-        "randomKey ({bytes} bytes) is decrypted by no key here; ours have {expected} bytes: the sender encrypts with \
+        "no known key decrypts randomKey ({bytes} bytes; our keys have {expected} bytes): the sender encrypts with \
         another public key than ours"
     )]
     EncryptedForUnknown {
-        /// Its length.
+        /// The length of the encrypted session key in bytes.
         bytes: usize,
-        /// The lengths of the keys that should decrypt it.
+        /// The lengths of the keys that should decrypt it, in bytes.
         expected: String,
     },
-    /// The session key is no base64 text of 24 characters.
+    /// The session key is not a base64 text of 24 characters.
     #[error(
-        "the session key has {0} bytes and is not 24 characters of base64: the sender must encrypt the text itself, \
-        not the bytes that it stands for"
+        "the session key has {0} bytes, but must be 24 characters of base64: the sender must encrypt the base64 text, \
+        not the decoded bytes"
     )]
     SessionKey(usize),
     /// The payload is encrypted with the decoded session key.
     #[error(
-        "the payload is encrypted with AES-128 under the 16 bytes that the session key's base64 stands for; the 24 \
-        characters themselves are the key, of AES-192"
+        "the payload is encrypted with AES-128 under the 16 bytes of the decoded session key; the key must be the 24 \
+        base64 characters themselves, with AES-192"
     )]
     Aes128,
-    /// The payload is encrypted with a part of the session key's text.
+    /// The payload is encrypted with the first part of the session key's text.
     #[error(
-        "the payload is encrypted with AES-128 under the first 16 characters of the session key's text; all 24 \
-        characters are the key, of AES-192"
+        "the payload is encrypted with AES-128 under the first 16 characters of the session key's text; the key must \
+        be all 24 characters, with AES-192"
     )]
     Aes128Truncated,
-    /// The payload is encrypted with the session key's text, made longer with zeros.
+    /// The payload is encrypted with the session key's text, padded with zero bytes.
     #[error(
-        "the payload is encrypted with AES-256 under the session key's text and 8 zero bytes; the 24 characters \
-        alone are the key, of AES-192"
+        "the payload is encrypted with AES-256 under the session key's text and 8 zero bytes; the key must be the 24 \
+        characters alone, with AES-192"
     )]
     Aes256Padded,
-    /// The payload is not what the session key decrypts.
+    /// The session key does not decrypt the payload.
     #[error(
-        "the payload cannot be decrypted with the session key: it was made with another key or another mode \
-        (AES-192, ECB, PKCS#5 padding), or changed on the way"
+        "the payload cannot be decrypted with the session key: it was encrypted with another key or another mode than \
+        AES-192, ECB, PKCS#5 padding, or changed in transit"
     )]
     Payload,
-    /// The payload is not one strict JSON object.
+    /// The payload is not a single strict JSON object.
     #[error("the payload {0}")]
     PayloadJson(String),
-    /// A field has another value than expected.
-    #[error("{0} is not what is expected here: the message is for another partner, or from another environment")]
+    /// A field has an unexpected value.
+    #[error("{0} has an unexpected value: the message is for another partner, or from another environment")]
     OtherValue(&'static str),
-    /// The signature has a length that no expected key makes.
-    #[error("the signature has {bytes} bytes; the expected keys make {expected}")]
+    /// The length of the signature does not match any expected key.
+    #[error("the signature has {bytes} bytes; signatures by the expected keys have {expected}")]
     SignatureLength {
-        /// Its length.
+        /// The length of the signature in bytes.
         bytes: usize,
-        /// The lengths of the expected keys.
+        /// The signature lengths of the expected keys, in bytes.
         expected: String,
     },
-    /// Another key than the expected made the signature.
+    /// The signature was made with a known key that is not an expected one.
     #[error(
-        "the signature is by {0:?}, which is not the key that should verify it (the other environment's, another \
-        provider's, or the wrong side's)"
+        "the signature was made with {0:?}, which is not the key that should verify it (from the other environment, \
+        another provider, or the wrong side)"
     )]
     SignedByOther(String),
-    /// A key that is not here made the signature, or it is damaged.
+    /// The signature was made with an unknown key, or it is damaged.
     #[error(
-        "the signature is by no key here, or was damaged on the way: ask the sender for the public key that it signs \
-        with now"
+        "the signature was not made with any known key, or was damaged in transit: ask the sender for its current \
+        public key"
     )]
     SignedByUnknown,
-    /// Another hash function was used.
-    #[error("the signature is made with {0:?}; it must be SHA256withRSA")]
+    /// The signature uses another hash function.
+    #[error("the signature uses {0:?}; it must be SHA256withRSA")]
     Digest(DigestAlgorithm),
-    /// The signed text differs, and how it does is known.
-    #[error("the signed text is another one{}: {}", place(*.at, .field.as_deref()), joined(.changes))]
+    /// The signed text differs from the received text in a known way.
+    #[error("the signed text differs from the received text{}: {}", place(*.at, .field.as_deref()), joined(.changes))]
     Text {
-        /// How it differs from what was signed.
+        /// The differences from the signed text.
         changes: Vec<TextChange>,
-        /// The first byte that differs.
+        /// The position of the first byte that differs.
         at: usize,
-        /// The field in which that is.
+        /// The field that contains this position.
         field: Option<String>,
     },
-    /// The signed text differs, and no usual change explains how.
+    /// The signed text differs from the received text in an unknown way.
     #[error(
-        "the signature is good and by the right key, but over another text than the one here, and no usual change \
-        could be undone: compare the sender's signed text with ours"
+        "the signature was made with the right key, but over another text, and undoing the usual changes did not \
+        yield it: compare the sender's signed text with ours"
     )]
     TextUnknown,
-    /// The signed text differs, and not everything was tried.
+    /// The signed text differs from the received text, and the search ended early.
     #[error(
-        "the signature is good and by the right key, but over another text than the one here; there are so many ways \
-        to write it that not all were tried: compare the sender's signed text with ours"
+        "the signature was made with the right key, but over another text; there are too many ways to write it to \
+        try all of them: compare the sender's signed text with ours"
     )]
     TextTooLarge,
-    /// The text here shows traces of a loss. A possibility.
+    /// The received text shows traces of data loss. A possibility, not a proof.
     #[error("{0}")]
     Trace(Trace),
-    /// The signature is by the right key, and what it is over cannot be put together.
+    /// The signature was made with the right key, but the signed text cannot be reconstructed.
     #[error(
-        "the signature is by the right key; whether it is over this message cannot be told without the session key \
-        and the payload"
+        "the signature was made with the right key; without the session key and the payload it cannot be checked \
+        against this message"
     )]
     TextNotAtHand,
-    /// A failure answer without signature.
+    /// An error response without a signature.
     #[error(
-        "it is a failure answer without a signature, as the provider sends for some errors: it authenticates nothing"
+        "the message is an error response without a signature, as the provider sends for some errors: it proves nothing"
     )]
     UnsignedFailure,
 }
 
-/// What is wrong with a base64 text.
+/// A deviation from standard base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Base64Flaw {
-    /// `-` and `_`.
-    #[error("in its URL alphabet (`-` and `_` for `+` and `/`)")]
+    /// The URL alphabet: `-` and `_`.
+    #[error("in the URL alphabet (`-` and `_` for `+` and `/`)")]
     UrlAlphabet,
-    /// Spaces for `+`.
-    #[error("with spaces for `+`: it went through a form or a URL without being percent-encoded")]
+    /// Spaces in place of `+`.
+    #[error("with spaces in place of `+`: it was sent in a form or a URL without percent-encoding")]
     Spaces,
-    /// Line ends, or other white space.
-    #[error("with line ends or white space in it: the sender's encoder breaks lines")]
+    /// Line breaks or other white space.
+    #[error("with line breaks or white space in it: the sender's encoder breaks lines")]
     Lines,
-    /// Percent-encoded.
-    #[error("percent-encoded (which only randomKey may be)")]
+    /// Percent-encoding.
+    #[error("percent-encoded (allowed only for randomKey)")]
     PercentEncoded,
-    /// Without `=`, or with bits that mean nothing.
-    #[error("its `=` at the end are missing, or its last character has bits that mean nothing")]
+    /// Missing `=`, or unused bits that are not zero.
+    #[error("the `=` padding is missing, or the unused bits of the last character are not zero")]
     Padding,
 }
 
-/// How a signed text differs: as any text does, or as one of the envelope's can.
+/// A difference in the signed text: a general one, or one specific to the envelope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextChange {
-    /// The body, or the payload, was changed on its way, or before it was signed.
+    /// The body or the payload was changed in transit or before it was signed.
     #[error("{0}")]
     Bytes(Change),
-    /// The payload is not signed.
+    /// The payload was not signed.
     #[error(
-        "the sender left the payload out (as for the upload endpoints of the IBAN product: open it with an unsigned \
-        payload)"
+        "the sender did not sign the payload (the upload endpoints of the IBAN product work like this: open it with \
+        an unsigned payload)"
     )]
     PayloadLeftOut,
-    /// The payload is signed and should not be.
-    #[error("the sender signed the payload, which is expected unsigned here")]
+    /// The payload was signed but should not be.
+    #[error("the sender signed the payload, which should not be signed here")]
     PayloadSigned,
-    /// The encrypted payload is signed.
-    #[error("the sender signed the encrypted payload; it must be the plain one")]
+    /// The encrypted payload was signed.
+    #[error("the sender signed the encrypted payload; it must sign the plaintext")]
     PayloadEncrypted,
-    /// The encrypted session key is signed.
-    #[error("the sender signed the encrypted randomKey; it must be the plain one")]
+    /// The encrypted session key was signed.
+    #[error("the sender signed the encrypted randomKey; it must sign the plaintext")]
     KeyEncrypted,
-    /// Both encrypted ones are signed.
-    #[error("the sender signed the encrypted payload and the encrypted randomKey; both must be the plain ones")]
+    /// The encrypted payload and the encrypted session key were signed.
+    #[error("the sender signed the encrypted payload and the encrypted randomKey; it must sign the plaintext of both")]
     BothEncrypted,
-    /// The session key is not signed.
-    #[error("the sender left randomKey out")]
+    /// The session key was not signed.
+    #[error("the sender did not sign randomKey")]
     KeyLeftOut,
-    /// Empty fields are signed.
-    #[error("the sender signed fields that are empty, too")]
+    /// Empty fields were signed.
+    #[error("the sender signed empty fields as well")]
     EmptyFields,
-    /// `encryptFlag` is signed.
-    #[error("the sender signed encryptFlag, too")]
+    /// `encryptFlag` was signed.
+    #[error("the sender signed encryptFlag as well")]
     EncryptFlag,
-    /// The fields are in another order.
+    /// The fields were signed in another order.
     #[error("the sender did not sort the fields by the ASCII order of their names")]
     FieldOrder,
-    /// An `&` at the end.
-    #[error("the sender left an `&` at the end")]
+    /// The signed text ends with `&`.
+    #[error("the sender signed an `&` after the last field")]
     LastAmpersand,
-    /// A line's end at the end.
-    #[error("the sender signed a line's end after the last field")]
+    /// The signed text ends with a line break.
+    #[error("the sender signed a line break after the last field")]
     LastNewline,
-    /// The values are percent-encoded.
-    #[error("the sender percent-encoded the values")]
+    /// The values were percent-encoded before signing.
+    #[error("the sender percent-encoded the values before signing")]
     PercentEncoded,
-    /// The payload has the name of another kind's.
-    #[error("the sender called the payload {0}")]
+    /// The payload was signed under the name that it has in another kind of message.
+    #[error("the sender signed the payload under the name {0}")]
     PayloadName(&'static str),
-    /// Two fields have each other's value.
-    #[error("{0:?} and {1:?} have each other's value")]
+    /// The values of two fields are swapped.
+    #[error("the values of {0:?} and {1:?} are swapped")]
     Swapped(String, String),
     /// A field was added after signing.
     #[error("{0:?} was not signed")]
@@ -300,12 +299,12 @@ pub enum TextChange {
 }
 
 impl Finding {
-    /// Returns whether this is certain. A [`Finding::Trace`] is not.
+    /// Returns the certainty of the finding. Only a [`Finding::Trace`] is not proven.
     pub fn certainty(&self) -> Certainty {
         if matches!(self, Self::Trace(_)) { Certainty::Possible } else { Certainty::Proven }
     }
 
-    /// Returns how to fix it, one line each.
+    /// Returns the fixes, each in a single line.
     pub fn fixes(&self) -> Vec<&'static str> {
         match self {
             Self::Text { changes, .. } => {
@@ -329,8 +328,8 @@ impl Finding {
 
 fn place(at: usize, field: Option<&str>) -> String {
     match field {
-        Some(field) => format!(" from byte {at} on, in {}", field.escape_debug()),
-        None => format!(" from byte {at} on"),
+        Some(field) => format!(" from byte {at}, in {}", field.escape_debug()),
+        None => format!(" from byte {at}"),
     }
 }
 

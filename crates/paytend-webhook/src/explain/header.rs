@@ -1,4 +1,4 @@
-//! A signature in a header.
+//! Explanation of a signature in a header.
 
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
@@ -26,7 +26,7 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
     if body.len() > limit {
         explanation.find(Finding::TooLarge { bytes: body.len(), limit });
     }
-    // Each is tried, as a receiver does.
+    // Every `sign` header is tried, as in a receiver.
     let good = headers.get_all("sign").iter().find(|sign| is_good(sign, body, keys));
     let sign = String::from_utf8_lossy(good.unwrap_or(sign).as_bytes());
     let Some(signature) = base64::decode("sign", sign.trim_ascii(), explanation) else { return };
@@ -57,20 +57,20 @@ fn is_good(sign: &HeaderValue, body: &[u8], keys: &KnownKeys) -> bool {
     })
 }
 
-/// Says what a body is that is not a JSON object.
+/// Reports the kind of a body that is not a JSON object.
 fn not_json(body: &[u8], explanation: &mut Explanation) {
     let kind = BodyKind::of(body);
     if kind != BodyKind::JsonObject {
         explanation.find(Finding::NotJson(kind));
     }
-    // A document that carries what a program could not print.
+    // A document that contains the placeholder of an unprintable value.
     let is_placeholder = |text: &[u8]| text != body && text.starts_with(b"[object ");
     if let Some(layer) = super::wrapping::carried(body, is_placeholder) {
         explanation.find(Finding::NotJson(BodyKind::of(&layer.bytes)));
     }
 }
 
-/// Says what may keep a reader from reading an authentic body.
+/// Reports what may prevent a parser from reading an authentic body.
 fn remark(body: &[u8], explanation: &mut Explanation) {
     match std::str::from_utf8(body) {
         Err(error) => explanation.find(Finding::NotUtf8 { at: error.valid_up_to() }),

@@ -1,4 +1,4 @@
-//! The keys that are at hand, each with its owner's name for it.
+//! The known keys and their names.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 
 use super::finding::Finding;
 
-/// The keys that are at hand: those that should open a message, and others that may explain it (of the other
-/// environment, of another
-/// provider, of before a rotation). Each has a name, which is shown.
+/// The known keys: the keys that should open a message, and others that may explain a failure. Examples of the others
+/// are keys of another environment, of another provider, or from before a rotation. Each key has a name, which is shown
+/// in findings.
 #[derive(Clone, Default)]
 pub struct KnownKeys {
     pub(crate) private: Vec<Entry<dyn RsaPrivate>>,
@@ -39,10 +39,10 @@ impl KnownKeys {
         Self::default()
     }
 
-    /// Adds the key that should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
+    /// Adds our key, which should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
     ///
     /// # Errors
-    /// [`KeyError`].
+    /// Returns [`KeyError`] if the key cannot be read.
     pub fn own(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
         self.add_private(name.into(), key, true)
     }
@@ -50,7 +50,7 @@ impl KnownKeys {
     /// Adds the sender's key, which should verify, in any encoding that [`PublicKey::from_bytes`] reads.
     ///
     /// # Errors
-    /// [`KeyError`].
+    /// Returns [`KeyError`] if the key cannot be read.
     pub fn sender(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
         self.add_public(name.into(), key, true)
     }
@@ -58,7 +58,7 @@ impl KnownKeys {
     /// Adds another private key.
     ///
     /// # Errors
-    /// [`KeyError`].
+    /// Returns [`KeyError`] if the key cannot be read.
     pub fn other_private(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
         self.add_private(name.into(), key, false)
     }
@@ -66,19 +66,20 @@ impl KnownKeys {
     /// Adds another public key.
     ///
     /// # Errors
-    /// [`KeyError`].
+    /// Returns [`KeyError`] if the key cannot be read.
     pub fn other_public(self, name: impl Into<String>, key: &[u8]) -> Result<Self, KeyError> {
         self.add_public(name.into(), key, false)
     }
 
-    /// The `partnerId` that the message should have.
+    /// Sets the `partnerId` that the message should have.
     #[must_use]
     pub fn partner_id(mut self, id: impl Into<String>) -> Self {
         self.partner_id = Some(id.into());
         self
     }
 
-    /// The limit of the receiver that refused the message, in bytes, if it is not the default.
+    /// Sets the size limit of the receiver that rejected the message, in bytes. Only needed if it differs from the
+    /// default.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
@@ -111,7 +112,7 @@ impl KnownKeys {
         };
         let correct = form.structure.label();
         match (&form.armour, pkcs1) {
-            // Several labels fit a certificate.
+            // Several labels are valid for a certificate.
             (Armour::Pem(label), _) if label != correct && form.structure != KeyStructure::Certificate => {
                 self.notes.push(Finding::KeyLabel { key: key.to_owned(), label: label.clone(), content, correct });
             }
@@ -120,7 +121,7 @@ impl KnownKeys {
         }
     }
 
-    /// The pairs of which both halves are taken for different sides'.
+    /// Returns the pairs whose halves are used as keys of different sides.
     pub(crate) fn same_pairs(&self) -> impl Iterator<Item = Finding> + '_ {
         self.private.iter().filter(|own| own.expected).flat_map(|own| {
             let same =
@@ -132,7 +133,7 @@ impl KnownKeys {
         })
     }
 
-    /// A keyring of the keys that should open a message.
+    /// Returns a keyring of the keys that should open a message.
     pub(crate) fn keyring(&self) -> Option<Keyring> {
         let own = self.private.iter().filter(|own| own.expected);
         let keyring = own.fold(Keyring::builder(), |builder, own| builder.decryption_key(Arc::clone(&own.key)));

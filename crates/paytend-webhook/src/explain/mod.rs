@@ -1,24 +1,18 @@
-//! Explains why a message fails, for the owner of the keys: a person at a command line, never a server.
+//! Diagnosis of messages that fail verification. For the owner of the keys at a command line, never for a server.
 //!
-//! A server reports one thing to the sender of a message that is not authentic, and knows no more itself. Here
-//! everything is tried
-//! that usually goes wrong. A PKCS#1 v1.5 signature shows the digest of what was signed to the owner of the public key.
-//! So the
-//! text that was really signed can be searched for, and is proven once it is found.
+//! A server returns the same response for every message that is not authentic, and does not know the cause either. This
+//! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
+//! public key. So the signed text can be searched for, and a match is a proof.
 //!
-//! Two kinds of changes are undone, up to two one after the other: wrappings (base64, forms, JSON strings, gzip, a
-//! charset),
-//! and JSON that was parsed and written again (white space, order, escapes, numbers, null members). The search ends
-//! after
-//! 192 MiB of hashed text, about a second in a release build. What cannot be undone is named by its traces, as a
-//! possibility:
-//! see [`Finding::certainty`].
+//! Two kinds of changes are undone, up to two in sequence. The first kind is wrappings: base64, forms, JSON strings,
+//! gzip, a charset. The second is JSON that was re-serialized: white space, order, escapes, numbers, null members. The
+//! search ends after 192 MiB of hashed text, about a second in a release build. Changes that cannot be undone are
+//! reported by their traces, as a possibility: see [`Finding::certainty`].
 //!
-//! How old a notification is, for which merchant, and where it comes from is not looked at: a message that is authentic
-//! here may be refused for
-//! that.
+//! The age, merchant and source of a notification are not checked. A message that is authentic here may be rejected for
+//! one of these reasons.
 //!
-//! **Never let a sender see the outcome**: it is the oracle that opening takes such care not to be.
+//! **Never show the result to a sender**: it would be the oracle that opening a message carefully avoids.
 //!
 //! ```
 //! # use paytend_crypto::{OsRandom, rustcrypto};
@@ -30,10 +24,10 @@
 //! # let sent = DetachedSender::new(&payby)?.raw("{\"a\":1}\n")?;
 //! # let (headers, key) = (sent.headers().clone(), payby.public_key().to_spki_pem());
 //! let keys = KnownKeys::new().sender("PayBy production", key.as_bytes())?;
-//! // A framework has cut off the line's end that was signed.
+//! // A framework has removed the trailing line break that was signed.
 //! let explanation = explain(Provider::PayBy, &headers, br#"{"a":1}"#, &keys);
 //! assert!(!explanation.authentic());
-//! assert!(explanation.to_string().contains("a line's end after the last character is missing"));
+//! assert!(explanation.to_string().contains("a line break after the last character is missing"));
 //! assert!(matches!(explanation.verdict(), Verdict::NotAuthentic(_)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -80,9 +74,8 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
     explanation
 }
 
-/// Explains a message of Paytend's envelope: a notification, a response, or, on Paytend's side, a request.
-/// `payload_signed` is
-/// whether the payload should be included in the signature.
+/// Explains a message in Paytend's envelope: a notification, a response, or, on Paytend's side, a request.
+/// `payload_signed` is whether the payload should be signed.
 pub fn explain_envelope(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys) -> Explanation {
     let mut explanation = Explanation::start(keys);
     envelope::explain(kind, payload_signed, body, keys, &mut explanation);

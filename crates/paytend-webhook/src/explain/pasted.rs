@@ -1,24 +1,24 @@
-//! A `sign` header as people paste it.
+//! Parsing of a pasted `sign` header.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
-/// A pasted text that holds no signature.
+/// The error for a pasted text that contains no signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PastedSignError {
-    /// There is nothing.
+    /// The text is empty.
     #[error("the pasted sign header is empty: paste its base64")]
     Empty,
-    /// There are characters that a header cannot have.
+    /// The text contains characters that a header cannot contain.
     #[error("the pasted sign header has characters that are not base64: paste the header's value")]
     NotBase64,
 }
 
-/// Reads the value of a `sign` header as it is pasted: in quotes, with its name, over several lines, with a line's end.
+/// Parses a pasted `sign` header. The value may be quoted, split over several lines, or have a name or a line break.
 ///
-/// How the base64 itself is spelled is left as it is: it may be what makes a receiver refuse the message.
+/// The spelling of the base64 is kept, because it may be the reason for a rejection.
 ///
 /// ```
 /// use paytend_webhook::explain::pasted_sign;
@@ -28,7 +28,7 @@ pub enum PastedSignError {
 /// ```
 ///
 /// # Errors
-/// Returns [`PastedSignError`] if nothing remains, or if what remains cannot be a header's value.
+/// Returns [`PastedSignError`] if no value remains, or if the value is not valid in a header.
 pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     let invisible = |c: char| matches!(c, '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}');
     let text: String = pasted.chars().filter(|c| !invisible(*c)).map(plain).collect();
@@ -48,7 +48,7 @@ pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     HeaderValue::from_str(&value).map_err(|_| PastedSignError::NotBase64)
 }
 
-/// Typographic quotes and spaces as ASCII has them.
+/// Replaces typographic quotes and spaces with their ASCII forms.
 fn plain(c: char) -> char {
     match c {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => '"',
@@ -59,14 +59,14 @@ fn plain(c: char) -> char {
     }
 }
 
-/// Takes away what stands around a value.
+/// Removes characters around the value.
 fn edges(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '{' | '}' | '<' | '>' | '\\')
     })
 }
 
-/// Takes away the header's name, an option of curl, or a label.
+/// Removes the header's name, a curl option, or a label.
 fn without_name(text: &str) -> &str {
     for option in ["--header", "--sign", "-H"] {
         if let Some(rest) = text.strip_prefix(option).filter(|rest| rest.starts_with([' ', '=', '\'', '"'])) {
@@ -79,7 +79,7 @@ fn without_name(text: &str) -> &str {
     if known.iter().any(|known| name.eq_ignore_ascii_case(known)) { value.trim_start_matches(['>', ' ']) } else { text }
 }
 
-/// Joins the lines. A space within a line is either a line's end too, or was a `+`: the length tells.
+/// Joins the lines. A space within a line is either a line break or was a `+`; the resulting length decides.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| edges(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

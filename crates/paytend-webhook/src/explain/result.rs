@@ -1,4 +1,4 @@
-//! What an explanation is.
+//! The result of an explanation.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::finding::Finding;
 use super::known_keys::KnownKeys;
 
-/// The result in one word, with what was found.
+/// The verdict on a message, with the findings.
 ///
 /// ```
 /// use paytend_webhook::explain::{Explanation, Verdict};
@@ -24,25 +24,25 @@ use super::known_keys::KnownKeys;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict<'a> {
-    /// The signature is good, and there is nothing to remark.
+    /// The signature is valid, and there are no remarks.
     Authentic,
-    /// The signature is good. Something else may make a receiver refuse the message or misread it.
+    /// The signature is valid, but a receiver may reject or misread the message for another reason.
     AuthenticBut(&'a [Finding]),
-    /// The signature is not good for the message as it is here.
+    /// The signature is not valid for the message as received.
     NotAuthentic(&'a [Finding]),
 }
 
-/// Whether something is certain.
+/// The certainty of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Certainty {
-    /// It was seen in the message, or the signature proves it.
+    /// Visible in the message, or proven by the signature.
     Proven,
-    /// It would explain what is seen, and so would other things.
+    /// A possible explanation; others are possible too.
     Possible,
 }
 
-/// What was found out.
+/// The result of explaining a message.
 #[derive(Clone)]
 pub struct Explanation {
     pub(super) authentic: bool,
@@ -63,7 +63,7 @@ impl Explanation {
         }
     }
 
-    /// Returns the result, to match on.
+    /// Returns the verdict.
     pub fn verdict(&self) -> Verdict<'_> {
         match (self.authentic, self.findings.is_empty()) {
             (true, true) => Verdict::Authentic,
@@ -72,29 +72,28 @@ impl Explanation {
         }
     }
 
-    /// Returns whether the signature is good for the message as it is here, whatever else was found.
+    /// Returns whether the signature is valid for the message as received, regardless of other findings.
     pub fn authentic(&self) -> bool {
         self.authentic
     }
 
-    /// Returns what was found, in the order in which a receiver comes upon it.
+    /// Returns the findings, in the order in which a receiver would encounter them.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// Returns the text that should have been signed, as far as it could be put together. Secret: it holds the session
-    /// key and
-    /// the payload.
+    /// Returns the text that should have been signed, as far as it could be reconstructed. Secret: it contains the
+    /// session key and the payload.
     pub fn expected_text(&self) -> Option<&[u8]> {
         self.here.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the text that was really signed, if it was found. As secret.
+    /// Returns the text that was actually signed, if it was found. Equally secret.
     pub fn signed_text(&self) -> Option<&[u8]> {
         self.signed.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns how to fix what was found, one line each.
+    /// Returns the fixes for the findings, each in a single line.
     pub fn fixes(&self) -> Vec<&'static str> {
         let mut fixes = Vec::new();
         for fix in self.findings.iter().flat_map(Finding::fixes) {

@@ -1,4 +1,4 @@
-//! The search for the text that was signed. Its digest is known, so a candidate with that digest is proven to be the
+//! The search for the signed text. Its digest is known, so a candidate with that digest is proven to be the signed
 //! text.
 
 use sha2::{Digest, Sha256};
@@ -8,19 +8,19 @@ use super::change::Change;
 use super::rewrite::Rewriter;
 use super::wrapping::{self, Layer};
 
-/// How many bytes are hashed and written for one message. This bounds the time: about a second in a release build.
+/// Maximum number of bytes hashed and written for a message. This bounds the time to about a second in a release build.
 const BUDGET: usize = 192 << 20;
 
-/// A candidate costs so many bytes more than it is long: the last block of the hash, and the copy of its state.
+/// Additional cost of a candidate in bytes, for the last block of the hash and the copy of its state.
 const EACH: usize = 128;
 
-/// With less than this the search ends.
+/// The search ends when the remaining budget is below this number of bytes.
 const LEAST: usize = 1 << 20;
 
-/// The largest number of changes that are assumed together, in units of their cost.
+/// Maximum total cost of the changes that are combined.
 const MAX_LEVEL: usize = 8;
 
-/// The text that is searched for: what stands before and after the part that varies, and the digest of the whole.
+/// The target of a search: the texts before and after the variable part, and the digest of the whole.
 pub(super) struct Target {
     before: Sha256,
     after: Zeroizing<Vec<u8>>,
@@ -33,11 +33,11 @@ impl Target {
     }
 }
 
-/// A search with what is left of its budget.
+/// A search and its remaining budget.
 pub(super) struct Search {
     target: Target,
     left: usize,
-    /// What the present part of the search must leave.
+    /// The budget that the current part of the search must leave.
     reserve: usize,
     cut: bool,
 }
@@ -47,12 +47,12 @@ impl Search {
         Self { target, left: BUDGET, reserve: 0, cut: false }
     }
 
-    /// Returns whether the present part of the search has used what it may.
+    /// Returns whether the current part of the search has used up its budget.
     pub(super) fn is_spent(&self) -> bool {
         self.left <= self.reserve
     }
 
-    /// Returns whether some candidates were left out.
+    /// Returns whether some candidates were skipped.
     pub(super) fn was_cut(&self) -> bool {
         self.cut
     }
@@ -61,19 +61,19 @@ impl Search {
         self.left = self.left.saturating_sub(bytes);
     }
 
-    /// Returns the hash of what stands before the part that varies.
+    /// Returns the hash of the text before the variable part.
     pub(super) fn start(&self) -> Sha256 {
         self.target.before.clone()
     }
 
-    /// Returns whether a candidate is the text; its varying part is in the hash.
+    /// Returns whether a candidate is the signed text. The hash contains its variable part.
     pub(super) fn finish(&mut self, mut hash: Sha256) -> bool {
         self.charge(self.target.after.len() + EACH);
         hash.update(&*self.target.after);
         hash.finalize()[..] == self.target.digest
     }
 
-    /// Returns whether this is the varying part of the text.
+    /// Returns whether this is the variable part of the signed text.
     pub(super) fn is_signed(&mut self, part: &[u8]) -> bool {
         self.charge(part.len());
         let mut hash = self.start();
@@ -81,14 +81,14 @@ impl Search {
         self.finish(hash)
     }
 
-    /// Searches for the text that became `held`, in the order of how much must have been changed.
+    /// Searches for the text from which `held` was made, in the order of increasing cost.
     pub(super) fn run(&mut self, held: &[u8]) -> Option<Found> {
         let layers = match wrapping::undo(held, self) {
             Ok(found) => return Some(found),
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
-        // What was replaced cannot be guessed: only the likely ways are tried.
+        // Replaced characters cannot be guessed, so only the likely forms are tried.
         if String::from_utf8_lossy(held).contains('\u{fffd}') {
             self.left /= 8;
         }
@@ -98,7 +98,7 @@ impl Search {
         }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
-                // No text uses up what the others may need.
+                // No text may use up the budget of the others.
                 self.reserve = self.left / 2;
                 let found = rewriter.level(level, self);
                 self.cut |= self.is_spent();
@@ -111,7 +111,7 @@ impl Search {
     }
 }
 
-/// The text that was found, and what was changed.
+/// The text that was found, and the changes that were undone.
 pub(super) struct Found {
     pub(super) text: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,

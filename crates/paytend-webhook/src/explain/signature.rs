@@ -1,4 +1,4 @@
-//! Who signed, and what.
+//! The search for the signing key and the signed text.
 
 use paytend_crypto::hazmat::{DigestAlgorithm, signed_digest};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ use super::trace::Trace;
 /// The text that should have been signed.
 pub(super) struct Here {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// Where each of its fields ends, if it has fields.
+    /// The end of each field, if the text has fields.
     pub(super) fields: Vec<(usize, String)>,
 }
 
@@ -24,17 +24,18 @@ impl Here {
     }
 }
 
-/// What a search for the signed text found.
+/// The result of a search for the signed text.
 pub(super) enum Searched {
     Found(Zeroizing<Vec<u8>>, Vec<TextChange>),
-    /// Everything was tried. The part that varies, for its traces.
+    /// All candidates were tried. Contains the variable part, for its traces.
     NotFound(Zeroizing<Vec<u8>>),
-    /// The budget was used up before everything was tried.
+    /// The budget was used up before all candidates were tried.
     Spent(Zeroizing<Vec<u8>>),
 }
 
-/// Finds out who signed, and what. `search` looks for a text with a digest; it is called only if a key at hand made the
-/// signature, so a stranger's message costs nothing. Returns whether the signature is good.
+/// Determines the signing key and the signed text. `search` looks for a text with a given digest. It is called only if
+/// a known key made the signature, so messages from unknown senders cost nothing. Returns whether the signature is
+/// valid.
 pub(super) fn explain_signature(
     signature: &[u8],
     here: Option<Here>,
@@ -47,7 +48,7 @@ pub(super) fn explain_signature(
     if !expected.is_empty() && !expected.contains(&signature.len()) {
         explanation.find(Finding::SignatureLength { bytes: signature.len(), expected: list(&expected) });
     }
-    // Those that should verify first.
+    // The expected keys come first.
     let order = keys.public.iter().filter(|entry| entry.expected).chain(keys.public.iter().filter(|e| !e.expected));
     let found = order.filter_map(|entry| signed_digest(&*entry.key, signature).map(|signed| (entry, signed))).next();
     let Some((entry, (algorithm, digest))) = found else {

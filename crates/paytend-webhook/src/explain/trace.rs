@@ -1,67 +1,67 @@
-//! Traces of what cannot be undone. A trace is a possibility: it proves nothing.
+//! Traces of changes that cannot be undone. A trace shows a possibility and proves nothing.
 
 use super::body_kind::BodyKind;
 
-/// What a text shows of a loss that it may have suffered.
+/// A trace of possible data loss in a text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trace {
-    /// `?` where other characters may have been.
+    /// `?` in place of other characters.
     #[error(
-        "it has {0} question marks and no character beyond ASCII: other characters may have been replaced by `?` when it \
-         was written in ASCII or another charset"
+        "the text has {0} question marks and no non-ASCII character: characters may have been replaced by `?` when \
+         the text was encoded in ASCII or another charset"
     )]
     QuestionMarks(usize),
-    /// U+FFFD.
+    /// U+FFFD replacement characters.
     #[error(
-        "it has {0} replacement characters (U+FFFD): its bytes may have been decoded in pieces, or in another charset than \
-         the sender's"
+        "the text has {0} replacement characters (U+FFFD): its bytes may have been decoded in pieces, or in a charset \
+         other than the sender's"
     )]
     ReplacementCharacters(usize),
-    /// Typical pairs of a misread UTF-8.
-    #[error("it has character pairs as of UTF-8 that was read in another charset; part of it may be lost")]
+    /// Character pairs typical of UTF-8 decoded in the wrong charset.
+    #[error("the text has character pairs typical of UTF-8 decoded in the wrong charset; part of it may be lost")]
     Misread,
     /// The end is missing.
-    #[error("it ends in the middle: the end may have been cut off, for instance by a size limit or a log")]
+    #[error("the text is incomplete: its end may have been cut off, for instance by a size limit or a log")]
     CutOff,
-    /// A number that looks rounded.
+    /// A number that may have been rounded.
     #[error(
-        "it has a number with more digits than a floating-point number keeps ({0} digits): its last digits may have been \
-         rounded (beyond 2^53 JavaScript and others do)"
+        "the text has a number with more digits ({0}) than floating point can store: its last digits may have been \
+         rounded (JavaScript and others do this above 2^53)"
     )]
     Rounded(usize),
-    /// A number with the digits of an inexact sum.
-    #[error("it has a number with {0} decimals, as floating-point arithmetic makes them: it may have been rounded")]
+    /// A number with the digits of inexact floating-point arithmetic.
+    #[error("the text has a number with {0} decimals, typical of floating-point arithmetic: it may have been rounded")]
     InexactDecimals(usize),
     /// Asterisks or an ellipsis.
-    #[error("it has a run of asterisks: a log may have masked part of it")]
+    #[error("the text has a run of asterisks: a log may have masked part of it")]
     Masked,
     /// Members may be missing.
     #[error(
-        "it may have been parsed and written again: members that are null, unknown to the program or there twice may be \
-         missing, and values may be other ones; that cannot be seen"
+        "the text may have been re-serialized: members that are null, unknown to the program or duplicate may be \
+         missing, and values may differ; this leaves no trace"
     )]
     MembersLost,
 }
 
 impl Trace {
-    /// Returns how to avoid the loss, in one line.
+    /// Returns how to avoid the loss, in a single line.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::QuestionMarks(_) | Self::ReplacementCharacters(_) | Self::Misread => {
                 "keep the body as bytes until it is verified, and decode it as UTF-8 in one piece"
             }
             Self::CutOff => "read the body to its end, and compare its length with Content-Length",
-            Self::Masked => "take the body from the wire, not from a log",
+            Self::Masked => "use the body as received, not from a log",
             _ => "verify the raw bytes before JSON is parsed",
         }
     }
 
-    /// Returns the traces that a text shows, and the document that it carries.
+    /// Returns the traces in a text and in the document that it contains.
     pub(super) fn of(text: &[u8]) -> Vec<Self> {
         let is_json = |text: &[u8]| matches!(BodyKind::of(text), BodyKind::JsonObject | BodyKind::JsonCutOff);
         let whole = String::from_utf8_lossy(text);
-        // An object within the text is a part of it and no other document.
+        // An object within the text is part of the same document.
         let carried = |inner: &[u8]| {
             inner != text && is_json(inner) && std::str::from_utf8(inner).is_ok_and(|inner| !whole.contains(inner))
         };
@@ -88,7 +88,7 @@ impl Trace {
             if marks > 0 && text.is_ascii() && replaced == 0 {
                 traces.push(Self::QuestionMarks(marks));
             }
-            // The first byte of a character in UTF-8, and another one that is no letter, as windows-1252 shows them.
+            // The first byte of a UTF-8 character followed by a non-letter, as displayed in windows-1252.
             let first = |c: char| matches!(c, 'Ã' | 'Â' | 'Å' | 'Ä' | 'â' | 'ð');
             let second = |c: char| !c.is_ascii() && !c.is_alphabetic() && c < '\u{2200}';
             if text.chars().zip(text.chars().skip(1)).any(|(a, b)| first(a) && second(b)) {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_named_by_their_traces() {
+    fn traces_are_found_for_each_kind_of_loss() {
         for (text, expected) in [
             (r#"{"memo":"?ali?kas ?"}"#, Trace::QuestionMarks(3)),
             ("{\"memo\":\"\u{fffd}\u{fffd}\"}", Trace::ReplacementCharacters(2)),

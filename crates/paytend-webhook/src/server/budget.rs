@@ -1,4 +1,4 @@
-//! How much may be in hand at once.
+//! Limits on the notifications in progress.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::receiver::Reason;
 
-/// How much may be in hand at once, for one class of sources. What is beyond it is answered with 503 and comes again;
-/// nothing waits without bound, in number or in time.
+/// The limits on notifications in progress for a class of sources. A request beyond a limit gets a 503 response, and
+/// the provider retries it. Every wait is bounded, in number and in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     operations: usize,
@@ -25,36 +25,37 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// One operation at once, 256 that wait, for 10 s at most, and 16 MiB of bodies.
+    /// Creates a budget of 1 operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of bodies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many notifications may be under the keys at once. With 0, none is taken.
+    /// Sets the maximum number of concurrent key operations. With 0, no notification is accepted.
     #[must_use]
     pub fn operations(mut self, count: usize) -> Self {
         self.operations = count;
         self
     }
 
-    /// Sets how many more may be in progress with their bodies complete: waiting for the keys, or with a handler that
-    /// has not ended or has not dropped its [`Verified`](crate::Verified).
+    /// Sets how many more notifications with complete bodies may be in progress. These wait for a key operation, or
+    /// have a handler that has not returned or has not dropped its [`Verified`](crate::Verified).
     #[must_use]
     pub fn waiting(mut self, count: usize) -> Self {
         self.waiting = count;
         self
     }
 
-    /// Sets how many bytes of bodies may be in hand, those being read and those complete. It is raised to the
-    /// receiver's own limit, or no body of that size could ever be taken. When it is used up, the body that has been
-    /// arriving for longest gives way: whoever holds many connections open cannot keep others out.
+    /// Sets the maximum total size of bodies in progress, in bytes, both partial and complete. A value below the
+    /// receiver's size limit is raised to that limit, so that a body of that size fits. When the budget is used up, the
+    /// partial body that started first is discarded. A client with many open connections therefore cannot lock out
+    /// others.
     #[must_use]
     pub fn bytes(mut self, count: usize) -> Self {
         self.bytes = count;
         self
     }
 
-    /// Sets how long a complete body may wait for the keys, and the keys may take.
+    /// Sets how long a complete body may wait for a key operation, and how long the operation may take.
     #[must_use]
     pub fn patience(mut self, time: Duration) -> Self {
         self.patience = time;
@@ -62,20 +63,20 @@ impl Budget {
     }
 }
 
-/// A budget, and what is in use of it.
+/// A budget and its current usage.
 #[derive(Clone)]
 pub(super) struct Limits {
     operations: Arc<Semaphore>,
-    /// Those under the keys, those that wait, and those with a handler.
+    /// One permit for each notification in progress: in a key operation, waiting, or with a handler.
     places: Arc<Semaphore>,
     memory: Arc<Memory>,
     pub(super) patience: Duration,
 }
 
 impl Limits {
-    /// With room for a body of `largest` bytes at least.
+    /// Creates limits with room for a body of at least `largest` bytes.
     pub(super) fn new(budget: Budget, largest: usize) -> Self {
-        // More than tokio's semaphores can hold is without bound in effect.
+        // A count above tokio's maximum is unlimited in practice.
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let places = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
         Self {
@@ -86,17 +87,17 @@ impl Limits {
         }
     }
 
-    /// A place for a complete body, if there is one.
+    /// Returns a place for a complete body, if one is free.
     pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Reason> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| Reason::Overloaded)
     }
 
-    /// Waits for the keys.
+    /// Waits for a free key operation.
     pub(super) async fn operation(&self) -> Result<OwnedSemaphorePermit, Reason> {
         Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Reason::Overloaded)
     }
 
-    /// A body that has no bytes yet, and what tells it to give way.
+    /// Registers an empty body. The returned channel fires when the body must be discarded.
     pub(super) fn hold(&self) -> (Held, oneshot::Receiver<()>) {
         let (evict, evicted) = oneshot::channel();
         let mut state = self.memory.state();
@@ -116,31 +117,31 @@ struct Memory {
 struct State {
     used: usize,
     next: u64,
-    /// By age: the oldest has the smallest number.
+    /// Bodies by age: the oldest has the smallest number.
     bodies: BTreeMap<u64, Body>,
 }
 
 struct Body {
     bytes: usize,
-    /// There while it is being read.
+    /// Present while the body is being read.
     evict: Option<oneshot::Sender<()>>,
 }
 
 impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in between can panic.
+        // No code that holds the lock can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Bytes in hand, given back when it is dropped.
+/// Bytes reserved for a body; released on drop.
 pub(super) struct Held {
     memory: Arc<Memory>,
     id: u64,
 }
 
 impl Held {
-    /// Takes room for more, from older bodies if need be.
+    /// Reserves more bytes, discarding older bodies if necessary.
     pub(super) fn grow(&mut self, by: usize) -> Result<(), Reason> {
         let mut guard = self.memory.state();
         let state = &mut *guard;
@@ -151,21 +152,21 @@ impl Held {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // Its task may be gone already.
+                        // The body's task may have ended already.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }
                 _ => return Err(Reason::Overloaded),
             }
         }
-        // One that was told to give way has no room any more.
+        // A body that was discarded has no entry any more.
         let body = state.bodies.get_mut(&self.id).ok_or(Reason::Overloaded)?;
         body.bytes += by;
         state.used += by;
         Ok(())
     }
 
-    /// The body is complete: it need not give way any more.
+    /// Marks the body as complete, so that it is no longer discarded.
     pub(super) fn complete(&mut self) -> Result<(), Reason> {
         let mut state = self.memory.state();
         state.bodies.get_mut(&self.id).ok_or(Reason::Overloaded)?.evict = None;
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_given_back() {
+    fn bytes_are_released_on_drop() {
         let limits = limits(10);
         let (mut first, _first) = limits.hold();
         first.grow(6).unwrap();
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_unfinished_body_gives_way() {
+    fn oldest_partial_body_is_discarded() {
         let limits = limits(10);
         let (mut done, _done) = limits.hold();
         done.grow(2).unwrap();
@@ -224,7 +225,7 @@ mod tests {
         assert!(older_evicted.try_recv().is_err());
         assert_eq!(oldest.grow(1), Err(Reason::Overloaded));
         assert_eq!(oldest.complete(), Err(Reason::Overloaded));
-        // One that is complete stays, and nobody pushes out a newer one.
+        // A complete body is kept, and an older body cannot displace a newer one.
         assert_eq!(older.grow(2), Err(Reason::Overloaded));
         newest.grow(5).unwrap();
         assert!(older_evicted.try_recv().is_ok());
@@ -235,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_the_receiver_s_limit_has_room() {
+    fn body_of_the_receivers_size_limit_fits() {
         let limits = Limits::new(Budget::new().bytes(1), 100);
         let (mut held, _evicted) = limits.hold();
         assert_eq!(held.grow(100), Ok(()));
     }
 
     #[test]
-    fn no_operations_are_no_places() {
+    fn budget_without_operations_has_no_places() {
         assert_eq!(Limits::new(Budget::new().operations(0), 0).place().unwrap_err(), Reason::Overloaded);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs handlers, each in a task of its own that the end of the connection does not cancel.
+//! Handler tasks that are independent of the connection.
 
 use std::any::Any;
 use std::future::Future;
@@ -12,14 +12,14 @@ use tracing::Instrument;
 use crate::provider::Provider;
 use crate::verified::{DedupKey, Verified};
 
-/// The handlers of an endpoint that are running. Clones share them.
+/// The running handlers of an endpoint. Clones share them.
 #[derive(Clone)]
 pub(super) struct Handlers(TaskTracker);
 
 impl Handlers {
     pub(super) fn new() -> Self {
         let tracker = TaskTracker::new();
-        // Waiting for a tracker ends only if it is closed. A closed one still tracks new tasks.
+        // `TaskTracker::wait` returns only if the tracker is closed. A closed tracker still tracks new tasks.
         tracker.close();
         Self(tracker)
     }
@@ -32,11 +32,11 @@ impl Handlers {
         self.0.wait().await;
     }
 
-    /// Returns the whole work of a handler, to be spawned. It counts as running from now on, until it has ended or is
+    /// Returns the future that runs a handler, to be spawned. It counts as running until it has completed or is
     /// dropped. Its output is `None` if the handler panicked.
     ///
-    /// The slot of the notification is held until the handler has ended, also if it drops the notification earlier:
-    /// handlers whose senders have disconnected are bounded by nothing else.
+    /// The notification's slot is held until the handler has returned, even if the handler drops the notification
+    /// earlier. This is the only limit on handlers whose senders have disconnected.
     pub(super) fn work<N, F, T>(
         &self,
         verified: Verified<N>,
@@ -53,7 +53,7 @@ impl Handlers {
             _slot: verified.slot(),
         };
         let work = async move {
-            // What is called to make the future is part of the handler too: it may panic as well.
+            // The call that creates the future may panic too, so it runs inside the task.
             let handling = async move { handler(verified).await };
             let output = AssertUnwindSafe(handling).catch_unwind().await;
             progress.ended = true;
@@ -66,7 +66,7 @@ impl Handlers {
     }
 }
 
-/// A handler in progress.
+/// A running handler.
 struct Progress {
     provider: Provider,
     dedup_key: DedupKey,
@@ -75,8 +75,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Reports what happened to the handler. Neither the notification nor the text of a panic is included: both may
-    /// hold personal data.
+    /// Logs the outcome of the handler. The notification and the panic message are left out, because both may contain
+    /// personal data.
     fn report(&self, happened: &str) {
         tracing::error!(provider = %self.provider, dedup_key = %self.dedup_key, "{happened}");
     }

@@ -1,32 +1,31 @@
-//! What every server does around a [`Receiver`]: the body in bounded time and memory, the keys in bounded numbers, off
-//! the threads that wait for the network, and handlers in tasks of their own. The adapters are thin layers over
-//! [`Endpoint::receive`] and [`Endpoint::handle`]; one for another framework is made in the same way.
+//! The server-side processing around a [`Receiver`]. Bodies are read in bounded time and memory. Key operations are
+//! limited in number and run off the network threads. Handlers run in separate tasks. The adapters are thin layers over
+//! [`Endpoint::receive`] and [`Endpoint::handle`]; an adapter for another framework can be built in the same way.
 //!
 //! # Handlers
-//! A sender disconnects when it has waited long enough, and most servers then drop what they were doing for it. A
-//! handler that is dropped between two of its steps can lose a notification: with the steps "store the dedup key" and
-//! "update the balance", the next delivery is acknowledged as a duplicate of one that never had its effect. Two rules
-//! prevent that:
+//! A sender disconnects after its timeout, and most servers then drop the request's future. A handler that is dropped
+//! between two steps can lose a notification. If the steps are "store the dedup key" and "update the balance", the next
+//! delivery is acknowledged as a duplicate, although the balance was never updated. Two rules prevent this:
 //!
-//! - **A handler runs to its end.** Every adapter runs it by [`Endpoint::handle`], in a task of its own. Neither the
-//!   end of the connection nor a timeout of the server's middleware cancels that task.
-//! - **The dedup key is stored in the same transaction as the effect.** A crash, a kill or the shutdown of the runtime
-//!   still ends a handler anywhere, and the next delivery may arrive while a handler is still running.
+//! - **A handler runs to completion.** Every adapter runs the handler through [`Endpoint::handle`], in its own task.
+//!   Neither a closed connection nor a timeout in the server's middleware cancels that task.
+//! - **The dedup key is stored in the same transaction as the effect.** A crash, a kill signal or a runtime shutdown
+//!   can still stop a handler at any point. The next delivery may also arrive while a handler is still running.
 //!
-//! | the handler | the sender gets |
+//! | the handler | the sender's response |
 //! |---|---|
 //! | returns a [`Reply`] | the provider's response to it, if the sender is still connected |
 //! | panics | 503, try again later; a `tracing` event at the level `error` names the provider and the dedup key |
-//! | is running when the sender disconnects | nothing; what the handler stores answers the next delivery |
-//! | is running when the runtime shuts down | nothing; the handler is dropped, and a `tracing` event reports it |
+//! | is running when the sender disconnects | none; the next delivery is answered from what the handler stored |
+//! | is running when the runtime shuts down | none; the handler is dropped, and a `tracing` event reports it |
 //!
-//! A handler has no time limit. Set one inside it, around what can hang. Its task inherits the `tracing` span of the
-//! request, and no task-local values. A handler holds its slot in the [`Budget`] until it has returned and dropped the
-//! notification.
+//! A handler has no time limit. Set a timeout inside the handler around calls that may hang. Its task inherits the
+//! `tracing` span of the request, but no task-local values. A handler holds its slot in the [`Budget`] until it has
+//! returned and dropped the notification.
 //!
 //! # Shutdown
-//! A server that shuts down gracefully waits for its connections, not for handlers whose sender has disconnected. Wait
-//! for those with [`Endpoint::idle`] after the server has stopped, and before the runtime does:
+//! A server that shuts down gracefully waits for its connections, but not for handlers whose sender has disconnected.
+//! Wait for those handlers with [`Endpoint::idle`], after the server and before the runtime stops:
 //!
 //! ```
 //! # use std::time::Duration;
@@ -67,11 +66,11 @@ use crate::verified::Verified;
 use budget::{Held, Limits};
 use handlers::Handlers;
 
-/// How long a body may take by default.
+/// Default time limit for reading a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`Receiver`] at a URL: with a [`Gate`], a time for the body, and [`Budget`]s. Cloning is cheap; the clones share
-/// the budgets.
+/// A [`Receiver`] at a URL, with a [`Gate`], a time limit for the body, and [`Budget`]s. Cloning is cheap; the clones
+/// share the budgets.
 ///
 /// ```
 /// use std::time::Duration;
@@ -103,12 +102,13 @@ pub struct Endpoint<R> {
 type OnRejection = dyn Fn(&Rejection, Option<IpAddr>) + Send + Sync;
 
 impl<R: Receiver> Endpoint<R> {
-    /// An endpoint for everybody: 10 s for a body; for the sources on the gate's list (everybody, without one) a budget
-    /// of as many operations at once as there are processors, for the others one of half as many.
+    /// Creates an endpoint that accepts every source, with a body timeout of 10 s. Sources on the gate's list have a
+    /// budget with as many concurrent operations as there are processors. Without a list, every source uses that
+    /// budget. Unlisted sources have a separate budget with half as many operations.
     ///
-    /// **Without a list the provider shares one budget with every stranger.** Name the provider's addresses, and the
-    /// proxies that are before this server, in the gate's [`Sources`](crate::Sources): only then can nobody else keep
-    /// the provider out.
+    /// **Without a list, the provider shares its budget with every other sender.** Name the provider's addresses and
+    /// the proxies in front of this server in the gate's [`Sources`](crate::Sources). Only then is the provider's
+    /// capacity protected from other senders.
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -127,21 +127,21 @@ impl<R: Receiver> Endpoint<R> {
         }
     }
 
-    /// Sets what is looked at before a body is read.
+    /// Sets the checks that run before a body is read.
     #[must_use]
     pub fn gate(mut self, gate: Gate) -> Self {
         self.gate = Arc::new(gate);
         self
     }
 
-    /// Sets how long a body may take, from its headers to its end.
+    /// Sets the time limit for the body, from the end of the headers to the end of the body.
     #[must_use]
     pub fn body_timeout(mut self, time: Duration) -> Self {
         self.body_timeout = time;
         self
     }
 
-    /// Sets the budget for the sources on the gate's list; without a list, for all.
+    /// Sets the budget for the sources on the gate's list, or for all sources if there is no list.
     #[must_use]
     pub fn listed(mut self, budget: Budget) -> Self {
         self.listed = Limits::new(budget, self.receiver.limit());
@@ -155,54 +155,55 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Shares the budgets of another endpoint: several routes of one program have the same processors.
+    /// Shares the budgets of another endpoint, for several routes of a program that share its processors.
     #[must_use]
     pub fn sharing<Q>(mut self, other: &Endpoint<Q>) -> Self {
         (self.listed, self.others) = (other.listed.clone(), other.others.clone());
         self
     }
 
-    /// Does the cryptography on the thread that calls, not on one of the runtime's blocking threads. That saves some
-    /// 0.02 ms for each notification, and delays the other tasks of the thread by one operation: for keys in memory,
-    /// never for those in a device or behind a network. A receiver that only verifies (PayBy, PayerMax) does so anyway.
+    /// Runs the cryptography on the calling thread instead of a blocking thread of the runtime. This saves about 0.02
+    /// ms per notification, but delays the thread's other tasks by one operation. Use it for keys in memory, never for
+    /// keys in a device or behind a network. A receiver that only verifies (PayBy, PayerMax) always runs on the calling
+    /// thread.
     #[must_use]
     pub fn on_this_thread(mut self) -> Self {
         self.on_this_thread = true;
         self
     }
 
-    /// Sets where the time comes from. For tests.
+    /// Sets the clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Sets a function that is called for every rejected notification, with the address that it comes from by the
-    /// gate's rule: for counters, or a log of your own. A `tracing` event at the level `warn` reports each rejection in
-    /// any case.
+    /// Sets a function that is called for every rejected notification, for counters or a custom log. Its second
+    /// argument is the source address as determined by the gate. Each rejection is also reported as a `tracing` event
+    /// at the level `warn`.
     #[must_use]
     pub fn on_rejection(mut self, tell: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
         self.on_rejection = Arc::new(tell);
         self
     }
 
-    /// The receiver.
+    /// Returns the receiver.
     pub fn receiver(&self) -> &R {
         &self.receiver
     }
 
-    /// Receives one request. `peer` is the other end of the connection, if it is known. The notification holds its slot
-    /// and its memory in the budget until it is dropped. The size of headers and the number of connections are the
-    /// server's to bound.
+    /// Receives a request. `peer` is the address of the connection's other end, if known. The notification holds its
+    /// slot and its memory in the budget until it is dropped. The server must limit the size of headers and the number
+    /// of connections.
     ///
-    /// Needs a Tokio runtime with its timer; the cryptography is done on its blocking threads, unless it is done [on
-    /// this thread](Self::on_this_thread). Dropping the future is safe: nothing was handled or acknowledged. Pass the
-    /// notification to [`handle`](Self::handle) next.
+    /// Requires a Tokio runtime with its timer. The cryptography runs on the runtime's blocking threads, unless
+    /// [`on_this_thread`](Self::on_this_thread) is set. Dropping the future is safe: nothing was handled or
+    /// acknowledged. Pass the notification to [`handle`](Self::handle) next.
     ///
     /// # Errors
-    /// Returns a [`Rejection`], whose response is to be sent. It has been reported already, by a `tracing` event at the
-    /// level `warn` and to [`on_rejection`](Self::on_rejection).
+    /// Returns a [`Rejection`] if the request is rejected. Send its response. The rejection has already been reported
+    /// by a `tracing` event at the level `warn` and to [`on_rejection`](Self::on_rejection).
     pub async fn receive<S, E>(
         &self,
         method: &Method,
@@ -223,8 +224,8 @@ impl<R: Receiver> Endpoint<R> {
         result
     }
 
-    /// Runs a handler in a task of its own, which [runs to its end](self#handlers) even if the future that this returns
-    /// is dropped. Returns what to answer: the handler's reply, or [`Reply::TryAgainLater`] if the handler panics.
+    /// Runs a handler in its own task, which [runs to completion](self#handlers) even if the returned future is
+    /// dropped. Returns the handler's reply, or [`Reply::TryAgainLater`] if the handler panics.
     ///
     /// ```
     /// # use paytend_webhook::{PayByReceiver, Receiver, Reply, Verified, server::Endpoint};
@@ -232,7 +233,7 @@ impl<R: Receiver> Endpoint<R> {
     /// # type Response = http::Response<bytes::Bytes>;
     /// # async fn example(endpoint: Endpoint<PayByReceiver>, verified: Verified<Notification>) -> Response {
     /// let answer = endpoint.handle(verified, async |verified| {
-    ///     // In one transaction: store the dedup key, and update what the notification is about.
+    ///     // In one transaction: store the dedup key and apply the notification's effect.
     ///     println!("{}", verified.dedup_key());
     ///     Reply::Accepted
     /// });
@@ -241,7 +242,7 @@ impl<R: Receiver> Endpoint<R> {
     /// ```
     ///
     /// # Panics
-    /// Panics outside of a Tokio runtime.
+    /// Panics if called outside a Tokio runtime.
     pub async fn handle<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Answer
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
@@ -251,7 +252,7 @@ impl<R: Receiver> Endpoint<R> {
         Answer::new(provider, self.run(verified, handler).await.unwrap_or(Reply::TryAgainLater))
     }
 
-    /// Runs a handler as [`handle`](Self::handle) does. Returns `None` if it did not come to its end.
+    /// Runs a handler as [`handle`](Self::handle) does. Returns `None` if the handler did not complete.
     pub(crate) async fn run<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Option<T::Output>
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
@@ -260,7 +261,7 @@ impl<R: Receiver> Endpoint<R> {
         tokio::spawn(self.handlers.work(verified, handler)).await.ok().flatten()
     }
 
-    /// Runs a handler as [`handle`](Self::handle) does, on this thread: it need not be `Send`.
+    /// Runs a handler as [`handle`](Self::handle) does, but on this thread; the handler need not be `Send`.
     #[cfg(feature = "actix-web")]
     pub(crate) async fn handle_here<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Answer
     where
@@ -272,13 +273,13 @@ impl<R: Receiver> Endpoint<R> {
         Answer::new(provider, work.await.ok().flatten().unwrap_or(Reply::TryAgainLater))
     }
 
-    /// Returns how many handlers are running, of this endpoint and its clones.
+    /// Returns the number of running handlers of this endpoint and its clones.
     pub fn running_handlers(&self) -> usize {
         self.handlers.count()
     }
 
     /// Waits until no handler of this endpoint and its clones is running: see [Shutdown](self#shutdown). Endpoints that
-    /// only [share budgets](Self::sharing) are waited for one by one. While the server is still accepting requests, new
+    /// only [share budgets](Self::sharing) must be waited for separately. While the server still accepts requests, new
     /// handlers may start at any time.
     pub async fn idle(&self) {
         self.handlers.idle().await;
@@ -316,7 +317,7 @@ impl<R: Receiver> Endpoint<R> {
                 return done.map(|verified| verified.in_hand(in_hand));
             }
             let (receiver, headers) = (self.receiver.clone(), headers.clone());
-            // What is in use is given back when the work is done, even if nobody waits for it any more.
+            // The budget is released when the work is done, even if the caller has stopped waiting.
             let work = tokio::task::spawn_blocking(move || {
                 let _operation = operation;
                 receiver.receive(&headers, &body, now).map(|verified| verified.in_hand(in_hand))
@@ -328,7 +329,7 @@ impl<R: Receiver> Endpoint<R> {
 }
 
 fn failed() -> Reason {
-    Reason::Unavailable(Error::Backend(BackendError::new("receiving did not come to an end")))
+    Reason::Unavailable(Error::Backend(BackendError::new("the task that receives the notification did not complete")))
 }
 
 impl<R: fmt::Debug> fmt::Debug for Endpoint<R> {

@@ -1,4 +1,4 @@
-//! A client that sends notifications, and what it gets.
+//! A test client that sends notifications, and its responses.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The endpoint under the adapters, called directly.
+//! Tests of `Endpoint`, called directly without an adapter.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use paytend_webhook::{KeyUse, Provider, Reason, Receiver, Rejection, Verified};
 
 use crate::support::{Held, paytend, sealed};
 
-/// A body in these pieces.
+/// A body that arrives in these pieces.
 pub(crate) struct Pieces(std::vec::IntoIter<Vec<u8>>);
 
 pub(crate) fn pieces(pieces: Vec<Vec<u8>>) -> Pieces {
@@ -36,10 +36,10 @@ async fn post<R: Receiver>(endpoint: &Endpoint<R>, body: Vec<u8>) -> Result<(), 
     taken.map(|_| ()).map_err(|rejection| rejection.reason().clone())
 }
 
-/// Whoever goes away while his message is under the keys leaves its place taken until the work is done: otherwise
-/// closing connections would be a way round the budget.
+/// A client that disconnects during the key operation keeps its place until the operation has ended. Otherwise closing
+/// connections would bypass the budget.
 #[tokio::test]
-async fn a_client_who_goes_away_frees_no_place() {
+async fn disconnected_client_keeps_its_place() {
     let (receiver, mut at_work) = Held::new();
     let endpoint = Endpoint::new(receiver.clone()).listed(Budget::new().operations(1).waiting(0));
     let gone = tokio::spawn({
@@ -51,7 +51,7 @@ async fn a_client_who_goes_away_frees_no_place() {
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     receiver.go_on();
-    // The place is free when the work is done, and that nobody is told of.
+    // The place is released when the work is done; no event reports this.
     let free = async {
         while post(&endpoint, sealed("{}")).await.is_err() {
             tokio::task::yield_now().await;
@@ -60,9 +60,9 @@ async fn a_client_who_goes_away_frees_no_place() {
     tokio::time::timeout(Duration::from_secs(20), free).await.unwrap();
 }
 
-/// Nor does it let another one at the keys.
+/// A client that disconnects does not let another key operation start early.
 #[tokio::test]
-async fn a_client_who_goes_away_frees_no_key() {
+async fn disconnected_client_keeps_its_key_operation() {
     let (receiver, mut at_work) = Held::new();
     let budget = Budget::new().operations(1).waiting(5).patience(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed(budget);
@@ -74,12 +74,12 @@ async fn a_client_who_goes_away_frees_no_key() {
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
-    assert!(at_work.try_recv().is_err(), "two are under the keys");
+    assert!(at_work.try_recv().is_err(), "two key operations at the same time");
     receiver.go_on();
 }
 
 #[tokio::test]
-async fn bodies_in_hand_keep_within_the_budget() {
+async fn bodies_in_progress_stay_within_the_budget() {
     let body = sealed("{}");
     let (receiver, mut at_work) = Held::new();
     let budget = Budget::new().operations(1).bytes(2 * body.len() - 1);
@@ -89,14 +89,14 @@ async fn bodies_in_hand_keep_within_the_budget() {
         async move { post(&endpoint, body).await }
     });
     at_work.recv().await.unwrap();
-    // There would be a place to wait, but no room for its bytes.
+    // A place is free, but not enough bytes.
     assert_eq!(post(&endpoint, body.clone()).await, Err(Reason::Overloaded));
     receiver.go_on();
     assert_eq!(first.await.unwrap(), Ok(()));
     assert_eq!(post(&endpoint, body).await, Ok(()));
 }
 
-/// A body that begins and does not end.
+/// A body that starts but never ends.
 struct Stalling(Vec<Vec<u8>>);
 
 impl Stream for Stalling {
@@ -110,10 +110,10 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections that are held open with a part of a body cannot keep a notification out, even without a list: the oldest
-/// give way.
+/// Connections held open with partial bodies cannot keep a notification out, even without a list: the oldest bodies are
+/// discarded.
 #[tokio::test]
-async fn bodies_that_stall_give_way() {
+async fn stalled_bodies_are_discarded() {
     let body = sealed("{}");
     let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(body.len()))
         .listed(Budget::new().operations(1).bytes(4 * body.len()));
@@ -126,7 +126,7 @@ async fn bodies_that_stall_give_way() {
             })
         })
         .collect();
-    // Each has had its turn, and most have given way already.
+    // Every task has run, and most bodies have been discarded already.
     tokio::task::yield_now().await;
     for _ in 0..20 {
         assert_eq!(post(&endpoint, body.clone()).await, Ok(()));
@@ -141,9 +141,9 @@ async fn bodies_that_stall_give_way() {
     assert!((7..10).contains(&overloaded), "{overloaded}");
 }
 
-/// What a handler has not dropped is in hand.
+/// A notification counts against the budget until its handler drops it.
 #[tokio::test]
-async fn a_slow_handler_is_bounded() {
+async fn slow_handler_counts_against_the_budget() {
     let endpoint = paytend().listed(Budget::new().operations(1).waiting(1));
     let receive = || async {
         let (method, headers) = (Method::POST, HeaderMap::new());
@@ -154,14 +154,14 @@ async fn a_slow_handler_is_bounded() {
     drop(first);
     let third = receive().await.unwrap();
     assert_eq!(receive().await.unwrap_err().reason(), &Reason::Overloaded);
-    // The notification alone holds nothing.
+    // The bare notification, without `Verified`, holds no slot.
     let _notifications = (second.into_notification(), third.into_notification());
     assert!(receive().await.is_ok());
 }
 
-/// Several routes of one program have the same processors.
+/// Several routes of a program share its processors.
 #[tokio::test]
-async fn endpoints_can_share_a_budget() {
+async fn endpoints_share_a_budget() {
     let one = paytend().listed(Budget::new().operations(1).waiting(0));
     let other = paytend().sharing(&one);
     let (method, headers) = (Method::POST, HeaderMap::new());
@@ -171,13 +171,13 @@ async fn endpoints_can_share_a_budget() {
     assert_eq!(post(&other, sealed("{}")).await, Ok(()));
 }
 
-/// Keys that do not answer, and a budget without operations, keep nobody waiting for ever.
+/// Neither a key operation that never ends nor a budget without operations makes a caller wait forever.
 #[tokio::test]
-async fn waiting_has_an_end() {
+async fn waiting_for_keys_times_out() {
     let (receiver, mut at_work) = Held::new();
     let budget = Budget::new().operations(1).patience(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed(budget);
-    // One is under the keys, which do not answer; one waits for them.
+    // One request is in the key operation, which never ends; the other waits for it.
     let stuck = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
@@ -190,16 +190,16 @@ async fn waiting_has_an_end() {
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
 
-/// A body larger than a budget's bytes has room all the same, if the receiver takes it.
+/// A body larger than the budget's bytes fits if the receiver's limit allows it.
 #[tokio::test]
-async fn a_budget_has_room_for_the_receiver_s_limit() {
+async fn budget_fits_a_body_of_the_receivers_limit() {
     let endpoint = paytend().listed(Budget::new().operations(1).bytes(1));
     assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
 }
 
-/// An endless body is left as soon as it is too large.
+/// Reading of an endless body stops as soon as it is too large.
 #[tokio::test]
-async fn an_endless_body_is_not_read_on() {
+async fn endless_body_is_read_only_to_the_limit() {
     struct Endless(Arc<Mutex<usize>>);
     impl Stream for Endless {
         type Item = Result<Bytes, Infallible>;
@@ -209,7 +209,7 @@ async fn an_endless_body_is_not_read_on() {
         ) -> std::task::Poll<Option<Self::Item>> {
             let mut given = self.0.lock().unwrap();
             *given += 100;
-            assert!(*given < 1 << 20, "it is read on and on");
+            assert!(*given < 1 << 20, "the body is read beyond the limit");
             std::task::Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 100]))))
         }
     }
@@ -221,9 +221,9 @@ async fn an_endless_body_is_not_read_on() {
     assert_eq!((rejection.reason(), *given.lock().unwrap()), (&too_large, 1100));
 }
 
-/// Pieces that only together are too large, or too many.
+/// Bodies whose pieces are too large, or too many, only in total.
 #[tokio::test]
-async fn a_body_is_counted_to_its_last_byte() {
+async fn body_size_is_counted_to_the_last_byte() {
     let body = sealed("{}");
     let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(body.len()));
     let send = |body: &[u8]| {
@@ -238,11 +238,11 @@ async fn a_body_is_counted_to_its_last_byte() {
 }
 
 #[tokio::test]
-async fn rejections_are_told_with_their_source() {
-    let told = Arc::new(Mutex::new(Vec::new()));
+async fn on_rejection_receives_the_source() {
+    let reported = Arc::new(Mutex::new(Vec::new()));
     let endpoint = paytend().on_rejection({
-        let told = Arc::clone(&told);
-        move |rejection, peer| told.lock().unwrap().push((rejection.reason().clone(), peer))
+        let reported = Arc::clone(&reported);
+        move |rejection, peer| reported.lock().unwrap().push((rejection.reason().clone(), peer))
     });
     let peer = Some("203.0.113.7".parse().unwrap());
     let send = |method: Method, body: Vec<u8>| {
@@ -252,15 +252,15 @@ async fn rejections_are_told_with_their_source() {
     assert!(send(Method::POST, sealed("{}")).await);
     assert!(!send(Method::GET, Vec::new()).await);
     assert!(!send(Method::POST, b"{}".to_vec()).await);
-    let told = told.lock().unwrap();
-    assert_eq!(told[0], (Reason::Method("GET".into()), peer));
-    assert!(matches!(&told[1], (Reason::Refused(_), seen) if *seen == peer), "{told:?}");
-    assert_eq!(told.len(), 2);
+    let reported = reported.lock().unwrap();
+    assert_eq!(reported[0], (Reason::Method("GET".into()), peer));
+    assert!(matches!(&reported[1], (Reason::Refused(_), seen) if *seen == peer), "{reported:?}");
+    assert_eq!(reported.len(), 2);
 }
 
-/// A receiver of somebody's own that panics takes nothing down, and the provider tries again.
+/// A panic in a custom receiver is contained, and the provider is asked to retry.
 #[tokio::test]
-async fn a_panic_is_an_answer() {
+async fn panic_of_a_receiver_is_a_503_response() {
     #[derive(Clone)]
     struct Panics;
     impl Receiver for Panics {
@@ -275,7 +275,7 @@ async fn a_panic_is_an_answer() {
             Vec::new()
         }
         fn receive(&self, _: &HeaderMap, _: &[u8], _: SystemTime) -> Result<Verified<()>, Rejection> {
-            panic!("as the test wants")
+            panic!("intended by the test")
         }
     }
     let budget = Budget::new().operations(1).waiting(0);
@@ -287,9 +287,9 @@ async fn a_panic_is_an_answer() {
     }
 }
 
-/// The time is the endpoint's clock's.
+/// The time comes from the endpoint's clock.
 #[tokio::test]
-async fn the_clock_can_be_chosen() {
+async fn endpoint_uses_its_clock() {
     let endpoint = crate::support::payby().clock(|| SystemTime::UNIX_EPOCH);
     let key = crate::support::private("payby");
     let sender = paytend_webhook::testing::DetachedSender::new(&key).unwrap();
@@ -300,7 +300,7 @@ async fn the_clock_can_be_chosen() {
     assert!(matches!(rejection.reason(), Reason::Ahead { .. }), "{rejection}");
 }
 
-/// A receiver that says on which thread it works, and whether that is slow work.
+/// A receiver that records the thread it runs on, and returns the given value from `is_slow`.
 #[derive(Clone)]
 struct Telling<R>(R, bool, Arc<Mutex<Vec<ThreadId>>>);
 
@@ -329,13 +329,13 @@ impl<R: Receiver> Receiver for Telling<R> {
     }
 }
 
-/// Slow work is done elsewhere, unless somebody wants it here; quick work is done here.
+/// Slow work runs on another thread, unless `on_this_thread` is set; fast work runs on the calling thread.
 #[tokio::test]
-async fn slow_work_is_done_on_another_thread() {
+async fn slow_work_runs_on_another_thread() {
     assert!(paytend().receiver().is_slow());
     assert!(!crate::support::payby().receiver().is_slow());
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&told));
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&reported));
     let budget = Budget::new().operations(1).waiting(0);
     for (endpoint, here) in [
         (Endpoint::new(telling(true)), false),
@@ -347,7 +347,7 @@ async fn slow_work_is_done_on_another_thread() {
             assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
             assert!(matches!(post(&endpoint, b"{}".to_vec()).await, Err(Reason::Refused(_))));
         }
-        let threads = std::mem::take(&mut *told.lock().unwrap());
+        let threads = std::mem::take(&mut *reported.lock().unwrap());
         assert_eq!(threads.len(), 6);
         assert!(threads.iter().all(|thread| (*thread == std::thread::current().id()) == here));
     }

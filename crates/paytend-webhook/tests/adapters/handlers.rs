@@ -1,4 +1,4 @@
-//! Handlers, on every adapter: what becomes of them when the sender disconnects, and when they panic.
+//! Tests of handlers on every adapter, when the sender disconnects and when the handler panics.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +19,8 @@ type Notification = <PaytendReceiver as Receiver>::Notification;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that stores the dedup key first, then waits until it may go on, then has its effect: of all orders the one
-/// that loses most when a handler is dropped in between.
+/// A handler that stores the dedup key, waits for permission, and then applies the effect. This order loses the most if
+/// the handler is dropped in between.
 struct Ledger {
     keys: Mutex<HashSet<DedupKey>>,
     effects: Mutex<HashSet<DedupKey>>,
@@ -29,7 +29,7 @@ struct Ledger {
     may_go_on: watch::Receiver<bool>,
 }
 
-/// Reports how a handler ended.
+/// Records how a handler ended.
 struct Ending(Arc<Ledger>, &'static str);
 
 impl Drop for Ending {
@@ -63,7 +63,7 @@ async fn next<T>(receiver: &mut mpsc::UnboundedReceiver<T>) -> T {
     tokio::time::timeout(TIMEOUT, receiver.recv()).await.expect("in time").unwrap()
 }
 
-pub(crate) async fn handler_runs_to_its_end_when_the_sender_disconnects(server: Server) {
+pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(server: Server) {
     let (go_on, may_go_on) = watch::channel(false);
     let ((begun, mut begins), (ended, mut ends)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let ledger = Arc::new(Ledger { keys: Mutex::default(), effects: Mutex::default(), begun, ended, may_go_on });
@@ -71,7 +71,7 @@ pub(crate) async fn handler_runs_to_its_end_when_the_sender_disconnects(server: 
     let address = server.serve(endpoint.clone(), ledger.handler()).await;
     let content = |order: usize| format!(r#"{{"orderNo":"F{order}"}}"#);
 
-    // One sender closes the connection, one resets it, and one cancels its stream of HTTP/2.
+    // The first connection is closed, the second is reset, and the third cancels its HTTP/2 stream.
     for order in 0..2 {
         let body = sealed(&content(order));
         let mut connection = Connection::to(address).await;
@@ -86,7 +86,7 @@ pub(crate) async fn handler_runs_to_its_end_when_the_sender_disconnects(server: 
     sending.abort();
     assert!(sending.await.unwrap_err().is_cancelled());
 
-    // Each notification comes again, often enough for the server to have noticed the ends of those connections.
+    // Each notification is delivered again, so that the server has time to notice that those connections ended.
     let client = Client::new(address);
     for order in (0..3).cycle().take(30) {
         client.send(sealed(&content(order))).await.expect(200, ACCEPTED, "delivered again");
@@ -106,16 +106,16 @@ pub(crate) async fn handler_runs_to_its_end_when_the_sender_disconnects(server: 
 }
 
 pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
-    // Its slot, the only one, is released too.
+    // The only slot must be released too.
     let endpoint = paytend().listed(Budget::new().operations(1).waiting(0));
     let calls = Arc::new(AtomicUsize::new(0));
     let handler: Handler<Notification> = Arc::new({
         let calls = Arc::clone(&calls);
         move |verified| match calls.fetch_add(1, Ordering::SeqCst) {
-            0 => panic!("as the test wants, before there is a future"),
+            0 => panic!("intended by the test, before the future exists"),
             1 => Box::pin(async move {
                 tokio::task::yield_now().await;
-                panic!("as the test wants, with {}", verified.dedup_key())
+                panic!("intended by the test, with {}", verified.dedup_key())
             }),
             _ => Box::pin(std::future::ready(Reply::Accepted)),
         }
@@ -123,15 +123,15 @@ pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
     let client = Client::new(server.serve(endpoint.clone(), handler).await);
     for _ in 0..2 {
         let response = client.send(sealed("{}")).await;
-        response.expect(503, LATER, "a panic");
+        response.expect(503, LATER, "the handler panicked");
         assert_eq!(response.headers["retry-after"], "60");
         assert_eq!(endpoint.running_handlers(), 0);
     }
-    client.send(sealed("{}")).await.expect(200, ACCEPTED, "no panic");
+    client.send(sealed("{}")).await.expect(200, ACCEPTED, "the handler did not panic");
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
 
-/// The slot in the budget is held until the handler has ended, even if nobody waits for it and the notification is
+/// The slot in the budget is held until the handler has ended, even if no caller waits for it and the notification was
 /// dropped long before.
 #[tokio::test]
 async fn handler_holds_its_slot_until_it_ends() {
@@ -165,13 +165,13 @@ async fn handler_holds_its_slot_until_it_ends() {
     assert!(receive(&endpoint).await.is_ok());
 }
 
-/// A handler that was called and whose work was never waited for has not begun.
+/// A handler whose future is dropped before the first poll does not start.
 #[tokio::test]
-async fn dropped_before_it_is_polled_a_handler_does_not_begin() {
+async fn handler_dropped_before_its_first_poll_does_not_start() {
     let endpoint = paytend();
     let (method, headers) = (http::Method::POST, http::HeaderMap::new());
     let verified = endpoint.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await.unwrap();
-    drop(endpoint.handle(verified, async |_| panic!("it began")));
+    drop(endpoint.handle(verified, async |_| panic!("the handler started")));
     assert_eq!(endpoint.running_handlers(), 0);
     endpoint.idle().await;
 }

@@ -1,6 +1,6 @@
-//! Every adapter, over real connections, through one matrix of tests.
+//! A matrix of tests that runs on every adapter over real connections.
 
-// A test that cannot go on should panic.
+// Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod client;
@@ -13,31 +13,31 @@ mod service;
 mod shutdown;
 mod support;
 
-/// The tests of the matrix, for each server.
+/// Generates the tests of the matrix for each server.
 macro_rules! matrix {
     ($($server:ident)+) => {
         $(
             #[allow(non_snake_case)]
             mod $server {
                 matrix!(@tests $server matrix
-                    every_notification_of_the_vectors_is_accepted
-                    every_message_to_refuse_is_refused
-                    every_detached_vector_is_accepted_or_refused
-                    a_body_that_is_too_large_is_not_read
-                    other_methods_and_codings_are_refused
-                    headers_without_meaning_refuse_nothing
-                    a_sign_header_may_be_repeated
-                    a_slow_body_is_given_up
-                    a_broken_body_is_refused
-                    bodies_come_in_chunks
-                    bodies_come_over_http_2
-                    a_client_may_wait_to_be_asked_for_the_body
-                    a_handler_may_ask_for_another_try
-                    overload_is_answered_and_does_not_reach_other_sources
-                    a_binding_list_lets_nobody_else_in
+                    every_notification_vector_is_accepted
+                    every_refuse_vector_is_rejected
+                    every_detached_vector_is_accepted_or_rejected
+                    body_above_the_limit_is_not_read
+                    other_methods_and_codings_are_rejected
+                    meaningless_headers_do_not_cause_rejection
+                    repeated_sign_header_is_accepted
+                    slow_body_times_out
+                    broken_body_is_rejected
+                    chunked_bodies_are_accepted
+                    http_2_bodies_are_accepted
+                    expect_100_continue_is_supported
+                    handler_can_ask_for_a_retry
+                    overload_does_not_affect_other_sources
+                    only_listed_rejects_other_sources
                 );
                 matrix!(@tests $server handlers
-                    handler_runs_to_its_end_when_the_sender_disconnects
+                    handler_runs_to_completion_when_the_sender_disconnects
                     handler_that_panics_is_not_acknowledged
                 );
             }

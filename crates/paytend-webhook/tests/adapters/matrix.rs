@@ -1,4 +1,4 @@
-//! What every adapter must do.
+//! The tests that every adapter must pass.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::raw::{Connection, head};
 use crate::servers::Server;
 use crate::support::{Held, payby, payermax, paytend, sealed};
 
-pub(crate) async fn every_notification_of_the_vectors_is_accepted(server: Server) {
+pub(crate) async fn every_notification_vector_is_accepted(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
     let cases = paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "content");
     let mut taken = 0;
@@ -21,7 +21,7 @@ pub(crate) async fn every_notification_of_the_vectors_is_accepted(server: Server
     assert_eq!(taken, 7);
 }
 
-pub(crate) async fn every_message_to_refuse_is_refused(server: Server) {
+pub(crate) async fn every_refuse_vector_is_rejected(server: Server) {
     let endpoint = paytend();
     let limit = endpoint.receiver().limit();
     let address = server.start(endpoint, Reply::Accepted).await;
@@ -29,7 +29,7 @@ pub(crate) async fn every_message_to_refuse_is_refused(server: Server) {
     let mut too_large = 0;
     for case in paytend_vectors::refuse() {
         if case.document.len() > limit {
-            // It is refused by what it announces.
+            // The announced length alone must cause the rejection.
             let mut connection = Connection::to(address).await;
             connection.send(head("POST", &format!("Content-Length: {}\r\n", case.document.len()))).await;
             assert_eq!(connection.response().await.0, 413, "{}", case.name);
@@ -41,7 +41,7 @@ pub(crate) async fn every_message_to_refuse_is_refused(server: Server) {
     assert!(too_large > 0);
 }
 
-pub(crate) async fn every_detached_vector_is_accepted_or_refused(server: Server) {
+pub(crate) async fn every_detached_vector_is_accepted_or_rejected(server: Server) {
     let payby = Client::new(server.start(payby(), Reply::Accepted).await);
     let payermax = Client::new(server.start(payermax(), Reply::Duplicate).await);
     let mut counts = (0, 0);
@@ -63,15 +63,15 @@ pub(crate) async fn every_detached_vector_is_accepted_or_refused(server: Server)
     assert_eq!(counts, (4, 5));
 }
 
-pub(crate) async fn a_body_that_is_too_large_is_not_read(server: Server) {
+pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
     let body = sealed("{}");
     let paytend = |limit| paytend_webhook::server::Endpoint::new(paytend().receiver().clone().max_bytes(limit));
     let exactly = Client::new(server.start(paytend(body.len()), Reply::Accepted).await);
-    exactly.send(body.clone()).await.expect(200, ACCEPTED, "a body of the limit");
+    exactly.send(body.clone()).await.expect(200, ACCEPTED, "a body of exactly the limit");
 
     let address = server.start(paytend(body.len() - 1), Reply::Accepted).await;
-    Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body of one byte more");
-    // One that does not announce its size, and has no end.
+    Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body one byte above the limit");
+    // A body without an announced size and without an end.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
     connection.send(format!("{:x}\r\n", body.len())).await;
@@ -80,7 +80,7 @@ pub(crate) async fn a_body_that_is_too_large_is_not_read(server: Server) {
     assert_eq!(connection.response().await.0, 413);
 }
 
-pub(crate) async fn other_methods_and_codings_are_refused(server: Server) {
+pub(crate) async fn other_methods_and_codings_are_rejected(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
     for method in [reqwest::Method::GET, reqwest::Method::PUT, reqwest::Method::DELETE] {
         let response = respond(client.http.request(method.clone(), &client.url).body(sealed("{}"))).await;
@@ -88,18 +88,18 @@ pub(crate) async fn other_methods_and_codings_are_refused(server: Server) {
         assert_eq!(response.headers["allow"], "POST");
     }
     let post = || client.http.post(&client.url).body(sealed("{}"));
-    respond(post()).await.expect(200, ACCEPTED, "no type");
+    respond(post()).await.expect(200, ACCEPTED, "no content type");
     let json = Client::new(server.start(paytend().gate(Gate::new().require_json()), Reply::Accepted).await);
     let html = json.http.post(&json.url).header("content-type", "text/html").body(sealed("{}"));
-    respond(html).await.expect(415, REFUSED, "another type, where JSON is required");
+    respond(html).await.expect(415, REFUSED, "another content type, where JSON is required");
     for coding in ["gzip", "BR", "identity, deflate"] {
         let compressed = post().header("content-type", "application/json").header("content-encoding", coding);
         respond(compressed).await.expect(415, REFUSED, coding);
     }
 }
 
-/// Sends a notification with headers that say nothing about its authenticity: the signature decides.
-pub(crate) async fn headers_without_meaning_refuse_nothing(server: Server) {
+/// Sends headers that do not affect authenticity: the signature decides.
+pub(crate) async fn meaningless_headers_do_not_cause_rejection(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
     for fields in [
@@ -123,7 +123,7 @@ pub(crate) async fn headers_without_meaning_refuse_nothing(server: Server) {
         let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");
         assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
     }
-    // What the server reads itself.
+    // Parts of the request that the server reads itself.
     for start in
         ["POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: \r\n", "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n"]
     {
@@ -139,8 +139,8 @@ async fn post(address: std::net::SocketAddr, head: &str, body: &[u8]) -> u16 {
     connection.response().await.0
 }
 
-/// A `sign` header may be repeated or joined on its way, and have quotes or spaces around it.
-pub(crate) async fn a_sign_header_may_be_repeated(server: Server) {
+/// A `sign` header may be repeated or joined in transit, and have quotes or spaces around it.
+pub(crate) async fn repeated_sign_header_is_accepted(server: Server) {
     let client = Client::new(server.start(payby(), Reply::Accepted).await);
     let valid: Vec<_> =
         paytend_vectors::detached().into_iter().filter(|case| case.valid && case.key == "payby").collect();
@@ -165,8 +165,8 @@ pub(crate) async fn a_sign_header_may_be_repeated(server: Server) {
     }
 }
 
-pub(crate) async fn a_slow_body_is_given_up(server: Server) {
-    // The body's time is the real one: what is tested is that it passes.
+pub(crate) async fn slow_body_times_out(server: Server) {
+    // The body timeout uses the real clock, because the test checks that it elapses.
     let address = server.start(paytend().body_timeout(Duration::from_millis(200)), Reply::Accepted).await;
     let start = Instant::now();
     for (fields, beginning) in [("Content-Length: 500\r\n", "{"), ("Transfer-Encoding: chunked\r\n", "5\r\n{")] {
@@ -179,10 +179,10 @@ pub(crate) async fn a_slow_body_is_given_up(server: Server) {
     assert!((Duration::from_millis(400)..Duration::from_secs(15)).contains(&start.elapsed()));
 }
 
-pub(crate) async fn a_broken_body_is_refused(server: Server) {
+pub(crate) async fn broken_body_is_rejected(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
-    // Cut short; framed wrongly. No answer at all is fine, acceptance is not.
+    // A truncated body and a body with invalid framing. No response at all is fine; acceptance is not.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", &format!("Content-Length: {}\r\n", body.len() + 1))).await;
     connection.send(&body).await;
@@ -199,7 +199,7 @@ pub(crate) async fn a_broken_body_is_refused(server: Server) {
     assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
 }
 
-pub(crate) async fn bodies_come_in_chunks(server: Server) {
+pub(crate) async fn chunked_bodies_are_accepted(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed(r#"{"orderNo":"F1"}"#);
     let mut connection = Connection::to(address).await;
@@ -214,15 +214,15 @@ pub(crate) async fn bodies_come_in_chunks(server: Server) {
     assert!(connection.until(ACCEPTED).await.ends_with(ACCEPTED));
 }
 
-pub(crate) async fn bodies_come_over_http_2(server: Server) {
+pub(crate) async fn http_2_bodies_are_accepted(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let client = Client::with(address, reqwest::Client::builder().http2_prior_knowledge());
     let response = client.post().body(sealed("{}")).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.version()), (200, reqwest::Version::HTTP_2));
-    client.send("{}").await.expect(400, REFUSED, "no notification");
+    client.send("{}").await.expect(400, REFUSED, "not a notification");
 }
 
-pub(crate) async fn a_client_may_wait_to_be_asked_for_the_body(server: Server) {
+pub(crate) async fn expect_100_continue_is_supported(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
     let mut connection = Connection::to(address).await;
@@ -232,22 +232,22 @@ pub(crate) async fn a_client_may_wait_to_be_asked_for_the_body(server: Server) {
     connection.send(&body).await;
     assert_eq!(connection.response().await.0, 200);
 
-    // Whoever is refused anyway is told without sending anything.
+    // A request that is rejected anyway gets its response before the body is sent.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Content-Length: 1000000\r\nExpect: 100-continue\r\n")).await;
     assert_eq!(connection.response().await.0, 413);
 }
 
-pub(crate) async fn a_handler_may_ask_for_another_try(server: Server) {
+pub(crate) async fn handler_can_ask_for_a_retry(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::TryAgainLater).await);
     let response = client.send(sealed("{}")).await;
     response.expect(503, LATER, "later");
     assert_eq!(response.headers["retry-after"], "60");
 }
 
-pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server: Server) {
+pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let (receiver, mut at_work) = Held::new();
-    // The test is a proxy that says where requests are from.
+    // The test acts as a proxy that reports the source of each request.
     let sources = Sources::new().allow(["203.0.113.7"]).unwrap().behind(["127.0.0.1"]).unwrap();
     let endpoint = paytend_webhook::server::Endpoint::new(receiver.clone())
         .gate(Gate::new().sources(sources))
@@ -262,7 +262,7 @@ pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server
     let mut begun = async || tokio::time::timeout(Duration::from_secs(20), at_work.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
     begun().await;
-    // Of two more from elsewhere, one waits, and there is no room for the other.
+    // Of two more requests from other sources, one waits, and the other finds no free place.
     let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
     let (refused, waiting) = tokio::select! {
         response = &mut second => (response, third),
@@ -271,25 +271,25 @@ pub(crate) async fn overload_is_answered_and_does_not_reach_other_sources(server
     let refused = refused.unwrap();
     refused.expect(503, LATER, "overload");
     assert_eq!(refused.headers["retry-after"], "60");
-    // The provider's own address has a place of its own, and one only.
+    // Listed sources have a separate budget, with a single place.
     let listed = from("203.0.113.7");
     begun().await;
-    from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed");
+    from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed request");
 
     receiver.go_on();
     for response in [first, waiting, listed] {
-        response.await.unwrap().expect(200, ACCEPTED, "after the wait");
+        response.await.unwrap().expect(200, ACCEPTED, "after waiting");
     }
-    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "when all is over");
+    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "after all others are done");
 }
 
-pub(crate) async fn a_binding_list_lets_nobody_else_in(server: Server) {
+pub(crate) async fn only_listed_rejects_other_sources(server: Server) {
     let gate = |list: &str| Gate::new().sources(Sources::new().allow([list]).unwrap().only_listed());
     let inside = Client::new(server.start(paytend().gate(gate("127.0.0.0/8")), Reply::Accepted).await);
-    inside.send(sealed("{}")).await.expect(200, ACCEPTED, "from the list");
+    inside.send(sealed("{}")).await.expect(200, ACCEPTED, "from a listed source");
     let outside = Client::new(server.start(paytend().gate(gate("203.0.113.7")), Reply::Accepted).await);
-    outside.send(sealed("{}")).await.expect(403, REFUSED, "from elsewhere");
-    // Nobody is named as a proxy.
+    outside.send(sealed("{}")).await.expect(403, REFUSED, "from an unlisted source");
+    // No proxy is configured.
     let forwarded = outside.post().header("x-forwarded-for", "203.0.113.7").body(sealed("{}"));
-    respond(forwarded).await.expect(403, REFUSED, "from elsewhere, with a story");
+    respond(forwarded).await.expect(403, REFUSED, "from an unlisted source with X-Forwarded-For");
 }

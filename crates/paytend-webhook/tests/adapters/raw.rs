@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand, for what a client library would not send.
+//! A raw HTTP/1.1 connection, for requests that a client library would not send.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A test hangs no longer than this.
+/// Maximum time that a test waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Connection {
@@ -23,17 +23,17 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// The sender's side is closed.
+    /// Closes the sending side.
     pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
-    /// Aborts the connection: the other side receives a reset, not an end.
+    /// Aborts the connection: the other side sees a reset instead of an orderly close.
     pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// What came up to and including this text; nothing more if the other side closes.
+    /// Reads up to and including this text, or until the other side closes.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         let reading = async {
             loop {
@@ -49,11 +49,11 @@ impl Connection {
                 }
             }
         };
-        let bytes = tokio::time::timeout(PATIENCE, reading).await.expect("an answer in time");
+        let bytes = tokio::time::timeout(PATIENCE, reading).await.expect("a response in time");
         String::from_utf8(bytes).unwrap()
     }
 
-    /// The head of the next response that is not an interim one, and its status.
+    /// Reads the head of the next response that is not an interim one, and its status.
     pub(crate) async fn response(&mut self) -> (u16, String) {
         loop {
             let head = self.until("\r\n\r\n").await;
@@ -69,7 +69,7 @@ impl Connection {
     }
 }
 
-/// A request's head; `fields` are lines with their ends.
+/// Builds the head of a request; `fields` are complete header lines.
 pub(crate) fn head(method: &str, fields: &str) -> String {
     format!("{method} / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{fields}\r\n")
 }

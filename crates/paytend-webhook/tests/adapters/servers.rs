@@ -1,4 +1,4 @@
-//! The servers: each adapter, on a free port of the loopback.
+//! Test servers for each adapter, on a free loopback port.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,13 +14,13 @@ use paytend_webhook::{Receiver, Reply, Verified};
 use tokio::net::TcpListener;
 use tower_layer::Layer;
 
-/// What a handler is doing.
+/// The future that a handler returns.
 pub(crate) type Replying = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// A handler for any adapter.
+/// A handler that works with every adapter.
 pub(crate) type Handler<N> = Arc<dyn Fn(Verified<N>) -> Replying + Send + Sync>;
 
-/// An adapter, as it is used.
+/// An adapter and the way it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
     AxumRoute,
@@ -34,12 +34,12 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// Serves an endpoint whose handler always replies so, until the test is over.
+    /// Serves an endpoint until the test ends; its handler always returns the given reply.
     pub(crate) async fn start<R: Receiver>(self, endpoint: Endpoint<R>, reply: Reply) -> SocketAddr {
         self.serve(endpoint, Arc::new(move |_| Box::pin(std::future::ready(reply)))).await
     }
 
-    /// Serves an endpoint with this handler, until the test is over.
+    /// Serves an endpoint with this handler until the test ends.
     pub(crate) async fn serve<R: Receiver>(
         self,
         endpoint: Endpoint<R>,
@@ -58,7 +58,7 @@ impl Server {
             Self::TowerLayer => {
                 let service = NotificationsLayer::new(endpoint).layer(handler(respond));
                 hyper(move |peer| {
-                    // A server that tells the service by an extension where a request is from.
+                    // This server passes the peer address to the service as an extension.
                     let mut service = service.clone();
                     TowerToHyperService::new(tower_fn(move |mut request: http::Request<hyper::body::Incoming>| {
                         request.extensions_mut().insert(Peer(peer.ip()));
@@ -134,7 +134,7 @@ where
     address
 }
 
-/// A `tower` service of a function that is given requests.
+/// Creates a `tower` service from a function that takes a request.
 fn tower_fn<F>(function: F) -> TowerFn<F> {
     TowerFn(function)
 }

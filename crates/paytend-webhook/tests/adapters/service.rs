@@ -1,4 +1,4 @@
-//! The service of tower and hyper, called directly, with handlers that are services.
+//! Tests of the tower and hyper service, called directly, with handlers that are services.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use crate::support::{paytend, sealed};
 
 type Notification = <PaytendReceiver as Receiver>::Notification;
 
-/// What a handler does when it is asked whether it is ready.
+/// The behaviour of a handler's `poll_ready`.
 #[derive(Clone)]
 enum Ready {
     Waits(watch::Receiver<bool>, mpsc::UnboundedSender<()>),
@@ -41,12 +41,12 @@ impl Service<Verified<Notification>> for Handler {
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
         match &self.0 {
             Ready::Fails => Poll::Ready(Err("not ready")),
-            Ready::Panics => panic!("as the test wants"),
+            Ready::Panics => panic!("intended by the test"),
             Ready::Waits(may_go_on, begun) => {
                 if *may_go_on.borrow() {
                     return Poll::Ready(Ok(()));
                 }
-                // A task wakes this one when the test lets it.
+                // A task wakes this one when the test allows it.
                 let (mut may_go_on, waker) = (may_go_on.clone(), context.waker().clone());
                 *self.1.lock().unwrap() = Some(tokio::spawn(async move {
                     let _ = may_go_on.wait_for(|may| *may).await;
@@ -79,7 +79,7 @@ async fn panic_of_poll_ready_is_not_acknowledged() {
     assert_eq!(service.call(request()).await.unwrap().status(), 503);
 }
 
-/// A handler that is not ready yet is waited for, whether or not the sender still waits.
+/// The service waits for a handler that is not ready yet, even if the sender has disconnected.
 #[tokio::test]
 async fn handler_that_becomes_ready_later_runs_without_its_sender() {
     let (go_on, may_go_on) = watch::channel(false);

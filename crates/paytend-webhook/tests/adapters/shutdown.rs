@@ -1,4 +1,4 @@
-//! Shutdown: a server that has stopped gracefully has not waited for handlers whose sender is gone. The endpoint does.
+//! Shutdown tests. A gracefully stopped server has not waited for handlers whose sender disconnected; the endpoint has.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::{paytend, sealed};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that waits until it may go on, and what is known of it.
+/// A handler that waits for permission to continue, and its recorded state.
 struct Slow {
     begun: mpsc::UnboundedSender<()>,
     may_go_on: watch::Receiver<bool>,
@@ -34,7 +34,7 @@ fn slow() -> (Arc<Slow>, mpsc::UnboundedReceiver<()>, watch::Sender<bool>) {
     (Arc::new(Slow { begun, may_go_on, ended: AtomicBool::new(false) }), begins, go_on)
 }
 
-/// Sends a notification, and aborts the connection when the handler has begun.
+/// Sends a notification, and aborts the connection when the handler has started.
 async fn send_and_abort(address: SocketAddr, begins: &mut mpsc::UnboundedReceiver<()>) {
     let body = sealed("{}");
     let mut connection = Connection::to(address).await;
@@ -70,7 +70,7 @@ async fn endpoint_waits_for_handlers_after_axum_has_stopped() {
     assert!(slow.ended.load(Ordering::SeqCst));
 }
 
-/// On actix-web, in the documented order: the handlers end with the workers.
+/// On actix-web in the documented order, because the handlers end with the workers.
 #[tokio::test]
 async fn endpoint_waits_for_handlers_before_actix_stops() {
     let (slow, mut begins, go_on) = slow();

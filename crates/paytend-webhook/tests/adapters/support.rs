@@ -1,4 +1,4 @@
-//! Receivers with the vectors' keys, and one that waits to be told.
+//! Receivers with the vectors' keys, and a receiver that blocks until it is released.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};
@@ -38,13 +38,13 @@ fn at(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
 }
 
-/// A notification as Paytend would send it.
+/// Returns a sealed notification as Paytend would send it.
 pub(crate) fn sealed(content: &str) -> Vec<u8> {
     let sender = PaytendSender::new(PARTNER_ID, &private("paytend"), private("partner").public_key()).unwrap();
     sender.raw("2", content).unwrap().into_body().into()
 }
 
-/// A receiver that tells when it is at work, and does not go on until it may.
+/// A receiver that reports when it has started, and blocks until it is released.
 #[derive(Clone)]
 pub(crate) struct Held {
     inner: PaytendReceiver,
@@ -91,7 +91,7 @@ impl Receiver for Held {
         now: SystemTime,
     ) -> Result<Verified<Self::Notification>, Rejection> {
         self.at_work.send(()).unwrap();
-        // A test that fails must not wait for this thread for ever.
+        // A failing test must not wait for this thread forever.
         let patience = Duration::from_secs(30);
         let waiting = self.may_go_on.0.lock().unwrap();
         drop(self.may_go_on.1.wait_timeout_while(waiting, patience, |may| !*may).unwrap());

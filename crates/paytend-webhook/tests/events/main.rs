@@ -1,6 +1,6 @@
-//! What an operator reads in the log. A program of its own: its subscriber is there before anything has happened.
+//! Tests of the `tracing` events. They are a separate program because the subscriber must be installed first.
 
-// A test that cannot go on should panic.
+// Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::cell::RefCell;
@@ -26,7 +26,7 @@ thread_local! {
     static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The events of this thread, as text. The tests have one thread each, with all their tasks.
+/// The events of this thread as text. Each test runs on its own thread, with all its tasks.
 struct Log;
 
 impl Log {
@@ -87,7 +87,7 @@ async fn receive(
 }
 
 #[tokio::test]
-async fn rejections_are_warned_of_with_what_was_received() {
+async fn rejections_are_logged_with_the_received_values() {
     let log = Log::new();
     let peer = Some("203.0.113.7".parse().unwrap());
     let gzip = HeaderMap::from_iter([("content-encoding".parse().unwrap(), HeaderValue::from_static("gzip"))]);
@@ -98,7 +98,7 @@ async fn rejections_are_warned_of_with_what_was_received() {
         (Gate::new().require_json(), Method::POST, &html, "", r#"the Content-Type is "text/html""#),
         (Gate::new(), Method::GET, &none, "", r#"the method is "GET""#),
         (listed, Method::POST, &none, "", "the source address 203.0.113.7 is not on the list"),
-        (Gate::new(), Method::POST, &none, "CANARY", "there is no signature in a sign header"),
+        (Gate::new(), Method::POST, &none, "CANARY", "no signature in the sign header"),
     ] {
         let endpoint = payby().gate(gate);
         let refused = endpoint.receive(&method, headers, peer, stream(body)).await.map(drop).unwrap_err();
@@ -125,10 +125,10 @@ async fn panic_of_a_handler_is_reported_without_its_text() {
 
     let answer = endpoint.handle(receive(&endpoint, content).await, async |_| Reply::Accepted).await;
     assert_eq!(answer.response().status(), 200);
-    assert_eq!(log.take(), "", "nothing to report");
+    assert_eq!(log.take(), "", "no events");
 }
 
-/// A handler that the runtime's end drops is reported, and not acknowledged.
+/// A handler that is dropped by the shutdown of the runtime is reported, and the notification is not acknowledged.
 #[test]
 fn shutdown_of_the_runtime_reports_unfinished_handlers() {
     let log = Log::new();
@@ -142,7 +142,7 @@ fn shutdown_of_the_runtime_reports_unfinished_handlers() {
             std::future::pending().await
         });
         tokio::select! {
-            _ = handling => panic!("it never ends"),
+            _ = handling => panic!("the handler never ends"),
             begun = begins => begun.unwrap(),
         }
     });
@@ -153,7 +153,7 @@ fn shutdown_of_the_runtime_reports_unfinished_handlers() {
 }
 
 #[tokio::test]
-async fn handler_is_in_the_span_of_its_request() {
+async fn handler_runs_in_the_span_of_its_request() {
     let log = Log::new();
     let endpoint = paytend();
     let request = async {

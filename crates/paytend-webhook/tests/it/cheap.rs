@@ -1,4 +1,4 @@
-//! What receiving costs in private-key operations.
+//! The number of private-key operations per message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use paytend_vectors::PARTNER_ID;
 use paytend_webhook::testing::PaytendSender;
 use paytend_webhook::{PaytendReceiver, Receiver};
 
-/// A key that counts.
+/// A key that counts its operations.
 struct Counting(Arc<dyn RsaPrivate>, Arc<AtomicUsize>);
 
 impl RsaPrivate for Counting {
@@ -35,7 +35,7 @@ fn key(name: &str) -> PrivateKey {
     PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// A receiver, and how many operations it has done since it was asked last.
+/// Returns a receiver, and a function that returns the number of operations since its last call.
 fn counting() -> (PaytendReceiver, impl Fn() -> usize) {
     let count = Arc::new(AtomicUsize::new(0));
     let keyring = Keyring::builder()
@@ -43,7 +43,7 @@ fn counting() -> (PaytendReceiver, impl Fn() -> usize) {
         .verification_key(rustcrypto::public(key("paytend").public_key()).unwrap())
         .build()
         .unwrap();
-    // Making a keyring takes one.
+    // Creating a keyring takes one operation.
     count.store(0, Ordering::Relaxed);
     (PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring), move || count.swap(0, Ordering::Relaxed))
 }
@@ -67,15 +67,15 @@ fn garbage_costs_no_private_key_operation() {
     };
     let garbage = [
         ("nothing", &none, Vec::new()),
-        ("no JSON", &none, vec![b'x'; 1024]),
-        ("no UTF-8", &none, vec![0xff; 1024]),
-        ("no envelope", &none, b"{}".to_vec()),
-        ("cut short", &none, good[..good.len() - 1].to_vec()),
+        ("not JSON", &none, vec![b'x'; 1024]),
+        ("not UTF-8", &none, vec![0xff; 1024]),
+        ("not an envelope", &none, b"{}".to_vec()),
+        ("truncated", &none, good[..good.len() - 1].to_vec()),
         ("twice", &none, [&good[..], &good].concat()),
         ("too large", &none, vec![b' '; 65 * 1024]),
         ("compressed", &zipped, good.clone()),
         ("for another partner", &none, sealed("888666000100999")),
-        ("of another version", &none, with("version", "1.0".into())),
+        ("with another version", &none, with("version", "1.0".into())),
         ("unsigned", &none, with("signature", "".into())),
         ("with a signature of another length", &none, with("signature", "AAAA".into())),
         ("with a session key of another length", &none, with("randomKey", "AAAA".into())),
@@ -84,8 +84,8 @@ fn garbage_costs_no_private_key_operation() {
             &none,
             with("randomKey", format!("{}w==", "/".repeat(170) + "8").into()),
         ),
-        ("with half a block", &none, with("content", "AAAA".into())),
-        ("with no base64", &none, with("content", "!".into())),
+        ("with half a cipher block", &none, with("content", "AAAA".into())),
+        ("with invalid base64", &none, with("content", "!".into())),
         ("with a separator in a value", &none, with("notifyType", "2&x=1".into())),
         ("with a nested field", &none, with("x", serde_json::json!({}))),
         ("with a payload of another kind", &none, with("bizData", "x".into())),
@@ -96,9 +96,9 @@ fn garbage_costs_no_private_key_operation() {
     }
 }
 
-/// A notification, the same again, and one that only its keys can tell is no good.
+/// A notification, a duplicate, and a message that only the keys can identify as invalid.
 #[test]
-fn everything_else_costs_exactly_one() {
+fn other_messages_cost_exactly_one_operation() {
     let (receiver, operations) = counting();
     let good = sealed(PARTNER_ID);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! PayBy and PayerMax: the shared vectors, times, merchants.
+//! PayBy and PayerMax receivers: the shared vectors, times and merchants.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,7 +40,7 @@ fn signed(key: &str, body: &[u8]) -> HeaderMap {
     HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
 }
 
-/// Signs a body, and receives it.
+/// Signs a body and receives it.
 fn take<R: Receiver>(
     receiver: &R,
     key: &str,
@@ -54,11 +54,11 @@ fn at(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
 }
 
-/// PayerMax's sample was sent then.
+/// The timestamp of PayerMax's sample.
 const SENT: u64 = 1_670_837_217_628;
 
 #[test]
-fn every_detached_vector_is_taken_or_refused() {
+fn every_detached_vector_is_accepted_or_rejected() {
     let mut counts = (0, 0);
     for case in paytend_vectors::detached() {
         let body = case.body();
@@ -92,7 +92,7 @@ fn outcome<T>(result: Result<Verified<Content<T>>, Rejection>) -> (bool, Vec<u8>
 }
 
 #[test]
-fn what_is_received_is_typed_and_known_again() {
+fn notifications_are_typed_and_deduplicated() {
     let verified = take(&payby(), "payby", &sample("payby"), at(0)).unwrap();
     let order = verified.notification().typed().unwrap().order.as_ref().unwrap();
     assert_eq!(order.status, Some(TransferStatus::Success));
@@ -101,7 +101,7 @@ fn what_is_received_is_typed_and_known_again() {
         (about.kind, about.id.as_str(), about.state.as_deref()),
         ("transfer-to-bank", "M188573109026", Some("SUCCESS"))
     );
-    // Written otherwise, or with another time, it is the same notification; with another state it is not.
+    // Other formatting or another time does not change the dedup key; another status does.
     let again = sample("payby")
         .replace(r#""memo": "company single pay""#, r#""memo": "company"#)
         .replace(r#""company"#, r#""company""#);
@@ -125,7 +125,7 @@ fn what_is_received_is_typed_and_known_again() {
         let other = take(&payermax(), "payermax", &sample("payermax").replace(from, to), at(SENT)).unwrap();
         assert_ne!(other.dedup_key(), verified.dedup_key(), "{to}");
     }
-    // Without an order, the notification's number tells it, and not its time.
+    // Without an order, the notification's number identifies it, and the time does not.
     let key = |time: u64| {
         let body = format!(r#"{{"notify_id":"1","notify_timestamp":{time}}}"#);
         take(&payby(), "payby", &body, at(time)).unwrap().dedup_key()
@@ -134,8 +134,8 @@ fn what_is_received_is_typed_and_known_again() {
 }
 
 #[test]
-fn a_merchant_is_one_of_those_that_have_the_key() {
-    // Two merchants, two keys: each with its own, and neither with the other's.
+fn merchant_must_belong_to_the_verifying_key() {
+    // Two merchants with different keys: each key verifies only its own merchant.
     let receiver =
         PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
             .unwrap();
@@ -156,7 +156,7 @@ fn a_merchant_is_one_of_those_that_have_the_key() {
 }
 
 #[test]
-fn refusal_by_time_says_by_how_much() {
+fn rejection_by_time_reports_the_difference() {
     let (minute, hour) = (60_000, 3_600_000);
     let text = |now: u64| take(&payermax(), "payermax", &sample("payermax"), at(now)).unwrap_err().to_string();
     for (now, words) in [
@@ -173,7 +173,7 @@ fn refusal_by_time_says_by_how_much() {
 }
 
 #[test]
-fn what_is_too_old_or_from_the_future_is_refused() {
+fn old_and_future_notifications_are_rejected() {
     let (minute, hour) = (60_000, 3_600_000);
     let reason = |result: Result<_, Rejection>| result.map(|_: Verified<_>| ()).map_err(|r| without_times(r.reason()));
     let payermax_at = |now: u64| reason(take(&payermax(), "payermax", &sample("payermax"), at(now)));
@@ -198,13 +198,13 @@ fn what_is_too_old_or_from_the_future_is_refused() {
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute + 1))), Err(TOO_OLD));
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent - 1))), Err(AHEAD));
     assert_eq!(reason(take(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
-    // Further away than any clock goes.
+    // A time beyond the range of any clock.
     let endless = dated.replace("1586849271877,", "18446744073709551615,");
     assert_eq!(reason(take(&payby(), "payby", &endless, at(sent))), Err(AHEAD));
 }
 
 #[test]
-fn bodies_that_cannot_be_verified_are_refused_with_one_response() {
+fn unverifiable_bodies_are_rejected_with_the_same_response() {
     let body = sample("payby");
     let headers = signed("payby", body.as_bytes());
     let mut many = headers.clone();
@@ -227,13 +227,13 @@ fn bodies_that_cannot_be_verified_are_refused_with_one_response() {
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
-        assert_eq!(rejection.response().body(), r#"{"response":"REFUSED"}"#, "one answer to all of them");
+        assert_eq!(rejection.response().body(), r#"{"response":"REFUSED"}"#, "the same response for all of them");
     }
 }
 
-/// A header that a proxy has repeated or joined is verified, and so is one with signatures by an old and a new key.
+/// A repeated or joined header verifies, and so does a header with signatures by an old and a new key.
 #[test]
-fn every_signature_of_the_sign_headers_is_tried() {
+fn every_signature_in_the_sign_headers_is_tried() {
     let body = sample("payby");
     let sign = |key: &str| signed(key, body.as_bytes())["sign"].to_str().unwrap().to_owned();
     let (good, other) = (sign("payby"), sign("stranger"));
@@ -260,9 +260,9 @@ fn every_signature_of_the_sign_headers_is_tried() {
     }
 }
 
-/// Authentic, and not as documented: delivered with its bytes.
+/// An authentic body that differs from the documentation is delivered with its bytes.
 #[test]
-fn what_has_another_shape_is_not_lost() {
+fn content_of_another_shape_is_delivered() {
     for (body, unknown) in [
         (r#"{"notify_id":{"CANARY":1}}"#, false),
         ("[1]", false),

@@ -1,6 +1,6 @@
-//! The crate from outside.
+//! Integration tests of the public API.
 
-// A test that cannot go on should panic.
+// Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
 
 mod cheap;
@@ -18,7 +18,7 @@ use paytend_webhook::Reason;
 const TOO_OLD: Reason = Reason::TooOld { age: Duration::ZERO, limit: Duration::ZERO };
 const AHEAD: Reason = Reason::Ahead { by: Duration::ZERO, limit: Duration::ZERO };
 
-/// A reason to compare: by how much a notification was too old or ahead is left out.
+/// Returns a reason for comparison, with the durations of late and early notifications removed.
 fn without_times(reason: &Reason) -> Reason {
     match reason {
         Reason::TooOld { .. } => TOO_OLD,

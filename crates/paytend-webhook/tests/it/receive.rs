@@ -1,4 +1,4 @@
-//! The receiver against the shared vectors, and its answers.
+//! Paytend's receiver with the shared vectors, and its responses.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,7 +34,7 @@ fn sealed(notify_type: &str, content: &str) -> String {
 }
 
 #[test]
-fn every_notification_of_the_vectors_is_taken() {
+fn every_notification_vector_is_accepted() {
     let receiver = receiver(Product::Baas);
     let mut taken = 0;
     for case in paytend_vectors::envelope().iter().filter(|case| case.payload_field == "content") {
@@ -56,9 +56,9 @@ fn every_notification_of_the_vectors_is_taken() {
     assert_eq!(taken, 7);
 }
 
-/// What is wrong with a message shows in nothing that its sender sees, but for its size, which he knows.
+/// The response reveals nothing about the cause of a rejection, except for the size of the body.
 #[test]
-fn every_message_to_refuse_is_refused_with_one_response() {
+fn every_refuse_vector_is_rejected_with_the_same_response() {
     let receiver = receiver(Product::Baas);
     for case in paytend_vectors::refuse() {
         let rejection = receiver.receive(&HeaderMap::new(), &case.document, now()).unwrap_err();
@@ -73,7 +73,7 @@ fn every_message_to_refuse_is_refused_with_one_response() {
 }
 
 #[test]
-fn the_product_is_the_route_s() {
+fn product_is_fixed_by_the_route() {
     let body = sealed("2", r#"{"orderNo":"F1","holderId":"H1"}"#);
     let baas = receiver(Product::Baas).receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap();
     assert!(matches!(baas.notification(), Content::Typed(Notification::Baas(BaasNotification::FundDeposit(_)))));
@@ -86,7 +86,7 @@ fn the_product_is_the_route_s() {
 }
 
 #[test]
-fn bodies_that_are_encoded_or_too_large_are_refused() {
+fn encoded_and_oversized_bodies_are_rejected() {
     let body = sealed("2", r#"{"orderNo":"F1"}"#);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
@@ -106,7 +106,7 @@ fn bodies_that_are_encoded_or_too_large_are_refused() {
 }
 
 #[test]
-fn acknowledgements_are_the_documented_ones() {
+fn acknowledgements_match_the_documentation() {
     for (provider, field, value) in [
         (Provider::Paytend, "status", "00"),
         (Provider::PayBy, "response", "SUCCESS"),
@@ -126,9 +126,9 @@ fn acknowledgements_are_the_documented_ones() {
     assert_eq!(Provider::PayerMax.accept().body(), r#"{"msg":"Success","code":"SUCCESS"}"#);
 }
 
-/// The same notification, sealed again, has other bytes and the same key; another one has another.
+/// A notification that is sealed again has other bytes and the same dedup key. Another notification has another key.
 #[test]
-fn a_notification_that_comes_again_is_known_again() {
+fn repeated_notification_has_the_same_dedup_key() {
     let receiver = receiver(Product::Baas);
     let key = |notify_type: &str, content: &str| {
         let body = sealed(notify_type, content);
@@ -149,7 +149,7 @@ fn a_notification_that_comes_again_is_known_again() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_now_asks_for_another_try() {
+fn unavailable_key_asks_for_a_retry() {
     struct Gone(Arc<dyn RsaPrivate>);
     impl RsaPrivate for Gone {
         fn public_key(&self) -> &PublicKey {
@@ -159,7 +159,7 @@ fn a_key_that_cannot_be_used_now_asks_for_another_try() {
             self.0.sign_sha256(digest)
         }
         fn decrypt_raw(&self, _: &[u8], _: &mut [u8]) -> Result<(), BackendError> {
-            Err(BackendError::new("the token does not answer"))
+            Err(BackendError::new("the token does not respond"))
         }
     }
     let keyring = Keyring::builder()
@@ -175,7 +175,7 @@ fn a_key_that_cannot_be_used_now_asks_for_another_try() {
 }
 
 #[test]
-fn debug_shows_nothing_of_the_content() {
+fn debug_output_shows_no_content() {
     let verified = receiver(Product::Baas)
         .receive(&HeaderMap::new(), sealed("2", r#"{"reference":"CANARY"}"#).as_bytes(), now())
         .unwrap();

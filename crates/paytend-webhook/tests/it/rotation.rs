@@ -1,4 +1,4 @@
-//! Keys that are rotated while notifications keep coming.
+//! Key rotation while notifications keep arriving.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,14 +25,15 @@ fn private(key: &PrivateKey) -> Arc<dyn RsaPrivate> {
     rustcrypto::private(key).unwrap()
 }
 
-/// A moment of the rehearsal.
+/// Returns the time of a day in the test.
 fn day(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
 }
 
-/// Both sides change their keys, at different times, and nothing is refused: the old keys only, both, the new ones only.
+/// Both sides rotate their keys at different times, from the old keys to both keys to the new keys. Nothing is
+/// rejected.
 #[test]
-fn a_rotation_of_both_sides_keys_refuses_nothing() {
+fn rotation_of_both_sides_keys_rejects_nothing() {
     let [old_paytend, new_paytend, old_own, new_own] = [(); 4].map(|()| generate());
     let receiver = PaytendReceiver::rotating(
         Product::Baas,
@@ -47,7 +48,7 @@ fn a_rotation_of_both_sides_keys_refuses_nothing() {
     let take = |body: &[u8], at| receiver.receive(&HeaderMap::new(), body, at);
     let fingerprint = |key: &PrivateKey| key.public_key().fingerprint();
 
-    // What Paytend does: it signs with the new key from day 15, and encrypts for our new one from day 25.
+    // Paytend signs with its new key from day 15, and encrypts for our new key from day 25.
     for number in 0..60 {
         let paytend = if number < 15 { &old_paytend } else { &new_paytend };
         let own = if number < 25 { &old_own } else { &new_own };
@@ -66,7 +67,7 @@ fn a_rotation_of_both_sides_keys_refuses_nothing() {
     assert_eq!(count(&old_own, KeyRole::Decrypts), (25, Some(day(24))));
     assert_eq!(count(&new_own, KeyRole::Decrypts), (35, Some(day(59))));
 
-    // A key counts from its first moment on, and no longer at its last.
+    // A key is valid from its first moment, and no longer valid at its `retire_at`.
     let moment = Duration::from_secs(1);
     for (paytend, own, at, taken) in [
         (&new_paytend, &old_own, day(10) - moment, false),
@@ -84,12 +85,12 @@ fn a_rotation_of_both_sides_keys_refuses_nothing() {
             assert_eq!(rejection.response().status(), StatusCode::BAD_REQUEST);
         }
     }
-    // What was refused was counted for nobody: the six that were taken are.
+    // Rejected messages are not counted; accepted ones are.
     assert_eq!(receiver.key_uses().iter().map(|found| found.count).sum::<u64>(), 2 * (60 + 4));
 }
 
 #[test]
-fn payby_s_and_payermax_s_keys_are_rotated_too() {
+fn payby_and_payermax_keys_can_be_rotated() {
     let [old, new] = [(); 2].map(|()| generate());
     let senders = [&old, &new].map(|key| DetachedSender::new(key).unwrap().raw("{}").unwrap());
     let dated = || [Dated::from(public(&old)).retire_at(day(30)), Dated::from(public(&new)).not_before(day(10))];
@@ -113,9 +114,9 @@ fn payby_s_and_payermax_s_keys_are_rotated_too() {
     }
 }
 
-/// Two merchants share a key; it is retired for one of them.
+/// Two merchants share a key, which is retired for one of them.
 #[test]
-fn a_merchant_s_key_is_retired_for_that_merchant() {
+fn key_is_retired_only_for_its_merchant() {
     let key = generate();
     let sample = paytend_vectors::samples().into_iter().find(|s| s.document == "payermax" && s.name == "notification");
     let sample = sample.unwrap().json;
@@ -124,7 +125,7 @@ fn a_merchant_s_key_is_retired_for_that_merchant() {
         assert!(body.contains(merchant));
         DetachedSender::new(&key).unwrap().raw(body).unwrap()
     };
-    // The sample's time.
+    // The timestamp of the sample.
     let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
     let receiver =
         PayerMaxReceiver::new([("M1", Dated::from(public(&key)).retire_at(sent)), ("M2", Dated::from(public(&key)))])
@@ -137,7 +138,7 @@ fn a_merchant_s_key_is_retired_for_that_merchant() {
 }
 
 #[test]
-fn a_gap_between_keys_asks_for_another_try() {
+fn gap_between_keys_asks_for_a_retry() {
     let [old, new] = [(); 2].map(|()| generate());
     let receiver = PayByReceiver::new([
         Dated::from(public(&old)).retire_at(day(10)),
@@ -153,7 +154,7 @@ fn a_gap_between_keys_asks_for_another_try() {
 }
 
 #[test]
-fn keys_that_cannot_be_meant_are_named() {
+fn invalid_validity_periods_are_reported() {
     let none: [Arc<dyn RsaPublic>; 0] = [];
     assert_eq!(PayByReceiver::new(none.clone()).unwrap_err(), ConfigError::NoKey);
     assert_eq!(PayerMaxReceiver::new(none.map(|key| ("M1", key))).unwrap_err(), ConfigError::NoKey);
@@ -167,9 +168,9 @@ fn keys_that_cannot_be_meant_are_named() {
     assert_eq!(result.unwrap_err(), ConfigError::NoKey);
 }
 
-/// Somebody who plays old messages again must not keep an old key looking used.
+/// Replayed old messages must not make an old key look used.
 #[test]
-fn what_is_not_taken_is_not_counted() {
+fn rejected_messages_are_not_counted() {
     let key = generate();
     let receiver = PayByReceiver::new([public(&key)]).unwrap();
     let request = DetachedSender::new(&key).unwrap().raw(r#"{"notify_timestamp":1000}"#).unwrap();

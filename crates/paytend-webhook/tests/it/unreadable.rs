@@ -1,4 +1,4 @@
-//! Authentic content of which something cannot be read: delivered, known again, and held to the same checks.
+//! Authentic content that is partly unreadable is delivered, deduplicated, and checked as usual.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use paytend_webhook::{
 use crate::{TOO_OLD, without_times};
 
 const MERCHANT: &str = "P01010113842047";
-/// PayerMax's sample was sent then.
+/// The timestamp of PayerMax's sample.
 const SENT: u64 = 1_670_837_217_628;
 
 fn private(name: &str) -> PrivateKey {
@@ -37,13 +37,13 @@ fn sample(document: &str) -> Vec<u8> {
     samples.into_iter().find(|s| s.document == document && s.name == "notification").unwrap().json.into_bytes()
 }
 
-/// Replaces bytes, which must be there.
+/// Replaces bytes that must be present.
 fn with(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
     let place = body.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
     [&body[..place], to, &body[place + from.len()..]].concat()
 }
 
-/// Signs a body, and receives it.
+/// Signs a body and receives it.
 fn take<R: Receiver>(receiver: &R, key: &str, body: &[u8], now: u64) -> Result<Verified<R::Notification>, Rejection> {
     let sign = detached::sign(&*rustcrypto::private(&private(key)).unwrap(), body).unwrap();
     let headers = HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())]);
@@ -55,7 +55,7 @@ fn about(key: Option<&BusinessKey>) -> Option<(&str, &str, Option<&str>)> {
 }
 
 #[test]
-fn every_authentic_message_is_delivered_with_what_can_be_read() {
+fn every_authentic_message_is_delivered_with_its_readable_fields() {
     let keyring = Keyring::from_keys(&private("partner"), private("paytend").public_key()).unwrap();
     let receiver = PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring);
     let mut plain = None;
@@ -71,7 +71,7 @@ fn every_authentic_message_is_delivered_with_what_can_be_read() {
         };
         assert_eq!(deposit.amount, Some("100".parse().unwrap()), "{name}");
         assert_eq!((deposit.order_no.as_deref(), deposit.currency.as_deref()), (Some("F1"), Some("EUR")), "{name}");
-        // What cannot be read is named.
+        // Unreadable fields are named in `problems`.
         let unread = usize::from(deposit.reference.is_none() && deposit.counterparty_account_name.is_none());
         let says = String::from_utf8_lossy(&case.payload);
         let odd = ["reference", "counterpartyAccountName"].iter().filter(|field| says.contains(**field)).count();
@@ -87,11 +87,11 @@ fn every_authentic_message_is_delivered_with_what_can_be_read() {
     assert!(plain.is_some());
 }
 
-/// Ways in which a member of no importance cannot be read.
+/// Unreadable values for a member that is not used by any check.
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 
-/// The same notification at another time is the same, whatever cannot be read of it.
+/// The same notification at another time has the same keys, no matter which member is unreadable.
 #[test]
 fn unreadable_member_changes_neither_dedup_nor_business_key() {
     let key = |verified: Verified<_>| -> (DedupKey, Option<BusinessKey>) {
@@ -102,7 +102,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     for odd in ODD {
         let shown = String::from_utf8_lossy(odd);
         for name in ["\"msg\"", "\"version\"", "\"counterparty\""] {
-            // The member becomes an unknown one, and one of its name that cannot be read comes in.
+            // The member gets an unknown name, and an unreadable member with its name is inserted.
             let body = with(&sample("payermax"), name, &[name.as_bytes(), b":", odd, b",\"x\""].concat());
             let found = key(take(&payermax(MERCHANT), "payermax", &body, SENT).unwrap());
             let later = with(&body, "57.628Z", b"58.000Z");
@@ -110,7 +110,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
             assert_eq!(found, (plain, business.clone()), "{name} {shown}");
         }
     }
-    // So much is different.
+    // These changes must change the key.
     for (from, to) in [
         ("DECREASE", "INCREASE"),
         ("APPLY_SUCCESS", "PENDING"),
@@ -133,7 +133,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
         let found = key(take(&payby(), "payby", &dated(2000, odd), 2000).unwrap());
         assert_eq!(found, plain, "{}", String::from_utf8_lossy(odd));
     }
-    // An identifying member that cannot be read still tells one from another.
+    // Different unreadable identifying members have different keys.
     let status = |status: &str| {
         let body = with(&dated(1000, b"\"m\""), "\"SUCCESS\"", status.as_bytes());
         key(take(&payby(), "payby", &body, 1000).unwrap())
@@ -144,9 +144,9 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     assert_eq!(status("{}").1.unwrap().state, None);
 }
 
-/// No member that cannot be read gets another one past the checks.
+/// An unreadable member does not let another member bypass a check.
 #[test]
-fn merchant_and_age_are_checked_whatever_else_cannot_be_read() {
+fn merchant_and_age_are_checked_despite_unreadable_members() {
     let deep = [b"[".repeat(200), b"]".repeat(200)].concat();
     let wide = [b"[".as_slice(), &b"1,".repeat(5000), b"1]"].concat();
     let odd: Vec<&[u8]> = ODD.into_iter().chain([deep.as_slice(), &wide, b"NaN", b"\"plain\""]).collect();
@@ -183,7 +183,7 @@ fn merchant_and_age_are_checked_whatever_else_cannot_be_read() {
         }
     }
     assert_eq!(reason(take(&payermax("2"), "payermax", br#"{"merchantNo":2}"#, SENT)), Ok(()));
-    // What is no object is undated, and another merchant's.
+    // A body that is not an object has no timestamp, and is treated as another merchant's.
     let reason_of_payby =
         |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
     for body in [br#"[{"merchantNo":"OTHER"}]"#.as_slice(), b"not json", b"{}{}", b"{\"a\":\"\x81\x5C\"", b""] {
@@ -195,9 +195,9 @@ fn merchant_and_age_are_checked_whatever_else_cannot_be_read() {
     }
 }
 
-/// Two equal notifications, weeks apart, are two sightings of one key.
+/// Two equal notifications, weeks apart, are two sightings with the same key.
 #[test]
-fn sighting_tells_when_and_about_what() {
+fn sighting_contains_times_and_business_key() {
     let sealing = Keyring::from_keys(&private("paytend"), private("partner").public_key()).unwrap();
     let opening = Keyring::from_keys(&private("partner"), private("paytend").public_key()).unwrap();
     let receiver = PaytendReceiver::new(Product::Issuing, PARTNER_ID, opening);

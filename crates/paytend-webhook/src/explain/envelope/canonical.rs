@@ -1,4 +1,4 @@
-//! The signed text of an envelope, and the other texts that a sender may have signed.
+//! The canonical string of an envelope, and the other texts that a sender may have signed.
 
 use paytend_crypto::Kind;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -15,7 +15,7 @@ pub(super) struct Canonical<'a> {
     document: &'a Document,
     kind: Kind,
     payload_signed: bool,
-    /// All fields that could be signed, with their plain values; empty ones left out.
+    /// All fields that could be signed, with their plaintext values. Empty fields are left out.
     fields: Fields,
     payload: &'a [u8],
 }
@@ -23,16 +23,16 @@ pub(super) struct Canonical<'a> {
 type Field = (String, Zeroizing<Vec<u8>>);
 type Fields = Vec<Field>;
 
-/// Takes a text and what it differs in, and returns whether that was enough.
+/// Tests a text and its difference. Returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, TextChange) -> bool;
 
-/// Takes fields, what is after them, and what differs, and returns whether that was enough.
+/// Tests fields, the text after them, and their difference. Returns whether the search is finished.
 type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], TextChange) -> bool;
 
-/// So many bytes of other texts are hashed, before the payload's own.
+/// Maximum number of bytes hashed for other canonical strings, before other forms of the payload are searched.
 const MOST: usize = 32 << 20;
 
-/// Beyond so many fields, one by one is not tried.
+/// Above this number of fields, fields are not varied individually.
 const MANY: usize = 32;
 
 impl<'a> Canonical<'a> {
@@ -42,7 +42,7 @@ impl<'a> Canonical<'a> {
         this
     }
 
-    /// The fields that may be signed, empty ones too.
+    /// Returns the fields that may be signed, including empty ones.
     fn all(&self, key: &[u8]) -> Fields {
         let signed = self.document.0.iter().filter(|(name, _)| name != "signature" && name != "encryptFlag");
         signed
@@ -57,7 +57,7 @@ impl<'a> Canonical<'a> {
             .collect()
     }
 
-    /// Those that should be signed.
+    /// Returns the fields that should be signed.
     fn regular(&self) -> Fields {
         if self.payload_signed { self.fields.clone() } else { self.without(self.kind.payload_field()) }
     }
@@ -66,7 +66,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// With the values of these fields as they are on the wire.
+    /// Returns the fields with the wire values of the named ones.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
@@ -80,13 +80,13 @@ impl<'a> Canonical<'a> {
         let mut end = 0;
         let ends = fields.iter().map(|(name, value)| {
             end += name.len() + value.len() + 2;
-            // A value that is longer or shorter differs at the `&` behind it.
+            // A value of different length differs at the `&` that follows it.
             (end, name.clone())
         });
         Here { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed instead: other fields, or another writing of the payload.
+    /// Searches for the text that the sender signed instead: other fields, or another form of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MOST);
         self.others(key, &mut |bytes, change| {
@@ -102,7 +102,7 @@ impl<'a> Canonical<'a> {
         self.search_payload(digest)
     }
 
-    /// Searches for the payload as it was when it was signed.
+    /// Searches for the original form of the payload.
     fn search_payload(&self, digest: [u8; 32]) -> Searched {
         let here = Zeroizing::new(self.payload.to_vec());
         let fields = sorted(self.regular());
@@ -132,7 +132,7 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Hands out the texts that a sender may have signed instead, until one is taken.
+    /// Generates the texts that a sender may have signed instead, until `try_one` returns true.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
         let mut attempt = |fields: &[Field], end: &[u8], change: TextChange| try_one(joined(fields, end), change);
@@ -175,7 +175,7 @@ impl<'a> Canonical<'a> {
             || (regular.len() <= MANY && self.one_by_one(&regular, &mut attempt))
     }
 
-    /// A field that was not signed; two fields that were exchanged.
+    /// Tries to leave out each field, and to swap each pair of fields.
     fn one_by_one(&self, regular: &Fields, attempt: TryFields<'_>) -> bool {
         let small = |name: &str| name != self.kind.payload_field() && name != "randomKey";
         (0..regular.len()).any(|one| {

@@ -1,4 +1,4 @@
-//! The session key and the payload, decrypted with every key at hand.
+//! Decryption of the session key and the payload with every known key.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::explain::known_keys::KnownKeys;
 use crate::explain::list;
 use crate::explain::result::Explanation;
 
-/// Decrypts the session key with each private key, those first that should.
+/// Decrypts the session key with each private key, the expected keys first.
 pub(super) fn decrypt_key(
     encrypted: &[u8],
     keys: &KnownKeys,
@@ -33,7 +33,7 @@ pub(super) fn decrypt_key(
     Some(key)
 }
 
-/// Decrypts the payload, as it should be encrypted and as senders do by mistake.
+/// Decrypts the payload in the standard way and in the ways of common sender errors.
 pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Explanation) -> Option<Zeroizing<Vec<u8>>> {
     let is_json = |plain: &Zeroizing<Vec<u8>>| serde_json::from_slice::<serde::de::IgnoredAny>(plain).is_ok();
     let direct = decrypt_payload(key, encrypted);
@@ -51,7 +51,7 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
             return Some(plain);
         }
     }
-    // A padding that is right by chance, or a payload in another charset: the signature will tell.
+    // The padding may be valid by chance, or the payload may be in another charset. The signature check decides.
     if direct.is_none() {
         explanation.find(Finding::Payload);
     }

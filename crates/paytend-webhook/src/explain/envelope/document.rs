@@ -1,11 +1,11 @@
-//! A document's fields, read as leniently as can be.
+//! Lenient parsing of a document's fields.
 
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// A document's top-level fields, in their order, as text.
+/// The top-level fields of a document, in their order, as text.
 pub(super) struct Document(pub(super) Vec<(String, String)>);
 
 impl Document {
@@ -37,7 +37,7 @@ impl Document {
         deserializer.end().ok().map(|()| Self(fields))
     }
 
-    /// A field that is not empty.
+    /// Returns a field that is present and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }

@@ -1,4 +1,4 @@
-//! Paytend's envelope, read as leniently as can be.
+//! Lenient parsing of Paytend's envelope.
 
 mod canonical;
 mod decrypt;
@@ -30,7 +30,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
     }
     let Some((document, inner)) = unwrapped(kind, body, explanation) else { return };
     if let Some(inner) = inner {
-        // What is wrong with the wrapped body is said already.
+        // The wrapping has been reported already, so errors caused by it are dropped.
         explanation.findings.retain(|finding| !matches!(finding, Finding::Malformed(_)));
         if !matches!(open(kind, payload_signed, &inner, keys, explanation), Opening::Refused) {
             return;
@@ -65,7 +65,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
         return;
     };
     let Some(signature) = base64::decode("signature", wire, explanation) else { return };
-    // A response may come without data, and then without a key.
+    // A response may have no payload, and then no session key.
     let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
     let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
     let payload = payload.as_deref().filter(|_| key_at_hand);
@@ -78,15 +78,15 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
     explain_signature(&signature, here, search, keys, explanation);
 }
 
-/// What opening a message came to.
+/// The outcome of opening a message.
 enum Opening {
     Authentic,
-    /// A failure response without a signature.
+    /// An error response without a signature.
     Unsigned,
     Refused,
 }
 
-/// Opens a message as a receiver does, and reports the reasons that a receiver sees.
+/// Opens a message as a receiver does, and reports the reasons for a rejection.
 fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explanation: &mut Explanation) -> Opening {
     let mut expected = match &keys.partner_id {
         Some(id) if kind == Kind::Notification => Expected::notification(id),
@@ -117,9 +117,9 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
     Opening::Refused
 }
 
-/// Reads a document, if need be out of what is around it, and returns what was inside then.
+/// Parses a document, unwrapping it if necessary. Returns the unwrapped text in that case.
 fn unwrapped(kind: Kind, body: &[u8], explanation: &mut Explanation) -> Option<(Document, Option<Zeroizing<Vec<u8>>>)> {
-    // One mark is accepted when a message is opened.
+    // Opening a message accepts a single byte order mark.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let names = ["signature", "randomKey", kind.payload_field()];
     let read =

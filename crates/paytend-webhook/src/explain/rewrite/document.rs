@@ -1,15 +1,15 @@
-//! A JSON text taken apart: its structure, its strings, its numbers, and the white space between them.
+//! A parsed JSON text that keeps its structure, strings, numbers and white space.
 
 use super::numbers::Decimal;
 
-/// Deeper texts are not looked at.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
 
-/// A JSON text, of which each part can be written in another way.
+/// A JSON text whose parts can each be written in another form.
 pub(super) struct Document {
-    /// All strings and names, by their number in [`Node`].
+    /// All strings and names; [`Node`] refers to them by index.
     pub(super) texts: Vec<Text>,
-    /// All numbers, by their number in [`Node`].
+    /// All numbers; [`Node`] refers to them by index.
     pub(super) numbers: Vec<Number>,
     pub(super) root: Node,
     /// The white space before each token.
@@ -17,34 +17,34 @@ pub(super) struct Document {
 }
 
 pub(super) struct Text {
-    /// As it is written here, with its quotes.
+    /// The source text, with its quotes.
     pub(super) raw: String,
-    /// Its UTF-16, since escapes may be halves of surrogate pairs.
+    /// The value in UTF-16, because escapes may be unpaired surrogates.
     pub(super) units: Vec<u16>,
 }
 
 pub(super) struct Number {
     pub(super) raw: String,
     pub(super) value: Option<Decimal>,
-    /// The name of the member whose value it is, as a text's number.
+    /// The name of the member that has this value, as an index into the texts.
     pub(super) name: Option<usize>,
 }
 
-/// A value.
+/// A JSON value.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Node {
     Object(Vec<(usize, Node)>),
     Array(Vec<Node>),
     Text(usize),
     Number(usize),
-    /// A number that is written as a string.
+    /// A number in a string.
     Quoted(usize),
-    /// `true`, `false`, `null`, or a text that is written as it is.
+    /// `true`, `false`, `null`, or a text that is kept unchanged.
     Literal(String),
 }
 
 impl Text {
-    /// Returns the text of a JSON string. The library has checked the grammar.
+    /// Parses a JSON string. The library has already checked its grammar.
     fn read(raw: &str) -> Self {
         let mut units = Vec::with_capacity(raw.len());
         let mut rest = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
@@ -73,33 +73,33 @@ impl Text {
         Self { raw: raw.to_owned(), units }
     }
 
-    /// Returns the text of a value, written without needless escapes.
+    /// Creates a text from a value, without unnecessary escapes.
     pub(super) fn of(value: &str) -> Self {
         let raw = serde_json::Value::from(value).to_string();
         Self { raw, units: value.encode_utf16().collect() }
     }
 
-    /// Returns the value, unless there are halves of surrogate pairs in it.
+    /// Returns the value, or `None` if it contains an unpaired surrogate.
     pub(super) fn value(&self) -> Option<String> {
         String::from_utf16(&self.units).ok()
     }
 }
 
 impl Document {
-    /// Reads one value and nothing after it. The value must have parts that can be written in another way.
+    /// Parses a single value without trailing text. The value must have parts that can be written in another form.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if !text.starts_with(['{', '[']) {
             return None;
         }
-        // The grammar is the library's to check.
+        // The library checks the grammar.
         serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
         let mut reader = Reader { rest: text, texts: Vec::new(), numbers: Vec::new(), gaps: Vec::new() };
         let root = reader.value(None, 0)?;
         Some(Self { texts: reader.texts, numbers: reader.numbers, root, gaps: reader.gaps })
     }
 
-    /// Returns the number of a new text.
+    /// Adds a text and returns its index.
     pub(super) fn add_text(&mut self, value: &str) -> usize {
         let known =
             self.texts.iter().position(|text| text.raw.len() == value.len() + 2 && text.raw[1..].starts_with(value));
@@ -109,7 +109,7 @@ impl Document {
         })
     }
 
-    /// Returns the document with its strings changed. `None` if no string is.
+    /// Returns the document with its strings changed, or `None` if no string changes.
     pub(super) fn map_texts(&self, change: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let mut changed = false;
         let texts = self.texts.iter().map(|text| match text.value().and_then(|value| change(&value)) {
@@ -135,14 +135,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Skips white space before a token, and keeps it.
+    /// Reads the white space before a token and stores it.
     fn gap(&mut self) {
         let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
         self.gaps.push(self.rest[..self.rest.len() - rest.len()].to_owned());
         self.rest = rest;
     }
 
-    /// Takes a token of one character.
+    /// Reads a token of a single character.
     fn token(&mut self) {
         self.gap();
         self.rest = self.rest.get(1..).unwrap_or_default();
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_read_with_their_escapes() {
+    fn texts_are_parsed_with_their_escapes() {
         let document = Document::read(r#" { "a\u00e9\/" : [ 1.50, "\ud83e" , null ] } "#).unwrap();
         assert_eq!(document.texts[0].value().as_deref(), Some("aé/"));
         assert_eq!(document.texts[1].units, [0xd83e]);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_structure_is_not_read() {
+    fn only_a_single_object_or_array_is_parsed() {
         let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
         for bad in ["", "{", "[1", "{\"a\"}", "\"\"", "1", &"[".repeat(100_000), &deep] {
             assert!(Document::read(bad).is_none(), "{bad}");

@@ -1,8 +1,8 @@
-//! The names that the providers document, in their order.
+//! The member names in the providers' documentation, in the documented order.
 
 use paytend_model::{BaasNotification, Field, IssuingNotification, Payload, payby, payermax};
 
-/// The fields of each documented object of a notification.
+/// Returns the fields of each documented object in notifications.
 pub(super) fn objects() -> Vec<&'static [Field]> {
     let mut objects: Vec<&'static [Field]> = vec![
         payby::TransferToBankNotification::FIELDS,
@@ -20,17 +20,15 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Orders other than the documentation's that notifications were observed in. Names that are not here follow as
-/// documented.
+/// Observed orders that differ from the documentation. Names that are missing here follow in the documented order.
 const OBSERVED: [&[&str]; 3] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
     &["merchantOrderNo", "orderNo", "holderName", "memo", "status", "amount"],
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the names of the documented objects that have most of these names, if they have half of them. Those with
-/// fewer
-/// other names come first.
+/// Returns the names of the documented objects that share the most names with these, at least half of them. Objects
+/// with fewer other names come first.
 pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();
@@ -44,7 +42,7 @@ pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     like
 }
 
-/// Returns the orders that an object with these names was documented and observed in.
+/// Returns the documented and observed orders for an object with these names.
 pub(super) fn orders(names: &[String]) -> Vec<Vec<&'static str>> {
     let Some(documented) = like(names).into_iter().next() else { return Vec::new() };
     let observed = OBSERVED.into_iter().filter(|observed| observed.iter().all(|name| documented.contains(name)));
@@ -55,7 +53,7 @@ pub(super) fn orders(names: &[String]) -> Vec<Vec<&'static str>> {
     std::iter::once(documented.clone()).chain(observed).collect()
 }
 
-/// Names that documents of all kinds have.
+/// Names that are common in documents of all kinds.
 const COMMON: [&str; 24] = [
     "memo",
     "remark",
@@ -83,7 +81,7 @@ const COMMON: [&str; 24] = [
     "fee",
 ];
 
-/// Names that a missing member may have had.
+/// Returns candidates for the name of a missing member.
 pub(super) fn candidates() -> Vec<String> {
     let documented = objects().into_iter().flatten().map(|field| field.name.to_owned());
     let mut names: Vec<String> = documented.collect();

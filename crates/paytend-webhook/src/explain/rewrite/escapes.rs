@@ -1,22 +1,22 @@
-//! How serializers escape characters in strings.
+//! The styles in which serializers escape characters in strings.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::document::Text;
 
-/// A style of escaping.
+/// An escaping style.
 #[derive(Clone, Copy)]
 struct Style {
-    /// Which characters beyond ASCII.
+    /// The non-ASCII characters that are escaped.
     beyond: fn(u16) -> bool,
-    /// Which characters of ASCII, as `\u` and four digits.
+    /// The ASCII characters that are escaped as `\u` with four digits.
     ascii: &'static str,
-    /// `\/`
+    /// The form of `/`.
     slash: Slash,
-    /// The digits A to F are upper case.
+    /// Upper-case hexadecimal digits.
     upper: bool,
-    /// Backspace and form feed, as `\b` and `\f`.
+    /// `\b` and `\f` for backspace and form feed.
     short: bool,
 }
 
@@ -24,7 +24,7 @@ struct Style {
 enum Slash {
     Plain,
     Escaped,
-    /// In `</`, for HTML's scripts.
+    /// Escaped only in `</`, for HTML scripts.
     AfterLess,
 }
 
@@ -35,7 +35,7 @@ const BEYOND_BMP: fn(u16) -> bool = |unit| matches!(unit, 0xd800..=0xdfff);
 const LINE_SEPARATORS: fn(u16) -> bool = |unit| matches!(unit, 0x2028 | 0x2029);
 const NEXT_LINE: fn(u16) -> bool = |unit| matches!(unit, 0x85 | 0x2028 | 0x2029);
 
-/// The sets of characters beyond ASCII that some serializer escapes.
+/// The sets of non-ASCII characters that some serializer escapes.
 const BEYOND: [fn(u16) -> bool; 11] = [
     NONE,
     ALL,
@@ -50,21 +50,21 @@ const BEYOND: [fn(u16) -> bool; 11] = [
     // json-simple.
     |unit| matches!(unit, 0x7f..=0x9f | 0x2000..=0x20ff),
     |unit| matches!(unit, 0x7f..=0x9f),
-    // What ISO 8859-1 has not.
+    // Characters outside ISO 8859-1.
     |unit| unit > 0xff,
 ];
 
-/// The sets of ASCII's characters: plain, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer, fastjson.
+/// The sets of ASCII characters: plain, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer, fastjson.
 const ASCII: [&str; 9] = ["", "<>&", "<>&='", "<>&'\"+`", "<>&'\"", "<>&'", "<>", "()<>", "\""];
 
 const PLAIN: Style = Style { beyond: NONE, ascii: "", slash: Slash::Plain, upper: false, short: true };
 
-/// The styles of the common serializers as they are without options, and with the common ones.
+/// The styles of the common serializers with default and common options.
 const COMMON: [Style; 13] = [
     PLAIN,
-    // Python, and most that write ASCII only.
+    // Python, and most serializers that write only ASCII.
     Style { beyond: ALL, ..PLAIN },
-    // Jackson and fastjson that write ASCII only.
+    // Jackson and fastjson when they write only ASCII.
     Style { beyond: ALL, upper: true, ..PLAIN },
     // PHP.
     Style { beyond: ALL, slash: Slash::Escaped, ..PLAIN },
@@ -82,18 +82,18 @@ const COMMON: [Style; 13] = [
     Style { beyond: BEYOND_BMP, ..PLAIN },
 ];
 
-/// All texts of a document in one style.
+/// All texts of a document in an escaping style.
 pub(super) struct Spelling {
     pub(super) texts: Vec<String>,
     pub(super) cost: usize,
 }
 
-/// Returns the spellings that differ from each other. The first is the one that is here.
+/// Returns the distinct spellings. The first is the received spelling.
 pub(super) fn spellings(texts: &[Text]) -> Vec<Spelling> {
     let here: Vec<String> = texts.iter().map(|text| text.raw.clone()).collect();
     let special = |unit: &u16| *unit >= 0x7f || *unit < 0x20 || b"<>&'\"=+`()/".iter().any(|c| u16::from(*c) == *unit);
     let mut spellings = vec![Spelling { texts: here, cost: 0 }];
-    // Nothing to be escaped, and nothing that is.
+    // There are no escapes and no characters to escape.
     if !texts.iter().any(|text| text.raw.contains('\\') || text.units.iter().any(special)) {
         return spellings;
     }
@@ -154,7 +154,7 @@ impl Style {
             Some(c) if c != '\u{7f}' || !(self.beyond)(unit) => out.push(c),
             _ if (self.beyond)(unit) => escape(out),
             _ => match unit {
-                // The first half of a pair: the second writes both.
+                // The high surrogate: the low surrogate writes both.
                 0xd800..0xdc00 if after.first().is_some_and(|next| matches!(next, 0xdc00..0xe000)) => {}
                 0xdc00..0xe000 if before.last().is_some_and(|first| matches!(first, 0xd800..0xdc00)) => {
                     out.extend(char::decode_utf16([last, unit]).flatten());
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_common_style_writes_what_its_serializer_writes() {
+    fn common_styles_match_their_serializers() {
         let text = Text::of("é<&'\"+/🤨\u{2028}\u{7f}=");
         let expected = [
             "\"é<&'\\\"+/🤨\u{2028}\u{7f}=\"",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_differ_from_each_other() {
+    fn spellings_are_distinct() {
         assert_eq!(spellings(&[Text::of("abc")]).len(), 1);
         let all = spellings(&[Text::of("a/b")]);
         assert_eq!(all.iter().map(|spelling| spelling.texts[0].as_str()).collect::<Vec<_>>(), ["\"a/b\"", "\"a\\/b\""]);

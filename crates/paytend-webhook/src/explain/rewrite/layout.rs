@@ -1,25 +1,25 @@
-//! The white space of JSON, as pretty-printers and serializers set it.
+//! The white space that pretty-printers and serializers write in JSON.
 
-/// A layout.
+/// A white-space layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// After a comma, where no line ends.
+    /// The white space after a comma within a line.
     comma: &'static str,
     colon: &'static str,
-    /// What each level is indented by, on lines of its own.
+    /// The indentation for each level, if elements are on separate lines.
     indent: Option<&'static str>,
     newline: &'static str,
     arrays: Arrays,
     empty: Empty,
-    /// How unusual it is.
+    /// The cost; unusual layouts have a higher cost.
     pub(super) cost: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Arrays {
-    /// As objects.
+    /// On separate lines, like objects.
     Lines,
-    /// `[ 1, 2 ]`, at the level of what is around.
+    /// `[ 1, 2 ]`, at the level of the parent.
     Spaced,
     /// `[1,2]`
     Tight,
@@ -37,7 +37,7 @@ enum Empty {
 const COMPACT: Layout =
     Layout { comma: "", colon: ":", indent: None, newline: "\n", arrays: Arrays::Lines, empty: Empty::Tight, cost: 1 };
 
-/// Returns all layouts, those first that are more usual.
+/// Returns all layouts, the more common ones first.
 pub(super) fn layouts() -> Vec<Layout> {
     let mut layouts = vec![
         COMPACT,
@@ -72,7 +72,7 @@ impl Layout {
         self.colon
     }
 
-    /// Writes what follows the opening bracket, a comma, or the last element.
+    /// Writes the line break and indentation after the opening bracket, a comma, or the last element.
     fn line(self, depth: usize, out: &mut Vec<u8>) {
         if let Some(indent) = self.indent {
             out.extend_from_slice(self.newline.as_bytes());
@@ -80,7 +80,7 @@ impl Layout {
         }
     }
 
-    /// Writes the elements of an object or array, each by `put`, which takes the depth of what is inside.
+    /// Writes the elements of an object or array. `put` writes an element at the given depth.
     pub(super) fn list<T, O: AsMut<Vec<u8>>>(
         self,
         brackets: &[u8; 2],
@@ -96,7 +96,7 @@ impl Layout {
             Arrays::Inline if array => (true, "", ", "),
             _ => (false, "", ","),
         };
-        // What is inside of an inline array is at the level of what is around.
+        // The content of an inline array is at the level of the parent.
         let inner = if inline { depth } else { depth + 1 };
         out.as_mut().push(brackets[0]);
         for (at, item) in items.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Members that were left out, added, or turned into another type.
+//! Candidates for members that were removed, added, or converted to another type.
 
 use super::Structure;
 use super::document::{Document, Node, Number, Text};
@@ -7,10 +7,10 @@ use super::numbers::Decimal;
 use super::order::{objects, replaced};
 use crate::explain::change::Change;
 
-/// So many nodes are made of a document's altogether.
+/// Maximum total number of nodes created for a document.
 const MAX_NODES: usize = 600_000;
 
-/// So many sets of documented members are put back.
+/// Maximum number of sets of documented members that are restored.
 const MAX_SETS: usize = 2_500;
 
 type Members = Vec<(usize, Node)>;
@@ -46,13 +46,13 @@ fn size(node: &Node) -> usize {
     }
 }
 
-/// Returns the structure without its null members.
+/// Returns the structure without null members.
 pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
     let without = mapped(root, &|value| !is_null(value), &|_| None);
     if without == *root { Vec::new() } else { vec![structure(without, Change::MembersAdded)] }
 }
 
-/// Returns the structures in which less usual things were done to empty values.
+/// Returns the structures after less common changes to empty values.
 pub(super) fn emptied(document: &Document) -> Vec<Structure> {
     let root = &document.root;
     let is_empty_text = |node: &Node| matches!(node, Node::Text(text) if document.texts.get(*text).is_some_and(|text| text.units.is_empty()));
@@ -70,7 +70,7 @@ pub(super) fn emptied(document: &Document) -> Vec<Structure> {
         ),
         structure(mapped(root, &|_| true, &|node| is_empty_text(node).then(null)), Change::EmptyToNull),
     ];
-    // Some of the empty members.
+    // Only some of the empty members.
     for (at, members) in objects(root).iter().enumerate() {
         let empty: Vec<usize> = (0..members.len()).filter(|at| is_empty(&members[*at].1)).take(6).collect();
         for set in 1..1_usize << empty.len() {
@@ -83,7 +83,7 @@ pub(super) fn emptied(document: &Document) -> Vec<Structure> {
     all
 }
 
-/// Returns the structures with numbers for strings, or strings for numbers.
+/// Returns the structures with strings converted to numbers, or numbers to strings.
 pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     let root = document.root.clone();
     let quoted = |node: &Node| match node {
@@ -121,14 +121,14 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Puts documented members back at their documented places, so many at once, with this value.
+/// Restores documented members at their documented positions, up to `at_once` at a time, with this value.
 pub(super) fn documented_put_back(
     document: &mut Document,
     root: &Node,
     value: &Node,
     at_once: usize,
 ) -> Vec<Structure> {
-    // Where each missing member belongs: object, place, name.
+    // The position of each missing member: object, index, name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
         let name = |member: &(usize, Node)| {
@@ -159,7 +159,7 @@ pub(super) fn documented_put_back(
     let most = MAX_NODES / (size(root) + 4);
     let with = |set: &Vec<usize>| {
         let mut with = root.clone();
-        // Those of inner objects first, and from the end: places before them stay as they are.
+        // Inner objects first, and from the end, so that earlier positions stay valid.
         for missing in set.iter().rev().map(|at| missing[*at]) {
             let (object, place, name) = missing;
             let mut members = objects(&with).into_iter().nth(object).unwrap_or_default();
@@ -171,7 +171,7 @@ pub(super) fn documented_put_back(
     sets.iter().take(most).map(with).collect()
 }
 
-/// Puts one member back, of any name that is likely and at any place, with this value.
+/// Restores a single member with any likely name at any position, with this value.
 pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
@@ -195,7 +195,7 @@ pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -
     all
 }
 
-/// Puts back a member whose name was there twice. What its value was can only be guessed.
+/// Restores a member whose name occurred twice. Its value can only be guessed.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();
@@ -211,7 +211,7 @@ pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
             let places = if last <= 12 { (at + 1..=last).collect() } else { vec![at + 1, last] };
             for place in places {
                 for guess in guesses.iter().chain([value]) {
-                    // The last one won, or the first one.
+                    // Either the last or the first member was kept.
                     for first_won in [false, true] {
                         if most == 0 {
                             return all;

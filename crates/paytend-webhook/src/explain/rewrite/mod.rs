@@ -1,8 +1,7 @@
-//! A JSON text that was parsed and written again, undone: the ways to write its structure, those first that differ
-//! least.
+//! The search through the forms of a re-serialized JSON text, those with the fewest differences first.
 //!
-//! Each way has a cost: 0 for what is here, 1 for what is usual, 2 and more for what is not. All combinations are tried
-//! in the
+//! Each form has a cost: 0 for the received form, 1 for common forms, 2 and more for uncommon forms. All combinations
+//! are tried in the order of their total cost, until the search budget is used up.
 //! order of their costs' sum, until the search's budget is used up.
 
 mod document;
@@ -26,7 +25,7 @@ use layout::Layout;
 use numbers::Forms;
 use template::Template;
 
-/// A structure that may have been signed.
+/// The text before and after the JSON.
 struct Structure {
     root: Node,
     changes: Vec<Change>,
@@ -40,37 +39,37 @@ struct Edge {
     cost: usize,
 }
 
-/// How many orders of all objects are tried at each cost.
+/// Maximum number of orders of all objects that are tried at each cost.
 const FEW: usize = 256;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
-/// The highest cost of a structure.
+/// Maximum cost of a structure.
 const MAX_STRUCTURE: usize = 5;
 
-/// The highest cost of the numbers.
+/// Maximum cost of the numbers.
 const MAX_NUMBERS: usize = 5;
 
-/// Searches the ways to write one JSON text.
+/// A search through the forms of a JSON text.
 pub(super) struct Rewriter {
     document: Document,
-    /// What was undone before.
+    /// The changes that were undone before.
     changes: Vec<Change>,
     cost: usize,
     edges: Vec<Edge>,
-    /// The layouts, if they are made; the white space that is here comes before them.
+    /// The layouts, once created. The received white space is tried before them.
     layouts: Vec<Layout>,
-    /// Whether the white space that is here is none of the layouts'.
+    /// Set if the received white space does not match any layout.
     irregular: bool,
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
     rules: Vec<Vec<usize>>,
-    /// The structures of each cost, as far as they were needed.
+    /// The structures of each cost, created on demand.
     structures: Vec<Vec<Structure>>,
 }
 
 impl Rewriter {
-    /// Tries all ways whose costs have this sum.
+    /// Tries all forms with this total cost.
     pub(super) fn level(&mut self, level: usize, search: &mut Search) -> Option<Found> {
         let left = level.checked_sub(self.cost)?;
         self.prepare();
@@ -81,7 +80,7 @@ impl Rewriter {
                 let left = left - cost;
                 for spelling in 0..self.spellings.len() {
                     let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
-                    // The layouts, and, before them, the white space that is here.
+                    // The received white space comes first, then the layouts.
                     for layout in 0..=self.layouts.len() {
                         let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
                         let cost_here = layout.map_or(0, |layout| layout.cost);
@@ -105,7 +104,7 @@ impl Rewriter {
         None
     }
 
-    /// Tries one structure, spelling and layout, with every edge and all numbers whose costs have the sum `left`.
+    /// Tries a structure, spelling and layout, with every edge and all numbers whose costs add up to `left`.
     fn try_one(
         &self,
         (class, at): (usize, usize),
@@ -138,7 +137,7 @@ impl Rewriter {
         None
     }
 
-    /// Makes what every level needs.
+    /// Creates the data that every level needs.
     fn prepare(&mut self) {
         if !self.spellings.is_empty() {
             return;
@@ -169,13 +168,13 @@ impl Rewriter {
         self.layouts = layouts;
     }
 
-    /// Makes the forms of numbers that were added.
+    /// Creates the forms of added numbers.
     fn add_forms(&mut self) {
         let new = self.document.numbers[self.forms.len()..].iter();
         self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
     }
 
-    /// Makes the structures of a cost.
+    /// Creates the structures of a cost.
     fn prepare_structures(&mut self, cost: usize) {
         if self.structures.len() > cost {
             return;
@@ -218,7 +217,7 @@ impl Rewriter {
         }
     }
 
-    /// Orders together with documented members that were left out, so many at once.
+    /// Combines orders with up to the given number of documented members that were removed.
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
@@ -229,7 +228,7 @@ impl Rewriter {
         all
     }
 
-    /// Orders together with members of any name that were left out, and members that were empty in other ways.
+    /// Combines orders with removed members of any name, and with members that were empty in other ways.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
@@ -250,7 +249,7 @@ impl Rewriter {
 }
 
 impl Structure {
-    /// Adds what was changed before.
+    /// Adds the changes of an earlier step.
     fn after(mut self, before: &Self) -> Self {
         let new: Vec<Change> = before.changes.iter().filter(|change| !self.changes.contains(change)).copied().collect();
         self.changes.extend(new);

@@ -1,15 +1,15 @@
-//! The forms of a number: with so many decimals, with an exponent, before it was rounded.
+//! The forms of a number: decimals, exponents, and the value before rounding.
 
-/// The forms of one number. The first is the one that is here.
+/// The forms of a number. The first is the received form.
 pub(super) struct Forms {
     pub(super) texts: Vec<String>,
-    /// So many of them are plain: without exponent.
+    /// The number of forms without an exponent.
     pub(super) plain: usize,
-    /// From here on they are other numbers, which a floating-point number does not tell apart from this one.
+    /// The index of the first form with a different value that has the same floating-point representation.
     pub(super) rounded: usize,
 }
 
-/// A decimal number: digits without zeros at either end, and a power of ten.
+/// A decimal number: its digits without leading or trailing zeros, and a power of ten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decimal {
     negative: bool,
@@ -17,10 +17,10 @@ pub(super) struct Decimal {
     exponent: i32,
 }
 
-/// The numbers of decimals that are tried.
+/// The decimal places that are tried.
 const DECIMALS: [usize; 4] = [2, 0, 1, 3];
 
-/// So many neighbours of a rounded number are tried.
+/// Maximum number of neighbours of a rounded number that are tried.
 const MAX_NEIGHBOURS: i128 = 4096;
 
 impl Decimal {
@@ -51,7 +51,7 @@ impl Decimal {
         self.exponent >= 0
     }
 
-    /// Returns whether it is rather a time or the number of something than an amount.
+    /// Returns whether the number is more likely a time or an identifier than an amount.
     fn is_large(&self) -> bool {
         self.is_whole() && self.plain(0).len() > 11
     }
@@ -60,12 +60,12 @@ impl Decimal {
         if self.negative { "-" } else { "" }
     }
 
-    /// The fewest decimals that it can be written with.
+    /// Returns the minimum number of decimal places.
     fn decimals(&self) -> usize {
         usize::try_from(-self.exponent).unwrap_or_default()
     }
 
-    /// Writes it without an exponent, with so many decimals or as many as it needs.
+    /// Formats the number without an exponent, with at least the given number of decimal places.
     pub(super) fn plain(&self, decimals: usize) -> String {
         let needed = self.decimals();
         let sign = self.sign();
@@ -76,7 +76,7 @@ impl Decimal {
         if width == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction:0<width$}") }
     }
 
-    /// Writes it with an exponent, in all usual ways.
+    /// Formats the number with an exponent, in all common ways.
     fn with_exponent(&self) -> Vec<String> {
         if self.digits == "0" {
             return Vec::new();
@@ -108,7 +108,7 @@ impl Decimal {
         forms
     }
 
-    /// The whole numbers that a double does not tell apart from this one, nearest first.
+    /// Returns the whole numbers with the same double representation, nearest first.
     fn neighbours(&self) -> Vec<String> {
         const EXACT: i128 = 1 << 53;
         let double = |text: &str| text.parse::<f64>().map(f64::to_bits).ok();
@@ -119,7 +119,7 @@ impl Decimal {
         if value.abs() <= EXACT || value.abs() >= 1 << 100 {
             return Vec::new();
         }
-        // Between two doubles of this size there is room for so many.
+        // The number of integers between two doubles of this magnitude.
         let room = 1_i128 << (127 - value.abs().leading_zeros()).saturating_sub(52);
         if room > MAX_NEIGHBOURS {
             return Vec::new();
@@ -138,7 +138,7 @@ impl Forms {
             }
         };
         let Some(value) = value else { return Self { texts, plain: 1, rounded: 1 } };
-        // Times and numbers of orders have no decimals, except by a rule for all numbers.
+        // Times and order numbers have no decimals, except by a rule for all numbers.
         let usual: &[usize] = if value.is_large() { &[0] } else { &DECIMALS };
         usual.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));
         let plain = texts.len();
@@ -154,7 +154,8 @@ impl Forms {
     }
 }
 
-/// The ways to write all numbers by one rule, each as the index of each number's form. The first is how they are here.
+/// Returns the ways to write all numbers by the same rule. Each is a list with the index of each number's form. The
+/// first is the received one.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
     let mut add = |choose: &dyn Fn(&str, &Decimal) -> String| {
@@ -169,10 +170,10 @@ pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Ve
     };
     for decimals in DECIMALS {
         add(&|_, value| value.plain(decimals));
-        // Integers stay as they are.
+        // Integers are kept.
         add(&|raw, value| if raw.contains('.') { value.plain(decimals) } else { raw.to_owned() });
         add(&|raw, value| if value.is_whole() { raw.to_owned() } else { value.plain(decimals) });
-        // Small ones are amounts, large ones are times and numbers of orders.
+        // Small numbers are amounts; large numbers are times and order numbers.
         add(&|raw, value| if value.is_large() { raw.to_owned() } else { value.plain(decimals) });
     }
     for form in 0..24 {
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_written_with_each_number_of_decimals() {
+    fn number_is_formatted_with_each_count_of_decimals() {
         for (raw, decimals, expected) in [
             ("10.00", 0, "10"),
             ("10", 1, "10.0"),
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_written_with_an_exponent() {
+    fn number_is_formatted_with_an_exponent() {
         let forms = read("100").with_exponent();
         for expected in ["1E+2", "1e2", "1.0E2", "1e+02"] {
             assert!(forms.iter().any(|form| form == expected), "{expected}: {forms:?}");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rounded_number_has_its_neighbours() {
+    fn rounded_number_has_its_neighbours() {
         let neighbours = read("911700000000000000").neighbours();
         assert!(neighbours.contains(&"911700000000000017".to_owned()));
         assert!(neighbours.len() < 200, "{}", neighbours.len());

@@ -1,4 +1,4 @@
-//! The orders that programs put members in.
+//! The orders in which programs write members.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::document::{Document, Node};
 use super::documented;
 use crate::explain::change::Change;
 
-/// So many orders of one object.
+/// Maximum number of orders tried for a single object.
 const MAX_OF_ONE: usize = 5_040;
 
 type Members = Vec<(usize, Node)>;
@@ -37,7 +37,7 @@ fn is_integer(name: &str) -> bool {
         && (name == "0" || !name.starts_with('0'))
 }
 
-/// Returns the usual orders that differ from the one of `root`.
+/// Returns the common orders that differ from the order in `root`.
 pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
@@ -64,13 +64,13 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     distinct(root, sorts.map(|sort| sorted(root, sort)))
 }
 
-/// Returns the unusual orders.
+/// Returns the uncommon orders.
 pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
     let sorts: [Sort<'_>; 4] = [
         &|members| members.sort_by_key(|member| name(member).to_lowercase()),
-        // PostgreSQL's jsonb and MySQL.
+        // PostgreSQL's jsonb, and MySQL.
         &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
         &|members| members.sort_by_key(|member| std::cmp::Reverse(name(member))),
         &|members| members.reverse(),
@@ -87,7 +87,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Where the integers may have been among the other names.
+/// Returns the possible positions of integer names among the other names.
 fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> impl Iterator<Item = Members> {
     let (integers, others): (Members, Members) = members.iter().cloned().partition(integer);
     let mut orders = vec![others];
@@ -109,7 +109,7 @@ fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> i
     orders.into_iter()
 }
 
-/// Returns every order of one object's members, the others as they are.
+/// Returns every order of the members of a single object, with the other objects unchanged.
 pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {
@@ -125,7 +125,7 @@ pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns every order of all objects' members, if there are more than `few` and no more than `most`.
+/// Returns every order of all objects' members, if their number is more than `few` and at most `most`.
 pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     let objects: Vec<Members> = objects(root);
     let total = objects
@@ -135,7 +135,7 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
         return Vec::new();
     }
     let mut nodes = vec![root.clone()];
-    // Inner objects first: replacing one keeps the numbers of those before it.
+    // Inner objects first: a replacement keeps the numbers of the objects before it.
     for at in (0..objects.len()).rev() {
         let permutations = permutations(objects[at].len());
         let all = nodes.iter().flat_map(|node| {
@@ -174,7 +174,7 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// The members of each object, from the outside in.
+/// Returns the members of each object, outer objects first.
 pub(super) fn objects(root: &Node) -> Vec<Members> {
     let mut found = Vec::new();
     let mut pending = vec![root];
@@ -191,7 +191,7 @@ pub(super) fn objects(root: &Node) -> Vec<Members> {
     found
 }
 
-/// Returns the structure with one object's members replaced; the object's number is that of [`objects`].
+/// Returns the structure with the members of an object replaced. The object is given by its index in [`objects`].
 pub(super) fn replaced(root: &Node, at: usize, members: Members) -> Node {
     fn put(node: &Node, left: &mut usize, new: &mut BTreeMap<usize, Members>) -> Node {
         match node {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_put_in_each_order() {
+    fn common_and_uncommon_orders_are_generated() {
         let document = Document::read(r#"{"1":1,"2":2,"b":{"d":1,"c":2},"a":3}"#).unwrap();
         assert_eq!(shown(&document, &usual(&document, &document.root)), ["12ab cd", "ba12 dc"]);
         let unusual = shown(&document, &unusual(&document, &document.root));

@@ -1,4 +1,4 @@
-//! The JSON texts that are taken apart: what the wrappings held, and the same with its strings repaired.
+//! The JSON texts to parse: the contents of the wrappings, also with repaired strings.
 
 use std::collections::HashSet;
 
@@ -8,17 +8,17 @@ use crate::explain::body_kind::BodyKind;
 use crate::explain::change::Change;
 use crate::explain::wrapping::{CHARSETS, Layer, Wrapping, normal_forms, unescape_html};
 
-/// So many texts are taken apart.
+/// Maximum number of texts that are parsed.
 const MAX_ROOTS: usize = 48;
 
-/// What makes two documents the same: structure, strings, and numbers.
+/// The properties that make two documents equal: structure, strings, and numbers.
 type Identity = (Node, Vec<Vec<u16>>, Vec<String>);
 
 impl Rewriter {
     pub(in crate::explain) fn of_layers(layers: &[Layer]) -> Vec<Self> {
         let mut seen: HashSet<Identity> = HashSet::new();
         let mut rewriters = Vec::new();
-        // A document that carries another one is rarely what was signed.
+        // A document that contains another document is rarely the signed text.
         let is_document = |layer: &&Layer| BodyKind::of(&layer.bytes) == BodyKind::JsonObject && layer.bytes.len() > 8;
         let carried = |changes: &[Change]| {
             let inside = [Wrapping::Member, Wrapping::FormKey].map(Change::Wrapped);
@@ -53,7 +53,7 @@ impl Rewriter {
     }
 
     fn new(document: Document, changes: Vec<Change>, text: &str) -> Self {
-        // An object inside of the text is rarely what was signed.
+        // An object within the text is rarely the signed text.
         let cost = |change: &Change| if *change == Change::Wrapped(Wrapping::InnerObject) { 3 } else { 1 };
         let cost = changes.iter().map(cost).sum();
         Self {
@@ -76,7 +76,7 @@ fn identity(document: &Document) -> Identity {
     (document.root.clone(), texts, document.numbers.iter().map(|number| number.raw.clone()).collect())
 }
 
-/// Returns the document with its strings repaired in each way that changes them.
+/// Returns the document with its strings repaired, once for each repair that changes them.
 fn repaired(document: &Document) -> Vec<(Document, Change)> {
     let mut all = Vec::new();
     let mut add = |change: Change, map: &dyn Fn(&str) -> Option<String>| {
@@ -96,14 +96,14 @@ fn repaired(document: &Document) -> Vec<(Document, Change)> {
     all
 }
 
-/// What may have stood before and after the JSON.
+/// Returns the possible texts before and after the JSON.
 fn edges(text: &str) -> Vec<Edge> {
     let start = text.len() - text.trim_ascii_start().len();
     let end = text.trim_ascii_end().len();
     let (before, after) = (&text.as_bytes()[..start], &text.as_bytes()[end.max(start)..]);
     let edge =
         |before: &[u8], after: &[u8], change, cost| Edge { before: before.into(), after: after.into(), change, cost };
-    // Tools that write JSON end it with a line's end.
+    // Tools that write JSON often add a trailing line break.
     let mut edges = vec![edge(before, after, None, 0)];
     if !before.is_empty() || !after.is_empty() {
         edges.push(edge(b"", b"", Some(Change::WhiteSpaceAdded), 0));

@@ -1,4 +1,4 @@
-//! The numbers of a text, each in one of its forms.
+//! The search through the forms of the numbers in a text.
 
 use std::collections::BTreeMap;
 
@@ -10,36 +10,36 @@ use super::template::Template;
 use crate::explain::change::Change;
 use crate::explain::search::Search;
 
-/// So many combinations of forms may be tried at each cost, from 1.
+/// Maximum number of combinations tried at each cost, starting with cost 1.
 const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
-/// The text that was found, and what was changed in its numbers.
+/// The text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
-/// Which combinations are tried.
+/// The kinds of combinations.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Every number with each number of decimals.
+    /// Every number with each count of decimals.
     Plain,
-    /// Only numbers that may be rounded are other ones.
+    /// Other values only for numbers that may have been rounded.
     Rounded,
-    /// The same, and the others with each number of decimals.
+    /// Other values for numbers that may have been rounded, and each count of decimals for the others.
     RoundedAndPlain,
-    /// So many numbers with an exponent or rounded, the others with each number of decimals.
+    /// The given number of numbers with an exponent or rounded, and each count of decimals for the others.
     Unusual(usize),
 }
 
-/// A walk through all combinations, which keeps the hash of what is decided already.
+/// A walk through all combinations that keeps the hash of the part already chosen.
 struct Walk<'a> {
     rewriter: &'a Rewriter,
     template: &'a Template,
     after: &'a [u8],
-    /// The form of each number up to here.
+    /// The chosen forms of the numbers so far.
     chosen: Vec<usize>,
 }
 
 impl Rewriter {
-    /// Tries the numbers' forms of this cost.
+    /// Tries the forms of the numbers with this cost.
     pub(super) fn numbers(
         &self,
         template: &Template,
@@ -78,12 +78,12 @@ impl Rewriter {
             let count = self.count(template, kind);
             let tried = match kind {
                 Kind::Plain => fits(count),
-                // What may be rounded probably is.
+                // A number that may have been rounded probably was.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
                 Kind::RoundedAndPlain => {
                     (cost == 2 && count > 0 && count <= 4 * MOST[1]) || (count > 4 * MOST[1] && fits(count))
                 }
-                // Exponents are never among what is tried first.
+                // Exponents are never tried first.
                 Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),
             };
             if tried {
@@ -102,7 +102,7 @@ impl Rewriter {
         }
     }
 
-    /// The number of combinations.
+    /// Returns the number of combinations.
     fn count(&self, template: &Template, kind: Kind) -> u64 {
         let forms = template.slots.iter().map(|(_, number)| &self.forms[*number]);
         let length = |forms: &Forms| forms.texts.len() as u64;
@@ -136,7 +136,7 @@ impl Walk<'_> {
         forms.get(form).or(forms.first()).map_or("", String::as_str)
     }
 
-    /// Tries one combination.
+    /// Tries a combination.
     fn try_forms(&mut self, start: &Sha256, forms: &[usize], search: &mut Search) -> Option<Filled> {
         let filled = self.template.filled(|slot, _| self.form(slot, forms[slot]));
         search.charge(filled.len() + self.after.len());
@@ -146,7 +146,7 @@ impl Walk<'_> {
         search.finish(hash).then(|| (filled, self.changes(forms)))
     }
 
-    /// Tries all combinations from a slot on.
+    /// Tries all combinations for the slots from `slot` on.
     fn walk(&mut self, mut hash: Sha256, slot: usize, kind: Kind, search: &mut Search) -> Option<Filled> {
         let from = slot.checked_sub(1).map_or(0, |last| self.template.slots[last].0);
         let Some((at, number)) = self.template.slots.get(slot).copied() else {
@@ -192,7 +192,7 @@ impl Walk<'_> {
         None
     }
 
-    /// Tries one form for all numbers of the same name.
+    /// Tries the same form for all numbers with the same name.
     fn by_name(&mut self, start: &Sha256, search: &mut Search) -> Option<Filled> {
         let mut groups: BTreeMap<Option<&[u16]>, usize> = BTreeMap::new();
         let texts = &self.rewriter.document.texts;
@@ -204,7 +204,7 @@ impl Walk<'_> {
             let next = groups.len();
             of_slots.push(*groups.entry(group(*number)).or_insert(next));
         }
-        // As many decimals as digits of this number say.
+        // The count of decimals comes from the digits of this number.
         let kinds = 5_usize;
         let all = kinds.checked_pow(u32::try_from(groups.len()).ok()?).filter(|all| *all <= 1 << 12)?;
         for choice in 1..all {
@@ -228,7 +228,7 @@ impl Walk<'_> {
         None
     }
 
-    /// Tries other forms of so many numbers, the rest as they are.
+    /// Tries other forms for the given number of numbers, with the rest unchanged.
     fn deviations(&mut self, start: &Sha256, count: usize, search: &mut Search) -> Option<Filled> {
         let slots = self.template.slots.len();
         if slots > 256 / count {

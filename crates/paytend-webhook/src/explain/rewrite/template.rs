@@ -1,4 +1,4 @@
-//! A document written in one layout and spelling, with its numbers left open.
+//! A document in a given layout and spelling, with slots for its numbers.
 
 use zeroize::Zeroizing;
 
@@ -8,7 +8,7 @@ use super::layout::Layout;
 /// A text with slots for numbers.
 pub(super) struct Template {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// Where a number is put, and which.
+    /// The position of each slot, and the index of its number.
     pub(super) slots: Vec<(usize, usize)>,
 }
 
@@ -43,7 +43,7 @@ impl Template {
         }
     }
 
-    /// Writes it with the white space that is here before each token.
+    /// Writes the document with the received white space before each token.
     pub(super) fn with_gaps(root: &Node, texts: &[String], gaps: &[String]) -> Self {
         let mut template = Self::empty();
         template.put_with_gaps(root, texts, &mut gaps.iter());

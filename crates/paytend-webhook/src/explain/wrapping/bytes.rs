@@ -1,4 +1,4 @@
-//! Encodings of bytes: base64, hexadecimal digits, compressions, UTF-16.
+//! Encodings of bytes: base64, hexadecimal digits, compression, UTF-16.
 
 use ::base64::Engine as _;
 use ::base64::engine::DecodePaddingMode;
@@ -23,7 +23,7 @@ pub(super) fn base64(body: &[u8], out: &mut Vec<Undone>) {
     push(out, decode_base64(text).unwrap_or_default(), Wrapping::Base64);
 }
 
-/// Decodes base64 in either alphabet, with or without padding, in lines.
+/// Decodes base64 in either alphabet, with or without padding, with line breaks allowed.
 pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut text = text.replace('-', "+").replace('_', "/").replace("\\/", "/");
     text.retain(|c| !c.is_ascii_whitespace());
@@ -51,7 +51,7 @@ pub(super) fn hex(body: &[u8], out: &mut Vec<Undone>) {
     push(out, decoded.unwrap_or_default(), Wrapping::Hex);
 }
 
-/// `[123,34]`, `123,34`, `{"type":"Buffer","data":[123,34]}`, `{"0":123,"1":34}`.
+/// Decodes `[123,34]`, `123,34`, `{"type":"Buffer","data":[123,34]}` and `{"0":123,"1":34}`.
 pub(super) fn byte_list(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body) else { return };
     let text = text.trim_ascii();
@@ -68,7 +68,7 @@ pub(super) fn byte_list(body: &[u8], out: &mut Vec<Undone>) {
             Some(_) => return None,
             None => item,
         };
-        // Java's bytes are signed.
+        // Bytes are signed in Java.
         item.parse::<u8>().ok().or_else(|| item.parse::<i8>().ok().map(i8::cast_unsigned))
     };
     let bytes = inner.split(',').enumerate().map(number).collect::<Option<Vec<u8>>>();
@@ -88,7 +88,7 @@ pub(super) fn compressed(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// What follows gzip's header.
+/// Returns the data after the gzip header.
 fn gzip_data(body: &[u8]) -> Option<&[u8]> {
     let rest = body.strip_prefix(b"\x1f\x8b\x08")?;
     let flags = *rest.first()?;
@@ -116,7 +116,7 @@ pub(super) fn chunked(body: &[u8], out: &mut Vec<Undone>) {
             break;
         }
         rest = &rest[end + 1..];
-        // The last chunk may have been cut off.
+        // The last chunk may be truncated.
         let chunk = &rest[..length.min(rest.len())];
         bytes.extend_from_slice(chunk);
         rest = &rest[chunk.len()..];

@@ -1,4 +1,4 @@
-//! Documents that hold the text: forms, other JSON documents, multipart bodies, log lines.
+//! Documents that contain the text: forms, other JSON documents, multipart bodies, log lines.
 
 use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 use super::{Undone, Wrapping, bytes, encodings};
 use crate::explain::change::Change;
 
-/// So many fields or members are looked at.
+/// Maximum number of fields or members that are examined.
 const MANY: usize = 64;
 
 fn push(out: &mut Vec<Undone>, bytes: Vec<u8>, wrapping: Wrapping) {
     out.push(Undone { bytes, change: Change::Wrapped(wrapping) });
 }
 
-/// Decodes a form's value.
+/// Decodes the value of a form field.
 fn plain(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced).collect()
@@ -35,13 +35,13 @@ pub(super) fn form_field(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(value), Wrapping::FormField);
         push(out, percent_decode(value).collect(), Wrapping::FormField);
     }
-    // The value was not encoded, so that its own `&` and `=` remain.
+    // The value was not encoded, so it may contain `&` and `=`.
     if let Some(at) = body.iter().position(|byte| *byte == b'=') {
         push(out, body[at + 1..].to_vec(), Wrapping::FormField);
     }
 }
 
-/// A JSON body that a form parser took for a name, written as a form or as JSON.
+/// Finds a JSON body that a form parser read as a field name, written as a form or as JSON.
 pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     if let Some(key) = text.strip_suffix(b"=") {
@@ -53,12 +53,12 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
                 .map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::FormKey) }),
         );
     }
-    // Where the text has `&` and `=` in it, a form parser cuts it.
+    // A form parser splits the text at `&` and `=`.
     if text.contains(&b'%') && text.contains(&b'=') && text.starts_with(b"%7") {
         push(out, plain(text), Wrapping::FormKey);
     }
     let Ok(members) = serde_json::from_slice::<Map<String, Value>>(text) else { return };
-    // A lone name without a value can be anything; of several, the first starts as a document does.
+    // A single name without a value can be anything; of several names, the first must start like a document.
     let lone = members.len() == 1 && members.values().all(|value| value.is_null() || *value == "");
     if !lone && !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {
         return;
@@ -74,7 +74,7 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     push(out, joined.into_bytes(), Wrapping::FormKey);
 }
 
-/// The strings and objects in another JSON document.
+/// Finds the strings and objects in another JSON document.
 pub(super) fn member(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body) else { return };
     let Ok(outer) = serde_json::from_str::<&RawValue>(text) else { return };
@@ -126,7 +126,7 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Other text before or after it: a log line, a callback's name, HTTP's headers, a multipart boundary.
+/// Removes text before or after the document: a log line, a callback name, HTTP headers, a multipart boundary.
 pub(super) fn surrounded(body: &[u8], out: &mut Vec<Undone>) {
     let starts_http = [&b"POST "[..], b"PUT ", b"HTTP/"].into_iter().any(|start| body.starts_with(start));
     let wrapping = match body {
@@ -140,7 +140,7 @@ pub(super) fn surrounded(body: &[u8], out: &mut Vec<Undone>) {
             push(out, body[start..].to_vec(), wrapping);
         }
     }
-    // A label, as of a log line.
+    // A label, as in a log line.
     let label = body.iter().take(40).position(|byte| matches!(byte, b':' | b'>' | b'\n' | b' '));
     if let Some(at) = label.filter(|_| !body.starts_with(b"{")) {
         push(out, body[at + 1..].trim_ascii().to_vec(), wrapping);
@@ -156,7 +156,7 @@ pub(super) fn surrounded(body: &[u8], out: &mut Vec<Undone>) {
             push(out, body[start..=end].to_vec(), wrapping);
         }
     }
-    // One document and other text after it.
+    // A document followed by other text.
     let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<serde::de::IgnoredAny>();
     if body.trim_ascii_start().starts_with(b"{") && documents.next().is_some_and(|first| first.is_ok()) {
         let (first, rest) = body.split_at(documents.byte_offset());

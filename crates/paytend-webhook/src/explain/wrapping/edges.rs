@@ -1,18 +1,18 @@
-//! What is lost or added at a text's edges.
+//! Changes at the edges of a text.
 
 use super::{Undone, Wrapping};
 use crate::explain::change::Change;
 
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A line's end was cut off.
+/// Restores a lost line break at the end.
 pub(super) fn newline(body: &[u8], out: &mut Vec<Undone>) {
     for end in ["\n", "\r\n"] {
         out.push(Undone { bytes: [body, end.as_bytes()].concat(), change: Change::NewlineLost });
     }
 }
 
-/// White space was added.
+/// Removes added white space.
 pub(super) fn trimmed(body: &[u8], out: &mut Vec<Undone>) {
     let one_less = body.strip_suffix(b"\r\n").or_else(|| body.strip_suffix(b"\n"));
     for bytes in one_less.into_iter().chain([body.trim_ascii()]).filter(|bytes| bytes.len() < body.len()) {
@@ -42,14 +42,14 @@ pub(super) fn nul(body: &[u8], out: &mut Vec<Undone>) {
     }
     let end = body.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     let start = body.iter().position(|byte| *byte != 0).unwrap_or(end);
-    // Text in UTF-16 has NUL bytes as well.
+    // UTF-16 text contains NUL bytes as well.
     let inner = &body[start..end.max(start)];
     if inner.len() < body.len() && !inner.contains(&0) {
         out.push(Undone { bytes: inner.to_vec(), change: Change::Wrapped(Wrapping::Nul) });
     }
 }
 
-/// CR LF became LF, or the other way round.
+/// Converts LF to CR LF, or CR LF to LF.
 pub(super) fn line_ends(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body) else { return };
     if !text.contains(['\n', '\r']) {
@@ -63,7 +63,7 @@ pub(super) fn line_ends(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Brackets were cut off at the end of a JSON text, or the first one was.
+/// Restores lost closing brackets at the end of a JSON text, or its first bracket.
 pub(super) fn closing(body: &[u8], out: &mut Vec<Undone>) {
     let mut open = Vec::new();
     let (mut in_string, mut escaped) = (false, false);

@@ -1,4 +1,4 @@
-//! Escapings of a text: as a JSON string, for HTML, for URLs.
+//! Escaped forms of a text: JSON strings, HTML entities, percent-encoding.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
@@ -15,7 +15,7 @@ pub(super) fn json_string(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// `{\"a\":1}`, without the quotes around it.
+/// Unescapes `{\"a\":1}`, without surrounding quotes.
 pub(super) fn backslashes(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     if !text.windows(2).any(|pair| pair == b"\\\"") || text.starts_with(b"\"") {
@@ -24,18 +24,18 @@ pub(super) fn backslashes(body: &[u8], out: &mut Vec<Undone>) {
     if let Ok(inner) = serde_json::from_slice::<String>(&[b"\"", text, b"\""].concat()) {
         push(out, inner.into_bytes(), Wrapping::Backslashes);
     }
-    // Only quotes were escaped, and not what was escaped before.
+    // Only the quotes were escaped, and not the existing backslashes.
     if let Ok(text) = std::str::from_utf8(text) {
         push(out, text.replace("\\\"", "\"").into_bytes(), Wrapping::Backslashes);
     }
 }
 
-/// `'{"a":1}'`, `"{"a":1}"`, and `"{""a"":1}"` of a CSV file.
+/// Removes the quotes from `'{"a":1}'`, `"{"a":1}"`, and the CSV form `"{""a"":1}"`.
 pub(super) fn quotes(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     for quote in [b"'", b"\"", b"`"] {
         let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) else { continue };
-        // A JSON string is more than its quotes.
+        // A JSON string has escapes in addition to its quotes.
         if serde_json::from_slice::<String>(text).is_ok() {
             continue;
         }
@@ -56,7 +56,7 @@ pub(super) fn html(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Undoes the entities that escaping functions write. `None` if there are none.
+/// Decodes the entities that escaping functions write. Returns `None` if there are none.
 pub(in crate::explain) fn unescape_html(text: &str) -> Option<String> {
     const NAMED: [(&str, &str); 7] =
         [("quot", "\""), ("amp", "&"), ("lt", "<"), ("gt", ">"), ("apos", "'"), ("nbsp", "\u{a0}"), ("sol", "/")];
@@ -115,14 +115,14 @@ pub(super) fn quoted_printable(body: &[u8], out: &mut Vec<Undone>) {
     push(out, bytes, Wrapping::QuotedPrintable);
 }
 
-/// Decodes percent-encoding, with and without `+` for a space.
+/// Decodes percent-encoding, with and without `+` as a space.
 pub(super) fn percent(body: &[u8], out: &mut Vec<Undone>) {
     for bytes in decoded(body) {
         push(out, bytes, Wrapping::PercentEncoding);
     }
 }
 
-/// The readings of a percent-encoded text: `+` is a space in forms.
+/// Returns the possible decodings of a percent-encoded text: in forms, `+` is a space.
 pub(super) fn decoded(body: &[u8]) -> Vec<Vec<u8>> {
     if !body.contains(&b'%') {
         return Vec::new();
@@ -134,10 +134,10 @@ pub(super) fn decoded(body: &[u8]) -> Vec<Vec<u8>> {
     readings
 }
 
-/// The text was percent-encoded when it was signed.
+/// Restores the percent-encoding of a text that was signed percent-encoded.
 pub(super) fn percent_lost(body: &[u8], out: &mut Vec<Undone>) {
     let encoded = percent_encode(body, NON_ALPHANUMERIC).to_string();
-    // As forms and JavaScript's encodeURIComponent leave some characters.
+    // Forms and JavaScript's encodeURIComponent leave some characters unencoded.
     let mut form = encoded.clone();
     for (code, plain) in [("%2D", "-"), ("%2E", "."), ("%5F", "_"), ("%2A", "*")] {
         form = form.replace(code, plain);

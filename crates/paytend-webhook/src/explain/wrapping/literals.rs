@@ -1,11 +1,11 @@
-//! Literals of programming languages: a text's repr, and the repr of a parsed structure.
+//! Literals of programming languages: the repr of a text or of a parsed structure.
 
 use std::fmt::Write as _;
 
 use super::{Undone, Wrapping};
 use crate::explain::change::Change;
 
-/// `b'{"a":1}'`, `'{"a":1}'`: how Python prints bytes and strings.
+/// Decodes `b'{"a":1}'` and `'{"a":1}'`, the forms in which Python prints bytes and strings.
 pub(super) fn text_literal(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body.trim_ascii()) else { return };
     let (is_bytes, rest) = match text.strip_prefix(['b', 'B']) {
@@ -22,7 +22,7 @@ pub(super) fn text_literal(body: &[u8], out: &mut Vec<Undone>) {
     out.extend(bytes.map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::TextLiteral) }));
 }
 
-/// Reads a quoted literal at the start, and returns what follows it.
+/// Parses a quoted literal at the start, and returns the text after it.
 fn literal(text: &str, quote: char) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix(quote)?;
     let mut value = String::new();
@@ -72,7 +72,7 @@ fn literal(text: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-/// Takes hexadecimal digits from the start.
+/// Removes hexadecimal digits from the start and returns their value.
 fn code(rest: &mut &str, digits: usize) -> Option<u32> {
     let (hex, after) = rest.split_at_checked(digits)?;
     *rest = after;
@@ -89,8 +89,8 @@ pub(super) fn structure_literal(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Translates a structure that a program printed to JSON, with the white space that it has. `None` if it is not JSON
-/// then.
+/// Converts the printed form of a structure to JSON, and keeps its white space. Returns `None` if the result is not
+/// JSON.
 pub(in crate::explain) fn to_json(text: &str) -> Option<String> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;
@@ -105,7 +105,7 @@ pub(in crate::explain) fn to_json(text: &str) -> Option<String> {
                 json.push(':');
                 rest = rest.strip_prefix("=>").unwrap_or(&rest[1..]);
             }
-            // A symbol of Ruby's.
+            // A Ruby symbol.
             ':' if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic()) && json.ends_with(['{', ' ', ',']) => {
                 rest = &rest[1..];
             }

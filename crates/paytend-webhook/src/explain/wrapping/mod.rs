@@ -1,6 +1,5 @@
-//! What programs put around a text or do to it as a whole, undone. Each step is data: a function from the bytes that
-//! are
-//! here to those that may have been before.
+//! The search through wrappings and changes to a whole text. Each step is data: a function from the received bytes to
+//! the possible bytes before the change.
 
 mod bytes;
 mod carriers;
@@ -23,26 +22,26 @@ pub use kind::Wrapping;
 pub(super) use literals::to_json;
 pub(super) use text::{CHARSETS, normal_forms};
 
-/// A step back.
+/// A step that undoes a change.
 struct Step {
     effect: Effect,
-    /// How little it says: a step that fits almost every text comes after those that fit few.
+    /// The cost: a step that applies to almost every text costs more than a specific one.
     cost: usize,
     undo: fn(&[u8], &mut Vec<Undone>),
 }
 
-/// What a step is about.
+/// The effect of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// The text was put into something else, which can be seen.
+    /// The text was visibly wrapped in something else.
     Wrapped,
-    /// The text is the same but for how its characters are written.
+    /// The same text with other bytes for its characters.
     Text,
-    /// Something was lost or added at an edge, or all over.
+    /// A loss or an addition at an edge, or throughout the text.
     Edge,
 }
 
-/// What was before a step.
+/// The text before a change.
 struct Undone {
     bytes: Vec<u8>,
     change: Change,
@@ -80,31 +79,31 @@ const STEPS: &[Step] = &[
     Step { effect: Effect::Edge, cost: 2, undo: edges::closing },
 ];
 
-/// A text that may have been before the one that is here.
+/// A possible earlier form of the received text.
 pub(super) struct Layer {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,
-    /// The steps that led to it, as effects.
+    /// The effects of the steps that led here.
     effects: Vec<Effect>,
 }
 
 impl Layer {
-    /// Returns whether only visible wrappings were undone, and the characters' spelling.
+    /// Returns whether only visible wrappings and character encodings were undone.
     pub(super) fn is_unwrapped(&self) -> bool {
         self.effects.iter().all(|effect| *effect != Effect::Edge)
     }
 }
 
-/// So many steps are undone one after the other; one more if all are visible wrappings.
+/// Maximum number of consecutive steps; one more is allowed if all are visible wrappings.
 const DEPTH: usize = 2;
 
-/// So many bytes of intermediate texts are kept.
+/// Maximum number of bytes of intermediate texts that are kept.
 const MAX_KEPT: usize = 16 << 20;
 
-/// The largest text that an unwrapping makes.
+/// Maximum size of an unwrapped text.
 const MAX_TEXT: usize = 4 << 20;
 
-/// Undoes wrappings until the signed text is found, or returns all texts that were come upon.
+/// Undoes wrappings until the signed text is found. Otherwise returns all intermediate texts.
 pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
     let mut signed = false;
     let walked = walk(
@@ -122,18 +121,18 @@ pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>
     }
 }
 
-/// Undoes visible wrappings until a text fits. Returns it with its wrappings.
+/// Undoes visible wrappings until `fits` returns true for a text. Returns the text with its wrappings.
 pub(super) fn unwrap(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     let visible = |effect| effect != Effect::Edge;
     walk(held, visible, |layer| fits(&layer.bytes)).ok()
 }
 
-/// As [`unwrap`], with wrappings alone: the characters stay as they are.
+/// Undoes only wrappings, not character encodings; otherwise like [`unwrap`].
 pub(super) fn carried(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     walk(held, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Walks through all texts, those first whose steps have the lower cost, until `stop` says so.
+/// Visits all texts, those with a lower cost first, until `stop` returns true.
 fn walk(
     held: &[u8],
     allowed: impl Fn(Effect) -> bool,
@@ -178,7 +177,7 @@ fn walk(
 
 impl Layer {
     fn then(&self, bytes: Vec<u8>, change: Change, effect: Effect) -> Self {
-        // What is not UTF-8 but was something else before was misread, and not signed in that charset.
+        // A text that is not UTF-8 but came from another form was misread, and not signed in that charset.
         let before = self.changes.iter().map(|change| match change {
             Change::Charset(charset) => Change::Misread(charset),
             other => *other,

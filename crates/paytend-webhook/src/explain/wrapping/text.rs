@@ -1,4 +1,4 @@
-//! The same characters, written as other bytes: charsets, Unicode's normal forms, `+` for a space.
+//! Other byte forms of the same characters: charsets, Unicode normalization, `+` for a space.
 
 use encoding_rs::Encoding;
 use unicode_normalization::UnicodeNormalization;
@@ -9,7 +9,7 @@ use crate::explain::change::Change;
 /// A charset other than UTF-8.
 #[derive(Clone, Copy)]
 pub(in crate::explain) enum Charset {
-    /// ISO 8859-1 as it is, with control characters from U+0080 on, which browsers read as windows-1252.
+    /// Strict ISO 8859-1, with control characters from U+0080. Browsers decode it as windows-1252.
     Latin1,
     Other(&'static Encoding),
 }
@@ -33,11 +33,11 @@ impl Charset {
         }
     }
 
-    /// Writes a text in the charset. `None` if the charset has not all its characters.
+    /// Encodes a text in the charset. Returns `None` if the charset lacks one of its characters.
     pub(in crate::explain) fn encode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Latin1 => text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect(),
-            // windows-1252 has no character for five bytes, which decoders pass on as control characters.
+            // windows-1252 leaves five bytes undefined; decoders map them to control characters.
             Self::Other(encoding) if encoding == encoding_rs::WINDOWS_1252 => {
                 let encode = |c: char| match u32::from(c) {
                     0x81 | 0x8d | 0x8f | 0x90 | 0x9d => u8::try_from(u32::from(c)).ok(),
@@ -66,7 +66,7 @@ impl Charset {
         }
     }
 
-    /// Undoes that UTF-8 was read in this charset. `None` if it was not.
+    /// Restores UTF-8 that was decoded in this charset. Returns `None` if the text was not.
     pub(in crate::explain) fn reread(self, text: &str) -> Option<String> {
         if text.is_ascii() {
             return None;
@@ -104,7 +104,7 @@ pub(super) fn normal_form(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// The normal forms of a text that differ from it.
+/// Returns the Unicode normalization forms of a text that differ from it.
 pub(in crate::explain) fn normal_forms(text: &str) -> Vec<(String, &'static str)> {
     if text.is_ascii() {
         return Vec::new();

@@ -1,10 +1,10 @@
-//! What an explanation shows, and what it costs.
+//! Limits on what an explanation shows and what it costs.
 
 use super::*;
 
-/// What a finding says is for a person to read; what a `Debug` shows is for a log.
+/// `Display` of a finding is for a person; `Debug` output may end up in a log.
 #[test]
-fn no_content_shows_in_what_is_found() {
+fn findings_show_no_content() {
     let mut sender = Sender::new();
     sender.content = br#"{"name":"CANARY"}"#.to_vec();
     sender.signed_content = Some(br#"{"name": "CANARY"}"#.to_vec());
@@ -14,9 +14,9 @@ fn no_content_shows_in_what_is_found() {
     assert!(String::from_utf8_lossy(explanation.signed_text().unwrap()).contains("CANARY"));
 }
 
-/// Names come from whoever sent the message; they are shown so that a terminal shows them, and does nothing else.
+/// Names come from the sender and are shown escaped, so that they cannot control a terminal.
 #[test]
-fn names_are_shown_and_not_obeyed() {
+fn names_are_escaped_in_findings() {
     let good = String::from_utf8(Sender::new().send_well()).unwrap();
     let added = good.replacen('{', r#"{"a\u001b[2J":"1","#, 1);
     let shown = of(added.as_bytes()).to_string();
@@ -24,9 +24,9 @@ fn names_are_shown_and_not_obeyed() {
     assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#) && !shown.contains('\u{1b}'), "{shown}");
 }
 
-/// The receiver's limit is one of its reasons.
+/// The receiver's limit may be the only reason for a rejection.
 #[test]
-fn what_is_too_large_is_authentic_but_too_large() {
+fn body_above_the_limit_is_authentic_but_too_large() {
     let body = format!("{{\"a\":\"{}\"}}", "x".repeat(70_000)).into_bytes();
     let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &detached_keys());
     assert_eq!(explanation.verdict(), Verdict::AuthenticBut(&[Finding::TooLarge { bytes: body.len(), limit: 65_536 }]));
@@ -40,7 +40,7 @@ fn what_is_too_large_is_authentic_but_too_large() {
     assert!(generous.authentic(), "{generous}");
 }
 
-/// A message by nobody that is known costs nothing, however it is made; one by a known sender costs so much and no more.
+/// A message from an unknown sender costs nothing. A message from a known sender has a bounded cost.
 #[test]
 fn large_messages_are_explained_in_bounded_time() {
     let flat = format!("{{\"a\":[{}1]}}", "1,".repeat(30_000)).into_bytes();
@@ -53,7 +53,7 @@ fn large_messages_are_explained_in_bounded_time() {
     let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
     assert!(!of(document.as_bytes()).authentic());
-    // Far more than it takes, so that a busy machine keeps it as well.
+    // Much more than needed, so that the test also passes on a busy machine.
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 
     for (body, limit) in [(vec![b' '; 4 << 20], 8 << 20), (deep, 1 << 20), (flat, 1 << 20)] {

@@ -1,4 +1,4 @@
-//! Messages to be made wrong.
+//! A sender of deliberately wrong messages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ pub(super) fn key(name: &str) -> PrivateKey {
     PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// The vectors' keys: the partner's own, Paytend's, and some that do not belong here.
+/// The keys in the vectors: the partner's, Paytend's, and some unrelated ones.
 pub(super) fn known_keys() -> KnownKeys {
     KnownKeys::new()
         .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
@@ -25,8 +25,8 @@ pub(super) fn known_keys() -> KnownKeys {
         .partner_id(PARTNER_ID)
 }
 
-/// The padding of encrypted session keys: the same in every run, because `at` of a finding depends on the encrypted
-/// key's first characters.
+/// A fixed source of padding for encrypted session keys, so that every run is the same. The `at` of a finding depends
+/// on the first characters of the encrypted key.
 struct Padding(Seeded);
 
 impl RandomSource for Padding {
@@ -36,11 +36,11 @@ impl RandomSource for Padding {
     }
 }
 
-/// A sender who may do anything wrong.
+/// A sender that can make any mistake.
 pub(super) struct Sender {
     pub(super) fields: Vec<(&'static str, String)>,
     pub(super) content: Vec<u8>,
-    /// What is signed as the content, if it is another text than what is encrypted.
+    /// The content to sign, if it differs from the encrypted content.
     pub(super) signed_content: Option<Vec<u8>>,
     pub(super) session_key: Vec<u8>,
     pub(super) aes_key: Vec<u8>,
@@ -63,7 +63,8 @@ impl Sender {
         }
     }
 
-    /// The document, signed over what `text` makes of the fields' names and values and the wire's content and key.
+    /// Returns the document. The signature covers the result of `text`, which gets the names and values of the fields
+    /// and the encrypted content and key.
     pub(super) fn send(&self, text: impl Fn(NamedValues, &str, &str) -> Vec<u8>) -> Vec<u8> {
         let content = STANDARD.encode(encrypt(&self.aes_key, &self.content));
         let receives = rustcrypto::public(&self.receives).unwrap();
@@ -89,7 +90,7 @@ impl Sender {
     }
 }
 
-/// Names and values.
+/// Names and values of fields.
 pub(super) type NamedValues = Vec<(String, Vec<u8>)>;
 pub(super) type SignedText<'a> = &'a dyn Fn(NamedValues, &str, &str) -> Vec<u8>;
 

@@ -1,4 +1,4 @@
-//! Messages that fail in the usual ways, and what is said of each.
+//! Messages that fail in common ways, and their findings.
 
 mod bounds;
 mod chains;
@@ -22,7 +22,7 @@ use paytend_webhook::explain::{
 use making::*;
 
 #[test]
-fn what_is_authentic_needs_no_explanation() {
+fn authentic_messages_have_no_findings() {
     let explanation = of(&Sender::new().send_well());
     assert!(explanation.authentic(), "{explanation}");
     assert_eq!(explanation.findings(), []);
@@ -39,9 +39,9 @@ fn what_is_authentic_needs_no_explanation() {
     }
 }
 
-/// Nothing of `refuse.json` is called authentic, and of everything something is said.
+/// No case in `refuse.json` is authentic, and every case has a finding.
 #[test]
-fn everything_that_is_refused_has_an_explanation() {
+fn every_refuse_vector_has_a_finding() {
     for case in paytend_vectors::refuse() {
         let kind = Kind::ALL.into_iter().find(|kind| kind.payload_field() == case.payload_field).unwrap();
         if case.document.len() > 1 << 20 {
@@ -53,12 +53,12 @@ fn everything_that_is_refused_has_an_explanation() {
 }
 
 #[test]
-fn the_session_key_and_the_payload() {
-    // AES-128 under what the session key stands for.
+fn session_key_and_payload_errors_are_reported() {
+    // AES-128 under the decoded session key.
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
     assert_found(&of(&sender.send_well()), &[Finding::Aes128]);
-    // The bytes instead of the text.
+    // The decoded bytes instead of the base64 text.
     let mut sender = Sender::new();
     sender.session_key = vec![7; 16];
     sender.aes_key = vec![7; 16];
@@ -73,31 +73,31 @@ fn the_session_key_and_the_payload() {
     let unknown = Finding::EncryptedForUnknown { bytes: 128, expected: "128".into() };
     assert_found(&explanation, &[unknown, Finding::TextNotAtHand]);
     assert!(explanation.expected_text().is_none());
-    // Another key than the one that is sent.
+    // The payload is encrypted with a key other than the one sent.
     let mut sender = Sender::new();
     sender.aes_key = vec![9; 24];
     assert_found(&of(&sender.send_well()), &[Finding::Payload, Finding::TextNotAtHand]);
-    // No JSON object.
+    // Not a JSON object.
     let mut sender = Sender::new();
     sender.content = b"[1]".to_vec();
     assert!(matches!(of(&sender.send_well()).findings(), [Finding::PayloadJson(_)]));
 }
 
 #[test]
-fn whose_signature_it_is() {
+fn signing_key_is_reported() {
     let by = |name: &str| Sender { signs: key(name), ..Sender::new() }.send_well();
-    // Another provider's key; the wrong side's; nobody's.
+    // Another provider's key, the wrong side's key, and an unknown key.
     assert_found(
         &of(&by("payby")),
         &[Finding::SignatureLength { bytes: 256, expected: "128".into() }, Finding::SignedByOther("PayBy".into())],
     );
     assert_found(&of(&by("partner")), &[Finding::SignedByOther("own (its public half)".into())]);
     assert_found(&of(&by("stranger")), &[Finding::SignedByUnknown]);
-    // Another environment's: the same answer, by its name.
+    // Another environment's key is reported by its name.
     let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().to_spki_der()).unwrap();
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
     assert_found(&explanation, &[Finding::SignedByOther("Paytend sandbox".into())]);
-    // Our own public key, configured as Paytend's.
+    // Our own public key, configured as Paytend's key.
     let mixed = KnownKeys::new()
         .own("own", paytend_vectors::keys()["partner"].private.as_bytes())
         .and_then(|keys| keys.sender("Paytend", paytend_vectors::keys()["partner"].public.as_bytes()))
@@ -111,9 +111,9 @@ fn whose_signature_it_is() {
 }
 
 #[test]
-fn another_hash_is_named() {
+fn other_hash_function_is_reported() {
     let mut document: serde_json::Value = serde_json::from_slice(&Sender::new().send_well()).unwrap();
-    // PKCS#1 v1.5 with SHA-1, by the raw operation.
+    // PKCS#1 v1.5 with SHA-1, through the raw operation.
     let info = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
     let mut block = vec![0xff; 128];
     block[..2].copy_from_slice(&[0, 1]);
@@ -125,7 +125,7 @@ fn another_hash_is_named() {
 }
 
 #[test]
-fn the_signed_text_of_an_envelope() {
+fn differences_in_the_signed_text_are_reported() {
     let sender = Sender::new();
     let start = "content=".len() + sender.content.len();
     let replaced = |name: &'static str, with: &'static str| {
@@ -153,7 +153,7 @@ fn the_signed_text_of_an_envelope() {
     let [Finding::Text { changes, at, field }] = explanation.findings() else { panic!("{explanation}") };
     assert_eq!((&changes[..], *at), (&[TextChange::KeyLeftOut][..], key_at - "randomKey=".len()));
     assert_eq!(field.as_deref(), Some("randomKey"));
-    // notifyType and version have each other's value.
+    // The values of notifyType and version are swapped.
     let swapped = explained(&|mut fields, _, _| {
         fields.iter_mut().for_each(|(name, value)| match name.as_str() {
             "notifyType" => *value = b"2.0".to_vec(),
@@ -184,23 +184,23 @@ fn the_signed_text_of_an_envelope() {
         assert_found(&explanation, &[text(&[change], at, "version")]);
         assert_eq!(explanation.signed_text().unwrap()[at..], *end.as_bytes());
     }
-    // A text that nobody can guess.
+    // A text that cannot be guessed.
     let explanation = explained(&|_, _, _| b"nonsense".to_vec());
     assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
-    // A field that was changed on the way.
+    // A field changed in transit.
     let changed = String::from_utf8(sender.send_well()).unwrap().replace(r#""notifyType":"2""#, r#""notifyType":"3""#);
     let explanation = of(changed.as_bytes());
     assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
-    // A field that was added.
+    // An added field.
     let added = String::from_utf8(sender.send_well()).unwrap().replacen('{', r#"{"traceId":"7","#, 1);
     let explanation = of(added.as_bytes());
     assert!(matches!(explanation.findings(),
         [Finding::Text { changes, .. }] if changes[..] == [TextChange::NotSigned("traceId".into())]));
 }
 
-/// The sender signed its payload, and something wrote it again before it was encrypted.
+/// The sender signed its payload, and a program re-serialized the payload before encryption.
 #[test]
-fn a_payload_that_was_written_again() {
+fn re_serialized_payload_is_reported() {
     for (signed, expected) in [
         (r#"{"orderNo": "F1", "amount": 10.00, "name": "Žal & Söhne", "url": "a/b"}"#, vec![Change::WhiteSpace]),
         (r#"{"amount":10.00,"name":"Žal & Söhne","orderNo":"F1","url":"a/b"}"#, vec![Change::Order]),
@@ -231,7 +231,7 @@ fn encoding_rs_gbk(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_document_and_its_base64() {
+fn document_and_base64_errors_are_reported() {
     let document = String::from_utf8(Sender::new().send_well()).unwrap();
     let wrapped = |bytes: &[u8]| of(bytes).findings().to_vec();
     for (bytes, wrapping) in [
@@ -246,10 +246,10 @@ fn the_document_and_its_base64() {
         assert!(findings.contains(&Finding::Wrapped(wrapping)), "{findings:?}");
         assert_eq!(findings.len(), 1);
     }
-    assert_eq!(wrapped(format!("\u{feff}{document}").as_bytes()), [], "one byte order mark is taken");
+    assert_eq!(wrapped(format!("\u{feff}{document}").as_bytes()), [], "a single byte order mark is accepted");
     let other = format!("\u{feff}{}", document.replace(PARTNER_ID, "888666000100999"));
     assert_eq!(wrapped(other.as_bytes())[0], Finding::OtherValue("partnerId"));
-    // A bare signature in each wrong spelling; a `+` is there, or the test tests nothing.
+    // A bare signature in each wrong spelling. The signature must contain a `+` for the test to be meaningful.
     let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
     let with = |field: &str, change: &dyn Fn(&str) -> String| {
         let mut parsed = parsed.clone();
@@ -275,7 +275,7 @@ fn the_document_and_its_base64() {
 }
 
 #[test]
-fn keys_that_are_labelled_wrongly_are_named() {
+fn mislabelled_keys_are_reported() {
     let keys = paytend_vectors::keys();
     let mislabelled = keys["paytend"].public_pkcs1_pem.replace("RSA PUBLIC KEY", "PUBLIC KEY");
     let keys = KnownKeys::new()

@@ -1,9 +1,9 @@
-//! Pairs of what was signed and what a program held: each is explained as the table beside it says.
+//! Pairs of a signed and a received text, with the expected findings from a table.
 
 use super::*;
 use serde::Deserialize;
 
-/// A pair of `tests/data/explain/pairs.json`.
+/// A row of `tests/data/explain/pairs.json`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pair {
@@ -12,8 +12,8 @@ struct Pair {
     signed_base64: Option<String>,
     held: Option<String>,
     held_base64: Option<String>,
-    /// The names of all changes or other findings. With `?` in front: a possibility, beside which others may be named. With
-    /// `but` in front: the message is authentic.
+    /// The names of all expected changes or other findings. A leading `?` marks a possibility; others may be reported
+    /// too. A leading `but` means that the message is authentic.
     expected: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ fn pairs() -> Vec<Pair> {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The findings as the table writes them.
+/// Returns the findings in the notation of the table.
 fn found(explanation: &Explanation) -> Vec<String> {
     let mut names = Vec::new();
     for finding in explanation.findings() {
@@ -55,7 +55,7 @@ fn found(explanation: &Explanation) -> Vec<String> {
 }
 
 #[test]
-fn each_pair_is_explained_as_the_table_says() {
+fn each_pair_has_the_expected_findings() {
     let mut wrong = Vec::new();
     let pairs = pairs();
     for pair in &pairs {
@@ -67,7 +67,7 @@ fn each_pair_is_explained_as_the_table_says() {
         let mut found = found(&explanation);
         let proven = !pair.expected.is_empty() && pair.expected.iter().all(|name| !name.starts_with('?'));
         if !proven {
-            // Other possibilities may be named, and nothing may be claimed.
+            // Other possibilities may be reported, but nothing that counts as proven.
             found.retain(|name| !name.starts_with('?') || pair.expected.contains(name));
         } else if matches!(explanation.verdict(), Verdict::NotAuthentic(_)) && pair.expected[0].starts_with("NotJson") {
             found.retain(|name| !name.starts_with('?'));

@@ -5,7 +5,7 @@ use paytend_webhook::explain::{Certainty, Trace};
 use super::*;
 
 #[test]
-fn a_body_that_was_changed_after_it_was_signed() {
+fn changes_to_a_signed_body_are_reported() {
     let compact = r#"{"b":"é/1","a":1250.50}"#;
     for (signed_body, here, expected) in [
         (format!("{compact}\n"), compact.to_owned(), vec![Change::NewlineLost]),
@@ -39,7 +39,7 @@ fn a_body_that_was_changed_after_it_was_signed() {
 }
 
 #[test]
-fn a_sign_header_by_somebody_else() {
+fn sign_header_by_another_sender_is_reported() {
     let body = b"{}";
     assert!(explain(Provider::PayBy, &signed("payby", body), body, &detached_keys()).authentic());
     let of = |headers: &HeaderMap, body: &[u8]| explain(Provider::PayBy, headers, body, &detached_keys());

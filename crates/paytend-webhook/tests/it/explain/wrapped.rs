@@ -1,4 +1,4 @@
-//! Paytend's documents in wrappings, bodies that are no documents, and keys that senders use by mistake.
+//! Wrapped Paytend documents, bodies that are not documents, and keys from common sender errors.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_wrapped_document_is_unwrapped_and_its_wrapping_named() {
+fn wrapped_document_is_unwrapped_and_reported() {
     let document = Sender::new().send_well();
     let text = String::from_utf8(document.clone()).unwrap();
     let form = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
@@ -47,7 +47,7 @@ fn a_wrapped_document_is_unwrapped_and_its_wrapping_named() {
 }
 
 #[test]
-fn what_is_inside_of_a_wrapping_is_explained_too() {
+fn findings_include_the_content_of_a_wrapping() {
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
     let body = STANDARD.encode(sender.send_well());
@@ -55,7 +55,7 @@ fn what_is_inside_of_a_wrapping_is_explained_too() {
 }
 
 #[test]
-fn keys_that_are_cut_or_padded_are_named() {
+fn truncated_and_padded_keys_are_reported() {
     let mut sender = Sender::new();
     sender.aes_key = sender.session_key[..16].to_vec();
     assert_found(&of(&sender.send_well()), &[Finding::Aes128Truncated]);
@@ -65,7 +65,7 @@ fn keys_that_are_cut_or_padded_are_named() {
 }
 
 #[test]
-fn a_body_that_is_no_json_is_named() {
+fn kind_of_a_body_that_is_not_json_is_reported() {
     for (body, kind) in [
         (&b""[..], BodyKind::Empty),
         (b" \r\n", BodyKind::Empty),
@@ -98,7 +98,7 @@ fn a_body_that_is_no_json_is_named() {
 }
 
 #[test]
-fn a_pasted_sign_header_is_read() {
+fn pasted_sign_header_is_parsed() {
     for pasted in [
         "QUJDREVG",
         " QUJDREVG\r\n",
@@ -117,7 +117,7 @@ fn a_pasted_sign_header_is_read() {
     ] {
         assert_eq!(pasted_sign(pasted).unwrap(), "QUJDREVG", "{pasted:?}");
     }
-    // How the base64 is spelled stays: it may be the reason.
+    // The spelling of the base64 is kept, because it may be the cause.
     assert_eq!(pasted_sign("sign=QU-_%2B").unwrap(), "QU-_%2B");
     assert_eq!(pasted_sign("sign: \"\""), Err(PastedSignError::Empty));
     assert_eq!(pasted_sign("a\u{1}b"), Err(PastedSignError::NotBase64));
@@ -125,7 +125,7 @@ fn a_pasted_sign_header_is_read() {
 }
 
 #[test]
-fn an_authentic_body_that_readers_refuse_is_authentic_but() {
+fn authentic_body_that_parsers_reject_is_authentic_but() {
     for (body, finding) in [
         (&b"{\"memo\":\"Jos\xe9\"}"[..], Finding::NotUtf8 { at: 12 }),
         (b"\xEF\xBB\xBF{}", Finding::ByteOrderMark),

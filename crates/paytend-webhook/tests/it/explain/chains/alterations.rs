@@ -1,4 +1,4 @@
-//! What becomes of a body on its way to the program that verifies it, as a table.
+//! A table of alterations that may happen to a body before it is verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -8,13 +8,13 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::json::{COMPACT, Json, PYTHON, read};
 use super::programs::Program;
 
-/// An alteration.
+/// An alteration of a body.
 pub(super) struct Alteration {
     pub(super) name: &'static str,
     pub(super) alter: fn(&[u8], &Seeded) -> Option<Vec<u8>>,
-    /// The names of the changes that may be reported for it.
+    /// The names of the changes that may be reported.
     pub(super) changes: &'static [&'static str],
-    /// If it cannot be undone: what is named instead, one of these.
+    /// For an alteration that cannot be undone: the findings of which one must be reported.
     pub(super) lost: &'static [&'static str],
 }
 
@@ -37,10 +37,10 @@ macro_rules! table {
 }
 
 pub(super) const ALTERATIONS: &[Alteration] = table! {
-    "parsed and written", |body, random| Program::any(random).run(body), REWRITTEN, &[];
-    "parsed and written (2)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
-    "parsed and written (3)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
-    "parsed and written (4)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
+    "re-serialized", |body, random| Program::any(random).run(body), REWRITTEN, &[];
+    "re-serialized (2)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
+    "re-serialized (3)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
+    "re-serialized (4)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
     "nulls dropped", nulls_dropped, &["MembersDropped"], &[];
     "base64", |body, _| Some(STANDARD.encode(body).into_bytes()), &["Base64"], &[];
     "base64 in lines", base64_lines, &["Base64"], &[];
@@ -51,7 +51,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "form key", form_key, &["FormKey", "PercentEncoding"], &[];
     "Express form key", express_key, &["FormKey"], &[];
     "gateway event", gateway_event, &["Member", "Base64"], &[];
-    "Python repr of a dict", python_repr, &["StructureLiteral", "TextLiteral", "WhiteSpace", "Escapes", "Numbers", "Rounded"], &[];
+    "Python repr of a dict", python_repr,
+        &["StructureLiteral", "TextLiteral", "WhiteSpace", "Escapes", "Numbers", "Rounded"], &[];
     "Python repr of bytes", python_bytes, &["TextLiteral"], &[];
     "chunked", chunked, &["Chunked"], &[];
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
@@ -63,7 +64,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "newline cut off", |body, _| body.strip_suffix(b"\n").map(<[u8]>::to_vec), &["NewlineLost"], &[];
     "HTML-escaped", html, &["HtmlEntities", "HtmlEscaped"], &[];
     "percent-encoded", |body, _| Some(percent(body).into_bytes()), &["PercentEncoding", "FormKey"], &[];
-    "decomposed", |body, _| Some(std::str::from_utf8(body).ok()?.nfd().collect::<String>().into()), &["NormalForm"], &[];
+    "decomposed",
+        |body, _| Some(std::str::from_utf8(body).ok()?.nfd().collect::<String>().into()), &["NormalForm"], &[];
     "read as windows-1252", misread, &["Misread"], &[];
     "log line", |body, _| Some([b"body: ", body].concat()), &["Surrounded"], &[];
     "one-character ASCII", ascii, &[], &["QuestionMarks", "MembersLost"];
@@ -76,7 +78,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
 fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
-    // Only where the rest stays as it is.
+    // Only if nothing else changes.
     let again = COMPACT.write(&read(body)?).into_bytes() == body;
     again.then(|| COMPACT.write(&json).into_bytes())
 }
@@ -92,7 +94,7 @@ fn string(body: &[u8], ascii: bool) -> Option<Vec<u8>> {
     Some(if ascii { PYTHON.write(&text) } else { COMPACT.write(&text) }.into_bytes())
 }
 
-/// As forms are encoded.
+/// Percent-encodes text as in forms.
 fn percent(body: &[u8]) -> String {
     let encode = |byte: &u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(*byte).to_string(),
@@ -112,7 +114,7 @@ fn form_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     Some((percent(body) + "=").into_bytes())
 }
 
-/// `express.urlencoded` took the body for a form, and the program wrote what it had as JSON.
+/// `express.urlencoded` parsed the body as a form, and the program serialized the result as JSON.
 fn express_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let text =
         std::str::from_utf8(body).ok().filter(|text| !text.is_empty() && !text.contains(['&', '=', '+', '%', '[']))?;
@@ -158,7 +160,7 @@ fn python_repr(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
         };
         format!("{quote}{}{quote}", text.chars().map(escape).collect::<String>())
     }
-    // Python's floats and what it does with names that are there twice.
+    // The program has Python's float format and Python's handling of duplicate names.
     let program = super::programs::programs().into_iter().find(|program| program.name == "Newtonsoft")?;
     Some(repr(&read(&program.run(body)?)?).into_bytes())
 }
@@ -188,7 +190,7 @@ fn chunked(body: &[u8], random: &Seeded) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The checksum at the end is not looked at.
+/// The checksum at the end is not checked.
 fn gzip(body: &[u8]) -> Vec<u8> {
     let deflated = miniz_oxide::deflate::compress_to_vec(body, 6);
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
@@ -217,7 +219,7 @@ fn ascii(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     Some(replaced.into_bytes())
 }
 
-/// A chunk ended within a character.
+/// A chunk ends within a character.
 fn in_pieces(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
     let at = text.char_indices().find(|(_, c)| !c.is_ascii())?.0 + 1;

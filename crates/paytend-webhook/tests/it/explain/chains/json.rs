@@ -1,4 +1,4 @@
-//! JSON as other languages' programs hold it: a small reader and writer that share nothing with the crate's.
+//! A small JSON reader and writer that models programs in other languages. It shares no code with the crate.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ pub(super) enum Json {
     Object(Vec<(String, Json)>),
     Array(Vec<Json>),
     Text(String),
-    /// As it is written.
+    /// The source text of the number.
     Number(String),
     Word(&'static str),
 }
 
 pub(super) type Members = Vec<(String, Json)>;
 
-/// How a program writes JSON.
+/// The format in which a program writes JSON.
 #[derive(Clone, Copy)]
 pub(super) struct Writer {
     pub(super) comma: &'static str,
@@ -125,7 +125,7 @@ impl Writer {
     }
 }
 
-/// Reads JSON as most programs do. `None` if it is not JSON.
+/// Parses JSON as most programs do. Returns `None` if it is not JSON.
 pub(super) fn read(bytes: &[u8]) -> Option<Json> {
     let text = std::str::from_utf8(bytes).ok()?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
@@ -174,7 +174,7 @@ fn value(rest: &mut &str) -> Json {
 }
 
 impl Json {
-    /// Changes the members of all objects, from the inside out.
+    /// Changes the members of all objects, inner objects first.
     pub(super) fn each_object(&mut self, change: &mut dyn FnMut(&mut Members)) {
         match self {
             Self::Object(members) => {

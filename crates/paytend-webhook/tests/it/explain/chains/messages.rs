@@ -1,4 +1,4 @@
-//! Random notifications, as some provider's program writes them.
+//! Random notifications, in the format of a random provider's program.
 
 use paytend_vectors::Seeded;
 
@@ -52,7 +52,7 @@ fn object(members: Vec<(&str, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// Leaves out some members, and makes some null.
+/// Removes some members, and sets others to null.
 fn thinned(random: &Seeded, members: Vec<(&'static str, Json)>, required: usize) -> Json {
     let mut kept = Vec::new();
     for (at, (name, value)) in members.into_iter().enumerate() {
@@ -128,7 +128,7 @@ fn small(random: &Seeded) -> Json {
     }
 }
 
-/// The text of a random notification.
+/// Returns the text of a random notification.
 pub(super) fn any(random: &Seeded) -> Vec<u8> {
     let json = match random.below(7) {
         0..=2 => payby(random),
@@ -136,7 +136,7 @@ pub(super) fn any(random: &Seeded) -> Vec<u8> {
         4..=5 => deposit(random),
         _ => small(random),
     };
-    // Most providers write compact JSON, with or without escapes; the others as any program.
+    // Most providers write compact JSON, with or without escapes; the others use a random program.
     let writer: Writer = match random.below(4) {
         0 => programs().swap_remove(random.below(27)).writer,
         1 => Writer { escape: |c| c > '~', ..COMPACT },

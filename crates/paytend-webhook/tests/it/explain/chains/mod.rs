@@ -1,4 +1,4 @@
-//! Random notifications that are altered by one or two random programs: almost all are explained, and none wrongly.
+//! Random notifications altered by one or two random programs. Almost all are explained, and none wrongly.
 
 mod alterations;
 mod json;
@@ -15,22 +15,22 @@ use alterations::{ALTERATIONS, Alteration};
 
 const CHAINS: usize = 1_000;
 
-/// What became of one chain.
+/// The outcome of a chain of alterations.
 #[derive(Debug)]
 enum Fate {
-    /// The signed text was found, and only what was done is reported.
+    /// The signed text was found, and only the applied changes are reported.
     Explained,
-    /// It cannot be undone, and the loss is named.
+    /// The change cannot be undone, and the loss is reported.
     Named,
     /// The alterations changed nothing.
     Unchanged,
-    /// The text was not found, or the loss not named.
+    /// The text was not found, or the loss was not reported.
     Unexplained(String),
-    /// Something else was reported than what was done.
+    /// Changes were reported that were not applied.
     Wrong(String),
 }
 
-/// The name of a change without what it holds.
+/// Returns the name of a change without its content.
 fn name(change: &Change) -> String {
     let name = match change {
         Change::Wrapped(wrapping) => format!("{wrapping:?}"),

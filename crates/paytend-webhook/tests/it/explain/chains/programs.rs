@@ -1,10 +1,10 @@
-//! Programs that parse a JSON body and write it again, as the common languages and libraries do.
+//! Programs that re-serialize a JSON body, modelled on the common languages and libraries.
 
 use paytend_vectors::Seeded;
 
 use super::json::{COMPACT, Json, PYTHON, Writer, read};
 
-/// Digits and exponent of a double, as few as tell it apart.
+/// Returns the shortest digits and the exponent that identify a double.
 fn shortest(number: &str) -> (String, String, i32) {
     let double: f64 = number.parse().unwrap();
     let text = format!("{double:e}");
@@ -60,7 +60,7 @@ fn java(number: &str) -> String {
     }
 }
 
-/// BigDecimal without zeros at the end, as Jackson's tree holds it.
+/// BigDecimal without trailing zeros, as in Jackson's tree model.
 fn java_exact(number: &str) -> String {
     if !is_float(number) || number.contains(['e', 'E']) {
         return number.to_owned();
@@ -86,18 +86,18 @@ fn same(number: &str) -> String {
     number.to_owned()
 }
 
-/// What a parser does to the structure.
+/// The order of members after parsing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     Kept,
     Sorted,
-    /// JavaScript's integer-like names come first.
+    /// JavaScript: integer-like names come first.
     IntegersFirst,
-    /// jsonb's: by length.
+    /// PostgreSQL's jsonb: by length.
     ByLength,
 }
 
-/// A program.
+/// A program that re-serializes JSON.
 pub(super) struct Program {
     pub(super) name: &'static str,
     number: fn(&str) -> String,
@@ -187,7 +187,7 @@ impl Program {
     pub(super) fn run(&self, body: &[u8]) -> Option<Vec<u8>> {
         let mut json = read(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))?;
         json.each_object(&mut |members| {
-            // The last of several wins, at the first one's place.
+            // The last of several equal names is kept, at the position of the first.
             let all = std::mem::take(members);
             for (name, value) in all {
                 match members.iter_mut().find(|(known, _)| *known == name) {
