@@ -1,5 +1,7 @@
-//! What the bindings to other languages share: `paytend-crypto` and `paytend-webhook` with plain types (texts, bytes, numbers, JSON) and one list
-//! of error codes. Each binding translates these into its language's own ways and decides nothing, so all give the same answers.
+//! The common base of the bindings to other languages: `paytend-crypto` and `paytend-webhook` with plain types
+//! (strings, bytes, numbers, JSON) and one list of error codes.
+//!
+//! The bindings only translate these types into those of their language, so they all behave alike.
 
 mod backend;
 mod failure;

@@ -1,4 +1,4 @@
-//! Keys, keyrings, detached signatures, request identifiers.
+//! Keys, keyrings, detached signatures and request identifiers.
 
 use paytend_bindings::{Keyring, PrivateKey, PublicKey};
 
@@ -10,55 +10,55 @@ use crate::guard::{guard, guard_out};
 pub struct PaytendPrivateKey(pub(crate) PrivateKey);
 /// A public key.
 pub struct PaytendPublicKey(pub(crate) PublicKey);
-/// The keys of one side, facing one other side.
+/// The keys of one side, for communication with one peer.
 pub struct PaytendKeyring(pub(crate) Keyring);
 
 /// Reads a private key: PEM, DER or base64, PKCS#1 or PKCS#8.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_load(
     data: PaytendSlice,
     out: *mut *mut PaytendPrivateKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes()?)?))) }
 }
 
-/// Reads a private key's file. One that others can read is refused.
+/// Reads a private key from a file. The file is refused if other users can read it.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_load_file(
     path: PaytendSlice,
     out: *mut *mut PaytendPrivateKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text()?)?))) }
 }
 
-/// Makes a new key pair of 1024 to 8192 bits.
+/// Generates a key pair of 1024 to 8192 bits.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_generate(
     bits: usize,
     out: *mut *mut PaytendPrivateKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
 }
 
-/// Writes a private key: `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
+/// Encodes a private key. `form` is `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_write(
     key: *const PaytendPrivateKey,
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn paytend_private_key_write(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let written = paytend_bindings::write_private(&handle(key)?.0, form.text()?)?;
@@ -75,62 +75,62 @@ pub unsafe extern "C" fn paytend_private_key_write(
     }
 }
 
-/// The public half of a private key.
+/// Returns the public key of a private key.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_public(
     key: *const PaytendPrivateKey,
     out: *mut *mut PaytendPublicKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key)?.0.public_key().clone()))) }
 }
 
-/// Wipes and frees a private key. A keyring that was made of it keeps its own.
+/// Wipes and frees a private key. Keyrings created with the key keep their own copy.
 ///
 /// # Safety
-/// `key` is null or a private key, and is freed once.
+/// `key` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_free(key: *mut PaytendPrivateKey) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(key) };
 }
 
 /// Reads a public key: PEM, DER or base64, SubjectPublicKeyInfo or PKCS#1.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_load(
     data: PaytendSlice,
     out: *mut *mut PaytendPublicKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes()?)?))) }
 }
 
-/// Reads a public key's file.
+/// Reads a public key from a file.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_load_file(
     path: PaytendSlice,
     out: *mut *mut PaytendPublicKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text()?)?))) }
 }
 
-/// Writes a public key: `spki-pem`, `spki-base64` or `spki-der`.
+/// Encodes a public key. `form` is `spki-pem`, `spki-base64` or `spki-der`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_write(
     key: *const PaytendPublicKey,
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn paytend_public_key_write(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let written = paytend_bindings::write_public(&handle(key)?.0, form.text()?)?;
@@ -150,32 +150,33 @@ pub unsafe extern "C" fn paytend_public_key_write(
 /// Frees a public key.
 ///
 /// # Safety
-/// `key` is null or a public key, and is freed once.
+/// `key` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_free(key: *mut PaytendPublicKey) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(key) };
 }
 
-/// What a key is, private or public: JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
+/// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_key_info(
     data: PaytendSlice,
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes()?)?.as_bytes())) }
 }
 
-/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. One
-/// kind may be missing, if the keyring is only to seal or only to open with the other.
+/// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
+/// verify. Give several keys during a key rotation. One of the two arrays may be empty, if the keyring is used only for
+/// operations that do not need those keys.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_keyring_new(
     own: *const *const PaytendPrivateKey,
@@ -185,7 +186,7 @@ pub unsafe extern "C" fn paytend_keyring_new(
     out: *mut *mut PaytendKeyring,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let own = array(own, own_len)?.iter().map(|key| Ok(&handle(*key)?.0));
@@ -199,20 +200,20 @@ pub unsafe extern "C" fn paytend_keyring_new(
     }
 }
 
-/// Frees a keyring. A receiver that was made with it keeps its own.
+/// Frees a keyring. Receivers created with the keyring keep their own copy.
 ///
 /// # Safety
-/// `keyring` is null or a keyring, and is freed once.
+/// `keyring` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_keyring_free(keyring: *mut PaytendKeyring) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(keyring) };
 }
 
-/// The `sign` header of PayBy's and PayerMax's for a body.
+/// Returns the `sign` header of PayBy and PayerMax for a body.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_sign(
     key: *const PaytendPrivateKey,
@@ -220,16 +221,17 @@ pub unsafe extern "C" fn paytend_sign(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || give_buffer(out, paytend_bindings::sign(&handle(key)?.0, body.bytes()?)?.as_bytes()))
     }
 }
 
-/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of the one that it is by.
+/// Verifies a `sign` header over a body with the given keys. Writes the fingerprint of the key that verified it to
+/// `out`, which may be null.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_verify(
     keys: *const *const PaytendPublicKey,
@@ -239,13 +241,13 @@ pub unsafe extern "C" fn paytend_verify(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard(error, || {
             let keys = array(keys, keys_len)?.iter().map(|key| Ok(handle(*key)?.0.clone()));
             let keys = keys.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?;
             let body = body.bytes()?;
-            // A header that is no text is a wrong signature, not a wrong use.
+            // A header that is not UTF-8 is an invalid signature, not a usage error.
             let sign = std::str::from_utf8(sign.bytes()?).unwrap_or("!");
             let by = paytend_bindings::verify(&keys, body, sign)?;
             if out.is_null() { Ok(()) } else { give_buffer(out, by.as_bytes()) }
@@ -253,10 +255,11 @@ pub unsafe extern "C" fn paytend_verify(
     }
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools, never for a server.
+/// Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the private key
+/// to an attacker. Use this function in tools only, never in a server.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     key: *const PaytendPrivateKey,
@@ -264,7 +267,7 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let plain = paytend_bindings::hazmat_decrypt_blocks(&handle(key)?.0, ciphertext.bytes()?)?;
@@ -273,12 +276,12 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     }
 }
 
-/// A new request identifier: 32 characters, unique across threads, processes and machines.
+/// Generates a request identifier of 32 characters, unique across threads, processes and machines.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_request_id(out: *mut PaytendBuffer, error: *mut *mut PaytendError) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::request_id()?.as_bytes())) }
 }
