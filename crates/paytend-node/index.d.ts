@@ -1,36 +1,42 @@
-/** Bytes, or text that is taken as UTF-8. */
+/** Bytes, or text that is encoded as UTF-8. */
 export type Data = string | Uint8Array
 export type Kind = 'request' | 'response' | 'notification'
 export type Reply = 'accepted' | 'duplicate' | 'try_again_later'
 export type Code =
   | 'usage' | 'not_authentic' | 'malformed' | 'payload' | 'unsigned_failure' | 'unsealable' | 'key' | 'unavailable' | 'rejected' | 'internal'
 
-/** What to send back to a provider. */
+/** The HTTP response to send to the provider. */
 export interface Answer { status: number, headers: Record<string, string>, body: string }
 
-/** What every function of this package throws. It holds nothing secret or personal. */
+/** The base class of all errors of this package. Errors contain no secrets and no personal data. */
 export class PaytendError extends Error {
   readonly code: Code
-  /** What to answer the sender of a notification that is not taken. */
+  /** The response to send to the provider, if a notification was refused. */
   readonly answer?: Answer
 }
-/** An argument makes no sense. */
+/** An argument is invalid. */
 export class UsageError extends PaytendError {}
-/** Not from the expected sender to the expected receiver, or changed. There is no more to know. */
+/**
+ * The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
+ * reported.
+ */
 export class NotAuthentic extends PaytendError {}
-/** Breaks a rule that anybody can see. */
+/** The document breaks a format rule that can be checked without a key. */
 export class Malformed extends PaytendError {}
-/** Authentic, and the payload is not one JSON object. */
+/** The message is authentic, but its payload is not a single JSON object. */
 export class PayloadError extends PaytendError {}
-/** A failure answer without a signature, which proves nothing. Anybody on the way may have written its code and message. */
+/**
+ * An error response without a signature. Its code and message are not authenticated: an attacker on the network may
+ * have written them.
+ */
 export class UnsignedFailure extends PaytendError { readonly respCode: string; readonly respMsg: string }
-/** Would have more than one reading, so no receiver would take it. */
+/** The message would be ambiguous, so receivers would refuse it. */
 export class Unsealable extends PaytendError {}
 /** A key cannot be read or used. */
 export class KeyUnusable extends PaytendError {}
-/** A key's backend, or the source of randomness, does not work now. */
+/** The backend of a key, or the source of randomness, is temporarily unavailable. */
 export class Unavailable extends PaytendError {}
-/** Authentic, and too old, from the future, or for another merchant. */
+/** An authentic notification was rejected: too old, from the future, or for another merchant. */
 export class Rejected extends PaytendError {}
 
 /** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
@@ -41,55 +47,71 @@ export class PublicKey {
   readonly fingerprint: string
 }
 
-/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. A file that others can read is refused. */
+/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. A file that other users can read is refused. */
 export class PrivateKey {
   constructor (data: Data)
   static fromFile (path: string): PrivateKey
   static generate (bits: number): PrivateKey
   readonly publicKey: PublicKey
-  /** The key in writing. Secret. */
+  /** Encodes the key. The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
-  /** The `sign` header of PayBy's and PayerMax's for a body. */
+  /** Returns the `sign` header of PayBy and PayerMax for a body. */
   sign (body: Data): string
-  /** For tools, never for a server: whether it fails tells an attacker about the key. */
+  /**
+   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the key to an
+   * attacker. Use this method in tools only, never in a server.
+   */
   hazmatDecryptBlocks (ciphertext: Uint8Array): Buffer
 }
 
 export interface KeyInfo { private: boolean, bits: number, fingerprint: string, format: 'pkcs1' | 'pkcs8' | 'spki', armour: 'der' | 'base64' | 'pem' }
+/** Describes a private or public key. */
 export function inspectKey (data: Data): KeyInfo
-/** Verifies a `sign` header over a body's bytes, as received; gives the fingerprint of the key that it is by. */
+/** Verifies a `sign` header over a body as received, and returns the fingerprint of the key that verified it. */
 export function verify (keys: PublicKey | PublicKey[], body: Data, sign: string): string
-/** A new request identifier: 32 characters, unique. */
+/** Generates a unique request identifier of 32 characters. */
 export function requestId (): string
 export const version: string
 
-/** What an authentic message says. Contents are not enumerable, so that no log shows them. */
+/** The contents of an authentic message. Secret properties are not enumerable, which keeps them out of logs. */
 export interface Opened {
   readonly fields: Readonly<Record<string, string>>
-  /** The payload's text, exactly as it was signed; empty if there was none. Throws a `PayloadError` if it is not UTF-8. */
+  /**
+   * The payload as text, exactly as signed; empty for a message without payload. Throws a `PayloadError` if it is not
+   * UTF-8.
+   */
   readonly payload: string
-  /** The payload's bytes, exactly as they were signed. */
+  /** The bytes of the payload, exactly as signed. */
   readonly payloadBytes: Buffer
-  /** Why the payload is not one strict JSON object, if it is not. It is authentic all the same. */
+  /** Why the payload is not a single strict JSON object, if it is not. The payload is authentic either way. */
   readonly payloadProblem?: string
-  /** The signed text. Secret: it holds the session key and the payload. */
+  /** The signed text. It is secret, since it contains the session key and the payload. */
   readonly canonical: string
   readonly verifiedBy: string
   readonly decryptedBy?: string
-  /** The payload, parsed. Its numbers are JavaScript's: read money from `payload` with a parser that keeps digits. */
+  /**
+   * Parses the payload. Numbers become JavaScript numbers: to read amounts of money, parse `payload` with a parser that
+   * keeps all digits.
+   */
   json (): any
 }
 
 export interface SealOptions { payloadSigned?: boolean }
 export interface OpenOptions extends SealOptions { partnerId?: string, maxBytes?: number }
 
-/** The keys of one side, facing one other side. The first of each signs and encrypts; all decrypt and verify. */
+/**
+ * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
+ * peer key encrypts, and all peer keys verify.
+ */
 export class Keyring {
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
-  /** On Node's worker pool. A payload that is text is sealed to the letter. */
+  /** Seals a message on Node's worker pool. A string payload is sealed unchanged. */
   seal (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): Promise<string>
   sealSync (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): string
-  /** On Node's worker pool. A request and a notification must name `partnerId`; a response names none. */
+  /**
+   * Opens a message on Node's worker pool. `partnerId` is required for requests and notifications, and not allowed for
+   * responses.
+   */
   open (kind: Kind, document: Data, options?: OpenOptions): Promise<Opened>
   openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
 }
@@ -97,50 +119,57 @@ export class Keyring {
 export interface DatedKey { key: PublicKey, notBefore?: Date, retireAt?: Date }
 export interface BusinessKey { kind: string, id: string, state?: string }
 
-/** A verified notification. Contents are not enumerable, so that no log shows them. */
+/** A verified notification. Its contents are not enumerable, which keeps them out of logs. */
 export interface Notification {
   readonly provider: 'paytend' | 'payby' | 'payermax'
   readonly product?: 'baas' | 'issuing'
   readonly notifyType?: string
-  /** What was signed: Paytend's content, PayBy's and PayerMax's body. */
+  /** The signed content: `content` for Paytend, the body for PayBy and PayerMax. */
   readonly content: Buffer
   /**
-   * `unreadable` is of a documented type, and not to be read as one; `unknown` of no type that is known. Store what is not typed with its
-   * content, and do not count it as handled.
+   * `unreadable` means a documented type that could not be parsed, `unknown` an unknown type. Store a notification that
+   * is not `typed` with its content, and do not treat it as handled.
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
-  /** What could not be read, if anything. A typed notification may have fields that cannot be read. */
+  /** What could not be parsed, if anything. A typed notification may also have fields that could not be parsed. */
   readonly problem?: string
   /**
-   * Equal for the same notification, however often and however sealed it comes. Store it in the transaction of the effect. A known key may be
-   * an update all the same, since Paytend's notifications have no number: store the arrival, and query the state of what `businessKey` names.
+   * The deduplication key, which is equal for every delivery of the same notification, however it is sealed. Store it
+   * in the same transaction as the effect. Paytend's notifications have no number, so a known key may still be an
+   * update: store the arrival, and query the state of the object that `businessKey` identifies.
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
   readonly verifiedBy: string
   readonly sentAt?: Date
-  /** The content, parsed. Its numbers are JavaScript's: read money from `content` with a parser that keeps digits. */
+  /**
+   * Parses the content. Numbers become JavaScript numbers: to read amounts of money, parse `content` with a parser that
+   * keeps all digits.
+   */
   json (): any
 }
 
 export type HeadersLike = Record<string, string | string[] | undefined> | Iterable<[string, string]>
 
 declare class Receiver {
-  /** Verifies a notification, on Node's worker pool. `body` is the raw body, as received. */
+  /** Verifies a notification on Node's worker pool. `body` is the raw body as received. */
   receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
   receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
-  /** What to answer a notification that was received. Send it once the notification is durable, and never earlier. */
+  /** Returns the HTTP response for a received notification. Send it only once the notification is stored durably. */
   answer (reply: Reply): Answer
 }
-/** Receives what a product of Paytend's notifies a partner of: both belong to the route. */
+/** A receiver for the notifications of one Paytend product to one partner. The route determines both. */
 export class PaytendReceiver extends Receiver {
   constructor (product: 'baas' | 'issuing', partnerId: string, keyring: Keyring, options?: { maxBytes?: number })
 }
-/** Receives PayBy's notifications. `maxAge` is in milliseconds (26 hours). */
+/** A receiver for the notifications of PayBy. `maxAge` is in milliseconds; the default is 26 hours. */
 export class PayByReceiver extends Receiver {
   constructor (keys: PublicKey | DatedKey | Array<PublicKey | DatedKey>, options?: { maxBytes?: number, maxAge?: number })
 }
-/** Receives PayerMax's notifications, of these merchants, each with its key. `maxAge` is in milliseconds (3 days). */
+/**
+ * A receiver for the notifications of PayerMax to these merchants, each with its key. `maxAge` is in milliseconds; the
+ * default is 3 days.
+ */
 export class PayerMaxReceiver extends Receiver {
   constructor (merchants: Iterable<[string, PublicKey | DatedKey]>, options?: { maxBytes?: number, maxAge?: number })
 }

@@ -1,6 +1,8 @@
-//! The native half of the Java library: one function, which takes an operation and its arguments as frames of bytes, and gives its results in
-//! the same way. What Java holds are numbers of things that stay here, so that nothing done in Java, in whatever order and on whatever thread,
-//! reaches memory that is gone.
+//! The native part of the Java library: a single function that takes an operation and its arguments as frames of bytes,
+//! and returns the results in the same form.
+//!
+//! Java holds only the numbers of objects that are kept in a registry here. Java code can therefore never access freed
+//! memory, whatever the order and thread of its calls.
 
 mod frames;
 mod operations;
@@ -12,7 +14,8 @@ use jni::objects::{JByteArray, JClass};
 use jni::sys::jint;
 use zeroize::Zeroizing;
 
-/// `io.github.paytendrs.paytend.Native.call(int, byte[])`. A failure is a result, and so is a panic; only what JNI itself refuses becomes a `RuntimeException`.
+/// Implements `io.github.paytendrs.paytend.Native.call(int, byte[])`. Failures and panics are returned as results. Only
+/// errors of JNI itself become a `RuntimeException`.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     mut env: EnvUnowned<'local>,
@@ -21,7 +24,7 @@ pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     arguments: JByteArray<'local>,
 ) -> JByteArray<'local> {
     let outcome = env.with_env(|env| -> Result<_, jni::errors::Error> {
-        // Keys and payloads pass here.
+        // The frames may contain keys and payloads, so they are wiped.
         let arguments = Zeroizing::new(env.convert_byte_array(&arguments)?);
         let result = Zeroizing::new(operations::perform(operation, &arguments));
         env.byte_array_from_slice(&result)

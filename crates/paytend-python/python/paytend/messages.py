@@ -1,4 +1,4 @@
-"""Keys, sealing and opening, detached signatures."""
+"""Keys, sealing and opening of messages, and detached signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Data = Union[str, bytes, bytearray, memoryview]
 
 
 def _bytes(data: Data) -> bytes:
-    # A number would make so many zeros of bytes().
+    # bytes() would turn a number into that many zero bytes; memoryview() refuses it.
     if isinstance(data, str):
         return data.encode()
     return data if isinstance(data, bytes) else bytes(memoryview(data))
@@ -39,17 +39,17 @@ class PublicKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PublicKey:
-        """Reads a file."""
+        """Reads a key from a file."""
         return cls._of(_native.PublicKey.load_file(os.fspath(path)))
 
     @_translated
     def write(self, form: Literal["spki-pem", "spki-base64", "spki-der"] = "spki-pem") -> bytes:
-        """The key in writing."""
+        """Encodes the key."""
         return self._key.write(form)
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint: ``SHA256:`` and hexadecimal digits."""
+        """The fingerprint: ``SHA256:`` followed by hexadecimal digits."""
         return inspect_key(self.write("spki-der")).fingerprint
 
     def __repr__(self) -> str:
@@ -57,7 +57,10 @@ class PublicKey:
 
 
 class PrivateKey:
-    """A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. Wiped when it is collected; no ``repr`` or pickle shows it."""
+    """A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8.
+
+    The key is wiped when the object is collected. ``repr`` does not show it, and it cannot be pickled.
+    """
 
     @_translated
     def __init__(self, data: Data) -> None:
@@ -72,35 +75,36 @@ class PrivateKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PrivateKey:
-        """Reads a file, which nobody else may be able to read."""
+        """Reads a key from a file. The file is refused if other users can read it."""
         return cls._of(_native.PrivateKey.load_file(os.fspath(path)))
 
     @classmethod
     @_translated
     def generate(cls, bits: int) -> PrivateKey:
-        """Makes a new key pair of 1024 to 8192 bits."""
+        """Generates a key pair of 1024 to 8192 bits."""
         return cls._of(_native.PrivateKey.generate(max(bits, 0)))
 
     @property
     def public_key(self) -> PublicKey:
-        """The public half."""
+        """The public key."""
         return PublicKey._of(self._key.public())
 
     @_translated
     def write(self, form: Literal["pkcs8-pem", "pkcs8-base64", "pkcs1-der"] = "pkcs8-pem") -> bytes:
-        """The key in writing. Secret."""
+        """Encodes the key. The result is secret."""
         return self._key.write(form)
 
     @_translated
     def sign(self, body: Data) -> str:
-        """The ``sign`` header of PayBy's and PayerMax's for a body."""
+        """Returns the ``sign`` header of PayBy and PayerMax for a body."""
         return self._key.sign(_bytes(body))
 
     @_translated
     def hazmat_decrypt_blocks(self, ciphertext: bytes) -> bytes:
-        """Decrypts blocks of RSA PKCS#1 v1.5, joined.
+        """Decrypts concatenated RSA PKCS#1 v1.5 blocks.
 
-        Whether it fails tells an attacker about the private key: for tools, never for a server.
+        Whether decryption succeeds reveals information about the private key to an attacker. Use this method in tools
+        only, never in a server.
         """
         return self._key.hazmat_decrypt_blocks(ciphertext)
 
@@ -110,7 +114,7 @@ class PrivateKey:
 
 @dataclass(frozen=True)
 class KeyInfo:
-    """What a key is."""
+    """The description of a key."""
 
     private: bool
     bits: int
@@ -121,19 +125,19 @@ class KeyInfo:
 
 @_translated
 def inspect_key(data: Data) -> KeyInfo:
-    """Says what a key is, private or public."""
+    """Describes a private or public key."""
     return KeyInfo(**json.loads(_native.key_info(_bytes(data))))
 
 
 @_translated
 def verify(keys: Union[PublicKey, Sequence[PublicKey]], body: Data, sign: str) -> str:
-    """Verifies a ``sign`` header over a body's bytes, as received, with one of these keys; gives its fingerprint."""
+    """Verifies a ``sign`` header over a body as received, and returns the fingerprint of the key that verified it."""
     return _native.verify([key._key for key in _several(keys, PublicKey)], _bytes(body), sign)
 
 
 @_translated
 def request_id() -> str:
-    """A new request identifier: 32 characters, unique."""
+    """Generates a unique request identifier of 32 characters."""
     return _native.request_id()
 
 
@@ -142,7 +146,7 @@ def _several(one_or_many: Any, kind: type) -> list[Any]:
 
 
 class Opened:
-    """What an authentic message says. No ``repr`` or pickle shows it."""
+    """The contents of an authentic message. ``repr`` does not show them, and they cannot be pickled."""
 
     __slots__ = ("_opened",)
 
@@ -151,43 +155,46 @@ class Opened:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The plain fields."""
+        """The unencrypted fields."""
         return self._opened.fields()
 
     @property
     @_translated
     def payload(self) -> str:
-        """The payload's text, exactly as it was signed; empty if there was none. Raises :class:`PayloadError` if it is not UTF-8."""
+        """The payload as text, exactly as signed; empty for a message without payload.
+
+        Raises :class:`PayloadError` if the payload is not UTF-8.
+        """
         return self._opened.payload()
 
     @property
     def payload_bytes(self) -> bytes:
-        """The payload's bytes, exactly as they were signed."""
+        """The bytes of the payload, exactly as signed."""
         return self._opened.payload_bytes()
 
     @property
     def payload_problem(self) -> Optional[str]:
-        """Why the payload is not one strict JSON object, if it is not. It is authentic all the same."""
+        """Why the payload is not a single strict JSON object, if it is not. The payload is authentic either way."""
         return self._opened.payload_problem()
 
     @property
     @_translated
     def canonical(self) -> str:
-        """The signed text. Secret: it holds the session key and the payload."""
+        """The signed text. It is secret, since it contains the session key and the payload."""
         return self._opened.canonical()
 
     @property
     def verified_by(self) -> str:
-        """The fingerprint of the key that the signature is by."""
+        """The fingerprint of the key that verified the signature."""
         return self._opened.verified_by()
 
     @property
     def decrypted_by(self) -> Optional[str]:
-        """The fingerprint of the key that decrypted it, if something was encrypted."""
+        """The fingerprint of the key that decrypted the message, if anything was encrypted."""
         return self._opened.decrypted_by()
 
     def json(self) -> Any:
-        """The payload, read; numbers with a fraction are :class:`decimal.Decimal`."""
+        """Parses the payload. Numbers with a fraction become :class:`decimal.Decimal`."""
         payload = self.payload
         return json.loads(payload, parse_float=Decimal) if payload else None
 
@@ -196,10 +203,10 @@ class Opened:
 
 
 class Keyring:
-    """The keys of one side, facing one other side.
+    """The keys of one side, for communication with one peer.
 
-    The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated. Threads may share
-    one.
+    The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys verify. Give
+    several keys during a key rotation. Threads may share a keyring.
     """
 
     @_translated
@@ -220,8 +227,9 @@ class Keyring:
     ) -> str:
         """Seals a message.
 
-        ``fields`` are the plain fields but those that the protocol fixes. A payload that is text is sealed to the letter; a mapping is
-        written as JSON, in which a ``Decimal`` is not allowed: write money as text, as Paytend does.
+        ``fields`` are the unencrypted fields, without those that the protocol fixes. A string payload is sealed
+        unchanged. A mapping is written as JSON and must not contain a ``Decimal``: write amounts of money as strings,
+        as Paytend does.
         """
         if payload is not None and not isinstance(payload, str):
             try:
@@ -242,9 +250,9 @@ class Keyring:
         payload_signed: bool = True,
         max_bytes: Optional[int] = None,
     ) -> Opened:
-        """Opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
+        """Opens a message: decrypts and verifies it, and returns its contents if both succeed.
 
-        A request and a notification must name ``partner_id``; a response names none.
+        ``partner_id`` is required for requests and notifications, and not allowed for responses.
         """
         return Opened(self._keyring.open(kind, partner_id, _bytes(document), payload_signed, max_bytes))
 

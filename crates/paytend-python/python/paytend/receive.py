@@ -1,4 +1,4 @@
-"""Receiving the notifications of the three providers."""
+"""Receivers for the notifications of the three providers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Reply = Literal["accepted", "duplicate", "try_again_later"]
 
 @dataclass(frozen=True)
 class DatedKey:
-    """A provider's key, and when it is used."""
+    """A provider's key and its period of use."""
 
     key: PublicKey
     not_before: Optional[datetime] = None
@@ -42,7 +42,7 @@ def _dated(key: Union[PublicKey, DatedKey]) -> tuple[_native.PublicKey, Optional
 
 @dataclass(frozen=True)
 class BusinessKey:
-    """What a notification is about, and the state that it reports."""
+    """The object that a notification is about, and the state that it reports."""
 
     kind: str
     id: str
@@ -54,27 +54,27 @@ class Notification:
     """A verified notification."""
 
     provider: Literal["paytend", "payby", "payermax"]
-    #: Paytend's product and ``notifyType``.
+    #: The product and ``notifyType`` of Paytend.
     product: Optional[str]
     notify_type: Optional[str]
-    #: What was signed: Paytend's content, PayBy's and PayerMax's body.
+    #: The signed content: ``content`` for Paytend, the body for PayBy and PayerMax.
     content: bytes
-    #: ``typed``, ``unreadable`` (of a documented type, and not to be read as one) or ``unknown`` (of no type that is known). Store
-    #: what is not typed with its content, and do not count it as handled.
+    #: ``typed``, ``unreadable`` (a documented type that could not be parsed) or ``unknown`` (an unknown type). Store a
+    #: notification that is not typed with its content, and do not treat it as handled.
     reading: Literal["typed", "unreadable", "unknown"]
-    #: What could not be read, if anything. A typed notification may have fields that cannot be read.
+    #: What could not be parsed, if anything. A typed notification may also have fields that could not be parsed.
     problem: Optional[str]
-    #: Equal for the same notification, however often and however sealed it comes. Store it in the transaction of the effect. A known
-    #: key may be an update all the same, since Paytend's notifications have no number: store the arrival, and query the state of
-    #: what ``business_key`` names.
+    #: The deduplication key, which is equal for every delivery of the same notification, however it is sealed. Store it
+    #: in the same transaction as the effect. Paytend's notifications have no number, so a known key may still be an
+    #: update: store the arrival, and query the state of the object that ``business_key`` identifies.
     dedup_key: str
     business_key: Optional[BusinessKey]
     verified_by: str
-    #: When the provider says that it was sent. Paytend does not say.
+    #: The time of sending, if the provider reports it. Paytend does not report it.
     sent_at: Optional[datetime] = field(default=None)
 
     def json(self) -> Any:
-        """The content, read; numbers with a fraction are :class:`decimal.Decimal`."""
+        """Parses the content. Numbers with a fraction become :class:`decimal.Decimal`."""
         return json.loads(self.content, parse_float=Decimal) if self.content else None
 
     def __repr__(self) -> str:
@@ -89,7 +89,8 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[Any, Any]]: ...
 
 
-#: A mapping, anything else with ``items()``, or pairs; a value may be a list of values, as gateways hand over what came several times.
+#: A mapping, another object with ``items()``, or pairs. A value may be a list of values, since some gateways pass
+#: repeated headers in this form.
 Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
 
 
@@ -99,7 +100,7 @@ def _bytes_of(value: Any) -> bytes:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value).encode("ascii")
     if isinstance(value, str):
-        # Header values are bytes of Latin-1, whatever a framework makes of them.
+        # Frameworks decode header values as Latin-1.
         return value.encode("latin-1", "replace")
     raise UsageError("a header's value is a str, bytes, an int or a list of them")
 
@@ -147,11 +148,11 @@ class _Receiver:
 
     @_translated
     def receive(self, headers: Headers, body: Union[bytes, bytearray, memoryview, str], *, now: Optional[datetime] = None) -> Notification:
-        """Verifies a notification. ``body`` is the raw body, as received, or its text.
+        """Verifies a notification. ``body`` is the raw body as received, or its text.
 
-        ``headers`` are a mapping, anything else with ``items()``, or pairs; a value may be a list.
+        ``headers`` is a mapping, another object with ``items()``, or pairs. A value may be a list.
 
-        Raises :class:`PaytendError` if the notification is not taken, with the ``answer`` to send.
+        Raises :class:`PaytendError` if the notification is refused. Its ``answer`` is the response to send.
         """
         summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
         told = json.loads(summary)
@@ -165,12 +166,15 @@ class _Receiver:
 
     @_translated
     def answer(self, reply: Reply) -> Answer:
-        """What to answer a notification that was received. Send it once the notification is durable, and never earlier."""
+        """Returns the HTTP response for a received notification.
+
+        Send it only once the notification is stored durably.
+        """
         return Answer._of(self._receiver.answer(reply))
 
 
 class PaytendReceiver(_Receiver):
-    """Receives what a product of Paytend's notifies a partner of: both belong to the route."""
+    """A receiver for the notifications of one Paytend product to one partner. The route determines both."""
 
     @_translated
     def __init__(
@@ -180,7 +184,7 @@ class PaytendReceiver(_Receiver):
 
 
 class PayByReceiver(_Receiver):
-    """Receives PayBy's notifications, with its key, or several while they are rotated."""
+    """A receiver for the notifications of PayBy, with one key, or several during a key rotation."""
 
     @_translated
     def __init__(
@@ -195,7 +199,7 @@ class PayByReceiver(_Receiver):
 
 
 class PayerMaxReceiver(_Receiver):
-    """Receives PayerMax's notifications, of these merchants, each with its key."""
+    """A receiver for the notifications of PayerMax to these merchants, each with its key."""
 
     @_translated
     def __init__(

@@ -10,13 +10,14 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The keys of one side, facing one other side. The first of our own keys signs, all decrypt; the other side's first key encrypts, all
- * verify: so keys are rotated. Threads may share one. It keeps its own copies of the keys.
+ * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
+ * peer key encrypts, and all peer keys verify. Give several keys during a key rotation. Threads may share a keyring. A
+ * keyring has its own copies of the keys.
  */
 public final class Keyring implements AutoCloseable {
   final Handle handle;
 
-  /** A keyring of these keys. */
+  /** Creates a keyring of several keys. */
   public Keyring(List<PrivateKey> own, List<PublicKey> peer) {
     Arguments arguments = new Arguments().add((Long) (long) own.size());
     own.forEach(key -> arguments.add(key.handle));
@@ -24,45 +25,48 @@ public final class Keyring implements AutoCloseable {
     this.handle = Handle.of(Native.call(Native.KEYRING, arguments));
   }
 
-  /** A keyring of one key of each side. */
+  /** Creates a keyring of one key of each side. */
   public Keyring(PrivateKey own, PublicKey peer) {
     this(List.of(own), List.of(peer));
   }
 
-  /** What a message must be, by the route or the configuration, never by the message. */
+  /** The expected properties of a message. Take them from the route or the configuration, never from the message. */
   public record Expected(Kind kind, Optional<String> partnerId, boolean payloadSigned, Optional<Integer> maxBytes) {
-    /** A request of this partner (Paytend's side). */
+    /** Expects a request of this partner (Paytend's side). */
     public static Expected request(String partnerId) {
       return new Expected(Kind.REQUEST, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** A response (a partner's side), which names no partner. */
+    /** Expects a response, which contains no partner (a partner's side). */
     public static Expected response() {
       return new Expected(Kind.RESPONSE, Optional.empty(), true, Optional.empty());
     }
 
-    /** A notification to this partner (a partner's side). */
+    /** Expects a notification to this partner (a partner's side). */
     public static Expected notification(String partnerId) {
       return new Expected(Kind.NOTIFICATION, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** The payload is encrypted but not signed, as in the upload endpoints of the IBAN product. */
+    /** Expects an encrypted payload that is not signed, as in the upload endpoints of the IBAN product. */
     public Expected unsignedPayload() {
       return new Expected(kind, partnerId, false, maxBytes);
     }
 
-    /** The largest document that is looked at. */
+    /** Sets the maximum size of the document, in bytes. */
     public Expected maxBytes(int bytes) {
       return new Expected(kind, partnerId, payloadSigned, Optional.of(bytes));
     }
   }
 
-  /** Seals a message. {@code fields} are the plain fields but those that the protocol fixes; an empty payload is none. */
+  /**
+   * Seals a message. {@code fields} are the unencrypted fields, without those that the protocol fixes. An empty payload
+   * means none.
+   */
   public String seal(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, true);
   }
 
-  /** Seals a message whose payload is left out of the signature, as the upload endpoints of the IBAN product want it. */
+  /** Seals a message without signing its payload, as the upload endpoints of the IBAN product require. */
   public String sealUnsignedPayload(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, false);
   }
@@ -73,7 +77,7 @@ public final class Keyring implements AutoCloseable {
     return Native.call(Native.SEAL, arguments).text();
   }
 
-  /** Opens a message: decrypts it, verifies it, and gives what is in it only if both hold. */
+  /** Opens a message: decrypts and verifies it, and returns its contents if both succeed. */
   public Opened open(byte[] document, Expected expected) {
     Arguments arguments = new Arguments().add(handle).add(expected.kind.text).add(document);
     arguments.add(expected.partnerId.orElse(null)).add(expected.payloadSigned);

@@ -6,19 +6,21 @@ import java.util.Optional;
 /**
  * A verified notification.
  *
- * @param provider {@code paytend}, {@code payby} or {@code payermax}
- * @param product Paytend's product
- * @param notifyType Paytend's {@code notifyType}
- * @param content what was signed: Paytend's content, PayBy's and PayerMax's body
- * @param reading {@code typed}, {@code unreadable} (of a documented type, and not to be read as one) or {@code unknown} (of no type
- *     that is known). Store what is not typed with its content, and do not count it as handled
- * @param problem what could not be read, if anything. A typed notification may have fields that cannot be read
- * @param dedupKey equal for the same notification, however often and however sealed it comes. Store it in the transaction of the
- *     effect. A known key may be an update all the same, since Paytend's notifications have no number: store the arrival, and query the
- *     state of what {@code businessKey} names
- * @param businessKey what it is about, and the state that it reports
- * @param verifiedBy the fingerprint of the key that the signature is by
- * @param sentAt when the provider says that it was sent; Paytend does not say
+ * @param provider the provider: {@code paytend}, {@code payby} or {@code payermax}
+ * @param product the product of Paytend
+ * @param notifyType the {@code notifyType} of Paytend
+ * @param content the signed content: {@code content} for Paytend, the body for PayBy and PayerMax
+ * @param reading {@code typed}, {@code unreadable} (a documented type that could not be parsed) or {@code unknown} (an
+ *     unknown type). Store a notification that is not typed with its content, and do not treat it as handled
+ * @param problem what could not be parsed, if anything. A typed notification may also have fields that could not be
+ *     parsed
+ * @param dedupKey the deduplication key, which is equal for every delivery of the same notification, however it is
+ *     sealed.
+ *     Store it in the same transaction as the effect. Paytend's notifications have no number, so a known key may still
+ *     be an update. Store the arrival, and query the state of the object that {@code businessKey} identifies
+ * @param businessKey the object that the notification is about, and the state that it reports
+ * @param verifiedBy the fingerprint of the key that verified the signature
+ * @param sentAt the time of sending, if the provider reports it; Paytend does not report it
  */
 public record Notification(
     String provider,
@@ -32,10 +34,10 @@ public record Notification(
     String verifiedBy,
     Optional<Instant> sentAt) {
 
-  /** What a notification is about, and the state that it reports. */
+  /** The object that a notification is about, and the state that it reports. */
   public record BusinessKey(String kind, String id, Optional<String> state) {}
 
-  /** Keeps contents out of logs. */
+  /** Returns a description without the content, which keeps it out of logs. */
   @Override
   public String toString() {
     return "paytend.Notification[" + provider + " " + dedupKey + "]";

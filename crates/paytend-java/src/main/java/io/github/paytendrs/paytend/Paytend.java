@@ -3,26 +3,29 @@ package io.github.paytendrs.paytend;
 import io.github.paytendrs.paytend.Native.Arguments;
 import java.util.List;
 
-/** What needs no keyring. */
+/** Functions that need no keyring. */
 public final class Paytend {
   private Paytend() {}
 
-  /** The version of the native half. */
+  /** Returns the version of the native library. */
   public static String version() {
     return Native.call(Native.VERSION, new Arguments()).text();
   }
 
-  /** A new request identifier: 32 characters, unique. */
+  /** Generates a unique request identifier of 32 characters. */
   public static String requestId() {
     return Native.call(Native.REQUEST_ID, new Arguments()).text();
   }
 
-  /** What a key is, private or public: JSON with {@code private}, {@code bits}, {@code fingerprint}, {@code format}, {@code armour}. */
+  /**
+   * Describes a private or public key as JSON with {@code private}, {@code bits}, {@code fingerprint}, {@code format}
+   * and {@code armour}.
+   */
   public static String inspectKey(byte[] data) {
     return Native.call(Native.KEY_INFO, new Arguments().add(data)).text();
   }
 
-  /** Verifies a {@code sign} header over a body's bytes, as received, with one of these keys; gives its fingerprint. */
+  /** Verifies a {@code sign} header over a body as received. Returns the fingerprint of the key that verified it. */
   public static String verify(List<PublicKey> keys, byte[] body, String sign) {
     Arguments arguments = new Arguments().add(body).add(sign);
     keys.forEach(key -> arguments.add(key.handle));
