@@ -1,4 +1,4 @@
-/** Bytes, or text that is taken as UTF-8. */
+/** Bytes, or text that is encoded as UTF-8. */
 export type Data = string | Uint8Array
 export type Kind = 'request' | 'response' | 'notification'
 export type Reply = 'accepted' | 'duplicate' | 'try_again_later'
@@ -6,32 +6,35 @@ export type Code =
   | 'usage' | 'not_authentic' | 'malformed' | 'payload' | 'unsigned_failure' | 'unsealable' | 'key' | 'unavailable'
   | 'rejected' | 'internal'
 
-/** What to send back to a provider. */
+/** The HTTP response to send to the provider. */
 export interface Answer { status: number, headers: Record<string, string>, body: string }
 
-/** What every function of this package throws. It holds nothing secret or personal. */
+/** The base class of all errors of this package. Errors contain no secrets and no personal data. */
 export class PaytendError extends Error {
   readonly code: Code
-  /** What to answer the sender of a notification that is not taken. */
+  /** The response to send to the provider, if a notification was refused. */
   readonly answer?: Answer
 }
-/** An argument makes no sense. */
+/** An argument is invalid. */
 export class UsageError extends PaytendError {}
-/** Not from the expected sender to the expected receiver, or changed. There is no more to know. */
+/**
+ * The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
+ * reported.
+ */
 export class NotAuthentic extends PaytendError {}
-/** Breaks a rule that anybody can see. */
+/** The document breaks a format rule that can be checked without a key. */
 export class Malformed extends PaytendError {}
-/** Authentic, and the payload is not one JSON object. */
+/** The message is authentic, but its payload is not a single JSON object. */
 export class PayloadError extends PaytendError {}
 /** A failure response without a signature, which proves nothing. Anyone may have written its code and message. */
 export class UnsignedFailure extends PaytendError { readonly respCode: string; readonly respMsg: string }
-/** Would have more than one reading, so no receiver would take it. */
+/** The message would be ambiguous, so receivers would refuse it. */
 export class Unsealable extends PaytendError {}
 /** A key cannot be read or used. */
 export class KeyUnusable extends PaytendError {}
-/** A key's backend, or the source of randomness, does not work now. */
+/** The backend of a key, or the source of randomness, is temporarily unavailable. */
 export class Unavailable extends PaytendError {}
-/** Authentic, and too old, from the future, or for another merchant. */
+/** An authentic notification was rejected: too old, from the future, or for another merchant. */
 export class Rejected extends PaytendError {}
 
 /** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
@@ -42,17 +45,20 @@ export class PublicKey {
   readonly fingerprint: string
 }
 
-/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. A file that others can read is refused. */
+/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. A file that other users can read is refused. */
 export class PrivateKey {
   constructor (data: Data)
   static fromFile (path: string): PrivateKey
   static generate (bits: number): PrivateKey
   readonly publicKey: PublicKey
-  /** The key in writing. Secret. */
+  /** Encodes the key. The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
-  /** The `sign` header of PayBy's and PayerMax's for a body. */
+  /** Returns the `sign` header of PayBy and PayerMax for a body. */
   sign (body: Data): string
-  /** For tools, never for a server: whether it fails tells an attacker about the key. */
+  /**
+   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the key to an
+   * attacker. Use this method in tools only, never in a server.
+   */
   hazmatDecryptBlocks (ciphertext: Uint8Array): Buffer
 }
 
@@ -64,13 +70,13 @@ export interface KeyInfo {
   armour: 'der' | 'base64' | 'pem'
 }
 export function inspectKey (data: Data): KeyInfo
-/** Verifies a `sign` header over a body's bytes, as received; gives the fingerprint of the key that it is by. */
+/** Verifies a `sign` header over a body as received, and returns the fingerprint of the key that verified it. */
 export function verify (keys: PublicKey | PublicKey[], body: Data, sign: string): string
-/** A new request identifier: 32 characters, unique. */
+/** Generates a unique request identifier of 32 characters. */
 export function requestId (): string
 export const version: string
 
-/** What an authentic message says. Contents are not enumerable, so that no log shows them. */
+/** The contents of an authentic message. Secret properties are not enumerable, which keeps them out of logs. */
 export interface Opened {
   readonly fields: Readonly<Record<string, string>>
   /**
@@ -78,11 +84,11 @@ export interface Opened {
    * Throws a `PayloadError` if it is not UTF-8.
    */
   readonly payload: string
-  /** The payload's bytes, exactly as they were signed. */
+  /** The bytes of the payload, exactly as signed. */
   readonly payloadBytes: Buffer
-  /** Why the payload is not one strict JSON object, if it is not. It is authentic all the same. */
+  /** Why the payload is not a single strict JSON object, if it is not. The payload is authentic either way. */
   readonly payloadProblem?: string
-  /** The signed text. Secret: it holds the session key and the payload. */
+  /** The signed text. It is secret, since it contains the session key and the payload. */
   readonly canonical: string
   readonly verifiedBy: string
   readonly decryptedBy?: string
@@ -96,7 +102,10 @@ export interface Opened {
 export interface SealOptions { payloadSigned?: boolean }
 export interface OpenOptions extends SealOptions { partnerId?: string, maxBytes?: number }
 
-/** The keys of one side, facing one other side. The first of each signs and encrypts; all decrypt and verify. */
+/**
+ * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
+ * peer key encrypts, and all peer keys verify.
+ */
 export class Keyring {
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
   /**
@@ -123,19 +132,19 @@ export class Keyring {
 export interface DatedKey { key: PublicKey, notBefore?: Date, retireAt?: Date }
 export interface BusinessKey { kind: string, id: string, state?: string }
 
-/** A verified notification. Contents are not enumerable, so that no log shows them. */
+/** A verified notification. Its contents are not enumerable, which keeps them out of logs. */
 export interface Notification {
   readonly provider: 'paytend' | 'payby' | 'payermax'
   readonly product?: 'baas' | 'issuing'
   readonly notifyType?: string
-  /** What was signed: Paytend's content, PayBy's and PayerMax's body. */
+  /** The signed content: `content` for Paytend, the body for PayBy and PayerMax. */
   readonly content: Buffer
   /**
    * `unreadable` is of a documented type, but cannot be read as one; `unknown` is of no known type. Store a
    * notification that is not typed with its content, and do not count it as handled.
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
-  /** What could not be read, if anything. A typed notification may have fields that cannot be read. */
+  /** What could not be parsed, if anything. A typed notification may also have fields that could not be parsed. */
   readonly problem?: string
   /**
    * Equal for the same notification, however often and however sealed it arrives. Store it in the transaction of the
@@ -165,18 +174,21 @@ declare class Receiver {
   /** Returns the response to a notification that was received. Send it once the notification is durable. */
   answer (reply: Reply): Answer
 }
-/** Receives what a product of Paytend's notifies a partner of: both belong to the route. */
+/** A receiver for the notifications of one Paytend product to one partner. The route determines both. */
 export class PaytendReceiver extends Receiver {
   constructor (product: 'baas' | 'issuing', partnerId: string, keyring: Keyring, options?: { maxBytes?: number })
 }
-/** Receives PayBy's notifications. `maxAge` is in milliseconds (26 hours). */
+/** A receiver for the notifications of PayBy. `maxAge` is in milliseconds; the default is 26 hours. */
 export class PayByReceiver extends Receiver {
   constructor (
     keys: PublicKey | DatedKey | Array<PublicKey | DatedKey>,
     options?: { maxBytes?: number, maxAge?: number }
   )
 }
-/** Receives PayerMax's notifications, of these merchants, each with its key. `maxAge` is in milliseconds (3 days). */
+/**
+ * A receiver for the notifications of PayerMax to these merchants, each with its key. `maxAge` is in milliseconds; the
+ * default is 3 days.
+ */
 export class PayerMaxReceiver extends Receiver {
   constructor (merchants: Iterable<[string, PublicKey | DatedKey]>, options?: { maxBytes?: number, maxAge?: number })
 }

@@ -1,4 +1,4 @@
-//! What does RSA: pure Rust, or with the feature `openssl` libcrypto.
+//! The RSA backend: pure Rust, or OpenSSL's libcrypto with the feature `openssl`.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ mod chosen {
     }
 }
 
-/// The backend that this was built with: `rustcrypto` or `openssl`.
+/// The name of the backend that this crate was built with: `rustcrypto` or `openssl`.
 pub const BACKEND: &str = chosen::NAME;
 
 pub(crate) fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Failure> {

@@ -1,4 +1,4 @@
-//! One list of errors for all languages.
+//! The error codes, which are the same in all languages.
 
 use std::fmt;
 
@@ -9,32 +9,32 @@ use paytend_crypto::{Error, KeyError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Code {
-    /// `usage`: an argument makes no sense.
+    /// `usage`: an argument is invalid.
     Usage = 1,
     /// `not_authentic`: the message is not from the expected sender to the expected receiver, or was changed. There
     /// is no more to know.
     NotAuthentic = 2,
-    /// `malformed`: the document breaks a rule that anybody can see.
+    /// `malformed`: the document breaks a format rule that can be checked without a key.
     Malformed = 3,
-    /// `payload`: the message is authentic, and its payload is not one JSON object, or not text where text was asked
-    /// for.
+    /// `payload`: the message is authentic, but its payload is not a single JSON object, or is not UTF-8 where text is
+    /// required.
     Payload = 4,
-    /// `unsigned_failure`: a failure answer without a signature, which proves nothing.
+    /// `unsigned_failure`: an error response without a signature, which is not authenticated.
     UnsignedFailure = 5,
-    /// `unsealable`: the message would have more than one reading, so no receiver would take it.
+    /// `unsealable`: the message would be ambiguous, so receivers would refuse it.
     Unsealable = 6,
     /// `key`: a key cannot be read or used.
     Key = 7,
-    /// `unavailable`: a key's backend, or the source of randomness, does not work now.
+    /// `unavailable`: the backend of a key, or the source of randomness, is temporarily unavailable.
     Unavailable = 8,
-    /// `rejected`: an authentic notification that is not taken: too old, from the future, for another merchant.
+    /// `rejected`: an authentic notification was rejected: too old, from the future, or for another merchant.
     Rejected = 9,
-    /// `internal`: a defect of this library.
+    /// `internal`: a bug in this library.
     Internal = 10,
 }
 
 impl Code {
-    /// All of them.
+    /// All codes.
     pub const ALL: [Self; 10] = [
         Self::Usage,
         Self::NotAuthentic,
@@ -48,7 +48,7 @@ impl Code {
         Self::Internal,
     ];
 
-    /// The name.
+    /// Returns the name, such as `not_authentic`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -64,13 +64,13 @@ impl Code {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn number(self) -> i32 {
         self as i32
     }
 }
 
-/// A failure, in words without anything secret or personal.
+/// An error with a code and a message. The message contains no secrets and no personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     code: Code,
@@ -79,7 +79,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure.
+    /// Creates a failure with a code and a message.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
         Self { code, message: message.to_string(), answered: None }
     }
@@ -94,7 +94,7 @@ impl Failure {
         self.code
     }
 
-    /// In words.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }

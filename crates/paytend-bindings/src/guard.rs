@@ -1,20 +1,20 @@
-//! No panic reaches another language.
+//! Catches panics before they reach another language.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{Code, Failure};
 
-/// Runs what a function of a binding does. A panic is a failure like others: [`Code::Internal`].
+/// Runs the body of a binding's function, and turns a panic into a failure.
 ///
 /// # Errors
-/// What the work fails with.
+/// Returns the failure of `work`, or [`Code::Internal`] if it panics.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     caught(work).unwrap_or_else(|| Err(defect()))
 }
 
-/// What the work gives, unless it panics.
+/// Returns the result of `work`, or `None` if it panics.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
-    // What a panic leaves behind is dropped; what the bindings hold is never changed, so nothing is half changed.
+    // Unwind safe: the values that the bindings hold are immutable, so a panic cannot leave them half changed.
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_a_failure() {
+    fn panic_becomes_internal_failure() {
         let failure = guarded::<()>(|| panic!("secret-4711")).unwrap_err();
         assert_eq!(failure.code(), Code::Internal);
         assert!(!failure.message().contains("4711"));

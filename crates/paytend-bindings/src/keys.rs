@@ -1,4 +1,4 @@
-//! Keys, detached signatures, request identifiers.
+//! Keys, detached signatures and request identifiers.
 
 use paytend_crypto::keys::{Armour, KeyForm, form};
 use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, RequestId, detached, rustcrypto};
@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::{Code, Failure, backend};
 
-/// What a key is: JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8`, `spki`; of a certificate,
-/// that of the key in it) and `armour` (`der`, `base64`, `pem`).
+/// Describes a key as JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8` or `spki`; for a
+/// certificate, the format of the key in it) and `armour` (`der`, `base64` or `pem`).
 ///
 /// # Errors
-/// [`Code::Key`].
+/// Returns [`Code::Key`] if the key cannot be read.
 pub fn key_info(data: &[u8]) -> Result<String, Failure> {
     let KeyForm { structure, armour, .. } = form(data)?;
     let private = structure.label().ends_with("PRIVATE KEY");
@@ -37,10 +37,10 @@ pub fn key_info(data: &[u8]) -> Result<String, Failure> {
     Ok(info.to_string())
 }
 
-/// A private key in writing: `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
+/// Encodes a private key as `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
 ///
 /// # Errors
-/// [`Code::Usage`] for another form.
+/// Returns [`Code::Usage`] if `form` is not one of these.
 pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match form {
         "pkcs8-pem" => Ok(Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec())),
@@ -54,10 +54,10 @@ pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>,
     }
 }
 
-/// A public key in writing: `spki-pem`, `spki-base64` or `spki-der`.
+/// Encodes a public key as `spki-pem`, `spki-base64` or `spki-der`.
 ///
 /// # Errors
-/// [`Code::Usage`] for another form.
+/// Returns [`Code::Usage`] if `form` is not one of these.
 pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
     match form {
         "spki-pem" => Ok(key.to_spki_pem().into_bytes()),
@@ -70,18 +70,19 @@ pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// A new key pair.
+/// Generates a key pair.
 ///
 /// # Errors
-/// [`Code::Key`] for a length that is not supported.
+/// Returns [`Code::Key`] if the key size is not supported.
 pub fn generate(bits: usize) -> Result<PrivateKey, Failure> {
     Ok(rustcrypto::generate(bits, &OsRandom)?)
 }
 
-/// A keyring: the first of our own keys signs, all decrypt; the other side's first key encrypts, all verify.
+/// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
+/// verify.
 ///
 /// # Errors
-/// [`Code::Key`].
+/// Returns [`Code::Key`] if a key cannot be used.
 pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Failure> {
     let mut builder = Keyring::builder();
     for (at, key) in own.iter().enumerate() {
@@ -95,18 +96,18 @@ pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Fail
     Ok(builder.build()?)
 }
 
-/// The `sign` header of PayBy's and PayerMax's.
+/// Returns the `sign` header of PayBy and PayerMax for a body.
 ///
 /// # Errors
-/// [`Failure`].
+/// Returns [`Failure`] if the key cannot be used to sign.
 pub fn sign(key: &PrivateKey, body: &[u8]) -> Result<String, Failure> {
     Ok(detached::sign(&*backend::private(key)?, body)?)
 }
 
-/// Verifies a `sign` header with one of these keys; gives the fingerprint of the one that it is by.
+/// Verifies a `sign` header with the given keys, and returns the fingerprint of the key that verified it.
 ///
 /// # Errors
-/// [`Code::NotAuthentic`], whatever is wrong.
+/// Returns [`Code::NotAuthentic`] if no key verifies the signature.
 pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Failure> {
     let keys = keys.iter().map(backend::public).collect::<Result<Vec<_>, _>>()?;
     Ok(detached::Verifier::new(keys)?.verify(body, sign)?.to_string())
@@ -116,15 +117,15 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
 /// tools, never for a server.
 ///
 /// # Errors
-/// [`Code::NotAuthentic`], whatever is wrong.
+/// Returns [`Code::NotAuthentic`] if decryption fails for any reason.
 pub fn hazmat_decrypt_blocks(key: &PrivateKey, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(paytend_crypto::hazmat::decrypt_blocks(&*backend::private(key)?, ciphertext)?)
 }
 
-/// A new request identifier: 32 characters, unique.
+/// Generates a unique request identifier of 32 characters.
 ///
 /// # Errors
-/// [`Code::Unavailable`].
+/// Returns [`Code::Unavailable`] if the source of randomness fails.
 pub fn request_id() -> Result<String, Failure> {
     Ok(RequestId::generate()?.as_str().to_owned())
 }

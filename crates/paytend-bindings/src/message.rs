@@ -1,4 +1,4 @@
-//! Sealing and opening.
+//! Sealing and opening of messages.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::{Code, Failure};
 
-/// The kind of that name: `request`, `response` or `notification`.
+/// Parses a kind of message: `request`, `response` or `notification`.
 ///
 /// # Errors
-/// [`Code::Usage`] for another one.
+/// Returns [`Code::Usage`] for any other name.
 pub fn kind(name: &str) -> Result<Kind, Failure> {
     match name {
         "request" => Ok(Kind::Request),
@@ -48,24 +48,24 @@ pub fn seal<'a>(
     Ok(keyring.seal(&outgoing)?.into_document())
 }
 
-/// What an authentic message says.
+/// The contents of an authentic message.
 pub struct Opened {
-    /// The plain fields, sorted by name.
+    /// The unencrypted fields, sorted by name.
     pub fields: Vec<(String, String)>,
-    /// The fingerprint of the key that the signature is by.
+    /// The fingerprint of the key that verified the signature.
     pub verified_by: String,
-    /// The fingerprint of the key that decrypted it, if something was encrypted.
+    /// The fingerprint of the key that decrypted the message, if anything was encrypted.
     pub decrypted_by: Option<String>,
     opened: paytend_crypto::Opened,
 }
 
 impl Opened {
-    /// The signed bytes. Secret: they hold the session key and the payload.
+    /// Returns the signed bytes. They are secret, since they contain the session key and the payload.
     pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
         self.opened.canonical()
     }
 
-    /// The signed text.
+    /// Returns the signed text, which is secret like [`canonical`](Self::canonical).
     ///
     /// # Errors
     /// Returns [`Code::Payload`] if the payload is not UTF-8.
@@ -74,12 +74,12 @@ impl Opened {
         Ok(Zeroizing::new(std::str::from_utf8(&text).map_err(|_| not_utf8())?.to_owned()))
     }
 
-    /// The payload's bytes, exactly as they were signed; empty if there was none.
+    /// Returns the bytes of the payload exactly as signed. The slice is empty for a message without payload.
     pub fn payload(&self) -> &[u8] {
         self.opened.payload_bytes()
     }
 
-    /// The payload's text.
+    /// Returns the payload as text.
     ///
     /// # Errors
     /// Returns [`Code::Payload`] if the payload is not UTF-8.
@@ -87,12 +87,13 @@ impl Opened {
         self.opened.payload_text().ok_or_else(not_utf8)
     }
 
-    /// Returns why the payload is not one strict JSON object, if it is not. Its bytes are authentic all the same.
+    /// Returns why the payload is not a single strict JSON object, or `None` if it is. The bytes are authentic either
+    /// way.
     pub fn payload_problem(&self) -> Option<String> {
         self.opened.payload_problem().map(|problem| format!("the payload {problem}"))
     }
 
-    /// The plain fields as a JSON object.
+    /// Returns the unencrypted fields as a JSON object.
     pub fn fields_json(&self) -> String {
         let fields: Map<String, Value> =
             self.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
@@ -114,7 +115,10 @@ impl fmt::Debug for Opened {
 /// an empty one is none.
 ///
 /// # Errors
-/// [`Code::NotAuthentic`] above all.
+/// - Returns [`Code::NotAuthentic`] if the message is not from the expected sender to the expected receiver.
+/// - Returns [`Code::Malformed`] if the document breaks a format rule.
+/// - Returns [`Code::UnsignedFailure`] if the document is an error response without a signature.
+/// - Returns [`Code::Usage`] if `partner_id` or `max_bytes` is invalid.
 pub fn open(
     keyring: &Keyring,
     kind: Kind,
@@ -155,7 +159,7 @@ pub fn open(
     })
 }
 
-/// A limit on sizes, which has to let something through.
+/// Checks that a size limit is not zero.
 pub(crate) fn limit(max_bytes: Option<usize>) -> Result<Option<usize>, Failure> {
     match max_bytes {
         Some(0) => Err(Failure::new(Code::Usage, "`max_bytes` is 0, which would refuse every message")),

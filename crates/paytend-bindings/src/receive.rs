@@ -1,4 +1,4 @@
-//! Receiving the notifications of the three providers.
+//! Receivers for the notifications of the three providers.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -14,25 +14,25 @@ use paytend_webhook::{
 
 use crate::{Code, Failure, backend, guard, message};
 
-/// A receiver of one route.
+/// A receiver for the notifications of one HTTP route.
 #[derive(Clone, Debug)]
 pub enum Receiver {
-    /// Of Paytend's notifications.
+    /// A receiver for notifications of Paytend.
     Paytend(PaytendReceiver),
-    /// Of PayBy's.
+    /// A receiver for notifications of PayBy.
     PayBy(PayByReceiver),
-    /// Of PayerMax's.
+    /// A receiver for notifications of PayerMax.
     PayerMax(PayerMaxReceiver),
 }
 
-/// A provider's key, and when it is used, in milliseconds since 1970.
+/// A provider's key and its period of use, in milliseconds since 1970.
 #[derive(Clone, Debug)]
 pub struct DatedKey {
     /// The key.
     pub key: PublicKey,
-    /// The first moment at which it is used.
+    /// The time from which the key is used.
     pub not_before: Option<u64>,
-    /// The first moment at which it is no longer used.
+    /// The time from which the key is no longer used.
     pub retire_at: Option<u64>,
 }
 
@@ -57,33 +57,35 @@ impl DatedKey {
 
 /// A verified notification, in plain types.
 pub struct Notification {
-    /// `paytend`, `payby` or `payermax`.
+    /// The provider: `paytend`, `payby` or `payermax`.
     pub provider: &'static str,
-    /// `baas` or `issuing` (Paytend's products); empty for the others.
+    /// The Paytend product, `baas` or `issuing`; empty for the other providers.
     pub product: String,
-    /// Paytend's `notifyType`; empty for the others.
+    /// The `notifyType` of Paytend; empty for the other providers.
     pub notify_type: String,
-    /// What was signed: Paytend's content, PayBy's and PayerMax's body.
+    /// The signed content: `content` for Paytend, the body for PayBy and PayerMax.
     pub content: Vec<u8>,
-    /// `typed`, `unreadable` (of a documented type, and not to be read as one) or `unknown` (of no type that is known).
-    /// What is not `typed` must be stored with its content, and not be acknowledged as handled.
+    /// `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an unknown type). A
+    /// notification that is not `typed` must be stored with its content, and must not be treated as handled.
     pub reading: &'static str,
-    /// What could not be read, if anything: a `typed` notification may have fields that cannot be read.
+    /// What could not be parsed, if anything. A `typed` notification may also have fields that could not be parsed.
     pub problem: Option<String>,
-    /// Equal for the same notification, however often and however sealed it comes: 64 hexadecimal digits. Store it in
-    /// the transaction of the effect. A known key may be an update all the same (Paytend's notifications have no
-    /// number): store the arrival, and query the state of what the business key names.
+    /// The deduplication key, 64 hexadecimal digits. It is equal for every delivery of the same notification, however
+    /// it is sealed. Store it in the same transaction as the effect.
+    ///
+    /// Paytend's notifications have no number, so a known key may still be an update: store the arrival, and query the
+    /// state of the object that the business key identifies.
     pub dedup_key: String,
-    /// What it is about, and the state that it reports.
+    /// The object that the notification is about, and the state that it reports.
     pub business_key: Option<BusinessKey>,
-    /// The fingerprint of the key that the signature is by.
+    /// The fingerprint of the key that verified the signature.
     pub verified_by: String,
-    /// When it was sent, in milliseconds since 1970, if the provider says so.
+    /// The time of sending in milliseconds since 1970, if the provider reports it.
     pub sent_at: Option<u64>,
 }
 
 impl Notification {
-    /// All but the content, as a JSON object. What there is none of is null.
+    /// Returns everything except the content as a JSON object. Absent values are null.
     pub fn summary(&self) -> String {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         serde_json::json!({
@@ -114,7 +116,7 @@ impl fmt::Debug for Notification {
     }
 }
 
-/// What to answer.
+/// The HTTP response to send to the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -138,31 +140,31 @@ impl From<http::Response<Bytes>> for Answer {
     }
 }
 
-/// A notification that is not taken.
+/// A notification that was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotTaken {
-    /// Why: for the operator.
+    /// The reason, for logs.
     pub failure: Failure,
-    /// What to answer: for the sender.
+    /// The response to send to the provider.
     pub answer: Answer,
 }
 
-/// What a handler made of a notification.
+/// The result of handling a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It is durable.
+    /// The notification has been stored durably.
     Accepted,
-    /// It was durable before.
+    /// The notification had already been stored durably.
     Duplicate,
-    /// It could not be stored now.
+    /// The notification could not be stored; the provider should retry.
     TryAgainLater,
 }
 
 impl Reply {
-    /// The reply of that name: `accepted`, `duplicate` or `try_again_later`.
+    /// Parses a reply: `accepted`, `duplicate` or `try_again_later`.
     ///
     /// # Errors
-    /// [`Code::Usage`] for another one.
+    /// Returns [`Code::Usage`] for any other name.
     pub fn named(name: &str) -> Result<Self, Failure> {
         match name {
             "accepted" => Ok(Self::Accepted),
@@ -174,10 +176,11 @@ impl Reply {
 }
 
 impl Receiver {
-    /// Of what a product (`baas` or `issuing`) of Paytend's notifies a partner of.
+    /// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
     ///
     /// # Errors
-    /// [`Code::Usage`] for another product, [`Code::Key`] for a keyring that cannot open.
+    /// - Returns [`Code::Usage`] if the product is unknown or `partner_id` is empty.
+    /// - Returns [`Code::Key`] if the keyring has no keys to open messages with.
     pub fn paytend(product: &str, partner_id: &str, keyring: Keyring) -> Result<Self, Failure> {
         let product = match product {
             "baas" => Product::Baas,
@@ -199,19 +202,21 @@ impl Receiver {
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
     }
 
-    /// Of PayBy's.
+    /// Creates a receiver for the notifications of PayBy.
     ///
     /// # Errors
-    /// [`Code::Key`] without a key, [`Code::Usage`] for one that is never used.
+    /// - Returns [`Code::Key`] if `keys` is empty, or a key cannot be used.
+    /// - Returns [`Code::Usage`] if the period of use of a key is empty.
     pub fn payby(keys: Vec<DatedKey>) -> Result<Self, Failure> {
         let keys = keys.into_iter().map(DatedKey::load).collect::<Result<Vec<_>, _>>()?;
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(refused)?))
     }
 
-    /// Of PayerMax's, of these merchants.
+    /// Creates a receiver for the notifications of PayerMax to these merchants.
     ///
     /// # Errors
-    /// As [`payby`](Self::payby), and [`Code::Usage`] for a merchant without a number.
+    /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.
+    /// - Returns [`Code::Usage`] if the period of use of a key is empty, or a merchant number is empty.
     pub fn payermax(merchants: Vec<(String, DatedKey)>) -> Result<Self, Failure> {
         if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
             return Err(Failure::new(Code::Usage, "a key of PayerMax has no merchant number"));
@@ -225,7 +230,7 @@ impl Receiver {
     /// `None` keeps the default. Paytend's notifications have no time.
     ///
     /// # Errors
-    /// [`Code::Usage`] for a limit of nothing.
+    /// Returns [`Code::Usage`] if a limit is 0.
     pub fn limited(self, max_bytes: Option<usize>, max_age: Option<u64>) -> Result<Self, Failure> {
         let max_bytes = message::limit(max_bytes)?;
         if max_age == Some(0) {
@@ -265,7 +270,7 @@ impl Receiver {
         }
     }
 
-    /// What to answer a notification that was received.
+    /// Returns the HTTP response for a received notification.
     pub fn answer(&self, reply: Reply) -> Answer {
         let reply = match reply {
             Reply::Accepted => paytend_webhook::Reply::Accepted,
@@ -275,10 +280,10 @@ impl Receiver {
         self.provider().answer(reply).into()
     }
 
-    /// Verifies a notification. `now` is in milliseconds since 1970; without it, it is the system's time.
+    /// Verifies a notification. `now` is in milliseconds since 1970; `None` means the system time.
     ///
     /// # Errors
-    /// Why not, and what to answer.
+    /// Returns [`NotTaken`] if the notification is refused, with the reason and the response to send.
     pub fn receive<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
@@ -286,7 +291,7 @@ impl Receiver {
         now: Option<u64>,
     ) -> Result<Notification, Box<NotTaken>> {
         let taken = guard::caught(|| self.take(headers, body, now));
-        // A defect is no fault of the sender's, who may try again.
+        // After a panic the sender should retry, since the notification may be valid.
         let defect = || NotTaken { failure: guard::defect(), answer: self.answer(Reply::TryAgainLater) };
         taken.unwrap_or_else(|| Err(Box::new(defect())))
     }
@@ -319,7 +324,7 @@ impl Receiver {
     }
 }
 
-/// The headers that a receiver reads; all others are the server's business, however many and however odd they are.
+/// Builds a map of the headers that receivers read. All other headers are ignored, even if they are invalid.
 fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -330,7 +335,7 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
                 format!("the value of the header `{name}` has bytes that HTTP does not allow"),
             )
         })?;
-        // No map is large enough for all that an attacker may send; a receiver tries fewer signatures than this.
+        // Limits the number of values that an attacker can add to the map. Receivers try fewer signatures than this.
         if map.get_all(name).iter().count() < 16 {
             map.append(HeaderName::from_static(name), value);
         }
@@ -340,7 +345,7 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
 
 const READ: [&str; 2] = ["sign", "content-encoding"];
 
-/// `names` are provider, product and `notifyType`.
+/// Converts a verified notification. The first argument is the provider, the product and the `notifyType`.
 fn plain<T>(
     (provider, product, notify_type): (&'static str, &str, &str),
     verified: &Verified<Content<T>>,
@@ -389,7 +394,8 @@ fn refused(error: ConfigError) -> Failure {
     }
 }
 
-/// What is beyond the year 9999, which not every system can tell, is its end.
+/// Converts milliseconds since 1970 to a time. Later times than the year 9999 become its end, because some platforms
+/// cannot represent them.
 fn moment(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

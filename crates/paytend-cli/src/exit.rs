@@ -1,13 +1,13 @@
-//! Why a command fails, and the exit code that scripts rely on.
+//! Failures of commands, and the exit codes that scripts rely on.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// The table that `--help` shows.
-pub(crate) const HELP: &str = "Exit codes: 0 done, 1 unexpected failure, 2 wrong usage, 3 configuration or key, \
-4 not authentic, 5 network, 6 rejected by the API, 7 outcome unknown";
+/// The exit codes, as shown by `--help`.
+pub(crate) const HELP: &str = "Exit codes: 0 success, 1 unexpected failure, 2 usage error, \
+3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown";
 
-/// The categories of failure; the numbers are a contract.
+/// The category of a failure. The numbers are the exit codes and must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Category {
     Unexpected = 1,
@@ -24,7 +24,7 @@ pub(crate) enum Category {
 pub(crate) struct Failure {
     category: Category,
     message: String,
-    /// Whoever read our output has gone. Nothing to say, and nothing wrong.
+    /// Whether the reader of the output closed the pipe. This is not reported, and the exit code is 0.
     broken_pipe: bool,
 }
 
@@ -101,9 +101,9 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// A client whose calls end in each of the ways that have a code of their own.
+    /// Makes a call for each client error that has its own exit code.
     #[test]
-    fn what_became_of_a_call_has_its_code() {
+    fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};
         use paytend_crypto::{Keyring, OsRandom, rustcrypto};
         use paytend_model::issuing::QueryCardBalance;
@@ -112,20 +112,21 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let sandbox = Sandbox::start().await.unwrap();
-            let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
-            let known = sandbox.partner_keyring().unwrap();
-            let unknown = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
+            let unregistered_key = rustcrypto::generate(1024, &OsRandom).unwrap();
+            let keyring = sandbox.partner_keyring().unwrap();
+            let wrong_keyring = Keyring::from_keys(&unregistered_key, &sandbox.public_key()).unwrap();
             let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let nobody = format!("http://{}", free.local_addr().unwrap());
+            let unreachable = format!("http://{}", free.local_addr().unwrap());
             drop(free);
-            for (url, keyring, category) in [
-                ("http://api.example.com".to_owned(), &known, Category::Configuration),
-                (nobody, &known, Category::Network),
-                (sandbox.url(), &known, Category::Rejected),
-                (sandbox.url(), &unknown, Category::OutcomeUnknown),
+            for (url, client_keyring, category) in [
+                ("http://api.example.com".to_owned(), &keyring, Category::Configuration),
+                (unreachable, &keyring, Category::Network),
+                (sandbox.url(), &keyring, Category::Rejected),
+                (sandbox.url(), &wrong_keyring, Category::OutcomeUnknown),
             ] {
-                let made = Client::builder(Environment::BaseUrl(url), sandbox.partner_id(), keyring.clone()).build();
-                let error = match made {
+                let client =
+                    Client::builder(Environment::BaseUrl(url), sandbox.partner_id(), client_keyring.clone()).build();
+                let error = match client {
                     Ok(client) => client.send(&QueryCardBalance::new("no such card".into())).await.unwrap_err(),
                     Err(error) => error,
                 };

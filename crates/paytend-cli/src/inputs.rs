@@ -1,4 +1,4 @@
-//! What a command reads: files, each opened once, and standard input for one of them.
+//! The inputs of a command: files, each opened once, and standard input, which only one option can read.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,26 +10,26 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
 
-/// No file of a key or passphrase is longer than this, in bytes.
+/// The maximum size of a key file or passphrase file, in bytes.
 const MAX_KEY: usize = 64 << 10;
 
-/// Hands out standard input to one reader alone.
+/// Reads files, and standard input for at most one option.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    /// What standard input is for.
+    /// The option or message that standard input is reserved for.
     standard: Option<&'static str>,
-    /// Whether it was read.
+    /// Whether standard input has been read.
     taken: bool,
-    /// The passphrase, once it was read.
+    /// The passphrase, once it has been read.
     passphrase: Option<Passphrase>,
 }
 
 /// The content of a file or of standard input.
 pub(crate) struct Input {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
-    /// The name for messages.
+    /// The name used in error messages.
     pub(crate) name: String,
-    /// Whether others than the owner have access to it. Standard input has no owner unless it is a file.
+    /// Whether users other than the owner have access. `None` for standard input that is not a file.
     pub(crate) open_to_others: Option<bool>,
 }
 
@@ -39,10 +39,10 @@ impl Inputs {
         Self { standard: Some("the message"), taken: true, passphrase: None }
     }
 
-    /// Sets aside standard input for the option whose path is `-`, before anything is read.
+    /// Reserves standard input for an option whose path is `-`, before anything is read.
     ///
     /// # Errors
-    /// Returns a wrong usage if standard input would be read for two things.
+    /// Returns a usage error if standard input is already reserved.
     pub(crate) fn claim(&mut self, path: Option<&Path>, option: &'static str) -> Result<(), Failure> {
         if path != Some(Path::new("-")) {
             return Ok(());
@@ -58,7 +58,7 @@ impl Inputs {
         }
     }
 
-    /// Reads a file, or standard input for `-`, up to a limit in bytes. `option` names what the content is for.
+    /// Reads a file, or standard input for `-`, up to a limit in bytes. `option` is the option that names the file.
     pub(crate) fn read(
         &mut self,
         path: &Path,
@@ -74,7 +74,7 @@ impl Inputs {
         read_all(file, limit, &name)
     }
 
-    /// Reads the file of a key or passphrase, or standard input for `-`. The permissions of the open file are checked.
+    /// Reads a key file or passphrase file, or standard input for `-`. Checks the permissions of the opened file.
     pub(crate) fn key(
         &mut self,
         path: &Path,
@@ -101,7 +101,7 @@ impl Inputs {
         Ok(Input { bytes, name, open_to_others })
     }
 
-    /// Reads the passphrase of private keys from a file, or from the environment. The file is read once for all keys.
+    /// Reads the passphrase of private keys from a file or from the environment. The file is read once for all keys.
     pub(crate) fn passphrase(
         &mut self,
         file: Option<&Path>,
@@ -122,7 +122,7 @@ impl Inputs {
         Ok(self.passphrase.clone())
     }
 
-    /// Returns whether a path is that of standard input, which is read by this option alone.
+    /// Returns whether a path is `-`, and takes standard input for this option.
     fn takes(&mut self, path: &Path, option: &'static str) -> Result<bool, Failure> {
         if path != Path::new("-") {
             return Ok(false);
@@ -135,7 +135,7 @@ impl Inputs {
     }
 }
 
-/// Standard input, if it is a file. A pipe or a terminal has no permissions that matter.
+/// Returns standard input if it is a file, or `None` for a pipe or a terminal, whose permissions do not matter.
 #[cfg(unix)]
 fn standard_file() -> Result<Option<File>, Failure> {
     use std::os::fd::AsFd as _;
@@ -153,7 +153,7 @@ pub(crate) fn stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read_all(std::io::stdin().lock(), limit, "standard input")
 }
 
-/// Reads so many bytes of standard input at most, and leaves the rest.
+/// Reads at most `most` bytes of standard input and ignores the rest.
 pub(crate) fn start_of_stdin(most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read_up_to(std::io::stdin().lock(), most, "standard input")
 }
@@ -164,7 +164,7 @@ fn read_all(from: impl Read, limit: usize, name: &str) -> Result<Zeroizing<Vec<u
 }
 
 fn read_up_to(from: impl Read, most: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // Sized once for a key: growing would leave copies of it behind.
+    // Allocated once: a growing vector would leave copies of the key in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(most.min(MAX_KEY + 1)));
     from.take(most as u64)
         .read_to_end(&mut bytes)

@@ -1,4 +1,4 @@
-//! The options that name keys and sides, shared by the commands that need them.
+//! Options for keys and messages that several commands share.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 
-/// Holds a private key's text, for machines that keep secrets in the environment.
+/// The environment variable that can hold the text of the private key.
 const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
 
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// Our private key: PEM, DER or base64; no one else may be able to read the file. `-` for standard input. Without
-    /// it, the key's text is taken from the environment variable PAYTEND_PRIVATE_KEY
+    /// Your private key: PEM, DER or base64; `-` for standard input. Only the owner may have access to the file. If
+    /// this option is not given, the text of the key is read from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
     /// The other side's public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input
@@ -28,22 +28,22 @@ pub(crate) struct KeyArgs {
     secrets: SecretArgs,
 }
 
-/// The options for the files of private keys, shared by all commands that read one.
+/// Options for private key files, shared by all commands that read one.
 #[derive(Args)]
 pub(crate) struct SecretArgs {
-    /// The passphrase of an encrypted private key, the whole file but for its last line end; `-` for standard input.
-    /// Without it, the passphrase is taken from the environment variable PAYTEND_PASSPHRASE
+    /// File with the passphrase of an encrypted private key; `-` for standard input. One line end at the end of the
+    /// file is ignored. If this option is not given, the environment variable PAYTEND_PASSPHRASE is used
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     permissions: PermissionArgs,
 }
 
-/// The option that accepts mounted secrets, shared by all commands that read a private key.
+/// The option that skips the permission check, shared by all commands that read a private key.
 #[derive(Args)]
 pub(crate) struct PermissionArgs {
-    /// Accept files of private keys that others can read, such as secrets that a container platform mounts. The
-    /// environment variable PAYTEND_DANGER_ANY_PERMISSIONS=1 does the same
+    /// Accept private key files that other users can read, such as secrets mounted by a container platform. The
+    /// environment variable PAYTEND_DANGER_ANY_PERMISSIONS=1 has the same effect
     #[arg(long)]
     danger_any_permissions: bool,
 }
@@ -55,7 +55,7 @@ impl PermissionArgs {
 }
 
 impl KeyArgs {
-    /// Sets aside standard input if one of the files is `-`.
+    /// Reserves standard input if one of the files is `-`.
     pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
         inputs.claim(self.private_key.as_deref(), "--private-key")?;
         inputs.claim(Some(&self.public_key), "--public-key")?;
@@ -71,15 +71,17 @@ impl KeyArgs {
 }
 
 impl SecretArgs {
-    /// Sets aside standard input if the passphrase's file is `-`.
+    /// Reserves standard input if the passphrase file is `-`.
     pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
         inputs.claim(self.passphrase_file.as_deref(), "--passphrase-file")
     }
 
-    /// Reads our private key from a file, or from the environment.
+    /// Reads the private key from a file, or from the environment if no file is given.
     fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
         let missing = || {
-            Failure::usage(format!("no private key: give --private-key FILE, or its text in {PRIVATE_KEY_VARIABLE}"))
+            Failure::usage(format!(
+                "no private key: give --private-key FILE, or set {PRIVATE_KEY_VARIABLE} to its text"
+            ))
         };
         let own = match file {
             Some(path) => self.private(path, "--private-key", inputs)?,
@@ -88,13 +90,13 @@ impl SecretArgs {
         Ok(own.own)
     }
 
-    /// Reads a private key's file.
+    /// Reads a private key file.
     pub(crate) fn private(&self, path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
         let input = inputs.key(path, option, self.permissions.accepted())?;
         self.loaded(input.bytes, &input.name, inputs)
     }
 
-    /// Reads the private key that is in the environment, if there is one.
+    /// Reads the private key from the environment, if the variable is set.
     pub(crate) fn in_environment(&self, inputs: &mut Inputs) -> Result<Option<LoadedKey>, Failure> {
         private_from_environment().map(|text| self.loaded(text, PRIVATE_KEY_VARIABLE, inputs)).transpose()
     }
@@ -102,53 +104,54 @@ impl SecretArgs {
     fn loaded(&self, bytes: Zeroizing<Vec<u8>>, name: &str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
         let read = |passphrase: Option<&Passphrase>| PrivateKey::read(&bytes, passphrase);
         let (key, form) = match read(None) {
-            // The passphrase is only read for a key that needs it.
+            // The passphrase is only read if the key is encrypted.
             Err(KeyError::Encrypted(_)) => read(self.passphrase(inputs)?.as_ref()),
             read => read,
         }
         .map_err(|error| named(name, &error))?;
-        // Only a backend can tell whether the numbers belong together.
+        // The backend checks that the numbers of the key belong together.
         let own = rustcrypto::private(&key).map_err(|error| named(name, &error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { own, bytes })
     }
 
-    /// Reads the passphrase of the private key, if one is given.
+    /// Reads the passphrase of the private key, if there is one.
     pub(crate) fn passphrase(&self, inputs: &mut Inputs) -> Result<Option<Passphrase>, Failure> {
         inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.accepted())
     }
 }
 
-/// A private key, and the bytes that it was read from, decrypted.
+/// A private key, and the decrypted bytes it was read from.
 pub(crate) struct LoadedKey {
     pub(crate) own: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
-/// What both sealing and opening need to know.
+/// Options shared by `seal` and `open`.
 #[derive(Args)]
 pub(crate) struct MessageArgs {
-    /// Who we are: a partner seals requests and opens the rest; Paytend seals responses and notifications and opens requests
+    /// Your side. A partner seals requests and opens responses and notifications; Paytend seals responses and
+    /// notifications and opens requests
     #[arg(long = "as", value_enum)]
     pub(crate) side: Side,
-    /// The shape of the message
+    /// The kind of message
     #[arg(long, value_enum)]
     pub(crate) kind: KindArg,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
-    /// The payload is not part of the signature, as in the upload endpoints of the IBAN product
+    /// Exclude the payload from the signature, as in the upload endpoints of the IBAN product
     #[arg(long)]
     pub(crate) unsigned_payload: bool,
 }
 
-/// Reads a public key's file.
+/// Reads a public key file.
 pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Arc<dyn RsaPublic>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
     let loaded = PublicKey::from_bytes(&input.bytes).and_then(|key| rustcrypto::public(&key));
     loaded.map_err(|error| named(&input.name, &error))
 }
 
-/// The bytes of a public key's file.
+/// Reads a public key file, checks that it holds a public key, and returns its bytes.
 pub(crate) fn public_bytes(
     path: &Path,
     option: &'static str,
@@ -159,24 +162,24 @@ pub(crate) fn public_bytes(
     Ok(input.bytes)
 }
 
-/// The text of a private key that is in the environment.
+/// Returns the text of the private key in the environment, if the variable is set.
 pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }
 
-/// A key's failure with the name of its file or variable before it, unless it holds the name already.
+/// Creates a failure whose message begins with the name of the file or variable, unless the error already has it.
 pub(crate) fn named(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),
         KeyError::Encrypted(encryption) if encryption.readable => {
-            format!("{name}: {error}; options: --passphrase-file FILE, or PAYTEND_PASSPHRASE in the environment")
+            format!("{name}: {error}; give --passphrase-file FILE, or set PAYTEND_PASSPHRASE")
         }
         _ => format!("{name}: {error}"),
     };
     Failure::new(Category::Configuration, message)
 }
 
-/// The two sides.
+/// The side that a command acts as.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     /// The partner: sends requests, receives responses and notifications
@@ -185,14 +188,14 @@ pub(crate) enum Side {
     Paytend,
 }
 
-/// The three shapes of the envelope.
+/// The kind of message.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KindArg {
-    /// bizData
+    /// A request, with the payload in `bizData`
     Request,
-    /// respData
+    /// A response, with the payload in `respData`
     Response,
-    /// content
+    /// A notification, with the payload in `content`
     Notification,
 }
 
@@ -205,12 +208,12 @@ impl KindArg {
         }
     }
 
-    /// The side that sends messages of this kind.
+    /// Returns the side that sends messages of this kind.
     pub(crate) fn sender(self) -> Side {
         if self == Self::Request { Side::Partner } else { Side::Paytend }
     }
 
-    /// The side that receives messages of this kind.
+    /// Returns the side that receives messages of this kind.
     pub(crate) fn receiver(self) -> Side {
         if self == Self::Request { Side::Paytend } else { Side::Partner }
     }

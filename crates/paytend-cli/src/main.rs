@@ -11,7 +11,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "paytend", version, about = "Sealed and signed messages with Paytend, PayBy and PayerMax", after_help = exit::HELP)]
+#[command(
+    name = "paytend",
+    version,
+    about = "Seal, open and verify messages of Paytend, PayBy and PayerMax, and run a local sandbox",
+    after_help = exit::HELP
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,26 +24,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Watch a partner and a Paytend talk over real HTTP, on this machine
+    /// Run a demo of a partner and a local Paytend sandbox that communicate over HTTP
     Demo(cmd::demo::Args),
     /// Generate and inspect RSA keys
     #[command(subcommand)]
     Keys(cmd::keys::Command),
-    /// Seal and sign a message; the wire document goes to standard output
+    /// Seal and sign a message, and write the wire document to standard output
     Seal(cmd::seal::Args),
     /// Open and verify a wire document from standard input
     Open(cmd::open::Args),
-    /// Verify a detached signature over a raw body from standard input
+    /// Verify the `sign` header of PayBy or PayerMax over a body from standard input
     Verify(cmd::verify::Args),
-    /// Say why a message from standard input is not authentic
+    /// Explain why a message from standard input is not authentic
     Explain(cmd::explain::Args),
-    /// Run a Paytend of your own, with a page to look at and faults on command
+    /// Run a local Paytend sandbox with fault injection and a web page
     Sandbox(cmd::sandbox::Args),
-    /// Tell a running sandbox what to do: faults, time, notifications
+    /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
-    /// Run stories against a sandbox of their own, and say whether they hold
+    /// Run scenarios, each against a new sandbox, and report whether they pass
     Scenario(cmd::scenario::Args),
-    /// List the operations, their paths, and how sure we are of each
+    /// List the operations of the API, their paths and the source of each path
     Endpoints(cmd::endpoints::Args),
 }
 

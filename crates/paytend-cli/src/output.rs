@@ -1,4 +1,4 @@
-//! Standard output and error: colour only on a terminal that wants it, and no panic when the reader has gone.
+//! Writes to standard output and standard error. Colours are used only on terminals, and a closed pipe does not panic.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,19 +10,19 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes an error to standard error. If even that fails there is nobody left to tell.
+/// Writes an error to standard error. A failure to write is ignored.
 pub(crate) fn complain(message: &str) {
     let style = Style::for_terminal(io::stderr().is_terminal());
     let _ = writeln!(io::stderr(), "{} {message}", style.bad("error:"));
 }
 
-/// Writes a warning to standard error. A failure to do so is ignored.
+/// Writes a warning to standard error. A failure to write is ignored.
 pub(crate) fn warn(message: impl std::fmt::Display) {
     let style = Style::for_terminal(io::stderr().is_terminal());
     let _ = writeln!(io::stderr(), "{} {message}", style.bold("warning:"));
 }
 
-/// Colours, or none.
+/// Text styles, which have no effect if colours are off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     coloured: bool,
@@ -33,7 +33,7 @@ impl Style {
         Self::for_terminal(io::stdout().is_terminal())
     }
 
-    /// See <https://no-color.org>: any value but an empty one switches colour off.
+    /// Creates the style for a terminal. A non-empty `NO_COLOR` turns colours off; see <https://no-color.org>.
     fn for_terminal(is_terminal: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");

@@ -1,17 +1,17 @@
-//! Crossing the boundary: slices in, buffers and handles out.
+//! Types and helpers for passing data across the C boundary: slices, buffers and handles.
 
 use std::ptr;
 
 use paytend_bindings::{Code, Failure};
 use zeroize::Zeroize;
 
-/// Bytes that somebody else owns. `data` may be null if `len` is 0. Text is UTF-8, without a zero at its end.
+/// A borrowed slice of bytes. `data` may be null if `len` is 0. Text is UTF-8 and not zero-terminated.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PaytendSlice {
-    /// The first byte.
+    /// A pointer to the first byte.
     pub data: *const u8,
-    /// How many there are.
+    /// The number of bytes.
     pub len: usize,
 }
 
@@ -33,7 +33,7 @@ impl PaytendSlice {
         if self.data.is_null() || isize::try_from(self.len).is_err() {
             return Err(usage(&format!("{name} has a length and no data, or an impossible length")));
         }
-        // SAFETY: the caller promises it; null and too long are ruled out.
+        // SAFETY: the caller guarantees the contents; null and an excessive length were ruled out above.
         Ok(unsafe { std::slice::from_raw_parts(self.data, self.len) })
     }
 
@@ -48,26 +48,26 @@ impl PaytendSlice {
     }
 }
 
-/// A header of a request, or a field of a message.
+/// A header of an HTTP request, or a field of a message.
 #[repr(C)]
 pub struct PaytendHeader {
-    /// Its name.
+    /// The name.
     pub name: PaytendSlice,
-    /// Its value.
+    /// The value.
     pub value: PaytendSlice,
 }
 
-/// Bytes that the caller owns: free them with `paytend_buffer_free`, which wipes them first.
+/// Bytes that the caller owns. Free them with `paytend_buffer_free`, which also wipes them.
 #[repr(C)]
 pub struct PaytendBuffer {
-    /// The first byte; null if there are none.
+    /// A pointer to the first byte; null if the buffer is empty.
     pub data: *mut u8,
-    /// How many there are.
+    /// The number of bytes.
     pub len: usize,
 }
 
 impl PaytendBuffer {
-    /// Takes over bytes. Vectors that may be secret are wiped by their owner.
+    /// Copies bytes into a new buffer. The caller wipes the original if it is secret.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         if bytes.is_empty() {
             return Self { data: ptr::null_mut(), len: 0 };
@@ -77,20 +77,20 @@ impl PaytendBuffer {
     }
 }
 
-/// Wipes and frees a buffer. One without data is left alone.
+/// Wipes and frees a buffer. Does nothing if `data` is null.
 ///
 /// # Safety
-/// The buffer was given out by this library, and is freed once.
+/// The buffer must have been returned by this library, and must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_buffer_free(buffer: PaytendBuffer) {
     if !buffer.data.is_null() {
-        // SAFETY: it was made by `PaytendBuffer::of` with this length, and is freed once.
+        // SAFETY: `PaytendBuffer::of` allocated it with this length, and the caller frees it only once.
         let mut bytes = unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(buffer.data, buffer.len)) };
         bytes.zeroize();
     }
 }
 
-/// The version of the library, as text with a zero at its end. Lives for ever.
+/// Returns the version of the library as a zero-terminated string with static lifetime.
 #[unsafe(no_mangle)]
 pub extern "C" fn paytend_version() -> *const std::ffi::c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -100,39 +100,39 @@ pub(crate) fn usage(message: &str) -> Failure {
     Failure::new(Code::Usage, message)
 }
 
-/// Gives out a value.
+/// Writes a value to `out`.
 ///
 /// # Safety
-/// `out` is null, or may be written to.
+/// `out` must be null or valid for writes.
 pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Result<(), Failure> {
     required(out)?;
-    // SAFETY: the caller promises that it may be written to.
+    // SAFETY: the caller guarantees that the pointer is valid for writes.
     unsafe { out.write(value) };
     Ok(())
 }
 
-/// Gives out bytes, in a buffer that is made only if there is a place for it.
+/// Writes a copy of the bytes to `out` as a buffer. Nothing is allocated if `out` is null.
 ///
 /// # Safety
-/// As [`give`].
+/// `out` must be null or valid for writes.
 pub(crate) unsafe fn give_buffer(out: *mut PaytendBuffer, bytes: &[u8]) -> Result<(), Failure> {
     required(out)?;
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the caller upholds the same requirements.
     unsafe { give(out, PaytendBuffer::of(bytes)) }
 }
 
-/// Checks that there is a place to write a result to.
+/// Returns a usage error if the output pointer is null.
 pub(crate) fn required<T>(out: *mut T) -> Result<(), Failure> {
     if out.is_null() { Err(usage("there is no place to write the result to")) } else { Ok(()) }
 }
 
-/// Gives out a handle.
+/// Moves a value to the heap and writes its handle to `out`.
 ///
 /// # Safety
-/// As [`give`].
+/// `out` must be null or valid for writes.
 pub(crate) unsafe fn give_handle<T>(out: *mut *mut T, value: T) -> Result<(), Failure> {
     required(out)?;
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the caller upholds the same requirements.
     unsafe { give(out, Box::into_raw(Box::new(value))) }
 }
 
@@ -157,17 +157,17 @@ pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize, name: &str) -> Re
     if first.is_null() || bytes.is_none() {
         return Err(usage(&format!("{name} has a length and no data, or an impossible length")));
     }
-    // SAFETY: the caller promises it; null and too long are ruled out.
+    // SAFETY: the caller guarantees the contents; null and an excessive length were ruled out above.
     Ok(unsafe { std::slice::from_raw_parts(first, len) })
 }
 
-/// Frees a handle. Null is left alone.
+/// Frees a handle. Does nothing if it is null.
 ///
 /// # Safety
-/// `handle` is null, or was given out by this library, and is freed once.
+/// `handle` must be null or a valid handle, which must not be used afterwards.
 pub(crate) unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: it was made by `give_handle`, and is freed once.
+        // SAFETY: `give_handle` allocated it, and the caller frees it only once.
         drop(unsafe { Box::from_raw(handle) });
     }
 }

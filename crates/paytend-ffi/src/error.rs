@@ -1,4 +1,4 @@
-//! Errors.
+//! Error codes and error objects.
 
 use std::ffi::{CString, c_char};
 
@@ -6,35 +6,36 @@ use paytend_bindings::{Code, Failure};
 
 use crate::abi::{PaytendSlice, free};
 
-/// What went wrong. The numbers never change their meaning.
+/// The error codes. The meaning of a number never changes.
 #[repr(i32)]
 #[derive(Clone, Copy)]
 pub enum PaytendCode {
-    /// Nothing.
+    /// Success.
     Ok = 0,
-    /// An argument makes no sense.
+    /// An argument is invalid.
     Usage = 1,
-    /// The message is not from the expected sender to the expected receiver, or was changed. There is no more to know.
+    /// The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
+    /// reported.
     NotAuthentic = 2,
-    /// The document breaks a rule that anybody can see.
+    /// The document breaks a format rule that can be checked without a key.
     Malformed = 3,
-    /// The message is authentic, and its payload is not one JSON object.
+    /// The message is authentic, but its payload is not a single JSON object.
     Payload = 4,
-    /// A failure answer without a signature, which proves nothing.
+    /// An error response without a signature, which is not authenticated.
     UnsignedFailure = 5,
-    /// The message would have more than one reading, so no receiver would take it.
+    /// The message would be ambiguous, so receivers would refuse it.
     Unsealable = 6,
     /// A key cannot be read or used.
     Key = 7,
-    /// A key's backend, or the source of randomness, does not work now.
+    /// The backend of a key, or the source of randomness, is temporarily unavailable.
     Unavailable = 8,
-    /// An authentic notification that is not taken: too old, from the future, for another merchant.
+    /// An authentic notification was rejected: too old, from the future, or for another merchant.
     Rejected = 9,
-    /// A defect of this library.
+    /// A bug in this library.
     Internal = 10,
 }
 
-/// The numbers are those that all bindings share.
+/// Checks at compile time that the numbers are the same as in the other bindings.
 const _: () = {
     let pairs = [
         (PaytendCode::Usage as i32, Code::Usage),
@@ -56,7 +57,7 @@ const _: () = {
     }
 };
 
-/// A failure. Free it with `paytend_error_free`.
+/// An error. Free it with `paytend_error_free`.
 pub struct PaytendError {
     failure: Failure,
     name: CString,
@@ -70,64 +71,68 @@ impl PaytendError {
     }
 }
 
-/// The code, one of `PaytendCode`; 0 for null.
+/// Returns the code of an error, one of `PaytendCode`, or 0 for null.
 ///
 /// # Safety
-/// `error` is null, or an error that is not freed.
+/// `error` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_code(error: *const PaytendError) -> i32 {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { error.as_ref() }.map_or(0, |error| error.failure.code().number())
 }
 
-/// The code's name, such as `not_authentic`, with a zero at its end. Lives as long as the error.
+/// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that lives as long as the error.
+/// Returns null for null.
 ///
 /// # Safety
-/// As `paytend_error_code`.
+/// `error` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_name(error: *const PaytendError) -> *const c_char {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { error.as_ref() }.map_or(std::ptr::null(), |error| error.name.as_ptr())
 }
 
-/// What went wrong, in words, with a zero at its end: nothing secret or personal. Lives as long as the error.
+/// Returns the error message as a zero-terminated string that lives as long as the error, or null for null. The message
+/// contains no secrets and no personal data.
 ///
 /// # Safety
-/// As `paytend_error_code`.
+/// `error` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_message(error: *const PaytendError) -> *const c_char {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { error.as_ref() }.map_or(std::ptr::null(), |error| error.message.as_ptr())
 }
 
-/// `respCode` of an unsigned failure. Anybody on the way may have written it. Lives as long as the error.
+/// Returns `respCode` of an unsigned error response, as a slice that lives as long as the error. The value is not
+/// authenticated: an attacker on the network may have written it.
 ///
 /// # Safety
-/// As `paytend_error_code`.
+/// `error` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_resp_code(error: *const PaytendError) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     let answered = unsafe { error.as_ref() }.and_then(|error| error.failure.answered());
     answered.map_or(PaytendSlice::NONE, |(code, _)| PaytendSlice::of(code.as_bytes()))
 }
 
-/// `respMsg` of an unsigned failure, likewise.
+/// Returns `respMsg` of an unsigned error response, as a slice that lives as long as the error. The value is not
+/// authenticated: an attacker on the network may have written it.
 ///
 /// # Safety
-/// As `paytend_error_code`.
+/// `error` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_resp_msg(error: *const PaytendError) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     let answered = unsafe { error.as_ref() }.and_then(|error| error.failure.answered());
     answered.map_or(PaytendSlice::NONE, |(_, message)| PaytendSlice::of(message.as_bytes()))
 }
 
-/// Frees an error. Null is left alone.
+/// Frees an error. Does nothing for null.
 ///
 /// # Safety
-/// `error` is null or an error, and is freed once.
+/// `error` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_free(error: *mut PaytendError) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(error) };
 }

@@ -1,21 +1,21 @@
-//! No panic crosses the boundary.
+//! Catches panics and reports errors to the C caller.
 
 use paytend_bindings::{Failure, guarded};
 
 use crate::abi::required;
 use crate::error::PaytendError;
 
-/// Runs what a function does; gives its code, and the error if one is asked for.
+/// Runs the body of a function and returns its code. On failure, writes the error to `error` if it is not null.
 ///
 /// # Safety
-/// `error` is null, or may be written to.
+/// `error` must be null or valid for writes.
 pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() -> Result<(), Failure>) -> i32 {
     match guarded(work) {
         Ok(()) => 0,
         Err(failure) => {
             let code = failure.code().number();
             if !error.is_null() {
-                // SAFETY: the caller promises that it may be written to.
+                // SAFETY: the caller guarantees that the pointer is valid for writes.
                 unsafe { error.write(Box::into_raw(Box::new(PaytendError::new(failure)))) };
             }
             code
@@ -23,17 +23,17 @@ pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() ->
     }
 }
 
-/// The same for a function with a result: if there is no place to write it to, nothing is done, so nothing that was
-/// made gets lost.
+/// Runs the body of a function that writes a result to `out`. If `out` is null, the body does not run, so no result can
+/// be leaked.
 ///
 /// # Safety
-/// As [`guard`].
+/// `error` must be null or valid for writes.
 pub(crate) unsafe fn guard_out<T>(
     out: *mut T,
     error: *mut *mut PaytendError,
     work: impl FnOnce() -> Result<(), Failure>,
 ) -> i32 {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the caller upholds the same requirements.
     unsafe { guard(error, || required(out).and_then(|()| work())) }
 }
 

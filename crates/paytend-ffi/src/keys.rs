@@ -1,4 +1,4 @@
-//! Keys, keyrings, detached signatures, request identifiers.
+//! Keys, keyrings, detached signatures and request identifiers.
 
 use paytend_bindings::{Keyring, PrivateKey, PublicKey};
 
@@ -10,13 +10,13 @@ use crate::guard::{guard, guard_out};
 pub struct PaytendPrivateKey(pub(crate) PrivateKey);
 /// A public key.
 pub struct PaytendPublicKey(pub(crate) PublicKey);
-/// The keys of one side, facing one other side.
+/// The keys of one side, for communication with one peer.
 pub struct PaytendKeyring(pub(crate) Keyring);
 
 /// Reads a private key: PEM, DER or base64, PKCS#1 or PKCS#8.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_load(
     data: PaytendSlice,
@@ -29,10 +29,10 @@ pub unsafe extern "C" fn paytend_private_key_load(
     }
 }
 
-/// Reads a private key's file. One that others can read is refused.
+/// Reads a private key from a file. The file is refused if other users can read it.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_load_file(
     path: PaytendSlice,
@@ -43,24 +43,24 @@ pub unsafe extern "C" fn paytend_private_key_load_file(
     unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text("path")?)?))) }
 }
 
-/// Makes a new key pair of 1024 to 8192 bits.
+/// Generates a key pair of 1024 to 8192 bits.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_generate(
     bits: usize,
     out: *mut *mut PaytendPrivateKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
 }
 
-/// Writes a private key: `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
+/// Encodes a private key. `form` is `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_write(
     key: *const PaytendPrivateKey,
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn paytend_private_key_write(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let written = paytend_bindings::write_private(&handle(key, "key")?.0, form.text("form")?)?;
@@ -77,10 +77,10 @@ pub unsafe extern "C" fn paytend_private_key_write(
     }
 }
 
-/// The public half of a private key.
+/// Returns the public key of a private key.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_public(
     key: *const PaytendPrivateKey,
@@ -91,20 +91,20 @@ pub unsafe extern "C" fn paytend_private_key_public(
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key, "key")?.0.public_key().clone()))) }
 }
 
-/// Wipes and frees a private key. A keyring that was made of it keeps its own.
+/// Wipes and frees a private key. Keyrings created with the key keep their own copy.
 ///
 /// # Safety
-/// `key` is null or a private key, and is freed once.
+/// `key` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_private_key_free(key: *mut PaytendPrivateKey) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(key) };
 }
 
 /// Reads a public key: PEM, DER or base64, SubjectPublicKeyInfo or PKCS#1.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_load(
     data: PaytendSlice,
@@ -115,10 +115,10 @@ pub unsafe extern "C" fn paytend_public_key_load(
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes("data")?)?))) }
 }
 
-/// Reads a public key's file.
+/// Reads a public key from a file.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_load_file(
     path: PaytendSlice,
@@ -129,10 +129,10 @@ pub unsafe extern "C" fn paytend_public_key_load_file(
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text("path")?)?))) }
 }
 
-/// Writes a public key: `spki-pem`, `spki-base64` or `spki-der`.
+/// Encodes a public key. `form` is `spki-pem`, `spki-base64` or `spki-der`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_write(
     key: *const PaytendPublicKey,
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn paytend_public_key_write(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let written = paytend_bindings::write_public(&handle(key, "key")?.0, form.text("form")?)?;
@@ -152,17 +152,17 @@ pub unsafe extern "C" fn paytend_public_key_write(
 /// Frees a public key.
 ///
 /// # Safety
-/// `key` is null or a public key, and is freed once.
+/// `key` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_public_key_free(key: *mut PaytendPublicKey) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(key) };
 }
 
-/// What a key is, private or public: JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
+/// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_key_info(
     data: PaytendSlice,
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn paytend_key_info(
 /// keys are rotated. One kind may be missing, if the keyring is only to seal or only to open with the other.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_keyring_new(
     own: *const *const PaytendPrivateKey,
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn paytend_keyring_new(
     out: *mut *mut PaytendKeyring,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let own = array(own, own_len, "own")?.iter().map(|key| Ok(&handle(*key, "a key")?.0));
@@ -201,20 +201,20 @@ pub unsafe extern "C" fn paytend_keyring_new(
     }
 }
 
-/// Frees a keyring. A receiver that was made with it keeps its own.
+/// Frees a keyring. Receivers created with the keyring keep their own copy.
 ///
 /// # Safety
-/// `keyring` is null or a keyring, and is freed once.
+/// `keyring` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_keyring_free(keyring: *mut PaytendKeyring) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(keyring) };
 }
 
-/// The `sign` header of PayBy's and PayerMax's for a body.
+/// Returns the `sign` header of PayBy and PayerMax for a body.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_sign(
     key: *const PaytendPrivateKey,
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn paytend_sign(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             give_buffer(out, paytend_bindings::sign(&handle(key, "key")?.0, body.bytes("body")?)?.as_bytes())
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn paytend_sign(
 /// the one that it is by.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_verify(
     keys: *const *const PaytendPublicKey,
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn paytend_verify(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard(error, || {
             let keys = array(keys, keys_len, "keys")?.iter().map(|key| Ok(handle(*key, "a key")?.0.clone()));
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn paytend_verify(
 /// never for a server.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     key: *const PaytendPrivateKey,
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let plain =
@@ -280,12 +280,12 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     }
 }
 
-/// A new request identifier: 32 characters, unique across threads, processes and machines.
+/// Generates a request identifier of 32 characters, unique across threads, processes and machines.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_request_id(out: *mut PaytendBuffer, error: *mut *mut PaytendError) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::request_id()?.as_bytes())) }
 }

@@ -1,4 +1,4 @@
-//! Sealing and opening.
+//! Sealing and opening of messages.
 
 use std::sync::OnceLock;
 
@@ -11,19 +11,19 @@ use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::PaytendKeyring;
 
-/// The three shapes of a message.
+/// The kind of a message.
 #[repr(i32)]
 #[derive(Clone, Copy)]
 pub enum PaytendKind {
-    /// From a partner to Paytend; the payload is `bizData`.
+    /// A request from a partner to Paytend; the payload is in `bizData`.
     Request = 0,
-    /// Paytend's answer; the payload is `respData`.
+    /// The response of Paytend; the payload is in `respData`.
     Response = 1,
-    /// From Paytend to a callback URL; the payload is `content`.
+    /// A notification from Paytend to a callback URL; the payload is in `content`.
     Notification = 2,
 }
 
-/// Any number may come in.
+/// Converts a number, which may be invalid, to a kind.
 fn kind(number: i32) -> Result<Kind, Failure> {
     match number {
         0 => Ok(Kind::Request),
@@ -45,7 +45,7 @@ fn short(name: &str) -> String {
 /// Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_seal(
     keyring: *const PaytendKeyring,
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn paytend_seal(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let fields: Map<String, Value> =
@@ -78,20 +78,20 @@ pub unsafe extern "C" fn paytend_seal(
     }
 }
 
-/// What an authentic message says. Free it with `paytend_opened_free`.
+/// The contents of an authentic message. Free it with `paytend_opened_free`.
 pub struct PaytendOpened {
     opened: Opened,
-    // What not everybody asks for is made when it is.
+    // Computed on first use.
     fields: OnceLock<String>,
     canonical: OnceLock<Zeroizing<Vec<u8>>>,
     problem: OnceLock<Option<String>>,
     views: OnceLock<Views>,
 }
 
-/// The fields as C sees them.
+/// The fields in their C representation.
 struct Views(Vec<PaytendHeader>);
 
-// SAFETY: what they point to belongs to the `PaytendOpened` that they are in, and nobody changes it.
+// SAFETY: the slices point into the `PaytendOpened` that contains them, which is immutable.
 unsafe impl Send for Views {}
 // SAFETY: as above.
 unsafe impl Sync for Views {}
@@ -140,7 +140,7 @@ impl PaytendOpened {
 /// the largest document that is looked at; 0 for the kind's own limit.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_open(
     keyring: *const PaytendKeyring,
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn paytend_open(
     out: *mut *mut PaytendOpened,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let partner = Some(partner_id.text("partner_id")?).filter(|id| !id.is_empty());
@@ -165,60 +165,61 @@ pub unsafe extern "C" fn paytend_open(
     }
 }
 
-/// A part of what was opened; nothing for null.
+/// Returns a part of an opened message, or an empty slice for null.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { opened.as_ref() }.map_or(PaytendSlice::NONE, |opened| PaytendSlice::of(part(opened)))
 }
 
-/// The payload's bytes, exactly as they were signed; empty if there was none. Not always strict JSON in UTF-8: see
-/// `paytend_opened_payload_problem`.
+/// Returns the bytes of the payload exactly as signed; empty for a message without payload. The payload may not be
+/// strict JSON in UTF-8: see `paytend_opened_payload_problem`.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_payload(opened: *const PaytendOpened) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { part(opened, |opened| opened.opened.payload()) }
 }
 
-/// Why the payload is not one strict JSON object, if it is not; empty if it is. The payload is authentic all the same.
+/// Returns why the payload is not a single strict JSON object, or an empty slice if it is. The payload is authentic
+/// either way.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_payload_problem(opened: *const PaytendOpened) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { part(opened, |opened| opened.payload_problem().as_bytes()) }
 }
 
-/// The plain fields: a JSON object of texts.
+/// Returns the unencrypted fields as a JSON object whose values are strings.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_fields(opened: *const PaytendOpened) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { part(opened, |opened| opened.fields.get_or_init(|| opened.opened.fields_json()).as_bytes()) }
 }
 
-/// All of what was opened at once; it lives as long as what was opened.
+/// All parts of an opened message. The pointers are valid as long as the opened message.
 #[repr(C)]
 pub struct PaytendOpenedView {
-    /// As `paytend_opened_payload` gives it.
+    /// The payload, as returned by `paytend_opened_payload`.
     pub payload: PaytendSlice,
-    /// As `paytend_opened_canonical` gives it.
+    /// The signed text, as returned by `paytend_opened_canonical`.
     pub canonical: PaytendSlice,
-    /// As `paytend_opened_verified_by` gives it.
+    /// The fingerprint returned by `paytend_opened_verified_by`.
     pub verified_by: PaytendSlice,
-    /// As `paytend_opened_decrypted_by` gives it.
+    /// The fingerprint returned by `paytend_opened_decrypted_by`.
     pub decrypted_by: PaytendSlice,
-    /// The plain fields, sorted by name; null if there are none.
+    /// The unencrypted fields, sorted by name; null if the message has none.
     pub fields: *const PaytendHeader,
-    /// How many there are.
+    /// The number of fields.
     pub fields_len: usize,
 }
 
@@ -226,51 +227,51 @@ pub struct PaytendOpenedView {
 /// something was.
 ///
 /// # Safety
-/// `opened` is null, or not freed; `out` is null, or may be written to.
+/// `opened` must be null or a valid handle; `out` must be null or valid for writes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_view(opened: *const PaytendOpened, out: *mut PaytendOpenedView) -> bool {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     let Some(view) = (unsafe { opened.as_ref() }).map(PaytendOpened::view) else { return false };
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { give(out, view) }.is_ok()
 }
 
-/// The signed text. Secret: it holds the session key and the payload.
+/// Returns the signed text. It is secret, since it contains the session key and the payload.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_canonical(opened: *const PaytendOpened) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { part(opened, |opened| opened.canonical()) }
 }
 
-/// The fingerprint of the key that the signature is by.
+/// Returns the fingerprint of the key that verified the signature.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_verified_by(opened: *const PaytendOpened) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { part(opened, |opened| opened.opened.verified_by.as_bytes()) }
 }
 
-/// The fingerprint of the key that decrypted it; empty if nothing was encrypted.
+/// Returns the fingerprint of the key that decrypted the message; empty if nothing was encrypted.
 ///
 /// # Safety
-/// `opened` is null, or not freed.
+/// `opened` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_decrypted_by(opened: *const PaytendOpened) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { part(opened, |opened| opened.decrypted_by().as_bytes()) }
 }
 
-/// Wipes and frees what was opened.
+/// Wipes and frees an opened message.
 ///
 /// # Safety
-/// `opened` is null or what was opened, and is freed once.
+/// `opened` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_free(opened: *mut PaytendOpened) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(opened) };
 }

@@ -1,4 +1,4 @@
-//! Receiving notifications.
+//! Receivers for notifications.
 
 use paytend_bindings::{Answer, DatedKey, Failure, Notification, Receiver, Reply};
 
@@ -7,35 +7,37 @@ use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
 
-/// No moment, or no limit.
+/// The value that means "no time" or "the default limit".
 const NEVER: u64 = u64::MAX;
 
-/// Receives the notifications of one route.
+/// A receiver for the notifications of one HTTP route.
 pub struct PaytendReceiver(Receiver);
 /// A verified notification. Free it with `paytend_notification_free`.
 pub struct PaytendNotification {
     notification: Notification,
     summary: String,
 }
-/// What to answer. Free it with `paytend_answer_free`.
+/// The HTTP response to send to the provider. Free it with `paytend_answer_free`.
 pub struct PaytendAnswer(Answer);
 
-/// A provider's key. Times are in milliseconds since 1970; UINT64_MAX for none.
+/// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means none.
 #[repr(C)]
 pub struct PaytendDatedKey {
     /// The key.
     pub key: *const PaytendPublicKey,
-    /// The first moment at which it is used.
+    /// The time from which the key is used.
     pub not_before: u64,
-    /// The first moment at which it is no longer used.
+    /// The time from which the key is no longer used.
     pub retire_at: u64,
-    /// The merchant that has it: PayerMax's alone, empty for PayBy.
+    /// The merchant number for PayerMax; empty for PayBy.
     pub merchant: PaytendSlice,
 }
 
 impl PaytendDatedKey {
+    /// Converts the key.
+    ///
     /// # Safety
-    /// The key is a handle that is not freed.
+    /// `key` must be null or a valid handle.
     unsafe fn read(&self) -> Result<DatedKey, Failure> {
         let moment = |millis: u64| (millis != NEVER).then_some(millis);
         // SAFETY: the caller promises it.
@@ -44,25 +46,25 @@ impl PaytendDatedKey {
     }
 }
 
-/// What a handler made of a notification.
+/// The result of handling a notification.
 #[repr(i32)]
 #[derive(Clone, Copy)]
 pub enum PaytendReply {
-    /// It is durable.
+    /// The notification has been stored durably.
     Accepted = 0,
-    /// It was durable before.
+    /// The notification had already been stored durably.
     Duplicate = 1,
-    /// It could not be stored now.
+    /// The notification could not be stored; the provider should retry.
     TryAgainLater = 2,
 }
 
-/// Limits of a receiver. UINT64_MAX for the receiver's own.
+/// The limits of a receiver. UINT64_MAX means the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PaytendLimits {
-    /// The largest body that is looked at, in bytes.
+    /// The maximum size of a body, in bytes.
     pub max_bytes: u64,
-    /// How old a notification of PayBy's or PayerMax's may be, in milliseconds.
+    /// The maximum age of a notification of PayBy or PayerMax, in milliseconds.
     pub max_age: u64,
 }
 
@@ -72,10 +74,10 @@ fn limited(receiver: Receiver, limits: PaytendLimits) -> Result<PaytendReceiver,
     Ok(PaytendReceiver(receiver.limited(max_bytes, given(limits.max_age))?))
 }
 
-/// A receiver of what `product` (`baas` or `issuing`) of Paytend's notifies `partner_id` of.
+/// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_paytend(
     product: PaytendSlice,
@@ -85,7 +87,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
     out: *mut *mut PaytendReceiver,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let receiver = Receiver::paytend(
@@ -98,10 +100,10 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
     }
 }
 
-/// A receiver of PayBy's notifications.
+/// Creates a receiver for the notifications of PayBy.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_payby(
     keys: *const PaytendDatedKey,
@@ -110,7 +112,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     out: *mut *mut PaytendReceiver,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let keys = array(keys, keys_len, "keys")?;
@@ -123,10 +125,10 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     }
 }
 
-/// A receiver of PayerMax's notifications, of the merchants that the keys name.
+/// Creates a receiver for the notifications of PayerMax to the merchants of the keys.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_payermax(
     keys: *const PaytendDatedKey,
@@ -135,7 +137,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
     out: *mut *mut PaytendReceiver,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let keys = array(keys, keys_len, "keys")?
@@ -151,7 +153,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
 /// taken, `answer` (which may be null) is given what to answer the sender.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receive(
     receiver: *const PaytendReceiver,
@@ -163,7 +165,7 @@ pub unsafe extern "C" fn paytend_receive(
     answer: *mut *mut PaytendAnswer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let headers = array(headers, headers_len, "headers")?.iter().map(|header| {
@@ -190,10 +192,10 @@ pub unsafe extern "C" fn paytend_receive(
     }
 }
 
-/// What to answer a notification that was received; `reply` is one of `PaytendReply`.
+/// Returns the HTTP response for a received notification. `reply` is one of `PaytendReply`.
 ///
 /// # Safety
-/// The pointers are as the rules of this library say.
+/// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_answer(
     receiver: *const PaytendReceiver,
@@ -201,7 +203,7 @@ pub unsafe extern "C" fn paytend_receiver_answer(
     out: *mut *mut PaytendAnswer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
             let reply = match reply {
@@ -218,91 +220,91 @@ pub unsafe extern "C" fn paytend_receiver_answer(
 /// Frees a receiver.
 ///
 /// # Safety
-/// `receiver` is null or a receiver, and is freed once.
+/// `receiver` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_free(receiver: *mut PaytendReceiver) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(receiver) };
 }
 
-/// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`,
-/// `unreadable` or
-/// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there
-/// is none of is null.
+/// Returns everything except the content of a notification, as a JSON object. Its members are `provider`, `product`,
+/// `notify_type`, `reading` (`typed`, `unreadable` or `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`,
+/// `state`), `verified_by` and `sent_at`. Absent values are null.
 ///
 /// # Safety
-/// `notification` is null, or not freed.
+/// `notification` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_notification_summary(notification: *const PaytendNotification) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { notification.as_ref() }.map_or(PaytendSlice::NONE, |it| PaytendSlice::of(it.summary.as_bytes()))
 }
 
-/// What was signed: Paytend's content, PayBy's and PayerMax's body.
+/// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax.
 ///
 /// # Safety
-/// `notification` is null, or not freed.
+/// `notification` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_notification_content(notification: *const PaytendNotification) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { notification.as_ref() }.map_or(PaytendSlice::NONE, |it| PaytendSlice::of(&it.notification.content))
 }
 
 /// Frees a notification.
 ///
 /// # Safety
-/// `notification` is null or a notification, and is freed once.
+/// `notification` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_notification_free(notification: *mut PaytendNotification) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(notification) };
 }
 
-/// The HTTP status; 0 for null.
+/// Returns the HTTP status of a response, or 0 for null.
 ///
 /// # Safety
-/// `answer` is null, or not freed.
+/// `answer` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_answer_status(answer: *const PaytendAnswer) -> u16 {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { answer.as_ref() }.map_or(0, |answer| answer.0.status)
 }
 
-/// The body.
+/// Returns the body of a response, or an empty slice for null.
 ///
 /// # Safety
-/// `answer` is null, or not freed.
+/// `answer` must be null or a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_answer_body(answer: *const PaytendAnswer) -> PaytendSlice {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { answer.as_ref() }.map_or(PaytendSlice::NONE, |answer| PaytendSlice::of(&answer.0.body))
 }
 
-/// The header of that number, from 0. Whether there is one.
+/// Writes the header with the given index, which starts at 0, to `out`. Returns whether it was written; it is not if
+/// the index is out of range or an argument is null.
 ///
 /// # Safety
-/// `answer` is null, or not freed; `out` may be written to.
+/// `answer` must be null or a valid handle; `out` must be null or valid for writes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_answer_header(
     answer: *const PaytendAnswer,
     number: usize,
     out: *mut PaytendHeader,
 ) -> bool {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     let header = unsafe { answer.as_ref() }.and_then(|answer| answer.0.headers.get(number));
     let Some((name, value)) = header.filter(|_| !out.is_null()) else { return false };
     let header = PaytendHeader { name: PaytendSlice::of(name.as_bytes()), value: PaytendSlice::of(value.as_bytes()) };
-    // SAFETY: the caller promises that it may be written to.
+    // SAFETY: the caller guarantees that the pointer is valid for writes.
     unsafe { out.write(header) };
     true
 }
 
-/// Frees an answer.
+/// Frees a response.
 ///
 /// # Safety
-/// `answer` is null or an answer, and is freed once.
+/// `answer` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_answer_free(answer: *mut PaytendAnswer) {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { free(answer) };
 }

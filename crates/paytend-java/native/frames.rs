@@ -1,8 +1,9 @@
-//! Frames: a length as four bytes, big-endian, and so many bytes; the length −1 is null.
+//! Frames for arguments and results: a length of four bytes in big-endian order, followed by that many bytes. The
+//! length −1 means null.
 
 use paytend_bindings::{Code, Failure};
 
-/// Reads arguments, one after the other.
+/// Reads arguments in order.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -51,13 +52,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes results.
+/// Writes results in order.
 #[derive(Default)]
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     pub(crate) fn optional(mut self, bytes: Option<&[u8]>) -> Self {
-        // No result comes near two gibibytes: what came in would not have fitted an array of Java's.
+        // Results never reach 2 GiB, since the arguments fit into a Java array.
         let length = bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(-1));
         self.0.extend(length.to_be_bytes());
         if length >= 0 {

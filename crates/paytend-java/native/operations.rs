@@ -1,4 +1,4 @@
-//! The operations, by the numbers that `Native.java` has for them.
+//! The operations, identified by the numbers defined in `Native.java`.
 
 use paytend_bindings::{
     Answer, Code, DatedKey, Failure, NotTaken, PrivateKey, PublicKey, Receiver, Reply, VERSION, generate, guarded,
@@ -30,7 +30,7 @@ pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A failure, and whether there is an answer to send.
+/// A failure, and whether its response must be sent.
 struct Failed(Box<NotTaken>, bool);
 
 impl From<Failure> for Failed {
@@ -98,12 +98,12 @@ fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, 
     limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be a positive number")))
 }
 
-/// What was before 1970 is its beginning.
+/// Converts a time in milliseconds since 1970. Earlier times become 0.
 fn moment(millis: Option<i64>) -> Option<u64> {
     millis.map(|millis| u64::try_from(millis).unwrap_or_default())
 }
 
-/// Body, `sign`, keys.
+/// Verifies a detached signature. Arguments: body, `sign`, keys.
 fn verified(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (body, sign) = (arguments.bytes()?, arguments.text()?);
     let mut keys = Vec::new();
@@ -113,7 +113,7 @@ fn verified(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     Ok(ok().bytes(verify(&keys, body, sign)?))
 }
 
-/// How many keys of our own, those, and the other side's.
+/// Creates a keyring. Arguments: number of own keys, own keys, peer keys.
 fn new_keyring(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (mut own, mut peer) = (Vec::new(), Vec::new());
     for _ in 0..arguments.number()? {
@@ -127,7 +127,7 @@ fn new_keyring(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     kept(Thing::Keyring(keyring(&own, &peer)?))
 }
 
-/// Keyring, kind, payload, whether it is signed, names and values.
+/// Seals a message. Arguments: keyring, kind, payload, whether the payload is signed, names and values of fields.
 fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let ring = thing(arguments)?;
     let (kind, payload, signed) = (kind(arguments.text()?)?, arguments.optional_text()?, arguments.flag()?);
@@ -138,7 +138,7 @@ fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     Ok(ok().bytes(seal(ring.keyring()?, kind, fields, payload, signed)?))
 }
 
-/// Keyring, kind, document, partner, whether the payload is signed, limit.
+/// Opens a message. Arguments: keyring, kind, document, partner, whether the payload is signed, maximum size.
 fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let ring = thing(arguments)?;
     let (kind, document, partner) = (kind(arguments.text()?)?, arguments.bytes()?, arguments.optional_text()?);
@@ -156,7 +156,7 @@ fn limited(receiver: Receiver, most: Option<i64>, max_age: Option<i64>) -> Resul
     kept(Thing::Receiver(receiver.limited(limit("maxBytes", most)?, limit("maxAge", max_age)?)?))
 }
 
-/// Product, partner, keyring, limit.
+/// Creates a receiver for Paytend. Arguments: product, partner, keyring, maximum size.
 fn new_paytend(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (product, partner, ring) = (arguments.text()?, arguments.text()?, thing(arguments)?);
     limited(Receiver::paytend(product, partner, ring.keyring()?.clone())?, arguments.optional_number()?, None)
@@ -168,7 +168,7 @@ fn dated(arguments: &mut Reader<'_>) -> Result<DatedKey, Failure> {
     Ok(DatedKey { key, not_before: moment(not_before), retire_at: moment(retire_at) })
 }
 
-/// Limit, greatest age, keys with their dates.
+/// Creates a receiver for PayBy. Arguments: maximum size, maximum age, keys with their periods of use.
 fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut keys = Vec::new();
@@ -178,7 +178,7 @@ fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     limited(Receiver::payby(keys)?, most, max_age)
 }
 
-/// Limit, greatest age, merchants and keys with their dates.
+/// Creates a receiver for PayerMax. Arguments: maximum size, maximum age, merchants and keys with their periods of use.
 fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut merchants = Vec::new();
@@ -188,7 +188,7 @@ fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     limited(Receiver::payermax(merchants)?, most, max_age)
 }
 
-/// Receiver, body, the time, names and values of headers.
+/// Verifies a notification. Arguments: receiver, body, time, names and values of headers.
 fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (receiver, body, now) = (thing(arguments)?, arguments.bytes()?, moment(arguments.optional_number()?));
     let mut headers = Vec::new();

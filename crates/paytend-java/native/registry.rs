@@ -1,4 +1,4 @@
-//! What Java holds numbers of.
+//! The registry of objects to which Java refers by number.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,7 +26,7 @@ pub(crate) fn drop(number: i64) {
     THINGS.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
 }
 
-/// What a number is of. One that is in use is kept until it is not.
+/// Returns the object with a number. An object that is closed during a call is freed after the call.
 pub(crate) fn get(number: i64) -> Result<Arc<Thing>, Failure> {
     let things = THINGS.read().unwrap_or_else(PoisonError::into_inner);
     things.get(&number).cloned().ok_or_else(|| Failure::new(Code::Usage, "the key, keyring or receiver is closed"))

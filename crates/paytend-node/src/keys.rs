@@ -1,4 +1,4 @@
-//! Keys, and what is made of several.
+//! Keys, and the objects that are created from several keys.
 
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, Uint8Array};
@@ -70,7 +70,7 @@ impl PublicKey {
     }
 }
 
-/// Keys, collected one by one.
+/// A builder that collects keys one by one.
 #[napi]
 #[derive(Default)]
 pub struct Keys {

@@ -1,7 +1,8 @@
 //! The native half of the Node package: `index.js` is the half that people see. What may take a while has two forms:
 //! at once, and on Node's worker pool.
 //!
-//! A failure crosses as the JSON text of an error, which `index.js` turns into an exception of its class.
+//! Operations that may take a while have two forms: synchronous, and asynchronous on Node's worker pool. The message of
+//! an error is JSON, which `index.js` converts to an exception of the matching class.
 
 mod keys;
 
@@ -31,7 +32,7 @@ fn told_answer(answer: &paytend::Answer) -> Value {
     json!({ "status": answer.status, "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
 }
 
-/// Runs what a function does; its failure, or panic, is thrown.
+/// Runs the body of a function, and converts a failure or panic to a JavaScript error.
 fn failing<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
     paytend::guarded(work).map_err(|failure| thrown(&failure, None))
 }
@@ -43,13 +44,13 @@ fn moment(millis: Option<i64>) -> Option<u64> {
 #[napi]
 pub struct Keyring(pub(crate) paytend::Keyring);
 
-/// What was opened; each part becomes JavaScript's when it is asked for.
+/// An opened message. Each part is converted to a JavaScript value on access.
 #[napi]
 pub struct Opened(paytend::Opened);
 
 #[napi]
 impl Opened {
-    /// Names and values by turns: as an object, a name could be one that JavaScript has a meaning for.
+    /// Returns alternating names and values. In an object, a name such as `__proto__` would have a special meaning.
     #[napi]
     pub fn fields(&self) -> Vec<&str> {
         self.0.fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
@@ -105,7 +106,7 @@ impl Task for Opening {
     }
 }
 
-/// What a message must be.
+/// The expected kind, partner and form of a message.
 struct Expected {
     kind: String,
     partner_id: Option<String>,
@@ -226,7 +227,7 @@ fn limited(
     receiver.limited(max_bytes.map(|bytes| bytes as usize), moment(max_age)).map(Receiver)
 }
 
-/// The summary as JSON, and the content.
+/// A verified notification: the summary as JSON, and the content.
 #[napi(object)]
 pub struct Taken {
     pub summary: String,
@@ -242,7 +243,7 @@ pub struct Receiving {
 
 impl Receiving {
     fn take(&self) -> Result<(String, Vec<u8>)> {
-        // Node gives header values as texts of Latin-1.
+        // Node decodes header values as Latin-1.
         let latin1 = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect::<Vec<u8>>();
         let headers: Vec<(&str, Vec<u8>)> =
             self.headers.iter().filter_map(|pair| Some((pair.first()?.as_str(), latin1(pair.get(1)?)))).collect();
@@ -284,7 +285,7 @@ impl Receiver {
         AsyncTask::new(self.receiving(headers, &body, now))
     }
 
-    /// The answer as JSON.
+    /// Returns the HTTP response for a received notification as JSON.
     #[napi]
     pub fn answer(&self, reply: String) -> Result<String> {
         failing(|| paytend::Reply::named(&reply).map(|reply| told_answer(&self.0.answer(reply)).to_string()))

@@ -1,6 +1,6 @@
-//! The native half of the Python package: `python/paytend/__init__.py` is the half that people see.
+//! The native part of the Python package. The public API is in `python/paytend`.
 //!
-//! The interpreter's lock is released wherever cryptography is done.
+//! The global interpreter lock is released during cryptographic operations.
 
 use paytend_bindings as paytend;
 use paytend_bindings::{DatedKey, Failure};
@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, answer");
 
-/// An answer as a tuple: status, headers, body.
+/// An HTTP response as a tuple: status, headers, body.
 type Answered<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 
 fn answered<'py>(py: Python<'py>, answer: paytend::Answer) -> Answered<'py> {
@@ -33,7 +33,7 @@ fn raised(py: Python<'_>, failure: &Failure, answer: Option<paytend::Answer>) ->
     ))
 }
 
-/// Runs something without the interpreter's lock.
+/// Runs `work` with the global interpreter lock released.
 fn unlocked<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
     py.detach(|| paytend::guarded(work)).map_err(|failure| raised(py, &failure, None))
 }
@@ -98,7 +98,7 @@ impl PublicKey {
     }
 }
 
-/// What was opened; each part becomes Python's when it is asked for.
+/// An opened message. Each part is converted to a Python object on access.
 #[pyclass(frozen, module = "paytend._native")]
 struct Opened(paytend::Opened);
 
@@ -176,7 +176,7 @@ impl Keyring {
     }
 }
 
-/// A key, and from when until when it is used, in milliseconds since 1970.
+/// A key, and the start and end of its period of use, in milliseconds since 1970.
 type Dated<'py> = (PyRef<'py, PublicKey>, Option<u64>, Option<u64>);
 
 fn dated((key, not_before, retire_at): &Dated<'_>) -> DatedKey {
@@ -225,7 +225,7 @@ impl Receiver {
         unlocked(py, || Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age))
     }
 
-    /// The summary as JSON, and the content.
+    /// Verifies a notification, and returns its summary as JSON and its content.
     fn receive<'py>(
         &self,
         py: Python<'py>,

@@ -1,4 +1,4 @@
-//! `paytend control`: a running sandbox, told what to do.
+//! `paytend control`: controls a running sandbox over its control interface.
 
 use clap::{Args as ClapArgs, Subcommand};
 use paytend_sandbox::Fault;
@@ -10,10 +10,10 @@ use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The `control_url` that `paytend sandbox` has printed
+    /// The `control_url` that `paytend sandbox` printed
     #[arg(long, env = "PAYTEND_CONTROL_URL", value_name = "URL")]
     url: String,
-    /// The `control_token`, if there was one
+    /// The `control_token` that `paytend sandbox` printed, if any
     #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     #[command(subcommand)]
@@ -22,30 +22,33 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set a fault, such as topup:resetAfter:next or "notify baas 2:late:60000:times=3:percent=50"
+    /// Add a fault, such as topup:resetAfter:next or "notify baas 2:late:60000:times=3:percent=50"
     Fault { fault: Fault },
-    /// Take all faults away
+    /// Remove all faults
     ClearFaults,
-    /// Let time pass: 15h, 30m, 90s
-    Advance { by: String },
-    /// Make a notification happen
+    /// Advance the clock
+    Advance {
+        /// Duration, such as 15h, 30m or 90s
+        by: String,
+    },
+    /// Trigger an event and send its notification
     Trigger {
-        /// baas, issuing, payby or payermax
+        /// Product: baas, issuing, payby or payermax
         product: String,
-        /// Paytend's notifyType
+        /// Paytend notification type (notifyType), for baas and issuing
         notify_type: Option<String>,
-        /// A JSON object whose fields replace the sandbox's own
+        /// JSON object whose fields replace those that the sandbox would write
         #[arg(long, value_name = "JSON")]
         content: Option<String>,
-        /// Where PayBy's and PayerMax's go
+        /// URL to post to, for payby and payermax
         #[arg(long, value_name = "URL")]
         to: Option<String>,
     },
     /// Show balances, cards, users and orders, without personal data
     State,
-    /// Show all notifications and what became of them
+    /// Show all notifications and their deliveries
     Deliveries,
-    /// Begin again
+    /// Reset the sandbox
     Reset,
 }
 
@@ -64,13 +67,13 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Reset => (Method::POST, "/reset", Some("{}".to_owned())),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer =
+    let response =
         runtime.block_on(send(&format!("{}{path}", args.url.trim_end_matches('/')), args.token, method, body))?;
-    output::line(&answer)?;
+    output::line(&response)?;
     Ok(())
 }
 
-/// The content goes as it is written: an amount keeps its digits.
+/// Builds the body of a trigger request. The content is inserted as written, so amounts keep their digits.
 fn trigger(
     product: &str,
     notify_type: Option<String>,
@@ -101,14 +104,14 @@ async fn send(url: &str, token: Option<String>, method: Method, body: Option<Str
     if let Some(body) = body {
         request = request.body(body);
     }
-    let answer = request.send().await.map_err(network)?;
-    let (status, text) = (answer.status(), answer.text().await.map_err(network)?);
-    let told: Value = serde_json::from_str(&text).unwrap_or_default();
-    if told.get("respCode").is_some() {
-        return Err(Failure::usage("this is the API's URL; the control_url is another one"));
+    let response = request.send().await.map_err(network)?;
+    let (status, text) = (response.status(), response.text().await.map_err(network)?);
+    let content: Value = serde_json::from_str(&text).unwrap_or_default();
+    if content.get("respCode").is_some() {
+        return Err(Failure::usage("--url is the base_url of the API; give the control_url"));
     }
     if status.is_success() {
         return Ok(text);
     }
-    Err(Failure::new(Category::Rejected, told["error"].as_str().unwrap_or("the sandbox refuses")))
+    Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
 }

@@ -1,4 +1,4 @@
-//! `paytend endpoints`
+//! `paytend endpoints`: lists the operations of the API.
 
 use clap::Args as ClapArgs;
 use paytend_model::{Description, NoSuchOperation, OperationEntry, operation, operations};
@@ -9,9 +9,9 @@ use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// One operation with its fields: its name (`topup`, `issuing.getCities`) or its path
+    /// Show one operation with its fields; a name (`topup`, `issuing.getCities`) or a path
     name: Option<String>,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     };
     let entry = operation(name).map_err(|error: NoSuchOperation| {
-        Failure::usage(format!("{name}: {error}; `paytend endpoints` lists them all"))
+        Failure::usage(format!("{name}: {error}; run `paytend endpoints` for a list"))
     })?;
     output::line(&if args.json { described(entry).to_string() } else { detailed(entry) })?;
     Ok(())
@@ -77,7 +77,8 @@ fn described(entry: &OperationEntry) -> Value {
 fn fields(description: &Description) -> Vec<Value> {
     let field = |field: &paytend_model::Field| {
         json!({
-            "name": field.name, "type": field.type_name, "required": field.required, "provenance": field.source.to_string(),
+            "name": field.name, "type": field.type_name, "required": field.required,
+            "provenance": field.source.to_string(),
             "rules": field.rules.iter().map(ToString::to_string).collect::<Vec<_>>(), "about": field.about.trim(),
         })
     };

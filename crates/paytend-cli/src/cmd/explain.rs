@@ -1,4 +1,4 @@
-//! `paytend explain`
+//! `paytend explain`: explains why a message is not authentic.
 
 use std::path::{Path, PathBuf};
 
@@ -14,42 +14,43 @@ use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::{KindArg, SecretArgs, private_from_environment, public_bytes};
 use crate::output;
 
-/// Explains why a message is not authentic. Files of private keys that others can read are refused.
+/// Explain why a message from standard input is not authentic. Private key files that other users can read are refused.
 ///
-/// Exits with 0 if the signature is good, also if the message is "authentic, but" something else is remarkable: `verdict` in
-/// the JSON output tells them apart. Exits with 4 if the message is not authentic.
+/// The exit code is 0 if the signature is valid, even if there are findings; `verdict` in the JSON output is then
+/// `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Whose message it is
+    /// The provider that sent the message
     #[arg(long, value_enum, default_value_t = From::Paytend)]
     provider: From,
-    /// The shape of a message of Paytend's
+    /// The kind of message, for Paytend
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
-    /// Our private key, which should decrypt it; several while it is rotated. Without any, the text in PAYTEND_PRIVATE_KEY
+    /// Your private key, which should decrypt the message; several during a key rotation. If this option is not given,
+    /// the text of the key is read from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Vec<PathBuf>,
-    /// The sender's public key, which should verify it; several while it is rotated
+    /// The sender's public key, which should verify the message; several during a key rotation
     #[arg(long, value_name = "FILE", required = true)]
     public_key: Vec<PathBuf>,
-    /// Another private key that may explain it: of the other environment, of before
+    /// Another private key to try, such as a former key or the key of another environment
     #[arg(long, value_name = "FILE")]
     other_private_key: Vec<PathBuf>,
     #[command(flatten)]
     secrets: SecretArgs,
-    /// Another public key that may explain it: of the other environment, of another provider
+    /// Another public key to try, such as the key of another environment or provider
     #[arg(long, value_name = "FILE")]
     other_public_key: Vec<PathBuf>,
-    /// The partnerId that the message should have
+    /// The partnerId that the message must have
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
-    /// The `sign` header of PayBy's or PayerMax's, as pasted: in quotes, with its name, or over several lines
+    /// The `sign` header of PayBy or PayerMax; may be pasted with quotes, with the header name, or with line breaks
     #[arg(long, value_name = "BASE64")]
     sign: Option<String>,
-    /// The payload should not be part of the signature, as in the upload endpoints of the IBAN product
+    /// Expect a signature without the payload, as in the upload endpoints of the IBAN product
     #[arg(long)]
     unsigned_payload: bool,
-    /// Print the signed texts too, which hold the payload and the session key
+    /// Print the signed texts too; they contain the payload and the session key
     #[arg(long)]
     show_texts: bool,
     /// Print JSON
@@ -67,15 +68,16 @@ enum From {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let explanation = match args.provider {
         From::Paytend if args.sign.is_some() => {
-            return Err(Failure::usage("Paytend has no sign header: leave --sign out, or name the --provider"));
+            return Err(Failure::usage("messages of Paytend have no sign header: remove --sign, or give --provider"));
         }
         From::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
             return Err(Failure::usage(
-                "a message of Paytend's is encrypted: give the --private-key that decrypts it, or its text in PAYTEND_PRIVATE_KEY",
+                "messages of Paytend are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the text of \
+                 the key",
             ));
         }
         From::Payby | From::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {
-            return Err(Failure::usage("--kind and --unsigned-payload are for messages of Paytend's"));
+            return Err(Failure::usage("--kind and --unsigned-payload are only for messages of Paytend"));
         }
         From::Paytend => {
             let keys = known_keys(args)?;
@@ -86,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
-                // A header that arrived empty is one of the reasons to be explained.
+                // An empty header is passed on, since it is one of the causes that are explained.
                 let value = match sign.as_str() {
                     "" => HeaderValue::from_static(""),
                     pasted => pasted_sign(pasted).map_err(|error| Failure::usage(format!("--sign: {error}")))?,
@@ -104,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Err(Failure::new(Category::NotAuthentic, "the message is not authentic"))
 }
 
-/// The keys, each by its file's name.
+/// Reads the keys, each named after its file.
 fn known_keys(args: &Args) -> Result<KnownKeys, Failure> {
     let name = |path: &Path| path.display().to_string();
     let mut inputs = Inputs::with_message();
@@ -175,7 +177,7 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
     output::line(&explanation.to_string())?;
     for (name, text) in texts {
         if let Some(text) = text {
-            // As JSON writes it: a terminal shows it, and does nothing else.
+            // Written as a JSON string, so that control characters do not reach the terminal.
             output::line(&format!("{name} text: {}", serde_json::Value::from(text)))?;
         }
     }

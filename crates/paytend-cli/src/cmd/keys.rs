@@ -1,4 +1,4 @@
-//! `paytend keys generate` and `paytend keys inspect`
+//! `paytend keys generate` and `paytend keys inspect`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -16,18 +16,20 @@ use crate::output;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Write a new key pair: private.pem (0600, PKCS#8), public.pem and public.b64. Existing files are never overwritten
+    /// Generate a key pair
+    ///
+    /// Writes private.pem (mode 0600, PKCS#8), public.pem and public.b64. Existing files are never overwritten.
     Generate {
-        /// Length of the modulus in bits, 1024 to 8192. Paytend uses 1024 today; ask for more
+        /// Key size in bits, 1024 to 8192. Paytend uses 1024 today; ask Paytend for a larger size
         #[arg(long, value_name = "N", default_value_t = 2048)]
         bits: usize,
-        /// Folder for the three files; made if it is not there
+        /// Folder for the three files; created if it does not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Say what a key file holds, as a JSON object
+    /// Describe a key file as a JSON object
     Inspect {
-        /// PEM, DER, base64 or an X.509 certificate; private or public; `-` for standard input
+        /// Private or public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input
         file: PathBuf,
         #[command(flatten)]
         secrets: SecretArgs,
@@ -50,7 +52,8 @@ fn generate(bits: usize, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
     let names = ["private.pem", "public.pem", "public.b64"].map(|name| folder.join(name));
     if let Some(existing) = names.iter().find(|path| path.exists()) {
-        let message = format!("{} exists already; it is not overwritten", existing.display());
+        let message =
+            format!("{} already exists and is not overwritten; choose another --out folder", existing.display());
         return Err(Failure::new(Category::Configuration, message));
     }
     let public = key.public_key();
@@ -65,7 +68,7 @@ fn generate(bits: usize, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a file that must not exist, with its permissions from the first byte on.
+/// Creates a new file with the given permissions and writes its content.
 fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -91,7 +94,7 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
         }
         read => read.map_err(failed)?,
     };
-    // Only a backend can tell whether the numbers belong together.
+    // The backend checks that the numbers of the key belong together.
     let mut description = match &key {
         AnyKey::Private(key) => {
             rustcrypto::private(key).map_err(failed)?;

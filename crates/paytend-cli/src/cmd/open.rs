@@ -1,4 +1,4 @@
-//! `paytend open`
+//! `paytend open`: opens and verifies a wire document.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,24 +16,26 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     message: MessageArgs,
-    /// The partnerId that the message must have; without it any will do
+    /// The partnerId that the message must have; if not given, any partnerId is accepted
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.message.kind.receiver() != args.message.side {
-        return Err(Failure::usage("Paytend opens requests; a partner opens responses and notifications"));
+        return Err(Failure::usage(
+            "--as and --kind do not match: Paytend opens requests; a partner opens responses and notifications",
+        ));
     }
     let kind = args.message.kind.kind();
     let mut expected = match (kind, args.partner_id.clone()) {
-        (Kind::Response, Some(_)) => return Err(Failure::usage("a response names no partner: leave --partner-id out")),
+        (Kind::Response, Some(_)) => return Err(Failure::usage("responses have no partnerId: remove --partner-id")),
         (Kind::Response, None) => Expected::response(),
         (Kind::Request, Some(id)) => Expected::request(id),
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (kind, None) => Expected::danger_any_partner(kind),
     };
-    // Somebody looks at one message here: there is no crowd to be protected from.
+    // The command opens a single message, so the largest of the limits does no harm.
     expected = expected.max_bytes(Kind::Request.default_max_bytes());
     if args.message.unsigned_payload {
         expected = expected.unsigned_payload();
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut inputs = Inputs::with_message();
     args.message.keys.claim(&mut inputs)?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
-    // One byte more than is allowed is enough for opening to refuse it as too large.
+    // One byte above the limit is enough for the document to be refused as too large.
     let document = start_of_stdin(expected.limit() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {
         Error::UnsignedFailure(failure) => {
@@ -53,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
     let payload: Option<Box<RawValue>> = match (opened.payload_text(), opened.payload_problem()) {
         (Some("") | None, _) | (_, Some(_)) => None,
-        // Embedded as it is: numbers keep their digits.
+        // Embedded without parsing, so numbers keep their digits.
         (Some(text), None) => RawValue::from_string(text.trim().to_owned()).ok(),
     };
     let fields: Map<String, Value> = opened.fields().map(|(name, value)| (name.to_owned(), value.into())).collect();

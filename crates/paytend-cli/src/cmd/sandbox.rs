@@ -1,4 +1,4 @@
-//! `paytend sandbox`
+//! `paytend sandbox`: runs a local sandbox until it is interrupted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,46 +13,46 @@ use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The port to listen on; 0 for a free one
+    /// The port to listen on; 0 for a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The folder of both sides' keys and the partner's identifier; filled at first start
+    /// The folder with the keys of both sides and the partner's identifier; filled on first start
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
-    /// A file that keeps everything that happens; without it, it is forgotten at the end
+    /// The file that stores the state; if not given, the state is lost when the sandbox stops
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// The length of keys that are made
+    /// The size of generated keys, in bits
     #[arg(long, default_value = "1024", value_parser = ["1024", "2048"])]
     bits: String,
-    /// One key pair for both sides, as the public demo of Paytend's sandbox has
+    /// Use one key pair for both sides, like the public demo of Paytend's sandbox
     #[arg(long)]
     shared_key: bool,
-    /// How long audits, topups and shipments take
+    /// The duration of audits, topups and shipments
     #[arg(long, value_enum, default_value_t = Takes::Realistic)]
     timing: Takes,
-    /// How time goes: `real`, `frozen`, or how many times as fast
+    /// The pace of the clock: `real`, `frozen`, or a whole number such as 60 to run that many times as fast
     #[arg(long, default_value = "real", value_parser = pace)]
     pace: Pace,
-    /// A fault from the start, such as `topup:resetAfter:next`; may be given several times
+    /// A fault that is active from the start, such as `topup:resetAfter:next`; may be repeated
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
-    /// Refuse a request that breaks a rule which is only inferred
+    /// Refuse requests that break rules which are only inferred
     #[arg(long)]
     strict: bool,
     /// Add the reserved field `encryptFlag` to responses
     #[arg(long)]
     encrypt_flag: bool,
-    /// Accept the bare word SUCCESS as the acknowledgement of a notification from PayBy
+    /// Accept the bare word SUCCESS as the acknowledgement of a PayBy notification
     #[arg(long)]
     payby_plain_success: bool,
-    /// A host whose TLS certificate is not verified when notifications are posted to it; may be given several times
+    /// A receiver host whose TLS certificate is not verified; may be repeated
     #[arg(long, value_name = "HOST")]
     self_signed: Vec<String>,
-    /// Takes an address that others can reach, or keys that look like a real partner's
+    /// Allow a --host that other machines can reach, and keys that look like those of a real partner
     #[arg(long)]
     i_know: bool,
     #[command(flatten)]
@@ -61,9 +61,9 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Takes {
-    /// No time
+    /// They complete immediately
     Instant,
-    /// Seconds; a day for the balance of a replaced card
+    /// They take seconds; the balance of a replaced card arrives after a day
     Realistic,
 }
 
@@ -73,13 +73,13 @@ fn pace(text: &str) -> Result<Pace, String> {
         "frozen" => Ok(Pace::Frozen),
         factor => match factor.parse() {
             Ok(factor) if factor > 0 => Ok(Pace::Accelerated(factor)),
-            _ => Err("real, frozen, or a whole number such as 60".into()),
+            _ => Err("expected `real`, `frozen` or a whole number such as 60".into()),
         },
     }
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    // One worker is enough for what the cryptography of one processor allows; the other is for deliveries.
+    // One worker for calls, whose cryptography keeps one processor busy, and one for deliveries.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
 }
@@ -120,7 +120,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
-    // In this order, for who looks at the line and not at the JSON.
+    // Built by hand to keep the members in this order, which is easier to read.
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
     let token = sandbox.token().map(|token| ("control_token", token.to_owned()));
@@ -132,7 +132,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Until somebody wants it to end.
+/// Waits for an interrupt or termination signal.
 async fn ended() -> std::io::Result<()> {
     #[cfg(unix)]
     {

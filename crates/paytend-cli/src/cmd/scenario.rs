@@ -1,4 +1,4 @@
-//! `paytend scenario`
+//! `paytend scenario`: runs scenarios against new sandboxes.
 
 use clap::Args as ClapArgs;
 use paytend_sandbox::scenario::{SHIPPED, Scenario};
@@ -8,7 +8,7 @@ use crate::output::{self, Style};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Files, or names of scenarios that come with this command; without any, those are listed
+    /// Scenario files, or names of included scenarios; if none are given, the included scenarios are listed
     scenarios: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let text = match shipped {
             Some(text) => text,
             None => std::fs::read_to_string(name)
-                .map_err(|error| Failure::new(Category::Configuration, format!("{name}: {error}")))?,
+                .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {name}: {error}")))?,
         };
         let scenario = read(name, &text)?;
         output::line(&style.bold(&scenario.name))?;

@@ -1,4 +1,4 @@
-//! `paytend seal`
+//! `paytend seal`: seals and signs a message.
 
 use std::path::PathBuf;
 
@@ -15,24 +15,26 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     message: MessageArgs,
-    /// The plain top-level fields as a JSON object of strings. signType and version are set unless given; so is a request's
-    /// requestId
+    /// The unencrypted fields of the message, as a JSON object of strings. Defaults are set for signType, version and,
+    /// in requests, requestId
     #[arg(long, value_name = "JSON")]
     fields: String,
-    /// The payload: a file with one JSON object, sealed to the letter; `-` for standard input; without it there is none
+    /// The payload: a file with one JSON object, which is sealed unchanged; `-` for standard input. The default is none
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-    /// Check the payload as a request of this operation before it is sealed: its name or path, see `paytend endpoints`
+    /// Check the payload before sealing, as a request of this operation; a name or path from `paytend endpoints`
     #[arg(long, value_name = "OPERATION")]
     operation: Option<String>,
-    /// Refuse a payload with warnings too
+    /// Also refuse a payload with warnings
     #[arg(long, requires = "operation")]
     strict: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.message.kind.sender() != args.message.side {
-        return Err(Failure::usage("a partner seals requests; Paytend seals responses and notifications"));
+        return Err(Failure::usage(
+            "--as and --kind do not match: a partner seals requests; Paytend seals responses and notifications",
+        ));
     }
     let kind = args.message.kind.kind();
     let fields = fields(kind, &args.fields)?;
@@ -44,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => inputs.read(path, "--payload", kind.default_max_bytes())?,
         None => Default::default(),
     };
-    let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("the payload is not UTF-8"))?;
+    let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("--payload is not valid UTF-8"))?;
     if let Some(name) = &args.operation {
         check(name, payload, args.strict)?;
     }
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes warnings to standard error, and refuses a payload with errors.
+/// Checks a payload: writes warnings to standard error and returns a failure if there are errors.
 fn check(operation: &str, payload: &str, strict: bool) -> Result<(), Failure> {
     let entry = paytend_model::operation(operation).map_err(|error| Failure::usage(format!("--operation: {error}")))?;
     let findings = entry.review(if payload.is_empty() { "{}" } else { payload });

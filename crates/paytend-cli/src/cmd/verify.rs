@@ -1,4 +1,4 @@
-//! `paytend verify`
+//! `paytend verify`: verifies a detached signature.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::public;
 use crate::output;
 
-/// No notification of either provider comes near this size, in bytes.
+/// The maximum size of a body in bytes, far above that of any notification.
 const MAX_BODY: usize = 1 << 20;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Whose notification it is
+    /// The provider that sent the notification
     #[arg(long, value_enum)]
     provider: Provider,
     /// The provider's public key: PEM, DER, base64 or an X.509 certificate
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     sign: String,
 }
 
-/// Both sign in the same way: SHA256withRSA over the raw body.
+/// The provider. Both sign the raw body with SHA256withRSA.
 #[derive(Clone, Copy, ValueEnum)]
 enum Provider {
     Payby,

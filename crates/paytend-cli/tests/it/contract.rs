@@ -1,4 +1,4 @@
-//! What scripts rely on: arguments, output, exit codes.
+//! Tests of the interface that scripts rely on: arguments, output and exit codes.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn open(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, more: &[&str
 }
 
 #[test]
-fn every_envelope_of_the_vectors_opens() {
+fn every_envelope_vector_opens() {
     let keys = Keys::new();
     for case in paytend_vectors::envelope() {
         let kind = kind(&case.payload_field);
@@ -50,13 +50,13 @@ fn every_envelope_of_the_vectors_opens() {
             "" => assert!(opened["payload"].is_null(), "{}", case.name),
             text => assert_eq!(opened["payload"], serde_json::from_str::<Value>(text).unwrap(), "{}", case.name),
         }
-        // The payload is embedded as it is, so numbers keep their digits.
+        // The payload is embedded unchanged, so numbers keep their digits.
         assert!(ran.stdout.contains(case.payload.trim()), "{}", case.name);
     }
 }
 
 #[test]
-fn every_message_to_refuse_is_refused_with_4() {
+fn every_refuse_vector_exits_with_4() {
     let keys = Keys::new();
     for case in paytend_vectors::refuse() {
         let kind = kind(&case.payload_field);
@@ -68,7 +68,7 @@ fn every_message_to_refuse_is_refused_with_4() {
 }
 
 #[test]
-fn what_is_sealed_opens_on_the_other_side() {
+fn sealed_message_opens_on_the_other_side() {
     let keys = Keys::new();
     let payload = r#"{"amount":0.020,"name":"žąsis"}"#;
     for (side, kind, own, peer, fields) in [
@@ -97,7 +97,7 @@ fn what_is_sealed_opens_on_the_other_side() {
             assert_eq!(opened["fields"]["requestId"].as_str().unwrap().len(), 32);
         }
     }
-    // Without payload, and from a file.
+    // A message without a payload, and a payload from a file.
     let sealed = seal(&keys, "paytend", "response", "paytend", "partner", r#"{"respCode":"00"}"#, None);
     let opened = open(&keys, "partner", "response", "partner", "paytend", &[], sealed.stdout.as_bytes());
     let opened: Value = serde_json::from_str(&opened.stdout).unwrap();
@@ -123,14 +123,14 @@ fn detached_signatures_are_verified() {
         let ran = run(&args, &case.body());
         assert_eq!(ran.code, if case.valid { 0 } else { 4 }, "{}: {}", case.name, ran.stderr);
         if case.valid {
-            let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
-            assert_eq!((&answer["valid"], &answer["provider"]), (&true.into(), &case.key.as_str().into()));
+            let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
+            assert_eq!((&shown["valid"], &shown["provider"]), (&true.into(), &case.key.as_str().into()));
         }
     }
 }
 
 #[test]
-fn keys_are_generated_once_and_inspected() {
+fn keys_are_generated_without_overwriting_and_inspected() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("new/keys");
     let generate = |bits: &str| run(&["keys", "generate", "--bits", bits, "--out", out.to_str().unwrap()], b"");
@@ -169,7 +169,7 @@ fn keys_are_generated_once_and_inspected() {
 }
 
 #[test]
-fn private_keys_come_from_guarded_files_or_the_environment() {
+fn private_keys_are_read_from_protected_files_or_the_environment() {
     let keys = Keys::new();
     let fields = r#"{"respCode":"00"}"#;
     let peer = keys.arg("partner.pub");
@@ -188,15 +188,15 @@ fn private_keys_come_from_guarded_files_or_the_environment() {
         assert_eq!(open_to_all.code, 3);
         assert!(open_to_all.stderr.contains("0600"), "{}", open_to_all.stderr);
         let own = keys.arg("paytend.pem");
-        let asked_for = [&without[..], &["--private-key", &own, "--danger-any-permissions"]].concat();
-        assert_eq!(run(&asked_for, b"").code, 0);
-        // The environment does the same, in every command that reads a private key.
+        let accepted = [&without[..], &["--private-key", &own, "--danger-any-permissions"]].concat();
+        assert_eq!(run(&accepted, b"").code, 0);
+        // The environment variable has the same effect in every command that reads a private key.
         let opens = ["seal", "--as", "paytend", "--kind", "response", "--public-key", &peer, "--fields", fields];
         let opens = [&opens[..], &["--private-key", &own]].concat();
         let explains = ["explain", "--public-key", &peer, "--private-key", &own];
         let other =
             ["explain", "--public-key", &peer, "--private-key", &keys.arg("partner.pem"), "--other-private-key", &own];
-        // What is explained here is not a message: what matters is that the keys were read.
+        // The input is not a message: `explain` exits with 4 once the keys have been read.
         for (command_line, code) in [(&opens[..], 0), (&explains[..], 4), (&other[..], 4)] {
             let refused = run(command_line, b"{}");
             assert_eq!(refused.code, 3, "{command_line:?}: {}", refused.stderr);
@@ -209,7 +209,7 @@ fn private_keys_come_from_guarded_files_or_the_environment() {
             assert_eq!(off.code, 3, "{command_line:?}");
         }
     }
-    // The two halves exchanged.
+    // A public key given as the private key.
     let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];
     let ran = run(&[&swapped[..], &["--fields", fields, "--danger-any-permissions"]].concat(), b"");
     assert_eq!(ran.code, 3);
@@ -217,7 +217,7 @@ fn private_keys_come_from_guarded_files_or_the_environment() {
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn usage_errors_exit_with_2() {
     let keys = Keys::new();
     for (side, kind, fields, payload) in [
         ("partner", "response", r#"{"respCode":"00"}"#, None),
@@ -242,7 +242,7 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn an_unsigned_failure_is_4_and_says_its_code() {
+fn unsigned_failure_exits_with_4_and_shows_its_code() {
     let keys = Keys::new();
     let document = br#"{"respCode":"9001","respMsg":"CANARY"}"#;
     let ran = open(&keys, "partner", "response", "partner", "paytend", &[], document);
@@ -251,7 +251,7 @@ fn an_unsigned_failure_is_4_and_says_its_code() {
 }
 
 #[test]
-fn endpoints_say_how_sure_we_are_of_their_paths() {
+fn endpoints_show_provenance_fields_and_rules() {
     let ran = run(&["endpoints", "--json"], b"");
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let find = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();
@@ -261,7 +261,7 @@ fn endpoints_say_how_sure_we_are_of_their_paths() {
     assert_eq!(table.stdout.lines().count(), lines.len());
     assert_eq!(lines.len(), 37);
 
-    // Of one operation, each field: where it is from, and its rules.
+    // One operation is listed with the source and the rules of each field.
     let topup = run(&["endpoints", "topup"], b"");
     assert!(
         topup.stdout.contains("it must be above zero") && topup.stdout.contains("Topup_BizData"),
@@ -281,7 +281,7 @@ fn endpoints_say_how_sure_we_are_of_their_paths() {
 }
 
 #[test]
-fn payload_is_checked_as_a_request_of_an_operation() {
+fn seal_checks_payload_against_operation() {
     let keys = Keys::new();
     let (own, peer) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
     let check = |payload: &str, more: &[&str]| {

@@ -1,4 +1,4 @@
-//! `paytend demo`
+//! Tests of `paytend demo`.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{command, run};
 
 #[test]
-fn every_step_of_the_demo_holds() {
+fn every_demo_step_passes() {
     let ran = run(&["demo", "--json"], b"");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let steps: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -36,7 +36,7 @@ fn every_step_of_the_demo_holds() {
         ]
     );
     assert!(ran.stdout.lines().last().unwrap().starts_with(r#"{"step":"done","ok":true,"#), "{}", ran.stdout);
-    // What was on the wire, and what was inside.
+    // The step shows the encrypted document and the signed text.
     let topup = &steps[7];
     assert!(topup["request"]["bizData"].as_str().unwrap().len() > 50);
     assert!(topup["request"]["signature"].is_string() && topup["response"]["signature"].is_string());
@@ -46,16 +46,16 @@ fn every_step_of_the_demo_holds() {
 }
 
 #[test]
-fn the_readable_account_has_no_colour_in_a_pipe() {
+fn demo_output_has_no_colours_in_a_pipe() {
     let ran = run(&["demo"], b"");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stdout.contains("All 16 steps held."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("All 16 steps passed."), "{}", ran.stdout);
     assert!(!ran.stdout.contains('\u{1b}'));
     assert_eq!(ran.stderr, "");
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn closed_output_pipe_is_not_an_error() {
     let mut child = command().args(["demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();

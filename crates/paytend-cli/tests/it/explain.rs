@@ -1,4 +1,4 @@
-//! `paytend explain`.
+//! Tests of `paytend explain`.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ fn detached(name: &str) -> paytend_vectors::DetachedCase {
 }
 
 #[test]
-fn every_vector_is_explained_as_it_is() {
+fn every_vector_has_the_right_verdict() {
     let keys = Keys::new();
     for case in paytend_vectors::detached() {
         let (public, sign) = (keys.arg(&format!("{}.pub", case.key)), case.sign.clone());
@@ -40,7 +40,7 @@ fn every_vector_is_explained_as_it_is() {
 }
 
 #[test]
-fn what_happened_to_a_message_is_said() {
+fn changed_body_and_wrong_key_are_explained() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");
@@ -54,18 +54,19 @@ fn what_happened_to_a_message_is_said() {
     assert!(!ran.stdout.contains("signed text:"), "{}", ran.stdout);
     assert!(ran.stderr.contains("not authentic"), "{}", ran.stderr);
 
-    // A message of Paytend's that is for the other environment's key, which is at hand; ours is in the environment.
+    // A message of Paytend that is encrypted for the key given as --other-private-key; the wrong key is in the
+    // environment variable.
     let case = paytend_vectors::envelope().into_iter().find(|case| case.payload_field == "content").unwrap();
     let (other, peer) = (keys.arg(&format!("{}.pem", case.receiver)), keys.arg(&format!("{}.pub", case.sender)));
     let args = ["explain", "--other-private-key", &other, "--public-key", &peer];
-    let stranger = &paytend_vectors::keys()["stranger"].private;
-    let ran = finish(command().args(args).env("PAYTEND_PRIVATE_KEY", stranger), case.wire.as_bytes());
+    let wrong_key = &paytend_vectors::keys()["stranger"].private;
+    let ran = finish(command().args(args).env("PAYTEND_PRIVATE_KEY", wrong_key), case.wire.as_bytes());
     assert_eq!(ran.code, 4, "{}", ran.stderr);
     assert!(ran.stdout.contains(&format!("encrypted for {other:?}")), "{}", ran.stdout);
 }
 
 #[test]
-fn what_cannot_be_meant_is_a_wrong_usage() {
+fn contradictory_options_exit_with_2() {
     let keys = Keys::new();
     let (public, private) = (keys.arg("payby.pub"), keys.arg("partner.pem"));
     for (args, part) in [
@@ -89,7 +90,7 @@ fn what_cannot_be_meant_is_a_wrong_usage() {
 }
 
 #[test]
-fn sign_is_read_as_it_is_pasted() {
+fn pasted_sign_header_is_accepted() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");
@@ -113,7 +114,7 @@ fn sign_is_read_as_it_is_pasted() {
 }
 
 #[test]
-fn authentic_but_exits_with_0_and_says_so() {
+fn authentic_but_exits_with_0_and_shows_findings() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");
@@ -129,7 +130,7 @@ fn authentic_but_exits_with_0_and_says_so() {
 }
 
 #[test]
-fn what_is_only_possible_is_apart() {
+fn possible_causes_are_listed_separately() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");

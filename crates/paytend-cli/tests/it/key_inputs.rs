@@ -1,4 +1,4 @@
-//! Keys as the command reads them: every form, standard input, pipes, the environment, passphrases.
+//! Tests of reading keys: all formats, standard input, pipes, the environment and passphrases.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::support::{Keys, Ran, command, finish, run, set_mode};
 
 const FIELDS: &str = r#"{"respCode":"00","respMsg":"x"}"#;
 
-/// The arguments that seal a response without a payload.
+/// Returns the arguments that seal a response without a payload.
 fn seal<'a>(private: Option<&'a str>, public: &'a str) -> Vec<&'a str> {
     let mut args = vec!["seal", "--as", "paytend", "--kind", "response", "--public-key", public, "--fields", FIELDS];
     args.extend(private.map(|private| ["--private-key", private]).into_iter().flatten());
@@ -36,7 +36,7 @@ fn fails(ran: &Ran, code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn every_form_is_inspected_from_a_file_and_from_standard_input() {
+fn every_key_format_is_inspected_from_file_and_standard_input() {
     let (fingerprint, cases) = key_forms();
     let dir = tempfile::tempdir().unwrap();
     for case in cases {
@@ -70,7 +70,7 @@ fn every_form_is_inspected_from_a_file_and_from_standard_input() {
 }
 
 #[test]
-fn inspect_shows_the_form_and_the_permissions() {
+fn inspect_shows_format_and_permissions() {
     let dir = tempfile::tempdir().unwrap();
     let shown = |file: &str, mode: u32| -> Value {
         let path = dir.path().join(file);
@@ -92,7 +92,7 @@ fn inspect_shows_the_form_and_the_permissions() {
 }
 
 #[test]
-fn standard_input_is_read_as_a_key() {
+fn key_is_read_from_standard_input() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     let private = std::fs::read(keys.path("paytend.pem")).unwrap();
@@ -103,7 +103,7 @@ fn standard_input_is_read_as_a_key() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     fails(&run(&seal(Some("-"), &public), &form("key.p12")), 3, &["standard input (--private-key): ", "PKCS#12"]);
     fails(&run(&seal(Some(&own), "-"), b""), 3, &["standard input (--public-key): ", "empty"]);
-    // Numbers that do not belong together: a changed byte of the modulus.
+    // A changed byte of the modulus makes the numbers of the key inconsistent.
     let mut der = form("pkcs8.der");
     der[100] ^= 1;
     fails(&run(&seal(Some("-"), &public), &der), 3, &["standard input (--private-key): the numbers in the key"]);
@@ -112,7 +112,7 @@ fn standard_input_is_read_as_a_key() {
 }
 
 #[test]
-fn standard_input_is_read_for_one_thing_alone() {
+fn standard_input_is_read_for_one_option_only() {
     let keys = Keys::new();
     let (own, public) = (keys.arg("partner.pem"), keys.arg("payby.pub"));
     let open = ["open", "--as", "partner", "--kind", "response"];
@@ -147,25 +147,25 @@ fn standard_input_is_read_for_one_thing_alone() {
 
 #[cfg(unix)]
 #[test]
-fn pipes_are_read_once_and_guarded_as_files_are() {
+fn pipes_are_read_once_and_their_permissions_checked() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     let private = std::fs::read(keys.path("paytend.pem")).unwrap();
-    // The path that a shell's process substitution gives: a pipe.
+    // A pipe by path, as with a shell's process substitution.
     let ran = run(&seal(Some("/dev/stdin"), &public), &private);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for (mode, code) in [("600", 0), ("644", 3)] {
         let pipe = keys.arg(&format!("pipe{mode}"));
         assert!(std::process::Command::new("mkfifo").args(["-m", mode, &pipe]).status().unwrap().success());
         let (path, key) = (pipe.clone(), private.clone());
-        // The reader may close the pipe without having read it.
+        // The command may close the pipe before it has read everything.
         let writer = std::thread::spawn(move || drop(std::fs::write(path, key)));
         let ran = run(&seal(Some(&pipe), &public), b"");
         writer.join().unwrap();
         assert_eq!(ran.code, code, "{}", ran.stderr);
         assert_eq!(code == 3, ran.stderr.contains(&format!("{pipe} is open to other users")), "{}", ran.stderr);
     }
-    // A file does not become private by being redirected.
+    // The permissions of a redirected file are checked, too.
     for (mode, code) in [(0o600, 0), (0o644, 3)] {
         set_mode(&keys.path("paytend.pem"), mode);
         let file = File::open(keys.path("paytend.pem")).unwrap();
@@ -177,12 +177,12 @@ fn pipes_are_read_once_and_guarded_as_files_are() {
 }
 
 #[test]
-fn key_in_the_environment_is_read_in_every_form() {
+fn key_in_the_environment_is_read_in_every_format() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
         let data = case.data();
-        // A variable holds no zero byte, and on some systems nothing but UTF-8.
+        // An environment variable cannot hold zero bytes, and on some systems only UTF-8.
         let Some(text) = String::from_utf8(data).ok().filter(|text| !text.contains('\0')) else { continue };
         let ran = finish(command().args(seal(None, &public)).env("PAYTEND_PRIVATE_KEY", text), b"");
         match case.private {
@@ -190,14 +190,14 @@ fn key_in_the_environment_is_read_in_every_form() {
             KeyFormResult::Named { .. } => fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: "]),
         }
     }
-    // A message that is to be explained.
+    // `explain` reads the variable, too.
     let args = ["explain", "--public-key", &public];
     let ran = finish(command().args(args).env("PAYTEND_PRIVATE_KEY", "/etc/key.pem"), b"{}");
     fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: this is the path of a file"]);
 }
 
 #[test]
-fn passphrase_comes_from_a_file_or_the_environment() {
+fn passphrase_is_read_from_file_or_environment() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     let private = write(&keys.path("encrypted.pem"), &form("encrypted-pbkdf2.pem"));
@@ -211,11 +211,11 @@ fn passphrase_comes_from_a_file_or_the_environment() {
     let wrong = finish(command().args(&args).env("PAYTEND_PASSPHRASE", "CANARY"), b"");
     fails(&wrong, 3, &[&private, "the passphrase does not decrypt"]);
     assert!(!wrong.stderr.contains("CANARY"));
-    // Explaining needs the key as well, and reads it with the same options.
+    // `explain` reads an encrypted key with the same options.
     let explain = ["explain", "--private-key", &private, "--public-key", &public, "--passphrase-file", &phrase];
     assert_eq!(run(&explain, b"{}").code, 4);
     fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
-    // One passphrase for several keys, which is read once.
+    // The passphrase is read once for several keys.
     #[cfg(unix)]
     {
         let pipe = keys.arg("pipe");

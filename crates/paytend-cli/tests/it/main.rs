@@ -1,6 +1,6 @@
-//! The compiled command from outside.
+//! Tests of the compiled command.
 
-// A test that cannot go on should panic.
+// Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod contract;

@@ -1,4 +1,4 @@
-//! `paytend sandbox`: the contract that scripts rely on, and what is left when it is killed.
+//! Tests of `paytend sandbox`, `control` and `scenario`: the interface for scripts, and the state after a kill.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -12,7 +12,7 @@ use paytend_crypto::{Keyring, PrivateKey, PublicKey};
 use paytend_model::issuing::{QueryPartnerBalance, Topup};
 use serde_json::Value;
 
-/// A running `paytend sandbox`, killed at the end.
+/// A running `paytend sandbox`, which is killed on drop.
 struct Running {
     process: Child,
     ready: Value,
@@ -49,8 +49,8 @@ impl Running {
 
     async fn state(&self) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = http.get(format!("{}/state", self.url("control_url"))).send().await.unwrap();
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+        let response = http.get(format!("{}/state", self.url("control_url"))).send().await.unwrap();
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 }
 
@@ -66,7 +66,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn one_line_says_that_it_is_ready_and_the_folder_is_kept() {
+fn sandbox_prints_ready_line_and_keeps_the_key_folder() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--port", "0", "--keys", keys.to_str().unwrap(), "--bits", "2048", "--shared-key"];
@@ -84,14 +84,14 @@ fn one_line_says_that_it_is_ready_and_the_folder_is_kept() {
         ["partner", "paytend"].map(|side| std::fs::read(keys.join(format!("{side}-private.pem"))).unwrap());
     assert_eq!((own == paytend, first.trim().len()), (true, 15));
     assert_eq!(PrivateKey::from_bytes(&own).unwrap().public_key().bits(), 2048);
-    // Again: the same keys, whatever is asked for now.
+    // A second start uses the same keys, even with other options.
     let running = Running::start(&arguments[..4]);
     runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
     assert_eq!(std::fs::read_to_string(keys.join("partner-id")).unwrap(), first);
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_a_code() {
+fn invalid_options_are_refused_with_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let keys = keys.to_str().unwrap();
@@ -112,14 +112,14 @@ fn what_cannot_be_is_refused_with_a_code() {
             .spawn()
             .unwrap();
         let status = process.wait().unwrap();
-        let mut said = String::new();
-        process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(status.code() == Some(code) && said.contains(word), "{arguments:?}: {status} {said}");
+        let mut stderr = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(status.code() == Some(code) && stderr.contains(word), "{arguments:?}: {status} {stderr}");
     }
 }
 
 #[test]
-fn a_running_sandbox_does_as_it_is_told() {
+fn control_commands_change_a_running_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let running = Running::start(&["--keys", keys.to_str().unwrap(), "--pace", "frozen", "--timing", "instant"]);
@@ -143,19 +143,19 @@ fn a_running_sandbox_does_as_it_is_told() {
     assert_eq!(control(&["clear-faults"]).1.trim(), r#"{"faults":[]}"#);
     assert!(control(&["state"]).1.contains("10000.00"));
     assert_eq!(control(&["reset"]).0, Some(0));
-    let lost = Command::new(env!("CARGO_BIN_EXE_paytend"))
+    let wrong_url = Command::new(env!("CARGO_BIN_EXE_paytend"))
         .args(["control", "--url", &running.url("base_url"), "advance", "15h"])
         .output()
         .unwrap();
-    assert_eq!(lost.status.code(), Some(2));
+    assert_eq!(wrong_url.status.code(), Some(2));
     for (arguments, code, word) in [
         (vec!["fault", "topupp:hang"], 2, "topup:resetAfter:next"),
         (vec!["advance", "soon"], 6, "15h"),
         (vec!["trigger", "payby"], 6, "url"),
         (vec!["trigger", "baas", "2", "--content", "{"], 2, "--content"),
     ] {
-        let (found, said) = control(&arguments);
-        assert!(found == Some(code) && said.contains(word), "{arguments:?}: {found:?} {said}");
+        let (found, output) = control(&arguments);
+        assert!(found == Some(code) && output.contains(word), "{arguments:?}: {found:?} {output}");
     }
 }
 
@@ -166,43 +166,43 @@ fn scenarios_are_listed_and_run() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(scenario(&[]).1.lines().count(), 6);
-    let (code, told, _) = scenario(&["topup-lost-answer"]);
+    let (code, stdout, _) = scenario(&["topup-lost-answer"]);
     assert!(
-        code == Some(0) && told.contains("ok a query by order number finds the topup (call getTopupResult)"),
-        "{told}"
+        code == Some(0) && stdout.contains("ok a query by order number finds the topup (call getTopupResult)"),
+        "{stdout}"
     );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
     std::fs::write(&file, "name = \"mine\"\n[[step]]\nfunds = true\nexpect = { EUR = \"1.00\" }\n").unwrap();
-    let (code, _, said) = scenario(&[file.to_str().unwrap()]);
-    assert!(code == Some(1) && said.contains("expected EUR to be 1.00; found 10000.00"), "{said}");
+    let (code, _, stderr) = scenario(&[file.to_str().unwrap()]);
+    assert!(code == Some(1) && stderr.contains("expected EUR to be 1.00; found 10000.00"), "{stderr}");
     assert_eq!(scenario(&["none.toml"]).0, Some(3));
 }
 
-/// Orders are sent by several at once, and the sandbox is killed in the middle of them, fifty times. Whatever was answered has happened; no
-/// order has happened twice, or by half.
+/// Several clients send orders while the sandbox is killed, fifty times. Every order with a response must exist after
+/// the restart, and no order may be executed twice or partially.
 #[test]
-fn fifty_kills_leave_nothing_half_done() {
+fn state_is_consistent_after_fifty_kills() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, data) = (folder.path().join("keys"), folder.path().join("data"));
     let arguments =
         ["--keys", keys.to_str().unwrap(), "--data", data.to_str().unwrap(), "--timing", "instant", "--pace", "frozen"];
     let runtime = runtime();
-    let taken: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let accepted: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let mut before = BTreeMap::new();
     for life in 0..50u32 {
         let mut running = Running::start(&arguments);
         let state = runtime.block_on(running.state());
-        before = check(&state, &taken.lock().unwrap(), &before);
+        before = check(&state, &accepted.lock().unwrap(), &before);
         let client = running.client(&keys);
-        // After so many answers, whatever is on its way then.
-        let answered = Arc::new(AtomicU32::new(0));
+        // The sandbox is killed after this many responses, with other orders in flight.
+        let responses = Arc::new(AtomicU32::new(0));
         let until = 1 + (life * 7) % 12;
         let (sender, mut enough) = tokio::sync::mpsc::channel::<()>(64);
         let tasks: Vec<_> = (0..4)
             .map(|n| {
-                let (client, taken, answered, sender) =
-                    (client.clone(), Arc::clone(&taken), Arc::clone(&answered), sender.clone());
+                let (client, accepted, responses, sender) =
+                    (client.clone(), Arc::clone(&accepted), Arc::clone(&responses), sender.clone());
                 runtime.spawn(async move {
                     for k in 0.. {
                         let (order, cents) = (format!("T-{life}-{n}-{k}"), 1 + (life + n + k) % 99);
@@ -211,8 +211,8 @@ fn fifty_kills_leave_nothing_half_done() {
                         if client.send(&topup).await.is_err() {
                             return;
                         }
-                        taken.lock().unwrap().insert(order, cents);
-                        if answered.fetch_add(1, Ordering::SeqCst) + 1 >= until {
+                        accepted.lock().unwrap().insert(order, cents);
+                        if responses.fetch_add(1, Ordering::SeqCst) + 1 >= until {
                             let _ = sender.send(()).await;
                         }
                     }
@@ -220,7 +220,7 @@ fn fifty_kills_leave_nothing_half_done() {
             })
             .collect();
         runtime.block_on(enough.recv());
-        // SIGKILL: nothing is told, nothing is finished.
+        // SIGKILL: the process has no chance to finish anything.
         running.process.kill().unwrap();
         running.process.wait().unwrap();
         for task in tasks {
@@ -228,12 +228,13 @@ fn fifty_kills_leave_nothing_half_done() {
         }
     }
     let running = Running::start(&arguments);
-    let orders = check(&runtime.block_on(running.state()), &taken.lock().unwrap(), &before);
-    assert!(orders.len() > 50 && taken.lock().unwrap().len() > 50, "{}", orders.len());
+    let orders = check(&runtime.block_on(running.state()), &accepted.lock().unwrap(), &before);
+    assert!(orders.len() > 50 && accepted.lock().unwrap().len() > 50, "{}", orders.len());
 }
 
-/// Money balances, every order that was answered is there with its amount, and what was there is still there; all orders.
-fn check(state: &Value, taken: &BTreeMap<String, u32>, before: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+/// Checks that money is conserved, that every order with a response exists with its amount, and that no earlier order
+/// is missing. Returns all orders.
+fn check(state: &Value, accepted: &BTreeMap<String, u32>, before: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
     assert_eq!(state["conserves"], true);
     let cents = |text: &Value| text.as_str().unwrap_or("0.00").replace('.', "").parse::<i64>().unwrap();
     let partner = state["partners"].as_object().unwrap().values().next().unwrap();
@@ -246,8 +247,8 @@ fn check(state: &Value, taken: &BTreeMap<String, u32>, before: &BTreeMap<String,
             (topup["orderNo"].as_str().unwrap().to_owned(), cents(&topup["amount"]))
         })
         .collect();
-    for (order, amount) in taken {
-        assert_eq!(orders.get(order), Some(&i64::from(*amount)), "{order} was answered");
+    for (order, amount) in accepted {
+        assert_eq!(orders.get(order), Some(&i64::from(*amount)), "{order} had a response");
     }
     assert!(before.iter().all(|(order, amount)| orders.get(order) == Some(amount)));
     let sum: i64 = orders.values().sum();

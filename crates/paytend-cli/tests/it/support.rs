@@ -1,4 +1,4 @@
-//! Runs the command, with the test keys in files.
+//! Helpers that run the command and write the test keys to files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let bytes = stdin.to_vec();
-    // The command may end before it has read everything.
+    // The command may exit before it has read all of its input.
     let writer = std::thread::spawn(move || drop(input.write_all(&bytes)));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> Ran {
     }
 }
 
-/// The test keys as files: `NAME.pem` (0600) and `NAME.pub`.
+/// A temporary folder with the test keys: `NAME.pem` (mode 0600) and `NAME.pub`.
 pub(crate) struct Keys(TempDir);
 
 impl Keys {

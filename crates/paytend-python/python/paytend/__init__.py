@@ -1,4 +1,4 @@
-"""Seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax.
+"""Seal, open, sign and verify the messages of Paytend, PayBy and PayerMax.
 
 The work is done by the Rust crates of paytend-rs, with the interpreter's lock released: the same code, and so the same
 results, as in every other language.

@@ -1,4 +1,4 @@
-"""One exception for each code; codes and names are the same in every language."""
+"""Exceptions, one class for each error code. The codes are the same in every language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import _native
 
 @dataclass(frozen=True)
 class Answer:
-    """What to send back to a provider."""
+    """The HTTP response to send to the provider."""
 
     status: int
     headers: dict[str, str]
@@ -25,18 +25,18 @@ class Answer:
 
 
 class PaytendError(Exception):
-    """What every function of this package raises. It holds nothing secret or personal."""
+    """The base class of all errors of this package. Errors contain no secrets and no personal data."""
 
     code = "internal"
 
     def __init__(self, message: str, answer: Optional[Answer] = None) -> None:
         super().__init__(message)
-        #: What to answer the sender of a notification that is not taken.
+        #: The response to send to the provider, if a notification was refused.
         self.answer = answer
 
 
 class UsageError(PaytendError, ValueError):
-    """An argument makes no sense."""
+    """An argument is invalid."""
 
     code = "usage"
 
@@ -48,29 +48,29 @@ class NotAuthentic(PaytendError):
 
 
 class Malformed(PaytendError):
-    """The document breaks a rule that anybody can see."""
+    """The document breaks a format rule that can be checked without a key."""
 
     code = "malformed"
 
 
 class PayloadError(PaytendError):
-    """The message is authentic, and its payload is not one JSON object."""
+    """The message is authentic, but its payload is not a single JSON object."""
 
     code = "payload"
 
 
 class UnsignedFailure(PaytendError):
-    """A failure answer without a signature, which proves nothing."""
+    """An error response without a signature, which is not authenticated."""
 
     code = "unsigned_failure"
 
-    #: As received. Anybody on the way may have written them.
+    #: The code and message as received. They are not authenticated: an attacker on the network may have written them.
     resp_code: str = ""
     resp_msg: str = ""
 
 
 class Unsealable(PaytendError):
-    """The message would have more than one reading, so no receiver would take it."""
+    """The message would be ambiguous, so receivers would refuse it."""
 
     code = "unsealable"
 
@@ -82,13 +82,13 @@ class KeyUnusable(PaytendError):
 
 
 class Unavailable(PaytendError):
-    """A key's backend, or the source of randomness, does not work now."""
+    """The backend of a key, or the source of randomness, is temporarily unavailable."""
 
     code = "unavailable"
 
 
 class Rejected(PaytendError):
-    """An authentic notification that is not taken: too old, from the future, for another merchant."""
+    """An authentic notification was rejected: too old, from the future, or for another merchant."""
 
     code = "rejected"
 
@@ -105,7 +105,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _translated(function: _F) -> _F:
-    """Raises this package's exceptions for the native half's one."""
+    """Converts the exception of the native part to the exceptions of this package."""
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -117,7 +117,7 @@ def _translated(function: _F) -> _F:
             if isinstance(error, UnsignedFailure):
                 error.resp_code, error.resp_msg = resp_code or "", resp_msg or ""
         except UnicodeEncodeError:
-            # Its own words would show the text.
+            # The message of the original exception would reveal the text.
             error = UsageError("a text is not Unicode: it has half of a pair of surrogates")
         except OverflowError:
             error = UsageError("a number is negative, or too large")

@@ -1,4 +1,4 @@
-"""Keys, sealing and opening, detached signatures."""
+"""Keys, sealing and opening of messages, and detached signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Data = Union[str, bytes, bytearray, memoryview]
 
 
 def _bytes(data: Data) -> bytes:
-    # A number would make so many zeros of bytes().
+    # bytes() would turn a number into that many zero bytes; memoryview() refuses it.
     if isinstance(data, str):
         return data.encode()
     return data if isinstance(data, bytes) else bytes(memoryview(data))
@@ -39,17 +39,17 @@ class PublicKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PublicKey:
-        """Reads a file."""
+        """Reads a key from a file."""
         return cls._of(_native.PublicKey.load_file(os.fspath(path)))
 
     @_translated
     def write(self, form: Literal["spki-pem", "spki-base64", "spki-der"] = "spki-pem") -> bytes:
-        """The key in writing."""
+        """Encodes the key."""
         return self._key.write(form)
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint: ``SHA256:`` and hexadecimal digits."""
+        """The fingerprint: ``SHA256:`` followed by hexadecimal digits."""
         return inspect_key(self.write("spki-der")).fingerprint
 
     def __repr__(self) -> str:
@@ -81,29 +81,30 @@ class PrivateKey:
     @classmethod
     @_translated
     def generate(cls, bits: int) -> PrivateKey:
-        """Makes a new key pair of 1024 to 8192 bits."""
+        """Generates a key pair of 1024 to 8192 bits."""
         return cls._of(_native.PrivateKey.generate(max(bits, 0)))
 
     @property
     def public_key(self) -> PublicKey:
-        """The public half."""
+        """The public key."""
         return PublicKey._of(self._key.public())
 
     @_translated
     def write(self, form: Literal["pkcs8-pem", "pkcs8-base64", "pkcs1-der"] = "pkcs8-pem") -> bytes:
-        """The key in writing. Secret."""
+        """Encodes the key. The result is secret."""
         return self._key.write(form)
 
     @_translated
     def sign(self, body: Data) -> str:
-        """The ``sign`` header of PayBy's and PayerMax's for a body."""
+        """Returns the ``sign`` header of PayBy and PayerMax for a body."""
         return self._key.sign(_bytes(body))
 
     @_translated
     def hazmat_decrypt_blocks(self, ciphertext: bytes) -> bytes:
-        """Decrypts blocks of RSA PKCS#1 v1.5, joined.
+        """Decrypts concatenated RSA PKCS#1 v1.5 blocks.
 
-        Whether it fails tells an attacker about the private key: for tools, never for a server.
+        Whether decryption succeeds reveals information about the private key to an attacker. Use this method in tools
+        only, never in a server.
         """
         return self._key.hazmat_decrypt_blocks(ciphertext)
 
@@ -113,7 +114,7 @@ class PrivateKey:
 
 @dataclass(frozen=True)
 class KeyInfo:
-    """What a key is."""
+    """The description of a key."""
 
     private: bool
     bits: int
@@ -124,19 +125,19 @@ class KeyInfo:
 
 @_translated
 def inspect_key(data: Data) -> KeyInfo:
-    """Says what a key is, private or public."""
+    """Describes a private or public key."""
     return KeyInfo(**json.loads(_native.key_info(_bytes(data))))
 
 
 @_translated
 def verify(keys: Union[PublicKey, Sequence[PublicKey]], body: Data, sign: str) -> str:
-    """Verifies a ``sign`` header over a body's bytes, as received, with one of these keys; gives its fingerprint."""
+    """Verifies a ``sign`` header over a body as received, and returns the fingerprint of the key that verified it."""
     return _native.verify([key._key for key in _several(keys, PublicKey)], _bytes(body), sign)
 
 
 @_translated
 def request_id() -> str:
-    """A new request identifier: 32 characters, unique."""
+    """Generates a unique request identifier of 32 characters."""
     return _native.request_id()
 
 
@@ -153,7 +154,7 @@ def _several(one_or_many: Any, kind: type) -> list[Any]:
 
 
 class Opened:
-    """What an authentic message says. No ``repr`` or pickle shows it."""
+    """The contents of an authentic message. ``repr`` does not show them, and they cannot be pickled."""
 
     __slots__ = ("_opened",)
 
@@ -162,7 +163,7 @@ class Opened:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The plain fields."""
+        """The unencrypted fields."""
         return self._opened.fields()
 
     @property
@@ -176,28 +177,28 @@ class Opened:
 
     @property
     def payload_bytes(self) -> bytes:
-        """The payload's bytes, exactly as they were signed."""
+        """The bytes of the payload, exactly as signed."""
         return self._opened.payload_bytes()
 
     @property
     def payload_problem(self) -> Optional[str]:
-        """Why the payload is not one strict JSON object, if it is not. It is authentic all the same."""
+        """Why the payload is not a single strict JSON object, if it is not. The payload is authentic either way."""
         return self._opened.payload_problem()
 
     @property
     @_translated
     def canonical(self) -> str:
-        """The signed text. Secret: it holds the session key and the payload."""
+        """The signed text. It is secret, since it contains the session key and the payload."""
         return self._opened.canonical()
 
     @property
     def verified_by(self) -> str:
-        """The fingerprint of the key that the signature is by."""
+        """The fingerprint of the key that verified the signature."""
         return self._opened.verified_by()
 
     @property
     def decrypted_by(self) -> Optional[str]:
-        """The fingerprint of the key that decrypted it, if something was encrypted."""
+        """The fingerprint of the key that decrypted the message, if anything was encrypted."""
         return self._opened.decrypted_by()
 
     def json(self) -> Any:
@@ -212,7 +213,7 @@ class Opened:
 
 
 class Keyring:
-    """The keys of one side, facing one other side.
+    """The keys of one side, for communication with one peer.
 
     The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated.
     Threads may share one.
@@ -270,7 +271,7 @@ class Keyring:
     ) -> Opened:
         """Opens a message: decrypts it, verifies it, and returns what is in it only if both succeed.
 
-        A request and a notification must name ``partner_id``; a response names none.
+        ``partner_id`` is required for requests and notifications, and not allowed for responses.
         """
         return Opened(self._keyring.open(kind, partner_id, _bytes(document), payload_signed, max_bytes))
 

@@ -1,4 +1,4 @@
-"""Receiving the notifications of the three providers."""
+"""Receivers for the notifications of the three providers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Reply = Literal["accepted", "duplicate", "try_again_later"]
 
 @dataclass(frozen=True)
 class DatedKey:
-    """A provider's key, and when it is used."""
+    """A provider's key and its period of use."""
 
     key: PublicKey
     not_before: Optional[datetime] = None
@@ -45,7 +45,7 @@ def _dated(key: Union[PublicKey, DatedKey]) -> tuple[_native.PublicKey, Optional
 
 @dataclass(frozen=True)
 class BusinessKey:
-    """What a notification is about, and the state that it reports."""
+    """The object that a notification is about, and the state that it reports."""
 
     kind: str
     id: str
@@ -57,15 +57,15 @@ class Notification:
     """A verified notification."""
 
     provider: Literal["paytend", "payby", "payermax"]
-    #: Paytend's product and ``notifyType``.
+    #: The product and ``notifyType`` of Paytend.
     product: Optional[str]
     notify_type: Optional[str]
-    #: What was signed: Paytend's content, PayBy's and PayerMax's body.
+    #: The signed content: ``content`` for Paytend, the body for PayBy and PayerMax.
     content: bytes
     #: ``typed``, ``unreadable`` (of a documented type, but cannot be read as one) or ``unknown`` (of no known type).
     #: Store a notification that is not typed with its content, and do not count it as handled.
     reading: Literal["typed", "unreadable", "unknown"]
-    #: What could not be read, if anything. A typed notification may have fields that cannot be read.
+    #: What could not be parsed, if anything. A typed notification may also have fields that could not be parsed.
     problem: Optional[str]
     #: Equal for the same notification, however often and however sealed it arrives. Store it in the transaction of the
     #: effect. A known key can still be an update, because Paytend's notifications have no number: store the repeat, and
@@ -73,7 +73,7 @@ class Notification:
     dedup_key: str
     business_key: Optional[BusinessKey]
     verified_by: str
-    #: When the provider says that it was sent. Paytend does not say.
+    #: The time of sending, if the provider reports it. Paytend does not report it.
     sent_at: Optional[datetime] = field(default=None)
 
     def json(self) -> Any:
@@ -105,7 +105,7 @@ def _bytes_of(value: Any) -> bytes:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value).encode("ascii")
     if isinstance(value, str):
-        # Header values are bytes of Latin-1, whatever a framework makes of them.
+        # Frameworks decode header values as Latin-1.
         return value.encode("latin-1", "replace")
     raise UsageError("a header's value is a str, bytes, an int or a list of them")
 
@@ -161,7 +161,7 @@ class _Receiver:
     ) -> Notification:
         """Verifies a notification. ``body`` is the raw body, as received, or its text.
 
-        ``headers`` are a mapping, anything else with ``items()``, or pairs; a value may be a list.
+        ``headers`` is a mapping, another object with ``items()``, or pairs. A value may be a list.
 
         Raises :class:`PaytendError` if the notification is rejected. Its ``answer`` is the response to send; it is
         ``None`` if an argument has the wrong type.
@@ -183,7 +183,7 @@ class _Receiver:
 
 
 class PaytendReceiver(_Receiver):
-    """Receives what a product of Paytend's notifies a partner of: both belong to the route."""
+    """A receiver for the notifications of one Paytend product to one partner. The route determines both."""
 
     @_translated
     def __init__(
@@ -193,7 +193,7 @@ class PaytendReceiver(_Receiver):
 
 
 class PayByReceiver(_Receiver):
-    """Receives PayBy's notifications, with its key, or several while they are rotated."""
+    """A receiver for the notifications of PayBy, with one key, or several during a key rotation."""
 
     @_translated
     def __init__(
@@ -208,7 +208,7 @@ class PayByReceiver(_Receiver):
 
 
 class PayerMaxReceiver(_Receiver):
-    """Receives PayerMax's notifications, of these merchants, each with its key."""
+    """A receiver for the notifications of PayerMax to these merchants, each with its key."""
 
     @_translated
     def __init__(

@@ -1,4 +1,5 @@
-//! `paytend demo`: a partner and a Paytend talk over real HTTP, and every step says what was sent and what was in it.
+//! `paytend demo`: a partner and a local sandbox communicate over HTTP. Each step shows its messages and their
+//! contents.
 
 mod receiver;
 mod report;
@@ -21,16 +22,16 @@ use serde_json::{Value, json};
 use self::report::Report;
 use crate::exit::{Category, Failure};
 
-/// The documentation's example partner.
+/// The partner ID from Paytend's documentation.
 const PARTNER_ID: &str = "888666000100260";
-/// What the provider's keys are today.
+/// The size of the keys that Paytend uses today, in bits.
 const BITS: usize = 1024;
-/// How long a posted notification may take to come out of the receiver.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for a posted notification.
+const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// One JSON object a line: {"step": …, "ok": true, …}; the last is {"step":"done", …}
+    /// Print one JSON object per line: {"step": …, "ok": true, …}; the last line is {"step":"done", …}
     #[arg(long)]
     json: bool,
 }
@@ -49,21 +50,21 @@ struct Demo<'r> {
 
 impl Demo<'_> {
     async fn play(report: &mut Report) -> Result<(), Failure> {
-        report.begin("keys", "Both sides make a key pair")?;
+        report.begin("keys", "Both sides generate a key pair")?;
         let partner_key = rustcrypto::generate(BITS, &OsRandom)?;
         let paytend_key = rustcrypto::generate(BITS, &OsRandom)?;
         report.fact("partner", describe(&partner_key))?;
         report.fact("paytend", describe(&paytend_key))?;
         report.end()?;
 
-        report.begin("sandbox", "A Paytend starts on this machine")?;
+        report.begin("sandbox", "A Paytend sandbox starts on this machine")?;
         let started =
             Sandbox::builder().key(paytend_key).partner(PARTNER_ID, partner_key.public_key().clone()).start().await;
         let sandbox = started.map_err(|e| Failure::new(Category::Network, e))?;
         report.fact("url", sandbox.url())?;
         report.end()?;
 
-        report.begin("receiver", "The partner listens for notifications")?;
+        report.begin("receiver", "The partner starts a server for notifications")?;
         let keyring = Keyring::from_keys(&partner_key, &sandbox.public_key())?;
         let mut inbox = receiver::start(PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring.clone())).await?;
         report.fact("url", inbox.url.clone())?;
@@ -73,7 +74,7 @@ impl Demo<'_> {
         let mut demo = Demo { report, client };
         demo.call(
             "setCallbackUrl",
-            "The partner says where to post them",
+            "The partner sets the callback URL for notifications",
             &SetCallbackUrl::new("2".into(), inbox.url.as_str().into()),
         )
         .await?;
@@ -83,36 +84,41 @@ impl Demo<'_> {
         demo.forged(&inbox, partner_key.public_key()).await
     }
 
-    /// The calls, and what must be true of the money between them.
+    /// Makes the calls and checks the balances between them.
     async fn operations(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
         let mobile = "8613261402222";
         let verify = VerifyMobileNumber::new(mobile.into(), "1".into());
         self.call("verifyMobileNumber", "A customer's mobile number is verified", &verify).await?;
-        self.call("createCardholder", "A cardholder is created; names travel as base64", &cardholder(mobile)).await?;
-        let before = self.partner_balance("The partner's balance").await?;
+        self.call("createCardholder", "A cardholder is created; names are sent as base64", &cardholder(mobile)).await?;
+        let before = self.partner_balance("The partner's balance is queried").await?;
 
         let amount: Amount = parse("25.50")?;
         let topup = Topup::new(sandbox.card_id().into(), "T-0001".into(), amount.clone(), "EUR".into());
         self.call("topup", "A card is topped up", &topup).await?;
         let query = QueryTopupResult::new("T-0001".into());
-        let result = self.call("getTopupResult", "What became of it is asked by its order number", &query).await?;
-        require(result.amount.as_ref() == Some(&amount), "the topup's amount is the one that was sent")?;
+        let result = self.call("getTopupResult", "The result of the topup is queried by order number", &query).await?;
+        require(result.amount.as_ref() == Some(&amount), "the reported amount of the topup equals the amount sent")?;
 
         let query = QueryCardBalance::new(sandbox.card_id().into());
-        let card = self.call("getCardBalance", "The card has the money", &query).await?;
-        require(card.balance.as_ref() == Some(&amount), "the card's balance is the topup's amount")?;
-        let after = self.partner_balance("And the partner has that much less").await?;
+        let card = self.call("getCardBalance", "The card's balance has increased", &query).await?;
+        require(card.balance.as_ref() == Some(&amount), "the card's balance equals the amount of the topup")?;
+        let after = self.partner_balance("The partner's balance has decreased").await?;
         let difference = before.checked_sub(&after).map_err(|e| Failure::new(Category::Unexpected, e))?;
-        require(difference == amount, "the partner's balance has gone down by the topup's amount")?;
+        require(difference == amount, "the partner's balance has decreased by the amount of the topup")?;
 
-        self.report.begin("topupAgain", "The same order number again moves nothing")?;
+        self.report.begin("topupAgain", "A second topup with the same order number is rejected")?;
         let error = match self.client.send(&topup).await {
-            Ok(_) => return Err(Failure::new(Category::Unexpected, "a second topup with one order number was taken")),
+            Ok(_) => {
+                return Err(Failure::new(
+                    Category::Unexpected,
+                    "a second topup with the same order number was accepted",
+                ));
+            }
             Err(error) => error,
         };
         self.report.fact("answer", error.to_string())?;
         let expected = error.is_authenticated() && error.api_code() == Some(SandboxFailure::DuplicateOrder.code());
-        require(expected, "the second topup is rejected, and the rejection signed")?;
+        require(expected, "the second topup is rejected with a signed response")?;
         self.report.end()
     }
 
@@ -121,10 +127,10 @@ impl Demo<'_> {
         let balance = response.balance.and_then(|list| list.into_iter().next());
         balance
             .map(|entry| entry.available)
-            .ok_or_else(|| Failure::new(Category::Unexpected, "no balance in the answer"))
+            .ok_or_else(|| Failure::new(Category::Unexpected, "the response contains no balance"))
     }
 
-    /// One call, with what was inside and what was on the wire.
+    /// Makes one call, and reports its documents and their signed texts.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,
@@ -138,30 +144,31 @@ impl Demo<'_> {
         self.report.wire("request", prepared.document())?;
         let raw = self.client.transmit(&prepared).await?;
         self.report.wire("response", &String::from_utf8_lossy(raw.body()))?;
-        let answer = self.client.open(&prepared, &raw)?;
-        self.report.fact("received", inside(&String::from_utf8_lossy(&answer.opened().canonical())))?;
+        let response = self.client.open(&prepared, &raw)?;
+        self.report.fact("received", inside(&String::from_utf8_lossy(&response.opened().canonical())))?;
         self.report.end()?;
-        Ok(answer.into_data())
+        Ok(response.into_data())
     }
 
-    /// A document changed on its way is refused.
+    /// Checks that a response changed in transit is refused.
     async fn tampered(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
-        self.report.begin("tampered", "A stranger changes an answer on its way, and is found out")?;
+        self.report.begin("tampered", "An attacker changes a response in transit; the client refuses it")?;
         let prepared = self.client.prepare(&QueryCardBalance::new(sandbox.card_id().into()))?;
         let raw = self.client.transmit(&prepared).await?;
         let changed = String::from_utf8_lossy(raw.body()).replace("success", "succes5");
-        require(changed.as_bytes() != raw.body(), "the answer was changed")?;
+        require(changed.as_bytes() != raw.body(), "the response was changed")?;
         let error = match self.client.open(&prepared, &RawAnswer::new(raw.status(), changed.into_bytes())) {
-            Ok(_) => return Err(Failure::new(Category::NotAuthentic, "a changed answer was accepted")),
+            Ok(_) => return Err(Failure::new(Category::NotAuthentic, "a changed response was accepted")),
             Err(error) => error,
         };
         self.report.fact("answer", error.to_string())?;
-        require(!error.is_authenticated(), "a changed answer is nobody's word")?;
+        require(!error.is_authenticated(), "the changed response is not authenticated")?;
         self.report.end()
     }
 
+    /// Triggers a deposit, and checks that its notification is received and acknowledged.
     async fn deposit(&mut self, sandbox: &Sandbox, inbox: &mut receiver::Inbox) -> Result<(), Failure> {
-        self.report.begin("deposit", "Money arrives, and Paytend posts a notification")?;
+        self.report.begin("deposit", "A deposit arrives, and Paytend posts a notification")?;
         let amount: Amount = parse("1250.07")?;
         let deposit = Deposit::new(amount.clone(), "EUR").reference("Invoice 42");
         let delivery = sandbox.deposit(&deposit).await.map_err(|e| Failure::new(Category::Network, e))?;
@@ -170,8 +177,8 @@ impl Demo<'_> {
         self.report.fact("acknowledged", true)?;
         self.report.end()?;
 
-        self.report.begin("notification", "The partner verifies it, and only then reads it")?;
-        let received = tokio::time::timeout(PATIENCE, inbox.notifications.recv()).await.ok().flatten();
+        self.report.begin("notification", "The partner verifies the notification before reading it")?;
+        let received = tokio::time::timeout(NOTIFICATION_TIMEOUT, inbox.notifications.recv()).await.ok().flatten();
         let verified = received.ok_or_else(|| Failure::new(Category::Unexpected, "no notification was received"))?;
         self.report.fact("verifiedBy", verified.verified_by().to_string())?;
         if let Some(opened) = verified.opened() {
@@ -182,16 +189,19 @@ impl Demo<'_> {
         else {
             return Err(Failure::new(Category::Unexpected, "the notification is not a fund deposit"));
         };
-        require(transaction.amount.as_ref() == Some(&amount), "the deposit's amount is the one that was paid in")?;
+        require(
+            transaction.amount.as_ref() == Some(&amount),
+            "the reported amount of the deposit equals the amount paid in",
+        )?;
         self.report.fact("amount", format!("{amount} {}", transaction.currency.as_deref().unwrap_or_default()))?;
         self.report.end()
     }
 
-    /// A notification sealed by somebody else, posted to the same URL.
+    /// Checks that a notification sealed with another key is refused.
     async fn forged(&mut self, inbox: &receiver::Inbox, partner_key: &PublicKey) -> Result<(), Failure> {
-        self.report.begin("forgery", "A stranger posts a notification of his own, and is refused")?;
-        let stranger = rustcrypto::generate(BITS, &OsRandom)?;
-        let keyring = Keyring::from_keys(&stranger, partner_key)?;
+        self.report.begin("forgery", "An attacker posts a forged notification; the receiver refuses it")?;
+        let attacker_key = rustcrypto::generate(BITS, &OsRandom)?;
+        let keyring = Keyring::from_keys(&attacker_key, partner_key)?;
         let fields = Fields::notification(PARTNER_ID, "2");
         let sealed = keyring.seal(&Outgoing::new(&fields).payload(r#"{"amount":1000000.00,"currency":"EUR"}"#))?;
         self.report.wire("notification", sealed.document())?;
@@ -222,7 +232,7 @@ fn describe(key: &PrivateKey) -> Value {
     json!({"bits": key.public_key().bits(), "fingerprint": key.public_key().fingerprint().to_string()})
 }
 
-/// What is inside a message: its signed text, without the session key.
+/// Returns the signed text of a message without the session key.
 fn inside(canonical: &str) -> Value {
     canonical.split('&').filter(|part| !part.starts_with("randomKey=")).collect::<Vec<_>>().join("&").into()
 }
@@ -232,5 +242,5 @@ fn parse(amount: &str) -> Result<Amount, Failure> {
 }
 
 fn require(holds: bool, what: &str) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(Failure::new(Category::Unexpected, format!("this does not hold: {what}"))) }
+    if holds { Ok(()) } else { Err(Failure::new(Category::Unexpected, format!("check failed: {what}"))) }
 }

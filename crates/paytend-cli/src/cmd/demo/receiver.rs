@@ -1,4 +1,4 @@
-//! The partner's side of the callback URL: an HTTP server that hands on what is verified.
+//! The HTTP server at the partner's callback URL, which verifies notifications and passes them on.
 
 use std::time::SystemTime;
 
@@ -13,25 +13,25 @@ use tokio::sync::mpsc;
 
 use crate::exit::{Category, Failure};
 
-/// What the receiver has taken.
+/// The notifications that the server has received.
 pub(crate) struct Inbox {
     /// The callback URL.
     pub(crate) url: String,
-    /// Verified notifications, in the order in which they came.
+    /// The verified notifications in the order of their arrival.
     pub(crate) notifications: mpsc::Receiver<Verified<Content<Notification>>>,
 }
 
 impl Inbox {
-    /// Posts a document to the callback URL, as a stranger would; gives the HTTP status.
+    /// Posts a document to the callback URL and returns the HTTP status.
     pub(crate) async fn post(&self, document: String) -> Result<u16, Failure> {
         let unreachable = |e: reqwest::Error| Failure::new(Category::Network, e.without_url());
         let http = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
-        let answer = http.post(&self.url).body(document).send().await.map_err(unreachable)?;
-        Ok(answer.status().as_u16())
+        let response = http.post(&self.url).body(document).send().await.map_err(unreachable)?;
+        Ok(response.status().as_u16())
     }
 }
 
-/// Starts the server on a free port of the loopback; it stops with the program.
+/// Starts the server on a free port of the loopback. The server stops when the process ends.
 pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
     let (sender, notifications) = mpsc::channel(16);
     let limit = receiver.limit();
@@ -53,7 +53,7 @@ async fn take(
 ) -> Response<Body> {
     let provider = receiver.provider();
     let response = match receiver.receive(&headers, &body, SystemTime::now()) {
-        // Acknowledged once it is handed on, and not before.
+        // Acknowledge only after the notification has been passed on.
         Ok(verified) => match sender.send(verified).await {
             Ok(()) => provider.accept(),
             Err(_) => provider.try_again_later(),

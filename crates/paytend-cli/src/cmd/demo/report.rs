@@ -1,14 +1,14 @@
-//! The account of the demo: for people, or one JSON object a line.
+//! The output of the demo: readable text, or one JSON object per line.
 
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
 use crate::output::{Style, line};
 
-/// How much of a document a person is shown, in characters.
+/// The maximum length of a document in the readable output, in characters.
 const SHOWN: usize = 150;
 
-/// Tells the steps as they happen.
+/// Writes the steps of the demo as they run.
 pub(crate) struct Report {
     json: bool,
     style: Style,
@@ -34,7 +34,7 @@ impl Report {
         Ok(line(&format!("\n{} {title}", self.style.bold(&format!("{:>2}. {step}:", self.steps))))?)
     }
 
-    /// Says something about the step.
+    /// Reports a value of the current step.
     pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<Value>) -> Result<(), Failure> {
         let value = value.into();
         if self.json {
@@ -51,7 +51,7 @@ impl Report {
         self.detail(name, &shown)
     }
 
-    /// Shows a document as it was on the wire.
+    /// Reports a document as it was sent.
     pub(crate) fn wire(&mut self, name: &'static str, document: &str) -> Result<(), Failure> {
         if self.json {
             let value: Value = serde_json::from_str(document).unwrap_or_else(|_| document.into());
@@ -69,13 +69,13 @@ impl Report {
         Ok(line(&format!("    {name:<18} {text}"))?)
     }
 
-    /// Ends a step that held.
+    /// Ends a step that passed.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
         let Some(step) = self.step.take() else { return Ok(()) };
         if self.json { self.object(step, true) } else { Ok(line(&format!("    {}", self.style.good("ok")))?) }
     }
 
-    /// Ends the account. A step that was left open is the one that failed.
+    /// Ends the output. If a step was not ended, it is reported as failed.
     pub(crate) fn done(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         let Err(failure) = outcome else {
             if self.json {
@@ -83,7 +83,7 @@ impl Report {
                 self.facts.insert("steps".into(), self.steps.into());
                 return self.object("done", true);
             }
-            let summary = format!("All {} steps held.", self.steps);
+            let summary = format!("All {} steps passed.", self.steps);
             return Ok(line(&format!("\n{}", self.style.good(&summary)))?);
         };
         if self.json {
@@ -99,7 +99,7 @@ impl Report {
         Err(failure)
     }
 
-    /// One line; `step` and `ok` come first, for people who read it all the same.
+    /// Writes one line of JSON. `step` and `ok` come first, which makes the lines easier to read.
     fn object(&mut self, step: &str, ok: bool) -> Result<(), Failure> {
         let facts = Value::from(std::mem::take(&mut self.facts)).to_string();
         let rest = if facts == "{}" { "}" } else { &format!(",{}", &facts[1..]) };

@@ -2,5 +2,5 @@ package io.github.paytendrs.paytend;
 
 import java.util.Map;
 
-/** What to send back to a provider. */
+/** The HTTP response to send to the provider. */
 public record Answer(int status, Map<String, String> headers, byte[] body) {}

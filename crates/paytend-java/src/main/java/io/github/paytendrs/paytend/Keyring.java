@@ -16,7 +16,7 @@ import java.util.TreeMap;
 public final class Keyring implements AutoCloseable {
   final Handle handle;
 
-  /** A keyring of these keys. */
+  /** Creates a keyring of several keys. */
   public Keyring(List<PrivateKey> own, List<PublicKey> peer) {
     Arguments arguments = new Arguments().add((Long) (long) own.size());
     own.forEach(key -> arguments.add(key.handle));
@@ -24,34 +24,34 @@ public final class Keyring implements AutoCloseable {
     this.handle = Handle.of(Native.call(Native.KEYRING, arguments));
   }
 
-  /** A keyring of one key of each side. */
+  /** Creates a keyring of one key of each side. */
   public Keyring(PrivateKey own, PublicKey peer) {
     this(List.of(own), List.of(peer));
   }
 
-  /** What a message must be, by the route or the configuration, never by the message. */
+  /** The expected properties of a message. Take them from the route or the configuration, never from the message. */
   public record Expected(Kind kind, Optional<String> partnerId, boolean payloadSigned, Optional<Integer> maxBytes) {
-    /** A request of this partner (Paytend's side). */
+    /** Expects a request of this partner (Paytend's side). */
     public static Expected request(String partnerId) {
       return new Expected(Kind.REQUEST, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** A response (a partner's side), which names no partner. */
+    /** Expects a response, which contains no partner (a partner's side). */
     public static Expected response() {
       return new Expected(Kind.RESPONSE, Optional.empty(), true, Optional.empty());
     }
 
-    /** A notification to this partner (a partner's side). */
+    /** Expects a notification to this partner (a partner's side). */
     public static Expected notification(String partnerId) {
       return new Expected(Kind.NOTIFICATION, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** The payload is encrypted but not signed, as in the upload endpoints of the IBAN product. */
+    /** Expects an encrypted payload that is not signed, as in the upload endpoints of the IBAN product. */
     public Expected unsignedPayload() {
       return new Expected(kind, partnerId, false, maxBytes);
     }
 
-    /** The largest document that is looked at. */
+    /** Sets the maximum size of the document, in bytes. */
     public Expected maxBytes(int bytes) {
       return new Expected(kind, partnerId, payloadSigned, Optional.of(bytes));
     }

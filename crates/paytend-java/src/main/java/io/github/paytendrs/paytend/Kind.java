@@ -1,12 +1,12 @@
 package io.github.paytendrs.paytend;
 
-/** The three shapes of a message. */
+/** The kind of a message. */
 public enum Kind {
-  /** From a partner to Paytend; the payload is {@code bizData}. */
+  /** A request from a partner to Paytend; the payload is in {@code bizData}. */
   REQUEST("request"),
-  /** Paytend's answer; the payload is {@code respData}. */
+  /** The response of Paytend; the payload is in {@code respData}. */
   RESPONSE("response"),
-  /** From Paytend to a callback URL; the payload is {@code content}. */
+  /** A notification from Paytend to a callback URL; the payload is in {@code content}. */
   NOTIFICATION("notification");
 
   final String text;

@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** The native half: operations by number, arguments and results as frames of bytes. */
+/** The interface to the native library: numbered operations, with arguments and results as frames of bytes. */
 final class Native {
   static final int VERSION = 0;
   static final int PRIVATE_LOAD = 1;
@@ -51,7 +51,7 @@ final class Native {
 
   private static native byte[] call(int operation, byte[] arguments);
 
-  /** The library of this platform is a resource; it is copied to a file that only this user can read. */
+  /** Loads the native library. It is copied from a resource to a temporary file that only this user can read. */
   private static void load() {
     String given = System.getProperty("paytend.library");
     if (given != null) {
@@ -71,7 +71,7 @@ final class Native {
       Path folder = Files.createTempDirectory("paytend");
       Path file = folder.resolve(System.mapLibraryName("paytend_java"));
       Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
-      // In reverse order: the file goes first.
+      // Files are deleted in reverse order of registration, so the file is deleted before its folder.
       folder.toFile().deleteOnExit();
       file.toFile().deleteOnExit();
       System.load(file.toString());
@@ -80,7 +80,7 @@ final class Native {
     }
   }
 
-  /** Arguments, in their order. */
+  /** The arguments of an operation, in order. */
   static final class Arguments {
     private byte[] bytes = new byte[256];
     private int length;
@@ -129,7 +129,7 @@ final class Native {
       }
       ByteBuffer encoded;
       try {
-        // getBytes would put question marks where a text is half a character, and those would be signed.
+        // getBytes would replace an unpaired surrogate by a question mark, which would then be signed.
         encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
       } catch (CharacterCodingException broken) {
         throw PaytendException.usage(name + " is not Unicode: it has half of a pair of surrogates");
@@ -151,13 +151,13 @@ final class Native {
     }
 
     Arguments add(Handle handle) {
-      // A number alone would let the collector close what is about to be used.
+      // Keeps the handle reachable, so that it is not closed by the garbage collector before it is used.
       handles.add(handle);
       return add(handle == null ? null : (Long) handle.number);
     }
   }
 
-  /** Results, in their order. */
+  /** The results of an operation, in order. */
   static final class Results {
     private final List<byte[]> frames;
     private int at;
@@ -195,7 +195,7 @@ final class Native {
     }
   }
 
-  /** Keys and payloads pass through these buffers, and are not left in them. */
+  /** Wipes a buffer that may contain keys or payloads. */
   private static void wipe(byte[] bytes) {
     java.util.Arrays.fill(bytes, (byte) 0);
   }
@@ -231,14 +231,14 @@ final class Native {
     return results;
   }
 
-  /** The number of something that the native half keeps until it is closed, or collected. */
+  /** The number of a native object, which is kept until the handle is closed or collected. */
   static final class Handle implements AutoCloseable {
     final long number;
     private final Cleaner.Cleanable cleanable;
 
     private Handle(long number) {
       this.number = number;
-      // Must not refer to this handle.
+      // The action must not refer to this handle, or the handle would never be collected.
       this.cleanable = CLEANER.register(this, () -> call(CLOSE, new Arguments().add((Long) number)));
     }
 

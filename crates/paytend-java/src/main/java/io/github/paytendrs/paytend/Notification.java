@@ -32,10 +32,10 @@ public record Notification(
     String verifiedBy,
     Optional<Instant> sentAt) {
 
-  /** What a notification is about, and the state that it reports. */
+  /** The object that a notification is about, and the state that it reports. */
   public record BusinessKey(String kind, String id, Optional<String> state) {}
 
-  /** Keeps contents out of logs. */
+  /** Returns a description without the content, which keeps it out of logs. */
   @Override
   public String toString() {
     return "paytend.Notification[" + provider + " " + dedupKey + "]";

@@ -4,17 +4,17 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What an authentic message says.
+ * The contents of an authentic message.
  *
- * @param fields the plain fields
- * @param payload the payload's text, exactly as it was signed; empty if there was none
- * @param canonical the signed text. Secret: it holds the session key and the payload
- * @param verifiedBy the fingerprint of the key that the signature is by
- * @param decryptedBy the fingerprint of the key that decrypted it, if something was encrypted
+ * @param fields the unencrypted fields
+ * @param payload the payload as text, exactly as signed; empty for a message without payload
+ * @param canonical the signed text, which is secret, since it contains the session key and the payload
+ * @param verifiedBy the fingerprint of the key that verified the signature
+ * @param decryptedBy the fingerprint of the key that decrypted the message, if anything was encrypted
  */
 public record Opened(
     Map<String, String> fields, String payload, String canonical, String verifiedBy, Optional<String> decryptedBy) {
-  /** Keeps contents out of logs. */
+  /** Returns a description without the contents, which keeps them out of logs. */
   @Override
   public String toString() {
     return "paytend.Opened[verifiedBy=" + verifiedBy + "]";

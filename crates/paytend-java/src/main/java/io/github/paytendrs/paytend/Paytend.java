@@ -3,16 +3,16 @@ package io.github.paytendrs.paytend;
 import io.github.paytendrs.paytend.Native.Arguments;
 import java.util.List;
 
-/** What needs no keyring. */
+/** Functions that need no keyring. */
 public final class Paytend {
   private Paytend() {}
 
-  /** The version of the native half. */
+  /** Returns the version of the native library. */
   public static String version() {
     return Native.call(Native.VERSION, new Arguments()).text();
   }
 
-  /** A new request identifier: 32 characters, unique. */
+  /** Generates a unique request identifier of 32 characters. */
   public static String requestId() {
     return Native.call(Native.REQUEST_ID, new Arguments()).text();
   }

@@ -36,17 +36,17 @@ public class PaytendException extends RuntimeException {
     return new Usage("usage", message, null);
   }
 
-  /** The code, such as {@code not_authentic}. */
+  /** Returns the error code, such as {@code not_authentic}. */
   public String code() {
     return code;
   }
 
-  /** What to answer the sender of a notification that is not taken. */
+  /** Returns the response to send to the provider, if a notification was refused. */
   public Optional<Answer> answer() {
     return Optional.ofNullable(answer);
   }
 
-  /** An argument makes no sense, or what is used is closed. */
+  /** An argument is invalid, or an object has been closed. */
   public static final class Usage extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -55,7 +55,10 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** The message is not from the expected sender to the expected receiver, or was changed. There is no more to know. */
+  /**
+   * The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
+   * reported.
+   */
   public static final class NotAuthentic extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -64,7 +67,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** The document breaks a rule that anybody can see. */
+  /** The document breaks a format rule that can be checked without a key. */
   public static final class Malformed extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -73,7 +76,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** The message is authentic, and its payload is not one JSON object. */
+  /** The message is authentic, but its payload is not a single JSON object. */
   public static final class Payload extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -82,7 +85,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** A failure answer without a signature, which proves nothing. */
+  /** An error response without a signature, which is not authenticated. */
   public static final class UnsignedFailure extends PaytendException {
     private static final long serialVersionUID = 1L;
     private final String respCode;
@@ -94,18 +97,18 @@ public class PaytendException extends RuntimeException {
       this.respMsg = respMsg;
     }
 
-    /** As received. Anybody on the way may have written it. */
+    /** Returns {@code respCode}, which is not authenticated: an attacker on the network may have written it. */
     public String respCode() {
       return respCode;
     }
 
-    /** As received. Anybody on the way may have written it. */
+    /** Returns {@code respMsg}, which is not authenticated: an attacker on the network may have written it. */
     public String respMsg() {
       return respMsg;
     }
   }
 
-  /** The message would have more than one reading, so no receiver would take it. */
+  /** The message would be ambiguous, so receivers would refuse it. */
   public static final class Unsealable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -123,7 +126,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** A key's backend, or the source of randomness, does not work now. */
+  /** The backend of a key, or the source of randomness, is temporarily unavailable. */
   public static final class Unavailable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -132,7 +135,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** An authentic notification that is not taken: too old, from the future, for another merchant. */
+  /** An authentic notification was rejected: too old, from the future, or for another merchant. */
   public static final class Rejected extends PaytendException {
     private static final long serialVersionUID = 1L;
 

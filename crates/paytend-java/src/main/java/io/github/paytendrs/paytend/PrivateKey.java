@@ -5,9 +5,9 @@ import io.github.paytendrs.paytend.Native.Handle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. Wiped when it is closed or collected. */
+/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. The key is wiped when it is closed or collected. */
 public final class PrivateKey implements AutoCloseable {
-  /** How a private key is written. */
+  /** The encoding of a private key. */
   public enum Form {
     PKCS8_PEM("pkcs8-pem"),
     PKCS8_BASE64("pkcs8-base64"),
@@ -26,12 +26,12 @@ public final class PrivateKey implements AutoCloseable {
     this.handle = handle;
   }
 
-  /** Reads a key. */
+  /** Reads a key from bytes. */
   public static PrivateKey load(byte[] data) {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD, new Arguments().add("data", data))));
   }
 
-  /** Reads a key. */
+  /** Reads a key from text. */
   public static PrivateKey load(String text) {
     return load(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
   }
@@ -46,22 +46,22 @@ public final class PrivateKey implements AutoCloseable {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD_FILE, arguments)));
   }
 
-  /** Makes a new key pair of 1024 to 8192 bits. */
+  /** Generates a key pair of 1024 to 8192 bits. */
   public static PrivateKey generate(int bits) {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_GENERATE, new Arguments().add((Long) (long) bits))));
   }
 
-  /** The public half. */
+  /** Returns the public key. */
   public PublicKey publicKey() {
     return new PublicKey(Handle.of(Native.call(Native.PRIVATE_PUBLIC, new Arguments().add(handle))));
   }
 
-  /** The key in writing. Secret. */
+  /** Encodes the key. The result is secret. */
   public byte[] write(Form form) {
     return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }
 
-  /** The {@code sign} header of PayBy's and PayerMax's for a body. */
+  /** Returns the {@code sign} header of PayBy and PayerMax for a body. */
   public String sign(byte[] body) {
     return Native.call(Native.PRIVATE_SIGN, new Arguments().add(handle).add("body", body)).text();
   }

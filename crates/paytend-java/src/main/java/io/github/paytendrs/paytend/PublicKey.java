@@ -7,7 +7,7 @@ import java.nio.file.Path;
 
 /** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
 public final class PublicKey implements AutoCloseable {
-  /** How a public key is written. */
+  /** The encoding of a public key. */
   public enum Form {
     SPKI_PEM("spki-pem"),
     SPKI_BASE64("spki-base64"),
@@ -26,23 +26,23 @@ public final class PublicKey implements AutoCloseable {
     this.handle = handle;
   }
 
-  /** Reads a key. */
+  /** Reads a key from bytes. */
   public static PublicKey load(byte[] data) {
     return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD, new Arguments().add("data", data))));
   }
 
-  /** Reads a key. */
+  /** Reads a key from text. */
   public static PublicKey load(String text) {
     return load(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** Reads a file. */
+  /** Reads a key from a file. */
   public static PublicKey fromFile(Path path) {
     Arguments arguments = new Arguments().add("path", path == null ? null : path.toString());
     return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD_FILE, arguments)));
   }
 
-  /** The key in writing. */
+  /** Encodes the key. */
   public byte[] write(Form form) {
     return Native.call(Native.PUBLIC_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }

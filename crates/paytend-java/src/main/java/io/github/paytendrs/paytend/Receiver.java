@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Receives the notifications of one route. Threads may share one. */
+/** A receiver for the notifications of one HTTP route. Threads may share a receiver. */
 public final class Receiver implements AutoCloseable {
-  /** Paytend's products, which number their notifications independently. */
+  /** The products of Paytend. Each product has its own numbering of notification types. */
   public enum Product {
     /** BaaS Core, Funding and Payout. */
     BAAS("baas"),
@@ -26,21 +26,21 @@ public final class Receiver implements AutoCloseable {
     }
   }
 
-  /** Limits; what is empty is the receiver's own (64 KiB; 26 hours for PayBy, 3 days for PayerMax). */
+  /** The limits of a receiver. Empty means the default: 64 KiB; 26 hours for PayBy, 3 days for PayerMax. */
   public record Limits(Optional<Integer> maxBytes, Optional<Duration> maxAge) {
-    /** The receiver's own. */
+    /** The default limits. */
     public static final Limits NONE = new Limits(Optional.empty(), Optional.empty());
   }
 
-  /** A provider's key, and when it is used. */
+  /** A provider's key and its period of use. */
   public record DatedKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
-    /** A key that is used always. */
+    /** Creates a key whose period of use is unlimited. */
     public static DatedKey always(PublicKey key) {
       return new DatedKey(key, Optional.empty(), Optional.empty());
     }
   }
 
-  /** A merchant of PayerMax's, and a key for it. */
+  /** A merchant of PayerMax, and its key. */
   public record Merchant(String merchantNo, DatedKey key) {}
 
   private final Handle handle;
@@ -62,20 +62,20 @@ public final class Receiver implements AutoCloseable {
     arguments.add(dated.retireAt.map(Instant::toEpochMilli).orElse(null));
   }
 
-  /** Of what a product notifies a partner of: both belong to the route. */
+  /** Creates a receiver for the notifications of one product to one partner. The route determines both. */
   public static Receiver paytend(Product product, String partnerId, Keyring keyring, Limits limits) {
     Arguments arguments = new Arguments().add("product", product.text).add("partnerId", partnerId).add(keyring.handle);
     return new Receiver(Native.call(Native.RECEIVER_PAYTEND, arguments.add(bytes(limits))));
   }
 
-  /** Of PayBy's, with its key, or several while they are rotated. */
+  /** Creates a receiver for the notifications of PayBy, with one key, or several during a key rotation. */
   public static Receiver payBy(List<DatedKey> keys, Limits limits) {
     Arguments arguments = limited(limits);
     keys.forEach(key -> add(arguments, key));
     return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
   }
 
-  /** Of PayerMax's, of these merchants. */
+  /** Creates a receiver for the notifications of PayerMax to these merchants. */
   public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
     Arguments arguments = limited(limits);
     for (Merchant merchant : merchants) {
@@ -93,7 +93,7 @@ public final class Receiver implements AutoCloseable {
     return receive(headers, body, Instant.now());
   }
 
-  /** The same at a time that a test may choose. */
+  /** Verifies a notification as of the given time, for tests. */
   public Notification receive(Map<String, List<String>> headers, byte[] body, Instant now) {
     Arguments arguments = new Arguments().add(handle).add("body", body).add((Long) now.toEpochMilli());
     headers.forEach((name, values) -> addHeader(arguments, name, values));

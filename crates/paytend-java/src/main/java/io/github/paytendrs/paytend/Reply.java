@@ -1,12 +1,12 @@
 package io.github.paytendrs.paytend;
 
-/** What a handler made of a notification. */
+/** The result of handling a notification. */
 public enum Reply {
-  /** It is durable. */
+  /** The notification has been stored durably. */
   ACCEPTED("accepted"),
-  /** It was durable before. */
+  /** The notification had already been stored durably. */
   DUPLICATE("duplicate"),
-  /** It could not be stored now. */
+  /** The notification could not be stored; the provider should retry. */
   TRY_AGAIN_LATER("try_again_later");
 
   final String text;
