@@ -18,33 +18,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What went wrong. The numbers never change their meaning.
+// The error codes. The meaning of a number never changes.
 enum PaytendCode
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  // Nothing.
+  // Success.
   PAYTEND_CODE_OK = 0,
-  // An argument makes no sense.
+  // An argument is invalid.
   PAYTEND_CODE_USAGE = 1,
-  // The message is not from the expected sender to the expected receiver, or was changed. There is no more to know.
+  // The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
+  // reported.
   PAYTEND_CODE_NOT_AUTHENTIC = 2,
-  // The document breaks a rule that anybody can see.
+  // The document breaks a format rule that can be checked without a key.
   PAYTEND_CODE_MALFORMED = 3,
-  // The message is authentic, and its payload is not one JSON object.
+  // The message is authentic, but its payload is not a single JSON object.
   PAYTEND_CODE_PAYLOAD = 4,
-  // A failure answer without a signature, which proves nothing.
+  // An error response without a signature, which is not authenticated.
   PAYTEND_CODE_UNSIGNED_FAILURE = 5,
-  // The message would have more than one reading, so no receiver would take it.
+  // The message would be ambiguous, so receivers would refuse it.
   PAYTEND_CODE_UNSEALABLE = 6,
   // A key cannot be read or used.
   PAYTEND_CODE_KEY = 7,
-  // A key's backend, or the source of randomness, does not work now.
+  // The backend of a key, or the source of randomness, is temporarily unavailable.
   PAYTEND_CODE_UNAVAILABLE = 8,
-  // An authentic notification that is not taken: too old, from the future, for another merchant.
+  // An authentic notification was rejected: too old, from the future, or for another merchant.
   PAYTEND_CODE_REJECTED = 9,
-  // A defect of this library.
+  // A bug in this library.
   PAYTEND_CODE_INTERNAL = 10,
 };
 #ifndef __cplusplus
@@ -55,17 +56,17 @@ typedef int32_t PaytendCode;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// The three shapes of a message.
+// The kind of a message.
 enum PaytendKind
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  // From a partner to Paytend; the payload is `bizData`.
+  // A request from a partner to Paytend; the payload is in `bizData`.
   PAYTEND_KIND_REQUEST = 0,
-  // Paytend's answer; the payload is `respData`.
+  // The response of Paytend; the payload is in `respData`.
   PAYTEND_KIND_RESPONSE = 1,
-  // From Paytend to a callback URL; the payload is `content`.
+  // A notification from Paytend to a callback URL; the payload is in `content`.
   PAYTEND_KIND_NOTIFICATION = 2,
 };
 #ifndef __cplusplus
@@ -76,17 +77,17 @@ typedef int32_t PaytendKind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// What a handler made of a notification.
+// The result of handling a notification.
 enum PaytendReply
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  // It is durable.
+  // The notification has been stored durably.
   PAYTEND_REPLY_ACCEPTED = 0,
-  // It was durable before.
+  // The notification had already been stored durably.
   PAYTEND_REPLY_DUPLICATE = 1,
-  // It could not be stored now.
+  // The notification could not be stored; the provider should retry.
   PAYTEND_REPLY_TRY_AGAIN_LATER = 2,
 };
 #ifndef __cplusplus
@@ -97,19 +98,19 @@ typedef int32_t PaytendReply;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// What to answer. Free it with `paytend_answer_free`.
+// The HTTP response to send to the provider. Free it with `paytend_answer_free`.
 typedef struct PaytendAnswer PaytendAnswer;
 
-// A failure. Free it with `paytend_error_free`.
+// An error. Free it with `paytend_error_free`.
 typedef struct PaytendError PaytendError;
 
-// The keys of one side, facing one other side.
+// The keys of one side, for communication with one peer.
 typedef struct PaytendKeyring PaytendKeyring;
 
 // A verified notification. Free it with `paytend_notification_free`.
 typedef struct PaytendNotification PaytendNotification;
 
-// What an authentic message says. Free it with `paytend_opened_free`.
+// The contents of an authentic message. Free it with `paytend_opened_free`.
 typedef struct PaytendOpened PaytendOpened;
 
 // A private key.
@@ -118,66 +119,66 @@ typedef struct PaytendPrivateKey PaytendPrivateKey;
 // A public key.
 typedef struct PaytendPublicKey PaytendPublicKey;
 
-// Receives the notifications of one route.
+// A receiver for the notifications of one HTTP route.
 typedef struct PaytendReceiver PaytendReceiver;
 
-// Bytes that the caller owns: free them with `paytend_buffer_free`, which wipes them first.
+// Bytes that the caller owns. Free them with `paytend_buffer_free`, which also wipes them.
 typedef struct {
-  // The first byte; null if there are none.
+  // A pointer to the first byte; null if the buffer is empty.
   uint8_t *data;
-  // How many there are.
+  // The number of bytes.
   size_t len;
 } PaytendBuffer;
 
-// Bytes that somebody else owns. `data` may be null if `len` is 0. Text is UTF-8, without a zero at its end.
+// A borrowed slice of bytes. `data` may be null if `len` is 0. Text is UTF-8 and not zero-terminated.
 typedef struct {
-  // The first byte.
+  // A pointer to the first byte.
   const uint8_t *data;
-  // How many there are.
+  // The number of bytes.
   size_t len;
 } PaytendSlice;
 
-// A header of a request, or a field of a message.
+// A header of an HTTP request, or a field of a message.
 typedef struct {
-  // Its name.
+  // The name.
   PaytendSlice name;
-  // Its value.
+  // The value.
   PaytendSlice value;
 } PaytendHeader;
 
-// All of what was opened at once; it lives as long as what was opened.
+// All parts of an opened message. The pointers are valid as long as the opened message.
 typedef struct {
-  // As `paytend_opened_payload` gives it.
+  // The payload, as returned by `paytend_opened_payload`.
   PaytendSlice payload;
-  // As `paytend_opened_canonical` gives it.
+  // The signed text, as returned by `paytend_opened_canonical`.
   PaytendSlice canonical;
-  // As `paytend_opened_verified_by` gives it.
+  // The fingerprint returned by `paytend_opened_verified_by`.
   PaytendSlice verified_by;
-  // As `paytend_opened_decrypted_by` gives it.
+  // The fingerprint returned by `paytend_opened_decrypted_by`.
   PaytendSlice decrypted_by;
-  // The plain fields, sorted by name; null if there are none.
+  // The unencrypted fields, sorted by name; null if the message has none.
   const PaytendHeader *fields;
-  // How many there are.
+  // The number of fields.
   size_t fields_len;
 } PaytendOpenedView;
 
-// Limits of a receiver. UINT64_MAX for the receiver's own.
+// The limits of a receiver. UINT64_MAX means the default.
 typedef struct {
-  // The largest body that is looked at, in bytes.
+  // The maximum size of a body, in bytes.
   uint64_t max_bytes;
-  // How old a notification of PayBy's or PayerMax's may be, in milliseconds.
+  // The maximum age of a notification of PayBy or PayerMax, in milliseconds.
   uint64_t max_age;
 } PaytendLimits;
 
-// A provider's key. Times are in milliseconds since 1970; UINT64_MAX for none.
+// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means none.
 typedef struct {
   // The key.
   const PaytendPublicKey *key;
-  // The first moment at which it is used.
+  // The time from which the key is used.
   uint64_t not_before;
-  // The first moment at which it is no longer used.
+  // The time from which the key is no longer used.
   uint64_t retire_at;
-  // The merchant that has it: PayerMax's alone, empty for PayBy.
+  // The merchant number for PayerMax; empty for PayBy.
   PaytendSlice merchant;
 } PaytendDatedKey;
 
@@ -185,112 +186,116 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// Wipes and frees a buffer. One without data is left alone.
+// Wipes and frees a buffer. Does nothing if `data` is null.
 //
 // # Safety
-// The buffer was given out by this library, and is freed once.
+// The buffer must have been returned by this library, and must not be used afterwards.
 void paytend_buffer_free(PaytendBuffer buffer);
 
-// The version of the library, as text with a zero at its end. Lives for ever.
+// Returns the version of the library as a zero-terminated string with static lifetime.
 const char *paytend_version(void);
 
-// The code, one of `PaytendCode`; 0 for null.
+// Returns the code of an error, one of `PaytendCode`, or 0 for null.
 //
 // # Safety
-// `error` is null, or an error that is not freed.
+// `error` must be null or a valid handle.
 int32_t paytend_error_code(const PaytendError *error);
 
-// The code's name, such as `not_authentic`, with a zero at its end. Lives as long as the error.
+// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that lives as long as the error.
+// Returns null for null.
 //
 // # Safety
-// As `paytend_error_code`.
+// `error` must be null or a valid handle.
 const char *paytend_error_name(const PaytendError *error);
 
-// What went wrong, in words, with a zero at its end: nothing secret or personal. Lives as long as the error.
+// Returns the error message as a zero-terminated string that lives as long as the error, or null for null. The message
+// contains no secrets and no personal data.
 //
 // # Safety
-// As `paytend_error_code`.
+// `error` must be null or a valid handle.
 const char *paytend_error_message(const PaytendError *error);
 
-// `respCode` of an unsigned failure. Anybody on the way may have written it. Lives as long as the error.
+// Returns `respCode` of an unsigned error response, as a slice that lives as long as the error. The value is not
+// authenticated: an attacker on the network may have written it.
 //
 // # Safety
-// As `paytend_error_code`.
+// `error` must be null or a valid handle.
 PaytendSlice paytend_error_resp_code(const PaytendError *error);
 
-// `respMsg` of an unsigned failure, likewise.
+// Returns `respMsg` of an unsigned error response, as a slice that lives as long as the error. The value is not
+// authenticated: an attacker on the network may have written it.
 //
 // # Safety
-// As `paytend_error_code`.
+// `error` must be null or a valid handle.
 PaytendSlice paytend_error_resp_msg(const PaytendError *error);
 
-// Frees an error. Null is left alone.
+// Frees an error. Does nothing for null.
 //
 // # Safety
-// `error` is null or an error, and is freed once.
+// `error` must be null or a valid handle, which must not be used afterwards.
 void paytend_error_free(PaytendError *error);
 
 // Reads a private key: PEM, DER or base64, PKCS#1 or PKCS#8.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_private_key_load(PaytendSlice data, PaytendPrivateKey **out, PaytendError **error);
 
-// Reads a private key's file. One that others can read is refused.
+// Reads a private key from a file. The file is refused if other users can read it.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_private_key_load_file(PaytendSlice path,
                                       PaytendPrivateKey **out,
                                       PaytendError **error);
 
-// Makes a new key pair of 1024 to 8192 bits.
+// Generates a key pair of 1024 to 8192 bits.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_private_key_generate(size_t bits, PaytendPrivateKey **out, PaytendError **error);
 
-// Writes a private key: `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
+// Encodes a private key. `form` is `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_private_key_write(const PaytendPrivateKey *key,
                                   PaytendSlice form,
                                   PaytendBuffer *out,
                                   PaytendError **error);
 
-// The public half of a private key.
+// Returns the public key of a private key.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_private_key_public(const PaytendPrivateKey *key,
                                    PaytendPublicKey **out,
                                    PaytendError **error);
 
-// Wipes and frees a private key. A keyring that was made of it keeps its own.
+// Wipes and frees a private key. Keyrings created with the key keep their own copy.
 //
 // # Safety
-// `key` is null or a private key, and is freed once.
+// `key` must be null or a valid handle, which must not be used afterwards.
 void paytend_private_key_free(PaytendPrivateKey *key);
 
 // Reads a public key: PEM, DER or base64, SubjectPublicKeyInfo or PKCS#1.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_public_key_load(PaytendSlice data, PaytendPublicKey **out, PaytendError **error);
 
-// Reads a public key's file.
+// Reads a public key from a file.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_public_key_load_file(PaytendSlice path,
                                      PaytendPublicKey **out,
                                      PaytendError **error);
 
-// Writes a public key: `spki-pem`, `spki-base64` or `spki-der`.
+// Encodes a public key. `form` is `spki-pem`, `spki-base64` or `spki-der`.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_public_key_write(const PaytendPublicKey *key,
                                  PaytendSlice form,
                                  PaytendBuffer *out,
@@ -299,13 +304,13 @@ int32_t paytend_public_key_write(const PaytendPublicKey *key,
 // Frees a public key.
 //
 // # Safety
-// `key` is null or a public key, and is freed once.
+// `key` must be null or a valid handle, which must not be used afterwards.
 void paytend_public_key_free(PaytendPublicKey *key);
 
-// What a key is, private or public: JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
+// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_key_info(PaytendSlice data,
                          PaytendBuffer *out,
                          PaytendError **error);
@@ -314,7 +319,7 @@ int32_t paytend_key_info(PaytendSlice data,
 // keys are rotated. One kind may be missing, if the keyring is only to seal or only to open with the other.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_keyring_new(const PaytendPrivateKey *const *own,
                             size_t own_len,
                             const PaytendPublicKey *const *peer,
@@ -322,16 +327,16 @@ int32_t paytend_keyring_new(const PaytendPrivateKey *const *own,
                             PaytendKeyring **out,
                             PaytendError **error);
 
-// Frees a keyring. A receiver that was made with it keeps its own.
+// Frees a keyring. Receivers created with the keyring keep their own copy.
 //
 // # Safety
-// `keyring` is null or a keyring, and is freed once.
+// `keyring` must be null or a valid handle, which must not be used afterwards.
 void paytend_keyring_free(PaytendKeyring *keyring);
 
-// The `sign` header of PayBy's and PayerMax's for a body.
+// Returns the `sign` header of PayBy and PayerMax for a body.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_sign(const PaytendPrivateKey *key,
                      PaytendSlice body,
                      PaytendBuffer *out,
@@ -341,7 +346,7 @@ int32_t paytend_sign(const PaytendPrivateKey *key,
 // the one that it is by.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_verify(const PaytendPublicKey *const *keys,
                        size_t keys_len,
                        PaytendSlice body,
@@ -353,16 +358,16 @@ int32_t paytend_verify(const PaytendPublicKey *const *keys,
 // never for a server.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_hazmat_decrypt_blocks(const PaytendPrivateKey *key,
                                       PaytendSlice ciphertext,
                                       PaytendBuffer *out,
                                       PaytendError **error);
 
-// A new request identifier: 32 characters, unique across threads, processes and machines.
+// Generates a request identifier of 32 characters, unique across threads, processes and machines.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_request_id(PaytendBuffer *out, PaytendError **error);
 
 // Seals a message. `kind_number` is one of `PaytendKind`. `fields` is a JSON object of strings: the plain fields
@@ -372,7 +377,7 @@ int32_t paytend_request_id(PaytendBuffer *out, PaytendError **error);
 // Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_seal(const PaytendKeyring *keyring,
                      int32_t kind_number,
                      PaytendSlice fields,
@@ -385,7 +390,7 @@ int32_t paytend_seal(const PaytendKeyring *keyring,
 // the largest document that is looked at; 0 for the kind's own limit.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_open(const PaytendKeyring *keyring,
                      int32_t kind_number,
                      PaytendSlice partner_id,
@@ -395,61 +400,62 @@ int32_t paytend_open(const PaytendKeyring *keyring,
                      PaytendOpened **out,
                      PaytendError **error);
 
-// The payload's bytes, exactly as they were signed; empty if there was none. Not always strict JSON in UTF-8: see
-// `paytend_opened_payload_problem`.
+// Returns the bytes of the payload exactly as signed; empty for a message without payload. The payload may not be
+// strict JSON in UTF-8: see `paytend_opened_payload_problem`.
 //
 // # Safety
-// `opened` is null, or not freed.
+// `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_payload(const PaytendOpened *opened);
 
-// Why the payload is not one strict JSON object, if it is not; empty if it is. The payload is authentic all the same.
+// Returns why the payload is not a single strict JSON object, or an empty slice if it is. The payload is authentic
+// either way.
 //
 // # Safety
-// `opened` is null, or not freed.
+// `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_payload_problem(const PaytendOpened *opened);
 
-// The plain fields: a JSON object of texts.
+// Returns the unencrypted fields as a JSON object whose values are strings.
 //
 // # Safety
-// `opened` is null, or not freed.
+// `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_fields(const PaytendOpened *opened);
 
 // Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether
 // something was.
 //
 // # Safety
-// `opened` is null, or not freed; `out` is null, or may be written to.
+// `opened` must be null or a valid handle; `out` must be null or valid for writes.
 bool paytend_opened_view(const PaytendOpened *opened,
                          PaytendOpenedView *out);
 
-// The signed text. Secret: it holds the session key and the payload.
+// Returns the signed text. It is secret, since it contains the session key and the payload.
 //
 // # Safety
-// `opened` is null, or not freed.
+// `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_canonical(const PaytendOpened *opened);
 
-// The fingerprint of the key that the signature is by.
+// Returns the fingerprint of the key that verified the signature.
 //
 // # Safety
-// `opened` is null, or not freed.
+// `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_verified_by(const PaytendOpened *opened);
 
-// The fingerprint of the key that decrypted it; empty if nothing was encrypted.
+// Returns the fingerprint of the key that decrypted the message; empty if nothing was encrypted.
 //
 // # Safety
-// `opened` is null, or not freed.
+// `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_decrypted_by(const PaytendOpened *opened);
 
-// Wipes and frees what was opened.
+// Wipes and frees an opened message.
 //
 // # Safety
-// `opened` is null or what was opened, and is freed once.
+// `opened` must be null or a valid handle, which must not be used afterwards.
 void paytend_opened_free(PaytendOpened *opened);
 
-// A receiver of what `product` (`baas` or `issuing`) of Paytend's notifies `partner_id` of.
+// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_receiver_paytend(PaytendSlice product,
                                  PaytendSlice partner_id,
                                  const PaytendKeyring *keyring,
@@ -457,20 +463,20 @@ int32_t paytend_receiver_paytend(PaytendSlice product,
                                  PaytendReceiver **out,
                                  PaytendError **error);
 
-// A receiver of PayBy's notifications.
+// Creates a receiver for the notifications of PayBy.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_receiver_payby(const PaytendDatedKey *keys,
                                size_t keys_len,
                                PaytendLimits limits,
                                PaytendReceiver **out,
                                PaytendError **error);
 
-// A receiver of PayerMax's notifications, of the merchants that the keys name.
+// Creates a receiver for the notifications of PayerMax to the merchants of the keys.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_receiver_payermax(const PaytendDatedKey *keys,
                                   size_t keys_len,
                                   PaytendLimits limits,
@@ -481,7 +487,7 @@ int32_t paytend_receiver_payermax(const PaytendDatedKey *keys,
 // taken, `answer` (which may be null) is given what to answer the sender.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_receive(const PaytendReceiver *receiver,
                         const PaytendHeader *headers,
                         size_t headers_len,
@@ -491,10 +497,10 @@ int32_t paytend_receive(const PaytendReceiver *receiver,
                         PaytendAnswer **answer,
                         PaytendError **error);
 
-// What to answer a notification that was received; `reply` is one of `PaytendReply`.
+// Returns the HTTP response for a received notification. `reply` is one of `PaytendReply`.
 //
 // # Safety
-// The pointers are as the rules of this library say.
+// All pointers must satisfy the rules at the top of `paytend.h`.
 int32_t paytend_receiver_answer(const PaytendReceiver *receiver,
                                 int32_t reply,
                                 PaytendAnswer **out,
@@ -503,52 +509,54 @@ int32_t paytend_receiver_answer(const PaytendReceiver *receiver,
 // Frees a receiver.
 //
 // # Safety
-// `receiver` is null or a receiver, and is freed once.
+// `receiver` must be null or a valid handle, which must not be used afterwards.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// A notification but for its content: a JSON object with `provider`, `product`, `notify_type`, `reading` (`typed`,
-// `unreadable` or
-// `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`, `state`), `verified_by` and `sent_at`. What there
-// is none of is null.
+// Returns everything except the content of a notification, as a JSON object. Its members are `provider`, `product`,
+// `notify_type`, `reading` (`typed`, `unreadable` or `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`,
+// `state`), `verified_by` and `sent_at`. Absent values are null.
 //
 // # Safety
-// `notification` is null, or not freed.
+// `notification` must be null or a valid handle.
 PaytendSlice paytend_notification_summary(const PaytendNotification *notification);
 
-// What was signed: Paytend's content, PayBy's and PayerMax's body.
+// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax.
 //
 // # Safety
-// `notification` is null, or not freed.
+// `notification` must be null or a valid handle.
 PaytendSlice paytend_notification_content(const PaytendNotification *notification);
 
 // Frees a notification.
 //
 // # Safety
-// `notification` is null or a notification, and is freed once.
+// `notification` must be null or a valid handle, which must not be used afterwards.
 void paytend_notification_free(PaytendNotification *notification);
 
-// The HTTP status; 0 for null.
+// Returns the HTTP status of a response, or 0 for null.
 //
 // # Safety
-// `answer` is null, or not freed.
+// `answer` must be null or a valid handle.
 uint16_t paytend_answer_status(const PaytendAnswer *answer);
 
-// The body.
+// Returns the body of a response, or an empty slice for null.
 //
 // # Safety
-// `answer` is null, or not freed.
+// `answer` must be null or a valid handle.
 PaytendSlice paytend_answer_body(const PaytendAnswer *answer);
 
-// The header of that number, from 0. Whether there is one.
+// Writes the header with the given index, which starts at 0, to `out`. Returns whether it was written; it is not if
+// the index is out of range or an argument is null.
 //
 // # Safety
-// `answer` is null, or not freed; `out` may be written to.
-bool paytend_answer_header(const PaytendAnswer *answer, size_t number, PaytendHeader *out);
+// `answer` must be null or a valid handle; `out` must be null or valid for writes.
+bool paytend_answer_header(const PaytendAnswer *answer,
+                           size_t number,
+                           PaytendHeader *out);
 
-// Frees an answer.
+// Frees a response.
 //
 // # Safety
-// `answer` is null or an answer, and is freed once.
+// `answer` must be null or a valid handle, which must not be used afterwards.
 void paytend_answer_free(PaytendAnswer *answer);
 
 #ifdef __cplusplus

@@ -64,7 +64,10 @@ pub(super) fn words(texts: &[Text]) -> Vec<String> {
             let whole = found.get(0).map(|all| all.as_str()).unwrap_or_default();
             let turn = whole.strip_suffix(&next).unwrap_or(whole).trim();
             let no = turn.to_lowercase().ends_with(" no");
-            if !(no && AFTER_NO.contains(&next.as_str())) {
+            // "There is no key" is plain, and so is "is no longer".
+            let before = found.get(0).map_or("", |all| &text.text[..all.start()]);
+            let there = before.trim_end().to_lowercase().ends_with("there");
+            if !(no && (there || AFTER_NO.contains(&next.as_str()))) {
                 findings.push(format!("{}: \"{turn}\": {}", text.line, text.text.trim()));
             }
         }

@@ -329,7 +329,10 @@ fn missing_or_unreadable_inferred_required_field_is_not_an_error() {
 fn account_numbers_that_are_named_ibans_are_checked_and_hashes_are_not() {
     for (iban, warning) in [
         ("LT12 1000 0111 0100 1000", ""),
-        ("LT131000011101001000", "`iban` should be an IBAN with the correct length for its country and valid check digits"),
+        (
+            "LT131000011101001000",
+            "`iban` should be an IBAN with the correct length for its country and valid check digits",
+        ),
         ("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", ""),
     ] {
         let mut order = payby_order();

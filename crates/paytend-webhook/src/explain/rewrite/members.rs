@@ -55,7 +55,10 @@ pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
 /// Returns the structures after less common changes to empty values.
 pub(super) fn emptied(document: &Document) -> Vec<Structure> {
     let root = &document.root;
-    let is_empty_text = |node: &Node| matches!(node, Node::Text(text) if document.texts.get(*text).is_some_and(|text| text.units.is_empty()));
+    let is_empty_text = |node: &Node| match node {
+        Node::Text(text) => document.texts.get(*text).is_some_and(|text| text.units.is_empty()),
+        _ => false,
+    };
     let is_empty = |node: &Node| match node {
         Node::Array(elements) => elements.is_empty(),
         Node::Object(members) => members.is_empty(),
