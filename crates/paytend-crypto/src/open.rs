@@ -3,6 +3,7 @@
 //! A receiver must decrypt a message before it can verify it, so a careless receiver is a padding oracle for its own
 //! private key. The steps below always run in the same order. No secret decides how much work is done or which error
 //! is returned:
+//!
 //! 1. checks on public data only (`incoming.rs`), and the selection of keys with a matching modulus length;
 //! 2. the raw RSA operation, blinded by the backend;
 //! 3. decoding of the session key at fixed positions in constant time; if it fails, a deterministic substitute is used;

@@ -23,7 +23,7 @@ pub trait RsaPrivate: Send + Sync {
     /// [`hazmat::signature_block`](crate::hazmat::signature_block).
     ///
     /// # Errors
-    /// When the backend cannot perform the operation.
+    /// Returns an error if the backend cannot perform the operation.
     fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError>;
 
     /// Performs the raw private operation: writes `ciphertext` to the power `d` modulo `n`, big-endian, to `out`.
@@ -31,7 +31,7 @@ pub trait RsaPrivate: Send + Sync {
     /// Both slices are exactly as long as the modulus, and `ciphertext` is smaller than the modulus. The caller checks this.
     ///
     /// # Errors
-    /// When the backend cannot perform the operation.
+    /// Returns an error if the backend cannot perform the operation.
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError>;
 }
 
@@ -49,6 +49,6 @@ pub trait RsaPublic: Send + Sync {
     /// `block` is as long as the modulus and smaller than the modulus, because this crate has padded it.
     ///
     /// # Errors
-    /// When the backend cannot perform the operation.
+    /// Returns an error if the backend cannot perform the operation.
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError>;
 }
