@@ -81,9 +81,9 @@ fn measure(rounds: usize) -> Vec<Vec<f64>> {
             buffer.clear();
             buffer.extend_from_slice(&documents[class][random_below(DOCUMENTS)]);
             let start = Instant::now();
-            let answer = keyring.open(black_box(&buffer), &expected);
+            let result = keyring.open(black_box(&buffer), &expected);
             let time = start.elapsed();
-            assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
+            assert_eq!(result.unwrap_err(), Error::NotAuthentic);
             // The first tenth of the rounds is warm-up.
             if round >= rounds / 10 {
                 times[class].push(time.as_nanos() as f64 / 1000.0);

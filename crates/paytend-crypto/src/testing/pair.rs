@@ -162,9 +162,9 @@ fn refusals(
             r#"{{"partnerId":"{PARTNER_ID}","notifyType":"2","signType":"RSA","version":"2.0","randomKey":"{}","signature":"{signature}"}}"#,
             STANDARD.encode(random_key)
         );
-        let answer = ring.open(document.as_bytes(), &Expected::notification(PARTNER_ID)).map(drop);
+        let result = ring.open(document.as_bytes(), &Expected::notification(PARTNER_ID)).map(drop);
         let right = if (at, byte) == (1, 2) { Ok(()) } else { Err(Error::NotAuthentic) };
-        checks.that(answer == right, || format!("byte {at} of the padding set to {byte}: {answer:?}"))?;
+        checks.that(result == right, || format!("byte {at} of the padding set to {byte}: {result:?}"))?;
     }
     Ok(())
 }

@@ -143,9 +143,9 @@ fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
         } else {
             Expected::notification(PARTNER_ID)
         };
-        let answer = ring.open(wire.as_bytes(), &expected).map(drop);
-        let refused = matches!(answer, Err(Error::NotAuthentic | Error::Malformed(_) | Error::Payload(_)));
-        checks.that(refused, || format!("{}: {answer:?}", case.name))?;
+        let result = ring.open(wire.as_bytes(), &expected).map(drop);
+        let refused = matches!(result, Err(Error::NotAuthentic | Error::Malformed(_) | Error::Payload(_)));
+        checks.that(refused, || format!("{}: {result:?}", case.name))?;
     }
     Ok(())
 }
