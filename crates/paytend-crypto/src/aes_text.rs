@@ -1,7 +1,8 @@
 //! The AES layer: AES-ECB with PKCS#7 padding, and a session key that is *text*.
 //!
-//! The sender generates 16 random bytes and encodes them as base64. **The 24 characters themselves are the key**, so the
-//! cipher is AES-192. Decoding them and using AES-128 is a common mistake. Source: the provider's published sandbox demo.
+//! The sender generates 16 random bytes and encodes them as base64. **The 24 characters themselves are the key**, so
+//! the cipher is AES-192. Decoding them and using AES-128 is a common mistake. Source: the provider's published
+//! sandbox demo.
 
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -133,8 +134,8 @@ fn with_key<C: KeyInit>(key: &[u8]) -> C {
     cipher
 }
 
-/// Returns whether the padding is valid, and its length in bytes (0 if it is invalid). Runs in constant time. `data` has
-/// at least one block.
+/// Returns whether the padding is valid, and its length in bytes (0 if it is invalid). Runs in constant time. `data`
+/// has at least one block.
 pub(crate) fn padding(data: &[u8]) -> (Choice, usize) {
     let last = data[data.len() - 1];
     let mut good = !last.ct_eq(&0) & !last.ct_gt(&16);

@@ -17,9 +17,9 @@
 //!
 //! - The start is unambiguous. All fields before the payload have plain values, and no plain field has the name of a
 //!   payload field. So the first piece between two `&` that begins with the payload's name and `=` is the payload.
-//! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in the
-//!   payload that a document presents, so the end depends only on the signed text. A payload of any other length is
-//!   refused ([`Template::payload_end`]).
+//! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in
+//!   the payload that a document presents, so the end depends only on the signed text. A payload of any other length
+//!   is refused ([`Template::payload_end`]).
 //! - A strict JSON object has the same end. The scanner accepts all of strict JSON, reads from left to right and stops
 //!   at the bracket that closes the object. A field after the payload starts with `&`, which ends any white space.
 //!   Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on every message that can
@@ -45,8 +45,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
     if good { Ok(()) } else { Err(FieldProblem::Name) }
 }
 
-/// Checks the plain fields of a message, which must be sorted by name and not empty, and have checked names. The payload,
-/// `randomKey` and `signature` must not be included.
+/// Checks the plain fields of a message, which must be sorted by name and not empty, and have checked names. The
+/// payload, `randomKey` and `signature` must not be included.
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
@@ -183,15 +183,16 @@ impl Template {
         out
     }
 
-    /// Returns the end of the object that starts at the payload's position in the signed text, relative to that position.
-    /// Returns `None` if the payload is not signed.
+    /// Returns the end of the object that starts at the payload's position in the signed text, relative to that
+    /// position. Returns `None` if the payload is not signed.
     pub(crate) fn payload_end(&self, key: &[u8], payload: &[u8]) -> Option<Result<usize, Flaw>> {
         let payload_at = self.payload_at?;
         let key_len = self.key_at.filter(|key_at| *key_at < payload_at).map_or(0, |_| key.len());
         Some(paytend_json::object_end(&self.fill(key, payload)[payload_at + key_len..]))
     }
 
-    /// Returns the positions and contents of the holes, in order. A hole that does not exist is an empty content at the end.
+    /// Returns the positions and contents of the holes, in order. A hole that does not exist is an empty content at
+    /// the end.
     fn fillings<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
         let place = |at: Option<usize>, content| at.map_or_else(|| (self.text.len(), T::default()), |at| (at, content));
         let (key, payload) = (place(self.key_at, key), place(self.payload_at, payload));
@@ -200,8 +201,8 @@ impl Template {
 
     /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
-    /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A second
-    /// hash performs the compressions that the text needs less than the longest possible text.
+    /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A
+    /// second hash performs the compressions that the text needs less than the longest possible text.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.fillings(key, &padded[..payload_len]);
         let text = self.text.as_bytes();

@@ -51,8 +51,8 @@ impl Verifier {
         Ok(Self { keys })
     }
 
-    /// Verifies the header's value over the body's bytes, both as received. Returns the fingerprint of the key that made the
-    /// signature.
+    /// Verifies the header's value over the body's bytes, both as received. Returns the fingerprint of the key that
+    /// made the signature.
     ///
     /// # Errors
     /// Returns [`Error::NotAuthentic`] if the header or the signature is invalid, whatever the cause.

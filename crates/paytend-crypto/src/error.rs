@@ -15,8 +15,8 @@ use crate::KeyError;
 pub enum Error {
     /// The message is not from the expected sender, not for the expected receiver, or was changed in transit.
     ///
-    /// All causes return the same value, so the sender cannot distinguish a wrong signature, a wrong key, invalid padding
-    /// and another partner's identifier.
+    /// All causes return the same value, so the sender cannot distinguish a wrong signature, a wrong key, invalid
+    /// padding and another partner's identifier.
     #[error("the message is not authentic")]
     NotAuthentic,
 
@@ -24,13 +24,13 @@ pub enum Error {
     #[error("the message is malformed: {0}")]
     Malformed(#[from] Malformed),
 
-    /// The message is authentic, but its payload is not one object with an unambiguous end. Problems inside the object do
-    /// not make a message invalid; see [`Opened::payload_problem`](crate::Opened::payload_problem).
+    /// The message is authentic, but its payload is not one object with an unambiguous end. Problems inside the
+    /// object do not make a message invalid; see [`Opened::payload_problem`](crate::Opened::payload_problem).
     #[error("the message is authentic, but its payload {0}")]
     Payload(#[from] PayloadProblem),
 
-    /// The provider returned an error response without a signature. Such a response proves nothing: log it, but never treat
-    /// the outcome as final.
+    /// The provider returned an error response without a signature. Such a response proves nothing: log it, but never
+    /// treat the outcome as final.
     #[error("unsigned error response; check the keys and the partner ID")]
     UnsignedFailure(UnsignedFailure),
 
@@ -151,8 +151,8 @@ pub enum PayloadProblem {
     /// The payload is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The end of the payload in the signed text depends on its encoding, or differs from the end in the message. Such a
-    /// message is always refused.
+    /// The end of the payload in the signed text depends on its encoding, or differs from the end in the message.
+    /// Such a message is always refused.
     #[error("has an ambiguous end in the signed text")]
     End,
     /// The payload is not one strict JSON object with unique names.
@@ -191,7 +191,8 @@ impl UnsignedFailure {
         &self.resp_code
     }
 
-    /// Returns `respMsg` as received, or an empty string. Anyone between the provider and the client may have written it.
+    /// Returns `respMsg` as received, or an empty string. Anyone between the provider and the client may have written
+    /// it.
     pub fn resp_msg(&self) -> &str {
         &self.resp_msg
     }

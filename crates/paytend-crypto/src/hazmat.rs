@@ -1,7 +1,7 @@
 //! Low-level functions without the checks that make a message safe.
 //!
-//! For authors of backends and for tools. An application that decrypts messages with these functions is a padding oracle;
-//! use [`Keyring::open`](crate::Keyring::open) instead.
+//! For authors of backends and for tools. An application that decrypts messages with these functions is a padding
+//! oracle; use [`Keyring::open`](crate::Keyring::open) instead.
 
 use zeroize::Zeroizing;
 
@@ -32,8 +32,8 @@ pub fn encrypt_blocks(key: &dyn RsaPublic, plain: &[u8], random: &dyn RandomSour
 
 /// Decrypts the result of [`encrypt_blocks`].
 ///
-/// **Whether and where decryption fails reveals information about the private key.** Never show the outcome to the sender
-/// of the ciphertext.
+/// **Whether and where decryption fails reveals information about the private key.** Never show the outcome to the
+/// sender of the ciphertext.
 ///
 /// # Errors
 /// - Returns [`Error::NotAuthentic`] if the ciphertext is invalid, whatever the cause.
@@ -111,8 +111,8 @@ pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlg
 /// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged: AES-128, 192 or 256 by
 /// length.
 ///
-/// Returns `None` if the key has another length, a block is incomplete or the padding is invalid. **Never reveal this to
-/// an attacker.**
+/// Returns `None` if the key has another length, a block is incomplete or the padding is invalid. **Never reveal this
+/// to an attacker.**
 pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let lengths = [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32];
     let length = lengths.into_iter().find(|length| length.chars() == key.len())?;

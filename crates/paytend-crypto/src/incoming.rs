@@ -16,7 +16,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
-    /// The text without the payload, used if the decrypted payload is empty: one block of ciphertext may be all padding.
+    /// The text without the payload, used if the decrypted payload is empty: one block of ciphertext may be all
+    /// padding.
     pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
     /// The encrypted payload: whole AES blocks, or empty.

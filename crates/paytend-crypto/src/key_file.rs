@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::KeyError;
 
-/// The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS`. If it is `1` or `true`, files with secrets are accepted with
-/// any permissions. For secrets that a container platform mounts with a mode such as 0440 or 0444.
+/// The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS`. If it is `1` or `true`, files with secrets are accepted
+/// with any permissions. For secrets that a container platform mounts with a mode such as 0440 or 0444.
 pub const DANGER_ANY_PERMISSIONS: &str = "PAYTEND_DANGER_ANY_PERMISSIONS";
 
 /// The maximum size of a key file, in bytes.
@@ -27,8 +27,9 @@ pub enum FilePermissions {
 
 /// Reads a file of at most 64 KiB that contains a private key. The bytes are wiped on drop.
 ///
-/// The file is opened and read once, so `/dev/stdin`, a shell's `<(…)` and a FIFO can be used as well. A FIFO is refused
-/// like a file if other users have access to it, because they could read the key from it instead of this process.
+/// The file is opened and read once, so `/dev/stdin`, a shell's `<(…)` and a FIFO can be used as well. A FIFO is
+/// refused like a file if other users have access to it, because they could read the key from it instead of this
+/// process.
 ///
 /// # Errors
 /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file and `permissions` is
@@ -43,8 +44,8 @@ pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) ->
     })
 }
 
-/// Checks that only the owner has access to an open file, or that [`DANGER_ANY_PERMISSIONS`] is set. `path` is used only
-/// in the error.
+/// Checks that only the owner has access to an open file, or that [`DANGER_ANY_PERMISSIONS`] is set. `path` is used
+/// only in the error.
 ///
 /// # Errors
 /// - Returns [`KeyError::Permissions`] if other users have access.

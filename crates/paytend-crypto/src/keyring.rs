@@ -11,8 +11,8 @@ use crate::{Error, Fingerprint, KeyError, OsRandom, RandomSource, SessionKeyLeng
 
 /// The keys of one side for messages to and from the other: of a partner for Paytend, or of Paytend for one partner.
 ///
-/// Any number of keys may decrypt and verify at the same time, so keys can be rotated without rejecting messages. Exactly
-/// one key signs and one encrypts. Cloning is cheap.
+/// Any number of keys may decrypt and verify at the same time, so keys can be rotated without rejecting messages.
+/// Exactly one key signs and one encrypts. Cloning is cheap.
 ///
 /// ```
 /// # use paytend_crypto::{Keyring, OsRandom, rustcrypto};

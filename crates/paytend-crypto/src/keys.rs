@@ -22,8 +22,8 @@ pub const MIN_BITS: usize = 1024;
 /// The largest accepted modulus, in bits.
 pub const MAX_BITS: usize = 8192;
 
-/// Returns the form of a key: its structure, armour and wrappings. If the text contains several keys, this is the form of
-/// the private key.
+/// Returns the form of a key: its structure, armour and wrappings. If the text contains several keys, this is the
+/// form of the private key.
 ///
 /// # Errors
 /// Returns the errors of [`read`].
@@ -68,8 +68,8 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// Reads PEM or base64 of DER, as PKCS#1 or PKCS#8.
     ///
-    /// The text may have the transformations that are common in environment variables and files: escaped line ends, quotes,
-    /// a second layer of base64, UTF-16, invisible characters, indentation, or other text around the key.
+    /// The text may have the transformations that are common in environment variables and files: escaped line ends,
+    /// quotes, a second layer of base64, UTF-16, invisible characters, indentation, or other text around the key.
     ///
     /// # Errors
     /// Returns a [`KeyError`] that names the unsupported form or the problem if the text is not a readable private key.
@@ -93,13 +93,14 @@ impl PrivateKey {
         Self::read(data, None).map(|(key, _)| key)
     }
 
-    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the form of the
-    /// key. Ignores a passphrase that is not needed.
+    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the form
+    /// of the key. Ignores a passphrase that is not needed.
     ///
     /// Encrypted keys need the feature `encrypted-keys`. Supported are PBES2 with PBKDF2 or scrypt, and AES or 3DES.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and there is no passphrase, or its scheme is not supported.
+    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and there is no passphrase, or its scheme is not
+    ///   supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
     /// - Returns the errors of [`from_text`](Self::from_text) if the data is not a private key.
@@ -121,23 +122,25 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a private key.
+    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a
+    ///   private key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
     }
 
-    /// Reads a private key from a file, in any supported encoding, without checking the file's permissions. For secrets that
-    /// a container platform mounts with a mode such as 0440 or 0444.
+    /// Reads a private key from a file, in any supported encoding, without checking the file's permissions. For
+    /// secrets that a container platform mounts with a mode such as 0440 or 0444.
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a private key.
+    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a
+    ///   private key.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::DangerAny, None)
     }
 
-    /// Reads a private key from a file, in any supported encoding, which may be encrypted with the passphrase. Opens and
-    /// reads the file once; see [`read_secret_file`].
+    /// Reads a private key from a file, in any supported encoding, which may be encrypted with the passphrase. Opens
+    /// and reads the file once; see [`read_secret_file`].
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.

@@ -56,7 +56,8 @@ impl Kind {
 
 /// The plain top-level fields of a message to seal: all fields except the payload, `randomKey` and `signature`.
 ///
-/// `signType` (`RSA`) and, for kinds that have it, `version` (`2.0`) are set by default. Additional fields are signed too.
+/// `signType` (`RSA`) and, for kinds that have it, `version` (`2.0`) are set by default. Additional fields are signed
+/// too.
 ///
 /// ```
 /// use paytend_crypto::Fields;
@@ -144,7 +145,8 @@ impl Expected {
         Self { partner_id: Some(partner_id.into()), ..Self::danger_any_partner(Kind::Request) }
     }
 
-    /// Expects a response (a partner's side). Responses contain no partner ID; only the keys tie a response to a partner.
+    /// Expects a response (a partner's side). Responses contain no partner ID; only the keys tie a response to a
+    /// partner.
     pub fn response() -> Self {
         Self::danger_any_partner(Kind::Response)
     }
@@ -156,8 +158,8 @@ impl Expected {
 
     /// Expects a message with any `partnerId`.
     ///
-    /// For tools that inspect messages. A server that uses this function accepts notifications meant for other partners if
-    /// the partners share keys.
+    /// For tools that inspect messages. A server that uses this function accepts notifications meant for other
+    /// partners if the partners share keys.
     pub fn danger_any_partner(kind: Kind) -> Self {
         Self { kind, partner_id: None, max_bytes: kind.default_max_bytes(), payload_signed: true }
     }
@@ -174,8 +176,8 @@ impl Expected {
         self.max_bytes
     }
 
-    /// Expects a payload that is encrypted but not signed, as in the upload endpoints of the IBAN product. Anyone who can
-    /// change the message in transit can change such a payload.
+    /// Expects a payload that is encrypted but not signed, as in the upload endpoints of the IBAN product. Anyone who
+    /// can change the message in transit can change such a payload.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;

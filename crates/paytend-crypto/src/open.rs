@@ -38,9 +38,9 @@ impl Keyring {
     /// - Returns [`Error::NotAuthentic`] if decryption or verification fails, whatever the cause.
     /// - Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
     /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object with an unambiguous end in the
-    ///   signed text. An object that is not strict JSON is accepted: its strings may contain lone surrogate escapes, raw
-    ///   control characters or bytes that are not UTF-8, and its names may repeat. [`Opened::payload_problem`] reports
-    ///   that.
+    ///   signed text. An object that is not strict JSON is accepted: its strings may contain lone surrogate escapes,
+    ///   raw control characters or bytes that are not UTF-8, and its names may repeat. [`Opened::payload_problem`]
+    ///   reports that.
     /// - Returns [`Error::UnsignedFailure`] if the message is an unsigned error response.
     /// - Returns [`Error::Key`] if this keyring has no keys to open messages.
     /// - Returns [`Error::Backend`] if a key's backend fails.
@@ -149,8 +149,8 @@ fn decrypt(
     Ok(Attempt { session_key, chars, padded, payload_len, well_formed: key_good & padding_good })
 }
 
-/// Returns the substitute session key for a ciphertext. Only the owner of the private key can compute it, and it is
-/// always the same for one ciphertext, so an attacker who sends the ciphertext twice cannot detect the substitution.
+/// Returns the substitute session key for a ciphertext. Only the owner of the private key can compute it. It is always
+/// the same for one ciphertext, so an attacker who sends the ciphertext twice cannot detect the substitution.
 fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
     // HMAC pads a short key with zeros to the hash's block size.
     let mut block = Zeroizing::new([0u8; 64]);
@@ -301,7 +301,8 @@ impl Opened {
             .map_err(|e| PayloadProblem::Shape { line: e.line(), column: e.column() }.into())
     }
 
-    /// Returns the signed bytes, which are UTF-8 if the payload is. Secret: they contain the session key and the payload.
+    /// Returns the signed bytes, which are UTF-8 if the payload is. Secret: they contain the session key and the
+    /// payload.
     pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
         self.template.fill(self.session_key.as_bytes(), &self.payload)
     }

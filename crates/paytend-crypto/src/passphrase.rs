@@ -26,8 +26,8 @@ impl Passphrase {
         Self(Zeroizing::new(passphrase.into()))
     }
 
-    /// Reads a passphrase from a file, without a line end at the end of the file. Like a private key's file, the file must
-    /// be accessible only to its owner.
+    /// Reads a passphrase from a file, without a line end at the end of the file. Like a private key's file, the file
+    /// must be accessible only to its owner.
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.

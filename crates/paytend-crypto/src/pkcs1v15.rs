@@ -12,7 +12,8 @@ pub(crate) const OVERHEAD: usize = 11;
 pub(crate) const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
-/// Returns `00 01 FF … FF 00 DigestInfo`, as long as the modulus, or `None` if the modulus is too short (below 496 bits).
+/// Returns `00 01 FF … FF 00 DigestInfo`, as long as the modulus, or `None` if the modulus is too short (below 496
+/// bits).
 pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     let content = SHA256_PREFIX.len() + digest.len();
     if size < content + OVERHEAD {

@@ -15,8 +15,9 @@ pub trait RandomSource: Send + Sync {
 
 /// The random generator of the operating system.
 ///
-/// Without the feature `os-random`, for systems that have no such generator, [`fill`](RandomSource::fill) fails. Sealing
-/// then returns [`Error::Random`] unless the keyring has another source. Opening and verifying need no random bytes.
+/// Without the feature `os-random`, for systems that have no such generator, [`fill`](RandomSource::fill) fails.
+/// Sealing then returns [`Error::Random`] unless the keyring has another source. Opening and verifying need no random
+/// bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

@@ -28,7 +28,8 @@ pub trait RsaPrivate: Send + Sync {
 
     /// Performs the raw private operation: writes `ciphertext` to the power `d` modulo `n`, big-endian, to `out`.
     ///
-    /// Both slices are exactly as long as the modulus, and `ciphertext` is smaller than the modulus. The caller checks this.
+    /// Both slices are exactly as long as the modulus, and `ciphertext` is smaller than the modulus. The caller
+    /// checks this.
     ///
     /// # Errors
     /// Returns an error if the backend cannot perform the operation.
@@ -40,8 +41,8 @@ pub trait RsaPublic: Send + Sync {
     /// Returns the key.
     fn public_key(&self) -> &PublicKey;
 
-    /// Returns whether `signature` is the RSASSA-PKCS1-v1_5 signature with SHA-256 of `digest` under this key. A signature
-    /// that is not as long as the modulus is invalid.
+    /// Returns whether `signature` is the RSASSA-PKCS1-v1_5 signature with SHA-256 of `digest` under this key. A
+    /// signature that is not as long as the modulus is invalid.
     fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> bool;
 
     /// Performs the raw public operation: returns `block` to the power `e` modulo `n`, as long as the modulus.

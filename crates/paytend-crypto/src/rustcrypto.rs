@@ -1,7 +1,7 @@
 //! The default backend, based on the pure-Rust `rsa` crate. No type of that crate is part of this crate's API.
 //!
-//! The private operation is always blinded with fresh randomness from the operating system. Its result is checked against
-//! the input, so that a fault in the CRT computation does not reveal the factors.
+//! The private operation is always blinded with fresh randomness from the operating system. Its result is checked
+//! against the input, so that a fault in the CRT computation does not reveal the factors.
 
 use std::sync::Arc;
 

@@ -24,8 +24,8 @@ impl<'a> Outgoing<'a> {
         Self { fields, payload: None, payload_signed: true }
     }
 
-    /// Sets the payload: the text of one JSON object, which is encrypted and signed byte for byte. An empty text means no
-    /// payload.
+    /// Sets the payload: the text of one JSON object, which is encrypted and signed byte for byte. An empty text
+    /// means no payload.
     #[must_use]
     pub fn payload(mut self, text: &'a str) -> Self {
         self.payload = (!text.is_empty()).then_some(text);
@@ -67,8 +67,8 @@ impl Sealed {
         self.document
     }
 
-    /// Returns the signed text. `payload` must be the sealed payload, which is not stored. Secret: the text contains the
-    /// session key and the payload.
+    /// Returns the signed text. `payload` must be the sealed payload, which is not stored. Secret: the text contains
+    /// the session key and the payload.
     pub fn canonical(&self, payload: &str) -> Zeroizing<String> {
         let text = self.template.fill(self.session_key.as_bytes(), payload.as_bytes());
         // The template and both contents are UTF-8.

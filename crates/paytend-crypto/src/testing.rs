@@ -1,7 +1,8 @@
 //! A conformance suite for RSA backends. Run it on your implementation of [`RsaPrivate`] and [`RsaPublic`].
 //!
-//! [`check_pair`] works with a key that never leaves its hardware. [`check_backend`] also loads the keys of the project's
-//! test vectors and runs all vectors. Both compare the results with the default backend and report the first difference.
+//! [`check_pair`] works with a key that never leaves its hardware. [`check_backend`] also loads the keys of the
+//! project's test vectors and runs all vectors. Both compare the results with the default backend and report the
+//! first difference.
 //!
 //! ```
 //! use paytend_crypto::{rustcrypto, testing};

@@ -74,11 +74,11 @@ impl Client {
     /// | `PAYTEND_ENVIRONMENT` | `sandbox`; or `PAYTEND_BASE_URL` |
     /// | `PAYTEND_PARTNER_ID` | the partner ID, 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
-    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the passphrase of an encrypted private key, or its file |
+    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the private key's passphrase, or its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
     /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
     /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
-    /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts private key files that others can read, such as mounted secrets |
+    /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts private key files with any permissions |
     ///
     /// All other options can be set on the builder.
     ///
@@ -112,19 +112,20 @@ impl Client {
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
     ///
-    /// On Unix, a file that contains a private key is refused if its group or others have access to it. This applies to the
-    /// files of the signing key, its passphrase and the client certificate. It also applies to the TOML file if any profile
-    /// has a `private_key`.
+    /// On Unix, a file that contains a private key is refused if its group or others have access to it. This applies
+    /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file
+    /// if any profile has a `private_key`.
     ///
     /// Keys are read in all forms that [`PrivateKey::from_text`](paytend_crypto::PrivateKey::from_text) and
-    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) support. Each file is opened once, so a FIFO can be
-    /// used.
+    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) support. Each file is opened once, so a FIFO
+    /// can be used.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
     pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Builder, Error> {
         let path = path.as_ref();
-        let (opened, text) = read_text(path).map_err(|error| wrong("the configuration file", error.kind()))?;
+        let (opened, text) =
+            read_text(path).map_err(|error| wrong("cannot read the configuration file", error.kind()))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             wrong(

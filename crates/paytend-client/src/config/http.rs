@@ -39,8 +39,8 @@ pub(super) enum ProxyChoice {
     Given(String),
 }
 
-/// The environment variables that name a proxy; the first variable that is set is used. They are read here instead of by
-/// reqwest, which ignores an invalid proxy and connects without it.
+/// The environment variables that name a proxy; the first variable that is set is used. They are read here instead of
+/// by reqwest, which ignores an invalid proxy and connects without it.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 impl Options {
@@ -122,7 +122,7 @@ impl Options {
 fn proxy(text: &str) -> Result<Proxy, Error> {
     let wrong = || {
         Error::configuration(
-            "the proxy is not a URL such as http://proxy.example:3128 or socks5://proxy.example:1080 with an ASCII host",
+            "the proxy is not a URL with an ASCII host; examples: http://proxy.example:3128, socks5://proxy.example:1080",
         )
     };
     let url = Url::parse(text).map_err(|_| wrong())?;

@@ -142,9 +142,9 @@ impl Builder {
         self
     }
 
-    /// Sets the path of an operation, which is named by its name (`getCardOverdueMonthlyFee`, `baas.getCities`) or by its
-    /// default path. Some default paths are inferred and may be wrong; correct them here according to the partner's
-    /// documents.
+    /// Sets the path of an operation, which is named by its name (`getCardOverdueMonthlyFee`, `baas.getCities`) or by
+    /// its default path. Some default paths are inferred and may be wrong; correct them here according to the
+    /// partner's documents.
     pub fn path(mut self, operation: impl Into<String>, path: impl Into<String>) -> Self {
         self.paths.push((operation.into(), path.into()));
         self
@@ -153,12 +153,12 @@ impl Builder {
     /// Sets the fields, by wire name, that tie a response of an operation to its request. The operation is named as for
     /// [`path`](Self::path). A path that this workspace does not know is allowed.
     ///
-    /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a field,
-    /// the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the operation has
-    /// response data. That responses contain these fields is inferred.
+    /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
+    /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
+    /// operation has response data. That responses contain these fields is inferred.
     ///
-    /// If your documents specify other fields, set those. A field that is set here is required in each response whose request
-    /// has it. Without any field, only TLS ties a response to its request.
+    /// If your documents specify other fields, set those. A field that is set here is required in each response whose
+    /// request has it. Without any field, only TLS ties a response to its request.
     pub fn response_names<N: Into<String>>(
         mut self,
         operation: impl Into<String>,
@@ -168,15 +168,15 @@ impl Builder {
         self
     }
 
-    /// Sets which status codes mean that an order is processing, has succeeded or has failed. By default no codes are set, so
-    /// every status is [`Unknown`](crate::OrderState::Unknown).
+    /// Sets which status codes mean that an order is processing, has succeeded or has failed. By default no codes are
+    /// set, so every status is [`Unknown`](crate::OrderState::Unknown).
     pub fn order_states(mut self, states: OrderStates) -> Self {
         self.order_states = states;
         self
     }
 
-    /// Sets the meanings of status codes for the orders of one operation, which is named as for [`path`](Self::path). See
-    /// [`order_states`](Self::order_states).
+    /// Sets the meanings of status codes for the orders of one operation, which is named as for [`path`](Self::path).
+    /// See [`order_states`](Self::order_states).
     pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
         self.order_states_of.push((operation.into(), states));
         self
@@ -196,9 +196,9 @@ impl Builder {
 
     /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
     ///
-    /// By default the proxy of the environment is used: the first of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` and `all_proxy`
-    /// that is set, except for the hosts in `NO_PROXY`. An invalid proxy in the environment is an error. A plain-HTTP base
-    /// URL, which is always on the local machine, is accessed without a proxy.
+    /// By default the proxy of the environment is used: the first of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` and
+    /// `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in the environment is an error.
+    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
@@ -216,23 +216,23 @@ impl Builder {
         self
     }
 
-    /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after the
-    /// other.
+    /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after
+    /// the other.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
         self
     }
 
-    /// Sets a file with the client certificate and its private key, which is read by [`build`](Self::build). On Unix, the file
-    /// is refused if its group or others have access to it, unless
+    /// Sets a file with the client certificate and its private key, which is read by [`build`](Self::build). On Unix,
+    /// the file is refused if its group or others have access to it, unless
     /// [`danger_any_permissions`](Self::danger_any_permissions) allows it.
     pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.http.identity = Some(http::IdentitySource::File(path.into()));
         self
     }
 
-    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). For secrets
-    /// that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). For
+    /// secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
     /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
@@ -253,12 +253,12 @@ impl Builder {
 
     /// Sets a function that creates the reqwest client, for options that this builder does not have.
     ///
-    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its request,
-    /// because none of the existing connections may then be used again, and reqwest can only drop all of them. The function
-    /// must build a new client each time, because clones of a client share their connections.
+    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its request.
+    /// None of the existing connections may then be used again, and reqwest can only drop all of them. The function must
+    /// build a new client each time, because clones of a client share their connections.
     ///
-    /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the proxy must
-    /// not be set on this builder at the same time.
+    /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
+    /// proxy must not be set on this builder at the same time.
     pub fn http_client(
         mut self,
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
@@ -273,24 +273,24 @@ impl Builder {
         self
     }
 
-    /// Sets the concurrency limit: the maximum number of requests in flight, over all clones (default: no limit). Further
-    /// requests wait until their deadline.
+    /// Sets the concurrency limit: the maximum number of requests in flight, over all clones (default: no limit).
+    /// Further requests wait until their deadline.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.at_once = Some(requests);
         self
     }
 
-    /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, over all clones
-    /// (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
+    /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, over all
+    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
     ///
-    /// Further requests wait until their deadline. A call fails immediately if the calls that wait before it leave no time for
-    /// it, although some of those calls may be canceled.
+    /// Further requests wait until their deadline. A call fails immediately if the calls that wait before it leave no
+    /// time for it, although some of those calls may be canceled.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self
     }
 
-    /// Sets the observer of calls.
+    /// Sets the receiver of events of calls, for metrics and alerts.
     pub fn events(mut self, events: impl Events) -> Self {
         self.events = Some(Arc::new(events));
         self

@@ -30,7 +30,8 @@ pub(super) struct Names {
 pub(super) fn looks_like(data: &[u8]) -> bool {
     match data {
         [0x30, 0x80..=0x84, ..] => true,
-        // A short SEQUENCE starts with the same byte as the text `0`, so its length and its first element must fit a key.
+        // A short SEQUENCE starts with the same byte as the text `0`, so its length and its first element must fit a
+        // key.
         [0x30, length, rest @ ..] => matches!(rest, [0x02 | 0x30, 0..=0x1f, ..]) && rest.len() >= usize::from(*length),
         _ => false,
     }

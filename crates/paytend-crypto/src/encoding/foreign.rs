@@ -194,7 +194,7 @@ impl fmt::Display for ForeignKey {
             Self::Putty => {
                 "this is a PuTTY private key; convert it with `puttygen FILE -O private-openssh -o private.pem`"
             }
-            Self::Pgp => "this is a PGP key, which is not supported; export the RSA key as PEM with the tool that created it",
+            Self::Pgp => "this is a PGP key, which is not supported; export the RSA key as PEM with its own tool",
             Self::CertificateRequest => {
                 "this is a certificate signing request; write its public key with `openssl req -in FILE -noout -pubkey \
                  -out public.pem`; add `-inform DER` for a binary file"
@@ -215,8 +215,8 @@ impl fmt::Display for ForeignKey {
                  $k.ExportSubjectPublicKeyInfoPem()' > public.pem`, or with ExportPkcs8PrivateKeyPem for a private key"
             }
             Self::MicrosoftBlob { private: true } => {
-                "this is a private key of the Microsoft CryptoAPI; convert it with `openssl rsa -inform MSBLOB -in FILE \
-                 -out private.pem`"
+                "this is a private key of the Microsoft CryptoAPI; convert it with `openssl rsa -inform MSBLOB \
+                 -in FILE -out private.pem`"
             }
             Self::MicrosoftBlob { private: false } => {
                 "this is a public key of the Microsoft CryptoAPI; convert it with `openssl rsa -pubin -inform MSBLOB \

@@ -37,8 +37,8 @@ impl Item {
     }
 }
 
-/// Picks the requested key: a private key, or the key of a certificate or public key. From a chain of certificates, picks
-/// the key of the certificate that issued none of the others.
+/// Picks the requested key: a private key, or the key of a certificate or public key. From a chain of certificates,
+/// picks the key of the certificate that issued none of the others.
 ///
 /// # Errors
 /// - Returns the error of an item of the requested half, if such an item cannot be read.

@@ -46,8 +46,8 @@ struct Pair {
 
 type Pairs = BTreeMap<String, Pair>;
 
-/// Checks a backend and returns the number of checks: [`check_pair`] for every key of the test vectors, signatures equal
-/// to those of the default backend, and all vectors.
+/// Checks a backend and returns the number of checks: [`check_pair`] for every key of the test vectors, signatures
+/// equal to those of the default backend, and all vectors.
 ///
 /// # Errors
 /// Returns the first check that fails.

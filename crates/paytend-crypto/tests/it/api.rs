@@ -91,7 +91,8 @@ fn debug_shows_no_secret() {
     let shape = opened.payload::<Vec<String>>().unwrap_err();
     let material = &key("partner").material;
     let shown = format!(
-        "{fields:?} {outgoing:?} {sealed:?} {opened:?} {sealed_by:?} {material:?} {failure:?} {failure} {shape:?} {shape}"
+        "{fields:?} {outgoing:?} {sealed:?} {opened:?} {sealed_by:?} {material:?} \
+         {failure:?} {failure} {shape:?} {shape}"
     );
     assert!(!shown.contains("CANARY"), "{shown}");
     assert!(!shown.contains(opened.session_key()), "{shown}");
@@ -218,7 +219,8 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
     }
     let at = |millis| RequestId::from_parts(millis, &OsRandom).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));
-    // Identifiers of the same millisecond differ only in 74 random bits, which are also sufficient for several processes.
+    // Identifiers of the same millisecond differ only in 74 random bits, which are also sufficient for several
+    // processes.
     let same: HashSet<_> = (0..10_000).map(|_| at(1_763_000_000_000)).collect();
     assert_eq!(same.len(), 10_000);
 }

@@ -60,8 +60,8 @@ fn payload_that_is_not_an_object_is_refused_with_a_reason() {
     }
 }
 
-/// An attacker presents the beginning of a strict payload in UTF-8. Read as byte pairs, the backslash is the second half
-/// of a character, and the quote after it ends the string.
+/// An attacker presents the beginning of a strict payload in UTF-8. Read as byte pairs, the backslash is the second
+/// half of a character, and the quote after it ends the string.
 #[test]
 fn payload_cannot_be_truncated_at_an_escaped_quote() {
     let fields = Fields::notification(PARTNER_ID, "2");

@@ -141,7 +141,8 @@ fn request_without_key_and_payload_is_verified_but_not_a_notification() {
 fn notification_cannot_be_replayed_as_a_response() {
     let content = r#"{"orderNo":"F1","reference":"&respCode=00&respMsg=hi","z":"a b"}"#;
     let text = format!(
-        "content={content}&notifyType=2&partnerId={PARTNER_ID}&randomKey=gNx86vc1yttHs8ZWOf7+5g==&signType=RSA&version=2.0"
+        "content={content}&notifyType=2&partnerId={PARTNER_ID}&randomKey=gNx86vc1yttHs8ZWOf7+5g==\
+         &signType=RSA&version=2.0"
     );
     let cut = text.find("&respCode").unwrap();
     let rest = text[cut..].strip_prefix("&respCode=00&respMsg=").unwrap();
@@ -370,8 +371,8 @@ fn malformed_session_key_is_refused() {
     }
 }
 
-/// The last 24 bytes of the RSA blocks are the correct session key, but the padding is not quite valid. The signature is
-/// valid for the text that a careless receiver would read.
+/// The last 24 bytes of the RSA blocks are the correct session key, but the padding is not quite valid. The signature
+/// is valid for the text that a careless receiver would read.
 #[test]
 fn session_key_with_invalid_padding_is_refused() {
     type Change = fn(&mut [u8]);

@@ -84,7 +84,8 @@ proptest! {
             1 => changed.insert(at, with),
             _ => { changed.remove(at); }
         }
-        // A change that results in the same JSON value, such as white space between tokens, does not change the message.
+        // A change that results in the same JSON value, such as white space between tokens, does not change the
+        // message.
         let meaning = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
         prop_assume!(meaning(&changed) != meaning(&document));
         prop_assert!(keyring("partner", "paytend").open(&changed, &Expected::notification(PARTNER_ID)).is_err());
@@ -146,8 +147,8 @@ proptest! {
         prop_assert!(keyring("partner", "paytend").open(document.as_bytes(), &expected).is_err());
     }
 
-    /// An attacker has one signed document and knows its session key, for example from their own side of an exchange. They
-    /// can present any document with the same signed text. Only the original must be accepted.
+    /// An attacker has one signed document and knows its session key, for example from their own side of an exchange.
+    /// They can present any document with the same signed text. Only the original must be accepted.
     #[test]
     fn signed_text_is_unambiguous(
         payload in prop_oneof![

