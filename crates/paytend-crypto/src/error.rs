@@ -121,8 +121,8 @@ pub enum FieldProblem {
     /// A name is not a letter followed by letters, digits or `_`.
     #[error("a field name is not a letter followed by letters, digits or underscores")]
     Name,
-    /// A value contains a character that would make the signed text ambiguous. Contains the first 32 characters of the
-    /// field's name.
+    /// A value contains a character that would make the signed text ambiguous. The variant contains the first 32
+    /// characters of the field's name.
     #[error(
         "field `{0}` contains `&`, `=`, white space or a control character, which would make the signed text ambiguous"
     )]

@@ -199,7 +199,7 @@ fn payload_problem(
     }
     let problem = match std::str::from_utf8(payload) {
         Ok(text) => match wire::check_object(text) {
-            // Strict JSON always ends in the right place; see `canonical.rs`.
+            // Strict JSON always ends where the signed text says; see `canonical.rs`.
             Ok(()) => return Ok(None),
             Err(flaw) => PayloadProblem::from(flaw),
         },

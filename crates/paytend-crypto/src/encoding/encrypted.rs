@@ -95,7 +95,7 @@ pub(super) fn decrypt(
     use pkcs8::EncryptedPrivateKeyInfoRef;
     use pkcs8::pkcs5::{EncryptionScheme, Error};
 
-    /// The maximum number of rounds of a key derivation, which take half a minute on a slow machine.
+    /// The maximum number of rounds of a key derivation. This many rounds take half a minute on a slow machine.
     const MAX_ROUNDS: u32 = 10_000_000;
     /// The maximum memory of a key derivation, in bytes.
     const MAX_MEMORY: u64 = 256 << 20;

@@ -1,4 +1,4 @@
-//! Generates the documents that an attacker with one signed text can present: all documents with the same signed text.
+//! Generates all documents with the same signed text, which an attacker with one signed message can present.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -59,7 +59,6 @@ fn key_is_read_from_two_nested_wrappings() {
     let random = Seeded::new();
     let (fingerprint, forms) = forms();
     for (case, text) in &forms {
-        // The order of wrappings matters: JSON and source code give quotes and escapes a meaning.
         for _ in 0..24 {
             let (first, second) = (WRAPS[random.below(WRAPS.len())], WRAPS[random.below(WRAPS.len())]);
             let wrapped = second.1(&first.1(text, &random), &random);
