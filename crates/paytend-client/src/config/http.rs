@@ -122,7 +122,7 @@ impl Options {
 fn proxy(text: &str) -> Result<Proxy, Error> {
     let wrong = || {
         Error::configuration(
-            "the proxy is not a URL with an ASCII host; examples: http://proxy.example:3128, socks5://proxy.example:1080",
+            "the proxy is not a URL with an ASCII host; examples: http://proxy.example:80, socks5://proxy.example:1080",
         )
     };
     let url = Url::parse(text).map_err(|_| wrong())?;

@@ -253,9 +253,9 @@ impl Builder {
 
     /// Sets a function that creates the reqwest client, for options that this builder does not have.
     ///
-    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its request.
-    /// None of the existing connections may then be used again, and reqwest can only drop all of them. The function must
-    /// build a new client each time, because clones of a client share their connections.
+    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its
+    /// request. None of the existing connections may then be used again, and reqwest can only drop all of them. The
+    /// function must build a new client each time, because clones of a client share their connections.
     ///
     /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
     /// proxy must not be set on this builder at the same time.
