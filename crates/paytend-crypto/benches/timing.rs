@@ -1,11 +1,12 @@
-//! Does the time of `Keyring::open` tell a sender what became of the session key?
+//! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
-//! Run by `cargo xtask timing`. Every document has the same shape and the same end (`NotAuthentic`, for its signature is a
-//! valid number and nothing more); they differ in what the RSA block holds. In each round every class is measured once, in
-//! random order, from one fixed buffer. A second set of well-padded documents is the A/A control: what it shows is noise.
+//! Run this benchmark with `cargo xtask timing`. All documents have the same shape and the same outcome:
+//! `NotAuthentic`, because their signature is a number in the valid range, but not a signature. They differ in the
+//! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second set
+//! of well-padded documents is the A/A control: any difference that it shows is noise.
 //!
-//! The figure to look at is Welch's t of each class against the first, over the times below the 90th percentile. Above 4.5 in
-//! absolute value counts as a leak, and the exit status is 1.
+//! The result to look at is Welch's t of each class against the first class, for the times below the 90th percentile.
+//! An absolute value above 4.5 counts as a leak, and the exit status is then 1.
 
 #![allow(
     missing_docs,
@@ -27,7 +28,7 @@ const PARTNER_ID: &str = "888666000100260";
 const DOCUMENTS: usize = 200;
 const LIMIT: f64 = 4.5;
 
-/// What an RSA block may hold: a name, and the block's makings.
+/// A class of RSA blocks: its name, and the function that creates a block.
 type Class = (&'static str, fn(usize) -> Vec<u8>);
 
 const CLASSES: [Class; 6] = [
@@ -42,7 +43,7 @@ const CLASSES: [Class; 6] = [
 fn main() {
     let rounds =
         std::env::args().find_map(|arg| arg.strip_prefix("--rounds=").and_then(|n| n.parse().ok())).unwrap_or(20_000);
-    println!("{rounds} rounds, {DOCUMENTS} documents a class, RSA-1024, rustcrypto backend, times in microseconds");
+    println!("{rounds} rounds, {DOCUMENTS} documents per class, RSA-1024, rustcrypto backend, times in microseconds");
     println!("| class | median | mean below p90 | difference | t |");
     println!("|---|---|---|---|---|");
     let mut leaks = false;
@@ -59,7 +60,7 @@ fn main() {
     std::process::exit(leaks.into());
 }
 
-/// Times in microseconds, by class.
+/// Returns the times of each class, in microseconds.
 fn measure(rounds: usize) -> Vec<Vec<f64>> {
     let own = rustcrypto::generate(1024, &OsRandom).unwrap();
     let peer = rustcrypto::generate(1024, &OsRandom).unwrap();
@@ -80,10 +81,10 @@ fn measure(rounds: usize) -> Vec<Vec<f64>> {
             buffer.clear();
             buffer.extend_from_slice(&documents[class][random_below(DOCUMENTS)]);
             let start = Instant::now();
-            let answer = keyring.open(black_box(&buffer), &expected);
+            let result = keyring.open(black_box(&buffer), &expected);
             let time = start.elapsed();
-            assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
-            // The first tenth warms up.
+            assert_eq!(result.unwrap_err(), Error::NotAuthentic);
+            // The first tenth of the rounds is warm-up.
             if round >= rounds / 10 {
                 times[class].push(time.as_nanos() as f64 / 1000.0);
             }
@@ -92,11 +93,11 @@ fn measure(rounds: usize) -> Vec<Vec<f64>> {
     times
 }
 
-/// A notification whose shape is right throughout, around the given RSA block.
+/// Creates a well-formed notification with the given RSA block.
 fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
     let mut content = [0u8; 400];
     OsRandom.fill(&mut content).unwrap();
-    // Below any modulus, but no signature.
+    // A number below any modulus, but not a valid signature.
     let mut signature = [0u8; 128];
     OsRandom.fill(&mut signature[1..]).unwrap();
     format!(
@@ -108,7 +109,7 @@ fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A padded block with a random session key of so many characters, then changed.
+/// Creates a padded block with a random session key of `chars` characters, and applies `change` to it.
 fn block(size: usize, chars: usize, change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut block = vec![0u8; size];
     block[1] = 2;

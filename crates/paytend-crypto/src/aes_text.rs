@@ -1,7 +1,8 @@
-//! The AES layer: a session key that is *text*, ECB, PKCS#7 padding.
+//! The AES layer: AES-ECB with PKCS#7 padding, and a session key that is *text*.
 //!
-//! The sender draws 16 random bytes and writes them as base64. **The 24 characters themselves are the key**, so the cipher
-//! is AES-192; decoding them and using AES-128 is the classic mistake. Source: the provider's published sandbox demo.
+//! The sender generates 16 random bytes and encodes them as base64. **The 24 characters themselves are the key**, so
+//! the cipher is AES-192. Decoding them and using AES-128 is a common mistake. Source: the provider's published
+//! sandbox demo.
 
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -11,24 +12,25 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Error, RandomSource, base64_wire};
 
-/// Length of an AES block in bytes.
+/// The length of an AES block, in bytes.
 pub(crate) const BLOCK: usize = 16;
 
-/// How many characters a session key has, and so which AES is used. Fixed by configuration, never by the message.
+/// The number of characters in a session key, which determines the AES variant. Set by the receiver's configuration,
+/// never by the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionKeyLength {
-    /// 16 characters, AES-128. Not seen; for a provider that makes such keys.
+    /// 16 characters, AES-128. Not observed; for a provider that uses such keys.
     Chars16,
-    /// 24 characters, AES-192: what Paytend uses.
+    /// 24 characters, AES-192. Used by Paytend.
     #[default]
     Chars24,
-    /// 32 characters, AES-256. Not seen; what 24 random bytes would make.
+    /// 32 characters, AES-256: the base64 of 24 random bytes. Not observed.
     Chars32,
 }
 
 impl SessionKeyLength {
-    /// The number of characters.
+    /// Returns the number of characters.
     pub const fn chars(self) -> usize {
         match self {
             Self::Chars16 => 16,
@@ -37,7 +39,7 @@ impl SessionKeyLength {
         }
     }
 
-    /// How many random bytes make a key of so many characters of base64.
+    /// Returns the number of random bytes whose base64 has this many characters.
     const fn random_bytes(self) -> usize {
         match self {
             Self::Chars16 => 12,
@@ -47,7 +49,7 @@ impl SessionKeyLength {
     }
 }
 
-/// A fresh session key: base64 text.
+/// Generates a session key: base64 text.
 pub(crate) fn generate(length: SessionKeyLength, random: &dyn RandomSource) -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new([0u8; 24]);
     let bytes = &mut bytes[..length.random_bytes()];
@@ -55,7 +57,7 @@ pub(crate) fn generate(length: SessionKeyLength, random: &dyn RandomSource) -> R
     Ok(Zeroizing::new(base64_wire::encode(bytes)))
 }
 
-/// Whether all of `key` is base64 text with `=` in its last two places at most, in constant time.
+/// Returns whether `key` is base64 text, with `=` only in its last two characters. Runs in constant time.
 pub(crate) fn is_key_text(key: &[u8]) -> Choice {
     let within = |byte: u8, low: u8, high: u8| !byte.ct_lt(&low) & !byte.ct_gt(&high);
     let mut good = Choice::from(1);
@@ -68,15 +70,15 @@ pub(crate) fn is_key_text(key: &[u8]) -> Choice {
             | byte.ct_eq(&b'/');
         let may_pad = Choice::from(u8::from(at + 2 >= key.len()));
         let pads = byte.ct_eq(&b'=') & may_pad;
-        // Once padding has begun, nothing but padding follows.
+        // Only padding may follow padding.
         good &= (alphabet & !padding) | pads;
         padding |= pads;
     }
     good
 }
 
-/// Pads, encrypts, and appends the base64 of it: piece by piece, so that a large payload needs no second buffer. `key` has one of
-/// the lengths of [`SessionKeyLength`].
+/// Pads and encrypts `plain`, and appends the result to `out` as base64. Works in pieces, so that a large payload needs
+/// no second buffer. `key` has one of the lengths of [`SessionKeyLength`].
 pub(crate) fn encrypt_into(key: &[u8], length: SessionKeyLength, plain: &[u8], out: &mut String) {
     match length {
         SessionKeyLength::Chars16 => encrypt_pieces(with_key::<ecb::Encryptor<aes::Aes128>>(key), plain, out),
@@ -85,7 +87,7 @@ pub(crate) fn encrypt_into(key: &[u8], length: SessionKeyLength, plain: &[u8], o
     }
 }
 
-/// Whole AES blocks, and whole groups of base64, so that pieces can be joined.
+/// The size of a piece: whole AES blocks and whole base64 groups, so that encoded pieces can be concatenated.
 const PIECE: usize = 48 * 256;
 
 fn encrypt_pieces(mut cipher: impl BlockModeEncrypt<BlockSize = U16>, plain: &[u8], out: &mut String) {
@@ -98,7 +100,7 @@ fn encrypt_pieces(mut cipher: impl BlockModeEncrypt<BlockSize = U16>, plain: &[u
         let last = taken.len() < PIECE;
         if last {
             let padding = BLOCK - taken.len() % BLOCK;
-            // 1 to 16.
+            // The padding is 1 to 16 bytes long.
             piece.resize(taken.len() + padding, u8::try_from(padding).unwrap_or(0));
         }
         cipher.encrypt_blocks(Array::<u8, U16>::slice_as_chunks_mut(&mut piece).0);
@@ -110,7 +112,7 @@ fn encrypt_pieces(mut cipher: impl BlockModeEncrypt<BlockSize = U16>, plain: &[u
     }
 }
 
-/// Decrypts whole blocks in place, without looking at the result.
+/// Decrypts whole blocks in place. Does not check the result.
 pub(crate) fn decrypt_in_place(key: &[u8], length: SessionKeyLength, data: &mut [u8]) {
     let (blocks, _) = Array::<u8, U16>::slice_as_chunks_mut(data);
     match length {
@@ -120,7 +122,7 @@ pub(crate) fn decrypt_in_place(key: &[u8], length: SessionKeyLength, data: &mut 
     }
 }
 
-/// A cipher with its key. A `key` of another length than the cipher's is cut or filled with zeros, which callers rule out.
+/// Creates a cipher. Truncates or zero-fills a `key` of the wrong length, which callers rule out.
 fn with_key<C: KeyInit>(key: &[u8]) -> C {
     let mut array = Key::<C>::default();
     debug_assert_eq!(key.len(), array.len());
@@ -132,13 +134,13 @@ fn with_key<C: KeyInit>(key: &[u8]) -> C {
     cipher
 }
 
-/// Finds the padding's length in constant time: whether it is valid, and how many bytes it takes (0 if it is not valid).
-/// `data` is at least one block.
+/// Returns whether the padding is valid, and its length in bytes (0 if it is invalid). Runs in constant time. `data`
+/// has at least one block.
 pub(crate) fn padding(data: &[u8]) -> (Choice, usize) {
     let last = data[data.len() - 1];
     let mut good = !last.ct_eq(&0) & !last.ct_gt(&16);
     for (distance, byte) in (1u8..=16).zip(data.iter().rev()) {
-        // Beyond the padding any byte is right; within it only `last` is.
+        // Outside of the padding any byte is valid; inside only `last` is.
         good &= distance.ct_gt(&last) | byte.ct_eq(&last);
     }
     (good, usize::from(u8::conditional_select(&0, &last, good)))
@@ -149,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_is_found_for_every_length_and_nothing_else() {
+    fn only_valid_padding_is_accepted() {
         for len in 1..=16u8 {
             let mut data = vec![0xaa; 32];
             let from = 32 - usize::from(len);
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn key_text_is_base64_with_padding_at_the_end_alone() {
+    fn key_text_is_base64_with_padding_only_at_the_end() {
         let good = |text: &str| bool::from(is_key_text(text.as_bytes()));
         for text in ["gNx86vc1yttHs8ZWOf7+5g==", "gNx86vc1yttHs8ZWOf7/5gA=", "AZaz09+/AZaz09+/AZaz09+/"] {
             assert!(good(text), "{text}");
@@ -192,7 +194,7 @@ mod tests {
         ] {
             assert!(!good(text), "{text}");
         }
-        // Every byte, in a place where no padding may stand, against the plain definition.
+        // Compares every byte value, in a position without padding, with the definition of base64.
         for byte in 0..=255u8 {
             let expected = byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
             assert_eq!(expected, bool::from(is_key_text(&[byte, b'A', b'A', b'A'])), "{byte}");

@@ -1,4 +1,4 @@
-//! Base64 as it is on the wire: the standard alphabet, canonical, and fast enough for files of some mebibytes.
+//! Base64 on the wire: the standard alphabet, canonical, and fast enough for files of some mebibytes.
 
 use std::sync::LazyLock;
 
@@ -10,17 +10,17 @@ use crate::Error;
 
 static ENGINE: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 
-/// Appends the base64 of `bytes`.
+/// Appends the base64 encoding of `bytes`.
 pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
     ENGINE.encode_string(bytes, out);
 }
 
-/// The base64 of `bytes`.
+/// Returns the base64 encoding of `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     ENGINE.encode(bytes)
 }
 
-/// Canonical base64 only: no white space, no missing padding, no bits set that mean nothing.
+/// Decodes canonical base64: no white space, no missing padding, no non-zero unused bits.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Error> {
     ENGINE.decode(text).map_err(|_| Error::NotAuthentic)
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_length_comes_back_and_no_second_spelling_does() {
+    fn only_canonical_base64_is_decoded() {
         for len in 0..200 {
             let bytes: Vec<u8> = (0..len).map(|n| u8::try_from(n * 37 % 256).unwrap()).collect();
             let text = encode(&bytes);
@@ -42,13 +42,13 @@ mod tests {
             }
             if let Some(bare) = text.strip_suffix('=') {
                 assert!(decode(bare).is_err(), "{bare}");
-                // The bits before the padding that no byte takes.
+                // Sets the unused bits before the padding.
                 let (start, last) = bare.trim_end_matches('=').split_at(bare.trim_end_matches('=').len() - 1);
                 let next = char::from(last.as_bytes()[0] + 1);
                 let spelled = format!("{start}{next}{}", &text[start.len() + 1..]);
                 assert!(decode(&spelled).is_err(), "{text} {spelled}");
             }
-            // A foreign character anywhere, long texts too: the fast path must see it.
+            // An invalid character at any position is detected, in long texts (the fast path) too.
             for at in (0..text.len()).step_by(7) {
                 let mut foreign = text.clone().into_bytes();
                 foreign[at] = b'-';

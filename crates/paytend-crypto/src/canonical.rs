@@ -1,32 +1,31 @@
 //! The signed text: `name=value` of all non-empty fields, sorted, joined with `&`.
 //!
-//! The text is not an encoding: values may hold `&` and `=`, so one signed text could be cut into several messages. The rules
-//! here leave a single reading, for the sender and for the receiver alike:
+//! This text is ambiguous in general: values may contain `&` and `=`, so one signed text could be split into several
+//! messages. The rules here make it unambiguous, for the sender and for the receiver:
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
-//! - no value but the payload and `respMsg` holds `&`, `=`, white space or a control character;
-//! - no field has the name of another kind's payload;
-//! - the payload is one complete JSON object, which no other cut of the text can be (checked once it is authentic, see
+//! - no value except the payload and `respMsg` contains `&`, `=`, white space or a control character;
+//! - no field has the name of another kind's payload field;
+//! - the payload is one complete JSON object, which no other part of the text can be (checked after verification, see
 //!   below);
-//! - `respMsg` does not end in what reads as a field that could stand between it and the next one.
+//! - `respMsg` does not end in text that could be a field between `respMsg` and the next field.
 //!
 //! # Where the payload starts and ends
 //!
-//! The payload may hold any `&` and `=`, so the text could be cut behind a shorter payload or behind a longer one that
-//! swallows fields.
+//! The payload may contain any `&` and `=`. An attacker could therefore try to present a shorter payload, or a longer
+//! payload that includes other fields.
 //!
-//! - It starts at one place. All fields before it have plain values, and no plain field has the name of a payload. So
-//!   the first piece between two `&` that begins with the payload's name and `=` is the payload's.
-//! - It ends at one place. Where it starts, the signed text goes on with an object and the fields behind it, and
-//!   [`paytend_json::object_end`] finds the end in **that text**, not in the piece that a document presents as its
-//!   payload: the end is a function of the signed text. A payload of any other length is refused
-//!   ([`Template::payload_end`]).
-//! - A strict JSON object ends there, too. The scanner takes all of strict JSON, reads from left to right and stops at
-//!   the first bracket that closes the object; a field behind it starts with `&`, which ends the white space. So
-//!   sealing, which is strict, and opening, which takes strings that are not, agree on every message that can be
-//!   sealed.
+//! - The start is unambiguous. All fields before the payload have plain values, and no plain field has the name of a
+//!   payload field. So the first piece between two `&` that begins with the payload's name and `=` is the payload.
+//! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in
+//!   the payload that a document presents, so the end depends only on the signed text. A payload of any other length
+//!   is refused ([`Template::payload_end`]).
+//! - A strict JSON object has the same end. The scanner accepts all of strict JSON, reads from left to right and stops
+//!   at the bracket that closes the object. A field after the payload starts with `&`, which ends any white space.
+//!   Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on every message that can
+//!   be sealed.
 //!
-//! An unsigned payload is not part of the text, and not authentic. Only strict JSON is taken there.
+//! An unsigned payload is neither part of the text nor authentic. Only strict JSON is accepted in it.
 
 use paytend_json::Flaw;
 use sha2::{Digest, Sha256};
@@ -35,10 +34,10 @@ use zeroize::Zeroizing;
 use crate::error::FieldProblem;
 use crate::message::Kind;
 
-/// The one field of free text.
+/// The only field with free text.
 const FREE_TEXT: &str = "respMsg";
 
-/// Refuses a name that could not be told from a value.
+/// Refuses a name that could be mistaken for part of a value.
 pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
     let mut bytes = name.bytes();
     let good = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -46,8 +45,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
     if good { Ok(()) } else { Err(FieldProblem::Name) }
 }
 
-/// Checks a message's plain fields (no payload, `randomKey` or `signature` among them; empty ones left out; names checked),
-/// which must be sorted by name.
+/// Checks the plain fields of a message, which must be sorted by name and not empty, and have checked names. The
+/// payload, `randomKey` and `signature` must not be included.
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
@@ -62,7 +61,7 @@ pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), Fi
         }
     }
     for (at, (name, value)) in fields.iter().enumerate() {
-        // A payload of another kind: one signed text must not be a notification here and a response there.
+        // Otherwise one signed text could be both a notification and a response.
         if Kind::ALL.iter().any(|kind| kind.payload_field() == *name) {
             return Err(FieldProblem::OtherKind);
         }
@@ -81,8 +80,9 @@ fn is_plain(value: &str) -> bool {
     !value.chars().any(|c| c == '&' || c == '=' || c.is_whitespace() || c.is_control())
 }
 
-/// Whether free text could be cut into a shorter text and further fields. Such fields would stand between `respMsg` and `next`
-/// in the sort order, and the last of them would end where the text ends: so it is enough to look at what follows the last `&`.
+/// Returns whether free text could be split into a shorter text and additional fields. In the sort order, such fields
+/// would be between `respMsg` and `next`, and the last field would end where the text ends. So it suffices to check the
+/// text after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
     let Some((_, last)) = text.rsplit_once('&') else { return false };
     let Some((name, value)) = last.split_once('=') else { return false };
@@ -93,21 +93,21 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
         && is_plain(value)
 }
 
-/// The signed text without the session key and the payload, and where they go. The plain fields are read from it, too.
+/// The signed text with holes for the session key and the payload. The plain fields are read from it as well.
 pub(crate) struct Template {
     text: String,
-    /// Where each plain field's name starts, its value starts, and its value ends.
+    /// The start of the name, the start of the value and the end of the value of each plain field.
     fields: Vec<[usize; 3]>,
     key_at: Option<usize>,
     payload_at: Option<usize>,
 }
 
-/// What the text is made of, besides the plain fields.
+/// The holes in the text.
 #[derive(Clone, Copy)]
 pub(crate) struct Holes {
-    /// The payload is there and takes part.
+    /// Whether there is a payload that is included in the signature.
     pub(crate) payload: bool,
-    /// `randomKey` is there.
+    /// Whether there is a `randomKey`.
     pub(crate) key: bool,
 }
 
@@ -118,7 +118,7 @@ enum Hole {
 }
 
 impl Template {
-    /// `fields` are sorted and checked.
+    /// Creates a template. `fields` are sorted and checked.
     pub(crate) fn new(kind: Kind, fields: &[(&str, &str)], holes: Holes) -> Self {
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let mut template = Self {
@@ -145,7 +145,7 @@ impl Template {
         template
     }
 
-    /// Starts a field: `&` if it is not the first, its name, `=`. Gives where the name starts.
+    /// Starts a field: `&` if it is not the first field, the name, and `=`. Returns the offset of the name.
     fn begin(&mut self, name: &str) -> usize {
         if !self.text.is_empty() {
             self.text.push('&');
@@ -156,7 +156,7 @@ impl Template {
         at
     }
 
-    /// Starts a field whose value comes later, and notes its place.
+    /// Starts a field whose value is filled in later, and records its position.
     fn leave(&mut self, name: &str, hole: Hole) {
         self.begin(name);
         let at = Some(self.text.len());
@@ -166,16 +166,16 @@ impl Template {
         }
     }
 
-    /// The plain fields, sorted by name.
+    /// Returns the plain fields, sorted by name.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|[name, value, end]| (&self.text[*name..value - 1], &self.text[*value..*end]))
     }
 
-    /// The whole text. Holds the session key and the payload.
+    /// Returns the complete text, which contains the session key and the payload.
     pub(crate) fn fill(&self, key: &[u8], payload: &[u8]) -> Zeroizing<Vec<u8>> {
         let [(first_at, first), (second_at, second)] = self.fillings(key, payload);
         let text = self.text.as_bytes();
-        // Sized once: growing would leave copies of the session key behind.
+        // Allocated once, because growing would leave copies of the session key in memory.
         let mut out = Zeroizing::new(Vec::with_capacity(text.len() + first.len() + second.len()));
         for part in [&text[..first_at], first, &text[first_at..second_at], second, &text[second_at..]] {
             out.extend_from_slice(part);
@@ -183,25 +183,26 @@ impl Template {
         out
     }
 
-    /// Returns where the object that starts at the payload's place in the signed text ends, counted from there; `None`
-    /// if the payload is not signed.
+    /// Returns the end of the object that starts at the payload's position in the signed text, relative to that
+    /// position. Returns `None` if the payload is not signed.
     pub(crate) fn payload_end(&self, key: &[u8], payload: &[u8]) -> Option<Result<usize, Flaw>> {
         let payload_at = self.payload_at?;
         let key_len = self.key_at.filter(|key_at| *key_at < payload_at).map_or(0, |_| key.len());
         Some(paytend_json::object_end(&self.fill(key, payload)[payload_at + key_len..]))
     }
 
-    /// What goes where, in order; nothing at the end for a hole that is not there.
+    /// Returns the positions and contents of the holes, in order. A hole that does not exist is an empty content at
+    /// the end.
     fn fillings<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
         let place = |at: Option<usize>, content| at.map_or_else(|| (self.text.len(), T::default()), |at| (at, content));
         let (key, payload) = (place(self.key_at, key), place(self.payload_at, payload));
         if key.0 < payload.0 { [key, payload] } else { [payload, key] }
     }
 
-    /// SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
+    /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
-    /// The number of compressions does not depend on `payload_len`, which depends on a padding that an attacker must not
-    /// learn about: what the text takes less than the longest one, a second hash takes.
+    /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A
+    /// second hash performs the compressions that the text needs less than the longest possible text.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.fillings(key, &padded[..payload_len]);
         let text = self.text.as_bytes();
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_text_must_not_read_as_a_further_field() {
+    fn free_text_that_could_be_read_as_a_field_is_detected() {
         for (text, next, expected) in [
             ("got a=b&c", Some("signType"), false),
             ("x&retry=1", Some("signType"), true),
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_stand_where_their_names_sort() {
+    fn holes_are_sorted_among_the_plain_fields() {
         let fields = [("aa", "1"), ("partnerId", "2"), ("respCode", "3"), ("zz", "4")];
         for (kind, holes, expected) in [
             (Kind::Request, (true, true), "aa=1&bizData=P&partnerId=2&randomKey=K&respCode=3&zz=4"),
@@ -258,7 +259,7 @@ mod tests {
             assert!(template.fields().eq(fields), "{expected}");
             assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
         }
-        // Holes before all fields, and after.
+        // Both holes before or after all plain fields.
         let template = Template::new(Kind::Response, &[("randomKex", "1")], Holes { payload: true, key: true });
         assert_eq!(*template.fill(b"K", b"P"), *b"randomKex=1&randomKey=K&respData=P");
         let template = Template::new(Kind::Request, &[("zz", "1")], Holes { payload: true, key: true });

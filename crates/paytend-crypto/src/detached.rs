@@ -1,7 +1,7 @@
 //! Detached signatures: the `sign` header of PayBy and PayerMax.
 //!
-//! The header is base64 of SHA256withRSA (PKCS#1 v1.5) over the raw bytes of the body. Verify the bytes as they arrived: a
-//! body that was parsed and written again is another body.
+//! The header is the base64 of a SHA256withRSA signature (PKCS#1 v1.5) over the raw bytes of the body. Verify the bytes
+//! as received: a body that was parsed and re-serialized has different bytes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::KeyError;
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, Fingerprint};
 
-/// Signs a body; gives the header's value.
+/// Signs a body and returns the value of the `sign` header.
 ///
 /// # Errors
-/// [`Error::Backend`] when the key's backend fails.
+/// Returns [`Error::Backend`] if the key's backend fails.
 pub fn sign(key: &dyn RsaPrivate, body: &[u8]) -> Result<String, Error> {
     Ok(STANDARD.encode(key.sign_sha256(&Sha256::digest(body).into())?))
 }
 
-/// Verifies `sign` headers with one key, or several while keys are rotated.
+/// A verifier of `sign` headers, with one key or, during key rotation, several.
 ///
 /// ```
 /// # use paytend_crypto::{OsRandom, detached, rustcrypto};
@@ -39,10 +39,10 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that accepts a signature by any of these keys.
+    /// Creates a verifier that accepts signatures by any of `keys`.
     ///
     /// # Errors
-    /// [`KeyError::Absent`] when there is none.
+    /// Returns [`KeyError::Absent`] if `keys` is empty.
     pub fn new(keys: impl IntoIterator<Item = Arc<dyn RsaPublic>>) -> Result<Self, Error> {
         let keys: Vec<_> = keys.into_iter().collect();
         if keys.is_empty() {
@@ -51,10 +51,11 @@ impl Verifier {
         Ok(Self { keys })
     }
 
-    /// Verifies the header's value, as received, over the body's bytes, as received. Gives the key that it is by.
+    /// Verifies the header's value over the body's bytes, both as received. Returns the fingerprint of the key that
+    /// made the signature.
     ///
     /// # Errors
-    /// [`Error::NotAuthentic`], whatever is wrong.
+    /// Returns [`Error::NotAuthentic`] if the header or the signature is invalid, whatever the cause.
     pub fn verify(&self, body: &[u8], sign: &str) -> Result<Fingerprint, Error> {
         let signature = STANDARD.decode(sign.trim_ascii()).map_err(|_| Error::NotAuthentic)?;
         let digest = Sha256::digest(body).into();

@@ -1,38 +1,40 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 //!
-//! What a stranger can cause says as little as possible ([`Error::NotAuthentic`] has no reason attached, on purpose);
-//! what the caller can mend says what, where and how. No text here ever holds a key, a payload or a field's value.
+//! Errors that an unauthenticated sender can cause contain as little as possible; [`Error::NotAuthentic`] deliberately
+//! has no reason attached. Errors that the caller can fix say what is wrong, and where. No error text contains a key, a
+//! payload or the value of a field.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::KeyError;
 
-/// Everything that can go wrong in this crate.
+/// An error of this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The message is not from the expected sender to the expected receiver, or was changed on the way.
+    /// The message is not from the expected sender, not for the expected receiver, or was changed in transit.
     ///
-    /// There is one such value: a wrong signature, a wrong key, a bad padding and another partner's identifier cannot be
-    /// told apart by whoever sent the message.
+    /// All causes return the same value, so the sender cannot distinguish a wrong signature, a wrong key, invalid
+    /// padding and another partner's identifier.
     #[error("the message is not authentic")]
     NotAuthentic,
 
-    /// The document breaks the rules that every message keeps, which anybody can see without a key.
+    /// The document breaks a rule that can be checked without a key.
     #[error("the message is malformed: {0}")]
     Malformed(#[from] Malformed),
 
-    /// The message is authentic, but its payload is not one object with a certain end. What is wrong inside of the
-    /// object does not refuse a message: see [`Opened::payload_problem`](crate::Opened::payload_problem).
+    /// The message is authentic, but its payload is not one object with an unambiguous end. Problems inside the
+    /// object do not make a message invalid; see [`Opened::payload_problem`](crate::Opened::payload_problem).
     #[error("the message is authentic, but its payload {0}")]
     Payload(#[from] PayloadProblem),
 
-    /// The provider answered with a failure that it did not sign. It proves nothing: report it, never act on it as final.
-    #[error("the answer is a failure without a signature, which authenticates nothing")]
+    /// The provider returned an error response without a signature. Such a response proves nothing: log it, but never
+    /// treat the outcome as final.
+    #[error("unsigned error response; check the keys and the partner ID")]
     UnsignedFailure(UnsignedFailure),
 
-    /// The caller's own fields or payload cannot be sealed: a receiver would read them in more than one way.
+    /// The caller's fields or payload cannot be sealed, because the signed text would be ambiguous.
     #[error("the message cannot be sealed: {0}")]
     Unsealable(FieldProblem),
 
@@ -40,41 +42,41 @@ pub enum Error {
     #[error(transparent)]
     Key(#[from] KeyError),
 
-    /// The RSA backend failed for a reason of its own (an HSM that does not answer, say).
+    /// The RSA backend failed, for example because an HSM does not respond.
     #[error(transparent)]
     Backend(#[from] BackendError),
 
-    /// The source of randomness failed.
+    /// The source of random bytes failed.
     #[error("the source of random bytes failed")]
     Random,
 }
 
-/// What is wrong with a document, visible without any key.
+/// The reason why a document is malformed. It can be determined without a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// Larger than the limit for its kind; see [`Expected::max_bytes`](crate::Expected::max_bytes).
+    /// The document is larger than the limit; see [`Expected::max_bytes`](crate::Expected::max_bytes).
     #[error("{bytes} bytes exceed the limit of {limit}")]
     TooLarge {
-        /// Size of the document in bytes.
+        /// The size of the document in bytes.
         bytes: usize,
         /// The limit in bytes.
         limit: usize,
     },
-    /// Not UTF-8.
+    /// The document is not UTF-8.
     #[error("not UTF-8 at byte {at}")]
     NotUtf8 {
-        /// Offset of the first byte that is not UTF-8.
+        /// The offset of the first byte that is not UTF-8.
         at: usize,
     },
-    /// Not one JSON object and nothing else.
+    /// The document is not exactly one JSON object.
     #[error("{problem} at line {line} column {column}")]
     Json {
-        /// What was found.
+        /// The problem.
         problem: JsonProblem,
-        /// Line, from 1.
+        /// The line, from 1.
         line: usize,
-        /// Column, from 1.
+        /// The column, from 1.
         column: usize,
     },
     /// A top-level field breaks a rule.
@@ -82,11 +84,11 @@ pub enum Malformed {
     Field(#[from] FieldProblem),
 }
 
-/// Ways in which a text fails to be the strict JSON that this crate reads.
+/// The reason why a text is not strict JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonProblem {
-    /// The text breaks JSON's grammar, or something follows the value.
+    /// The text has a syntax error, or more text follows the value.
     #[error("JSON syntax error")]
     Syntax,
     /// The text ends early.
@@ -98,85 +100,85 @@ pub enum JsonProblem {
     /// Two members of one object have the same name.
     #[error("duplicate name in a JSON object")]
     DuplicateName,
-    /// Too deep, or too many values.
+    /// The text is nested too deep or has too many values.
     #[error("JSON is nested too deep or has too many values")]
     TooComplex,
 }
 
-/// A top-level field that breaks a rule of the envelope.
+/// The rule of the envelope that a top-level field breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldProblem {
-    /// A field that every message of this kind has is absent or empty.
+    /// A required field is absent or empty.
     #[error("field `{0}` is missing or empty")]
     Missing(&'static str),
-    /// A field that must be a string is something else.
+    /// A field that must be a string has another type.
     #[error("field `{0}` must be a JSON string")]
     NotAString(&'static str),
-    /// A field that the envelope does not know holds an object or an array.
-    #[error("a field that the envelope does not know holds an object or an array")]
+    /// An unknown field contains an object or an array.
+    #[error("an unknown field contains an object or an array")]
     Nested,
     /// A name is not a letter followed by letters, digits or `_`.
-    #[error("a field's name is not a letter followed by letters, digits or underscores")]
+    #[error("a field name is not a letter followed by letters, digits or underscores")]
     Name,
-    /// A value has a character that would give the signed text a second reading. Holds the first 32 characters of the field's
-    /// name.
+    /// A value contains a character that would make the signed text ambiguous. The variant contains the first 32
+    /// characters of the field's name.
     #[error(
-        "field `{0}` holds `&`, `=`, white space or a control character, which would give the signed text a second reading"
+        "field `{0}` contains `&`, `=`, white space or a control character, which would make the signed text ambiguous"
     )]
     Character(String),
-    /// A field has the name of another kind's payload (`bizData`, `respData`, `content`).
-    #[error("a field has the name of another kind's payload")]
+    /// A field has the name of another kind's payload field (`bizData`, `respData`, `content`).
+    #[error("a field has the name of another kind's payload field")]
     OtherKind,
-    /// `respMsg` ends in what reads as another field.
-    #[error("field `respMsg` ends in text that reads as another field")]
+    /// `respMsg` ends in text that could be read as another field.
+    #[error("field `respMsg` ends in text that could be read as another field")]
     SecondReading,
-    /// A fixed field has another value than the protocol's.
-    #[error("field `{0}` has another value than the protocol fixes")]
+    /// A fixed field does not have the value that the protocol requires.
+    #[error("field `{0}` does not have the value that the protocol requires")]
     Fixed(&'static str),
-    /// A name that sealing sets by itself.
-    #[error("field `{0}` is set by sealing and cannot be given")]
+    /// A field is set by sealing and must not be set by the caller.
+    #[error("field `{0}` is set by sealing and must not be set by the caller")]
     Reserved(&'static str),
     /// The payload is not one JSON object.
     #[error("the payload {0}")]
     Payload(PayloadProblem),
 }
 
-/// What is wrong with a payload's plain text.
+/// The problem with a decrypted payload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadProblem {
-    /// Not UTF-8.
+    /// The payload is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// Where the payload ends in the signed text depends on its encoding, or it ends elsewhere than the message says.
+    /// The end of the payload in the signed text depends on its encoding, or differs from the end in the message.
     /// Such a message is always refused.
-    #[error("has no certain end in the signed text")]
+    #[error("has an ambiguous end in the signed text")]
     End,
-    /// Not one strict JSON object with unique names.
+    /// The payload is not one strict JSON object with unique names.
     #[error("is not one JSON object: {problem} at line {line} column {column}")]
     Json {
-        /// What was found.
+        /// The problem.
         problem: JsonProblem,
-        /// Line, from 1.
+        /// The line, from 1.
         line: usize,
-        /// Column, from 1.
+        /// The column, from 1.
         column: usize,
     },
-    /// A JSON object, but not of the type that was asked for.
+    /// The payload is a JSON object, but not of the requested type.
     #[error("does not have the expected shape (at line {line} column {column})")]
     Shape {
-        /// Line, from 1.
+        /// The line, from 1.
         line: usize,
-        /// Column, from 1.
+        /// The column, from 1.
         column: usize,
     },
-    /// There is none, and one was asked for.
+    /// A payload was requested, but the message has none.
     #[error("is absent")]
     Absent,
 }
 
-/// A failure that came back without a signature, as the documentation says some do.
+/// An error response without a signature. The documentation announces such responses for some errors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnsignedFailure {
     pub(crate) resp_code: String,
@@ -184,12 +186,13 @@ pub struct UnsignedFailure {
 }
 
 impl UnsignedFailure {
-    /// `respCode` as received; never `"00"`. Anybody on the way may have written it.
+    /// Returns `respCode` as received; never `"00"`. Anyone between the provider and the client may have written it.
     pub fn resp_code(&self) -> &str {
         &self.resp_code
     }
 
-    /// `respMsg` as received, or empty. Anybody on the way may have written it.
+    /// Returns `respMsg` as received, or an empty string. Anyone between the provider and the client may have written
+    /// it.
     pub fn resp_msg(&self) -> &str {
         &self.resp_msg
     }
@@ -201,7 +204,7 @@ impl fmt::Debug for UnsignedFailure {
     }
 }
 
-/// A failure of an RSA backend. Its text comes from the backend's author and must not hold secrets.
+/// A failure of an RSA backend. Its message is written by the backend's author and must not contain secrets.
 #[derive(Clone)]
 pub struct BackendError {
     message: &'static str,
@@ -209,12 +212,12 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    /// A failure described by a fixed text, so that nothing of a key or message can slip into it.
+    /// Creates an error with a constant message, so that no part of a key or message can appear in it.
     pub fn new(message: &'static str) -> Self {
         Self { message, source: None }
     }
 
-    /// The same, with the underlying error as its [`source`](std::error::Error::source).
+    /// Creates an error with a constant message and the underlying error as its [`source`](std::error::Error::source).
     pub fn with_source(message: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self { message, source: Some(Arc::new(source)) }
     }

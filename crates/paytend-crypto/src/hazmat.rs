@@ -1,7 +1,7 @@
-//! Building blocks without the checks that make a message safe.
+//! Low-level functions without the checks that make a message safe.
 //!
-//! For authors of backends and for tools. An application that decrypts with these is a padding oracle: use
-//! [`Keyring::open`](crate::Keyring::open).
+//! For authors of backends and for tools. An application that decrypts messages with these functions is a padding
+//! oracle; use [`Keyring::open`](crate::Keyring::open) instead.
 
 use zeroize::Zeroizing;
 
@@ -9,16 +9,18 @@ use crate::aes_text::{self, BLOCK, SessionKeyLength};
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, RandomSource, pkcs1v15};
 
-/// The block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent, as long as the modulus (`size` bytes). `None`
-/// if a modulus of that size is too small for it.
+/// Returns the block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent, as long as the modulus (`size`
+/// bytes). Returns `None` if a modulus of that size is too short.
 pub fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     pkcs1v15::signature_block(digest, size)
 }
 
-/// RSA PKCS#1 v1.5 encryption of any length: cut into pieces of (modulus − 11) bytes, one block of ciphertext each, joined.
+/// Encrypts a text of any length with RSA PKCS#1 v1.5. The text is split into pieces of (modulus − 11) bytes, which are
+/// encrypted to one ciphertext block each.
 ///
 /// # Errors
-/// [`Error::Random`] or [`Error::Backend`].
+/// - Returns [`Error::Random`] if the random source fails.
+/// - Returns [`Error::Backend`] if the key's backend fails.
 pub fn encrypt_blocks(key: &dyn RsaPublic, plain: &[u8], random: &dyn RandomSource) -> Result<Vec<u8>, Error> {
     let size = key.public_key().size();
     let mut out = Vec::with_capacity(plain.len().div_ceil(size - pkcs1v15::OVERHEAD) * size);
@@ -28,11 +30,14 @@ pub fn encrypt_blocks(key: &dyn RsaPublic, plain: &[u8], random: &dyn RandomSour
     Ok(out)
 }
 
-/// The inverse of [`encrypt_blocks`]. **Whether and where it fails tells an attacker about the private key**: never let the
-/// outcome show to whoever sent the ciphertext.
+/// Decrypts the result of [`encrypt_blocks`].
+///
+/// **Whether and where decryption fails reveals information about the private key.** Never show the outcome to the
+/// sender of the ciphertext.
 ///
 /// # Errors
-/// [`Error::NotAuthentic`] for whatever is wrong with the ciphertext, or [`Error::Backend`].
+/// - Returns [`Error::NotAuthentic`] if the ciphertext is invalid, whatever the cause.
+/// - Returns [`Error::Backend`] if the key's backend fails.
 pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let size = key.public_key().size();
     let blocks = ciphertext.chunks_exact(size);
@@ -58,7 +63,7 @@ pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizi
     Ok(out)
 }
 
-/// The hash functions that a PKCS#1 v1.5 signature names.
+/// The hash function that a PKCS#1 v1.5 signature names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DigestAlgorithm {
@@ -66,7 +71,7 @@ pub enum DigestAlgorithm {
     Md5,
     /// SHA-1, 20 bytes.
     Sha1,
-    /// SHA-256, 32 bytes: what all three providers use.
+    /// SHA-256, 32 bytes. Used by all three providers.
     Sha256,
     /// SHA-384, 48 bytes.
     Sha384,
@@ -75,7 +80,7 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// Each with its DigestInfo, without the digest.
+    /// All hash functions with their DigestInfo, without the digest.
     const ALL: [(Self, &[u8]); 5] = [
         (Self::Md5, b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"),
         (Self::Sha1, b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"),
@@ -85,8 +90,9 @@ impl DigestAlgorithm {
     ];
 }
 
-/// The digest that a signature was made over, if this key's private half made it: whoever looks for the text that was signed can then
-/// compare. **It verifies nothing** and is lenient about the padding's length.
+/// Returns the digest in a signature by this key's private half, to compare it with the digests of candidate texts.
+///
+/// **This function verifies nothing** and is lenient about the length of the padding.
 pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {
     if !key.public_key().admits(signature) {
         return None;
@@ -97,13 +103,16 @@ pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlg
     let info = content[separator..].strip_prefix(&[0])?;
     DigestAlgorithm::ALL.iter().find_map(|(algorithm, prefix)| {
         let digest = info.strip_prefix(*prefix)?;
-        // The last byte of a DigestInfo's frame is the digest's length.
+        // The last byte of the DigestInfo prefix is the length of the digest.
         (prefix.last().copied().map(usize::from) == Some(digest.len())).then(|| (*algorithm, digest.to_vec()))
     })
 }
 
-/// AES-ECB with PKCS#7 padding, the key's bytes as they are: AES-128, 192 or 256 by its length. `None` for another length, an incomplete
-/// block or a wrong padding, which **an attacker must not be told**.
+/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged: AES-128, 192 or 256 by
+/// length.
+///
+/// Returns `None` if the key has another length, a block is incomplete or the padding is invalid. **Never reveal this
+/// to an attacker.**
 pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let lengths = [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32];
     let length = lengths.into_iter().find(|length| length.chars() == key.len())?;
@@ -126,7 +135,7 @@ mod tests {
     use crate::{OsRandom, rustcrypto};
 
     #[test]
-    fn a_signature_tells_its_digest_to_the_right_key_alone() {
+    fn signed_digest_is_found_only_with_the_right_key() {
         let [one, other] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
         let private = rustcrypto::private(&one).unwrap();
         let [one, other] = [one, other].map(|key| rustcrypto::public(key.public_key()).unwrap());
@@ -134,7 +143,7 @@ mod tests {
         assert_eq!(signed_digest(&*one, &signature), Some((DigestAlgorithm::Sha256, vec![7; 32])));
         assert_eq!(signed_digest(&*other, &signature), None);
         assert_eq!(signed_digest(&*one, &signature[1..]), None);
-        // Another hash, as a careless sender makes it.
+        // Other hash functions, which a faulty sender may use.
         for (algorithm, prefix) in DigestAlgorithm::ALL {
             let digest = vec![9; usize::from(prefix[prefix.len() - 1])];
             let mut block = vec![0xff; 128];
@@ -148,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_are_decrypted_by_keys_of_every_length() {
+    fn payload_is_decrypted_with_keys_of_all_lengths() {
         for length in [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32] {
             let key = aes_text::generate(length, &OsRandom).unwrap();
             let mut wire = String::new();

@@ -1,4 +1,4 @@
-//! Step 1 of opening: everything about a document that anybody can see without a key.
+//! Step 1 of opening: all checks that need no key.
 
 use std::borrow::Cow;
 
@@ -12,20 +12,21 @@ use crate::wire::{self, Value};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A document that keeps all the rules that need no key, taken apart.
+/// The parts of a document that passes all checks that need no key.
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
-    /// The text without the payload, for a payload that may turn out to be empty: one block of ciphertext can be all padding.
+    /// The text without the payload, used if the decrypted payload is empty: one block of ciphertext may be all
+    /// padding.
     pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
-    /// Whole blocks, or empty.
+    /// The encrypted payload: whole AES blocks, or empty.
     pub(crate) payload: Vec<u8>,
     pub(crate) signature: Vec<u8>,
 }
 
 impl Incoming {
-    /// Step 1.
+    /// Performs step 1.
     pub(crate) fn read(document: &[u8], expected: &Expected) -> Result<Self, Error> {
         let kind = expected.kind;
         let fields = read_fields(document, expected.max_bytes)?;
@@ -40,7 +41,7 @@ impl Incoming {
         for (name, value) in &fields {
             canonical::check_name(name).map_err(Malformed::from)?;
             let slot = match &**name {
-                // Reserved, and not signed: it means nothing here.
+                // `encryptFlag` is reserved and not signed, so its value is ignored.
                 "encryptFlag" => continue,
                 "randomKey" => &mut random_key,
                 "signature" => &mut signature,
@@ -61,7 +62,7 @@ impl Incoming {
         }
         plain.sort_unstable();
         canonical::check_fields(kind, &plain).map_err(|problem| match problem {
-            // A message for another version, algorithm or partner is well formed, but not for us.
+            // A message with another version, algorithm or partner is well formed, but not meant for this receiver.
             FieldProblem::Fixed(_) => Error::NotAuthentic,
             problem => Malformed::from(problem).into(),
         })?;
@@ -74,7 +75,7 @@ impl Incoming {
         let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
         let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
         let payload = payload.map(decode).transpose()?.unwrap_or_default();
-        // A request or a response without data may come without a session key.
+        // Requests and responses without data may have no session key.
         let keyless = kind != Kind::Notification && payload.is_empty();
         if !payload.len().is_multiple_of(BLOCK) || (random_key.is_none() && !keyless) {
             return Err(Error::NotAuthentic);
@@ -93,14 +94,14 @@ fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malforme
     if document.len() > limit {
         return Err(Malformed::TooLarge { bytes: document.len(), limit });
     }
-    // Some senders and gateways put one before a JSON document. It is outside of all that is signed.
+    // Some senders and gateways put a byte order mark before a JSON document. It is not part of the signed text.
     let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
     let text = std::str::from_utf8(document).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
     wire::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
 }
 
-/// The text of a plain field, `None` where it counts as absent. A field that the envelope does not know may be a number, `true`
-/// or `false`: it is read, and was signed, as its text.
+/// Returns the text of a plain field, or `None` if the field counts as absent. An unknown field may be a number, `true`
+/// or `false`; its text is read, as it was signed.
 fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
     let text = match value {
         Value::Text(text) => &**text,
@@ -125,12 +126,13 @@ fn is_known(kind: Kind, name: &str) -> bool {
     known_names(kind).any(|known| known == name)
 }
 
-/// A known name as a constant, so that an error never carries the sender's text.
+/// Returns a known name as a constant, so that an error never contains the sender's text.
 fn static_name(kind: Kind, name: &str) -> &'static str {
     known_names(kind).find(|known| *known == name).unwrap_or("?")
 }
 
-/// A failure response without signature, payload or key, as the documentation announces for some errors.
+/// Returns an error response without signature, payload or key. The documentation announces such responses for some
+/// errors.
 fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
     let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
         Some((_, Value::Text(text))) => &**text,
@@ -146,7 +148,7 @@ fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
     Some(UnsignedFailure { resp_code: code.to_owned(), resp_msg: message.to_owned() })
 }
 
-/// A `randomKey` with a `%` in it is percent-encoded. Source: the provider's published sandbox demo.
+/// Decodes a `randomKey` that contains `%`, which is percent-encoded. Source: the provider's published sandbox demo.
 fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
     if !text.contains('%') {
         return Ok(text.into());
@@ -154,11 +156,13 @@ fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
     percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| Error::NotAuthentic)
 }
 
-/// Reads one top-level field of a message **that nobody has verified**, for the one use where it cannot wait: a server with many
-/// partners that must choose the keyring. Whatever it says has to be given to [`Expected`], so that the message is held to it.
+/// Reads one top-level field of a message **that has not been verified**.
+///
+/// For servers with many partners, which must select the keyring before they can verify a message. Pass the value to
+/// [`Expected`] afterwards, so that opening the message verifies it.
 ///
 /// # Errors
-/// [`Error::Malformed`].
+/// Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
 pub fn danger_peek(document: &[u8], kind: Kind, name: &str) -> Result<Option<String>, Error> {
     let fields = read_fields(document, kind.default_max_bytes())?;
     Ok(fields.into_iter().find_map(|(known, value)| match value {

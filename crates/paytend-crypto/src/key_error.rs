@@ -1,121 +1,121 @@
-//! Why a key cannot be read or used.
+//! The error for keys that cannot be read or used.
 
 use std::fmt;
 
 use crate::keys::{ForeignKey, KeyStructure};
 
-/// A key that cannot be read or used, and what to do about it. No text of it shows any part of a key.
+/// The reason why a key cannot be read or used. Its texts say how to fix the problem and never show any part of a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// None of the encodings that are read.
+    /// The data is not in any of the supported encodings.
     #[error("not an RSA key in PEM, DER or base64 (PKCS#1, PKCS#8, SubjectPublicKeyInfo or X.509 certificate)")]
     Encoding,
-    /// Nothing is there.
-    #[error("there is no key: the text or file is empty")]
+    /// The text or file is empty.
+    #[error("no key found: the text or file is empty")]
     Empty,
-    /// More is there than any key needs.
-    #[error("the file is longer than {limit} bytes, which no key is")]
+    /// The file is longer than any key file.
+    #[error("the file is longer than {limit} bytes; no key file is that long")]
     TooLong {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A private key protected by a passphrase.
+    /// The private key is encrypted with a passphrase.
     #[error("{0}")]
     Encrypted(Encryption),
     /// The passphrase does not decrypt the private key.
     #[error("the passphrase does not decrypt the private key")]
     Passphrase,
-    /// A file or text that holds a key in another form, or something else that is known.
+    /// The file or text contains a key in an unsupported form, or something else that was recognised.
     #[error("{0}")]
     Foreign(ForeignKey),
-    /// A public key where a private one belongs.
-    #[error("a private key was expected, and this is a {0}; give the private key that belongs to it")]
+    /// A public key was given where a private key is expected.
+    #[error("a private key was expected, but this is a {0}; use the matching private key")]
     PublicGiven(KeyStructure),
-    /// A private key where a public one belongs.
+    /// A private key was given where a public key is expected.
     #[error(
-        "a public key was expected, and this is a {0}, which should not leave its owner; write its public key with \
+        "a public key was expected, but this is a {0}; keep it secret and write its public key with \
          `openssl pkey -in FILE -pubout -out public.pem`"
     )]
     PrivateGiven(KeyStructure),
-    /// The end is missing.
+    /// The end of the key is missing.
     #[error(
         "the key is truncated: {announced} bytes of DER are announced, and {present} are there; {} are missing",
         announced.saturating_sub(*present)
     )]
     Truncated {
-        /// The length that the outermost structure of DER announces, in bytes.
+        /// The length that the outermost DER structure announces, in bytes.
         announced: usize,
-        /// The length of what is there, in bytes.
+        /// The length of the data, in bytes.
         present: usize,
     },
-    /// Something follows the key.
+    /// The key is followed by other data.
     #[error("{extra} bytes follow the {announced} bytes of the key's DER; remove them")]
     TrailingData {
-        /// The length that the outermost structure of DER announces, in bytes.
+        /// The length that the outermost DER structure announces, in bytes.
         announced: usize,
-        /// The length of what follows, in bytes.
+        /// The length of the data after the key, in bytes.
         extra: usize,
     },
-    /// A line of PEM armour is missing or wrong.
+    /// A BEGIN or END line of PEM is missing or wrong.
     #[error("line {line}: {problem}")]
     Armour {
         /// The line, from 1. Escaped line ends count as line ends.
         line: usize,
-        /// What is wrong with it.
+        /// The problem in that line.
         problem: ArmourProblem,
     },
-    /// A character that is not base64, or one too many.
+    /// The base64 has an invalid character, or one character too many.
     #[error("line {line}: the base64 is damaged; copy the key again")]
     Base64 {
         /// The line, from 1. Escaped line ends count as line ends.
         line: usize,
     },
-    /// Several different keys, and nothing says which is meant.
+    /// There are several different keys, and it is unclear which one to use.
     #[error(
-        "there are {count} different {} keys here; give the one that is meant",
+        "found {count} different {} keys; provide only the key to use",
         if *.private { "private" } else { "public" }
     )]
     Ambiguous {
-        /// How many there are.
+        /// The number of different keys.
         count: usize,
-        /// Whether they are private keys.
+        /// Whether the keys are private keys.
         private: bool,
     },
     /// The modulus is outside 1024 to 8192 bits.
     #[error("the modulus has {0} bits; 1024 to 8192 are supported")]
     Size(usize),
-    /// The numbers are not those of a valid RSA key.
+    /// The numbers do not form a valid RSA key.
     #[error("the numbers in the key do not make a valid RSA key")]
     Invalid,
-    /// The content of a file is not the key that was expected.
+    /// The content of a file is not the expected key.
     #[error("{path}: {problem}")]
     InFile {
         /// The file's path as given.
         path: String,
-        /// What is wrong with the content.
+        /// The problem with the content.
         problem: Box<KeyError>,
     },
-    /// A file could not be read.
+    /// The file cannot be read.
     #[error("cannot read the key file {path}: {kind}")]
     File {
         /// The file's path as given.
         path: String,
-        /// The system's answer.
+        /// The error of the operating system.
         kind: std::io::ErrorKind,
     },
-    /// Others than its owner have access to the file of a private key.
+    /// Users other than its owner have access to a private key's file.
     #[error(
-        "the private key file {path} is open to other users (mode {mode:o}); make it 0600, or, for a secret that a \
-         container platform mounts, set PAYTEND_DANGER_ANY_PERMISSIONS=1"
+        "the private key file {path} is open to other users (mode {mode:o}); make it 0600, or set \
+         PAYTEND_DANGER_ANY_PERMISSIONS=1 if a container platform mounts it"
     )]
     Permissions {
         /// The file's path as given.
         path: String,
-        /// Its permission bits.
+        /// The file's permission bits.
         mode: u32,
     },
-    /// The keyring has no key for what was asked of it.
+    /// The keyring has no key for the requested operation.
     #[error("the keyring has no key to {0}")]
     Absent(&'static str),
 }
@@ -127,7 +127,7 @@ impl From<ForeignKey> for KeyError {
 }
 
 impl KeyError {
-    /// Returns the error without the file that it is about.
+    /// Returns the error without the file's path.
     #[must_use]
     pub fn problem(&self) -> &Self {
         match self {
@@ -136,7 +136,7 @@ impl KeyError {
         }
     }
 
-    /// Adds the file's path, unless the error holds it already.
+    /// Adds the file's path, unless the error already contains it.
     pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
         match self {
             named @ (Self::InFile { .. } | Self::File { .. } | Self::Permissions { .. }) => named,
@@ -145,15 +145,15 @@ impl KeyError {
     }
 }
 
-/// How a private key is encrypted.
+/// The encryption of a private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encryption {
     /// The format around the encrypted key.
     pub format: EncryptedFormat,
-    /// The names of its algorithms, such as `PBES2 with PBKDF2 and AES-256-CBC`.
+    /// The names of the algorithms, such as `PBES2 with PBKDF2 and AES-256-CBC`.
     pub scheme: String,
-    /// Whether this build reads the key if it is given the passphrase.
+    /// Whether this build can decrypt the key with its passphrase.
     pub readable: bool,
 }
 
@@ -161,9 +161,9 @@ pub struct Encryption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EncryptedFormat {
-    /// `EncryptedPrivateKeyInfo`: PKCS#8. Read with a [`Passphrase`](crate::Passphrase).
+    /// PKCS#8 (`EncryptedPrivateKeyInfo`). Decrypted with a [`Passphrase`](crate::Passphrase).
     Pkcs8,
-    /// A PEM with `Proc-Type` and `DEK-Info` headers, as OpenSSL wrote it before version 1.0.
+    /// PEM with `Proc-Type` and `DEK-Info` headers, the format of OpenSSL before version 1.0.
     Traditional,
 }
 
@@ -174,7 +174,7 @@ impl fmt::Display for Encryption {
             EncryptedFormat::Pkcs8 => ("PKCS#8", "pkey"),
             EncryptedFormat::Traditional => ("traditional PEM", "rsa"),
         };
-        let remedy = if self.readable { "; give its passphrase, or" } else { ", which is not supported here;" };
+        let remedy = if self.readable { "; provide its passphrase, or" } else { ", which is not supported here;" };
         write!(
             f,
             "the private key is encrypted ({format}: {scheme}){remedy} decrypt it with `openssl {command} -in FILE \
@@ -186,23 +186,23 @@ impl fmt::Display for Encryption {
     }
 }
 
-/// What is wrong with a line of PEM armour.
+/// A problem in a BEGIN or END line of PEM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArmourProblem {
-    /// The line that begins the armour is not written as it must be.
+    /// The BEGIN line is not well formed.
     #[error("this line must be `-----BEGIN LABEL-----`, in capitals, with five hyphens on both sides")]
     Begin,
-    /// The line that ends the armour is not written as it must be.
+    /// The END line is not well formed.
     #[error("this line must be `-----END LABEL-----`, in capitals, with five hyphens on both sides")]
     End,
-    /// The lines that begin and end the armour have different labels.
-    #[error("the label of this END line is not that of the BEGIN line before it")]
+    /// The BEGIN and END lines have different labels.
+    #[error("the label of this END line differs from that of the BEGIN line before it")]
     EndLabel,
-    /// The armour that begins in this line has no end.
-    #[error("the armour that begins in this line has no END line; copy the key again, whole")]
+    /// A BEGIN line has no END line.
+    #[error("this BEGIN line has no END line after it; copy the whole key again")]
     EndMissing,
-    /// The armour that ends in this line has no beginning.
-    #[error("this END line has no BEGIN line before it; copy the key again, whole")]
+    /// An END line has no BEGIN line.
+    #[error("this END line has no BEGIN line before it; copy the whole key again")]
     BeginMissing,
 }

@@ -1,4 +1,4 @@
-//! Files that hold keys, and who has access to them.
+//! Reading key files, and checking their permissions.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -8,34 +8,34 @@ use zeroize::Zeroizing;
 
 use crate::KeyError;
 
-/// The environment variable that, set to `1` or `true`, makes every file of a secret be accepted whoever has access to
-/// it: `PAYTEND_DANGER_ANY_PERMISSIONS`. For secrets that a container platform mounts with a mode such as 0440 or 0444.
+/// The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS`. If it is `1` or `true`, files with secrets are accepted
+/// with any permissions. For secrets that a container platform mounts with a mode such as 0440 or 0444.
 pub const DANGER_ANY_PERMISSIONS: &str = "PAYTEND_DANGER_ANY_PERMISSIONS";
 
-/// No key file is longer than this, in bytes.
+/// The maximum size of a key file, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Which permissions a file of a secret may have. They are checked on Unix alone.
+/// The permissions that a file with a secret may have. They are checked only on Unix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FilePermissions {
-    /// Access for the file's owner alone, unless [`DANGER_ANY_PERMISSIONS`] is set.
+    /// Access only for the file's owner, unless [`DANGER_ANY_PERMISSIONS`] is set.
     #[default]
     OwnerOnly,
     /// Access for anyone.
     DangerAny,
 }
 
-/// Reads a file that holds a private key, of 64 KiB at most. The bytes are wiped on drop.
+/// Reads a file of at most 64 KiB that contains a private key. The bytes are wiped on drop.
 ///
-/// The file is opened and read once, so a pipe will do as well: `/dev/stdin`, a shell's `<(…)`, or a FIFO. A FIFO is
-/// refused like a file if others have access to it, because they could read the key from it in the place of this
+/// The file is opened and read once, so `/dev/stdin`, a shell's `<(…)` and a FIFO can be used as well. A FIFO is
+/// refused like a file if other users have access to it, because they could read the key from it instead of this
 /// process.
 ///
 /// # Errors
-/// - [`KeyError::Permissions`] if others than the owner have access to the file, and `permissions` asks for the owner
-///   alone.
-/// - [`KeyError::File`] if the file cannot be read.
-/// - [`KeyError::TooLong`] if the file is longer.
+/// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file and `permissions` is
+///   [`FilePermissions::OwnerOnly`].
+/// - Returns [`KeyError::File`] if the file cannot be read.
+/// - Returns [`KeyError::TooLong`] if the file is longer than 64 KiB.
 pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let path = path.as_ref();
     read(path, |file| match permissions {
@@ -44,14 +44,14 @@ pub fn read_secret_file(path: impl AsRef<Path>, permissions: FilePermissions) ->
     })
 }
 
-/// Checks that only its owner has access to an open file, or that [`DANGER_ANY_PERMISSIONS`] is set. `path` is for the
-/// error.
+/// Checks that only the owner has access to an open file, or that [`DANGER_ANY_PERMISSIONS`] is set. `path` is used
+/// only in the error.
 ///
 /// # Errors
-/// - [`KeyError::Permissions`] if others have access.
-/// - [`KeyError::File`] if the permissions cannot be read.
+/// - Returns [`KeyError::Permissions`] if other users have access.
+/// - Returns [`KeyError::File`] if the permissions cannot be read.
 pub fn require_owner_only(path: &Path, file: &File) -> Result<(), KeyError> {
-    // The open file is asked, not the path, so that it cannot be swapped in between.
+    // Checks the open file instead of the path, so that the file cannot be replaced between the check and the read.
     let mode = mode(file).map_err(|error| file_error(path, &error))?;
     if mode & 0o077 == 0 || accepts_any(std::env::var_os(DANGER_ANY_PERMISSIONS).as_deref()) {
         return Ok(());
@@ -59,7 +59,7 @@ pub fn require_owner_only(path: &Path, file: &File) -> Result<(), KeyError> {
     Err(KeyError::Permissions { path: path.display().to_string(), mode })
 }
 
-/// Returns whether the variable's value accepts any permissions.
+/// Returns whether the variable's value allows any permissions.
 fn accepts_any(value: Option<&std::ffi::OsStr>) -> bool {
     value.is_some_and(|value| value == "1" || value == "true")
 }
@@ -72,7 +72,7 @@ pub(crate) fn read(
     let failed = |error: std::io::Error| file_error(path, &error);
     let file = File::open(path).map_err(failed)?;
     check(&file)?;
-    // Sized once: growing would leave copies of the key in freed memory.
+    // Allocated once, because growing would leave copies of the key in freed memory.
     let mut data = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0) + 1));
     file.take(MAX_FILE + 1).read_to_end(&mut data).map_err(failed)?;
     if data.len() as u64 > MAX_FILE {
@@ -85,14 +85,14 @@ pub(crate) fn read(
 fn mode(file: &File) -> std::io::Result<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = file.metadata()?;
-    // A folder has permissions as well, and no key.
+    // A directory has permissions, but cannot contain a key.
     if metadata.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// Where there are no such permissions, the owner alone has access.
+/// Returns 0600 on systems without such permissions.
 #[cfg(not(unix))]
 fn mode(_: &File) -> std::io::Result<u32> {
     Ok(0o600)
@@ -107,7 +107,7 @@ mod tests {
     use super::accepts_any;
 
     #[test]
-    fn only_1_and_true_accept_any_permissions() {
+    fn only_1_and_true_allow_any_permissions() {
         for (value, accepted) in
             [("1", true), ("true", true), ("", false), ("0", false), ("false", false), ("no", false), ("TRUE ", false)]
         {

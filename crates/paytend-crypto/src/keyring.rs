@@ -1,4 +1,4 @@
-//! Which keys sign, open, verify and encrypt.
+//! The keys that sign, decrypt, verify and encrypt.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, Fingerprint, KeyError, OsRandom, RandomSource, SessionKeyLength};
 
-/// The keys of one side, facing one other side: a partner's towards Paytend, or Paytend's towards one partner.
+/// The keys of one side for messages to and from the other: of a partner for Paytend, or of Paytend for one partner.
 ///
-/// Any number of keys may decrypt and verify at once, so keys can be rotated without refusing a message; exactly one signs and
-/// one encrypts. Cloning is cheap.
+/// Any number of keys may decrypt and verify at the same time, so keys can be rotated without rejecting messages.
+/// Exactly one key signs and one encrypts. Cloning is cheap.
 ///
 /// ```
 /// # use paytend_crypto::{Keyring, OsRandom, rustcrypto};
@@ -34,15 +34,15 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn RandomSource>,
 }
 
-/// A key that decrypts, with the secret from which substitutes for undecryptable session keys are derived.
+/// A decryption key, with the secret from which substitutes for undecryptable session keys are derived.
 pub(crate) struct DecryptionKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) rejection_secret: Zeroizing<[u8; 32]>,
 }
 
 impl DecryptionKey {
-    /// The secret is the hash of a signature that is never shown, over a text that is never sent. So every backend derives
-    /// the same one, an HSM can do it too, and nobody without the private key can.
+    /// Derives the secret: the hash of a signature that is never shown, over a text that is never sent. Every backend,
+    /// including an HSM, derives the same secret, and no one without the private key can compute it.
     fn new(key: Arc<dyn RsaPrivate>) -> Result<Self, Error> {
         let label = Sha256::digest(b"paytend-crypto/1 secret for substitute session keys");
         let signature = Zeroizing::new(key.sign_sha256(&label.into())?);
@@ -51,36 +51,36 @@ impl DecryptionKey {
 }
 
 impl Keyring {
-    /// Starts an empty keyring.
+    /// Creates a builder without keys.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The common case, on the default backend: `own` signs and decrypts, `peer` verifies and encrypts.
+    /// Creates a keyring on the default backend, in which `own` signs and decrypts, and `peer` verifies and encrypts.
     ///
     /// # Errors
-    /// [`KeyError::Invalid`] when a key's numbers do not belong together.
+    /// Returns [`KeyError::Invalid`] if the numbers of a key do not belong together.
     #[cfg(feature = "rustcrypto")]
     pub fn from_keys(own: &crate::PrivateKey, peer: &crate::PublicKey) -> Result<Self, Error> {
         Self::builder().own_key(crate::rustcrypto::private(own)?).peer_key(crate::rustcrypto::public(peer)?).build()
     }
 
-    /// Whether it has the keys to seal.
+    /// Returns whether the keyring has the keys to seal messages.
     pub fn can_seal(&self) -> bool {
         self.inner.signing.is_some() && self.inner.encryption.is_some()
     }
 
-    /// Whether it has the keys to open.
+    /// Returns whether the keyring has the keys to open messages.
     pub fn can_open(&self) -> bool {
         !self.inner.decryption.is_empty() && !self.inner.verification.is_empty()
     }
 
-    /// Fingerprints of the keys that decrypt, in the order in which they are tried.
+    /// Returns the fingerprints of the decryption keys, in the order in which they are tried.
     pub fn decryption_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.decryption.iter().map(|k| k.key.public_key().fingerprint())
     }
 
-    /// Fingerprints of the keys that verify, in the order in which they are tried.
+    /// Returns the fingerprints of the verification keys, in the order in which they are tried.
     pub fn verification_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.verification.iter().map(|k| k.public_key().fingerprint())
     }
@@ -98,7 +98,7 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// Builds a [`Keyring`]; all complaints come from [`build`](Self::build).
+/// A builder for a [`Keyring`]. All errors are reported by [`build`](Self::build).
 #[must_use]
 #[derive(Default)]
 pub struct Builder {
@@ -111,56 +111,57 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Our key, for both signing and decrypting.
+    /// Sets the local key, for both signing and decrypting.
     pub fn own_key(self, key: Arc<dyn RsaPrivate>) -> Self {
         self.signing_key(Arc::clone(&key)).decryption_key(key)
     }
 
-    /// The other side's key, for both verifying and encrypting.
+    /// Sets the other side's key, for both verifying and encrypting.
     pub fn peer_key(self, key: Arc<dyn RsaPublic>) -> Self {
         self.encryption_key(Arc::clone(&key)).verification_key(key)
     }
 
-    /// The key that signs what we send; the last one given counts.
+    /// Sets the key that signs sent messages, replacing an earlier one.
     pub fn signing_key(mut self, key: Arc<dyn RsaPrivate>) -> Self {
         self.signing = Some(key);
         self
     }
 
-    /// The key that we encrypt for; the last one given counts.
+    /// Sets the key that encrypts sent messages, replacing an earlier one.
     pub fn encryption_key(mut self, key: Arc<dyn RsaPublic>) -> Self {
         self.encryption = Some(key);
         self
     }
 
-    /// A further key that decrypts what we receive.
+    /// Adds a key that decrypts received messages.
     pub fn decryption_key(mut self, key: Arc<dyn RsaPrivate>) -> Self {
         self.decryption.push(key);
         self
     }
 
-    /// A further key that verifies what we receive.
+    /// Adds a key that verifies received messages.
     pub fn verification_key(mut self, key: Arc<dyn RsaPublic>) -> Self {
         self.verification.push(key);
         self
     }
 
-    /// The number of characters in a session key, sent and accepted (default 24, Paytend's).
+    /// Sets the number of characters in a session key, for sent and received messages (default 24, as used by Paytend).
     pub fn session_key_length(mut self, length: SessionKeyLength) -> Self {
         self.session_key_length = length;
         self
     }
 
-    /// Where session keys and padding come from (default [`OsRandom`]). For tests.
+    /// Sets the random source for session keys and padding (default [`OsRandom`]). For tests.
     pub fn random_source(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = Some(random);
         self
     }
 
-    /// Makes the keyring. One that only seals, or only opens, needs only the keys for that.
+    /// Builds the keyring. A keyring that only seals, or only opens, needs only the keys for that.
     ///
     /// # Errors
-    /// [`KeyError::Absent`] when there is no complete pair of keys for either, [`Error::Backend`] when a key's backend fails.
+    /// - Returns [`KeyError::Absent`] if there is a complete pair of keys neither for sealing nor for opening.
+    /// - Returns [`Error::Backend`] if a key's backend fails.
     pub fn build(self) -> Result<Keyring, Error> {
         let seals = self.signing.is_some() && self.encryption.is_some();
         let opens = !self.decryption.is_empty() && !self.verification.is_empty();

@@ -1,4 +1,4 @@
-//! Key material: loading, writing, fingerprints. No arithmetic happens here; a backend ([`crate::rsa`]) does that.
+//! RSA keys as data: reading, writing and fingerprints. All arithmetic is done by a backend ([`crate::rsa`]).
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -17,20 +17,21 @@ pub use crate::encoding::{Armour, ForeignKey, KeyAlgorithm, KeyForm, KeyStructur
 pub use crate::key_error::{ArmourProblem, EncryptedFormat, Encryption};
 pub use crate::key_file::{DANGER_ANY_PERMISSIONS, FilePermissions, read_secret_file, require_owner_only};
 
-/// Smallest modulus that is accepted, in bits. Paytend's keys have this size today.
+/// The smallest accepted modulus, in bits. Paytend's keys have this size today.
 pub const MIN_BITS: usize = 1024;
-/// Largest modulus that is accepted, in bits.
+/// The largest accepted modulus, in bits.
 pub const MAX_BITS: usize = 8192;
 
-/// Returns how a key is written. Of a text with a private key and others, this is the private key's form.
+/// Returns the form of a key: its structure, armour and wrappings. If the text contains several keys, this is the
+/// form of the private key.
 ///
 /// # Errors
-/// Returns a [`KeyError`] if [`read`] does.
+/// Returns the errors of [`read`].
 pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
     read(data, None).map(|(_, form)| form)
 }
 
-/// A key of either half.
+/// A private or public key.
 #[derive(Clone, Debug)]
 pub enum AnyKey {
     /// A private key.
@@ -39,14 +40,14 @@ pub enum AnyKey {
     Public(PublicKey),
 }
 
-/// Reads a key of either half, and how it is written: the private key if there is one.
+/// Reads a private or public key and its form. Returns the private key if the data contains both.
 ///
 /// # Errors
-/// Returns a [`KeyError`] that says what the data is instead, or what is wrong with it.
+/// Returns a [`KeyError`] that names the unsupported form or the problem if the data is not a readable RSA key.
 pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, KeyForm), KeyError> {
     match PrivateKey::read(data, passphrase) {
         Ok((key, form)) => Ok((AnyKey::Private(key), form)),
-        // What is wrong with a private key does not keep the public one from being read.
+        // An error in a private key does not prevent the public key from being read.
         Err(error) => match PublicKey::read(data) {
             Ok((key, form)) => Ok((AnyKey::Public(key), form)),
             Err(of_public) if matches!(error, KeyError::PublicGiven(_)) => Err(of_public),
@@ -55,8 +56,9 @@ pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, Key
     }
 }
 
-/// A private RSA key, as data. Not `Serialize`, not `Clone`d by accident into logs: its `Debug` shows the fingerprint alone,
-/// and its memory is wiped when it is dropped.
+/// A private RSA key, as data.
+///
+/// The type is not `Serialize`. Its `Debug` output shows only the fingerprint, and its memory is wiped on drop.
 #[derive(Clone)]
 pub struct PrivateKey {
     pkcs1_der: Arc<Zeroizing<Vec<u8>>>,
@@ -66,11 +68,11 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// Reads PEM or base64 of DER, as PKCS#1 or PKCS#8.
     ///
-    /// The text may be as it is found in environment variables and files: with escaped line ends, in quotes, in base64
-    /// once more, in UTF-16, with invisible characters, indented, or with other text around it.
+    /// The text may have the transformations that are common in environment variables and files: escaped line ends,
+    /// quotes, a second layer of base64, UTF-16, invisible characters, indentation, or other text around the key.
     ///
     /// # Errors
-    /// Returns a [`KeyError`] that says what the text is instead, or what is wrong with it.
+    /// Returns a [`KeyError`] that names the unsupported form or the problem if the text is not a readable private key.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text.as_bytes())
     }
@@ -78,26 +80,27 @@ impl PrivateKey {
     /// Reads DER, as PKCS#1 or PKCS#8.
     ///
     /// # Errors
-    /// As [`from_text`](Self::from_text).
+    /// Returns the errors of [`from_text`](Self::from_text).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         Self::from_bytes(der)
     }
 
-    /// Reads any of the encodings; which one it is shows in the data.
+    /// Reads a key in any supported encoding, which is detected from the data.
     ///
     /// # Errors
-    /// As [`from_text`](Self::from_text).
+    /// Returns the errors of [`from_text`](Self::from_text).
     pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
         Self::read(data, None).map(|(key, _)| key)
     }
 
-    /// Reads any of the encodings, and a PKCS#8 key that is encrypted with the passphrase. Returns how the key is
-    /// written as well. A passphrase that is not needed is ignored.
+    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the form
+    /// of the key. Ignores a passphrase that is not needed.
     ///
-    /// Encrypted keys need the feature `encrypted-keys`: PBES2 with PBKDF2 or scrypt, and AES or 3DES.
+    /// Encrypted keys need the feature `encrypted-keys`. Supported are PBES2 with PBKDF2 or scrypt, and AES or 3DES.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and there is no passphrase, or its scheme is not read.
+    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and there is no passphrase, or its scheme is not
+    ///   supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
     /// - Returns the errors of [`from_text`](Self::from_text) if the data is not a private key.
@@ -112,32 +115,35 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a file in any of the encodings. On Unix, refuses a file that its group or others can read, write or run,
-    /// unless the environment variable [`PAYTEND_DANGER_ANY_PERMISSIONS`](DANGER_ANY_PERMISSIONS) is `1`.
+    /// Reads a private key from a file, in any supported encoding. On Unix, refuses a file that its group or others can
+    /// read, write or execute, unless the environment variable
+    /// [`PAYTEND_DANGER_ANY_PERMISSIONS`](DANGER_ANY_PERMISSIONS) is `1`.
     ///
     /// # Errors
-    /// - [`KeyError::Permissions`] if others than the owner have access to the file.
-    /// - [`KeyError::File`] if the file cannot be read.
-    /// - [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a private key.
+    /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.
+    /// - Returns [`KeyError::File`] if the file cannot be read.
+    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a
+    ///   private key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
     }
 
-    /// Reads a file in any of the encodings, whoever has access to it. For secrets that a container platform mounts
-    /// with a mode such as 0440 or 0444.
+    /// Reads a private key from a file, in any supported encoding, without checking the file's permissions. For
+    /// secrets that a container platform mounts with a mode such as 0440 or 0444.
     ///
     /// # Errors
-    /// - [`KeyError::File`] if the file cannot be read.
-    /// - [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a private key.
+    /// - Returns [`KeyError::File`] if the file cannot be read.
+    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a
+    ///   private key.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::DangerAny, None)
     }
 
-    /// Reads a file in any of the encodings, which may be encrypted with the passphrase. The file is opened and read
-    /// once; see [`read_secret_file`].
+    /// Reads a private key from a file, in any supported encoding, which may be encrypted with the passphrase. Opens
+    /// and reads the file once; see [`read_secret_file`].
     ///
     /// # Errors
-    /// - Returns [`KeyError::Permissions`] if others have access to the file, and `permissions` does not accept it.
+    /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
     /// - Returns [`KeyError::File`] if the file cannot be read.
     /// - Returns [`KeyError::InFile`], with the errors of [`read`](Self::read), if the content is not a private key.
     pub fn read_file(
@@ -150,20 +156,20 @@ impl PrivateKey {
         Self::read(&data, passphrase).map(|(key, _)| key).map_err(|error| error.in_file(path))
     }
 
-    /// The public half.
+    /// Returns the public half of the key.
     pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
-    /// PKCS#1 DER, for a backend to load. Secret.
+    /// Returns the key as PKCS#1 DER, for a backend to load. Secret.
     pub fn pkcs1_der(&self) -> &[u8] {
         &self.pkcs1_der
     }
 
-    /// PKCS#8 PEM. Secret; wiped when dropped.
+    /// Returns the key as PKCS#8 PEM. Secret; wiped on drop.
     ///
     /// # Errors
-    /// [`KeyError::Invalid`] when the key cannot be encoded.
+    /// Returns [`KeyError::Invalid`] if the key cannot be encoded.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         Ok(encoding::armour("PRIVATE KEY", &encoding::pkcs8_der(&self.pkcs1_der)?))
     }
@@ -185,14 +191,14 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The text may be as it is
-    /// found in environment variables and files; see [`PrivateKey::from_text`].
+    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The text may have the same
+    /// transformations as in [`PrivateKey::from_text`].
     ///
-    /// The key of a certificate is taken, and nothing else of it is checked: not who issued it, nor how long it is
-    /// valid. Of a chain of certificates this is the key of the one that issued none of the others.
+    /// From a certificate, only the key is read. Neither its issuer nor its validity period is checked. From a chain of
+    /// certificates, the key of the certificate that issued none of the others is read.
     ///
     /// # Errors
-    /// Returns a [`KeyError`] that says what the text is instead, or what is wrong with it.
+    /// Returns a [`KeyError`] that names the unsupported form or the problem if the text is not a readable public key.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text.as_bytes())
     }
@@ -200,20 +206,20 @@ impl PublicKey {
     /// Reads DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate.
     ///
     /// # Errors
-    /// As [`from_text`](Self::from_text).
+    /// Returns the errors of [`from_text`](Self::from_text).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         Self::from_bytes(der)
     }
 
-    /// Reads any of the encodings; which one it is shows in the data.
+    /// Reads a key in any supported encoding, which is detected from the data.
     ///
     /// # Errors
-    /// As [`from_text`](Self::from_text).
+    /// Returns the errors of [`from_text`](Self::from_text).
     pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
         Self::read(data).map(|(key, _)| key)
     }
 
-    /// Reads any of the encodings, and returns how the key is written as well.
+    /// Reads a key in any supported encoding. Also returns the form of the key.
     ///
     /// # Errors
     /// - Returns [`KeyError::Ambiguous`] if there are several different public keys.
@@ -225,7 +231,7 @@ impl PublicKey {
         }
     }
 
-    /// Reads a file in any of the encodings. The file is opened and read once.
+    /// Reads a public key from a file, in any supported encoding. Opens and reads the file once.
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
@@ -236,11 +242,11 @@ impl PublicKey {
         Self::from_bytes(&data).map_err(|error| error.in_file(path))
     }
 
-    /// Makes a key of its numbers, big-endian. A modulus outside 1024 to 8192 bits, an even one, and an exponent that is even,
-    /// 1, or above 2³³ − 1 are refused.
+    /// Creates a key from its modulus and exponent, big-endian.
     ///
     /// # Errors
-    /// [`KeyError::Size`] or [`KeyError::Invalid`].
+    /// - Returns [`KeyError::Size`] if the modulus does not have 1024 to 8192 bits.
+    /// - Returns [`KeyError::Invalid`] if the modulus is even, or the exponent is even, 1 or above 2³³ − 1.
     pub fn from_numbers(modulus: impl Into<Vec<u8>>, exponent: impl Into<Vec<u8>>) -> Result<Self, KeyError> {
         let modulus = without_leading_zeros(modulus.into());
         let exponent = without_leading_zeros(exponent.into());
@@ -257,27 +263,27 @@ impl PublicKey {
         Ok(Self { modulus: modulus.into(), exponent: exponent.into(), spki_der: spki_der.into(), fingerprint })
     }
 
-    /// The modulus, big-endian, without leading zeros.
+    /// Returns the modulus, big-endian, without leading zeros.
     pub fn modulus(&self) -> &[u8] {
         &self.modulus
     }
 
-    /// The public exponent, big-endian, without leading zeros.
+    /// Returns the public exponent, big-endian, without leading zeros.
     pub fn exponent(&self) -> &[u8] {
         &self.exponent
     }
 
-    /// Length of the modulus in bytes: of every signature and every ciphertext block.
+    /// Returns the length of the modulus in bytes, which is also that of every signature and every ciphertext block.
     pub fn size(&self) -> usize {
         self.modulus.len()
     }
 
-    /// Length of the modulus in bits.
+    /// Returns the length of the modulus in bits.
     pub fn bits(&self) -> usize {
         bit_length(&self.modulus)
     }
 
-    /// What to think of that length.
+    /// Returns the strength of the key, by its length.
     pub fn strength(&self) -> Strength {
         match self.bits() {
             ..2048 => Strength::Legacy,
@@ -286,27 +292,27 @@ impl PublicKey {
         }
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo.
+    /// Returns the SHA-256 fingerprint of the SubjectPublicKeyInfo.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// SubjectPublicKeyInfo DER.
+    /// Returns the SubjectPublicKeyInfo as DER.
     pub fn to_spki_der(&self) -> &[u8] {
         &self.spki_der
     }
 
-    /// SubjectPublicKeyInfo PEM.
+    /// Returns the SubjectPublicKeyInfo as PEM.
     pub fn to_spki_pem(&self) -> String {
         encoding::armour("PUBLIC KEY", &self.spki_der).to_string()
     }
 
-    /// Base64 of the SubjectPublicKeyInfo DER, on one line: the form in which Paytend and PayerMax exchange keys.
+    /// Returns the SubjectPublicKeyInfo as base64 of DER, in one line. Paytend and PayerMax exchange keys in this form.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(&self.spki_der)
     }
 
-    /// Whether a number is written in exactly [`size`](Self::size) bytes, big-endian, and is below the modulus.
+    /// Returns whether a number has exactly [`size`](Self::size) bytes, big-endian, and is below the modulus.
     pub(crate) fn admits(&self, number: &[u8]) -> bool {
         number.len() == self.modulus.len() && number < &*self.modulus
     }
@@ -318,11 +324,11 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// What to think of a key's length.
+/// The strength of a key, by its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {
-    /// Below 2048 bits. Within reach of a well-funded attacker; used because the provider's keys are such.
+    /// Below 2048 bits. Breakable by a well-funded attacker; accepted because the provider's keys have 1024 bits.
     Legacy,
     /// 2048 to 3071 bits.
     Acceptable,
@@ -330,12 +336,13 @@ pub enum Strength {
     Strong,
 }
 
-/// SHA-256 of a key's SubjectPublicKeyInfo: names a key without showing it. The same for both halves of a pair.
+/// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without showing it; the same for both halves of a
+/// key pair.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

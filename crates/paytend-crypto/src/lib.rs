@@ -1,19 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!
-//! # Where to read
+//! # Modules
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`keys`] | key material: every encoding a user may hold, files, fingerprints |
-//! | [`rsa`] | the two traits a backend implements: [`rsa::RsaPrivate`], [`rsa::RsaPublic`] |
+//! | [`keys`] | RSA keys in all supported encodings, key files, fingerprints |
+//! | [`rsa`] | the traits that a backend implements: [`rsa::RsaPrivate`], [`rsa::RsaPublic`] |
 //! | [`rustcrypto`] | the default backend |
-//! | [`keyring`] | which keys sign, open, verify and encrypt |
+//! | [`keyring`] | the keys that sign, decrypt, verify and encrypt |
 //! | `seal`, `open` | [`Keyring::seal`] and [`Keyring::open`] |
-//! | `canonical` | the signed text, and the rules that give it a single reading |
-//! | [`detached`] | PayBy's and PayerMax's `sign` header |
+//! | `canonical` | the signed text, and the rules that make it unambiguous |
+//! | [`detached`] | the `sign` header of PayBy and PayerMax |
 //! | `testing` | a conformance suite for backends (feature `testing`) |
-//! | [`hazmat`] | building blocks without the checks; not for applications |
+//! | [`hazmat`] | low-level functions without safety checks; not for applications |
 
 mod aes_text;
 mod base64_wire;

@@ -1,23 +1,23 @@
-//! The three shapes of the envelope, the fields to seal, and what a receiver expects.
+//! The three kinds of messages, the fields to seal, and the receiver's expectations.
 
 use std::fmt;
 
-/// The three shapes of one envelope.
+/// The kind of a message, which determines the fields of its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// From a partner to Paytend; the payload is `bizData`.
+    /// A request from a partner to Paytend. The payload field is `bizData`.
     Request,
-    /// Paytend's answer; the payload is `respData`.
+    /// A response from Paytend. The payload field is `respData`.
     Response,
-    /// From Paytend to a partner's callback URL; the payload is `content`.
+    /// A notification from Paytend to a partner's callback URL. The payload field is `content`.
     Notification,
 }
 
 impl Kind {
-    /// All three.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Request, Self::Response, Self::Notification];
 
-    /// The name of the payload's field: `bizData`, `respData` or `content`.
+    /// Returns the name of the payload field: `bizData`, `respData` or `content`.
     pub const fn payload_field(self) -> &'static str {
         match self {
             Self::Request => "bizData",
@@ -26,7 +26,7 @@ impl Kind {
         }
     }
 
-    /// Fields that every message of this kind has, besides payload, `randomKey` and `signature`.
+    /// Returns the fields that every message of this kind has, besides the payload, `randomKey` and `signature`.
     pub(crate) const fn required_fields(self) -> &'static [&'static str] {
         match self {
             Self::Request => &["requestId", "partnerId", "signType", "version"],
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// Fields that must be strings when they are there, and may be absent.
+    /// Returns the optional fields, which must be strings if present.
     pub(crate) const fn optional_fields(self) -> &'static [&'static str] {
         match self {
             Self::Response => &["respMsg"],
@@ -43,7 +43,8 @@ impl Kind {
         }
     }
 
-    /// The largest document accepted by default, in bytes. A request may carry a file of 2 MiB, twice in base64.
+    /// Returns the default size limit of a document, in bytes. A request may carry a file of 2 MiB, which is encoded as
+    /// base64 twice.
     pub const fn default_max_bytes(self) -> usize {
         match self {
             Self::Request => 8 << 20,
@@ -53,9 +54,10 @@ impl Kind {
     }
 }
 
-/// The plain top-level fields of a message to seal: all but the payload, `randomKey` and `signature`.
+/// The plain top-level fields of a message to seal: all fields except the payload, `randomKey` and `signature`.
 ///
-/// `signType` (`RSA`) and, where the kind has it, `version` (`2.0`) are set already. Further fields are signed too.
+/// `signType` (`RSA`) and, for kinds that have it, `version` (`2.0`) are set by default. Additional fields are signed
+/// too.
 ///
 /// ```
 /// use paytend_crypto::Fields;
@@ -69,28 +71,28 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// A request's fields.
+    /// Creates the fields of a request.
     pub fn request(partner_id: &str, request_id: &str) -> Self {
         Self::new(Kind::Request).with("requestId", request_id).with("partnerId", partner_id)
     }
 
-    /// A response's fields. `resp_code` `"00"` is success, anything else a failure.
+    /// Creates the fields of a response. A `resp_code` of `"00"` means success, any other value a failure.
     pub fn response(resp_code: &str, resp_msg: &str) -> Self {
         Self::new(Kind::Response).with("respCode", resp_code).with("respMsg", resp_msg)
     }
 
-    /// A notification's fields.
+    /// Creates the fields of a notification.
     pub fn notification(partner_id: &str, notify_type: &str) -> Self {
         Self::new(Kind::Notification).with("partnerId", partner_id).with("notifyType", notify_type)
     }
 
-    /// Only the fields that the protocol fixes, for a caller who sets the others with [`with`](Self::with).
+    /// Creates only the fields with fixed values. Set the others with [`with`](Self::with).
     pub fn new(kind: Kind) -> Self {
         let fields = Self { kind, entries: Vec::with_capacity(6) }.with("signType", "RSA");
         if kind == Kind::Response { fields } else { fields.with("version", "2.0") }
     }
 
-    /// Sets a field, replacing an earlier value. Whether it may be sealed is decided by sealing.
+    /// Sets a field, replacing an earlier value. [`Keyring::seal`](crate::Keyring::seal) checks names and values.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         match self.entries.iter_mut().find(|(known, _)| known == name) {
@@ -100,17 +102,17 @@ impl Fields {
         self
     }
 
-    /// A field's value.
+    /// Returns the value of a field, or `None` if it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Names and values, in the order in which they were set.
+    /// Returns the names and values, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The kind of message.
+    /// Returns the kind of message.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -122,7 +124,7 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// What a receiver expects of a message: decided by the route or the configuration, never by the message.
+/// The receiver's requirements for a message, set by the route or the configuration and never by the message.
 ///
 /// ```
 /// use paytend_crypto::Expected;
@@ -138,41 +140,44 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// A request of this partner (Paytend's side).
+    /// Expects a request from this partner (Paytend's side).
     pub fn request(partner_id: impl Into<String>) -> Self {
         Self { partner_id: Some(partner_id.into()), ..Self::danger_any_partner(Kind::Request) }
     }
 
-    /// A response (a partner's side). It names no partner; the keys alone tie it to one.
+    /// Expects a response (a partner's side). Responses contain no partner ID; only the keys tie a response to a
+    /// partner.
     pub fn response() -> Self {
         Self::danger_any_partner(Kind::Response)
     }
 
-    /// A notification to this partner (a partner's side).
+    /// Expects a notification to this partner (a partner's side).
     pub fn notification(partner_id: impl Into<String>) -> Self {
         Self { partner_id: Some(partner_id.into()), ..Self::danger_any_partner(Kind::Notification) }
     }
 
-    /// A message in which `partnerId` may be anything. For tools that look at messages; a server that uses it will take one
-    /// partner's notifications for another's if they share keys.
+    /// Expects a message with any `partnerId`.
+    ///
+    /// For tools that inspect messages. A server that uses this function accepts notifications meant for other
+    /// partners if the partners share keys.
     pub fn danger_any_partner(kind: Kind) -> Self {
         Self { kind, partner_id: None, max_bytes: kind.default_max_bytes(), payload_signed: true }
     }
 
-    /// Sets the largest document accepted, in bytes (default: [`Kind::default_max_bytes`]).
+    /// Sets the size limit of the document, in bytes (default: [`Kind::default_max_bytes`]).
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// The largest document accepted, in bytes.
+    /// Returns the size limit of the document, in bytes.
     pub fn limit(&self) -> usize {
         self.max_bytes
     }
 
-    /// The payload is encrypted but not signed, as in the upload endpoints of the IBAN product. Whoever can change the
-    /// message on its way can change such a payload.
+    /// Expects a payload that is encrypted but not signed, as in the upload endpoints of the IBAN product. Anyone who
+    /// can change the message in transit can change such a payload.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;

@@ -1,15 +1,16 @@
-//! Opening: the hardened receiver.
+//! Opening messages: decryption and verification.
 //!
-//! A receiver must decrypt before it can verify, so a careless one is a padding oracle for its own private key. The order of
-//! work here is fixed, and nothing that depends on a secret decides how much of it is done or what the answer is:
+//! A receiver must decrypt a message before it can verify it, so a careless receiver is a padding oracle for its own
+//! private key. The steps below always run in the same order. No secret decides how much work is done or which error
+//! is returned:
 //!
-//! 1. checks on public data only (`incoming.rs`, and the choice of keys that can fit by length);
+//! 1. checks on public data only (`incoming.rs`), and the selection of keys with a matching modulus length;
 //! 2. the raw RSA operation, blinded by the backend;
-//! 3. decoding of the session key at fixed positions in constant time; on failure a deterministic substitute takes its place;
-//! 4. AES, and its padding in constant time;
-//! 5. SHA-256 and the RSA verification, always, with every key that can fit;
-//! 6. one flag, one error value;
-//! 7. only for an authentic message: where the payload ends, UTF-8, JSON, types.
+//! 3. decoding of the session key at fixed positions in constant time; if it fails, a deterministic substitute is used;
+//! 4. AES decryption, and the check of its padding in constant time;
+//! 5. SHA-256 and the RSA verification, always, with every key of matching length;
+//! 6. one flag and one error value for all failures;
+//! 7. only for an authentic message: the end of the payload, UTF-8, JSON and types.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,17 +32,20 @@ use crate::rsa::RsaPublic;
 use crate::{Error, Fingerprint, Keyring, pkcs1v15, wire};
 
 impl Keyring {
-    /// Opens a message: decrypts it, verifies it, and gives what is in it only if both hold.
+    /// Decrypts and verifies a message. Returns its content only if both succeed.
     ///
     /// # Errors
-    /// Returns
-    /// - [`Error::NotAuthentic`], the same for every cause;
-    /// - [`Error::Malformed`] for what is wrong in plain sight;
-    /// - [`Error::Payload`] if an authentic payload is not one object with a certain end in the signed text. An object
-    ///   that is not strict JSON is opened: its strings may hold lone surrogate escapes, raw control characters or
-    ///   bytes that are not UTF-8, and names may repeat. [`Opened::payload_problem`] reports that;
-    /// - [`Error::UnsignedFailure`] for a failure response that is not signed;
-    /// - [`Error::Key`] if this keyring cannot open, and [`Error::Backend`].
+    /// - Returns [`Error::NotAuthentic`] if decryption or verification fails, whatever the cause.
+    /// - Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
+    /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object with an unambiguous end in the
+    ///   signed text. An object that is not strict JSON is accepted: its strings may contain lone surrogate escapes,
+    ///   raw control characters or bytes that are not UTF-8, and its names may repeat. [`Opened::payload_problem`]
+    ///   reports that.
+    /// - Returns [`Error::UnsignedFailure`] if the message is an unsigned error response.
+    /// - Returns [`Error::Key`] if this keyring has no keys to open messages.
+    /// - Returns [`Error::Backend`] if a key's backend fails.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use paytend_crypto::{Error, Expected, Fields, Keyring, Outgoing, OsRandom, rustcrypto};
@@ -70,7 +74,7 @@ impl Keyring {
             return Err(Error::NotAuthentic);
         }
         let verified_by = |digest: &[u8; 32]| {
-            // Every key that can fit is asked, whichever says yes.
+            // Checks the signature against every key of matching length, even after a match.
             keys.verification.iter().filter(fits).fold(None, |found, key| {
                 let valid = key.verify_sha256(digest, &incoming.signature);
                 if valid { Some(key.public_key().fingerprint()) } else { found }
@@ -78,7 +82,7 @@ impl Keyring {
         };
 
         let Some(random_key) = &incoming.random_key else {
-            // No payload either, so there is nothing to decrypt.
+            // A message without a session key has no payload, so there is nothing to decrypt.
             let verified_by = verified_by(&incoming.template.digest(&[], &[], 0)).ok_or(Error::NotAuthentic)?;
             return Ok(incoming.opened(Vec::new(), None, SessionKey::default(), verified_by, None));
         };
@@ -87,12 +91,12 @@ impl Keyring {
         }
         let mut fitting = keys.decryption.iter().filter(|key| key.key.public_key().admits(random_key)).peekable();
         while let Some(key) = fitting.next() {
-            // Decrypted in place; only a key that another one may follow works on a copy.
+            // The last key decrypts the payload in place; each key before it works on a copy.
             let payload = if fitting.peek().is_none() { std::mem::take(&mut encrypted) } else { encrypted.clone() };
             let attempt = decrypt(key, keys.session_key_length, random_key, payload)?;
             let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
-            // The one place where the outcome shows.
+            // The only branch that depends on the outcome.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
                 let decrypted_by = key.key.public_key().fingerprint();
                 let (payload, session_key) = attempt.into_parts();
@@ -104,17 +108,17 @@ impl Keyring {
     }
 }
 
-/// What one decryption key makes of a message: always something, whether it means anything or not.
+/// The result of decrypting a message with one key. There is always a result, even if it is meaningless.
 struct Attempt {
     session_key: Zeroizing<[u8; 32]>,
     chars: usize,
     padded: Zeroizing<Vec<u8>>,
     payload_len: usize,
-    /// The session key and the payload's padding are as they should be. Secret until a signature holds.
+    /// Whether the session key and the payload's padding are valid. Secret until a signature has been verified.
     well_formed: Choice,
 }
 
-/// Steps 2 to 4.
+/// Performs steps 2 to 4.
 fn decrypt(
     key: &DecryptionKey,
     length: SessionKeyLength,
@@ -145,10 +149,10 @@ fn decrypt(
     Ok(Attempt { session_key, chars, padded, payload_len, well_formed: key_good & padding_good })
 }
 
-/// A key that only the owner of the private key can compute, always the same for one ciphertext: an attacker who sends it
-/// twice cannot tell it from a real one.
+/// Returns the substitute session key for a ciphertext. Only the owner of the private key can compute it. It is always
+/// the same for one ciphertext, so an attacker who sends the ciphertext twice cannot detect the substitution.
 fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
-    // HMAC's own form of a short key: zeros up to the hash's block.
+    // HMAC pads a short key with zeros to the hash's block size.
     let mut block = Zeroizing::new([0u8; 64]);
     block[..secret.len()].copy_from_slice(secret);
     let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
@@ -157,7 +161,8 @@ fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 impl Attempt {
-    /// Step 5. A payload that is empty does not take part; whether it is, is secret, so both texts are hashed where it can be.
+    /// Performs step 5. An empty payload is not included in the signature. Whether the payload is empty is secret, so
+    /// the texts with and without payload are both hashed if the payload may be empty.
     fn digest(&self, incoming: &Incoming, payload_signed: bool) -> [u8; 32] {
         let key = &self.session_key[..self.chars];
         let (padded, len): (&[u8], usize) = if payload_signed { (&self.padded, self.payload_len) } else { (&[], 0) };
@@ -172,7 +177,7 @@ impl Attempt {
         digest
     }
 
-    /// The payload and the session key, for an authentic message.
+    /// Returns the payload and the session key of an authentic message.
     fn into_parts(mut self) -> (Vec<u8>, SessionKey) {
         let mut payload = std::mem::take(&mut *self.padded);
         payload.truncate(self.payload_len);
@@ -180,8 +185,10 @@ impl Attempt {
     }
 }
 
-/// Step 7: why an authentic payload is not strict JSON, if it is not. An error if it is not one object that ends where
-/// the signed text says.
+/// Performs step 7: returns why an authentic payload is not strict JSON, or `None` if it is.
+///
+/// # Errors
+/// Returns the problem if the payload is not one object that ends where the signed text says.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,
@@ -192,7 +199,7 @@ fn payload_problem(
     }
     let problem = match std::str::from_utf8(payload) {
         Ok(text) => match wire::check_object(text) {
-            // Strict JSON ends at its place: see `canonical.rs`.
+            // Strict JSON always ends where the signed text says; see `canonical.rs`.
             Ok(()) => return Ok(None),
             Err(flaw) => PayloadProblem::from(flaw),
         },
@@ -215,13 +222,13 @@ impl Incoming {
         verified_by: Fingerprint,
         decrypted_by: Option<Fingerprint>,
     ) -> Opened {
-        // The text that was signed is the one without the payload if the payload is empty.
+        // The text without the payload was signed if the payload is empty.
         let template = self.bare_template.filter(|_| payload.is_empty()).unwrap_or(self.template);
         Opened { kind: self.kind, template, payload, payload_problem, session_key, verified_by, decrypted_by }
     }
 }
 
-/// A session key's characters.
+/// The characters of a session key.
 #[derive(Default)]
 struct SessionKey {
     bytes: Zeroizing<[u8; 32]>,
@@ -234,7 +241,7 @@ impl SessionKey {
     }
 }
 
-/// A message that was decrypted and verified. It cannot be made in any other way.
+/// A decrypted and verified message. Only [`Keyring::open`] creates it.
 pub struct Opened {
     kind: Kind,
     template: Template,
@@ -246,42 +253,43 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The kind of message.
+    /// Returns the kind of message.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// A signed top-level field; `None` if it was absent, `null` or empty.
+    /// Returns the value of a signed top-level field, or `None` if it is absent, `null` or empty.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// The signed top-level fields that are not empty, sorted by name; without payload, `randomKey` and `signature`.
+    /// Returns the names and values of the signed top-level fields that are not empty, sorted by name. The payload,
+    /// `randomKey` and `signature` are not included.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.template.fields()
     }
 
-    /// The payload's bytes exactly as they were signed: one object, or empty if there is none.
+    /// Returns the payload's bytes exactly as they were signed: one object, or empty if there is no payload.
     pub fn payload_bytes(&self) -> &[u8] {
         &self.payload
     }
 
-    /// The payload's text, empty if there is none. `None` if the payload is not UTF-8.
+    /// Returns the payload's text, which is empty if there is no payload. Returns `None` if the payload is not UTF-8.
     pub fn payload_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.payload).ok()
     }
 
-    /// Returns why the payload is not one strict JSON object with unique names, if it is not. Its bytes are authentic
-    /// all the same.
+    /// Returns why the payload is not one strict JSON object with unique names, or `None` if it is. The payload's bytes
+    /// are authentic in either case.
     pub fn payload_problem(&self) -> Option<&PayloadProblem> {
         self.payload_problem.as_ref()
     }
 
-    /// Reads the payload as a type.
+    /// Deserializes the payload.
     ///
     /// # Errors
-    /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it has
-    /// another shape. The text is not quoted.
+    /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it does
+    /// not have the shape of `T`. The error does not quote the payload.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if self.payload.is_empty() {
             return Err(PayloadProblem::Absent.into());
@@ -293,23 +301,24 @@ impl Opened {
             .map_err(|e| PayloadProblem::Shape { line: e.line(), column: e.column() }.into())
     }
 
-    /// The signed bytes. Secret: they hold the session key and the payload. UTF-8 if the payload is.
+    /// Returns the signed bytes, which are UTF-8 if the payload is. Secret: they contain the session key and the
+    /// payload.
     pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
         self.template.fill(self.session_key.as_bytes(), &self.payload)
     }
 
-    /// The session key's characters, empty if the message had no `randomKey`. Secret.
+    /// Returns the session key's characters, or an empty string if the message had no `randomKey`. Secret.
     pub fn session_key(&self) -> &str {
-        // All of it is base64: opening has checked.
+        // Opening has checked that the key is base64.
         std::str::from_utf8(self.session_key.as_bytes()).unwrap_or_default()
     }
 
-    /// The key that the signature is by.
+    /// Returns the fingerprint of the key that verified the signature.
     pub fn verified_by(&self) -> Fingerprint {
         self.verified_by
     }
 
-    /// The key that decrypted the session key, if there was one.
+    /// Returns the fingerprint of the key that decrypted the session key, or `None` if the message had no session key.
     pub fn decrypted_by(&self) -> Option<Fingerprint> {
         self.decrypted_by
     }
@@ -332,7 +341,7 @@ mod tests {
     use crate::{OsRandom, rustcrypto};
 
     #[test]
-    fn an_undecodable_session_key_is_substituted_and_the_substitute_is_always_the_same() {
+    fn undecodable_session_key_has_a_deterministic_substitute() {
         let key = rustcrypto::generate(1024, &OsRandom).unwrap();
         let public = rustcrypto::public(key.public_key()).unwrap();
         let ring = Keyring::from_keys(&key, key.public_key()).unwrap();
@@ -352,7 +361,7 @@ mod tests {
         let (substitute, well_formed) = attempt(1, &ring);
         assert!(!well_formed);
         assert_ne!(&substitute[..24], text);
-        // Another ciphertext has another substitute.
+        // A different ciphertext has a different substitute.
         assert_ne!(attempt(1, &ring).0, substitute);
     }
 }

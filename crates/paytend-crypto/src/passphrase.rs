@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::KeyError;
 use crate::key_file::{FilePermissions, read_secret_file};
 
-/// The passphrase of an encrypted private key. Its memory is wiped when it is dropped; its `Debug` does not show it.
+/// The passphrase of an encrypted private key. Its memory is wiped on drop, and its `Debug` output does not show it.
 ///
 /// ```
 /// use paytend_crypto::{Passphrase, PrivateKey};
@@ -21,23 +21,23 @@ use crate::key_file::{FilePermissions, read_secret_file};
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl Passphrase {
-    /// Creates a passphrase from its bytes, all of which count.
+    /// Creates a passphrase from its bytes. All bytes are significant.
     pub fn new(passphrase: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(passphrase.into()))
     }
 
-    /// Reads a passphrase from a file, without the line end that the file may end in. The file must be accessible to
-    /// its owner alone, as a private key's file.
+    /// Reads a passphrase from a file, without a line end at the end of the file. Like a private key's file, the file
+    /// must be accessible only to its owner.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Permissions`] if others have access to the file, and `permissions` does not accept it.
+    /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
     /// - Returns [`KeyError::File`] if the file cannot be read.
     /// - Returns [`KeyError::TooLong`] if the file is longer than 64 KiB.
     pub fn from_file(path: impl AsRef<Path>, permissions: FilePermissions) -> Result<Self, KeyError> {
         Ok(Self::from_content(&read_secret_file(path, permissions)?))
     }
 
-    /// Creates a passphrase from a file's content, without the line end that it may end in.
+    /// Creates a passphrase from a file's content, without a line end at its end.
     pub fn from_content(content: &[u8]) -> Self {
         let line = content.strip_suffix(b"\n").unwrap_or(content);
         Self::new(line.strip_suffix(b"\r").unwrap_or(line))

@@ -1,18 +1,19 @@
-//! The paddings of PKCS#1 v1.5 (RFC 8017 §7.2 and §9.2), without the arithmetic.
+//! The padding schemes of PKCS#1 v1.5 (RFC 8017 §7.2 and §9.2), without the RSA arithmetic.
 
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::{Error, RandomSource};
 
-/// Header, at least eight bytes of padding, separator: what a block needs besides its content.
+/// The size of a block without its content: header, at least eight bytes of padding, separator.
 pub(crate) const OVERHEAD: usize = 11;
 
-/// DER of the DigestInfo for SHA-256, without the digest.
+/// The DER encoding of the DigestInfo for SHA-256, without the digest.
 pub(crate) const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
-/// `00 01 FF … FF 00 DigestInfo`, as long as the modulus. `None` if the modulus has no room for it (below 496 bits).
+/// Returns `00 01 FF … FF 00 DigestInfo`, as long as the modulus, or `None` if the modulus is too short (below 496
+/// bits).
 pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     let content = SHA256_PREFIX.len() + digest.len();
     if size < content + OVERHEAD {
@@ -27,7 +28,7 @@ pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>>
     Some(block)
 }
 
-/// `00 02 random-non-zero 00 content`, as long as the modulus. The content must leave room: `size - OVERHEAD` at most.
+/// Returns `00 02 random-non-zero 00 content`, as long as the modulus. The content has at most `size - OVERHEAD` bytes.
 pub(crate) fn encryption_block(
     content: &[u8],
     size: usize,
@@ -39,7 +40,7 @@ pub(crate) fn encryption_block(
     block[1] = 2;
     random.fill(&mut block[2..separator])?;
     for byte in &mut block[2..separator] {
-        // A source that only ever gives zeros is broken; it must not hang the caller.
+        // Fails if the random source is broken and returns only zeros, instead of looping forever.
         let mut attempts = 0;
         while *byte == 0 {
             attempts += 1;
@@ -53,8 +54,8 @@ pub(crate) fn encryption_block(
     Ok(block)
 }
 
-/// Whether a decrypted block is well padded for a content of exactly `content_len` bytes, in constant time: the positions of
-/// everything are fixed by the two lengths, which are public.
+/// Returns whether a decrypted block is correctly padded for a content of exactly `content_len` bytes. Runs in constant
+/// time: all positions follow from the two lengths, which are public.
 pub(crate) fn is_encryption_block(block: &[u8], content_len: usize) -> Choice {
     let separator = block.len() - content_len - 1;
     let mut good = block[0].ct_eq(&0) & block[1].ct_eq(&2) & block[separator].ct_eq(&0);

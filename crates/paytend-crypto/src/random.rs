@@ -1,19 +1,23 @@
-//! Where random bytes come from, so that tests can say which.
+//! Sources of random bytes, which tests can replace.
 
 use crate::Error;
 
 /// A source of cryptographically secure random bytes.
 ///
-/// [`OsRandom`] (feature `os-random`) is the one to use; another is for tests, or for a hardware generator.
+/// Use [`OsRandom`] (feature `os-random`) unless you need a fixed source for tests or a hardware generator.
 pub trait RandomSource: Send + Sync {
-    /// Fills `bytes` entirely, or fails with [`Error::Random`].
+    /// Fills `bytes` completely.
+    ///
+    /// # Errors
+    /// Returns [`Error::Random`] if the source fails.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Error>;
 }
 
-/// The operating system's generator.
+/// The random generator of the operating system.
 ///
-/// Without the feature `os-random`, on systems that have none, it has no bytes to give: sealing then fails with [`Error::Random`] unless the
-/// keyring was given another source. Opening and verifying need none.
+/// Without the feature `os-random`, for systems that have no such generator, [`fill`](RandomSource::fill) fails.
+/// Sealing then returns [`Error::Random`] unless the keyring has another source. Opening and verifying need no random
+/// bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

@@ -1,12 +1,12 @@
-//! `requestId`: 32 characters, globally unique.
+//! The `requestId` of a request: 32 characters, globally unique.
 
 use crate::{Error, RandomSource};
 use std::fmt;
 
 /// A `requestId`: 32 lower-case hexadecimal characters, unique across threads, processes and machines.
 ///
-/// It is a version 7 UUID without its hyphens: 48 bits of time (so identifiers sort by creation, to the millisecond) and
-/// 74 random bits. The 32 characters are documented by Paytend; the form is ours.
+/// The identifier is a version 7 UUID without hyphens: 48 bits of time, so that identifiers sort by creation time in
+/// milliseconds, and 74 random bits. Paytend documents only the 32 characters; the UUID format is this crate's choice.
 ///
 /// ```
 /// # #[cfg(feature = "os-random")] {
@@ -19,11 +19,11 @@ use std::fmt;
 pub struct RequestId(String);
 
 impl RequestId {
-    /// A new identifier from the system's clock and generator.
+    /// Generates an identifier from the system's clock and random generator.
     ///
     /// # Errors
-    /// [`Error::Random`] when the operating system gives no random bytes.
-    // A system without a clock would panic at it.
+    /// Returns [`Error::Random`] if the operating system provides no random bytes.
+    // Not available on systems without a clock, where reading the time panics.
     #[cfg(all(feature = "os-random", not(all(target_family = "wasm", target_os = "unknown"))))]
     pub fn generate() -> Result<Self, Error> {
         use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,10 +32,10 @@ impl RequestId {
         Self::from_parts(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX), &crate::OsRandom)
     }
 
-    /// A new identifier from a given time (milliseconds since the Unix epoch) and source.
+    /// Creates an identifier from a time in milliseconds since the Unix epoch and a random source.
     ///
     /// # Errors
-    /// [`Error::Random`] when the source fails.
+    /// Returns [`Error::Random`] if the source fails.
     pub fn from_parts(unix_millis: u64, random: &dyn RandomSource) -> Result<Self, Error> {
         let mut bytes = [0u8; 10];
         random.fill(&mut bytes)?;
@@ -43,7 +43,7 @@ impl RequestId {
         Ok(Self(id.simple().to_string()))
     }
 
-    /// The 32 characters.
+    /// Returns the 32 characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! The default backend, on the pure-Rust `rsa` crate. No type of that crate shows in this crate's interface.
+//! The default backend, based on the pure-Rust `rsa` crate. No type of that crate is part of this crate's API.
 //!
-//! The private operation is always blinded, with fresh randomness from the operating system, and its result is checked
-//! against the input (which stops a fault in the CRT computation from giving the factors away).
+//! The private operation is always blinded with fresh randomness from the operating system. Its result is checked
+//! against the input, so that a fault in the CRT computation does not reveal the factors.
 
 use std::sync::Arc;
 
@@ -14,36 +14,37 @@ use crate::keys::{MAX_BITS, MIN_BITS};
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{BackendError, Error, KeyError, PrivateKey, PublicKey, RandomSource, pkcs1v15};
 
-/// Prepares a private key for use.
+/// Loads a private key into this backend.
 ///
 /// # Errors
-/// [`KeyError::Invalid`] when its numbers do not belong together.
+/// Returns [`KeyError::Invalid`] if the numbers of the key do not belong together.
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
     let inner = ::rsa::PrivateKey::from_pkcs1_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Private { inner, public: key.public_key().clone() }))
 }
 
-/// Prepares a public key for use.
+/// Loads a public key into this backend.
 ///
 /// # Errors
-/// [`KeyError::Invalid`] when its numbers are not those of an RSA key.
+/// Returns [`KeyError::Invalid`] if the numbers are not those of an RSA key.
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, KeyError> {
     let inner = ::rsa::PublicKey::new(uint(key.modulus())?, uint(key.exponent())?).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Public { inner, public: key.clone() }))
 }
 
-/// Generates a key pair with public exponent 65537. `bits`: 1024 to 8192; below 2048 only because the provider still asks
-/// for it.
+/// Generates a key pair with public exponent 65537 and a modulus of 1024 to 8192 bits. Use fewer than 2048 bits only if
+/// the provider still requires it.
 ///
 /// # Errors
-/// [`KeyError::Size`] for another size, [`Error::Random`] when the source fails.
+/// - Returns [`KeyError::Size`] if `bits` is outside 1024 to 8192.
+/// - Returns [`Error::Random`] if the random source fails.
 pub fn generate(bits: usize, random: &dyn RandomSource) -> Result<PrivateKey, Error> {
     use chacha20::rand_core::SeedableRng;
 
     if !(MIN_BITS..=MAX_BITS).contains(&bits) {
         return Err(KeyError::Size(bits).into());
     }
-    // The generator below cannot fail half-way, so the source is asked once, for the seed.
+    // The generator below is infallible, so the source is used only once, for the seed.
     let mut seed = Zeroizing::new([0u8; 32]);
     random.fill(&mut *seed)?;
     let mut generator = chacha20::ChaCha20Rng::from_seed(*seed);
@@ -58,14 +59,14 @@ struct Private {
 }
 
 impl Private {
-    /// The blinded and checked private operation.
+    /// Performs the blinded and checked private operation.
     fn power(&self, input: &[u8]) -> Result<BoxedUint, BackendError> {
         let bits = self.inner.n().bits_precision();
         let number =
             BoxedUint::from_be_slice(input, bits).map_err(|_| BackendError::new("input is longer than the modulus"))?;
         let mut blinding = getrandom::SysRng;
         ::rsa::hazmat::rsa_decrypt_and_check(&self.inner, Some(&mut blinding), &number)
-            .map_err(|e| BackendError::with_source("the private operation was refused", e))
+            .map_err(|e| BackendError::with_source("the private key operation failed", e))
     }
 }
 
@@ -80,7 +81,7 @@ impl RsaPrivate for Private {
             pkcs1v15::signature_block(digest, size).ok_or(BackendError::new("the modulus is too small to sign"))?;
         let mut number = self.power(&block)?;
         let signature = right_aligned(&number, size).to_vec();
-        // A signature may be the root of a secret: see the keyring.
+        // A secret may be derived from a signature; see the keyring.
         number.zeroize();
         Ok(signature)
     }
@@ -112,7 +113,7 @@ impl RsaPublic for Public {
             .map_err(|_| BackendError::new("input is longer than the modulus"))?;
         let power = ::rsa::hazmat::rsa_encrypt(&self.inner, &number);
         number.zeroize();
-        let power = power.map_err(|e| BackendError::with_source("the public operation was refused", e))?;
+        let power = power.map_err(|e| BackendError::with_source("the public key operation failed", e))?;
         Ok(right_aligned(&power, self.public.size()).to_vec())
     }
 }
@@ -122,8 +123,8 @@ fn uint(bytes: &[u8]) -> Result<BoxedUint, KeyError> {
     BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyError::Invalid)
 }
 
-/// The big-endian bytes of `number` in exactly `size` bytes. Its storage is whole limbs, so there may be more or fewer; what
-/// is cut is zero, because the number is below the modulus.
+/// Returns `number` as exactly `size` big-endian bytes. Its storage consists of whole limbs, so it may be longer or
+/// shorter. Bytes that are cut off are zero, because the number is below the modulus.
 fn right_aligned(number: &BoxedUint, size: usize) -> Zeroizing<Vec<u8>> {
     let bytes = Zeroizing::new(number.to_be_bytes());
     let mut out = Zeroizing::new(vec![0u8; size]);

@@ -1,4 +1,4 @@
-//! Sealing: encrypt the payload, encrypt its key, sign the plain text of both.
+//! Sealing messages: encrypting the payload and the session key, and signing the plaintext of both.
 
 use std::fmt;
 
@@ -19,19 +19,20 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// A message without payload.
+    /// Creates a message without a payload.
     pub fn new(fields: &'a Fields) -> Self {
         Self { fields, payload: None, payload_signed: true }
     }
 
-    /// Adds the payload: the text of one JSON object, which is encrypted and signed to the letter. An empty text is none.
+    /// Sets the payload: the text of one JSON object, which is encrypted and signed byte for byte. An empty text
+    /// means no payload.
     #[must_use]
     pub fn payload(mut self, text: &'a str) -> Self {
         self.payload = (!text.is_empty()).then_some(text);
         self
     }
 
-    /// Leaves the payload out of the signature, as the upload endpoints of the IBAN product want it.
+    /// Excludes the payload from the signature, as the upload endpoints of the IBAN product require.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;
@@ -56,21 +57,21 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// The wire document: one JSON object, UTF-8.
+    /// Returns the wire document: one JSON object in UTF-8.
     pub fn document(&self) -> &str {
         &self.document
     }
 
-    /// The wire document, owned.
+    /// Returns the wire document as an owned string.
     pub fn into_document(self) -> String {
         self.document
     }
 
-    /// The text that was signed, given the payload that was sealed (which is not kept). Secret: it holds the session key and the
-    /// payload.
+    /// Returns the signed text. `payload` must be the sealed payload, which is not stored. Secret: the text contains
+    /// the session key and the payload.
     pub fn canonical(&self, payload: &str) -> Zeroizing<String> {
         let text = self.template.fill(self.session_key.as_bytes(), payload.as_bytes());
-        // Both are texts, and so is what is around them.
+        // The template and both contents are UTF-8.
         Zeroizing::new(std::str::from_utf8(&text).unwrap_or_default().to_owned())
     }
 }
@@ -85,8 +86,10 @@ impl Keyring {
     /// Seals a message.
     ///
     /// # Errors
-    /// [`Error::Unsealable`] when a field or the payload breaks the rules that the receiver will apply, [`Error::Key`] when this
-    /// keyring has no keys to seal with, [`Error::Backend`] and [`Error::Random`].
+    /// - Returns [`Error::Unsealable`] if a field or the payload breaks a rule that the receiver checks.
+    /// - Returns [`Error::Key`] if this keyring has no keys to seal messages.
+    /// - Returns [`Error::Backend`] if a key's backend fails.
+    /// - Returns [`Error::Random`] if the random source fails.
     ///
     /// ```
     /// # use paytend_crypto::{Fields, Keyring, Outgoing, OsRandom, RequestId, rustcrypto};
@@ -124,7 +127,7 @@ impl Keyring {
         for (name, value) in message.fields.iter().filter(|(_, value)| !value.is_empty()) {
             member(&mut document, name, |out| out.push_str(&serde_json::Value::from(value).to_string()[1..]));
         }
-        // Base64 needs no escaping, so it goes straight into the document.
+        // Base64 needs no escaping, so it is written directly to the document.
         member(&mut document, kind.payload_field(), |out| {
             if !payload.is_empty() {
                 aes_text::encrypt_into(session_key.as_bytes(), keys.session_key_length, payload.as_bytes(), out);
@@ -142,7 +145,7 @@ impl Keyring {
     }
 }
 
-/// Writes `"name":"`, and leaves the rest of the value, with its closing quote, to `value`.
+/// Writes `"name":"`. The function `value` writes the rest of the value and its closing quote.
 fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     if !document.ends_with('{') {
         document.push(',');
@@ -153,7 +156,8 @@ fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     value(document);
 }
 
-/// The fields that are not empty, sorted; refuses names that sealing sets itself or that the receiver would not accept.
+/// Returns the non-empty fields, sorted by name. Refuses names that are set by sealing or that the receiver would not
+/// accept.
 fn sorted_fields(fields: &Fields) -> Result<Vec<(&str, &str)>, FieldProblem> {
     let mut plain = Vec::with_capacity(8);
     for (name, value) in fields.iter() {

@@ -1,7 +1,8 @@
-//! A conformance suite for RSA backends: run it on your own implementation of [`RsaPrivate`] and [`RsaPublic`].
+//! A conformance suite for RSA backends. Run it on your implementation of [`RsaPrivate`] and [`RsaPublic`].
 //!
-//! [`check_pair`] works with a key that never leaves its hardware; [`check_backend`] also loads the keys of the project's
-//! vectors and runs all of them. Both compare with the default backend and say what the first difference is.
+//! [`check_pair`] works with a key that never leaves its hardware. [`check_backend`] also loads the keys of the
+//! project's test vectors and runs all vectors. Both compare the results with the default backend and report the
+//! first difference.
 //!
 //! ```
 //! use paytend_crypto::{rustcrypto, testing};
@@ -27,10 +28,10 @@ use crate::{PrivateKey, PublicKey};
 pub use pair::check_pair;
 pub use vectors::check_backend;
 
-/// Loads a key, or says why not.
+/// A function that loads a key, or returns why it cannot.
 pub type Load<'a, Key, Loaded> = &'a dyn Fn(&Key) -> Result<Arc<Loaded>, String>;
 
-/// How a backend loads keys.
+/// The functions with which a backend loads keys.
 #[derive(Clone, Copy)]
 pub struct Loader<'a> {
     /// Loads a private key.
@@ -45,7 +46,7 @@ impl fmt::Debug for Loader<'_> {
     }
 }
 
-/// The first check that a backend does not pass.
+/// The first check that a backend fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement(String);
 
@@ -57,7 +58,7 @@ impl fmt::Display for Disagreement {
 
 impl std::error::Error for Disagreement {}
 
-/// Counts checks, and stops at the first that fails.
+/// A counter of checks, which stops at the first failure.
 #[derive(Default)]
 struct Checks {
     done: usize,
@@ -69,7 +70,7 @@ impl Checks {
         if holds { Ok(()) } else { Err(Disagreement(what())) }
     }
 
-    /// A step that the check needs and that must not fail.
+    /// Unwraps the result of a step that must not fail.
     fn get<T, E: fmt::Display>(&mut self, result: Result<T, E>, what: &str) -> Result<T, Disagreement> {
         self.done += 1;
         result.map_err(|error| Disagreement(format!("{what}: {error}")))

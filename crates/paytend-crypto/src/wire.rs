@@ -1,7 +1,7 @@
-//! Strict JSON: what a document is before any key is involved.
+//! A strict JSON reader, applied before any key is used.
 //!
-//! Stricter than a common parser where leniency would let two readers see two messages: one object and nothing after it,
-//! unique names, limits on depth and number. Values keep their text as received.
+//! Stricter than a common parser where leniency would allow two readers to see two messages: exactly one object, unique
+//! names, and limits on depth and number of values. Values keep their text as received.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 
 use crate::error::JsonProblem;
 
-/// Most top-level fields a document may have. The known envelopes have eight at most.
+/// The maximum number of top-level fields of a document. The known envelopes have at most eight.
 const MAX_FIELDS: usize = 64;
-/// Deepest nesting of a payload.
+/// The maximum nesting depth of a payload.
 const MAX_DEPTH: usize = 64;
-/// Most values in a payload, counting names, members and elements alike.
+/// The maximum number of values in a payload, where names, members and elements all count.
 const MAX_VALUES: usize = 1_000_000;
 
-/// What is wrong, and where (line and column count from 1).
+/// A JSON problem and its position (line and column, from 1).
 #[derive(Debug)]
 pub(crate) struct Flaw {
     pub(crate) problem: JsonProblem,
@@ -37,11 +37,11 @@ pub(crate) enum Value<'a> {
     Literal(&'a str),
     /// `null`.
     Null,
-    /// An object or an array, unread.
+    /// An object or an array, which is not parsed.
     Nested,
 }
 
-/// Reads a document: its top-level fields in order, names unique.
+/// Reads the top-level fields of a document, in order. Their names are unique.
 pub(crate) fn read_document(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>, Flaw> {
     let problem = Cell::new(None);
     let mut json = serde_json::Deserializer::from_str(text);
@@ -50,11 +50,11 @@ pub(crate) fn read_document(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>
         .map_err(|e| flaw(&e, problem.get()))
 }
 
-/// Checks that a payload is one object and nothing else, with unique names at every depth.
+/// Checks that a payload is exactly one object, with unique names at every depth.
 ///
-/// Numbers are never converted: what serde_json makes of one depends on features that any crate in a program may switch on.
+/// Numbers are never converted, because serde_json's result depends on features that any crate in a program may enable.
 pub(crate) fn check_object(text: &str) -> Result<(), Flaw> {
-    // The grammar is the library's to check. It neither converts nor recurses here.
+    // serde_json checks the grammar. It neither converts nor recurses here.
     serde_json::from_str::<&RawValue>(text).map_err(|e| flaw(&e, None))?;
     Walk { text, at: 0, values: 0, open: Vec::new() }.check().map_err(|(problem, at)| {
         let before = &text[..at];
@@ -64,7 +64,7 @@ pub(crate) fn check_object(text: &str) -> Result<(), Flaw> {
     })
 }
 
-/// The parser's own texts quote the input; only the place is kept.
+/// Converts a parser error. Only its position is kept, because the parser's messages quote the input.
 fn flaw(error: &serde_json::Error, known: Option<JsonProblem>) -> Flaw {
     let problem = known.unwrap_or(match error.classify() {
         serde_json::error::Category::Eof => JsonProblem::Truncated,
@@ -74,7 +74,7 @@ fn flaw(error: &serde_json::Error, known: Option<JsonProblem>) -> Flaw {
     Flaw { problem, line: error.line(), column: error.column() }
 }
 
-/// A string that borrows from the input where it has no escapes.
+/// A string that borrows from the input if it has no escapes.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -116,23 +116,23 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-/// Walks over a text that is known to be JSON, without recursion.
+/// A non-recursive walk over a text that is known to be JSON.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
     values: usize,
-    /// The containers around the place that has been reached.
+    /// The containers around the current position.
     open: Vec<Container<'a>>,
 }
 
 enum Container<'a> {
-    /// With the names so far, and whether the next string is one.
+    /// An object with the names so far, and whether the next string is a name.
     Object(HashSet<Cow<'a, str>>, bool),
     Array,
 }
 
 impl<'a> Walk<'a> {
-    /// What is wrong, and at which byte.
+    /// Checks the text. Returns the first problem and its byte offset.
     fn check(mut self) -> Result<(), (JsonProblem, usize)> {
         if self.text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() != Some(&b'{') {
             return Err((JsonProblem::NotAnObject, 0));
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The string whose opening quote is at `start`, with its escapes resolved.
+    /// Reads the string whose opening quote is at `start`, with its escapes resolved.
     fn string(&mut self, start: usize) -> Result<Cow<'a, str>, (JsonProblem, usize)> {
         let bytes = self.text.as_bytes();
         let mut escaped = false;
@@ -185,12 +185,12 @@ impl<'a> Walk<'a> {
         if !escaped {
             return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
         }
-        // Escapes of half a character are grammar, and no text.
+        // Escapes of lone surrogates are valid grammar, but are not text.
         let Name(text) = serde_json::from_str(raw).map_err(|_| (JsonProblem::Syntax, start))?;
         Ok(text)
     }
 
-    /// The rest of a number, `true`, `false` or `null`.
+    /// Skips the rest of a number, `true`, `false` or `null`.
     fn skip_literal(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');

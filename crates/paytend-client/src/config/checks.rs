@@ -1,4 +1,4 @@
-//! What a builder was given, checked: the partner, paths, names, states and the base URL.
+//! Checks of the builder's values: partner, paths, names, states and base URL.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,21 +9,23 @@ use reqwest::Url;
 use crate::Error;
 use crate::order::OrderStates;
 
-/// Whether a partner can be spoken for.
+/// Checks that the partner ID can be sealed and that the keyring is complete.
 pub(crate) fn check_partner(partner_id: &str, keyring: &Keyring) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if partner_id.is_empty() || !partner_id.chars().all(plain) {
         return Err(Error::configuration(
-            "the partner identifier is empty or has characters other than letters and digits",
+            "the partner ID is empty or contains characters other than letters, digits, hyphens and underscores",
         ));
     }
     if !keyring.can_seal() || !keyring.can_open() {
-        return Err(Error::configuration("the keyring lacks keys: a client signs and encrypts, decrypts and verifies"));
+        return Err(Error::configuration(
+            "the keyring is incomplete; a client needs keys to sign, encrypt, decrypt and verify",
+        ));
     }
     Ok(())
 }
 
-/// Configured paths, by the paths they take the place of.
+/// Returns the configured paths by the default paths that they replace.
 pub(super) fn paths(given: Vec<(String, String)>) -> Result<HashMap<String, String>, Error> {
     let mut paths = HashMap::new();
     for (operation, path) in given {
@@ -31,21 +33,21 @@ pub(super) fn paths(given: Vec<(String, String)>) -> Result<HashMap<String, Stri
         let entry = paytend_model::operation(&operation).map_err(|error| named(&error))?;
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\');
         if !path.starts_with('/') || path.starts_with("//") || !path.bytes().all(plain) {
-            return Err(named(&"it must begin with one slash and have no spaces, queries or fragments"));
+            return Err(named(&"must begin with one slash and contain no spaces, query or fragment"));
         }
         if paths.insert(entry.info.path.to_owned(), path).is_some() {
-            return Err(named(&"it is given twice"));
+            return Err(named(&"set twice"));
         }
     }
     Ok(paths)
 }
 
-/// Configured names, by the operations' default paths.
+/// Returns the configured names by the operations' default paths.
 pub(super) fn response_names(given: Vec<(String, Vec<String>)>) -> Result<HashMap<String, Vec<String>>, Error> {
     by_path("response names", given)
 }
 
-/// Configured states, by the operations' default paths.
+/// Returns the configured states by the operations' default paths.
 pub(super) fn order_states_by_path(given: Vec<(String, OrderStates)>) -> Result<HashMap<String, OrderStates>, Error> {
     let states = by_path("order states", given)?;
     states.into_iter().map(|(path, states)| Ok((path.clone(), checked_states(&path, states)?))).collect()
@@ -60,7 +62,7 @@ pub(super) fn checked_states(operation: &str, states: OrderStates) -> Result<Ord
     }
 }
 
-/// What is configured for operations, by their default paths. A path that no type describes stands for itself.
+/// Returns the values configured for operations by their default paths. A path without a known operation is used as is.
 fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>, Error> {
     let mut found = HashMap::new();
     for (operation, value) in given {
@@ -77,23 +79,23 @@ fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>,
     Ok(found)
 }
 
-/// The base URL without a trailing slash, so that a path can be appended.
+/// Checks a base URL and returns it without a trailing slash, so that a path can be appended.
 pub(super) fn parse_base_url(text: &str) -> Result<String, &'static str> {
-    let url = Url::parse(text).map_err(|_| "the base URL is not a URL like https://api.example.com")?;
+    let url = Url::parse(text).map_err(|_| "the base URL is not a URL such as https://api.example.com")?;
     let host = url.host_str().ok_or("the base URL has no host")?;
     let local = host == "localhost"
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => {}
         "http" if local => {}
-        "http" => return Err("the base URL is plain HTTP to another machine; use https"),
+        "http" => return Err("the base URL uses plain HTTP to another machine; use https"),
         _ => return Err("the base URL is neither https nor http"),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the base URL holds credentials; Paytend's APIs take none");
+        return Err("the base URL contains credentials; remove them, Paytend's APIs do not use any");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("the base URL has a query or a fragment");
+        return Err("the base URL has a query or a fragment; remove it");
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_urls_are_checked() {
+    fn invalid_base_urls_are_refused() {
         for (url, expected) in [
             ("https://api.example.com", Some("https://api.example.com")),
             ("https://api.example.com/v2/", Some("https://api.example.com/v2")),

@@ -1,4 +1,4 @@
-//! Configuration from the environment, and from files with profiles.
+//! Client configuration from environment variables, and from files with profiles.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::keys::{KeyEntries, Origin, PASSPHRASE};
 use super::{Builder, Environment};
 use crate::{Client, Error};
 
-/// One profile of a file, or what the environment says.
+/// A profile of a file, or the values of the environment variables.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Profile {
@@ -26,7 +26,7 @@ struct Profile {
     #[serde(default, deserialize_with = "secret")]
     private_key: Option<Zeroizing<String>>,
     private_key_passphrase_file: Option<PathBuf>,
-    /// What the environment says: a passphrase is no entry of a file.
+    /// The passphrase from the environment. It cannot be set in a file.
     #[serde(skip)]
     passphrase: Option<Passphrase>,
     public_key_file: Option<PathBuf>,
@@ -51,7 +51,7 @@ struct Profile {
     paths: BTreeMap<String, String>,
 }
 
-/// What status codes of orders mean.
+/// The meanings of order status codes.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct States {
@@ -67,37 +67,37 @@ struct File {
 }
 
 impl Client {
-    /// Starts a client from the environment:
+    /// Creates a builder from environment variables:
     ///
-    /// | variable | what |
+    /// | variable | value |
     /// |---|---|
     /// | `PAYTEND_ENVIRONMENT` | `sandbox`; or `PAYTEND_BASE_URL` |
-    /// | `PAYTEND_PARTNER_ID` | the partner's 15 characters |
+    /// | `PAYTEND_PARTNER_ID` | the partner ID, 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
-    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: an encrypted private key's passphrase, or its file |
+    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the private key's passphrase, or its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
     /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
     /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
-    /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts files of private keys that others can read, such as mounted secrets |
+    /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts private key files with any permissions |
     ///
-    /// What it does not say can still be set on the builder.
+    /// All other options can be set on the builder.
     ///
     /// # Errors
-    /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the variable's name.
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the invalid variable.
     pub fn from_env() -> Result<Builder, Error> {
         from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// Starts a client from a profile of a TOML file:
+    /// Creates a builder from a profile of a TOML file:
     ///
     /// ```toml
     /// [profiles.sandbox]
     /// environment = "sandbox"               # or base_url = "https://…"
     /// partner_id = "888666000100260"
-    /// private_key_file = "partner.pem"      # beside this file; or private_key = "MIIC…" in it
+    /// private_key_file = "partner.pem"      # relative to this file; or private_key = "MIIC…"
     /// public_key_file = "paytend.pem"       # or public_key = "MIGf…"
     /// private_key_passphrase_file = "phrase" # for an encrypted private key; or PAYTEND_PASSPHRASE in the environment
-    /// deadline_seconds = 60                 # this and all that follows is optional
+    /// deadline_seconds = 60                 # this and all following fields are optional
     /// attempt_timeout_seconds = 30
     /// connect_timeout_seconds = 10
     /// max_in_flight = 32
@@ -112,17 +112,20 @@ impl Client {
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
     ///
-    /// On Unix, a file that holds a private key is refused if its group or others have access to it: the signing key's
-    /// file, its passphrase's, the client certificate's, and this one if a profile in it has `private_key`.
+    /// On Unix, a file that contains a private key is refused if its group or others have access to it. This applies
+    /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file
+    /// if any profile has a `private_key`.
     ///
     /// Keys are read in all forms that [`PrivateKey::from_text`](paytend_crypto::PrivateKey::from_text) and
-    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) read. Each file is opened once, so a FIFO will do.
+    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) support. Each file is opened once, so a FIFO
+    /// can be used.
     ///
     /// # Errors
-    /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the place in the file, or the field.
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
     pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Builder, Error> {
         let path = path.as_ref();
-        let (opened, text) = read_text(path).map_err(|error| wrong("the configuration file", error.kind()))?;
+        let (opened, text) =
+            read_text(path).map_err(|error| wrong("cannot read the configuration file", error.kind()))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             wrong(
@@ -130,13 +133,13 @@ impl Client {
                 without_value(error.message()),
             )
         })?;
-        // A key in any profile is open to others, whichever profile is used: each one that has a key must accept it.
+        // A private key in any profile is exposed, whichever profile is used. So all profiles with a key must allow it.
         let guarded =
             file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
         let origin = Origin::Profile(profile.to_owned());
         let Some(mut profile) = { file.profiles }.remove(profile) else {
-            return Err(wrong(&format!("profile `{profile}`"), format_args!("there is none; the file has: {names}")));
+            return Err(wrong(&format!("profile `{profile}`"), format_args!("not found; the file has: {names}")));
         };
         if guarded {
             require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;
@@ -153,9 +156,7 @@ fn passphrase(text: Option<std::ffi::OsString>) -> Option<Passphrase> {
 fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, Error> {
     let get = |name: &str| variable(&format!("PAYTEND_{name}")).filter(|value| !value.is_empty());
     let deadline_seconds = match get("DEADLINE_SECONDS") {
-        Some(text) => {
-            Some(text.parse().map_err(|_| wrong("PAYTEND_DEADLINE_SECONDS", "it is not a number of seconds"))?)
-        }
+        Some(text) => Some(text.parse().map_err(|_| wrong("PAYTEND_DEADLINE_SECONDS", "not a number of seconds"))?),
         None => None,
     };
     let profile = Profile {
@@ -177,7 +178,7 @@ fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, 
 }
 
 impl Profile {
-    /// The builder. Paths of files are relative to `folder`.
+    /// Creates the builder. File paths are relative to `folder`.
     fn builder(self, folder: &Path, origin: &Origin) -> Result<Builder, Error> {
         let environment = match (self.environment.as_deref(), self.base_url) {
             (None, Some(url)) => Environment::BaseUrl(url),
@@ -186,7 +187,7 @@ impl Profile {
                 return Err(origin.wrong(&["environment"], "only `sandbox` has a known URL; set the base URL instead"));
             }
             (Some(_), Some(_)) => return Err(origin.wrong(&["environment", "base_url"], "set one of them, not both")),
-            (None, None) => return Err(origin.wrong(&["environment", "base_url"], "set one of them; none is set")),
+            (None, None) => return Err(origin.wrong(&["environment", "base_url"], "set one of them; neither is set")),
         };
         let permissions =
             if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
@@ -199,7 +200,7 @@ impl Profile {
             public_key_file: self.public_key_file,
         };
         let keyring = keys.keyring(folder, permissions, origin)?;
-        let partner_id = self.partner_id.ok_or_else(|| origin.wrong(&["partner_id"], "it is missing"))?;
+        let partner_id = self.partner_id.ok_or_else(|| origin.wrong(&["partner_id"], "not set"))?;
         let mut builder = Client::builder(environment, partner_id, keyring);
         if !self.unknown_order_codes.is_empty() {
             builder = builder.resolution(crate::Resolution::new().unknown_order_codes(self.unknown_order_codes));
@@ -245,12 +246,12 @@ impl Profile {
     }
 }
 
-/// A text that is wiped on drop.
+/// Deserializes a text that is wiped on drop.
 fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
     String::deserialize(from).map(|text| Some(Zeroizing::new(text)))
 }
 
-/// The open file and its text, which may hold a private key.
+/// Opens and reads a file. Returns the open file and its text, which may contain a private key.
 fn read_text(path: &Path) -> std::io::Result<(std::fs::File, Zeroizing<String>)> {
     let mut file = std::fs::File::open(path)?;
     let mut text = Zeroizing::new(String::new());
@@ -258,7 +259,7 @@ fn read_text(path: &Path) -> std::io::Result<(std::fs::File, Zeroizing<String>)>
     Ok((file, text))
 }
 
-/// A message of the TOML library. It shows the value where a type is wrong, and the value may be a key in the wrong place.
+/// Removes the value from a TOML error message, because a value of the wrong type may be a misplaced key.
 fn without_value(message: &str) -> String {
     match message.rsplit_once(", expected ") {
         Some((what, expected)) if what.starts_with("invalid ") => format!("invalid value, expected {expected}"),
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_and_what_is_wrong_is_named() {
+    fn environment_is_read_and_errors_name_the_variable() {
         let keys = paytend_vectors::keys();
         let (private, public) = (keys["partner"].private.clone(), keys["paytend"].public.clone());
         let good = [
@@ -299,7 +300,7 @@ mod tests {
         let client = with(&[]).unwrap().build().unwrap();
         assert_eq!(client.core.deadline, Duration::from_secs(5));
         assert_eq!(client.core.base_url, super::super::SANDBOX);
-        // A key in another form, and an encrypted one with its passphrase.
+        // A key in another form, and an encrypted key with its passphrase.
         let form = |file: &str| {
             let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);
             String::from_utf8(case.unwrap().data()).unwrap()
@@ -320,16 +321,16 @@ mod tests {
                 "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one",
             ),
             (vec![("PAYTEND_ENVIRONMENT", "")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
-            (vec![("PAYTEND_PARTNER_ID", "")], "PAYTEND_PARTNER_ID: it is missing"),
+            (vec![("PAYTEND_PARTNER_ID", "")], "PAYTEND_PARTNER_ID: not set"),
             (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "PAYTEND_PRIVATE_KEY: "),
-            (vec![("PAYTEND_PRIVATE_KEY", "")], "PAYTEND_PRIVATE_KEY_FILE: it is missing"),
+            (vec![("PAYTEND_PRIVATE_KEY", "")], "PAYTEND_PRIVATE_KEY_FILE: not set"),
             (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "PAYTEND_PUBLIC_KEY: "),
             (vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")], "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one"),
             (
                 vec![("PAYTEND_PASSPHRASE_FILE", "/nowhere")],
                 "PAYTEND_PASSPHRASE_FILE: cannot read the key file /nowhere",
             ),
-            (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: it is not"),
+            (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: not a number"),
         ] {
             let shown = shown(with(&changes));
             assert!(shown.contains(part) && !shown.contains("CANARY"), "{changes:?}: {shown}");

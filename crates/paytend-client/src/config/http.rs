@@ -1,4 +1,4 @@
-//! The HTTP client that is made if none is given.
+//! The default HTTP client, used if no custom client or transport is set.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,38 +9,38 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 
-/// Options of TLS, pool and proxy.
+/// Options for TLS, the connection pool and the proxy.
 #[derive(Default, PartialEq)]
 pub(super) struct Options {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) proxy: ProxyChoice,
     pub(super) roots: Vec<Vec<u8>>,
     pub(super) identity: Option<IdentitySource>,
-    /// Which permissions the file of an identity may have.
+    /// The permissions that the client certificate's file may have.
     pub(super) permissions: FilePermissions,
     pub(super) pool_idle_timeout: Option<Duration>,
     pub(super) pool_max_idle: Option<usize>,
 }
 
-/// Where the certificate and the private key of the client come from.
+/// The source of the client certificate and its private key.
 #[derive(PartialEq)]
 pub(super) enum IdentitySource {
     Pem(Zeroizing<Vec<u8>>),
     File(PathBuf),
 }
 
-/// Which proxy to go through.
+/// The proxy to use.
 #[derive(Default, PartialEq)]
 pub(super) enum ProxyChoice {
-    /// That of the environment.
+    /// The proxy from the environment variables.
     #[default]
     Environment,
     None,
     Given(String),
 }
 
-/// The variables that name proxies, the first that is set counting. They are read here, and not by reqwest, which passes over one that it
-/// cannot read, and goes without.
+/// The environment variables that name a proxy; the first variable that is set is used. They are read here instead of
+/// by reqwest, which ignores an invalid proxy and connects without it.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 impl Options {
@@ -48,19 +48,21 @@ impl Options {
         *self == Self::default()
     }
 
-    /// Returns what makes the client, again and again: each has a connection pool of its own.
+    /// Returns a function that creates clients, each with a separate connection pool.
     pub(super) fn maker(
         self,
         base_url: &str,
     ) -> Result<impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
-            // The machine itself, which a proxy cannot reach, and would read in the clear.
+            // A proxy cannot reach the local machine, and would see the plain HTTP traffic.
             ProxyChoice::Environment if local => None,
             ProxyChoice::Environment => of_environment(|name| std::env::var_os(name))?,
             ProxyChoice::None => None,
             ProxyChoice::Given(_) if local => {
-                return Err(Error::configuration("a proxy cannot reach a base URL on the machine itself"));
+                return Err(Error::configuration(
+                    "a proxy cannot reach a base URL on the local machine; remove the proxy",
+                ));
             }
             ProxyChoice::Given(url) => Some(proxy(url)?),
         };
@@ -82,18 +84,18 @@ impl Options {
         };
         let identity = match pem {
             Some(pem) => Some(Identity::from_pem(&pem).map_err(|_| {
-                Error::configuration("the client certificate is not PEM of a certificate and its private key")
+                Error::configuration("the client certificate is not PEM with a certificate and its private key")
             })?),
             None => None,
         };
         Ok(move || {
             let mut client = reqwest::Client::builder()
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
-                // A signed request goes to the host it was made for.
+                // A signed request must only be sent to the host for which it was created.
                 .redirect(reqwest::redirect::Policy::none())
-                // Whether to send again is decided where it is known what may be sent twice.
+                // The client decides about retries, because it knows which requests are safe to send again.
                 .retry(reqwest::retry::never())
-                // Nothing but what was chosen here.
+                // Disables the proxies of the environment; a chosen proxy is added below.
                 .no_proxy();
             if let Some(proxy) = &proxy {
                 client = client.proxy(proxy.clone());
@@ -105,7 +107,7 @@ impl Options {
                 client = client.identity(identity.clone());
             }
             if let Some(timeout) = self.pool_idle_timeout {
-                // Longer than a day is for ever, and an instant cannot be as far away as a Duration may say.
+                // Capped at one day, because adding a very long Duration to an Instant overflows.
                 client = client.pool_idle_timeout(timeout.min(Duration::from_secs(86_400)));
             }
             if let Some(connections) = self.pool_max_idle {
@@ -116,16 +118,16 @@ impl Options {
     }
 }
 
-/// A proxy that can be one. Its URL may hold credentials, and is in no error.
+/// Parses a proxy URL. The URL may contain credentials, so errors do not show it.
 fn proxy(text: &str) -> Result<Proxy, Error> {
     let wrong = || {
         Error::configuration(
-            "the proxy is not a URL like http://proxy.example:3128 or socks5://proxy.example:1080, in plain letters",
+            "the proxy is not a URL with an ASCII host; examples: http://proxy.example:80, socks5://proxy.example:1080",
         )
     };
     let url = Url::parse(text).map_err(|_| wrong())?;
     let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&url.scheme());
-    // What the two parsers do not both read, reqwest would go without.
+    // reqwest would silently ignore a proxy on which the two parsers disagree.
     let uri: http::Uri = url.as_str().parse().map_err(|_| wrong())?;
     let plain =
         |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
@@ -135,7 +137,7 @@ fn proxy(text: &str) -> Result<Proxy, Error> {
     Proxy::all(url).map_err(|_| wrong())
 }
 
-/// The proxy that the environment names, if it names one.
+/// Returns the proxy that the environment variables name, if any.
 fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Option<Proxy>, Error> {
     for name in VARIABLES {
         let Some(value) = variable(name) else { continue };
@@ -144,11 +146,11 @@ fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Resu
         if value.is_empty() {
             continue;
         }
-        // Without a scheme it is taken to be http.
+        // The default scheme is http.
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let proxy = proxy(&url).map_err(|_| {
             Error::configuration(format!(
-                "the environment variable {name} is not a proxy's URL; set it right, or call no_proxy()"
+                "the environment variable {name} is not a valid proxy URL; correct it, or call no_proxy()"
             ))
         })?;
         return Ok(Some(proxy.no_proxy(NoProxy::from_env())));
@@ -161,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_proxy_is_an_error_that_does_not_show_it() {
+    fn invalid_proxy_is_an_error_that_does_not_show_the_url() {
         for good in [
             "http://proxy.example:3128",
             "https://u:p@proxy.example",
@@ -191,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_proxy_in_the_environment_is_not_passed_over() {
-        // What is there: a proxy, none, or an error.
+    fn invalid_proxy_in_the_environment_is_an_error() {
+        // The expected result: whether there is a proxy, or the variable in the error.
         for (variables, expected) in [
             (vec![("all_proxy", "")], Ok(false)),
             (vec![("all_proxy", "http://proxy.example:3128")], Ok(true)),
@@ -218,7 +220,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn one_that_is_no_text_is_wrong_too() {
+    fn proxy_variable_that_is_not_utf8_is_an_error() {
         use std::os::unix::ffi::OsStringExt;
         let value = std::ffi::OsString::from_vec(b"http://proxy\xff.example".to_vec());
         assert!(of_environment(|_| Some(value.clone())).is_err());

@@ -1,4 +1,4 @@
-//! The keys that a profile or the environment names.
+//! The keys named by a profile or by environment variables.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 
-/// The variable of a private key's passphrase.
+/// The environment variable with the private key's passphrase.
 pub(super) const PASSPHRASE: &str = "PAYTEND_PASSPHRASE";
 
-/// Where an entry comes from, for messages.
+/// The origin of a configuration entry, for error messages.
 pub(super) enum Origin {
     /// Environment variables.
     Variables,
-    /// The profile of this name, in a file.
+    /// The profile with this name in a file.
     Profile(String),
 }
 
 impl Origin {
-    /// Makes an error that names the entries: variables, or fields of the profile.
+    /// Creates an error that names the entries, either as variables or as fields of the profile.
     pub(super) fn wrong(&self, fields: &[&str], why: impl fmt::Display) -> Error {
         let names: Vec<String> = fields
             .iter()
@@ -39,7 +39,7 @@ impl Origin {
     }
 }
 
-/// The entries that hold keys, or name their files.
+/// The entries that contain keys or name key files.
 pub(super) struct KeyEntries {
     pub(super) private_key: Option<Zeroizing<String>>,
     pub(super) private_key_file: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub(super) struct KeyEntries {
 }
 
 impl KeyEntries {
-    /// Reads the keys. Paths are relative to `folder`, and each file is opened once.
+    /// Reads the keys and creates the keyring. Paths are relative to `folder`, and each file is opened once.
     pub(super) fn keyring(
         self,
         folder: &Path,
@@ -64,7 +64,7 @@ impl KeyEntries {
             ),
             None => self.passphrase,
         };
-        // Only a backend can tell whether the numbers of a key belong together.
+        // Only a backend can check whether the numbers of a key belong together.
         let own = match (self.private_key, self.private_key_file) {
             (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase.as_ref())
                 .and_then(|(key, _)| rustcrypto::private(&key))
@@ -73,7 +73,7 @@ impl KeyEntries {
                 .and_then(|key| rustcrypto::private(&key))
                 .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error)))?,
             (Some(_), Some(_)) => return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them")),
-            (None, None) => return Err(origin.wrong(&["private_key_file"], "it is missing")),
+            (None, None) => return Err(origin.wrong(&["private_key_file"], "not set")),
         };
         let peer = match (self.public_key, self.public_key_file) {
             (Some(text), None) => PublicKey::from_text(&text)
@@ -83,7 +83,7 @@ impl KeyEntries {
                 .and_then(|key| rustcrypto::public(&key))
                 .map_err(|error| origin.wrong(&["public_key_file"], error))?,
             (Some(_), Some(_)) => return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them")),
-            (None, None) => return Err(origin.wrong(&["public_key_file"], "it is missing")),
+            (None, None) => return Err(origin.wrong(&["public_key_file"], "not set")),
         };
         Keyring::builder()
             .own_key(own)
@@ -93,13 +93,11 @@ impl KeyEntries {
     }
 }
 
-/// A key's error, with the places where its passphrase may be.
+/// Returns the text of a key error, with the entries that can contain a passphrase.
 fn with_option(error: &KeyError) -> String {
     match error.problem() {
         KeyError::Encrypted(encryption) if encryption.readable => {
-            format!(
-                "{error}; a passphrase is taken from private_key_passphrase_file, {PASSPHRASE}_FILE or {PASSPHRASE}"
-            )
+            format!("{error}; set the passphrase in private_key_passphrase_file, {PASSPHRASE}_FILE or {PASSPHRASE}")
         }
         _ => error.to_string(),
     }

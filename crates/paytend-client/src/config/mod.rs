@@ -1,4 +1,4 @@
-//! How a client is made. Every mistake is reported by [`Builder::build`].
+//! The client builder. [`Builder::build`] reports all configuration errors.
 
 mod checks;
 #[cfg(feature = "config")]
@@ -30,16 +30,16 @@ use crate::retry::RetryPolicy;
 use crate::transport::{HttpTransport, Transport};
 use crate::{Client, Error};
 
-/// The sandbox's base URL. Source: the provider's published sandbox demo.
+/// The base URL of the sandbox. Source: the provider's published sandbox demo.
 const SANDBOX: &str = "https://sandbox-api.paytend.com";
 
-/// Which Paytend to talk to.
+/// The Paytend environment to connect to.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
     /// The provider's sandbox, `https://sandbox-api.paytend.com`.
     Sandbox,
-    /// Another base URL: production's comes with the contract; a sandbox of your own says its own.
+    /// Another base URL. The URL of production is part of the contract; a local sandbox prints its URL.
     BaseUrl(String),
 }
 
@@ -47,14 +47,14 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sandbox => f.write_str("Sandbox"),
-            // Credentials in it are refused by `build`, and shown by nobody.
+            // `build` refuses credentials in the URL, and no output shows them.
             Self::BaseUrl(url) if url.contains('@') => f.write_str("BaseUrl(_)"),
             Self::BaseUrl(url) => f.debug_tuple("BaseUrl").field(url).finish(),
         }
     }
 }
 
-/// Builds a [`Client`]. What is not set has the default that its method names.
+/// A builder for a [`Client`]. The documentation of each method states the default.
 #[must_use]
 pub struct Builder {
     environment: Environment,
@@ -79,9 +79,9 @@ pub struct Builder {
     events: Option<Arc<dyn Events>>,
 }
 
-/// What carries requests.
+/// The carrier of requests.
 enum Carrier {
-    /// A client made from the options.
+    /// An HTTP client created from the options.
     Own,
     Given(Box<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>),
     Other(Arc<dyn Transport>),
@@ -113,51 +113,53 @@ impl Builder {
         }
     }
 
-    /// How long making a connection may take (default 10 s).
+    /// Sets the timeout for establishing a connection (default 10 s).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.http.connect_timeout = Some(timeout);
         self
     }
 
-    /// How long one attempt may take, from the connection to the end of the answer (default 30 s).
+    /// Sets the timeout of an attempt, from the connection to the end of the response (default 30 s).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// How long a call may take in all: its attempts, the waits between them, and waiting for its turn (default 60 s).
+    /// Sets the deadline of a call, which includes all attempts, backoff, and waiting for a limit (default 60 s).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// When a failed attempt is followed by another one.
+    /// Sets the policy for retrying failed attempts.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// How [`Client::resolve`] resolves unknown outcomes.
+    /// Sets how [`Client::resolve`] resolves unknown outcomes.
     pub fn resolution(mut self, resolution: Resolution) -> Self {
         self.resolution = resolution;
         self
     }
 
-    /// Another path for an operation, by its name (`getCardOverdueMonthlyFee`, `baas.getCities`) or its path here. Inferred paths are guesses
-    /// until the partner's documents say so: this is where they are set right.
+    /// Sets the path of an operation, which is named by its name (`getCardOverdueMonthlyFee`, `baas.getCities`) or by
+    /// its default path. Some default paths are inferred and may be wrong; correct them here according to the
+    /// partner's documents.
     pub fn path(mut self, operation: impl Into<String>, path: impl Into<String>) -> Self {
         self.paths.push((operation.into(), path.into()));
         self
     }
 
-    /// Sets the fields by which a response of an operation is tied to its request, by wire name. The operation is named as for
-    /// [`path`](Self::path); a path that this workspace does not know is allowed.
+    /// Sets the fields, by wire name, that tie a response of an operation to its request. The operation is named as for
+    /// [`path`](Self::path). A path that this workspace does not know is allowed.
     ///
-    /// By default these are `orderNo`, `cardId`, `holderId` and `userId`, of which a response must have the values of the
-    /// request wherever both have the field; and a response to a request with an `orderNo` must have one, if the operation has
-    /// response data. That responses name these things is inferred. If your documents say otherwise, set what they say: fields
-    /// that are set here are required in each response whose request has them. With no field at all, a response rests on TLS
-    /// alone.
+    /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
+    /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
+    /// operation has response data. That responses contain these fields is inferred.
+    ///
+    /// If your documents specify other fields, set those. A field that is set here is required in each response whose
+    /// request has it. Without any field, only TLS ties a response to its request.
     pub fn response_names<N: Into<String>>(
         mut self,
         operation: impl Into<String>,
@@ -167,92 +169,97 @@ impl Builder {
         self
     }
 
-    /// Sets which status codes mean that an order is processing, has succeeded or has failed (default: none, so every status is
-    /// [`Unknown`](crate::OrderState::Unknown)).
+    /// Sets which status codes mean that an order is processing, has succeeded or has failed. By default no codes are
+    /// set, so every status is [`Unknown`](crate::OrderState::Unknown).
     pub fn order_states(mut self, states: OrderStates) -> Self {
         self.order_states = states;
         self
     }
 
-    /// As [`order_states`](Self::order_states), for the orders of one operation, named as for [`path`](Self::path).
+    /// Sets the meanings of status codes for the orders of one operation, which is named as for [`path`](Self::path).
+    /// See [`order_states`](Self::order_states).
     pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
         self.order_states_of.push((operation.into(), states));
         self
     }
 
-    /// The `User-Agent` header.
+    /// Sets the `User-Agent` header (default: `paytend-client/` and the crate's version).
     pub fn user_agent(mut self, text: impl Into<String>) -> Self {
         self.user_agent = text.into();
         self
     }
 
-    /// The largest answer that is read, in bytes (default 4 MiB).
+    /// Sets the size limit of a response, in bytes (default 4 MiB).
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// The proxy to go through: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with credentials if it needs them. Without one,
-    /// that of the environment is used (`HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, the first that is set; but for the hosts of
-    /// `NO_PROXY`), and a wrong one there is an error too. A plain-HTTP base URL, which is on the machine itself, is reached without.
+    /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
+    ///
+    /// By default the proxy of the environment is used: the first of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` and
+    /// `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in the environment is an error.
+    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
     }
 
-    /// No proxy, whatever the environment says.
+    /// Disables the proxy, even if the environment names one.
     pub fn no_proxy(mut self) -> Self {
         self.http.proxy = http::ProxyChoice::None;
         self
     }
 
-    /// Further root certificates to trust, PEM.
+    /// Adds trusted root certificates, in PEM.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.roots.push(pem.into());
         self
     }
 
-    /// Sets the certificate that the client shows to a server which asks for one (mTLS), and its private key: both PEM,
-    /// one after the other.
+    /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after
+    /// the other.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
         self
     }
 
-    /// Sets the certificate and its private key to those in a file, which is read by [`build`](Self::build). On Unix,
+    /// Sets a file with the client certificate and its private key, which is read by [`build`](Self::build). On Unix,
     /// the file is refused if its group or others have access to it, unless
-    /// [`danger_any_permissions`](Self::danger_any_permissions) accepts it.
+    /// [`danger_any_permissions`](Self::danger_any_permissions) allows it.
     pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.http.identity = Some(http::IdentitySource::File(path.into()));
         self
     }
 
-    /// Sets whether a file with a private key is accepted although others than its owner have access to it (default:
-    /// no). For secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). For
+    /// secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
     /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
     }
 
-    /// How long an idle connection is kept for the next call (default 90 s).
+    /// Sets how long an idle connection is kept for reuse (default 90 s).
     pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.http.pool_idle_timeout = Some(timeout);
         self
     }
 
-    /// How many idle connections are kept (default: no limit).
+    /// Sets the maximum number of idle connections (default: no limit).
     pub fn pool_max_idle(mut self, connections: usize) -> Self {
         self.http.pool_max_idle = Some(connections);
         self
     }
 
-    /// Sets a function that makes the reqwest client, for options that this builder does not have. It is called by
-    /// [`build`](Self::build), and again after a response that did not belong to its request: then none of the connections so
-    /// far is used again, and reqwest can only drop them all. It must build a new client each time: clones of one share their
-    /// connections.
+    /// Sets a function that creates the reqwest client, for options that this builder does not have.
     ///
-    /// Redirects, retries and proxies are the function's to switch off. No option of TLS, pool or proxy may be set beside it.
+    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its
+    /// request. None of the existing connections may then be used again, and reqwest can only drop all of them. The
+    /// function must build a new client each time, because clones of a client share their connections.
+    ///
+    /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
+    /// proxy must not be set on this builder at the same time.
     pub fn http_client(
         mut self,
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
@@ -261,50 +268,56 @@ impl Builder {
         self
     }
 
-    /// Another way for requests to travel.
+    /// Sets a custom transport for requests.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.carrier = Carrier::Other(transport);
         self
     }
 
-    /// The most requests under way at once, over all clones (default: no limit). Others wait for their turn, within their deadline.
+    /// Sets the concurrency limit: the maximum number of requests in flight, over all clones (default: no limit).
+    /// Further requests wait until their deadline.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.at_once = Some(requests);
         self
     }
 
-    /// The most requests that may begin in any window of such a time, over all clones (default: no limit), as far as the system wakes those
-    /// who wait in time. Others wait for their turn, within their deadline. A call fails at once if those that wait before it leave no time
-    /// for it, though some of them may give up.
+    /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, over all
+    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
+    ///
+    /// Further requests wait until their deadline. A call fails immediately if the calls that wait before it leave no
+    /// time for it, although some of those calls may be canceled.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self
     }
 
-    /// Told what happens to calls.
+    /// Sets the receiver of events of calls, for metrics and alerts.
     pub fn events(mut self, events: impl Events) -> Self {
         self.events = Some(Arc::new(events));
         self
     }
 
-    /// Another clock, for tests.
+    /// Sets the clock, for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Another source of the jitter between attempts, for tests.
+    /// Sets the random source of the backoff's jitter, for tests.
     pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = random;
         self
     }
 
-    /// Makes the client.
+    /// Builds the client.
     ///
     /// # Errors
-    /// Of kind [`Configuration`](crate::ErrorKind::Configuration), with the mistake: a base URL that is no URL, or is plain HTTP to another
-    /// machine; a keyring that cannot seal or cannot open; a partner identifier that is empty or could not be sealed; a header, path, proxy
-    /// or certificate that is none; a time or a limit of zero.
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// - the base URL is not a URL, or uses plain HTTP to another machine;
+    /// - the keyring cannot seal or cannot open messages;
+    /// - the partner ID is empty or cannot be sealed;
+    /// - a header, path, proxy or certificate is invalid;
+    /// - a timeout or a limit is zero.
     pub fn build(self) -> Result<Client, Error> {
         let base = match &self.environment {
             Environment::Sandbox => SANDBOX,
@@ -313,19 +326,21 @@ impl Builder {
         let base_url = parse_base_url(base).map_err(Error::configuration)?;
         check_partner(&self.partner_id, &self.keyring)?;
         if self.attempt_timeout.is_zero() || self.deadline.is_zero() {
-            return Err(Error::configuration("a timeout or deadline of zero leaves no time for anything"));
+            return Err(Error::configuration("the attempt timeout and the deadline must be greater than zero"));
         }
         if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
-            return Err(Error::configuration("a limit of zero requests, or of requests in no time, lets none through"));
+            return Err(Error::configuration(
+                "max_in_flight and rate_limit must allow at least one request in a period greater than zero",
+            ));
         }
         if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {
-            return Err(Error::configuration("max_in_flight is larger than can be counted"));
+            return Err(Error::configuration("max_in_flight is too large; use a smaller limit"));
         }
         if self.max_response_bytes == 0 {
-            return Err(Error::configuration("a limit of zero bytes lets no answer through"));
+            return Err(Error::configuration("max_response_bytes must be greater than zero"));
         }
         let user_agent = HeaderValue::from_str(&self.user_agent)
-            .map_err(|_| Error::configuration("the user agent has characters that no header may have"))?;
+            .map_err(|_| Error::configuration("the user agent contains characters that are invalid in a header"))?;
         let unmade = |error: reqwest::Error| Error::configuration(error.without_url());
         let transport: Arc<dyn Transport> = match self.carrier {
             Carrier::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
@@ -333,7 +348,7 @@ impl Builder {
             Carrier::Other(transport) if self.http.is_default() => transport,
             Carrier::Given(_) | Carrier::Other(_) => {
                 return Err(Error::configuration(
-                    "options of TLS, pool or proxy are set beside a client or transport of your own, which would ignore them",
+                    "TLS, pool or proxy options are set, but the custom client or transport would ignore them",
                 ));
             }
         };

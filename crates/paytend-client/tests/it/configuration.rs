@@ -16,21 +16,21 @@ fn builder() -> Builder {
 fn build_reports_invalid_settings() {
     assert!(builder().build().is_ok());
     for (builder, part) in [
-        (builder().attempt_timeout(Duration::ZERO), "zero leaves no time"),
-        (builder().deadline(Duration::ZERO), "zero leaves no time"),
-        (builder().max_in_flight(0), "lets none through"),
-        (builder().max_in_flight(usize::MAX), "larger than can be counted"),
-        (builder().rate_limit(0, Duration::from_secs(1)), "lets none through"),
-        (builder().rate_limit(1, Duration::ZERO), "lets none through"),
-        (builder().max_response_bytes(0), "lets no answer through"),
+        (builder().attempt_timeout(Duration::ZERO), "must be greater than zero"),
+        (builder().deadline(Duration::ZERO), "must be greater than zero"),
+        (builder().max_in_flight(0), "at least one request"),
+        (builder().max_in_flight(usize::MAX), "max_in_flight is too large"),
+        (builder().rate_limit(0, Duration::from_secs(1)), "at least one request"),
+        (builder().rate_limit(1, Duration::ZERO), "in a period greater than zero"),
+        (builder().max_response_bytes(0), "max_response_bytes must be greater than zero"),
         (builder().user_agent("a\nb"), "the user agent"),
         (builder().path("nothing", "/x"), "path of `nothing`: no operation"),
         (builder().path("getCities", "/x"), "both products"),
         (builder().path("topup", "x"), "begin with one slash"),
         (builder().path("topup", "//elsewhere.example/x"), "begin with one slash"),
-        (builder().path("topup", "/x?y"), "queries"),
+        (builder().path("topup", "/x?y"), "query"),
         (builder().path("topup", "/x y"), "spaces"),
-        (builder().path("topup", "/x").path("/issuing/card/topup", "/y"), "given twice"),
+        (builder().path("topup", "/x").path("/issuing/card/topup", "/y"), "set twice"),
         (builder().proxy("CANARY"), "the proxy is not a URL"),
         (builder().root_certificates("CANARY"), "a root certificate is not PEM"),
         (builder().client_certificate("CANARY"), "the client certificate is not PEM"),
@@ -39,7 +39,7 @@ fn build_reports_invalid_settings() {
         (
             Client::builder(Environment::BaseUrl("http://127.0.0.1:1".into()), PARTNER_ID, partner())
                 .proxy("http://p:1"),
-            "cannot reach a base URL on the machine itself",
+            "cannot reach a base URL on the local machine",
         ),
     ] {
         let error = builder.build().unwrap_err();
@@ -199,7 +199,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
         assert!(shown.contains(part) && !shown.contains("CANARY"), "{to}: {shown}");
     }
     let error = from(&good, "production").to_string();
-    assert!(error.contains("profile `production`: there is none; the file has: test"), "{error}");
+    assert!(error.contains("profile `production`: not found; the file has: test"), "{error}");
     let error = Client::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
     assert!(error.contains("the configuration file: entity not found"), "{error}");
 }

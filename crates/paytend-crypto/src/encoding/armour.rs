@@ -1,29 +1,29 @@
-//! Finds the blocks of PEM in a text, and what is wrong with the lines around them.
+//! Finds PEM blocks in a text, and problems in their BEGIN and END lines.
 
 use super::text::{OTHER_DASH, line_of};
 use crate::key_error::ArmourProblem;
 
-/// What stands between two armour lines.
+/// A PEM block: the label, and the text between the BEGIN and END lines.
 pub(super) struct Block<'t> {
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],
-    /// The number of the line, from 1, in which the body begins.
+    /// The number, from 1, of the line in which the body begins.
     pub(super) body_line: usize,
-    /// The line that is wrong, and how.
+    /// The number of the invalid line, and its problem.
     pub(super) broken: Option<(usize, ArmourProblem)>,
 }
 
-/// One line of armour.
+/// A BEGIN or END line.
 struct Marker<'t> {
     begins: bool,
     start: usize,
     end: usize,
     label: &'t [u8],
-    /// It is as it should be: capitals, and five hyphens on both sides.
+    /// Whether the line is well formed: in capitals, with five hyphens on both sides.
     exact: bool,
 }
 
-/// Returns all blocks of a text in their order. A text without any armour line has none.
+/// Returns all blocks of a text in order. A text without any BEGIN or END line has no blocks.
 pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut at = 0;
@@ -49,7 +49,7 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
         };
         match end {
             Some(end) => at = end.end,
-            // What is left of an armour line is not part of the body.
+            // The rest of a damaged END line is not part of the body.
             None => {
                 if let Some(dashes) = block.body.windows(2).position(|pair| pair == b"--") {
                     block.body = &block.body[..dashes];
@@ -77,7 +77,7 @@ fn next_marker(text: &[u8], from: usize) -> Option<Marker<'_>> {
     None
 }
 
-/// Reads the armour line whose word is at `at`. Whatever is before `from` is not part of it.
+/// Reads the BEGIN or END line whose keyword is at `at`. Text before `from` is not part of the line.
 fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     const LONGEST_LABEL: usize = 64;
     let dash = |byte: &&u8| **byte == b'-' || **byte == OTHER_DASH;
@@ -92,7 +92,7 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     let open = opening.iter().rev().take_while(dash).count();
     let after = &text[at + word.len()..];
     let after = &after[..after.len().min(2 * LONGEST_LABEL)];
-    // A label may have a hyphen in it, as that of RSA-PSS keys.
+    // A label may contain a hyphen, for example that of RSA-PSS keys.
     let ends = |at: &usize| match &after[*at..] {
         [b'-', next, ..] => !next.is_ascii_alphanumeric(),
         [b'\n' | b'-' | OTHER_DASH, ..] => true,
@@ -106,10 +106,10 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     if open + close < 3 || !standalone || label.len() > LONGEST_LABEL || !label.iter().all(plain) {
         return None;
     }
-    // Base64 that is URL-safe may end in a hyphen, right before the armour's.
+    // URL-safe base64 may end in a hyphen, directly before the hyphens of the END line.
     let mine = open.min(5);
     let start = opening.len() - mine + from;
-    // A run of more than five is read as before: the rest is text. After a line, another one may follow directly.
+    // Of a run of more than five hyphens, the rest is text. Another BEGIN or END line may follow directly.
     let used = close.min(5);
     let end = at + word.len() + label_end + used;
     let five = |dashes: &[u8]| dashes == b"-----";

@@ -1,4 +1,4 @@
-//! Base64 as people hold it: in lines, URL-safe, without padding.
+//! A lenient base64 decoder: accepts several lines, the URL-safe alphabet and missing padding.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::form::Wrapping;
 use super::text::line_content;
 
-/// The padding is counted, and a cut text has bits left over: its length is reported by what reads the bytes.
+/// Padding is counted separately, and truncated text may have trailing bits. Its length is checked by the DER reader.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -16,15 +16,15 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The bytes of a base64 text.
+/// A decoded base64 text.
 pub(super) struct Decoded {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) wrappings: Vec<Wrapping>,
-    /// A character is left over, which no base64 has: the text is cut, or has one character too many.
+    /// Whether a single character is left over, because the text is truncated or has an extra character.
     pub(super) left_over: bool,
 }
 
-/// Decodes a text whose first line has this number.
+/// Decodes a text. `first_line` is the number of its first line.
 ///
 /// # Errors
 /// Returns the number of the first line with a character that is not base64.
@@ -36,7 +36,7 @@ pub(super) fn decode(text: &[u8], first_line: usize) -> Result<Decoded, usize> {
             match byte {
                 b' ' => {}
                 b'=' => padding += 1,
-                // Something follows the padding.
+                // Only padding may follow padding.
                 _ if padding > 0 => return Err(number),
                 b'-' | b'_' => {
                     url_safe = true;

@@ -1,4 +1,4 @@
-//! What a DER structure is: the keys that are read, and the structures that are named.
+//! Recognises DER structures: the supported keys, and the unsupported structures that error messages name.
 
 use pkcs1::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs1::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
@@ -12,31 +12,32 @@ use super::{Decoded, encrypted};
 use crate::KeyError;
 use crate::key_error::Encryption;
 
-/// A structure in DER.
+/// A DER structure.
 pub(super) enum Structure {
     Key(KeyStructure, Decoded),
-    /// A certificate's key, its issuer and its subject.
+    /// The key, issuer and subject of a certificate.
     Certificate(Result<Decoded, KeyError>, Names),
     Encrypted(Encryption),
 }
 
-/// The issuer and the subject of a certificate, in DER.
+/// The issuer and the subject of a certificate, as DER.
 pub(super) struct Names {
     pub(super) issuer: Vec<u8>,
     pub(super) subject: Vec<u8>,
 }
 
-/// Returns whether bytes begin as DER or BER of a SEQUENCE, and not as a text.
+/// Returns whether the data begins like a SEQUENCE in DER or BER, and not like text.
 pub(super) fn looks_like(data: &[u8]) -> bool {
     match data {
         [0x30, 0x80..=0x84, ..] => true,
-        // A short one: the text `0` is the same byte, so the rest must fit, and its first element be one of a key.
+        // A short SEQUENCE starts with the same byte as the text `0`, so its length and its first element must fit a
+        // key.
         [0x30, length, rest @ ..] => matches!(rest, [0x02 | 0x30, 0..=0x1f, ..]) && rest.len() >= usize::from(*length),
         _ => false,
     }
 }
 
-/// Returns the length that the outermost structure announces, its header included.
+/// Returns the length that the outermost structure announces, including its header.
 pub(super) fn announced(data: &[u8]) -> Option<usize> {
     let [0x30, first, rest @ ..] = data else { return None };
     let count = match first {
@@ -49,17 +50,17 @@ pub(super) fn announced(data: &[u8]) -> Option<usize> {
     length.checked_add(2 + count)
 }
 
-/// Returns whether less is there than the outermost structure announces.
+/// Returns whether the data is shorter than the outermost structure announces.
 pub(super) fn is_cut(data: &[u8]) -> bool {
     announced(data).is_some_and(|announced| announced > data.len())
 }
 
-/// Reads one structure.
+/// Reads a structure.
 pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
     let present = data.len();
     let der = match announced(data) {
         Some(announced) if announced > present => return Err(KeyError::Truncated { announced, present }),
-        // A file may end in a line end.
+        // A file may end with a line end.
         Some(announced) if data[announced..].iter().all(u8::is_ascii_whitespace) => &data[..announced],
         Some(announced) => return Err(KeyError::TrailingData { announced, extra: present - announced }),
         None if matches!(data, [0x30, 0x80, 0x02, 0x01, 0x03, ..]) => return Err(ForeignKey::Pkcs12.into()),
@@ -89,7 +90,7 @@ pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
     }
 }
 
-/// The elements of a SEQUENCE; none for anything else.
+/// Returns the elements of a SEQUENCE, or nothing for any other structure.
 pub(super) fn children(any: AnyRef<'_>) -> Vec<AnyRef<'_>> {
     let mut elements = Vec::new();
     if any.tag() != Tag::Sequence {
@@ -109,14 +110,14 @@ fn tags(elements: &[AnyRef<'_>]) -> Vec<Tag> {
     elements.iter().map(|element| element.tag()).collect()
 }
 
-/// The key of a certificate: the `SubjectPublicKeyInfo` in its `TBSCertificate` (RFC 5280, 4.1).
+/// Returns the key of a certificate: the `SubjectPublicKeyInfo` in its `TBSCertificate` (RFC 5280, 4.1).
 fn certificate(parts: &[AnyRef<'_>]) -> Option<(Result<Decoded, KeyError>, Names)> {
     let [signed, algorithm, signature] = parts else { return None };
     if (algorithm.tag(), signature.tag()) != (Tag::Sequence, Tag::BitString) {
         return None;
     }
     let fields = children(*signed);
-    // The version, which is absent from those of version 1.
+    // The version field is absent in certificates of version 1.
     let fields = match fields.as_slice() {
         [version, rest @ ..] if version.tag().is_context_specific() => rest,
         all => all,
@@ -130,17 +131,17 @@ fn certificate(parts: &[AnyRef<'_>]) -> Option<(Result<Decoded, KeyError>, Names
     Some((spki(&info), names))
 }
 
-/// The structures that are not read, by the types of their elements.
+/// Recognises unsupported structures by the types of their elements.
 fn foreign(parts: &[AnyRef<'_>]) -> Option<ForeignKey> {
     let version = |number: u8| parts.first().is_some_and(|first| first.value() == [number]);
     match tags(parts).as_slice() {
-        // PFX (RFC 7292) has version 3, and a ContentInfo.
+        // PFX (RFC 7292): version 3 and a ContentInfo.
         [Tag::Integer, Tag::Sequence, ..] if version(3) => Some(ForeignKey::Pkcs12),
-        // ContentInfo (RFC 5652): signed data, in which certificates travel.
+        // ContentInfo (RFC 5652): signed data, which is used to transfer certificates.
         [Tag::ObjectIdentifier, ..] => Some(ForeignKey::Pkcs7),
         // ECPrivateKey (RFC 5915).
         [Tag::Integer, Tag::OctetString, ..] if version(1) => Some(KeyAlgorithm::Ec.into()),
-        // DSAPrivateKey: version, p, q, g, and both keys.
+        // DSAPrivateKey: version, p, q, g, public key and private key.
         [Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer, Tag::Integer] => {
             Some(KeyAlgorithm::Dsa.into())
         }

@@ -1,4 +1,4 @@
-//! Encrypted private keys: which scheme encrypts them, and, with the feature `encrypted-keys`, their decryption.
+//! Encrypted private keys: names their encryption and, with the feature `encrypted-keys`, decrypts them.
 
 use pkcs1::der::Tag;
 use pkcs1::der::Tagged as _;
@@ -9,7 +9,7 @@ use super::der::children;
 use crate::key_error::{EncryptedFormat, Encryption};
 use crate::{KeyError, Passphrase};
 
-/// The encryption of an `EncryptedPrivateKeyInfo` (RFC 5958, 3), by the elements of its SEQUENCE.
+/// Returns the encryption of an `EncryptedPrivateKeyInfo` (RFC 5958, 3), given the elements of its SEQUENCE.
 pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     let [algorithm, data] = parts else { return None };
     if data.tag() != Tag::OctetString {
@@ -26,7 +26,7 @@ pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     Some(Encryption { format: EncryptedFormat::Pkcs8, scheme, readable })
 }
 
-/// The encryption of a traditional PEM, whose headers are in its body.
+/// Returns the encryption of a traditional PEM, whose headers are in its body.
 pub(super) fn traditional(body: &[u8]) -> Option<Encryption> {
     const HEADER: &[u8] = b"DEK-Info:";
     memchr::memmem::find(body, b"ENCRYPTED").filter(|_| memchr::memmem::find(body, b"Proc-Type:").is_some())?;
@@ -43,7 +43,7 @@ fn oid(any: &AnyRef<'_>) -> Option<String> {
     any.decode_as::<ObjectIdentifier>().ok().map(|oid| oid.to_string())
 }
 
-/// The schemes of PKCS#5 version 1.5 and of PKCS#12.
+/// Returns the name of an encryption scheme of PKCS#5 version 1.5 or PKCS#12.
 fn pbes1(oid: &str) -> Option<&'static str> {
     Some(match oid {
         "1.2.840.113549.1.5.1" => "PBE-MD2-DES",
@@ -62,7 +62,7 @@ fn pbes1(oid: &str) -> Option<&'static str> {
     })
 }
 
-/// Names the key derivation and the cipher of PBES2.
+/// Returns the names of the key derivation and the cipher of PBES2.
 fn pbes2(parameters: &[AnyRef<'_>]) -> String {
     let name = |at: usize| {
         let algorithm = parameters.get(at).map(|any| children(*any)).unwrap_or_default();
@@ -85,7 +85,7 @@ fn pbes2(parameters: &[AnyRef<'_>]) -> String {
     format!("PBES2 with {} and {}", name(0), name(1))
 }
 
-/// Decrypts an `EncryptedPrivateKeyInfo` to the `PrivateKeyInfo` in it.
+/// Decrypts an `EncryptedPrivateKeyInfo` and returns the `PrivateKeyInfo` in it.
 #[cfg(feature = "encrypted-keys")]
 pub(super) fn decrypt(
     der: &[u8],
@@ -95,9 +95,9 @@ pub(super) fn decrypt(
     use pkcs8::EncryptedPrivateKeyInfoRef;
     use pkcs8::pkcs5::{EncryptionScheme, Error};
 
-    /// No key derivation takes more rounds than this: half a minute on a slow machine.
+    /// The maximum number of rounds of a key derivation. This many rounds take half a minute on a slow machine.
     const MAX_ROUNDS: u32 = 10_000_000;
-    /// No key derivation takes more memory than this, in bytes.
+    /// The maximum memory of a key derivation, in bytes.
     const MAX_MEMORY: u64 = 256 << 20;
 
     let unsupported = || KeyError::Encrypted(Encryption { readable: false, ..encryption.clone() });
@@ -122,14 +122,14 @@ pub(super) fn decrypt(
         Err(_) => return Err(unsupported()),
     };
     buffer.truncate(length);
-    // A wrong passphrase passes the check of the padding once in 256 times, and gives noise.
+    // A wrong passphrase passes the padding check once in 256 times. The decrypted data is then meaningless.
     match super::der::looks_like(&buffer) && !super::der::is_cut(&buffer) {
         true => Ok(buffer),
         false => Err(KeyError::Passphrase),
     }
 }
 
-/// Without the feature no key is decrypted.
+/// Returns [`KeyError::Encrypted`], because the feature `encrypted-keys` is not enabled.
 #[cfg(not(feature = "encrypted-keys"))]
 pub(super) fn decrypt(_: &[u8], encryption: &Encryption, _: &Passphrase) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     Err(KeyError::Encrypted(encryption.clone()))

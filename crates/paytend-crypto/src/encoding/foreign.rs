@@ -1,36 +1,36 @@
-//! Names what holds a key and is not read, with the command that converts it.
+//! Recognises keys in unsupported forms, and names the command that converts them.
 
 use std::fmt;
 
 use super::text::contains;
 
-/// A file or text that is not read as a key. Its `Display` names it, and the command that converts it.
+/// A file or text that is not supported as a key. Its `Display` output names the form and the command that converts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignKey {
-    /// A key of another algorithm than RSA, or of a kind of RSA that does not fit.
+    /// A key of an algorithm other than RSA, or an RSA key restricted to another scheme.
     Algorithm(KeyAlgorithm),
     /// PKCS#12: a key and certificates, encrypted (`.p12`, `.pfx`).
     Pkcs12,
-    /// A key store of Java's: JKS or JCEKS.
+    /// A Java key store: JKS or JCEKS.
     JavaKeyStore,
     /// PKCS#7: certificates (`.p7b`).
     Pkcs7,
-    /// A private key in OpenSSH's format.
+    /// A private key in OpenSSH format.
     OpenSshPrivate {
         /// Whether it is an RSA key.
         rsa: bool,
     },
-    /// A public key in OpenSSH's format.
+    /// A public key in OpenSSH format.
     OpenSshPublic {
         /// Whether it is an RSA key.
         rsa: bool,
     },
-    /// A public key in the format of RFC 4716, which commercial SSH programs write.
+    /// A public key in the format of RFC 4716, used by commercial SSH programs.
     Ssh2Public,
-    /// A private key of PuTTY's.
+    /// A PuTTY private key.
     Putty,
-    /// A key of PGP's.
+    /// A PGP key.
     Pgp,
     /// A certificate signing request.
     CertificateRequest,
@@ -38,30 +38,30 @@ pub enum ForeignKey {
     Jwk,
     /// A set of JSON Web Keys.
     JwkSet,
-    /// A key in XML, as .NET writes it.
+    /// A key in the XML format of .NET.
     Xml,
-    /// A key of Microsoft's CryptoAPI.
+    /// A key of the Microsoft CryptoAPI.
     MicrosoftBlob {
-        /// Whether it holds a private key.
+        /// Whether the blob contains a private key.
         private: bool,
     },
     /// A private key in Microsoft's PVK format.
     MicrosoftPvk,
-    /// DER in hexadecimal digits.
+    /// DER as hexadecimal digits.
     Hexadecimal,
-    /// The pointer that Git LFS leaves in the place of a file.
+    /// A Git LFS pointer instead of the file itself.
     GitLfsPointer,
-    /// A file that Ansible Vault encrypted.
+    /// A file encrypted with Ansible Vault.
     AnsibleVault,
     /// A compressed file.
     Compressed,
     /// A web page.
     WebPage,
-    /// The path of a file, where its content belongs.
+    /// The path of a file instead of its content.
     Path,
-    /// The name of a variable that nothing replaced by its value.
+    /// The name of a variable that was not replaced by its value.
     Placeholder,
-    /// A block of PEM with another label.
+    /// A PEM block with another label.
     Label(String),
 }
 
@@ -69,9 +69,9 @@ pub enum ForeignKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
-    /// RSA, for the signatures of RSASSA-PSS alone.
+    /// RSA, restricted to RSASSA-PSS signatures.
     RsaPss,
-    /// RSA, for the encryption of RSAES-OAEP alone.
+    /// RSA, restricted to RSAES-OAEP encryption.
     RsaOaep,
     /// Elliptic curves: ECDSA and ECDH.
     Ec,
@@ -87,9 +87,9 @@ pub enum KeyAlgorithm {
     DiffieHellman,
     /// ML-DSA, ML-KEM or SLH-DSA.
     PostQuantum,
-    /// A symmetric key of a JSON Web Key.
+    /// A symmetric key in a JSON Web Key.
     Symmetric,
-    /// Another one, by its object identifier.
+    /// Another algorithm, identified by its object identifier.
     Other(String),
 }
 
@@ -136,7 +136,7 @@ impl From<KeyAlgorithm> for ForeignKey {
     }
 }
 
-/// How a key that fits is made.
+/// The command that creates a supported key.
 const GENERATE: &str = "`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem`";
 
 impl fmt::Display for ForeignKey {
@@ -152,19 +152,19 @@ impl fmt::Display for ForeignKey {
             Self::Algorithm(algorithm) => {
                 return write!(
                     f,
-                    "the algorithm of this key is {algorithm}; an RSA key is needed, and no command converts this one; \
+                    "the algorithm of this key is {algorithm}, which cannot be converted; an RSA key is required; \
                      create an RSA key with {GENERATE}"
                 );
             }
             Self::OpenSshPrivate { rsa: false } | Self::OpenSshPublic { rsa: false } => {
                 return write!(
                     f,
-                    "this is an OpenSSH key of another algorithm than RSA, and no command converts it; create an RSA \
+                    "this is an OpenSSH key of another algorithm than RSA, which cannot be converted; create an RSA \
                      key with {GENERATE}"
                 );
             }
             Self::Label(label) => {
-                return write!(f, "this is PEM with the label `{label}`, which does not hold an RSA key that is read");
+                return write!(f, "this is PEM with the label `{label}`, which is not a supported form of RSA key");
             }
             Self::Pkcs12 => {
                 "this is a PKCS#12 file (.p12 or .pfx); write its private key with `openssl pkcs12 -in FILE -nocerts \
@@ -194,7 +194,7 @@ impl fmt::Display for ForeignKey {
             Self::Putty => {
                 "this is a PuTTY private key; convert it with `puttygen FILE -O private-openssh -o private.pem`"
             }
-            Self::Pgp => "this is a PGP key, which does not fit; export the RSA key from where it was made, in PEM",
+            Self::Pgp => "this is a PGP key, which is not supported; export the RSA key as PEM with its own tool",
             Self::CertificateRequest => {
                 "this is a certificate signing request; write its public key with `openssl req -in FILE -noout -pubkey \
                  -out public.pem`; add `-inform DER` for a binary file"
@@ -206,20 +206,20 @@ impl fmt::Display for ForeignKey {
                  .export({format:\"pem\",type:k.d?\"pkcs8\":\"spki\"}))' < FILE > key.pem`"
             }
             Self::JwkSet => {
-                "this is a set of JSON Web Keys; write the one that is meant to a file with `jq '.keys[0]' FILE > \
+                "this is a set of JSON Web Keys; write the key to use to a file with `jq '.keys[0]' FILE > \
                  key.json`, and convert that file to PEM"
             }
             Self::Xml => {
-                "this is a key in XML, as .NET writes it; convert it with `pwsh -Command '$k = \
+                "this is a key in the XML format of .NET; convert it with `pwsh -Command '$k = \
                  [Security.Cryptography.RSA]::Create(); $k.FromXmlString((Get-Content -Raw FILE)); \
                  $k.ExportSubjectPublicKeyInfoPem()' > public.pem`, or with ExportPkcs8PrivateKeyPem for a private key"
             }
             Self::MicrosoftBlob { private: true } => {
-                "this is a private key of Microsoft's CryptoAPI; convert it with `openssl rsa -inform MSBLOB -in FILE \
-                 -out private.pem`"
+                "this is a private key of the Microsoft CryptoAPI; convert it with `openssl rsa -inform MSBLOB \
+                 -in FILE -out private.pem`"
             }
             Self::MicrosoftBlob { private: false } => {
-                "this is a public key of Microsoft's CryptoAPI; convert it with `openssl rsa -pubin -inform MSBLOB \
+                "this is a public key of the Microsoft CryptoAPI; convert it with `openssl rsa -pubin -inform MSBLOB \
                  -in FILE -out public.pem`"
             }
             Self::MicrosoftPvk => {
@@ -227,7 +227,7 @@ impl fmt::Display for ForeignKey {
                  add `-provider legacy -provider default` if it is encrypted"
             }
             Self::Hexadecimal => {
-                "this is DER in hexadecimal digits; convert it with `tr -d ': ' < FILE | xxd -r -p > key.der`"
+                "this is DER as hexadecimal digits; convert it with `tr -d ': ' < FILE | xxd -r -p > key.der`"
             }
             Self::GitLfsPointer => "this is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`",
             Self::AnsibleVault => {
@@ -236,7 +236,7 @@ impl fmt::Display for ForeignKey {
             Self::Compressed => "this is a compressed file; unpack it with `gunzip` or `unzip` first",
             Self::WebPage => "this is a web page or another XML document, not a key; download the key itself",
             Self::Path => {
-                "this is the path of a file, and the key itself belongs here; give the path where a file is expected"
+                "this is the path of a file, but the key itself is expected; pass the path as a key file instead"
             }
             Self::Placeholder => "this is a placeholder that was not replaced by the key",
         })
@@ -251,7 +251,7 @@ pub(super) fn in_binary(data: &[u8]) -> Option<ForeignKey> {
         [0x1e, 0xf1, 0xb5, 0xb0, ..] => Some(ForeignKey::MicrosoftPvk),
         [7, 2, 0, 0, ..] if data.get(8..12) == Some(b"RSA2") => Some(ForeignKey::MicrosoftBlob { private: true }),
         [6, 2, 0, 0, ..] if data.get(8..12) == Some(b"RSA1") => Some(ForeignKey::MicrosoftBlob { private: false }),
-        // The length of a name, and the name.
+        // The length of the algorithm name, and the name.
         [0, 0, 0, 7, rest @ ..] if rest.starts_with(b"ssh-rsa") => Some(ForeignKey::OpenSshPublic { rsa: true }),
         [0, 0, 0, _, rest @ ..] if starts_as_ssh(rest) => Some(ForeignKey::OpenSshPublic { rsa: false }),
         _ if data.starts_with(b"openssh-key-v1\0") => {
@@ -265,7 +265,7 @@ fn starts_as_ssh(text: &[u8]) -> bool {
     [&b"ssh-"[..], b"ecdsa-sha2-", b"sk-"].iter().any(|name| text.starts_with(name))
 }
 
-/// Recognises texts that are neither PEM nor base64 by how they start.
+/// Recognises a text that is neither PEM nor base64 by its first characters.
 pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     let text = text.trim_ascii();
     let starts = |start: &[u8]| text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start));
@@ -286,7 +286,7 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
             () if has(b"\"oct\"") => KeyAlgorithm::Symmetric.into(),
             () => ForeignKey::Jwk,
         },
-        // With options or the name of a host before it, too.
+        // Options or a host name may precede the key.
         _ if starts(b"ssh-rsa ") || has(b"ssh-rsa AAAAB3NzaC1yc2E") => ForeignKey::OpenSshPublic { rsa: true },
         _ if starts_as_ssh(text) => ForeignKey::OpenSshPublic { rsa: false },
         _ if is_placeholder(text) => ForeignKey::Placeholder,
@@ -327,7 +327,7 @@ fn is_hexadecimal(text: &[u8]) -> bool {
         && text.iter().all(digits)
 }
 
-/// Recognises a block of PEM by its label. One that this does not know may hold a key.
+/// Recognises a PEM block by its label. A block with an unknown label may still contain a key.
 pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
     let found = match label {
         b"SSH2 PUBLIC KEY" => ForeignKey::Ssh2Public,
@@ -343,7 +343,7 @@ pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Names a block of PEM that holds nothing that is known.
+/// Returns the name of a PEM block with unknown content.
 pub(super) fn unknown_label(label: &[u8]) -> ForeignKey {
     ForeignKey::Label(label.iter().map(|byte| char::from(*byte)).collect())
 }

@@ -1,39 +1,39 @@
-//! The form of a key: its structure in DER, and what is wrapped around the DER.
+//! The form of a key: its DER structure, and the encodings around the DER.
 
 use std::fmt;
 
-/// How a key is written.
+/// The form in which a key is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyForm {
-    /// The structure of its DER.
+    /// The DER structure.
     pub structure: KeyStructure,
-    /// How the DER is wrapped.
+    /// The encoding of the DER.
     pub armour: Armour,
-    /// Whether the key was encrypted with a passphrase. The structure is the one inside.
+    /// Whether the key was encrypted with a passphrase. If so, `structure` is the decrypted structure.
     pub encrypted: bool,
-    /// What was removed from around or inside the text before it could be read, outermost first.
+    /// The transformations that were undone to read the text, outermost first.
     pub wrappings: Vec<Wrapping>,
 }
 
-/// The structures that hold an RSA key in DER.
+/// A DER structure that contains an RSA key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyStructure {
-    /// `RSAPrivateKey`: PKCS#1.
+    /// PKCS#1 private key (`RSAPrivateKey`).
     Pkcs1Private,
-    /// `RSAPublicKey`: PKCS#1.
+    /// PKCS#1 public key (`RSAPublicKey`).
     Pkcs1Public,
-    /// `PrivateKeyInfo`: PKCS#8.
+    /// PKCS#8 private key (`PrivateKeyInfo`).
     Pkcs8,
-    /// `SubjectPublicKeyInfo`: X.509.
+    /// X.509 public key (`SubjectPublicKeyInfo`).
     Spki,
-    /// `Certificate`: X.509. Its key is read, and nothing else of it is checked.
+    /// X.509 certificate (`Certificate`). Only its key is read; nothing else in it is checked.
     Certificate,
 }
 
 impl KeyStructure {
-    /// Returns the label of its PEM.
+    /// Returns the PEM label of the structure.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Pkcs1Private => "RSA PRIVATE KEY",
@@ -44,13 +44,13 @@ impl KeyStructure {
         }
     }
 
-    /// Returns whether it holds a private key.
+    /// Returns whether the structure contains a private key.
     pub const fn is_private(self) -> bool {
         matches!(self, Self::Pkcs1Private | Self::Pkcs8)
     }
 }
 
-/// Names the structure: `PKCS#8 private key`.
+/// Writes the name of the structure, such as `PKCS#8 private key`.
 impl fmt::Display for KeyStructure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -63,19 +63,19 @@ impl fmt::Display for KeyStructure {
     }
 }
 
-/// How a key's DER is wrapped.
+/// The encoding of a key's DER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Armour {
-    /// Not at all.
+    /// Binary DER.
     Der,
-    /// In base64 without anything around it: how keys of Paytend and PayerMax travel.
+    /// Bare base64, the form in which Paytend and PayerMax exchange keys.
     Base64,
-    /// In PEM, with this label. This crate accepts a label that does not fit the structure; other libraries may not.
+    /// PEM with this label. This crate accepts a label that does not match the structure; other libraries may not.
     Pem(String),
 }
 
-/// A part of a text's form that is not the key, and that reading removes.
+/// A transformation of a key's text that is undone before the key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Wrapping {
@@ -85,19 +85,19 @@ pub enum Wrapping {
     WideCharacters,
     /// A byte order mark.
     ByteOrderMark,
-    /// No-break spaces, zero-width spaces and the like.
+    /// No-break spaces, zero-width spaces and similar characters.
     InvisibleCharacters,
     /// Escapes such as `\n` or `%0A` for line ends and other characters.
     Escapes,
     /// Quotes or a `NAME=` around the text.
     Quotes,
-    /// The URL-safe alphabet of base64: `-` and `_`.
+    /// The URL-safe base64 alphabet: `-` and `_`.
     UrlSafe,
-    /// Base64 without its padding.
+    /// Base64 without padding.
     MissingPadding,
 }
 
-/// Names the wrapping in lower case: `base64 of the whole text`.
+/// Writes the name of the wrapping in lower case, such as `base64 of the whole text`.
 impl fmt::Display for Wrapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,7 +1,8 @@
-//! Reads and writes the encodings in which RSA keys travel. Which one it is shows in the data; nobody has to say.
+//! Reads and writes RSA keys in all supported encodings. The encoding is detected from the data.
 //!
-//! Reading goes from the outside to the inside: `text` cleans a text, `armour` finds PEM in it, `base64_text` decodes,
-//! `der` tells what the bytes are. `foreign` names what is not read, and `select` picks the key that is wanted.
+//! Reading proceeds from the outside to the inside: `text` cleans the text, `armour` finds PEM in it, `base64_text`
+//! decodes it, and `der` identifies the structure. `foreign` names unsupported forms, and `select` picks the key to
+//! use.
 
 mod armour;
 mod base64_text;
@@ -23,28 +24,28 @@ use crate::{KeyError, Passphrase};
 use der::Structure;
 use select::Item;
 
-/// A key's data, whichever way it was written.
+/// The data of a key, independent of its encoding.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Decoded {
-    /// A private key as PKCS#1 DER.
+    /// A private key, as PKCS#1 DER.
     Private(Zeroizing<Vec<u8>>),
-    /// A public key's modulus and exponent, big-endian.
+    /// The modulus and exponent of a public key, big-endian.
     Public { modulus: Vec<u8>, exponent: Vec<u8> },
 }
 
-/// Which half of a key is asked for.
+/// The requested half of a key pair.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Half {
     Private,
     Public,
 }
 
-/// Reads the wanted half of a key in any of the encodings.
+/// Reads the requested half of a key pair in any supported encoding.
 pub(crate) fn read(data: &[u8], wanted: Half, passphrase: Option<&Passphrase>) -> Result<(KeyForm, Decoded), KeyError> {
     select::select(Reader { passphrase, wrappings: Vec::new() }.items(data)?, wanted)
 }
 
-/// How often base64 is unwrapped. Each time less than the outer text is left.
+/// The maximum number of nested base64 layers. Each layer is shorter than the layer around it.
 const DEEPEST: usize = 5;
 
 struct Reader<'a> {
@@ -53,9 +54,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Everything that is in the data.
+    /// Returns everything that the data contains.
     fn items(&mut self, data: &[u8]) -> Result<Vec<Item>, KeyError> {
-        // DER may end in a byte that would be white space in a text.
+        // DER may end with a byte that would be white space in a text.
         if der::looks_like(data) {
             return Ok(vec![self.structure(data, Armour::Der)]);
         }
@@ -82,7 +83,7 @@ impl Reader<'_> {
         if blocks.is_empty() { self.bare(text) } else { Ok(self.blocks(&blocks)) }
     }
 
-    /// A text without armour: base64 of DER, of a PEM, or of another text.
+    /// Reads a text without PEM: base64 of DER, of PEM, or of another text.
     fn bare(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let inner = text::surrounded(text);
         if inner.is_empty() {
@@ -90,17 +91,17 @@ impl Reader<'_> {
         }
         if inner.len() != text.trim_ascii().len() {
             self.wrappings.push(Wrapping::Quotes);
-            // What is in quotes may be anything that is named.
+            // A quoted text may be in any of the recognised unsupported forms.
             if let Some(foreign) = foreign::in_text(inner) {
                 return Err(foreign.into());
             }
         }
-        // The inner text is part of the outer one.
+        // Finds the position of the inner text in the outer text, for the line number.
         let before = text.len() - inner.len();
         let start = (0..=before).find(|at| text[*at..].starts_with(inner)).unwrap_or(0);
         let decoded = match base64_text::decode(inner, text::line_of(text, start)) {
             Ok(decoded) => decoded,
-            // Only what begins as a key or a PEM does is taken to be damaged base64.
+            // Only a text that begins like a key or PEM is reported as damaged base64.
             Err(line) if inner.len() >= 64 && (inner.starts_with(b"MI") || inner.starts_with(b"LS0t")) => {
                 return Err(KeyError::Base64 { line });
             }
@@ -127,7 +128,7 @@ impl Reader<'_> {
         blocks.iter().filter_map(|block| self.block(block)).collect()
     }
 
-    /// What is in a block of PEM. Nothing for those that belong to keys and are none.
+    /// Reads a PEM block. Returns nothing for blocks that accompany keys but contain none.
     fn block(&mut self, block: &armour::Block<'_>) -> Option<Item> {
         if block.label.ends_with(b"PARAMETERS") || block.label == b"X509 CRL" {
             return None;
@@ -165,7 +166,7 @@ impl Reader<'_> {
             let line = text::line_of(body.trim_ascii_end(), body.len()) + block.body_line + headers - 1;
             return Err(KeyError::Base64 { line });
         }
-        // OpenSSL's own kind of certificate has its trust settings behind it.
+        // In OpenSSL's TRUSTED CERTIFICATE format, trust settings follow the certificate.
         let end = if block.label == b"TRUSTED CERTIFICATE" { der::announced(bytes) } else { None };
         let bytes = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
         let own = self.wrappings.len();
@@ -184,7 +185,7 @@ impl Reader<'_> {
         Ok(item)
     }
 
-    /// What is in a structure of DER.
+    /// Reads a DER structure.
     fn structure(&self, der: &[u8], armour: Armour) -> Item {
         let form = |structure, encrypted| KeyForm {
             structure,
@@ -215,13 +216,13 @@ impl Reader<'_> {
     }
 }
 
-/// The number of header lines of a PEM's body, and what follows them (RFC 1421, 4.4).
+/// Returns the number of header lines of a PEM body, and the text after them (RFC 1421, 4.4).
 fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     let mut rest = body;
     let mut lines = 0;
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = rest[..end].trim_ascii();
-        // The first line is what stands behind the armour.
+        // The first line is the rest of the BEGIN line.
         if !(line.contains(&b':') || lines == 0 && line.is_empty()) {
             break;
         }
@@ -231,7 +232,7 @@ fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     (lines, rest)
 }
 
-/// Returns whether bytes may be a text, in any of the encodings that are read.
+/// Returns whether the bytes may be text in any supported character encoding.
 fn is_text(bytes: &[u8]) -> bool {
     let control = |byte: &u8| *byte < b'\t' || *byte == 0x7f;
     let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);

@@ -1,16 +1,16 @@
-//! Picks the wanted key from all that a text or file holds.
+//! Picks the requested key from the contents of a text or file.
 
 use super::der::Names;
 use super::{Decoded, Half, KeyForm, KeyStructure};
 use crate::KeyError;
 use crate::key_error::EncryptedFormat;
 
-/// One of the things in a text or file.
+/// An item in a text or file.
 pub(super) struct Item {
     pub(super) outcome: Result<(KeyForm, Decoded), KeyError>,
-    /// Which half it holds, if that is known of something that cannot be read.
+    /// The half that the item contains, if known. An item that cannot be read may have a known half.
     pub(super) half: Option<Half>,
-    /// The names in a certificate.
+    /// The issuer and subject, if the item is a certificate.
     pub(super) names: Option<Names>,
 }
 
@@ -20,14 +20,14 @@ impl Item {
         Self { outcome: Ok((form, key)), half: Some(half), names: None }
     }
 
-    /// A block of PEM that cannot be read.
+    /// Creates an item for a PEM block that cannot be read.
     pub(super) fn failed(error: KeyError, label: &[u8]) -> Self {
         let mut item = Self { outcome: Err(error), half: None, names: None };
         item.place(label);
         item
     }
 
-    /// Takes from a label which half a block holds.
+    /// Sets the half that a PEM block contains, according to its label.
     pub(super) fn place(&mut self, label: &[u8]) {
         self.half = match label {
             _ if label.ends_with(b"PRIVATE KEY") => Some(Half::Private),
@@ -37,13 +37,13 @@ impl Item {
     }
 }
 
-/// Picks the one key that is wanted: a private key; or the key of a certificate or a public key. Of a chain of
-/// certificates the one is taken that issued none of the others.
+/// Picks the requested key: a private key, or the key of a certificate or public key. From a chain of certificates,
+/// picks the key of the certificate that issued none of the others.
 ///
 /// # Errors
-/// - What is wrong with something of the wanted half, if there is such a thing.
-/// - [`KeyError::Ambiguous`] for several different keys.
-/// - [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if only the other half is there.
+/// - Returns the error of an item of the requested half, if such an item cannot be read.
+/// - Returns [`KeyError::Ambiguous`] if there are several different keys.
+/// - Returns [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if there is only the other half.
 pub(super) fn select(mut items: Vec<Item>, wanted: Half) -> Result<(KeyForm, Decoded), KeyError> {
     without_issuers(&mut items);
     let (mine, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.half == Some(wanted));
@@ -90,7 +90,7 @@ fn without_issuers(items: &mut Vec<Item>) {
     let issued = |at: usize, items: &[Item]| {
         let Some(own) = &items[at].names else { return false };
         items.iter().enumerate().any(|(other, item)| {
-            // A certificate that is there twice, and signed by itself, is no chain.
+            // A self-signed certificate that occurs twice is not a chain.
             other != at
                 && item.names.as_ref().is_some_and(|names| names.issuer == own.subject && names.subject != own.subject)
         })

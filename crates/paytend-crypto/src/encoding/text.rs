@@ -1,18 +1,18 @@
-//! Cleans the text of a key: character encodings, invisible characters, escapes, quotes. Knows nothing of keys.
+//! Cleans the text of a key: character encodings, invisible characters, escapes and quotes. Independent of key formats.
 //!
-//! Everything that a key's text is made of is ASCII. A cleaned text therefore is ASCII bytes: what else it had is
-//! removed if it is invisible, and otherwise replaced by a character that no base64 has.
+//! All characters of a key are ASCII, so a cleaned text consists of ASCII bytes. Invisible characters are removed. Any
+//! other character is replaced by a character that is not valid in base64.
 
 use zeroize::Zeroizing;
 
 use super::form::Wrapping;
 
-/// Stands for a dash that a word processor put in the place of a hyphen.
+/// The replacement for a dash that a word processor inserted instead of a hyphen.
 pub(super) const OTHER_DASH: u8 = b'~';
-/// Stands for a character that has no place in a key.
+/// The replacement for a character that cannot be part of a key.
 const OTHER: u8 = b'?';
 
-/// A text in ASCII, with `\n` as its only line end.
+/// An ASCII text, with `\n` as its only line end.
 pub(super) struct Text {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) wrappings: Vec<Wrapping>,
@@ -20,7 +20,8 @@ pub(super) struct Text {
 
 /// Converts bytes in UTF-8, UTF-16, UTF-32 or an 8-bit encoding to ASCII.
 pub(super) fn clean(data: &[u8]) -> Text {
-    // Sized once, here and below: growing would leave copies of a key behind. Each character becomes one byte at most.
+    // Allocated once, here and below, because growing would leave copies of a key in memory. Each character becomes
+    // at most one byte.
     let mut cleaner = Cleaner {
         bytes: Zeroizing::new(Vec::with_capacity(data.len())),
         after_return: false,
@@ -46,7 +47,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
         None => {
             for chunk in data.utf8_chunks() {
                 chunk.valid().chars().for_each(|c| cleaner.push(c));
-                // The no-break space, and the dashes, of 8-bit encodings.
+                // The no-break space and the dashes of 8-bit encodings.
                 chunk.invalid().iter().for_each(|byte| {
                     cleaner.push(match byte {
                         0xa0 => '\u{a0}',
@@ -66,7 +67,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
     Text { bytes: cleaner.bytes, wrappings }
 }
 
-/// The size of a text's characters in bytes if it is more than 1, and whether they are big-endian.
+/// Returns the size of a text's characters in bytes and whether they are big-endian, or `None` if the size is 1.
 fn wide(data: &[u8]) -> Option<(usize, bool)> {
     match data {
         [0xff, 0xfe, 0, 0, ..] => return Some((4, false)),
@@ -75,7 +76,7 @@ fn wide(data: &[u8]) -> Option<(usize, bool)> {
         [0xfe, 0xff, ..] => return Some((2, true)),
         _ => {}
     }
-    // Without a mark: every second byte of ASCII in UTF-16 is zero.
+    // Without a byte order mark: every second byte of ASCII text in UTF-16 is zero.
     let start = &data[..data.len().min(64) & !1];
     let pairs = start.len() / 2;
     let zeros = |offset: usize| start.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
@@ -118,7 +119,7 @@ impl Cleaner {
                 self.invisible = true;
                 b' '
             }
-            // Also the ends of strings in C and of files in DOS.
+            // Includes the ends of C strings and of DOS files.
             '\0' | '\t' | '\x0b' | '\x0c' | '\x1a' => b' ',
             '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => OTHER_DASH,
             '\u{ab}' | '\u{bb}' | '\u{201c}'..='\u{201f}' => b'"',
@@ -131,9 +132,9 @@ impl Cleaner {
     }
 }
 
-/// Resolves the escapes of shells, JSON and URLs, and those inside of others. Returns `None` if there are none.
+/// Resolves the escapes of shells, JSON and URLs, including nested escapes. Returns `None` if there are no escapes.
 pub(super) fn unescape(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    /// A text in JSON, in JSON, in a URL.
+    /// The maximum number of nested escapes, for example JSON in JSON in a URL.
     const DEEPEST: usize = 4;
     let mut resolved = unescaped_once(text)?;
     for _ in 1..DEEPEST {
@@ -152,7 +153,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         u8::from_str_radix(text, 16).ok().filter(u8::is_ascii)
     };
     let percent = |rest: &[u8]| rest.get(..2).and_then(hex);
-    // In a form, `+` stands for a space, and `%2B` for a plus.
+    // In form encoding, `+` is a space and `%2B` is a plus.
     let form = contains(text, b"BEGIN+");
     let escaped = form
         || text.contains(&b'\\')
@@ -182,7 +183,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         out.push(byte);
         rest = &rest[used..];
     }
-    // A line ends once.
+    // Converts CR and CR LF to a single line end.
     for at in 0..out.len() {
         if out[at] == b'\r' {
             out[at] = if out.get(at + 1) == Some(&b'\n') { b' ' } else { b'\n' };
@@ -197,7 +198,7 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     loop {
         let before = inner.len();
         inner = trimmed(inner, b"\"'`", b"\"'`,;%");
-        // A string of bytes, as Python shows it.
+        // A byte string as printed by Python.
         if let [b'b', b'"' | b'\'', rest @ ..] = inner {
             inner = rest;
         }
@@ -210,7 +211,7 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     }
 }
 
-/// The value in `NAME=value` or `name: value`. A value is longer than anything that ends a base64 text.
+/// Returns the value in `NAME=value` or `name: value`. The value must be longer than the end of a base64 text can be.
 fn assigned(text: &[u8]) -> Option<&[u8]> {
     const SHORTEST_VALUE: usize = 64;
     let text = text.strip_prefix(b"export ").unwrap_or(text);
@@ -223,7 +224,7 @@ fn assigned(text: &[u8]) -> Option<&[u8]> {
     ((1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
 }
 
-/// Removes what quotes, comments and string concatenation put around a line.
+/// Removes quotes, comment characters and string concatenation around a line.
 pub(super) fn line_content(line: &[u8]) -> &[u8] {
     let quoted = |byte: Option<&u8>| matches!(byte, Some(b'"' | b'\''));
     let mut inner = line.trim_ascii();
@@ -255,7 +256,7 @@ fn trimmed<'t>(text: &'t [u8], starts: &[u8], ends: &[u8]) -> &'t [u8] {
     inner
 }
 
-/// Returns the number of the line, from 1, in which a byte stands.
+/// Returns the number, from 1, of the line that contains the byte at `at`.
 pub(super) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }

@@ -1,4 +1,4 @@
-//! Writes keys: PKCS#8, SubjectPublicKeyInfo, PEM.
+//! Writes keys as PKCS#8, SubjectPublicKeyInfo and PEM.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 
 use crate::KeyError;
 
-/// The public half of a private key in PKCS#1 DER: modulus and exponent.
+/// Returns the modulus and exponent of a private key in PKCS#1 DER.
 pub(crate) fn public_half(pkcs1_der: &[u8]) -> Result<(Vec<u8>, Vec<u8>), KeyError> {
     let key = pkcs1::RsaPrivateKeyRef::from_der(pkcs1_der).map_err(|_| KeyError::Encoding)?;
     Ok((key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec()))
 }
 
-/// SubjectPublicKeyInfo DER of a public key.
+/// Returns a public key as SubjectPublicKeyInfo DER.
 pub(crate) fn spki_der(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, KeyError> {
     let key = pkcs1::RsaPublicKeyRef {
         modulus: UintRef::new(modulus).map_err(|_| KeyError::Invalid)?,
@@ -30,7 +30,7 @@ pub(crate) fn spki_der(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, KeyEr
     info.to_der().map_err(|_| KeyError::Invalid)
 }
 
-/// PKCS#8 DER around a PKCS#1 private key.
+/// Returns a PKCS#1 private key as PKCS#8 DER.
 pub(crate) fn pkcs8_der(pkcs1_der: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let inner = OctetStringRef::new(pkcs1_der).map_err(|_| KeyError::Invalid)?;
     let info = PrivateKeyInfoRef::new(rsa_algorithm(), inner);
@@ -41,10 +41,10 @@ fn rsa_algorithm() -> AlgorithmIdentifierRef<'static> {
     AlgorithmIdentifierRef { oid: pkcs1::ALGORITHM_OID, parameters: Some(AnyRef::NULL) }
 }
 
-/// PEM armour with lines of 64 characters.
+/// Returns DER as PEM, with lines of 64 characters.
 pub(crate) fn armour(label: &str, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(der));
-    // Sized once, so that no copy of a secret is left behind by growing.
+    // Allocated once, because growing would leave copies of a secret in memory.
     let mut out = Zeroizing::new(String::with_capacity(body.len() + body.len() / 64 + 2 * label.len() + 64));
     out.push_str("-----BEGIN ");
     out.push_str(label);

@@ -1,4 +1,4 @@
-//! Checks that need no more than one pair of keys, wherever the private one is.
+//! Checks that need only one key pair. The private key may be in hardware.
 
 use std::sync::Arc;
 
@@ -14,16 +14,18 @@ const PARTNER_ID: &str = "888666000100260";
 const THREADS: usize = 4;
 const MESSAGES_A_THREAD: usize = 25;
 
-/// Checks a pair of keys of one backend: signatures, raw operations, messages both ways with the default backend, refusals, and
-/// all of it from several threads at once. Gives the number of checks.
+/// Checks a key pair of a backend and returns the number of checks.
+///
+/// The checks cover signatures, raw operations, messages in both directions with the default backend, and refusals. All
+/// checks also run on several threads at the same time.
 ///
 /// # Errors
-/// The first check that fails.
+/// Returns the first check that fails.
 pub fn check_pair(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) -> Result<usize, Disagreement> {
     let mut checks = Checks::default();
     let key = private.public_key().clone();
-    checks.that(public.public_key() == &key, || "the two halves say that they are of different keys".into())?;
-    let reference = checks.get(rustcrypto::public(&key), "the default backend does not take the public key")?;
+    checks.that(public.public_key() == &key, || "the private and the public half report different keys".into())?;
+    let reference = checks.get(rustcrypto::public(&key), "the default backend cannot load the public key")?;
     signatures(&mut checks, &**private, &**public, &*reference)?;
     raw_operations(&mut checks, &**private, &**public, &*reference)?;
     messages(&mut checks, private, public)?;
@@ -41,20 +43,23 @@ fn signatures(
     for text in ["", "a", "the quick brown fox"] {
         let digest: [u8; 32] = Sha256::digest(text).into();
         let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;
-        let again = checks.get(private.sign_sha256(&digest), "sign_sha256 fails the second time")?;
+        let again = checks.get(private.sign_sha256(&digest), "the second sign_sha256 fails")?;
         checks.that(signature == again, || "sign_sha256 is not deterministic".into())?;
         checks.that(signature.len() == size, || "a signature is not as long as the modulus".into())?;
-        checks.that(reference.verify_sha256(&digest, &signature), || "its signature is not valid".into())?;
-        checks.that(public.verify_sha256(&digest, &signature), || "it refuses a valid signature".into())?;
+        checks.that(reference.verify_sha256(&digest, &signature), || "the signature is not valid".into())?;
+        checks.that(public.verify_sha256(&digest, &signature), || "verify_sha256 refuses a valid signature".into())?;
         for at in [0, 1, size / 2, size - 1] {
             let mut changed = signature.clone();
             changed[at] ^= 1;
-            checks
-                .that(!public.verify_sha256(&digest, &changed), || format!("a change at byte {at} is not noticed"))?;
+            checks.that(!public.verify_sha256(&digest, &changed), || {
+                format!("verify_sha256 accepts a signature with byte {at} changed")
+            })?;
         }
         let mut other = digest;
         other[31] ^= 1;
-        checks.that(!public.verify_sha256(&other, &signature), || "it takes a signature of another digest".into())?;
+        checks.that(!public.verify_sha256(&other, &signature), || {
+            "verify_sha256 accepts a signature of another digest".into()
+        })?;
         let longer = [&signature[..], &[0]].concat();
         let padded = [&[0], &signature[..]].concat();
         let modulus = private.public_key().modulus().to_vec();
@@ -62,7 +67,7 @@ fn signatures(
         for wrong in [&[][..], &signature[1..], &signature[..size - 1], &longer, &padded, &modulus, &zeros, &[0xff; 9]]
         {
             let refused = !public.verify_sha256(&digest, wrong);
-            checks.that(refused, || format!("it takes a signature of {} bytes", wrong.len()))?;
+            checks.that(refused, || format!("verify_sha256 accepts a signature of {} bytes", wrong.len()))?;
         }
     }
     Ok(())
@@ -81,9 +86,9 @@ fn raw_operations(
         block
     };
     let mut random = vec![0u8; size];
-    checks.get(OsRandom.fill(&mut random[1..]), "no random bytes")?;
-    let padded = checks.get(pkcs1v15::encryption_block(b"content", size, &OsRandom), "no random bytes")?;
-    // Whatever the block holds, a backend gives it back and has no opinion.
+    checks.get(OsRandom.fill(&mut random[1..]), "cannot get random bytes")?;
+    let padded = checks.get(pkcs1v15::encryption_block(b"content", size, &OsRandom), "cannot get random bytes")?;
+    // A backend returns any block unchanged, valid or not.
     let mut blocks = vec![padded.to_vec(), random, block_of(&[]), block_of(&[(size - 1, 1)]), block_of(&[(1, 2)])];
     let mut largest = private.public_key().modulus().to_vec();
     largest[size - 1] -= 1;
@@ -91,15 +96,16 @@ fn raw_operations(
     for (number, block) in blocks.iter().enumerate() {
         let ciphertext = checks.get(public.encrypt_raw(block), "encrypt_raw fails")?;
         let same = checks.get(reference.encrypt_raw(block), "the default backend's encrypt_raw fails")?;
-        checks.that(ciphertext == same, || format!("encrypt_raw of block {number} gives something else"))?;
+        checks
+            .that(ciphertext == same, || format!("encrypt_raw of block {number} differs from the default backend's"))?;
         let mut out = vec![0xaa; size];
         checks.get(private.decrypt_raw(&ciphertext, &mut out), "decrypt_raw fails")?;
-        checks.that(&out == block, || format!("decrypt_raw does not give block {number} back"))?;
+        checks.that(&out == block, || format!("decrypt_raw does not return block {number}"))?;
     }
     Ok(())
 }
 
-/// A keyring in which this backend does everything, on both sides of one key pair.
+/// Creates a keyring in which this backend performs all operations, with one key pair on both sides.
 fn ring(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) -> Result<Keyring, Error> {
     Keyring::builder().own_key(Arc::clone(private)).peer_key(Arc::clone(public)).build()
 }
@@ -110,26 +116,29 @@ fn messages(
     public: &Arc<dyn RsaPublic>,
 ) -> Result<(), Disagreement> {
     let key = private.public_key();
-    let theirs = checks.get(rustcrypto::generate(1024, &OsRandom), "no key can be made")?;
-    let ours = checks.get(rustcrypto::public(key), "the default backend does not take the public key")?;
-    let theirs_private = checks.get(rustcrypto::private(&theirs), "the default backend does not take its own key")?;
-    let theirs_public = checks.get(rustcrypto::public(theirs.public_key()), "nor its public half")?;
-    let here = checks.get(ring(private, &theirs_public), "no keyring can be made")?;
-    let there = checks.get(ring(&theirs_private, &ours), "no keyring can be made")?;
+    let theirs = checks.get(rustcrypto::generate(1024, &OsRandom), "cannot generate a key")?;
+    let ours = checks.get(rustcrypto::public(key), "the default backend cannot load the public key")?;
+    let theirs_private =
+        checks.get(rustcrypto::private(&theirs), "the default backend cannot load its own private key")?;
+    let theirs_public =
+        checks.get(rustcrypto::public(theirs.public_key()), "the default backend cannot load its own public key")?;
+    let here = checks.get(ring(private, &theirs_public), "cannot build a keyring")?;
+    let there = checks.get(ring(&theirs_private, &ours), "cannot build a keyring")?;
     let fields = Fields::notification(PARTNER_ID, "2");
     let expected = Expected::notification(PARTNER_ID);
     for payload in ["", "{}", r#"{"amount":0.020,"name":"žąsis"}"#] {
         for (from, to) in [(&here, &there), (&there, &here)] {
-            let sealed =
-                checks.get(from.seal(&Outgoing::new(&fields).payload(payload)), "a message cannot be sealed")?;
-            let opened = checks.get(to.open(sealed.document().as_bytes(), &expected), "a message cannot be opened")?;
-            checks.that(opened.payload_bytes() == payload.as_bytes(), || "a message has another payload".into())?;
+            let sealed = checks.get(from.seal(&Outgoing::new(&fields).payload(payload)), "cannot seal a message")?;
+            let opened = checks.get(to.open(sealed.document().as_bytes(), &expected), "cannot open a message")?;
+            checks.that(opened.payload_bytes() == payload.as_bytes(), || {
+                "the opened payload differs from the sealed one".into()
+            })?;
         }
     }
     refusals(checks, private, public)
 }
 
-/// A right session key and a right signature around a wrong padding: refused, with the one error.
+/// Checks that a correct session key and a valid signature with invalid padding are refused with the common error.
 fn refusals(
     checks: &mut Checks,
     private: &Arc<dyn RsaPrivate>,
@@ -138,8 +147,8 @@ fn refusals(
     let size = private.public_key().size();
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let text = format!("notifyType=2&partnerId={PARTNER_ID}&randomKey={session_key}&signType=RSA&version=2.0");
-    let signature = checks.get(detached::sign(&**private, text.as_bytes()), "it cannot sign")?;
-    let ring = checks.get(ring(private, public), "no keyring can be made")?;
+    let signature = checks.get(detached::sign(&**private, text.as_bytes()), "cannot sign a text")?;
+    let ring = checks.get(ring(private, public), "cannot build a keyring")?;
     let separator = size - session_key.len() - 1;
     for (at, byte) in [(1, 2), (0, 1), (1, 1), (2, 0), (9, 0), (separator, 7)] {
         let mut block = vec![0x5a; size];
@@ -153,9 +162,9 @@ fn refusals(
             r#"{{"partnerId":"{PARTNER_ID}","notifyType":"2","signType":"RSA","version":"2.0","randomKey":"{}","signature":"{signature}"}}"#,
             STANDARD.encode(random_key)
         );
-        let answer = ring.open(document.as_bytes(), &Expected::notification(PARTNER_ID)).map(drop);
+        let result = ring.open(document.as_bytes(), &Expected::notification(PARTNER_ID)).map(drop);
         let right = if (at, byte) == (1, 2) { Ok(()) } else { Err(Error::NotAuthentic) };
-        checks.that(answer == right, || format!("byte {at} of the padding set to {byte}: {answer:?}"))?;
+        checks.that(result == right, || format!("byte {at} of the padding set to {byte}: {result:?}"))?;
     }
     Ok(())
 }
@@ -165,7 +174,7 @@ fn together(
     private: &Arc<dyn RsaPrivate>,
     public: &Arc<dyn RsaPublic>,
 ) -> Result<(), Disagreement> {
-    let ring = &checks.get(ring(private, public), "no keyring can be made")?;
+    let ring = &checks.get(ring(private, public), "cannot build a keyring")?;
     let work = |thread: usize| {
         (0..MESSAGES_A_THREAD).all(|n| {
             let payload = format!(r#"{{"thread":{thread},"n":{n}}}"#);
@@ -180,5 +189,5 @@ fn together(
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
         threads.into_iter().all(|thread| thread.join().unwrap_or(false))
     });
-    checks.that(all, || "messages get mixed up when threads share the keys".into())
+    checks.that(all, || "messages differ if several threads share the keys".into())
 }

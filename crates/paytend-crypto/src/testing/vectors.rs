@@ -1,4 +1,4 @@
-//! The project's vectors, run on a backend.
+//! The project's test vectors, run on a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const BLOCKS: &str = include_str!("../../vectors/rsa_blocks.json");
 
 const PARTNER_ID: &str = "888666000100260";
 
-/// One case of any of the files; a field that a file does not have is empty.
+/// A case of any vector file. Fields that a file does not have are empty.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Case {
@@ -46,11 +46,11 @@ struct Pair {
 
 type Pairs = BTreeMap<String, Pair>;
 
-/// Checks a backend: [`check_pair`] for every key of the vectors, signatures equal to the default backend's, and all vectors.
-/// Gives the number of checks.
+/// Checks a backend and returns the number of checks: [`check_pair`] for every key of the test vectors, signatures
+/// equal to those of the default backend, and all vectors.
 ///
 /// # Errors
-/// The first check that fails.
+/// Returns the first check that fails.
 pub fn check_backend(loader: &Loader<'_>) -> Result<usize, Disagreement> {
     let mut checks = Checks::default();
     let pairs = load(&mut checks, loader)?;
@@ -65,7 +65,7 @@ pub fn check_backend(loader: &Loader<'_>) -> Result<usize, Disagreement> {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(checks: &mut Checks, text: &str) -> Result<T, Disagreement> {
-    checks.get(serde_json::from_str(text), "the vectors cannot be read")
+    checks.get(serde_json::from_str(text), "cannot read the test vectors")
 }
 
 fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement> {
@@ -80,7 +80,7 @@ fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement>
         let (private, public) = match entry {
             Entry::Key { private, public } => (private, public),
             Entry::Note(text) => {
-                checks.that(!text.is_empty(), || "an empty note".into())?;
+                checks.that(!text.is_empty(), || "a note is empty".into())?;
                 continue;
             }
         };
@@ -90,11 +90,11 @@ fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement>
             private: checks.get((loader.private)(&material), &name)?,
             public: checks.get((loader.public)(&public), &name)?,
         };
-        // Signatures are deterministic, so both backends make the same.
+        // Signatures are deterministic, so both backends produce the same one.
         let reference = checks.get(rustcrypto::private(&material), &name)?;
         let ours = checks.get(pair.private.sign_sha256(&[7; 32]), &name)?;
         let theirs = checks.get(reference.sign_sha256(&[7; 32]), &name)?;
-        checks.that(ours == theirs, || format!("{name}: another signature than the default backend's"))?;
+        checks.that(ours == theirs, || format!("{name}: the signature differs from the default backend's"))?;
         pairs.insert(name, pair);
     }
     Ok(pairs)
@@ -104,7 +104,7 @@ fn ring(checks: &mut Checks, pairs: &Pairs, own: &str, peer: &str) -> Result<Key
     let own = checks.get(pairs.get(own).ok_or("no such key"), own)?;
     let peer = checks.get(pairs.get(peer).ok_or("no such key"), peer)?;
     let built = Keyring::builder().own_key(Arc::clone(&own.private)).peer_key(Arc::clone(&peer.public)).build();
-    checks.get(built, "no keyring can be made")
+    checks.get(built, "cannot build a keyring")
 }
 
 fn expected(payload_field: &str) -> Expected {
@@ -123,9 +123,12 @@ fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
         }
         let ring = ring(checks, pairs, &case.receiver, &case.sender)?;
         let opened = checks.get(ring.open(case.wire.unwrap_or_default().as_bytes(), &expected), &case.name)?;
-        checks.that(opened.payload_bytes() == case.payload.as_bytes(), || format!("{}: another payload", case.name))?;
-        checks
-            .that(*opened.canonical() == case.canonical.as_bytes(), || format!("{}: another signed text", case.name))?;
+        checks.that(opened.payload_bytes() == case.payload.as_bytes(), || {
+            format!("{}: the payload differs", case.name)
+        })?;
+        checks.that(*opened.canonical() == case.canonical.as_bytes(), || {
+            format!("{}: the signed text differs", case.name)
+        })?;
     }
     Ok(())
 }
@@ -133,16 +136,16 @@ fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
 fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
     let ring = ring(checks, pairs, "partner", "paytend")?;
     for case in read::<Vec<Case>>(checks, REFUSE)? {
-        // Cases without a document are about public rules, which no backend takes part in.
+        // Cases without a document test public rules, which do not use the backend.
         let Some(wire) = case.wire else { continue };
         let expected = if case.kind == Kind::Response.payload_field() {
             Expected::response()
         } else {
             Expected::notification(PARTNER_ID)
         };
-        let answer = ring.open(wire.as_bytes(), &expected).map(drop);
-        let refused = matches!(answer, Err(Error::NotAuthentic | Error::Malformed(_) | Error::Payload(_)));
-        checks.that(refused, || format!("{}: {answer:?}", case.name))?;
+        let result = ring.open(wire.as_bytes(), &expected).map(drop);
+        let refused = matches!(result, Err(Error::NotAuthentic | Error::Malformed(_) | Error::Payload(_)));
+        checks.that(refused, || format!("{}: {result:?}", case.name))?;
     }
     Ok(())
 }
@@ -156,7 +159,7 @@ fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
         checks.that(valid == case.valid, || format!("{}: valid is {valid}", case.name))?;
         if valid {
             let made = checks.get(detached::sign(&*pair.private, &body), &case.name)?;
-            checks.that(made == case.sign, || format!("{}: another signature", case.name))?;
+            checks.that(made == case.sign, || format!("{}: the signature differs", case.name))?;
         }
     }
     Ok(())
@@ -167,7 +170,7 @@ fn blocks(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
         let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
         let wire = checks.get(STANDARD.decode(case.wire.unwrap_or_default()), &case.name)?;
         let plain = checks.get(hazmat::decrypt_blocks(&*pair.private, &wire), &case.name)?;
-        checks.that(*plain == case.plain.as_bytes(), || format!("{}: another plain text", case.name))?;
+        checks.that(*plain == case.plain.as_bytes(), || format!("{}: the plaintext differs", case.name))?;
     }
     Ok(())
 }

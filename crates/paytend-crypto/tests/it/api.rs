@@ -1,4 +1,4 @@
-//! The interface's promises, one by one; what opening refuses is in `opening.rs`.
+//! Tests of the public API. Refusals of invalid messages are tested in `opening.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn public_types_are_send_and_sync() {
 }
 
 #[test]
-fn every_error_says_what_is_wrong_in_a_line() {
+fn every_error_text_is_unique_and_on_one_line() {
     let path = || "keys/private.pem".to_owned();
     let json = Malformed::Json { problem: JsonProblem::DuplicateName, line: 1, column: 9 };
     let errors: Vec<Error> = vec![
@@ -73,7 +73,7 @@ fn every_error_says_what_is_wrong_in_a_line() {
     for error in &errors {
         let text = error.to_string();
         assert!(text.len() > 10 && !text.contains('\n') && text.is_ascii() | text.contains("keys/"), "{text}");
-        assert!(texts.insert(text), "each has its own text: {error:?}");
+        assert!(texts.insert(text), "the error text is not unique: {error:?}");
         assert_eq!(error, &error.clone());
     }
     assert!(Error::from(KeyError::Permissions { path: path(), mode: 0o644 }).to_string().contains("0600"));
@@ -91,16 +91,17 @@ fn debug_shows_no_secret() {
     let shape = opened.payload::<Vec<String>>().unwrap_err();
     let material = &key("partner").material;
     let shown = format!(
-        "{fields:?} {outgoing:?} {sealed:?} {opened:?} {sealed_by:?} {material:?} {failure:?} {failure} {shape:?} {shape}"
+        "{fields:?} {outgoing:?} {sealed:?} {opened:?} {sealed_by:?} {material:?} \
+         {failure:?} {failure} {shape:?} {shape}"
     );
     assert!(!shown.contains("CANARY"), "{shown}");
     assert!(!shown.contains(opened.session_key()), "{shown}");
-    // The private exponent would show as a list of numbers or in hex; both are long.
+    // The private exponent would be long, both as a list of numbers and in hexadecimal.
     assert!(shown.len() < 2500, "{shown}");
 }
 
 #[test]
-fn a_sender_refuses_what_a_receiver_would() {
+fn seal_refuses_messages_that_open_would_refuse() {
     let sender = keyring("paytend", "partner");
     let seal = |fields: &Fields, payload: &str| sender.seal(&Outgoing::new(fields).payload(payload)).map(|_| ());
     let good = Fields::notification(PARTNER_ID, "2");
@@ -154,7 +155,7 @@ fn a_sender_refuses_what_a_receiver_would() {
 }
 
 #[test]
-fn a_keyring_needs_the_keys_for_what_it_does() {
+fn keyring_without_the_required_keys_is_an_error() {
     assert!(matches!(Keyring::builder().build().unwrap_err(), Error::Key(KeyError::Absent(_))));
     assert!(Keyring::builder().signing_key(Arc::clone(&key("partner").private)).build().is_err());
     let only_opens = Keyring::builder()
@@ -175,7 +176,7 @@ fn a_keyring_needs_the_keys_for_what_it_does() {
 }
 
 #[test]
-fn a_broken_random_source_stops_sealing() {
+fn seal_fails_if_the_random_source_is_broken() {
     struct Broken;
     impl RandomSource for Broken {
         fn fill(&self, _: &mut [u8]) -> Result<(), Error> {
@@ -218,7 +219,8 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
     }
     let at = |millis| RequestId::from_parts(millis, &OsRandom).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));
-    // Within one millisecond only chance tells them apart: 74 bits of it, so two processes do not collide either.
+    // Identifiers of the same millisecond differ only in 74 random bits, which are also sufficient for several
+    // processes.
     let same: HashSet<_> = (0..10_000).map(|_| at(1_763_000_000_000)).collect();
     assert_eq!(same.len(), 10_000);
 }

@@ -1,16 +1,18 @@
-//! The attacker who holds one signed text: every document that has the same text.
+//! Generates all documents with the same signed text, which an attacker with one signed message can present.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::Kind;
 use serde_json::{Map, Value};
 
-/// Most `&` in a signed text that is cut at every choice of them.
+/// The maximum number of `&` in a signed text that is split in every possible way.
 pub(crate) const MAX_CUTS: usize = 12;
 
-/// Every document whose signed text is `canonical`: the text cut at any choice of its `&`, each piece cut at its first
-/// `=`, and one piece at a time at another (the first three, so that their number stays in bounds). `document` has the
-/// key and the signature.
+/// Returns every document whose signed text is `canonical`.
+///
+/// The text is split at every subset of its `&`. Each piece is split at its first `=`; in addition, one piece at a
+/// time is split at its second or third `=`, which limits the number of documents. `document` contains the key and
+/// the signature.
 pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind: Kind) -> Vec<String> {
     let signed: Value = serde_json::from_str(document).unwrap();
     let ampersands: Vec<usize> = places(canonical, b'&');
@@ -25,7 +27,7 @@ pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind
             }
         }
         pieces.push(&canonical[start..]);
-        // In each piece the name may end at any `=`; all pieces at the first, or one of them elsewhere.
+        // The name in a piece may end at any `=`. All pieces are split at the first `=`, or one of them at a later one.
         let cuts: Vec<Vec<usize>> =
             pieces.iter().map(|piece| places(piece, b'=').into_iter().take(3).collect()).collect();
         if cuts.iter().any(Vec::is_empty) {
@@ -52,8 +54,8 @@ fn places(text: &[u8], byte: u8) -> Vec<usize> {
     text.iter().enumerate().filter(|(_, found)| **found == byte).map(|(at, _)| at).collect()
 }
 
-/// A document with these plain members, if there can be one: only the payload may be anything but text, and only a
-/// document that keeps the session key can be decrypted at all. The payload is encrypted with it anew.
+/// Returns a document with these plain members, if possible. Only the payload may be anything but text, and only a
+/// document with the original session key can be decrypted. The payload is encrypted with the session key again.
 fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, kind: Kind) -> Option<String> {
     let mut document = Map::new();
     for (name, value) in members {
@@ -74,7 +76,8 @@ fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, ki
     Some(Value::Object(document).to_string())
 }
 
-/// AES-192-ECB with PKCS#7 padding under the key's characters, base64: written here again, for the attacker.
+/// Encrypts a payload with AES-192-ECB and PKCS#7 padding under the key's characters, and returns it as base64. An
+/// implementation that is independent of the crate's.
 pub(crate) fn encrypt(session_key: &str, plain: &[u8]) -> String {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let cipher = aes::Aes192::new_from_slice(session_key.as_bytes()).unwrap();

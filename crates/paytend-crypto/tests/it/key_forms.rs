@@ -1,4 +1,4 @@
-//! One key in all the forms in which people hold it: read, or named with the command that converts it.
+//! Tests with one key in many forms: each form is either read, or named with the command that converts it.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ fn passphrase(case: &KeyFormCase) -> Option<Passphrase> {
     case.passphrase.as_deref().map(Passphrase::new)
 }
 
-/// Compares a result with the case's. Returns what is wrong.
+/// Compares a result with the expected result of the case. Returns the difference.
 fn check(
     case: &KeyFormCase,
     expected: &KeyFormResult,
@@ -56,7 +56,7 @@ fn check(
             let expected =
                 (structure.as_str(), armour.clone(), wrappings.iter().map(String::as_str).collect(), *encrypted);
             if found.to_string() != fingerprint {
-                return Err(format!("{name}: another key"));
+                return Err(format!("{name}: the fingerprint differs"));
             }
             let found = described(&form);
             if found == expected { Ok(()) } else { Err(format!("{name}: {found:?}, not {expected:?}")) }
@@ -79,7 +79,7 @@ fn check(
 }
 
 #[test]
-fn every_form_is_read_or_named() {
+fn every_key_form_has_the_expected_result() {
     let (fingerprint, cases) = key_forms();
     let mut wrong = Vec::new();
     for case in &cases {
@@ -96,7 +96,7 @@ fn every_form_is_read_or_named() {
 }
 
 #[test]
-fn every_file_of_the_forms_has_a_case() {
+fn every_key_form_file_has_a_case() {
     let (_, cases) = key_forms();
     let named: BTreeSet<String> = cases.into_iter().map(|case| case.file).collect();
     let there: BTreeSet<String> = std::fs::read_dir(paytend_vectors::folder().join("key-forms"))
@@ -107,9 +107,9 @@ fn every_file_of_the_forms_has_a_case() {
     assert_eq!(named, there);
 }
 
-/// No message shows a part of what was read that is long enough to be a secret.
+/// No message shows a part of the data that is long enough to be a secret.
 #[test]
-fn no_message_shows_a_part_of_a_key() {
+fn error_messages_show_no_part_of_a_key() {
     for case in key_forms().1 {
         let data = case.data();
         let messages: String = [
@@ -128,7 +128,7 @@ fn no_message_shows_a_part_of_a_key() {
 }
 
 #[test]
-fn either_half_is_read_with_one_call() {
+fn read_returns_a_key_of_either_half() {
     let (_, cases) = key_forms();
     for case in cases {
         let data = case.data();
@@ -142,9 +142,9 @@ fn either_half_is_read_with_one_call() {
     }
 }
 
-/// Where a text stops does not matter: nothing panics, and nothing but the whole key is read.
+/// Truncated data never panics, and is read only if the key itself is complete.
 #[test]
-fn every_cut_of_a_key_is_refused() {
+fn truncated_key_is_refused_at_every_length() {
     let (_, cases) = key_forms();
     for file in ["pkcs8.pem", "pkcs8.b64", "pkcs8.der", "escaped-newlines.txt", "certificate.pem", "encrypted.der"] {
         let case = cases.iter().find(|case| case.file == file).unwrap();

@@ -1,4 +1,4 @@
-//! Keys in wrappings that are mixed at random: the same key comes out. Bytes at random: nothing panics.
+//! Tests with random wrappings: a wrapped key is read unchanged, and random bytes never panic.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -6,7 +6,7 @@ use paytend_crypto::keys::read;
 use paytend_crypto::{PrivateKey, PublicKey};
 use paytend_vectors::{KeyFormCase, KeyFormResult, Seeded, key_forms};
 
-/// One way in which a text is changed on its way to a program. It leaves the key what it is.
+/// A transformation that a text may undergo on its way to a program. It does not change the key.
 type Wrap = (&'static str, fn(&str, &Seeded) -> String);
 
 const WRAPS: [Wrap; 16] = [
@@ -39,7 +39,7 @@ const WRAPS: [Wrap; 16] = [
     ("white space around", |text, _| format!("\n\n  {text}\n\n")),
 ];
 
-/// The forms that hold the key and are texts, or are put into base64 here.
+/// Returns the forms that contain the key and are text. Binary forms are encoded as base64.
 fn forms() -> (String, Vec<(KeyFormCase, String)>) {
     let (fingerprint, cases) = key_forms();
     let readable = cases.into_iter().filter(|case| {
@@ -55,11 +55,10 @@ fn forms() -> (String, Vec<(KeyFormCase, String)>) {
 }
 
 #[test]
-fn two_wrappings_around_any_form_leave_the_key_what_it_is() {
+fn key_is_read_from_two_nested_wrappings() {
     let random = Seeded::new();
     let (fingerprint, forms) = forms();
     for (case, text) in &forms {
-        // JSON and source code are texts of their own, in which quotes and escapes have a meaning.
         for _ in 0..24 {
             let (first, second) = (WRAPS[random.below(WRAPS.len())], WRAPS[random.below(WRAPS.len())]);
             let wrapped = second.1(&first.1(text, &random), &random);
@@ -109,7 +108,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
                     _ => {}
                 }
             }
-            // A changed bit of a public key's DER is another key.
+            // A changed bit in a public key's DER makes a different key.
             if let Ok((key, _)) = read(&data, None) {
                 read_anyway += usize::from(!format!("{key:?}").contains(&fingerprint));
             }
@@ -120,7 +119,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
         let mut data = vec![0; length];
         random.fill(&mut data);
         assert!(read(&data, None).is_err());
-        // Random texts of the characters that mean something.
+        // Random texts of characters with a special meaning.
         let text: Vec<u8> = data.iter().flat_map(|byte| pieces[usize::from(*byte) % pieces.len()].to_vec()).collect();
         assert!(read(&text, None).is_err());
     }

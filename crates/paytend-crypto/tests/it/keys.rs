@@ -1,4 +1,4 @@
-//! Loading keys: every encoding, every mistake.
+//! Tests of loading, generating and describing keys.
 
 use paytend_crypto::keys::{ForeignKey, KeyAlgorithm, KeyStructure};
 use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength, keys, rustcrypto};
@@ -6,7 +6,7 @@ use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength,
 use crate::support::key;
 
 #[test]
-fn white_space_line_ends_and_text_around_the_armour_do_not_matter() {
+fn white_space_line_ends_and_text_around_pem_are_ignored() {
     let data = &key("partner").data;
     let pem = &data.private_pkcs8_pem;
     let base64 = &data.private;
@@ -23,7 +23,7 @@ fn white_space_line_ends_and_text_around_the_armour_do_not_matter() {
 }
 
 #[test]
-fn a_key_that_is_not_what_was_asked_for_is_named() {
+fn wrong_half_or_algorithm_is_named_in_the_error() {
     let data = &key("partner").data;
     let given = |error: KeyError| match error {
         KeyError::PublicGiven(structure) | KeyError::PrivateGiven(structure) => structure,
@@ -69,7 +69,7 @@ fn sizes_and_exponents_outside_the_limits_are_refused() {
 }
 
 #[test]
-fn strength_says_that_1024_bits_are_legacy() {
+fn strength_of_1024_bits_is_legacy() {
     assert_eq!(key("partner").material.public_key().strength(), Strength::Legacy);
     assert_eq!(key("payby").material.public_key().strength(), Strength::Acceptable);
     let strong = PublicKey::from_numbers([0xff; 384], [1, 0, 1]).unwrap();
@@ -77,8 +77,8 @@ fn strength_says_that_1024_bits_are_legacy() {
 }
 
 #[test]
-fn generated_keys_have_the_size_asked_for_and_differ() {
-    // 1028 bits: a length that is not whole bytes of whole limbs.
+fn generated_keys_differ_and_have_the_requested_size() {
+    // 1028 bits is neither a whole number of bytes nor of limbs.
     for bits in [1024, 1028, 2048] {
         let generated = rustcrypto::generate(bits, &OsRandom).unwrap();
         assert_eq!(generated.public_key().bits(), bits);
@@ -97,8 +97,8 @@ fn generated_keys_have_the_size_asked_for_and_differ() {
 }
 
 #[test]
-fn der_that_ends_in_white_space_is_read_whole() {
-    // The encoding ends in the exponent's last byte: here a tab, a vertical tab and a carriage return.
+fn der_that_ends_in_white_space_bytes_is_read_completely() {
+    // The encoding ends with the last byte of the exponent: here a tab, a vertical tab and a carriage return.
     for last in [0x09, 0x0b, 0x0d] {
         let key = PublicKey::from_numbers([0xff; 128], [1, last]).unwrap();
         assert!(key.to_spki_der().ends_with(&[last]));
@@ -110,7 +110,7 @@ fn der_that_ends_in_white_space_is_read_whole() {
 fn numbers_that_do_not_belong_together_are_refused() {
     let der = key("partner").material.pkcs1_der().to_vec();
     let mut refused = 0;
-    // Damage single bytes all over the key: nothing may panic, and hardly anything may load.
+    // Damages single bytes throughout the key: loading must not panic, and must almost always fail.
     for at in (8..der.len()).step_by(7) {
         let mut damaged = der.clone();
         damaged[at] ^= 0x55;
@@ -121,7 +121,7 @@ fn numbers_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
-fn fingerprints_are_of_the_public_key() {
+fn fingerprint_is_the_hash_of_the_public_key() {
     let fingerprint = key("partner").material.public_key().fingerprint();
     assert_eq!(fingerprint, PublicKey::from_text(&key("partner").data.public).unwrap().fingerprint());
     assert_ne!(fingerprint, key("paytend").material.public_key().fingerprint());
@@ -131,7 +131,7 @@ fn fingerprints_are_of_the_public_key() {
 
 #[cfg(unix)]
 #[test]
-fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
+fn private_key_file_open_to_others_is_refused_by_default() {
     use std::os::unix::fs::PermissionsExt;
 
     let dir = tempfile::tempdir().unwrap();
@@ -155,19 +155,19 @@ fn a_private_key_file_that_others_can_read_is_refused_unless_asked_for() {
     let long = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
     assert_eq!(long.problem(), &KeyError::TooLong { limit: 64 << 10 });
     assert!(long.to_string().starts_with(&path.display().to_string()), "{long}");
-    // What is wrong with a file's content names the file too.
+    // An error in a file's content names the file too.
     std::fs::write(&path, &key("partner").data.public).unwrap();
     let public = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
     assert!(public.to_string().starts_with(&format!("{}: a private key was expected", path.display())), "{public}");
 }
 
 #[test]
-fn limits_are_what_the_documentation_says() {
+fn size_limits_are_the_documented_ones() {
     assert_eq!((keys::MIN_BITS, keys::MAX_BITS), (1024, 8192));
 }
 
 #[test]
-fn the_form_of_a_key_shows_in_its_data() {
+fn form_is_detected_from_the_data() {
     use paytend_crypto::keys::{Armour, form};
     let pem = |label: &str| Armour::Pem(label.to_owned());
     for (name, key) in paytend_vectors::keys() {
@@ -184,7 +184,7 @@ fn the_form_of_a_key_shows_in_its_data() {
                 assert_eq!(label, structure.label());
             }
         }
-        // A label that does not fit.
+        // A label that does not match the structure.
         let mislabelled = key.public_pkcs1_pem.replace("RSA PUBLIC KEY", "PUBLIC KEY");
         let form = form(mislabelled.as_bytes()).unwrap();
         assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Public, pem("PUBLIC KEY")), "{name}");

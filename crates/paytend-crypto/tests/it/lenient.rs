@@ -1,4 +1,4 @@
-//! Authentic payloads that are not strict JSON: opened with their bytes, and never cut elsewhere.
+//! Tests of authentic payloads that are not strict JSON: they are opened unchanged, and their end cannot be moved.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,7 @@ use crate::support::{PARTNER_ID, expected, key, keyring};
 
 const SESSION_KEY: &str = "gNx86vc1yttHs8ZWOf7+5g==";
 
-/// A notification or response as a provider would seal it who does not check its own payload: the signed bytes, and the
-/// document.
+/// Seals a message like a provider that does not validate its own payload. Returns the signed bytes and the document.
 fn sealed(kind: Kind, fields: &[(&str, &str)], payload: &[u8]) -> (Vec<u8>, String) {
     let mut parts: BTreeMap<&str, &[u8]> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     parts.insert(kind.payload_field(), payload);
@@ -40,7 +39,7 @@ const NOTIFICATION: [(&str, &str); 4] =
     [("notifyType", "2"), ("partnerId", PARTNER_ID), ("signType", "RSA"), ("version", "2.0")];
 
 #[test]
-fn payload_that_is_no_object_is_refused_and_says_why() {
+fn payload_that_is_not_an_object_is_refused_with_a_reason() {
     for (payload, problem) in [
         (b"not json".as_slice(), JsonProblem::Syntax),
         (b"[{}]", JsonProblem::NotAnObject),
@@ -54,17 +53,17 @@ fn payload_that_is_no_object_is_refused_and_says_why() {
         let shown = String::from_utf8_lossy(payload);
         match error {
             Error::Payload(PayloadProblem::Json { problem: found, .. }) => assert_eq!(found, problem, "{shown}"),
-            // It is an object and more.
+            // The payload is an object followed by other text.
             Error::Payload(PayloadProblem::End) => assert!(payload.starts_with(b"{}"), "{shown}"),
             other => panic!("{shown}: {other:?}"),
         }
     }
 }
 
-/// A strict payload in UTF-8, and an attacker who presents its beginning: as byte pairs, the backslash is the second
-/// half of a character and the quote behind it closes the string.
+/// An attacker presents the beginning of a strict payload in UTF-8. Read as byte pairs, the backslash is the second
+/// half of a character, and the quote after it ends the string.
 #[test]
-fn a_payload_cannot_be_cut_at_an_escaped_quote() {
+fn payload_cannot_be_truncated_at_an_escaped_quote() {
     let fields = Fields::notification(PARTNER_ID, "2");
     let receiver = keyring("partner", "paytend");
     let payload = "{\"reference\":\"€\\\"}&d=x\"}";
@@ -72,7 +71,7 @@ fn a_payload_cannot_be_cut_at_an_escaped_quote() {
     let opened = receiver.open(document.document().as_bytes(), &expected()).unwrap();
     assert_eq!((opened.payload_text(), opened.payload_problem()), (Some(payload), None));
 
-    // `d` sorts right behind `content`, so the signed text is the same.
+    // `d` is sorted directly after `content`, so the signed text is the same.
     let mut cut: Value = serde_json::from_str(document.document()).unwrap();
     let (shorter, _) = payload.split_at(payload.find("&d=").unwrap());
     cut["content"] = encrypt(opened.session_key(), shorter.as_bytes()).into();
@@ -83,14 +82,14 @@ fn a_payload_cannot_be_cut_at_an_escaped_quote() {
 
 #[test]
 fn payload_whose_end_depends_on_its_encoding_is_refused() {
-    // As single bytes, the string goes on to the quote in `d`.
+    // Read as single bytes, the string continues to the quote in `d`.
     let payload = b"{\"a\":\"\x81\x5C\"}";
     let fields = [NOTIFICATION.as_slice(), &[("d", "\"}")]].concat();
     let (_, document) = sealed(Kind::Notification, &fields, payload);
     let receiver = keyring("partner", "paytend");
     let error = receiver.open(document.as_bytes(), &expected()).unwrap_err();
     assert_eq!(error, Error::Payload(PayloadProblem::End));
-    // Without that field there is one reading.
+    // Without that field the end is unambiguous.
     let (_, document) = sealed(Kind::Notification, &NOTIFICATION, payload);
     assert_eq!(receiver.open(document.as_bytes(), &expected()).unwrap().payload_bytes(), payload);
 }
@@ -118,7 +117,7 @@ fn response_is_opened_like_a_notification() {
 }
 
 #[test]
-fn exactly_one_byte_order_mark_before_a_document_is_taken() {
+fn only_one_byte_order_mark_before_a_document_is_accepted() {
     let (_, document) = sealed(Kind::Notification, &NOTIFICATION, b"{}");
     let receiver = keyring("partner", "paytend");
     for (marks, right) in [(0, true), (1, true), (2, false)] {
@@ -130,7 +129,7 @@ fn exactly_one_byte_order_mark_before_a_document_is_taken() {
 }
 
 #[test]
-fn sealing_stays_strict() {
+fn seal_refuses_payloads_that_are_not_strict_json() {
     let fields = Fields::notification(PARTNER_ID, "2");
     for payload in ["{\"a\":\"\\ud800\"}", "{\"a\":\"\n\"}", "{\"a\":1,\"a\":2}", "{\"a\":NaN}", "\u{feff}{}"] {
         let error = keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(payload)).unwrap_err();
@@ -138,13 +137,13 @@ fn sealing_stays_strict() {
     }
 }
 
-/// What may stand in a string of a payload in UTF-8, and what an attacker would like it to be cut at.
+/// Generates the content of a payload string in UTF-8, with places where an attacker would like to split it.
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => Just(b"\\ud83d".as_slice()),
         2 => Just(b"\\x41".as_slice()),
         2 => Just(b"\n\x00\x1f".as_slice()),
-        // Read as pairs of bytes, the backslash belongs to the character before it.
+        // Read as byte pairs, the backslash belongs to the character before it.
         4 => Just("€\\\"}&d=".as_bytes()),
         2 => Just("€\\\"".as_bytes()),
         2 => Just("é😀".as_bytes()),
@@ -156,7 +155,7 @@ fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     .prop_map(<[u8]>::to_vec)
 }
 
-/// The same in any encoding.
+/// Generates the content of a payload string in any encoding.
 fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = any::<u8>().prop_filter("a quote or a backslash", |byte| !matches!(byte, b'"' | b'\\'));
     prop_oneof![
@@ -185,10 +184,10 @@ fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The documents of one signed text that are accepted all read the same, whatever stands in the payload's strings and
-/// in the fields behind.
+/// All accepted documents with the same signed text have the same content, for any strings in the payload and in the
+/// fields after it.
 #[test]
-fn one_signed_text_has_one_reading_in_the_relaxed_form_too() {
+fn lenient_signed_text_is_unambiguous() {
     let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };
     let behind = prop::option::of("[a-z0-9\"}{\\\\.:,]{1,6}");
     let mut runner = TestRunner::new(config);
@@ -197,7 +196,7 @@ fn one_signed_text_has_one_reading_in_the_relaxed_form_too() {
         let kind = if is_response { Kind::Response } else { Kind::Notification };
         let mut fields =
             if is_response { vec![("respCode", "00"), ("signType", "RSA")] } else { NOTIFICATION.to_vec() };
-        // A field right behind the payload.
+        // A field that is sorted directly after the payload.
         let name = if is_response { "respE" } else { "d" };
         fields.extend(behind.as_deref().map(|value| (name, value)));
         let (text, document) = sealed(kind, &fields, &payload);
@@ -218,5 +217,5 @@ fn one_signed_text_has_one_reading_in_the_relaxed_form_too() {
     });
     result.unwrap();
     let (all, opened) = taken.get();
-    assert!(opened * 2 > all, "most are opened: {opened} of {all}");
+    assert!(opened * 2 > all, "too few documents were opened: {opened} of {all}");
 }

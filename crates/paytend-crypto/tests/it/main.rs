@@ -1,6 +1,6 @@
-//! The crate from outside: known answers, an independent implementation, properties.
+//! Integration tests: known results, an independent implementation, and properties.
 
-// A test that cannot go on should panic.
+// A test that cannot continue should panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod api;

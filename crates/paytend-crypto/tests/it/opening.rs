@@ -1,4 +1,4 @@
-//! What opening takes, and what it refuses.
+//! Tests of the messages that opening accepts and refuses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ fn edit(document: &str, change: impl FnOnce(&mut serde_json::Map<String, Value>)
 }
 
 #[test]
-fn sizes_are_limited_before_anything_else() {
+fn document_size_and_field_count_are_limited() {
     let receiver = keyring("partner", "paytend");
     let document = notification(&keyring("paytend", "partner"), &json!({ "a": "x".repeat(60_000) }).to_string());
     assert_eq!(
@@ -39,7 +39,7 @@ fn sizes_are_limited_before_anything_else() {
 }
 
 #[test]
-fn unknown_fields_are_read_as_the_text_that_was_signed() {
+fn unknown_literal_is_read_as_its_signed_text() {
     let (sender, receiver) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
     let fields = Fields::notification(PARTNER_ID, "2").with("attempt", "3").with("live", "true").with("rate", "1.50");
     let document = sender.seal(&Outgoing::new(&fields).payload("{}")).unwrap().into_document();
@@ -58,7 +58,7 @@ fn unknown_fields_are_read_as_the_text_that_was_signed() {
 }
 
 #[test]
-fn fields_that_are_not_signed_are_not_read() {
+fn unsigned_field_is_ignored() {
     let document = notification(&keyring("paytend", "partner"), "{}");
     for flag in [json!("1"), json!(1), json!({"a": [1]}), json!(null)] {
         let flagged = edit(&document, |d| drop(d.insert("encryptFlag".into(), flag)));
@@ -68,7 +68,7 @@ fn fields_that_are_not_signed_are_not_read() {
 }
 
 #[test]
-fn an_unsigned_failure_is_reported_as_such_and_never_as_a_success() {
+fn unsigned_error_response_is_reported_as_unsigned_failure() {
     let receiver = keyring("partner", "paytend");
     let open = |document: &str| receiver.open(document.as_bytes(), &Expected::response()).unwrap_err();
     for document in [
@@ -95,8 +95,8 @@ fn an_unsigned_failure_is_reported_as_such_and_never_as_a_success() {
 }
 
 #[test]
-fn a_signed_message_without_key_and_payload_is_verified() {
-    // Ours always have a randomKey; what the documentation allows is made by hand.
+fn response_without_key_and_payload_is_verified() {
+    // Sealing always adds a randomKey, so the documented form without it is built here.
     let text = "respCode=1001&respMsg=card not found&signType=RSA";
     let signature = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap();
     let document = json!({"respCode": "1001", "respMsg": "card not found", "signType": "RSA", "signature": signature});
@@ -112,9 +112,9 @@ fn a_signed_message_without_key_and_payload_is_verified() {
     assert_eq!(receiver.open(changed.as_bytes(), &Expected::response()).unwrap_err(), Error::NotAuthentic);
 }
 
-/// The documentation asks for a `randomKey` only where there is `bizData`. A notification always has both.
+/// The documentation requires a `randomKey` only if there is a `bizData`. A notification always has both.
 #[test]
-fn request_without_key_and_payload_is_verified_and_a_notification_is_not() {
+fn request_without_key_and_payload_is_verified_but_not_a_notification() {
     let id = "a".repeat(32);
     let text = format!("partnerId={PARTNER_ID}&requestId={id}&signType=RSA&version=2.0");
     let sign = |text: &str| detached::sign(&*key("partner").private, text.as_bytes()).unwrap();
@@ -123,7 +123,7 @@ fn request_without_key_and_payload_is_verified_and_a_notification_is_not() {
     let receiver = keyring("paytend", "partner");
     let opened = receiver.open(document.to_string().as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
     assert_eq!((opened.payload_text(), opened.decrypted_by()), (Some(""), None));
-    // Data without a key is refused, and so is an added field.
+    // Data without a key is refused, and so is an additional field.
     for (name, value) in [("bizData", "QUJDREVGR0hJSktMTU5PUA=="), ("note", "x")] {
         let changed = edit(&document.to_string(), |d| drop(d.insert(name.into(), value.into())));
         let refused = receiver.open(changed.as_bytes(), &Expected::request(PARTNER_ID));
@@ -138,10 +138,11 @@ fn request_without_key_and_payload_is_verified_and_a_notification_is_not() {
 }
 
 #[test]
-fn a_notification_cannot_be_played_as_a_response() {
+fn notification_cannot_be_replayed_as_a_response() {
     let content = r#"{"orderNo":"F1","reference":"&respCode=00&respMsg=hi","z":"a b"}"#;
     let text = format!(
-        "content={content}&notifyType=2&partnerId={PARTNER_ID}&randomKey=gNx86vc1yttHs8ZWOf7+5g==&signType=RSA&version=2.0"
+        "content={content}&notifyType=2&partnerId={PARTNER_ID}&randomKey=gNx86vc1yttHs8ZWOf7+5g==\
+         &signType=RSA&version=2.0"
     );
     let cut = text.find("&respCode").unwrap();
     let rest = text[cut..].strip_prefix("&respCode=00&respMsg=").unwrap();
@@ -152,13 +153,13 @@ fn a_notification_cannot_be_played_as_a_response() {
         "signature": detached::sign(&*key("paytend").private, text.as_bytes()).unwrap(),
     });
 
-    let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &Expected::response());
-    assert_eq!(answer.unwrap_err(), Error::Malformed(Malformed::Field(FieldProblem::OtherKind)));
+    let result = keyring("partner", "paytend").open(document.to_string().as_bytes(), &Expected::response());
+    assert_eq!(result.unwrap_err(), Error::Malformed(Malformed::Field(FieldProblem::OtherKind)));
 }
 
-/// An answer without data may come as an encrypted empty text, which does not take part in the signature either.
+/// A response without data may contain an encrypted empty text, which is not included in the signature.
 #[test]
-fn an_encrypted_empty_payload_is_none() {
+fn encrypted_empty_payload_counts_as_no_payload() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut block = [16u8; 16];
@@ -184,14 +185,14 @@ fn an_encrypted_empty_payload_is_none() {
 }
 
 #[test]
-fn only_a_response_may_come_without_a_session_key() {
+fn notification_without_a_session_key_is_refused() {
     let text = format!("notifyType=2&partnerId={PARTNER_ID}&signType=RSA&version=2.0");
     let document = json!({
         "notifyType": "2", "partnerId": PARTNER_ID, "signType": "RSA", "version": "2.0",
         "signature": detached::sign(&*key("paytend").private, text.as_bytes()).unwrap(),
     });
-    let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected());
-    assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
+    let result = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected());
+    assert_eq!(result.unwrap_err(), Error::NotAuthentic);
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn keys_can_be_rotated_on_both_sides() {
             assert_eq!(opened.decrypted_by(), Some(key(own).material.public_key().fingerprint()));
         }
     }
-    // A retired key is refused, on either side.
+    // A retired key is refused on both sides.
     let after = ring(&["stranger"], &["payby"]);
     assert!(after.open(notification(&ring(&["payby"], &["stranger"]), "{}").as_bytes(), &expected()).is_ok());
     for (own, peer) in [("partner", "payby"), ("stranger", "paytend")] {
@@ -227,7 +228,7 @@ fn keys_can_be_rotated_on_both_sides() {
 }
 
 #[test]
-fn session_keys_have_the_configured_length_and_no_other() {
+fn session_key_of_another_length_is_refused() {
     let ring = |own: &str, peer: &str, length| {
         Keyring::builder()
             .own_key(Arc::clone(&key(own).private))
@@ -240,11 +241,11 @@ fn session_keys_have_the_configured_length_and_no_other() {
     for sent in lengths {
         let document = notification(&ring("paytend", "partner", sent), r#"{"a":1}"#);
         for expected_length in lengths {
-            let answer = ring("partner", "paytend", expected_length).open(document.as_bytes(), &expected());
+            let result = ring("partner", "paytend", expected_length).open(document.as_bytes(), &expected());
             if sent == expected_length {
-                assert_eq!(answer.unwrap().session_key().len(), sent.chars());
+                assert_eq!(result.unwrap().session_key().len(), sent.chars());
             } else {
-                assert_eq!(answer.unwrap_err(), Error::NotAuthentic);
+                assert_eq!(result.unwrap_err(), Error::NotAuthentic);
             }
         }
     }
@@ -284,7 +285,7 @@ fn counting(broken: bool) -> (Arc<Counting>, Keyring) {
 }
 
 #[test]
-fn what_is_publicly_wrong_costs_no_private_operation() {
+fn errors_visible_without_a_key_cost_no_private_operation() {
     let (backend, ring) = counting(false);
     let good = notification(&keyring("paytend", "partner"), r#"{"a":1}"#);
     let modulus = STANDARD.encode(key("partner").material.public_key().modulus());
@@ -315,7 +316,7 @@ fn what_is_publicly_wrong_costs_no_private_operation() {
     }
     assert!(ring.open(good.as_bytes(), &expected()).is_ok());
     assert_eq!(backend.decryptions.load(Ordering::SeqCst), 1);
-    // From here on it is secret what is wrong: the operation is done, and so is the rest.
+    // An error in the session key is secret, so the private operation and all later steps are performed.
     for at in [0, 5, 127] {
         let mut random_key = STANDARD.decode(key_text(&good)).unwrap();
         random_key[at] ^= 1;
@@ -329,17 +330,17 @@ fn key_text(document: &str) -> String {
 }
 
 #[test]
-fn a_backend_that_fails_is_not_a_forger() {
+fn backend_failure_is_not_reported_as_not_authentic() {
     let (_, ring) = counting(true);
     let good = notification(&keyring("paytend", "partner"), "{}");
     let error = ring.open(good.as_bytes(), &expected()).unwrap_err();
     assert_eq!(error, Error::Backend(BackendError::new("the token was removed")));
 }
 
-/// Session keys that decrypt to something, but not to what they must be. All the rest of the message is right, with a valid
-/// signature over the session key as a naive receiver would read it.
+/// The session keys decrypt, but are not valid. The rest of the message is correct, with a valid signature over the
+/// session key as a naive receiver would read it.
 #[test]
-fn a_session_key_of_another_form_is_refused() {
+fn malformed_session_key_is_refused() {
     let plain: [(&str, &[u8]); 6] = [
         ("too short", b"gNx86vc1yttHs8ZWOf7+5g="),
         ("too long", b"gNx86vc1yttHs8ZWOf7+5g==="),
@@ -350,7 +351,7 @@ fn a_session_key_of_another_form_is_refused() {
     ];
     for (name, session_key) in plain {
         let random_key = if session_key.is_empty() {
-            // encrypt_blocks makes no block of nothing; one block of a single byte is as wrong.
+            // encrypt_blocks creates no block for an empty text. A block with a single byte is invalid as well.
             hazmat::encrypt_blocks(&*key("partner").public, b"x", &OsRandom).unwrap()
         } else {
             hazmat::encrypt_blocks(&*key("partner").public, session_key, &OsRandom).unwrap()
@@ -362,18 +363,18 @@ fn a_session_key_of_another_form_is_refused() {
             "randomKey": STANDARD.encode(random_key),
             "signature": detached::sign(&*key("paytend").private, &text).unwrap(),
         });
-        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected());
-        assert_eq!(answer.is_ok(), name == "right", "{name}");
-        if let Err(error) = answer {
+        let result = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected());
+        assert_eq!(result.is_ok(), name == "right", "{name}");
+        if let Err(error) = result {
             assert_eq!(error, Error::NotAuthentic, "{name}");
         }
     }
 }
 
-/// RSA blocks whose last 24 bytes are the right session key, in a padding that is not quite right. The signature is valid for
-/// what a careless receiver would read.
+/// The last 24 bytes of the RSA blocks are the correct session key, but the padding is not quite valid. The signature
+/// is valid for the text that a careless receiver would read.
 #[test]
-fn a_session_key_in_a_wrong_padding_is_refused() {
+fn session_key_with_invalid_padding_is_refused() {
     type Change = fn(&mut [u8]);
     let changes: [(&str, Change); 9] = [
         ("right", |_| {}),
@@ -399,18 +400,18 @@ fn a_session_key_in_a_wrong_padding_is_refused() {
             "partnerId": PARTNER_ID, "notifyType": "2", "signType": "RSA", "version": "2.0", "signature": signature,
             "randomKey": STANDARD.encode(key("partner").public.encrypt_raw(&block).unwrap()),
         });
-        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected()).map(drop);
-        assert_eq!(answer, if name == "right" { Ok(()) } else { Err(Error::NotAuthentic) }, "{name}");
+        let result = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected()).map(drop);
+        assert_eq!(result, if name == "right" { Ok(()) } else { Err(Error::NotAuthentic) }, "{name}");
     }
 }
 
-/// Payloads whose AES padding is wrong, and whose signature is valid for the text with the padding taken as none.
+/// The AES padding of the payloads is invalid. The signature is valid for the text in which the padding is content.
 #[test]
-fn a_payload_in_a_wrong_padding_is_refused() {
+fn payload_with_invalid_padding_is_refused() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
-    // JSON may end in white space, and some of it has the values of paddings: 9, 10 and 13 of them would be right.
+    // JSON may end with white space, whose bytes can be padding values: 9, 10 or 13 of them would be valid padding.
     ends.push((format!("{:<16}{:<7}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(9)), true));
     ends.push((format!("{:<16}{:<8}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(8)), false));
     for (padded, right) in ends {
@@ -430,13 +431,13 @@ fn a_payload_in_a_wrong_padding_is_refused() {
             "content": STANDARD.encode(content), "randomKey": STANDARD.encode(random_key),
             "signature": detached::sign(&*key("paytend").private, canonical.as_bytes()).unwrap(),
         });
-        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected()).map(drop);
-        assert_eq!(answer, if right { Ok(()) } else { Err(Error::NotAuthentic) }, "{padded:?}");
+        let result = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected()).map(drop);
+        assert_eq!(result, if right { Ok(()) } else { Err(Error::NotAuthentic) }, "{padded:?}");
     }
 }
 
 #[test]
-fn peeking_reads_a_field_of_an_unverified_document() {
+fn danger_peek_reads_a_field_of_an_unverified_document() {
     let document = br#"{"partnerId":"888666000100260","signType":1}"#;
     assert_eq!(danger_peek(document, Kind::Request, "partnerId").unwrap().as_deref(), Some(PARTNER_ID));
     assert_eq!(danger_peek(document, Kind::Request, "signType").unwrap(), None);

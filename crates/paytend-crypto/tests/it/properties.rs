@@ -1,4 +1,4 @@
-//! What holds for every message.
+//! Property tests of sealing and opening.
 
 use std::collections::BTreeMap;
 
@@ -38,11 +38,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn opening_gives_what_was_sealed(object in any_object(), extra in "[A-Za-z0-9.:/+-]{1,40}", big in any::<bool>()) {
+    fn sealed_message_opens_to_the_same_content(
+        object in any_object(),
+        extra in "[A-Za-z0-9.:/+-]{1,40}",
+        big in any::<bool>(),
+    ) {
         let text = Value::Object(object).to_string();
         let (partner, paytend) = if big { ("partner_2048", "paytend_2048") } else { ("partner", "paytend") };
         for (fields, sender, receiver, expected) in [
-            (Fields::request(PARTNER_ID, "0123456789abcdef0123456789abcdef"), partner, paytend, Expected::request(PARTNER_ID)),
+            (
+                Fields::request(PARTNER_ID, "0123456789abcdef0123456789abcdef"),
+                partner,
+                paytend,
+                Expected::request(PARTNER_ID),
+            ),
             (Fields::response("1007", "free text: a=b & c"), paytend, partner, Expected::response()),
             (Fields::notification(PARTNER_ID, "2"), paytend, partner, Expected::notification(PARTNER_ID)),
         ] {
@@ -54,16 +63,19 @@ proptest! {
             let sent: BTreeMap<_, _> = fields.iter().collect();
             prop_assert_eq!(opened.fields().collect::<BTreeMap<_, _>>(), sent);
 
-            // The same with the payload left out of the signature.
-            let sealed = keyring(sender, receiver).seal(&Outgoing::new(&fields).payload(&text).unsigned_payload()).unwrap();
-            let opened = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected.clone().unsigned_payload()).unwrap();
+            // The payload is excluded from the signature.
+            let outgoing = Outgoing::new(&fields).payload(&text).unsigned_payload();
+            let sealed = keyring(sender, receiver).seal(&outgoing).unwrap();
+            let unsigned = expected.clone().unsigned_payload();
+            let opened = keyring(receiver, sender).open(sealed.document().as_bytes(), &unsigned).unwrap();
             prop_assert_eq!(opened.payload_text(), Some(&*text));
-            prop_assert_eq!(keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap_err(), Error::NotAuthentic);
+            let error = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap_err();
+            prop_assert_eq!(error, Error::NotAuthentic);
         }
     }
 
     #[test]
-    fn a_single_change_is_refused(at in any::<prop::sample::Index>(), with in any::<u8>(), how in 0..3) {
+    fn document_with_one_changed_byte_is_refused(at in any::<prop::sample::Index>(), with in any::<u8>(), how in 0..3) {
         let document = notification(&keyring("paytend", "partner"), r#"{"orderNo":"F1","amount":10.50}"#).into_bytes();
         let at = at.index(document.len());
         let mut changed = document.clone();
@@ -72,20 +84,23 @@ proptest! {
             1 => changed.insert(at, with),
             _ => { changed.remove(at); }
         }
-        // A change that leaves the same JSON value (white space between tokens, say) is no change to the message.
+        // A change that results in the same JSON value, such as white space between tokens, does not change the
+        // message.
         let meaning = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
         prop_assume!(meaning(&changed) != meaning(&document));
         prop_assert!(keyring("partner", "paytend").open(&changed, &Expected::notification(PARTNER_ID)).is_err());
     }
 
     #[test]
-    fn a_changed_field_is_refused(field in 0..7usize, value in "[A-Za-z0-9+/=.]{0,180}") {
-        let mut document: Value = serde_json::from_str(&notification(&keyring("paytend", "partner"), r#"{"a":1}"#)).unwrap();
+    fn document_with_a_changed_field_is_refused(field in 0..7usize, value in "[A-Za-z0-9+/=.]{0,180}") {
+        let document = notification(&keyring("paytend", "partner"), r#"{"a":1}"#);
+        let mut document: Value = serde_json::from_str(&document).unwrap();
         let name = ["partnerId", "notifyType", "signType", "version", "content", "randomKey", "signature"][field];
         prop_assume!(document[name] != value.as_str());
         document[name] = value.into();
-        let answer = keyring("partner", "paytend").open(document.to_string().as_bytes(), &Expected::notification(PARTNER_ID));
-        prop_assert!(answer.is_err());
+        let expected = Expected::notification(PARTNER_ID);
+        let result = keyring("partner", "paytend").open(document.to_string().as_bytes(), &expected);
+        prop_assert!(result.is_err());
     }
 
     #[test]
@@ -99,8 +114,19 @@ proptest! {
 
     #[test]
     fn arbitrary_fields_never_panic(
-        names in prop::collection::vec(prop_oneof![Just("signature".to_owned()), Just("randomKey".into()), Just("content".into()),
-            Just("partnerId".into()), Just("notifyType".into()), Just("signType".into()), Just("version".into()), any::<String>()], 0..9),
+        names in prop::collection::vec(
+            prop_oneof![
+                Just("signature".to_owned()),
+                Just("randomKey".into()),
+                Just("content".into()),
+                Just("partnerId".into()),
+                Just("notifyType".into()),
+                Just("signType".into()),
+                Just("version".into()),
+                any::<String>(),
+            ],
+            0..9,
+        ),
         random_key in prop::collection::vec(any::<u8>(), 128),
         content in prop::collection::vec(any::<u8>(), 0..64),
         value in any_json(),
@@ -117,13 +143,14 @@ proptest! {
             document.insert(name, value);
         }
         let document = Value::Object(document).to_string();
-        prop_assert!(keyring("partner", "paytend").open(document.as_bytes(), &Expected::danger_any_partner(Kind::Notification)).is_err());
+        let expected = Expected::danger_any_partner(Kind::Notification);
+        prop_assert!(keyring("partner", "paytend").open(document.as_bytes(), &expected).is_err());
     }
 
-    /// An attacker holds one signed document and knows its session key (his own side of an exchange, say). He may present
-    /// every document that has the same signed text; none but the original may be accepted.
+    /// An attacker has one signed document and knows its session key, for example from their own side of an exchange.
+    /// They can present any document with the same signed text. Only the original must be accepted.
     #[test]
-    fn one_signed_text_has_one_reading(
+    fn signed_text_is_unambiguous(
         payload in prop_oneof![
             any_object().prop_map(|o| Value::Object(o).to_string()),
             Just(r#"{"a":"x&notifyType=2","b":"&respMsg=1&signType=RSA"}"#.to_owned()),
@@ -142,16 +169,27 @@ proptest! {
         is_response in any::<bool>(),
     ) {
         let kind = if is_response { Kind::Response } else { Kind::Notification };
-        let mut fields = if is_response { Fields::response("00", &message) } else { Fields::notification(PARTNER_ID, "2") };
+        let mut fields =
+            if is_response { Fields::response("00", &message) } else { Fields::notification(PARTNER_ID, "2") };
         for (name, value) in &extra {
-            let known = ["randomKey", "signature", "encryptFlag", "content", "respData", "respCode", "respMsg", "signType", "version"];
+            let known = [
+                "randomKey",
+                "signature",
+                "encryptFlag",
+                "content",
+                "respData",
+                "respCode",
+                "respMsg",
+                "signType",
+                "version",
+            ];
             if !known.contains(&name.as_str()) && fields.get(name).is_none() {
                 fields = fields.with(name, value);
             }
         }
         let (paytend, partner) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
         let Ok(sealed) = paytend.seal(&Outgoing::new(&fields).payload(&payload)) else {
-            // The sender refuses exactly what could be read twice; that it does is another test's.
+            // The sender refuses ambiguous messages, which another test checks.
             return Ok(());
         };
         let expected = Expected::danger_any_partner(kind).max_bytes(1 << 20);
@@ -162,7 +200,8 @@ proptest! {
         };
         prop_assume!(sealed.canonical(&payload).matches('&').count() <= MAX_CUTS);
         let mut accepted = 0;
-        for document in readings(sealed.canonical(&payload).as_bytes(), sealed.document(), original.session_key(), kind) {
+        let canonical = sealed.canonical(&payload);
+        for document in readings(canonical.as_bytes(), sealed.document(), original.session_key(), kind) {
             for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
                 let elsewhere = Expected::danger_any_partner(other).max_bytes(1 << 20);
                 prop_assert!(partner.open(document.as_bytes(), &elsewhere).is_err(), "{}", document);
@@ -172,7 +211,7 @@ proptest! {
                 accepted += 1;
             }
         }
-        // The original's own cut is among them, or this test would test nothing.
+        // The original must be among the documents; otherwise the test would check nothing.
         prop_assert!(accepted >= 1, "{}", *sealed.canonical(&payload));
     }
 }

@@ -1,9 +1,10 @@
-//! Against an implementation that shares no code with this one: what either seals, the other opens.
+//! Tests against an independent implementation: each implementation opens the messages that the other seals.
 //!
-//! The reference is a Python program. `PAYTEND_REFERENCE` names it; else a copy beside the repository in
-//! `../shared/reference/` is taken, else the one in `vectors/reference/`. `PAYTEND_PYTHON` names an interpreter that has the
-//! `cryptography` package (`cargo xtask setup` makes one). Where there is none the test is skipped, which `cargo xtask test`
-//! reports and `cargo xtask ci` does not allow.
+//! The reference implementation is a Python program. It is the file named by `PAYTEND_REFERENCE`, or else the copy
+//! beside the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` names
+//! a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
+//! interpreter the tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` does not allow
+//! them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::support::{PARTNER_ID, key, keyring};
 const MESSAGES: usize = 240;
 
 #[test]
-fn what_rust_seals_the_reference_opens() {
+fn reference_opens_messages_sealed_by_rust() {
     let Some(reference) = Reference::find() else { return };
     let mut dice = Dice::new();
     let (mut jobs, mut sealed) = (Vec::new(), Vec::new());
@@ -39,14 +40,14 @@ fn what_rust_seals_the_reference_opens() {
         }}));
         sealed.push((message, document));
     }
-    for (answer, (message, document)) in reference.run(&jobs).iter().zip(&sealed) {
-        assert_eq!(text(answer, "payload"), message.payload);
-        assert_eq!(text(answer, "canonical"), *document.canonical(&message.payload));
+    for (response, (message, document)) in reference.run(&jobs).iter().zip(&sealed) {
+        assert_eq!(text(response, "payload"), message.payload);
+        assert_eq!(text(response, "canonical"), *document.canonical(&message.payload));
     }
 }
 
 #[test]
-fn what_the_reference_seals_rust_opens() {
+fn rust_opens_messages_sealed_by_the_reference() {
     let Some(reference) = Reference::find() else { return };
     let mut dice = Dice::new();
     let messages: Vec<_> = (0..MESSAGES).map(|n| dice.message(n)).collect();
@@ -84,7 +85,7 @@ fn what_the_reference_seals_rust_opens() {
 }
 
 #[test]
-fn detached_signatures_agree() {
+fn detached_signatures_match_the_reference() {
     let Some(reference) = Reference::find() else { return };
     let mut dice = Dice::new();
     let cases: Vec<_> = (0..MESSAGES).map(|n| (["payby", "payermax", "partner"][n % 3], dice.json())).collect();
@@ -93,23 +94,23 @@ fn detached_signatures_agree() {
         .map(|(name, body)| json!({"command": "sign-detached", "job": {"key": key(name).data.private, "body": body}}))
         .collect();
     let mut back = Vec::new();
-    for (answer, (name, body)) in reference.run(&jobs).iter().zip(&cases) {
+    for (response, (name, body)) in reference.run(&jobs).iter().zip(&cases) {
         let ours = detached::sign(&*key(name).private, body.as_bytes()).unwrap();
-        assert_eq!(text(answer, "sign"), ours);
+        assert_eq!(text(response, "sign"), ours);
         for (body, valid) in [(body.clone(), true), (format!("{body}\n"), false)] {
             let job = json!({"key": key(name).data.public, "body": body, "sign": ours});
             back.push((json!({"command": "verify-detached", "job": job}), valid));
         }
     }
     let jobs: Vec<_> = back.iter().map(|(job, _)| job.clone()).collect();
-    for (answer, (_, valid)) in reference.run(&jobs).iter().zip(&back) {
-        assert_eq!(answer["valid"], *valid);
+    for (response, (_, valid)) in reference.run(&jobs).iter().zip(&back) {
+        assert_eq!(response["valid"], *valid);
     }
 }
 
-/// A string of an answer.
-fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
-    answer[name].as_str().unwrap_or_else(|| panic!("{name} in {answer}"))
+/// Returns a string field of a response.
+fn text<'a>(response: &'a Value, name: &str) -> &'a str {
+    response[name].as_str().unwrap_or_else(|| panic!("{name} in {response}"))
 }
 
 struct Reference {
@@ -123,7 +124,7 @@ impl Reference {
         let program = match std::env::var_os("PAYTEND_REFERENCE") {
             Some(named) => {
                 let named = PathBuf::from(named);
-                assert!(named.is_file(), "PAYTEND_REFERENCE names no file: {}", named.display());
+                assert!(named.is_file(), "PAYTEND_REFERENCE is not the path of a file: {}", named.display());
                 named
             }
             None => [root.join("../shared/reference"), root.join("vectors/reference")]
@@ -144,13 +145,13 @@ impl Reference {
         if !usable {
             let required = std::env::var_os("PAYTEND_NOTHING_SKIPPED").is_some();
             assert!(!required, "no Python with the cryptography package: run `cargo xtask setup`");
-            eprintln!("skipped: no Python with the cryptography package (`cargo xtask setup` makes one)");
+            eprintln!("skipped: no Python with the cryptography package (run `cargo xtask setup`)");
             return None;
         }
         Some(Self { python, folder })
     }
 
-    /// One answer for each job, in order.
+    /// Runs the jobs and returns their responses, in order.
     fn run(&self, jobs: &[Value]) -> Vec<Value> {
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reference_driver.py");
         let mut child = Command::new(&self.python)
@@ -164,14 +165,14 @@ impl Reference {
         let mut stdin = child.stdin.take().unwrap();
         let input: String = jobs.iter().map(|job| format!("{job}\n")).collect();
         let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let answers: Vec<Value> = BufReader::new(child.stdout.take().unwrap())
+        let responses: Vec<Value> = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
             .collect();
         writer.join().unwrap().unwrap();
         assert!(child.wait().unwrap().success());
-        assert_eq!(answers.len(), jobs.len(), "one answer a job");
-        answers
+        assert_eq!(responses.len(), jobs.len(), "there is one response per job");
+        responses
     }
 }
 
@@ -198,7 +199,7 @@ impl Message {
     }
 }
 
-/// Random messages. A failing test prints their seed.
+/// A generator of random messages. A failing test prints its seed.
 struct Dice(Seeded);
 
 impl Dice {
@@ -210,7 +211,7 @@ impl Dice {
         self.0.below(bound)
     }
 
-    /// Text of one of several scripts, with what JSON has to escape among it.
+    /// Returns text in one of several scripts, including characters that JSON must escape.
     fn text(&mut self, length: usize) -> String {
         let scripts: [&[char]; 6] = [
             &['a', 'Z', '0', ' ', '.', '-'],
@@ -228,7 +229,7 @@ impl Dice {
             .collect()
     }
 
-    /// An object of 0 to about 40,000 bytes.
+    /// Returns an object of 0 to about 40,000 bytes.
     fn json(&mut self) -> String {
         let mut object = serde_json::Map::new();
         for n in 0..self.below(6) {

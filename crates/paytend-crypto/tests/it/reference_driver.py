@@ -1,7 +1,8 @@
 """Runs many jobs through the reference implementation in one process.
 
 usage: reference_driver.py FOLDER-OF-paytend_reference.py
-One JSON job a line on standard input, {"command": ..., "job": ...}; one JSON answer a line on standard output.
+Reads one JSON job per line from standard input, {"command": ..., "job": ...}, and writes one JSON response per line to
+standard output.
 """
 import json
 import sys
@@ -12,7 +13,7 @@ import paytend_reference as reference  # noqa: E402
 for line in sys.stdin:
     request = json.loads(line)
     try:
-        answer = reference.COMMANDS[request["command"]](request["job"])
+        response = reference.COMMANDS[request["command"]](request["job"])
     except reference.Refused as refused:
-        answer = {"error": str(refused)}
-    print(json.dumps(answer))
+        response = {"error": str(refused)}
+    print(json.dumps(response))

