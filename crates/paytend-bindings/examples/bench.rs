@@ -1,9 +1,10 @@
-//! What opening costs in Rust, and the messages that all languages open for the comparison.
+//! Benchmark of opening messages in Rust. It also creates the messages that the benchmarks of all languages open.
 //!
-//! - `bench prepare FILE`: makes keys and messages;
-//! - `bench FILE`: for each line `ours BITS COUNT` on standard input opens a message so often, and prints the nanoseconds.
+//! - `bench prepare FILE`: creates keys and messages;
+//! - `bench FILE`: reads lines `ours BITS COUNT` from standard input. For each, opens a message COUNT times and prints
+//!   the duration in nanoseconds.
 
-// A program that cannot go on should panic.
+// The program panics on errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
-//! What every binding's conformance program does, in Rust: the others are held against its outcomes.
+//! The conformance program in Rust. The output of every binding's conformance program must match its output.
 //!
-//! - `conformance vectors FILE`: runs all of `vectors/` and writes one line for each case, with its outcome;
-//! - `conformance seal FILE`: seals messages of all kinds, for the others to open;
-//! - `conformance open FILE…`: opens what the others have sealed.
+//! - `conformance vectors FILE`: runs all vectors and writes one line with the outcome of each case;
+//! - `conformance seal FILE`: seals messages of all kinds, for the other languages to open;
+//! - `conformance open FILE…`: opens messages that were sealed in the other languages.
 
-// A program that cannot go on should panic.
+// The program panics on errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
@@ -104,27 +104,27 @@ fn vectors() -> String {
     out
 }
 
-/// What makes no sense is refused with the same code in every language.
+/// Returns the outcomes of calls with invalid arguments, which must be the same in every language.
 fn odd_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'static str)> {
     let opened = |kind, partner| outcome(&open(own, kind, partner, b"{}", true, None));
     let payby = |bytes, age| outcome(&Receiver::payby(vec![key.clone().into()]).unwrap().limited(bytes, age));
     vec![
-        ("a request of no partner", opened(Kind::Request, None)),
-        ("a request of an empty partner", opened(Kind::Request, Some(""))),
-        ("a response of a partner", opened(Kind::Response, Some(PARTNER_ID))),
-        // Rust's texts are Unicode.
-        ("a payload that is no Unicode", Code::Usage.name()),
-        ("a field that is no Unicode", Code::Usage.name()),
-        ("a receiver of an empty partner", outcome(&Receiver::paytend("baas", "", own.clone()))),
+        ("request without a partner", opened(Kind::Request, None)),
+        ("request with an empty partner", opened(Kind::Request, Some(""))),
+        ("response with a partner", opened(Kind::Response, Some(PARTNER_ID))),
+        // Strings in Rust are always Unicode, so these outcomes are fixed.
+        ("payload that is not Unicode", Code::Usage.name()),
+        ("field that is not Unicode", Code::Usage.name()),
+        ("receiver with an empty partner", outcome(&Receiver::paytend("baas", "", own.clone()))),
         ("PayerMax without a merchant", outcome(&Receiver::payermax(vec![(String::new(), key.clone().into())]))),
         ("PayBy without a key", outcome(&Receiver::payby(Vec::new()))),
-        ("a limit that lets nothing through", payby(Some(0), None)),
-        ("an age that lets nothing through", payby(None, Some(0))),
-        ("a key of 512 bits", outcome(&generate(512))),
+        ("size limit of 0", payby(Some(0), None)),
+        ("maximum age of 0", payby(None, Some(0))),
+        ("512-bit key", outcome(&generate(512))),
     ]
 }
 
-/// Kind, sender, receiver, fields, payload, whether it is signed.
+/// Kind, sender, receiver, fields, payload, and whether the payload is signed.
 type Message = (Kind, &'static str, &'static str, Vec<(&'static str, &'static str)>, &'static str, bool);
 
 /// The messages that each language seals.
@@ -154,7 +154,14 @@ fn sealed() -> String {
         .into_iter()
         .map(|(kind, sender, receiver, fields, payload, signed)| {
             let document = seal(&ring(sender, receiver), kind, fields, Some(payload), signed).unwrap();
-            json!({"sender": sender, "receiver": receiver, "kind": name(kind), "payload": payload, "signed": signed, "document": document})
+            json!({
+                "sender": sender,
+                "receiver": receiver,
+                "kind": name(kind),
+                "payload": payload,
+                "signed": signed,
+                "document": document,
+            })
         })
         .collect();
     Value::from(sealed).to_string()

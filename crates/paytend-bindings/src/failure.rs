@@ -4,15 +4,14 @@ use std::fmt;
 
 use paytend_crypto::{Error, KeyError};
 
-/// What went wrong. The numbers and names are a contract: they are the same in every language and never change their
-/// meaning.
+/// An error code. The numbers and names are the same in every language, and their meaning never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Code {
     /// `usage`: an argument is invalid.
     Usage = 1,
-    /// `not_authentic`: the message is not from the expected sender to the expected receiver, or was changed. There
-    /// is no more to know.
+    /// `not_authentic`: the message is not from the expected sender to the expected receiver, or was changed. The
+    /// exact reason is not reported.
     NotAuthentic = 2,
     /// `malformed`: the document breaks a format rule that can be checked without a key.
     Malformed = 3,
@@ -89,7 +88,7 @@ impl Failure {
         Self { message: message.to_string(), ..self }
     }
 
-    /// What went wrong.
+    /// Returns the error code.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -99,8 +98,8 @@ impl Failure {
         &self.message
     }
 
-    /// `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure). Anybody on the way may have written
-    /// them.
+    /// Returns `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure). They are not authenticated:
+    /// an attacker on the network may have written them.
     pub fn answered(&self) -> Option<(&str, &str)> {
         self.answered.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
     }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{Code, Failure};
 
-/// Runs the body of a binding's function, and turns a panic into a failure.
+/// Runs the body of a binding's function, and converts a panic to a failure.
 ///
 /// # Errors
 /// Returns the failure of `work`, or [`Code::Internal`] if it panics.
@@ -19,7 +19,7 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 pub(crate) fn defect() -> Failure {
-    Failure::new(Code::Internal, "a defect of this library; please report it")
+    Failure::new(Code::Internal, "internal error: this is a bug in paytend; please report it")
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Fail
 /// Returns the `sign` header of PayBy and PayerMax for a body.
 ///
 /// # Errors
-/// Returns [`Failure`] if the key cannot be used to sign.
+/// Returns a [`Failure`] if the key cannot be used to sign.
 pub fn sign(key: &PrivateKey, body: &[u8]) -> Result<String, Failure> {
     Ok(detached::sign(&*backend::private(key)?, body)?)
 }
@@ -113,8 +113,10 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
     Ok(detached::Verifier::new(keys)?.verify(body, sign)?.to_string())
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. **Whether it fails tells an attacker about the private key**: for
-/// tools, never for a server.
+/// Decrypts concatenated RSA PKCS#1 v1.5 blocks.
+///
+/// **Whether decryption succeeds reveals information about the private key to an attacker.** Use this function in tools
+/// only, never in a server.
 ///
 /// # Errors
 /// Returns [`Code::NotAuthentic`] if decryption fails for any reason.

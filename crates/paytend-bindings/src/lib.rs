@@ -1,6 +1,7 @@
-//! What the bindings to other languages share: `paytend-crypto` and `paytend-webhook` with plain types (texts, bytes,
-//! numbers, JSON) and one list of error codes. Each binding translates these into its language's own ways and decides
-//! nothing, so all give the same answers.
+//! The shared layer of the language bindings: `paytend-crypto` and `paytend-webhook` with plain types (strings, bytes,
+//! numbers, JSON) and one set of error codes.
+//!
+//! The bindings only convert types and errors. They contain no logic, so results are the same in every language.
 
 mod backend;
 mod failure;

@@ -21,15 +21,15 @@ pub fn kind(name: &str) -> Result<Kind, Failure> {
     }
 }
 
-/// Seals a message. `fields` are the plain fields without those that the protocol fixes (`signType`, `version`). An
-/// absent or empty payload is none.
+/// Seals a message. `fields` are the unencrypted fields except `signType` and `version`, which sealing adds. An empty
+/// payload is treated like `None`.
 ///
-/// Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
+/// Adds a `requestId` of 32 characters to a request that has none. An existing `requestId` is kept.
 ///
 /// # Errors
-/// - [`Code::Unsealable`] if a field or the payload cannot be sealed; an empty `requestId` is one such field.
-/// - [`Code::Key`] if the keyring has no key to sign or encrypt with.
-/// - [`Code::Unavailable`] if a key's backend or the source of randomness fails.
+/// - Returns [`Code::Unsealable`] if a field or the payload cannot be sealed; for example, if `requestId` is empty.
+/// - Returns [`Code::Key`] if the keyring has no key to sign or encrypt with.
+/// - Returns [`Code::Unavailable`] if a key's backend or the source of randomness fails.
 pub fn seal<'a>(
     keyring: &Keyring,
     kind: Kind,
@@ -111,8 +111,8 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message. A request and a notification name a partner, which must be `partner_id`. A response names none, and
-/// an empty one is none.
+/// Opens a message. The partner in a request or notification must be `partner_id`. A response contains no partner, so
+/// `partner_id` must be `None` or empty for it.
 ///
 /// # Errors
 /// - Returns [`Code::NotAuthentic`] if the message is not from the expected sender to the expected receiver.
@@ -134,13 +134,13 @@ pub fn open(
         (Kind::Response, Some(_)) => {
             return Err(Failure::new(
                 Code::Usage,
-                "a partner ID was given for a response, which names no partner; leave it out",
+                "unexpected partner ID for a response, which contains no partner; leave it out",
             ));
         }
         (_, None) => {
             return Err(Failure::new(
                 Code::Usage,
-                "the partner ID is missing: a request or a notification is opened for one partner",
+                "missing partner ID; it is required for a request or a notification",
             ));
         }
     };
@@ -162,7 +162,7 @@ pub fn open(
 /// Checks that a size limit is not zero.
 pub(crate) fn limit(max_bytes: Option<usize>) -> Result<Option<usize>, Failure> {
     match max_bytes {
-        Some(0) => Err(Failure::new(Code::Usage, "`max_bytes` is 0, which would refuse every message")),
+        Some(0) => Err(Failure::new(Code::Usage, "`max_bytes` is 0; it must be greater than 0")),
         limit => Ok(limit),
     }
 }

@@ -55,7 +55,7 @@ impl DatedKey {
     }
 }
 
-/// A verified notification, in plain types.
+/// A verified notification.
 pub struct Notification {
     /// The provider: `paytend`, `payby` or `payermax`.
     pub provider: &'static str,
@@ -65,15 +65,16 @@ pub struct Notification {
     pub notify_type: String,
     /// The signed content: `content` for Paytend, the body for PayBy and PayerMax.
     pub content: Vec<u8>,
-    /// `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an unknown type). A
-    /// notification that is not `typed` must be stored with its content, and must not be treated as handled.
+    /// `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an unknown type). Store a
+    /// notification that is not `typed` with its content, and do not treat it as handled.
     pub reading: &'static str,
-    /// What could not be parsed, if anything. A `typed` notification may also have fields that could not be parsed.
+    /// A description of what could not be parsed, if anything. A `typed` notification may also have fields that could
+    /// not be parsed.
     pub problem: Option<String>,
-    /// The deduplication key, 64 hexadecimal digits. It is equal for every delivery of the same notification, however
-    /// it is sealed. Store it in the same transaction as the effect.
+    /// The deduplication key, 64 hexadecimal digits. It is the same for every delivery of a notification, even if
+    /// the notification is sealed again. Store it in the same transaction as the effect.
     ///
-    /// Paytend's notifications have no number, so a known key may still be an update: store the arrival, and query the
+    /// Notifications from Paytend have no number, so a known key may still be an update. Store the repeat, and query the
     /// state of the object that the business key identifies.
     pub dedup_key: String,
     /// The object that the notification is about, and the state that it reports.
@@ -190,13 +191,13 @@ impl Receiver {
         if partner_id.is_empty() {
             return Err(Failure::new(
                 Code::Usage,
-                "the partner ID is missing: a receiver takes the notifications of one partner",
+                "missing partner ID; a receiver accepts the notifications of one partner",
             ));
         }
         if !keyring.can_open() {
             return Err(Failure::new(
                 Code::Key,
-                "the keyring cannot open notifications: it needs a private key of yours and a public key of Paytend",
+                "the keyring cannot open notifications; it needs your private key and a public key of Paytend",
             ));
         }
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
@@ -219,7 +220,7 @@ impl Receiver {
     /// - Returns [`Code::Usage`] if the period of use of a key is empty, or a merchant number is empty.
     pub fn payermax(merchants: Vec<(String, DatedKey)>) -> Result<Self, Failure> {
         if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
-            return Err(Failure::new(Code::Usage, "a key of PayerMax has no merchant number"));
+            return Err(Failure::new(Code::Usage, "missing merchant number of a PayerMax key"));
         }
         let load = |(merchant, key): (String, DatedKey)| Ok((merchant, key.load()?));
         let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
@@ -227,14 +228,14 @@ impl Receiver {
     }
 
     /// Sets the largest body in bytes, and the greatest age of a notification from PayBy or PayerMax in milliseconds.
-    /// `None` keeps the default. Paytend's notifications have no time.
+    /// `None` keeps the default. Notifications from Paytend contain no time.
     ///
     /// # Errors
     /// Returns [`Code::Usage`] if a limit is 0.
     pub fn limited(self, max_bytes: Option<usize>, max_age: Option<u64>) -> Result<Self, Failure> {
         let max_bytes = message::limit(max_bytes)?;
         if max_age == Some(0) {
-            return Err(Failure::new(Code::Usage, "`max_age` is 0 ms, which would refuse every dated notification"));
+            return Err(Failure::new(Code::Usage, "`max_age` is 0; it must be greater than 0"));
         }
         let receiver = match max_bytes {
             Some(bytes) => self.max_bytes(bytes),
@@ -332,7 +333,7 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
         let value = HeaderValue::from_bytes(value).map_err(|_| {
             Failure::new(
                 Code::Malformed,
-                format!("the value of the header `{name}` has bytes that HTTP does not allow"),
+                format!("invalid value of the header `{name}`: it contains bytes that HTTP does not allow"),
             )
         })?;
         // Limits the number of values that an attacker can add to the map. Receivers try fewer signatures than this.
@@ -374,7 +375,7 @@ fn plain<T>(
 
 fn rejected(rejection: Rejection) -> Box<NotTaken> {
     let failure = match rejection.reason() {
-        // The code of what is inside, in the words of the whole.
+        // Keeps the code of the inner error, with the message of the whole reason.
         reason @ (Reason::Refused(error) | Reason::Unavailable(error)) => {
             Failure::from(error.clone()).with_message(reason)
         }
@@ -394,8 +395,8 @@ fn refused(error: ConfigError) -> Failure {
     }
 }
 
-/// Converts milliseconds since 1970 to a time. Later times than the year 9999 become its end, because some platforms
-/// cannot represent them.
+/// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end,
+/// because some platforms cannot represent them.
 fn moment(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

@@ -13,7 +13,7 @@ import (
 	paytend "github.com/paytend-rs/paytend-rs/crates/paytend-ffi/go"
 )
 
-// says checks a failure's kind and a part of its text, which names a file, field or argument and nothing personal.
+// says checks the code and a part of the message of an error, and that the message contains no personal data.
 func says(t *testing.T, err, kind error, part string) {
 	t.Helper()
 	if !errors.Is(err, kind) {
@@ -21,11 +21,11 @@ func says(t *testing.T, err, kind error, part string) {
 	}
 	text := err.Error()
 	if !strings.Contains(text, part) || strings.Contains(text, "CANARY") || strings.Contains(text, "BEGIN") {
-		t.Errorf("%q is not in %q", part, text)
+		t.Errorf("expected %q in %q", part, text)
 	}
 }
 
-func TestKeyFilesAreNamed(t *testing.T) {
+func TestKeyFileIsNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "private.pem")
 	_, private := paytend.LoadPrivateKeyFile(path)
 	_, public := paytend.LoadPublicKeyFile(path)
@@ -41,7 +41,7 @@ func TestKeyFilesAreNamed(t *testing.T) {
 	}
 }
 
-func TestRejectionsAreToldInFull(t *testing.T) {
+func TestRejectionHasTheFullMessage(t *testing.T) {
 	key := must(paytend.GenerateKey(1024))(t)
 	public := must(key.Public())(t)
 	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
@@ -60,7 +60,7 @@ func TestRejectionsAreToldInFull(t *testing.T) {
 	says(t, noKey, paytend.ErrKey, "cannot verify now: ")
 }
 
-func TestFieldsAndArgumentsAreNamed(t *testing.T) {
+func TestInvalidFieldOrArgumentIsNamed(t *testing.T) {
 	ring, _ := pair(t)
 	seal := func(fields map[string]string, payload string) error {
 		_, err := ring.Seal(paytend.Message{Kind: paytend.Request, Fields: fields, Payload: payload})
@@ -74,8 +74,8 @@ func TestFieldsAndArgumentsAreNamed(t *testing.T) {
 	_, noRing := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, nil, paytend.Limits{})
 	says(t, seal(nil, ""), paytend.ErrUnsealable, "`partnerId`")
 	says(t, seal(map[string]string{"partnerId": partnerID, "note": "CANARY&x=y"}, ""), paytend.ErrUnsealable, "`note`")
-	says(t, seal(map[string]string{"partnerId": "CANARY\xff"}, ""), paytend.ErrUsage, `field "partnerId" is not UTF-8`)
-	says(t, seal(partner, "CANARY\xff"), paytend.ErrUsage, "Payload is not UTF-8")
+	says(t, seal(map[string]string{"partnerId": "CANARY\xff"}, ""), paytend.ErrUsage, `field "partnerId" is not valid UTF-8`)
+	says(t, seal(partner, "CANARY\xff"), paytend.ErrUsage, "Payload is not valid UTF-8")
 	says(t, noPartner, paytend.ErrUsage, "partner ID")
 	says(t, negative, paytend.ErrUsage, "MaxBytes")
 	says(t, product, paytend.ErrUsage, "`product`")

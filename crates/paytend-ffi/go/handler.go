@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// HandlerOptions bounds what senders can use of a Handler; zero values for the defaults.
+// HandlerOptions limits the resources that senders can use. A zero value means the default.
 type HandlerOptions struct {
-	// BodyTimeout is the time for a whole body to arrive (10 s).
+	// BodyTimeout is the maximum time to receive a whole body (default: 10 s).
 	BodyTimeout time.Duration
-	// MaxConcurrent is the largest number of notifications that are verified and handled at once (64).
+	// MaxConcurrent is the maximum number of notifications that are verified and handled at once (default: 64).
 	MaxConcurrent int
-	// QueueTimeout is how long a notification waits for its turn before it is answered 503 (10 s).
+	// QueueTimeout is the maximum time that a notification waits before the response is 503 (default: 10 s).
 	QueueTimeout time.Duration
-	// Refused is called for every notification that is not taken, with the reason. The sender is never told.
+	// Refused is called for every rejected notification, with the reason. The reason is not sent to the sender.
 	Refused func(*http.Request, error)
 }
 
-// The reasons of a Handler that are none of the library's.
+// Errors that a Handler passes to Refused in addition to those of the library.
 var (
 	// ErrBodyTimeout means that the body did not arrive in time.
 	ErrBodyTimeout = errors.New("paytend: the body did not arrive in time")
@@ -45,9 +45,9 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	return o
 }
 
-// readBody reads a body within a time, whatever wraps the writer of the server.
+// readBody reads a body with a timeout, even if middleware has wrapped the server's writer.
 func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]byte, error) {
-	// The connection's deadline ends a read that waits. A server has its own for the next request.
+	// The deadline ends a read that is waiting. The server sets its own deadline for the next request.
 	connection := http.NewResponseController(w)
 	if connection.SetReadDeadline(time.Now().Add(timeout)) == nil {
 		read, err := io.ReadAll(body)
@@ -57,7 +57,7 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 		_ = connection.SetReadDeadline(time.Time{})
 		return read, err
 	}
-	// A writer without deadlines: the read goes on by itself until the server closes the body.
+	// The writer does not support deadlines. After a timeout, the read continues until the server closes the body.
 	type result struct {
 		read []byte
 		err  error
@@ -77,16 +77,16 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 	}
 }
 
-// Handler serves a route: it verifies, passes what is authentic to take, and answers. Bodies that arrive slowly are
-// answered 408, and notifications beyond the bound 503. Bound the number of connections and the time for their headers
-// at the server.
+// Handler returns a handler for a route. It verifies each notification, passes authentic ones to take, and sends the
+// response. The response is 408 if the body arrives too slowly, and 503 if too many notifications are handled at once.
+// Limit the number of connections and the time to read headers in the server.
 func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options HandlerOptions) http.Handler {
 	options = options.withDefaults()
 	refused := options.Refused
 	slots := make(chan struct{}, options.MaxConcurrent)
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if request.Method != http.MethodPost {
-			refused(request, usage(fmt.Sprintf("the method is %.16q; notifications are sent by POST", request.Method)))
+			refused(request, usage(fmt.Sprintf("the method is %.16q; it must be POST", request.Method)))
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "POST only", http.StatusMethodNotAllowed)
 			return
@@ -100,7 +100,7 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options Ha
 			http.Error(w, "the body did not arrive in time", http.StatusRequestTimeout)
 			return
 		case errors.As(err, &tooLarge):
-			message := fmt.Sprintf("the body is larger than the receiver's limit, Limits.MaxBytes, of %d bytes", r.limit)
+			message := fmt.Sprintf("the body is larger than Limits.MaxBytes (%d bytes)", r.limit)
 			refused(request, &Error{Code: Malformed, Name: ErrMalformed.Name, Message: message})
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 			return
@@ -113,7 +113,7 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options Ha
 		defer turn.Stop()
 		select {
 		case slots <- struct{}{}:
-			// Whatever take does, a panic included.
+			// Frees the slot even if take panics.
 			defer func() { <-slots }()
 		case <-turn.C:
 			refused(request, ErrOverloaded)

@@ -8,16 +8,16 @@ import (
 	"runtime"
 )
 
-// PrivateKey is a private RSA key. Its memory is wiped when it is collected.
+// PrivateKey is a private RSA key. Its memory is wiped when it is garbage-collected.
 type PrivateKey struct{ handle *C.PaytendPrivateKey }
 
 // PublicKey is a public RSA key.
 type PublicKey struct{ handle *C.PaytendPublicKey }
 
-// Keyring has the keys of one side, facing one other side.
+// Keyring contains the keys of one side, for communication with one peer.
 type Keyring struct{ handle *C.PaytendKeyring }
 
-// What is nil has no handle, which the library refuses.
+// A nil key or keyring becomes a null handle, which the library refuses.
 
 func (k *PrivateKey) c() *C.PaytendPrivateKey {
 	if k == nil {
@@ -52,7 +52,7 @@ func publicKey(handle *C.PaytendPublicKey) *PublicKey {
 	return key
 }
 
-// LoadPrivateKey reads PEM, DER or base64; PKCS#1 or PKCS#8.
+// LoadPrivateKey reads a key: PEM, DER or base64; PKCS#1 or PKCS#8.
 func LoadPrivateKey(data []byte) (*PrivateKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -64,7 +64,7 @@ func LoadPrivateKey(data []byte) (*PrivateKey, error) {
 	return privateKey(handle), nil
 }
 
-// LoadPrivateKeyFile reads a file. The error is ErrKey if it is missing, or if other users have access to it.
+// LoadPrivateKeyFile reads a key from a file. It returns ErrKey if the file is missing or other users can read it.
 func LoadPrivateKeyFile(path string) (*PrivateKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -76,7 +76,7 @@ func LoadPrivateKeyFile(path string) (*PrivateKey, error) {
 	return privateKey(handle), nil
 }
 
-// GenerateKey makes a new key pair of 1024 to 8192 bits.
+// GenerateKey generates a key pair of 1024 to 8192 bits.
 func GenerateKey(bits int) (*PrivateKey, error) {
 	var handle *C.PaytendPrivateKey
 	var err *C.PaytendError
@@ -86,7 +86,7 @@ func GenerateKey(bits int) (*PrivateKey, error) {
 	return privateKey(handle), nil
 }
 
-// Write gives the key in writing: pkcs8-pem, pkcs8-base64 or pkcs1-der. Secret.
+// Write encodes the key as pkcs8-pem, pkcs8-base64 or pkcs1-der. The result is secret.
 func (k *PrivateKey) Write(form string) ([]byte, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -99,7 +99,7 @@ func (k *PrivateKey) Write(form string) ([]byte, error) {
 	return taken(out), nil
 }
 
-// Public is the public half.
+// Public returns the public key.
 func (k *PrivateKey) Public() (*PublicKey, error) {
 	defer runtime.KeepAlive(k)
 	var handle *C.PaytendPublicKey
@@ -110,13 +110,13 @@ func (k *PrivateKey) Public() (*PublicKey, error) {
 	return publicKey(handle), nil
 }
 
-// String keeps keys out of logs.
+// String returns a description without the key, which keeps it out of logs.
 func (k *PrivateKey) String() string { return "paytend.PrivateKey" }
 
-// GoString keeps keys out of logs.
+// GoString returns a description without the key, which keeps it out of logs.
 func (k *PrivateKey) GoString() string { return "paytend.PrivateKey" }
 
-// LoadPublicKey reads PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1.
+// LoadPublicKey reads a key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1.
 func LoadPublicKey(data []byte) (*PublicKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -128,7 +128,7 @@ func LoadPublicKey(data []byte) (*PublicKey, error) {
 	return publicKey(handle), nil
 }
 
-// LoadPublicKeyFile reads a file.
+// LoadPublicKeyFile reads a key from a file.
 func LoadPublicKeyFile(path string) (*PublicKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -140,7 +140,7 @@ func LoadPublicKeyFile(path string) (*PublicKey, error) {
 	return publicKey(handle), nil
 }
 
-// Write gives the key in writing: spki-pem, spki-base64 or spki-der.
+// Write encodes the key as spki-pem, spki-base64 or spki-der.
 func (k *PublicKey) Write(form string) ([]byte, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -153,16 +153,16 @@ func (k *PublicKey) Write(form string) ([]byte, error) {
 	return taken(out), nil
 }
 
-// KeyInfo says what a key is.
+// KeyInfo describes a key.
 type KeyInfo struct {
 	Private     bool   `json:"private"`
 	Bits        int    `json:"bits"`
-	Fingerprint string `json:"fingerprint"` // of the public half
+	Fingerprint string `json:"fingerprint"` // of the public key
 	Format      string `json:"format"`      // pkcs1, pkcs8 or spki
 	Armour      string `json:"armour"`      // der, base64 or pem
 }
 
-// InspectKey says what a key is, private or public.
+// InspectKey describes a private or public key.
 func InspectKey(data []byte) (KeyInfo, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -175,8 +175,8 @@ func InspectKey(data []byte) (KeyInfo, error) {
 	return info, json.Unmarshal(taken(out), &info)
 }
 
-// NewKeyring makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are
-// rotated.
+// NewKeyring creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all
+// peer keys verify. Several keys are used during a key rotation.
 func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	defer runtime.KeepAlive(own)
 	defer runtime.KeepAlive(peer)
@@ -198,7 +198,7 @@ func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	return ring, nil
 }
 
-// Sign makes the sign header of PayBy's and PayerMax's for a body.
+// Sign returns the sign header of PayBy and PayerMax for a body.
 func Sign(key *PrivateKey, body []byte) (string, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -211,7 +211,8 @@ func Sign(key *PrivateKey, body []byte) (string, error) {
 	return string(taken(out)), nil
 }
 
-// Verify verifies a sign header over a body's bytes, as received, with one of these keys. It gives the fingerprint of the one that it is by.
+// Verify verifies a sign header over a body, as received, with the given keys. It returns the fingerprint of the key
+// that verified it.
 func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -229,8 +230,8 @@ func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
 	return string(taken(out)), nil
 }
 
-// HazmatDecryptBlocks decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools,
-// never for a server.
+// HazmatDecryptBlocks decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about
+// the private key to an attacker. Use this function in tools only, never in a server.
 func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -243,7 +244,7 @@ func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
 	return taken(out), nil
 }
 
-// RequestID makes a new request identifier: 32 characters, unique.
+// RequestID generates a unique request identifier of 32 characters.
 func RequestID() (string, error) {
 	var out C.PaytendBuffer
 	var err *C.PaytendError

@@ -11,75 +11,77 @@ import (
 	"unsafe"
 )
 
-// Kind is the shape of a message.
+// Kind is the kind of a message.
 type Kind int32
 
-// The kinds.
+// The kinds of messages.
 const (
-	Request      Kind = C.PAYTEND_KIND_REQUEST      // from a partner to Paytend; the payload is bizData
-	Response     Kind = C.PAYTEND_KIND_RESPONSE     // Paytend's answer; the payload is respData
-	Notification Kind = C.PAYTEND_KIND_NOTIFICATION // from Paytend to a callback URL; the payload is content
+	Request      Kind = C.PAYTEND_KIND_REQUEST      // from a partner to Paytend; the payload is in bizData
+	Response     Kind = C.PAYTEND_KIND_RESPONSE     // from Paytend to a partner; the payload is in respData
+	Notification Kind = C.PAYTEND_KIND_NOTIFICATION // from Paytend to a callback URL; the payload is in content
 )
 
 // Message is a message to seal.
 type Message struct {
 	Kind Kind
-	// Fields are the plain fields without those that the protocol fixes (signType, version). A requestId is optional:
-	// Seal sets one.
+	// Fields are the unencrypted fields except signType and version, which Seal adds. If a request has no requestId,
+	// Seal adds one.
 	Fields map[string]string
-	// Payload is the text of one JSON object, or empty for none. It is encrypted, and signed to the letter.
+	// Payload is the text of one JSON object, or empty. It is encrypted, and signed exactly as given.
 	Payload string
-	// UnsignedPayload leaves the payload out of the signature, as the upload endpoints of the IBAN product want it.
+	// UnsignedPayload excludes the payload from the signature, as the upload endpoints of the IBAN product require.
 	UnsignedPayload bool
 }
 
-// Expected is what a message must be, by the route or the configuration, never by the message.
+// Expected contains the expected properties of a message. Take them from the route or the configuration, never from the
+// message.
 type Expected struct {
 	Kind Kind
-	// PartnerID is the partner that a request or a notification must name. A response names none.
+	// PartnerID is the partner in a request or notification. It must be empty for a response.
 	PartnerID       string
 	UnsignedPayload bool
-	// MaxBytes is the largest document that is looked at; 0 for the kind's own limit.
+	// MaxBytes is the maximum size of the document; 0 means the default for the kind.
 	MaxBytes int
 }
 
-// Opened is what an authentic message says.
+// Opened contains the contents of an authentic message.
 type Opened struct {
 	Fields map[string]string
-	// Payload is the payload, exactly as it was signed; empty if there was none.
+	// Payload is the payload exactly as signed; empty for a message without payload.
 	Payload string `json:"-"`
-	// PayloadProblem says why Payload is not one strict JSON object in UTF-8, if it is not. It is authentic all the same.
+	// PayloadProblem is the reason why Payload is not a single strict JSON object, if it is not. The payload is
+	// authentic either way.
 	PayloadProblem string
-	// Canonical is what was signed. Secret: it holds the session key and the payload.
+	// Canonical is the signed text. It is secret, since it contains the session key and the payload.
 	Canonical string `json:"-"`
 	// VerifiedBy and DecryptedBy are the fingerprints of the keys.
 	VerifiedBy, DecryptedBy string
 }
 
-// String keeps contents out of logs.
+// String returns a description without the contents, which keeps them out of logs.
 func (o Opened) String() string { return "paytend.Opened" }
 
-// GoString keeps contents out of logs.
+// GoString returns a description without the contents, which keeps them out of logs.
 func (o Opened) GoString() string { return "paytend.Opened" }
 
-// Seal seals a message and returns its document, a JSON object. It sets a new requestId of 32 characters for a request
-// whose fields have none, and keeps a given one.
+// Seal seals a message and returns its document, a JSON object. It adds a requestId of 32 characters to a request that has
+// none. An existing requestId is kept.
 //
-// The error is ErrUnsealable if a field or the payload cannot be sealed, and ErrKey if the keyring has no key to sign
-// or encrypt with.
+// It returns ErrUnsealable if a field or the payload cannot be sealed, and ErrKey if the keyring has no key to sign or
+// encrypt with.
 func (r *Keyring) Seal(message Message) ([]byte, error) {
 	fields := message.Fields
 	if fields == nil {
 		fields = map[string]string{}
 	}
 	for name, value := range fields {
-		// json.Marshal would put another character in its place, and that would be signed.
+		// json.Marshal would replace invalid bytes with another character, which would then be signed.
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return nil, usage(fmt.Sprintf("field %.40q is not UTF-8", name))
+			return nil, usage(fmt.Sprintf("field %.40q is not valid UTF-8", name))
 		}
 	}
 	if !utf8.ValidString(message.Payload) {
-		return nil, usage("Payload is not UTF-8")
+		return nil, usage("Payload is not valid UTF-8")
 	}
 	encoded, encodingErr := json.Marshal(fields)
 	if encodingErr != nil {
@@ -98,10 +100,10 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 	return taken(out), nil
 }
 
-// Open opens a message: decrypts it, verifies it, and returns what is in it only if both succeed.
+// Open decrypts and verifies a message. It returns the contents only if both succeed.
 func (r *Keyring) Open(document []byte, expected Expected) (*Opened, error) {
 	if expected.MaxBytes < 0 {
-		return nil, usage("MaxBytes is negative")
+		return nil, usage("MaxBytes is negative; it must be positive, or 0 for the default")
 	}
 	var pinner runtime.Pinner
 	defer pinner.Unpin()

@@ -1,8 +1,8 @@
-// Package paytend seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax: the Rust crates by way of their C
-// interface, linked statically, so that a program needs nothing but itself.
+// Package paytend seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax. It uses the Rust library
+// through its C interface. The library is linked statically, so a program has no further dependencies.
 //
-// Handles are never changed after they are made and may be used by several goroutines at once. They free what they hold when they are
-// collected.
+// Keys, keyrings and receivers are immutable and can be used by several goroutines at once. Their native memory is freed
+// when they are garbage-collected.
 package paytend
 
 /*
@@ -22,41 +22,42 @@ import (
 	"unsafe"
 )
 
-// Code says what went wrong. The numbers and names are the same in every language.
+// Code is an error code. The numbers and names are the same in every language.
 type Code int
 
-// The codes.
+// The error codes.
 const (
-	Usage           Code = C.PAYTEND_CODE_USAGE            // an argument makes no sense
-	NotAuthentic    Code = C.PAYTEND_CODE_NOT_AUTHENTIC    // not from the expected sender, or changed; there is no more to know
-	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a rule that anybody can see
-	Payload         Code = C.PAYTEND_CODE_PAYLOAD          // authentic, and its payload is not one JSON object
-	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // a failure answer without a signature, which proves nothing
-	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // would have more than one reading
+	Usage           Code = C.PAYTEND_CODE_USAGE            // an argument is invalid
+	NotAuthentic    Code = C.PAYTEND_CODE_NOT_AUTHENTIC    // not from the expected sender, or changed
+	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a format rule that can be checked without a key
+	Payload         Code = C.PAYTEND_CODE_PAYLOAD          // authentic, but the payload is not a single JSON object
+	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // an error response without a signature, not authenticated
+	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
-	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend, or the source of randomness, does not work now
-	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, and too old, from the future, or for another merchant
-	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a defect of this library
+	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
+	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but too old, from the future, or for another merchant
+	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 
-// Error is what every function of this package fails with. It holds nothing secret or personal.
+// Error is the error type of this package. Errors contain no secrets and no personal data.
 type Error struct {
 	Code    Code
 	Name    string // the code's name, such as not_authentic
 	Message string
-	// RespCode and RespMsg are those of an UnsignedFailure. Anybody on the way may have written them.
+	// RespCode and RespMsg are the contents of an unsigned error response. They are not authenticated: an attacker on
+	// the network may have written them.
 	RespCode, RespMsg string
 }
 
 func (e *Error) Error() string { return "paytend: " + e.Message }
 
-// Is makes errors.Is(err, paytend.ErrNotAuthentic) look at the code alone.
+// Is compares the codes only, so that errors.Is(err, paytend.ErrNotAuthentic) works.
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code && other.Message == ""
 }
 
-// For errors.Is.
+// Targets for errors.Is.
 var (
 	ErrUsage           = &Error{Code: Usage, Name: "usage"}
 	ErrNotAuthentic    = &Error{Code: NotAuthentic, Name: "not_authentic"}
@@ -74,10 +75,10 @@ func usage(message string) error {
 	return &Error{Code: Usage, Name: ErrUsage.Name, Message: message}
 }
 
-// Version is the library's.
+// Version returns the version of the library.
 func Version() string { return C.GoString(C.paytend_version()) }
 
-// failed takes over an error.
+// failed converts an error and frees the original.
 func failed(code C.int32_t, err *C.PaytendError) error {
 	if code == 0 {
 		return nil
@@ -92,7 +93,7 @@ func failed(code C.int32_t, err *C.PaytendError) error {
 	}
 }
 
-// bytesOf copies what a slice of the library's shows.
+// bytesOf copies a slice of the library.
 func bytesOf(slice C.PaytendSlice) []byte {
 	if slice.len == 0 {
 		return nil
@@ -102,7 +103,7 @@ func bytesOf(slice C.PaytendSlice) []byte {
 	return out
 }
 
-// textOf copies what a slice of the library's shows.
+// textOf copies a slice of the library to a string.
 func textOf(slice C.PaytendSlice) string {
 	if slice.len == 0 {
 		return ""
@@ -116,7 +117,7 @@ func taken(buffer C.PaytendBuffer) []byte {
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})
 }
 
-// lent shows Go's bytes to the library for the time of one call: until the pinner lets go.
+// lent passes bytes to the library without a copy. They stay pinned until the pinner is released.
 func lent(pinner *runtime.Pinner, data []byte) C.PaytendSlice {
 	if len(data) == 0 {
 		return C.PaytendSlice{}

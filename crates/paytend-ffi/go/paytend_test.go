@@ -93,7 +93,7 @@ func TestErrorsHaveTheirCodes(t *testing.T) {
 	}
 }
 
-func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
+func TestHandlerSendsTheResponseOfTheProvider(t *testing.T) {
 	own, peer := pair(t)
 	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{MaxBytes: 4096})
 	if err != nil {
@@ -128,13 +128,13 @@ func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
 	}
 	first := taken[0]
 	if logged, err := json.Marshal(first); err != nil || bytes.Contains(logged, []byte("tradeStatus")) || strings.Contains(fmt.Sprintf("%v %+v %#v", *first, *first, *first), "tradeStatus") {
-		t.Error("a content shows in a log", err)
+		t.Error("the content appears in a log", err)
 	}
 	if string(first.Content) != deposit || first.BusinessKey == nil || *first.BusinessKey != (paytend.BusinessKey{Kind: "deposit", ID: "T1", State: "2"}) ||
 		first.Product != paytend.BaaS || first.NotifyType != "2" || !first.SentAt.IsZero() {
 		t.Errorf("%#v", *first)
 	}
-	// The same again, sealed again.
+	// The same notification, sealed again.
 	post(notification(t, peer, deposit))
 	if taken[1].DedupKey != first.DedupKey || len(first.DedupKey) != 64 {
 		t.Error(taken[1].DedupKey, first.DedupKey)
@@ -156,7 +156,7 @@ func TestHandlersAnswerAsTheProviderWants(t *testing.T) {
 	}
 }
 
-func TestProvidersKeysHaveTheirTimes(t *testing.T) {
+func TestProviderKeysAreUsedInTheirPeriod(t *testing.T) {
 	key, err := paytend.GenerateKey(1024)
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestProvidersKeysHaveTheirTimes(t *testing.T) {
 	}
 }
 
-func TestKeysAreWrittenAndRead(t *testing.T) {
+func TestKeysAreEncodedAndLoaded(t *testing.T) {
 	key, err := paytend.GenerateKey(1024)
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestKeysAreWrittenAndRead(t *testing.T) {
 	}
 }
 
-// Handles are shared by goroutines while the collector is at work.
+// Goroutines share handles while the garbage collector runs.
 func TestGoroutinesShareHandles(t *testing.T) {
 	own, peer := pair(t)
 	document := notification(t, peer, `{"a":1}`)
@@ -237,7 +237,7 @@ func TestGoroutinesShareHandles(t *testing.T) {
 					t.Error(err)
 				}
 				if _, err := paytend.LoadPrivateKey([]byte("no key")); err == nil {
-					t.Error("a key")
+					t.Error("an invalid key was loaded")
 				}
 				runtime.GC()
 			}
@@ -258,7 +258,7 @@ func TestRequestIDsDiffer(t *testing.T) {
 }
 
 func Example() {
-	// In real life the keys are in files: paytend.LoadPrivateKeyFile("private.pem"), paytend.LoadPublicKeyFile("paytend.pem").
+	// A program loads the keys with paytend.LoadPrivateKeyFile and paytend.LoadPublicKeyFile.
 	own, _ := paytend.GenerateKey(1024)
 	theirs, _ := paytend.GenerateKey(1024)
 	public, _ := theirs.Public()
@@ -272,18 +272,18 @@ func Example() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/paytend/baas", receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
-		// Store it, once for each received.DedupKey, and only then:
+		// Store the notification once for each received.DedupKey before accepting it.
 		return paytend.Accepted
-	}, paytend.HandlerOptions{Refused: func(_ *http.Request, err error) { log.Print("not taken: ", err) }}))
+	}, paytend.HandlerOptions{Refused: func(_ *http.Request, err error) { log.Print("notification rejected: ", err) }}))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadTimeout: 10 * time.Second}
 	fmt.Println(server.Addr)
 	// Output: 127.0.0.1:8080
 }
 
-// A writer of middleware that passes no deadline on.
+// plainWriter is a writer of middleware that does not support deadlines.
 type plainWriter struct{ http.ResponseWriter }
 
-func TestSlowBodiesAreGivenUp(t *testing.T) {
+func TestSlowBodyTimesOut(t *testing.T) {
 	own, _ := pair(t)
 	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{})
 	if err != nil {
@@ -299,7 +299,7 @@ func TestSlowBodiesAreGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	// The body is announced and never comes.
+	// The body is announced but never sent.
 	if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestSlowBodiesAreGivenUp(t *testing.T) {
 	}
 }
 
-func TestConcurrencyIsBounded(t *testing.T) {
+func TestConcurrencyIsLimited(t *testing.T) {
 	own, peer := pair(t)
 	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{})
 	if err != nil {
@@ -344,7 +344,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 	<-began
 	<-began
-	// Both places are taken.
+	// Both slots are in use.
 	if code := serve(); code != http.StatusServiceUnavailable || !errors.Is(<-reasons, paytend.ErrOverloaded) {
 		t.Error(code)
 	}
@@ -354,11 +354,11 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			t.Error(code)
 		}
 	}
-	// They are free again.
+	// Both slots are free again.
 	if code := serve(); code != http.StatusOK {
 		t.Error(code)
 	}
-	// A panic of take frees its place.
+	// A panic in take frees its slot.
 	panics := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { panic("take") }, paytend.HandlerOptions{MaxConcurrent: 1, QueueTimeout: time.Minute})
 	for i := 0; i < 2; i++ {
 		func() {
@@ -372,7 +372,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
-func TestNothingIsRefused(t *testing.T) {
+func TestNilArgumentsAreRefused(t *testing.T) {
 	var keyring *paytend.Keyring
 	_, sign := paytend.Sign(nil, nil)
 	_, verify := paytend.Verify([]*paytend.PublicKey{nil}, nil, "")

@@ -1,5 +1,5 @@
-// Runs what README.md says. `cargo xtask bindings test go` compares the marked regions with the code blocks there, so a
-// change of one is a change of the other.
+// Tests the code of README.md. `cargo xtask bindings test go` checks that the marked regions are identical to the code
+// blocks there.
 
 package paytend_test
 
@@ -67,7 +67,7 @@ func routes(keyring *paytend.Keyring, store func(*paytend.Received) (isNew bool,
 
 // README: end
 
-// readmeRings loads the README's key files; the other keyring is Paytend's.
+// readmeRings returns a keyring from the README's key files, and the keyring of Paytend.
 func readmeRings(t *testing.T) (own, peer *paytend.Keyring) {
 	t.Helper()
 	folder := t.TempDir()
@@ -88,7 +88,7 @@ func readmeRings(t *testing.T) (own, peer *paytend.Keyring) {
 	return must(loadKeyring(privateFile, publicFile))(t), must(paytend.NewKeyring(keys[1:], public[:1]))(t)
 }
 
-// must returns the value of a call that does not fail.
+// must returns the value of a call, and fails the test if there is an error.
 func must[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -135,10 +135,10 @@ func TestReadmeSealSetsARequestID(t *testing.T) {
 	}
 }
 
-// A poster posts a body to a route and returns the response's status and body.
+// A poster posts a body to a route and returns the status and body of the response.
 type poster func(body []byte) (int, string)
 
-// readmeRoute has the README's handler with a store in memory.
+// readmeRoute returns the README's handler with a store in memory.
 func readmeRoute(t *testing.T, own *paytend.Keyring, failure error) (poster, *[]*paytend.Received) {
 	t.Helper()
 	stored := new([]*paytend.Received)
@@ -179,7 +179,7 @@ func TestReadmeKnownKeyIsARepeat(t *testing.T) {
 	}
 }
 
-func TestReadmeUntypedKeepsItsBytes(t *testing.T) {
+func TestReadmeUntypedNotificationKeepsItsBytes(t *testing.T) {
 	own, peer := readmeRings(t)
 	post, stored := readmeRoute(t, own, nil)
 	fields := map[string]string{"partnerId": partnerID, "notifyType": "77"}
@@ -189,7 +189,7 @@ func TestReadmeUntypedKeepsItsBytes(t *testing.T) {
 	}
 }
 
-func TestReadmeRejectionHasItsResponseAndItsReason(t *testing.T) {
+func TestReadmeRejectionHasResponseAndReason(t *testing.T) {
 	own, _ := readmeRings(t)
 	post, stored := readmeRoute(t, own, nil)
 	var logged bytes.Buffer
@@ -204,7 +204,7 @@ func TestReadmeRejectionHasItsResponseAndItsReason(t *testing.T) {
 	}
 	logged.Reset()
 	status, _ = post(bytes.Repeat([]byte(" "), 64<<10+1))
-	if status != 413 || !strings.Contains(logged.String(), "Limits.MaxBytes, of 65536 bytes") {
+	if status != 413 || !strings.Contains(logged.String(), "Limits.MaxBytes (65536 bytes)") {
 		t.Error(status, logged.String())
 	}
 	if len(*stored) != 0 {
@@ -212,7 +212,7 @@ func TestReadmeRejectionHasItsResponseAndItsReason(t *testing.T) {
 	}
 }
 
-func TestReadmeErrorsAreToldApart(t *testing.T) {
+func TestReadmeErrorsAreDistinct(t *testing.T) {
 	known := map[string]*paytend.Error{
 		"ErrUsage": paytend.ErrUsage, "ErrNotAuthentic": paytend.ErrNotAuthentic, "ErrMalformed": paytend.ErrMalformed,
 		"ErrPayload": paytend.ErrPayload, "ErrUnsignedFailure": paytend.ErrUnsignedFailure,
@@ -229,7 +229,7 @@ func TestReadmeErrorsAreToldApart(t *testing.T) {
 		if sentinel == nil || sentinel.Name != row[2] {
 			t.Fatal(row)
 		}
-		// A failure of this code is this error and no other.
+		// An error with this code matches this target and no other.
 		failure := &paytend.Error{Code: sentinel.Code, Name: sentinel.Name, Message: "what went wrong"}
 		for name, other := range known {
 			if errors.Is(failure, other) != (name == row[1]) {

@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// Product is one of Paytend's products, which number their notifications independently.
+// Product is a product of Paytend. Each product has its own numbering of notification types.
 type Product string
 
 // The products.
@@ -24,17 +24,17 @@ const (
 	Issuing Product = "issuing" // Issuing Cards
 )
 
-// Receiver receives the notifications of one route.
+// Receiver verifies the notifications of one HTTP route.
 type Receiver struct {
 	handle *C.PaytendReceiver
 	limit  int64
 }
 
-// Limits of a receiver; zero values for its own.
+// Limits contains the limits of a receiver. A zero value means the default.
 type Limits struct {
-	// MaxBytes is the largest body that is looked at (64 KiB).
+	// MaxBytes is the maximum size of a body (default: 64 KiB).
 	MaxBytes int64
-	// MaxAge is how old a notification of PayBy's (26 h) or PayerMax's (3 days) may be.
+	// MaxAge is the maximum age of a notification (default: 26 h for PayBy, 3 days for PayerMax).
 	MaxAge time.Duration
 }
 
@@ -47,7 +47,7 @@ func (r *Receiver) c() *C.PaytendReceiver {
 
 func (l Limits) c() C.PaytendLimits {
 	limits := C.PaytendLimits{max_bytes: math.MaxUint64, max_age: math.MaxUint64}
-	// What is negative is 0, which the library refuses.
+	// Negative limits become 0, which the library refuses.
 	if l.MaxBytes != 0 {
 		limits.max_bytes = C.uint64_t(max(l.MaxBytes, 0))
 	}
@@ -57,11 +57,11 @@ func (l Limits) c() C.PaytendLimits {
 	return limits
 }
 
-// ProviderKey is a provider's key, and when it is used; zero times for always.
+// ProviderKey is a provider's key and its period of use. Zero times mean an unlimited period.
 type ProviderKey struct {
 	Key                 *PublicKey
 	NotBefore, RetireAt time.Time
-	// Merchant has the key: PayerMax's alone.
+	// Merchant is the merchant number for PayerMax, and empty for PayBy.
 	Merchant string
 }
 
@@ -75,7 +75,8 @@ func receiver(handle *C.PaytendReceiver, limits Limits) *Receiver {
 	return made
 }
 
-// NewPaytendReceiver receives what a product notifies a partner of. Both belong to the route; a message that says otherwise is refused.
+// NewPaytendReceiver creates a receiver for the notifications of one Paytend product to one partner. The route determines
+// both.
 func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, limits Limits) (*Receiver, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -89,7 +90,7 @@ func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, lim
 	return receiver(handle, limits), nil
 }
 
-// withKeys shows keys to the library in its own memory, for the time of one call.
+// withKeys copies keys to C memory for the duration of one call.
 func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.size_t)) {
 	defer runtime.KeepAlive(keys)
 	size := C.size_t(unsafe.Sizeof(C.PaytendDatedKey{}))
@@ -112,7 +113,7 @@ func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.siz
 	use(first, C.size_t(len(keys)))
 }
 
-// NewPayByReceiver receives PayBy's notifications.
+// NewPayByReceiver creates a receiver for the notifications of PayBy.
 func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
@@ -126,7 +127,7 @@ func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	return receiver(handle, limits), nil
 }
 
-// NewPayerMaxReceiver receives PayerMax's notifications, of the merchants that the keys name.
+// NewPayerMaxReceiver creates a receiver for the notifications of PayerMax to the merchants of the keys.
 func NewPayerMaxReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
@@ -145,45 +146,46 @@ type Received struct {
 	Provider   string // paytend, payby or payermax
 	Product    Product
 	NotifyType string
-	// Content is what was signed: Paytend's content, PayBy's and PayerMax's body.
+	// Content is the signed content: content for Paytend, the body for PayBy and PayerMax.
 	Content []byte `json:"-"`
-	// Reading is "typed", "unreadable" (of a documented type, but cannot be read as one) or "unknown" (of no known type).
-	// Store a notification that is not typed with its content, and do not count it as handled.
+	// Reading is "typed", "unreadable" (a documented type that could not be parsed) or "unknown" (an unknown type).
+	// Store a notification that is not typed with its content, and do not treat it as handled.
 	Reading string
-	// Problem says what could not be read, if anything. A typed notification may have fields that cannot be read.
+	// Problem describes what could not be parsed, if anything. A typed notification may also have fields that could
+	// not be parsed.
 	Problem string
-	// DedupKey is equal for the same notification, however often and however sealed it arrives. Store it in the
-	// transaction of the effect. A known key can still be an update, because Paytend's notifications have no number: store
-	// the repeat, and query the state of what BusinessKey names.
+	// DedupKey is the same for every delivery of a notification, even if the notification is sealed again. Store it in
+	// the same transaction as the effect. Notifications from Paytend have no number, so a known key may still be an
+	// update. Store the repeat, and query the state of the object that BusinessKey identifies.
 	DedupKey string
-	// BusinessKey says what it is about, and the state that it reports, if it says so.
+	// BusinessKey identifies the object that the notification is about, with the state that it reports, if any.
 	BusinessKey *BusinessKey
 	VerifiedBy  string
-	// SentAt is when the provider says that it was sent; zero if it does not.
+	// SentAt is the time of sending, or zero if the provider does not report it.
 	SentAt time.Time
 }
 
-// BusinessKey says what a notification is about.
+// BusinessKey identifies the object that a notification is about.
 type BusinessKey struct {
 	Kind  string `json:"kind"`
 	ID    string `json:"id"`
 	State string `json:"state"`
 }
 
-// String keeps contents out of logs.
+// String returns a description without the content, which keeps it out of logs.
 func (r Received) String() string { return "paytend.Received " + r.DedupKey }
 
-// GoString keeps contents out of logs.
+// GoString returns a description without the content, which keeps it out of logs.
 func (r Received) GoString() string { return r.String() }
 
-// Answer is what to send back.
+// Answer is the HTTP response to send to the provider.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Write writes it.
+// Write sends the response.
 func (a *Answer) Write(w http.ResponseWriter) error {
 	for name, values := range a.Header {
 		w.Header()[name] = values
@@ -193,7 +195,7 @@ func (a *Answer) Write(w http.ResponseWriter) error {
 	return err
 }
 
-// answer takes over an answer.
+// answer converts an answer and frees the original.
 func answer(handle *C.PaytendAnswer) *Answer {
 	defer C.paytend_answer_free(handle)
 	made := &Answer{Status: int(C.paytend_answer_status(handle)), Header: http.Header{}, Body: bytesOf(C.paytend_answer_body(handle))}
@@ -204,17 +206,17 @@ func answer(handle *C.PaytendAnswer) *Answer {
 	return made
 }
 
-// Reply is what a handler made of a notification.
+// Reply is the result of handling a notification.
 type Reply int32
 
 // The replies.
 const (
-	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // it is durable
-	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // it was durable before
-	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // it could not be stored now
+	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // the notification has been stored durably
+	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // the notification had already been stored durably
+	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // the notification could not be stored; the provider should retry
 )
 
-// Answer is what to send to a notification that was received.
+// Answer returns the HTTP response for a received notification.
 func (r *Receiver) Answer(reply Reply) (*Answer, error) {
 	defer runtime.KeepAlive(r)
 	var handle *C.PaytendAnswer
@@ -225,8 +227,8 @@ func (r *Receiver) Answer(reply Reply) (*Answer, error) {
 	return answer(handle), nil
 }
 
-// Receive verifies a notification; the body is the raw one, as received. A zero
-// time is the system's. If it is not taken, the answer is what to send.
+// Receive verifies a notification. The body must be the raw body, as received. A zero time means the system time. If
+// the notification is rejected, the answer is the response to send.
 func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *Answer, error) {
 	defer runtime.KeepAlive(r)
 	var pinner runtime.Pinner
@@ -253,7 +255,7 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 	var handle *C.PaytendNotification
 	var answered *C.PaytendAnswer
 	var err *C.PaytendError
-	moment := C.uint64_t(math.MaxUint64) // the system's time
+	moment := C.uint64_t(math.MaxUint64) // the system time
 	if !now.IsZero() {
 		moment = C.uint64_t(max(now.UnixMilli(), 0))
 	}

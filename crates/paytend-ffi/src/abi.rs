@@ -22,29 +22,29 @@ impl PaytendSlice {
 
     pub(crate) const NONE: Self = Self { data: ptr::null(), len: 0 };
 
-    /// Returns the bytes. `name` is the argument's, for the error.
+    /// Returns the bytes. `name` is the name of the argument in an error.
     ///
     /// # Safety
-    /// `data` points to `len` bytes that nobody changes meanwhile, or `len` is 0.
+    /// `data` must point to `len` bytes that do not change during the call, unless `len` is 0.
     pub(crate) unsafe fn bytes<'a>(self, name: &str) -> Result<&'a [u8], Failure> {
         if self.len == 0 {
             return Ok(&[]);
         }
         if self.data.is_null() || isize::try_from(self.len).is_err() {
-            return Err(usage(&format!("{name} has a length and no data, or an impossible length")));
+            return Err(usage(&format!("{name} has a null pointer with a nonzero length, or is too long")));
         }
         // SAFETY: the caller guarantees the contents; null and an excessive length were ruled out above.
         Ok(unsafe { std::slice::from_raw_parts(self.data, self.len) })
     }
 
-    /// Returns the text. `name` is the argument's, for the error.
+    /// Returns the text. `name` is the name of the argument in an error.
     ///
     /// # Safety
-    /// As [`bytes`](Self::bytes).
+    /// The same as for [`bytes`](Self::bytes).
     pub(crate) unsafe fn text<'a>(self, name: &str) -> Result<&'a str, Failure> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same requirements.
         let bytes = unsafe { self.bytes(name) }?;
-        std::str::from_utf8(bytes).map_err(|_| usage(&format!("{name} is not UTF-8")))
+        std::str::from_utf8(bytes).map_err(|_| usage(&format!("{name} is not valid UTF-8")))
     }
 }
 
@@ -123,7 +123,7 @@ pub(crate) unsafe fn give_buffer(out: *mut PaytendBuffer, bytes: &[u8]) -> Resul
 
 /// Returns a usage error if the output pointer is null.
 pub(crate) fn required<T>(out: *mut T) -> Result<(), Failure> {
-    if out.is_null() { Err(usage("there is no place to write the result to")) } else { Ok(()) }
+    if out.is_null() { Err(usage("the output pointer is null")) } else { Ok(()) }
 }
 
 /// Moves a value to the heap and writes its handle to `out`.
@@ -136,26 +136,26 @@ pub(crate) unsafe fn give_handle<T>(out: *mut *mut T, value: T) -> Result<(), Fa
     unsafe { give(out, Box::into_raw(Box::new(value))) }
 }
 
-/// Returns what a handle is of. `name` is the argument's, for the error.
+/// Returns the value of a handle. `name` is the name of the argument in an error.
 ///
 /// # Safety
-/// `handle` is null, or was given out by this library and is not freed.
+/// `handle` must be null or a valid handle.
 pub(crate) unsafe fn handle<'a, T>(handle: *const T, name: &str) -> Result<&'a T, Failure> {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller upholds the safety requirements.
     unsafe { handle.as_ref() }.ok_or_else(|| usage(&format!("{name} is null")))
 }
 
-/// Returns what an array holds. `name` is the argument's, for the error.
+/// Returns an array as a slice. `name` is the name of the argument in an error.
 ///
 /// # Safety
-/// `first` points to `len` values that nobody changes meanwhile, or `len` is 0.
+/// `first` must point to `len` values that do not change during the call, unless `len` is 0.
 pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize, name: &str) -> Result<&'a [T], Failure> {
     if len == 0 {
         return Ok(&[]);
     }
     let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| isize::try_from(bytes).ok());
     if first.is_null() || bytes.is_none() {
-        return Err(usage(&format!("{name} has a length and no data, or an impossible length")));
+        return Err(usage(&format!("{name} has a null pointer with a nonzero length, or is too long")));
     }
     // SAFETY: the caller guarantees the contents; null and an excessive length were ruled out above.
     Ok(unsafe { std::slice::from_raw_parts(first, len) })

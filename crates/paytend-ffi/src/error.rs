@@ -71,7 +71,7 @@ impl PaytendError {
     }
 }
 
-/// Returns the code of an error, one of `PaytendCode`, or 0 for null.
+/// Returns the code of an error, a value of `PaytendCode`, or 0 for null.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.

@@ -45,9 +45,9 @@ mod tests {
     use crate::error::{paytend_error_code, paytend_error_free};
 
     #[test]
-    fn a_panic_becomes_an_internal_error() {
+    fn panic_becomes_an_internal_error() {
         let mut error = ptr::null_mut();
-        // SAFETY: the error may be written to, and is freed once.
+        // SAFETY: the error pointer is valid for writes, and the error is freed once.
         unsafe {
             assert_eq!(guard(&raw mut error, || panic!("CANARY")), 10);
             assert_eq!(paytend_error_code(error), 10);

@@ -23,7 +23,7 @@ pub unsafe extern "C" fn paytend_private_key_load(
     out: *mut *mut PaytendPrivateKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes("data")?)?)))
     }
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn paytend_private_key_load_file(
     out: *mut *mut PaytendPrivateKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text("path")?)?))) }
 }
 
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn paytend_private_key_public(
     out: *mut *mut PaytendPublicKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key, "key")?.0.public_key().clone()))) }
 }
 
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn paytend_public_key_load(
     out: *mut *mut PaytendPublicKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes("data")?)?))) }
 }
 
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn paytend_public_key_load_file(
     out: *mut *mut PaytendPublicKey,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text("path")?)?))) }
 }
 
@@ -169,12 +169,12 @@ pub unsafe extern "C" fn paytend_key_info(
     out: *mut PaytendBuffer,
     error: *mut *mut PaytendError,
 ) -> i32 {
-    // SAFETY: all pointers are the caller's promise.
+    // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes("data")?)?.as_bytes())) }
 }
 
-/// Makes a keyring. The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so
-/// keys are rotated. One kind may be missing, if the keyring is only to seal or only to open with the other.
+/// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
+/// verify. Several keys are used during a key rotation. One of the two arrays may be empty if its keys are not needed.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -230,8 +230,8 @@ pub unsafe extern "C" fn paytend_sign(
     }
 }
 
-/// Verifies a `sign` header over a body with one of these keys. `out` (which may be null) is given the fingerprint of
-/// the one that it is by.
+/// Verifies a `sign` header over a body with the given keys. Writes the fingerprint of the key that verified it to
+/// `out`, unless `out` is null.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -250,7 +250,7 @@ pub unsafe extern "C" fn paytend_verify(
             let keys = array(keys, keys_len, "keys")?.iter().map(|key| Ok(handle(*key, "a key")?.0.clone()));
             let keys = keys.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?;
             let body = body.bytes("body")?;
-            // A header that is no text is a wrong signature, not a wrong use.
+            // A header that is not UTF-8 is reported as an invalid signature, not as an invalid argument.
             let sign = std::str::from_utf8(sign.bytes("sign")?).unwrap_or("!");
             let by = paytend_bindings::verify(&keys, body, sign)?;
             if out.is_null() { Ok(()) } else { give_buffer(out, by.as_bytes()) }
@@ -258,8 +258,8 @@ pub unsafe extern "C" fn paytend_verify(
     }
 }
 
-/// Decrypts blocks of RSA PKCS#1 v1.5, joined. Whether it fails tells an attacker about the private key: for tools,
-/// never for a server.
+/// Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the private key
+/// to an attacker. Use this function in tools only, never in a server.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

@@ -1,14 +1,15 @@
-//! A C interface to `paytend-crypto` and `paytend-webhook`: see `include/paytend.h`, which is generated from this
+//! A C interface to `paytend-crypto` and `paytend-webhook`. The header `include/paytend.h` is generated from this
 //! crate.
 //!
 //! # Rules
-//! - A function that can fail returns 0, or a code of `PaytendCode`, and then, if asked for one, an error that says
-//!   more. Results are written through pointers, and only on success.
-//! - What is borrowed (`PaytendSlice`, `const …*` arguments) is not kept beyond the call, and what is given out as a
-//!   slice lives as long as the handle that it is of. What is owned (`PaytendBuffer`, handles) is freed once, by the
-//!   function of its name; buffers are wiped then.
-//! - Handles are never changed after they are made, and may be used by several threads at once.
-//! - No panic crosses the boundary: it becomes `PAYTEND_CODE_INTERNAL`.
+//! - A function that can fail returns 0 on success, and a code of `PaytendCode` on failure. On failure it also writes
+//!   an error with details, unless `error` is null. Results are written to output pointers only on success.
+//! - Borrowed arguments (`PaytendSlice`, `const …*`) are not kept after the call. A returned slice lives as long as
+//!   the handle that it was obtained from.
+//! - Owned results (`PaytendBuffer`, handles) must be freed exactly once, with the free function of their type. Freeing
+//!   a buffer, a key or an opened message wipes it.
+//! - Handles are immutable and can be used by several threads at once.
+//! - Panics do not cross the boundary. They are reported as `PAYTEND_CODE_INTERNAL`.
 
 pub mod abi;
 pub mod error;

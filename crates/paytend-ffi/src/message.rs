@@ -29,20 +29,20 @@ fn kind(number: i32) -> Result<Kind, Failure> {
         0 => Ok(Kind::Request),
         1 => Ok(Kind::Response),
         2 => Ok(Kind::Notification),
-        _ => Err(usage(&format!("kind is {number}; it must be one of PaytendKind"))),
+        _ => Err(usage(&format!("kind is {number}; it must be a value of PaytendKind"))),
     }
 }
 
-/// Returns the first 32 characters of a field's name, for an error.
+/// Returns the first 32 characters of a field name, for an error message.
 fn short(name: &str) -> String {
     name.chars().take(32).collect()
 }
 
-/// Seals a message. `kind_number` is one of `PaytendKind`. `fields` is a JSON object of strings: the plain fields
-/// without those that the protocol fixes (`signType`, `version`). An empty `payload` is none. `payload_signed` is true,
-/// except for the upload endpoints of the IBAN product.
+/// Seals a message. `kind_number` is a value of `PaytendKind`. `fields` is a JSON object of strings: the unencrypted
+/// fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed` is
+/// true except for the upload endpoints of the IBAN product.
 ///
-/// Sets a new `requestId` of 32 characters for a request whose fields have none. Keeps a given one.
+/// Adds a `requestId` of 32 characters to a request that has none. An existing `requestId` is kept.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -136,8 +136,8 @@ impl PaytendOpened {
     }
 }
 
-/// Opens a message. A request and a notification must name `partner_id`; for a response it is empty. `max_bytes` is
-/// the largest document that is looked at; 0 for the kind's own limit.
+/// Opens a message. The partner in a request or notification must be `partner_id`, which is empty for a response.
+/// `max_bytes` is the maximum size of the document; 0 means the default for the kind.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -223,8 +223,8 @@ pub struct PaytendOpenedView {
     pub fields_len: usize,
 }
 
-/// Shows all of what was opened at once, for where calls are dear. Nothing is written for null; says whether
-/// something was.
+/// Writes all parts of an opened message to `out`, for languages in which calls are slow. Returns whether they were
+/// written; they are not if an argument is null.
 ///
 /// # Safety
 /// `opened` must be null or a valid handle; `out` must be null or valid for writes.

@@ -40,7 +40,7 @@ impl PaytendDatedKey {
     /// `key` must be null or a valid handle.
     unsafe fn read(&self) -> Result<DatedKey, Failure> {
         let moment = |millis: u64| (millis != NEVER).then_some(millis);
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller upholds the safety requirements.
         let key = unsafe { handle(self.key, "a key") }?.0.clone();
         Ok(DatedKey { key, not_before: moment(self.not_before), retire_at: moment(self.retire_at) })
     }
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
         guard_out(out, error, || {
             let keys = array(keys, keys_len, "keys")?;
             if keys.iter().any(|key| key.merchant.len > 0) {
-                return Err(usage("a key of PayBy has a merchant; only keys of PayerMax have one"));
+                return Err(usage("unexpected merchant of a PayBy key; only PayerMax keys have a merchant"));
             }
             let keys = keys.iter().map(|key| key.read()).collect::<Result<_, _>>()?;
             give_handle(out, limited(Receiver::payby(keys)?, limits)?)
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
     }
 }
 
-/// Verifies a notification. `now` is in milliseconds since 1970, or UINT64_MAX for the system's time. If it is not
-/// taken, `answer` (which may be null) is given what to answer the sender.
+/// Verifies a notification. `now` is in milliseconds since 1970; UINT64_MAX means the system time. If the notification
+/// is rejected, writes the response to send to `answer`, unless `answer` is null.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -169,10 +169,10 @@ pub unsafe extern "C" fn paytend_receive(
     unsafe {
         guard_out(out, error, || {
             let headers = array(headers, headers_len, "headers")?.iter().map(|header| {
-                // A name that is no text is no header's.
+                // Receivers read no header whose name is not UTF-8, so it becomes an empty name.
                 Ok((
-                    std::str::from_utf8(header.name.bytes("a header's name")?).unwrap_or_default(),
-                    header.value.bytes("a header's value")?,
+                    std::str::from_utf8(header.name.bytes("a header name")?).unwrap_or_default(),
+                    header.value.bytes("a header value")?,
                 ))
             });
             let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn paytend_receive(
     }
 }
 
-/// Returns the HTTP response for a received notification. `reply` is one of `PaytendReply`.
+/// Returns the HTTP response for a received notification. `reply` is a value of `PaytendReply`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn paytend_receiver_answer(
                 0 => Reply::Accepted,
                 1 => Reply::Duplicate,
                 2 => Reply::TryAgainLater,
-                _ => return Err(usage(&format!("reply is {reply}; it must be one of PaytendReply"))),
+                _ => return Err(usage(&format!("reply is {reply}; it must be a value of PaytendReply"))),
             };
             give_handle(out, PaytendAnswer(handle(receiver, "receiver")?.0.answer(reply)))
         })

@@ -101,17 +101,17 @@ function oddArguments (own, key) {
   const opened = (kind, options) => [() => own.openSync(kind, '{}', options), () => own.open(kind, '{}', options)]
   const sealed = (...message) => [() => own.sealSync('request', ...message), () => own.seal('request', ...message)]
   return [
-    ['a request of no partner', ...opened('request')],
-    ['a request of an empty partner', ...opened('request', { partnerId: '' })],
-    ['a response of a partner', ...opened('response', { partnerId: PARTNER_ID })],
-    ['a payload that is no Unicode', ...sealed(fields, '{"name":"\ud83d"}')],
-    ['a field that is no Unicode', ...sealed({ ...fields, note: '\ud83d' }, '')],
-    ['a receiver of an empty partner', () => new PaytendReceiver('baas', '', own)],
+    ['request without a partner', ...opened('request')],
+    ['request with an empty partner', ...opened('request', { partnerId: '' })],
+    ['response with a partner', ...opened('response', { partnerId: PARTNER_ID })],
+    ['payload that is not Unicode', ...sealed(fields, '{"name":"\ud83d"}')],
+    ['field that is not Unicode', ...sealed({ ...fields, note: '\ud83d' }, '')],
+    ['receiver with an empty partner', () => new PaytendReceiver('baas', '', own)],
     ['PayerMax without a merchant', () => new PayerMaxReceiver([['', key]])],
     ['PayBy without a key', () => new PayByReceiver([])],
-    ['a limit that lets nothing through', () => new PayByReceiver(key, { maxBytes: 0 })],
-    ['an age that lets nothing through', () => new PayByReceiver(key, { maxAge: 0 })],
-    ['a key of 512 bits', () => PrivateKey.generate(512)]
+    ['size limit of 0', () => new PayByReceiver(key, { maxBytes: 0 })],
+    ['maximum age of 0', () => new PayByReceiver(key, { maxAge: 0 })],
+    ['512-bit key', () => PrivateKey.generate(512)]
   ]
 }
 

@@ -115,17 +115,17 @@ def vectors():
 def odd_arguments(own, key):
     fields = {"partnerId": PARTNER_ID}
     return {
-        "a request of no partner": lambda: own.open("request", b"{}"),
-        "a request of an empty partner": lambda: own.open("request", b"{}", partner_id=""),
-        "a response of a partner": lambda: own.open("response", b"{}", partner_id=PARTNER_ID),
-        "a payload that is no Unicode": lambda: own.seal("request", fields, '{"name":"\ud83d"}'),
-        "a field that is no Unicode": lambda: own.seal("request", {**fields, "note": "\ud83d"}, ""),
-        "a receiver of an empty partner": lambda: paytend.PaytendReceiver("baas", "", own),
+        "request without a partner": lambda: own.open("request", b"{}"),
+        "request with an empty partner": lambda: own.open("request", b"{}", partner_id=""),
+        "response with a partner": lambda: own.open("response", b"{}", partner_id=PARTNER_ID),
+        "payload that is not Unicode": lambda: own.seal("request", fields, '{"name":"\ud83d"}'),
+        "field that is not Unicode": lambda: own.seal("request", {**fields, "note": "\ud83d"}, ""),
+        "receiver with an empty partner": lambda: paytend.PaytendReceiver("baas", "", own),
         "PayerMax without a merchant": lambda: paytend.PayerMaxReceiver([("", key)]),
         "PayBy without a key": lambda: paytend.PayByReceiver([]),
-        "a limit that lets nothing through": lambda: paytend.PayByReceiver(key, max_bytes=0),
-        "an age that lets nothing through": lambda: paytend.PayByReceiver(key, max_age=timedelta(0)),
-        "a key of 512 bits": lambda: paytend.PrivateKey.generate(512),
+        "size limit of 0": lambda: paytend.PayByReceiver(key, max_bytes=0),
+        "maximum age of 0": lambda: paytend.PayByReceiver(key, max_age=timedelta(0)),
+        "512-bit key": lambda: paytend.PrivateKey.generate(512),
     }
 
 

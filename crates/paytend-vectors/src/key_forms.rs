@@ -1,16 +1,16 @@
-//! `key-forms/`: one key in the forms in which people hold it, and what is named instead of read.
+//! The cases in `key-forms/`: one key in many file formats, and files that must be refused with a specific message.
 
 use serde::Deserialize;
 
 use crate::{folder, read};
 
-/// A file of `key-forms/`, and what reading it as either half of a key must give.
+/// A file of `key-forms/`, and the expected results of reading it as a private and as a public key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFormCase {
-    /// The file's name.
+    /// The name of the file.
     pub file: String,
-    /// What is in it.
+    /// A description of the content.
     pub what: String,
     /// The passphrase to read it with.
     pub passphrase: Option<String>,
@@ -20,23 +20,23 @@ pub struct KeyFormCase {
     pub public: KeyFormResult,
 }
 
-/// What reading a file must give.
+/// The expected result of reading a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum KeyFormResult {
-    /// The key, in this form.
+    /// The key was read.
     Read {
         /// `pkcs1-private`, `pkcs1-public`, `pkcs8`, `spki` or `certificate`.
         structure: String,
         /// `der`, `base64`, or `pem` and the label.
         armour: String,
-        /// The wrappings, outermost first.
+        /// The wrappers around the key, outermost first.
         wrappings: Vec<String>,
-        /// Whether it is encrypted.
+        /// Whether the key is encrypted.
         #[serde(default)]
         encrypted: bool,
     },
-    /// An error with these texts in its message.
+    /// The key was refused with an error message that contains these texts.
     Named {
         /// Parts of the message.
         says: Vec<String>,
@@ -44,13 +44,13 @@ pub enum KeyFormResult {
 }
 
 impl KeyFormCase {
-    /// The file's bytes.
+    /// Returns the content of the file.
     pub fn data(&self) -> Vec<u8> {
         std::fs::read(folder().join("key-forms").join(&self.file)).unwrap_or_else(|e| panic!("{}: {e}", self.file))
     }
 }
 
-/// The fingerprint of the key that all files hold that can be read, and the cases: `key-forms/cases.json`.
+/// Returns the fingerprint of the key in all readable files, and the cases of `key-forms/cases.json`.
 pub fn key_forms() -> (String, Vec<KeyFormCase>) {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -45,7 +45,7 @@ pub struct KeyCase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeCase {
-    /// What the case demonstrates.
+    /// The name of the case.
     pub name: String,
     /// The payload's field: `bizData`, `respData` or `content`.
     pub payload_field: String,
@@ -57,7 +57,7 @@ pub struct EnvelopeCase {
     pub receiver: String,
     /// The session key, as text.
     pub random_key: String,
-    /// The payload's text.
+    /// The text of the payload.
     pub payload: String,
     /// The signed text.
     pub canonical: String,
@@ -75,13 +75,13 @@ pub struct EnvelopeCase {
 /// An authentic message whose payload may not be strict JSON.
 #[derive(Clone, Debug)]
 pub struct AuthenticCase {
-    /// What the case demonstrates.
+    /// The name of the case.
     pub name: String,
     /// The payload's field: `bizData`, `respData` or `content`.
     pub payload_field: String,
     /// The wire document.
     pub document: Vec<u8>,
-    /// The payload's bytes.
+    /// The bytes of the payload.
     pub payload: Vec<u8>,
     /// The reason why the payload is not strict JSON (`json` or `utf8`), or `None` if it is strict JSON.
     pub problem: Option<String>,
@@ -90,7 +90,7 @@ pub struct AuthenticCase {
 /// A message that must be refused.
 #[derive(Clone, Debug)]
 pub struct RefuseCase {
-    /// The flaw: a group, a slash, and a description.
+    /// The name of the case: a group, a slash, and the defect.
     pub name: String,
     /// The payload's field: `bizData`, `respData` or `content`.
     pub payload_field: String,
@@ -102,11 +102,11 @@ pub struct RefuseCase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetachedCase {
-    /// What the case demonstrates.
+    /// The name of the case.
     pub name: String,
     /// The name of the key that should have signed.
     pub key: String,
-    /// The body's bytes, base64.
+    /// The bytes of the body, base64.
     pub body_base64: String,
     /// Whether the signature is valid.
     pub valid: bool,
@@ -118,7 +118,7 @@ pub struct DetachedCase {
 }
 
 impl DetachedCase {
-    /// Returns the body's bytes.
+    /// Returns the bytes of the body.
     pub fn body(&self) -> Vec<u8> {
         STANDARD.decode(&self.body_base64).unwrap()
     }
@@ -128,7 +128,7 @@ impl DetachedCase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlocksCase {
-    /// What the case demonstrates.
+    /// The name of the case.
     pub name: String,
     /// The name of the key.
     pub key: String,
@@ -143,7 +143,7 @@ pub struct BlocksCase {
 pub struct Sample {
     /// The document: `baas`, `funding`, `issuing`, `payby` or `payermax`.
     pub document: String,
-    /// What the case demonstrates.
+    /// The name of the case.
     pub name: String,
     /// The message's type in `paytend-model`, such as `payby::TransferToBankNotification`.
     pub type_name: String,
@@ -153,7 +153,7 @@ pub struct Sample {
     pub json: String,
 }
 
-/// Returns the samples from the providers' documents: `samples/*.json`.
+/// Reads `samples/*.json`, the samples from the providers' documents.
 pub fn samples() -> Vec<Sample> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The environment variable that sets the seed instead of a random one.
 pub const SEED: &str = "PAYTEND_TEST_SEED";
 
-/// A seeded random number generator, which prints its seed if the test that owns it fails.
+/// A seeded random number generator that prints its seed if the test fails.
 ///
-/// It is not suitable for keys, because the numbers are predictable.
+/// The numbers are predictable, so it is not suitable for keys.
 #[derive(Debug)]
 pub struct Seeded {
     seed: u64,
@@ -62,7 +62,7 @@ impl Default for Seeded {
 }
 
 impl Drop for Seeded {
-    #[expect(clippy::print_stderr, reason = "the test's output")]
+    #[expect(clippy::print_stderr, reason = "output of a failed test")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("to repeat this test, set {SEED}={}", self.seed);

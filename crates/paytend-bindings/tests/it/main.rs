@@ -1,6 +1,6 @@
-//! The bindings' shared layer, from outside.
+//! Integration tests of the shared layer of the bindings.
 
-// A test that cannot go on should panic.
+// Tests may panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod messages;
@@ -8,12 +8,12 @@ mod seal;
 
 use paytend_bindings::{Keyring, PrivateKey, keyring};
 
-/// A key of the vectors.
+/// Returns a private key of the vectors.
 fn private(name: &str) -> PrivateKey {
     PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// A keyring of keys of the vectors.
+/// Returns a keyring with keys of the vectors.
 fn ring(own: &str, peer: &str) -> Keyring {
     keyring(&[&private(own)], &[private(peer).public_key()]).unwrap()
 }

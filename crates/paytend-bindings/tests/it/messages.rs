@@ -1,4 +1,4 @@
-//! What a failure says: all that Rust says, and which argument is wrong.
+//! Tests that failures keep the full message and name the invalid argument.
 
 use paytend_bindings::{Code, DatedKey, Failure, Kind, PublicKey, Receiver, Reply, kind, open, write_private};
 use paytend_vectors::PARTNER_ID;
@@ -6,7 +6,7 @@ use paytend_vectors::PARTNER_ID;
 use crate::{private, ring};
 
 #[test]
-fn a_rejection_is_told_in_full() {
+fn rejection_keeps_the_full_message() {
     let key = private("payby").public_key().clone();
     let later = DatedKey { key, not_before: Some(2_000_000_000_000), retire_at: None };
     let payby = Receiver::payby(vec![later]).unwrap();
@@ -22,7 +22,7 @@ fn a_rejection_is_told_in_full() {
 }
 
 #[test]
-fn a_failure_names_the_argument() {
+fn failure_names_the_argument() {
     let own = ring("partner", "paytend");
     let read = |path: &str| PublicKey::from_file(path).map(drop).map_err(Failure::from);
     let limited = |bytes, age| {

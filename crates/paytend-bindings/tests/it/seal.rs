@@ -1,11 +1,11 @@
-//! `requestId`, which sealing sets.
+//! Tests of the `requestId` that sealing sets.
 
 use paytend_bindings::{Code, Failure, Kind, open, seal};
 use paytend_vectors::PARTNER_ID;
 
 use crate::ring;
 
-/// Seals a message of these fields and returns the `requestId` that its receiver reads.
+/// Seals a message with the given fields, opens it, and returns its `requestId`.
 fn sealed_id(kind: Kind, fields: &[(&str, &str)]) -> Result<Option<String>, Failure> {
     let document = seal(&ring("partner", "paytend"), kind, fields.iter().copied(), Some("{}"), true)?;
     let partner = (kind != Kind::Response).then_some(PARTNER_ID);
@@ -14,7 +14,7 @@ fn sealed_id(kind: Kind, fields: &[(&str, &str)]) -> Result<Option<String>, Fail
 }
 
 #[test]
-fn absent_request_id_is_set_anew_each_time() {
+fn missing_request_id_is_generated_for_each_request() {
     let fields = [("partnerId", PARTNER_ID)];
     let ids = [0, 1].map(|_| sealed_id(Kind::Request, &fields).unwrap().unwrap());
     assert!(ids.iter().all(|id| id.len() == 32), "{ids:?}");
@@ -30,7 +30,7 @@ fn given_request_id_is_kept() {
 }
 
 #[test]
-fn empty_request_id_is_refused_by_name() {
+fn empty_request_id_is_refused_and_named() {
     let failure = sealed_id(Kind::Request, &[("partnerId", PARTNER_ID), ("requestId", "")]).unwrap_err();
     assert_eq!(failure.code(), Code::Unsealable);
     assert!(failure.message().contains("`requestId`"), "{failure}");

@@ -1,4 +1,4 @@
-/* What opening costs in C. `bench FILE`: see examples/bench.rs of paytend-bindings. */
+/* Benchmark of opening messages in C. `bench FILE`: see examples/bench.rs of paytend-bindings. */
 #include <cjson/cJSON.h>
 #include <paytend.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ int main(int count, char **arguments) {
     for (long n = 0; n < times; n++) {
       PaytendOpened *opened = NULL;
       int32_t code = paytend_open(ring, PAYTEND_KIND_NOTIFICATION, slice(PARTNER_ID), document, true, 0, &opened, NULL);
-      require(code == 0 && paytend_opened_payload(opened).len == payload.len, "something else was opened");
+      require(code == 0 && paytend_opened_payload(opened).len == payload.len, "the opened payload is wrong");
       paytend_opened_free(opened);
     }
     clock_gettime(CLOCK_MONOTONIC, &end);

@@ -1,4 +1,4 @@
-/* What the test programs of C share. */
+/* Helpers of the C test programs. */
 
 #ifndef PAYTEND_TESTS_CHECK_H
 #define PAYTEND_TESTS_CHECK_H
@@ -17,7 +17,7 @@ static inline void fail(const char *file, int line, const char *what) {
 
 static inline PaytendSlice borrowed(PaytendBuffer buffer) { return (PaytendSlice){buffer.data, buffer.len}; }
 
-/* Whether a slice holds this text somewhere. */
+/* Returns whether a slice contains a text. */
 static inline bool holds(PaytendSlice slice, const char *text) {
   size_t len = strlen(text);
   for (size_t at = 0; at + len <= slice.len; at++) {
@@ -26,14 +26,14 @@ static inline bool holds(PaytendSlice slice, const char *text) {
   return false;
 }
 
-/* A new folder's path, which the caller frees. */
+/* Creates a folder and returns its path, which the caller must free. */
 static inline char *new_folder(void) {
   char *folder = strdup("/tmp/paytend-c-XXXXXX");
   CHECK(folder && mkdtemp(folder));
   return folder;
 }
 
-/* Writes a file of this mode; returns its path, which the caller frees. */
+/* Writes a file with the given mode and returns its path, which the caller must free. */
 static inline char *write_file(const char *folder, const char *name, PaytendBuffer content, mode_t mode) {
   char *path = malloc(strlen(folder) + strlen(name) + 2);
   CHECK(path && sprintf(path, "%s/%s", folder, name) > 0);

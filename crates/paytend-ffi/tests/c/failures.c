@@ -1,4 +1,4 @@
-/* An error's message says all that Rust says: which file, field or argument, and nothing personal. */
+/* Tests that error messages name the file, field or argument, and contain no personal data. */
 
 #include <paytend.h>
 #include <unistd.h>
@@ -10,19 +10,19 @@
 
 static PaytendSlice slice(const char *text) { return (PaytendSlice){(const uint8_t *)text, strlen(text)}; }
 
-/* Checks a failure's code and a part of its message, and frees it. */
+/* Checks the code and a part of the message of an error, and frees it. */
 static void says(int32_t expected, const char *part, int32_t code, PaytendError **error) {
   CHECK(code == expected && *error);
   const char *message = paytend_error_message(*error);
   if (!strstr(message, part) || strstr(message, "CANARY") || strstr(message, "BEGIN")) {
-    fprintf(stderr, "\"%s\" is not in \"%s\"\n", part, message);
+    fprintf(stderr, "expected \"%s\" in \"%s\"\n", part, message);
     exit(1);
   }
   paytend_error_free(*error);
   *error = NULL;
 }
 
-static void a_key_file_is_named(const PaytendPrivateKey *own) {
+static void key_file_is_named(const PaytendPrivateKey *own) {
   PaytendError *error = NULL;
   PaytendPrivateKey *key = NULL;
   PaytendPublicKey *public = NULL;
@@ -42,7 +42,7 @@ static void a_key_file_is_named(const PaytendPrivateKey *own) {
   free(path), free(folder);
 }
 
-static void a_rejection_is_told_in_full(const PaytendPrivateKey *own, const PaytendPublicKey *public) {
+static void rejection_has_the_full_message(const PaytendPrivateKey *own, const PaytendPublicKey *public) {
   PaytendError *error = NULL;
   PaytendReceiver *receiver = NULL, *later = NULL;
   PaytendNotification *taken = NULL;
@@ -64,7 +64,7 @@ static void a_rejection_is_told_in_full(const PaytendPrivateKey *own, const Payt
   paytend_receiver_free(receiver), paytend_receiver_free(later);
 }
 
-static void a_wrong_field_or_argument_is_named(const PaytendKeyring *ring) {
+static void invalid_field_or_argument_is_named(const PaytendKeyring *ring) {
   PaytendError *error = NULL;
   PaytendBuffer document;
   PaytendOpened *opened = NULL;
@@ -85,12 +85,12 @@ static void a_wrong_field_or_argument_is_named(const PaytendKeyring *ring) {
     int32_t code = paytend_seal(ring, PAYTEND_KIND_REQUEST, slice(rows[at].fields), none, true, &document, &error);
     says(rows[at].code, rows[at].said, code, &error);
   }
-  says(PAYTEND_CODE_USAGE, "fields is not UTF-8", paytend_seal(ring, 0, binary, none, true, &document, &error), &error);
+  says(PAYTEND_CODE_USAGE, "fields is not valid UTF-8", paytend_seal(ring, 0, binary, none, true, &document, &error), &error);
   says(PAYTEND_CODE_USAGE, "keyring is null", paytend_seal(NULL, 0, slice("{}"), none, true, &document, &error),
        &error);
   says(PAYTEND_CODE_USAGE, "kind is 7", paytend_seal(ring, 7, slice("{}"), none, true, &document, &error), &error);
   says(PAYTEND_CODE_USAGE, "partner ID", paytend_open(ring, 0, none, slice("{}"), true, 0, &opened, &error), &error);
-  says(PAYTEND_CODE_USAGE, "data has a length and no data", paytend_private_key_load(broken, &key, &error), &error);
+  says(PAYTEND_CODE_USAGE, "data has a null pointer", paytend_private_key_load(broken, &key, &error), &error);
   says(PAYTEND_CODE_USAGE, "`product`",
        paytend_receiver_paytend(slice("payout"), slice(PARTNER_ID), ring, limits, &receiver, &error), &error);
   says(PAYTEND_CODE_USAGE, "`max_bytes` is 0",
@@ -105,10 +105,10 @@ int main(void) {
   CHECK(paytend_private_key_generate(1024, &own, NULL) == 0 && paytend_private_key_public(own, &public, NULL) == 0);
   CHECK(paytend_keyring_new((const PaytendPrivateKey *[]){own}, 1, (const PaytendPublicKey *[]){public}, 1, &ring,
                             NULL) == 0);
-  a_key_file_is_named(own);
-  a_rejection_is_told_in_full(own, public);
-  a_wrong_field_or_argument_is_named(ring);
+  key_file_is_named(own);
+  rejection_has_the_full_message(own, public);
+  invalid_field_or_argument_is_named(ring);
   paytend_keyring_free(ring), paytend_private_key_free(own), paytend_public_key_free(public);
-  puts("C: failures name the file, field or argument");
+  puts("C: errors name the file, field or argument");
   return 0;
 }

@@ -1,5 +1,5 @@
-/* Runs what README.md says. `cargo xtask bindings test c` compares the marked regions with the code blocks there, so a
- * change of one is a change of the other. */
+/* Tests the code of README.md. `cargo xtask bindings test c` checks that the marked regions are identical to the code
+ * blocks there. */
 
 /* README: begin */
 #include <paytend.h>
@@ -46,7 +46,7 @@ static PaytendBuffer seal_request(const PaytendKeyring *keyring) {
 
 #include "check.h"
 
-/* What the README's handler calls. */
+/* The functions that the README's handler calls. */
 static char summary[4096], content[4096], logged[4096];
 static bool durable = true;
 
@@ -136,7 +136,7 @@ static void seal_sets_a_request_id(const PaytendKeyring *own, const PaytendKeyri
   paytend_buffer_free(document);
 }
 
-/* Has the README's handler receive a notification; returns the status of its response. */
+/* Passes a notification to the README's handler and returns the status of the response. */
 static uint16_t handled(const PaytendReceiver *receiver, const PaytendKeyring *paytend, const char *type,
                         const char *payload) {
   char fields[200];
@@ -157,7 +157,7 @@ static void notifications_are_stored_and_answered(const PaytendReceiver *receive
   const char *parts[] = {"\"dedup_key\":\"", "\"business_key\":{", "\"id\":\"T1\"", "\"kind\":\"deposit\"",
                          "\"state\":\"2\"", "\"reading\":\"typed\""};
   for (size_t at = 0; at < sizeof parts / sizeof *parts; at++) CHECK(strstr(first, parts[at]));
-  /* The same content has the same key, sealed again; another state has another. */
+  /* The same content has the same key even if sealed again. Another state has another key. */
   CHECK(handled(receiver, paytend, "2", "{\"transactionId\":\"T1\",\"tradeStatus\":2}") == 200);
   CHECK(strcmp(first, summary) == 0);
   CHECK(handled(receiver, paytend, "2", "{\"transactionId\":\"T1\",\"tradeStatus\":3}") == 200);
@@ -168,7 +168,7 @@ static void notifications_are_stored_and_answered(const PaytendReceiver *receive
   CHECK(handled(receiver, paytend, "2", "{}") == 503);
 }
 
-static void a_rejection_has_its_response_and_its_reason(const PaytendReceiver *receiver) {
+static void rejection_has_a_response_and_a_reason(const PaytendReceiver *receiver) {
   *summary = *logged = 0;
   PaytendAnswer *answer = handle(receiver, slice("{")), *other = handle(receiver, slice("x"));
   CHECK(paytend_answer_status(answer) == 400 && !holds(paytend_answer_body(answer), "JSON"));
@@ -200,12 +200,12 @@ int main(void) {
   PaytendReceiver *receiver = new_receiver(ring);
   seal_sets_a_request_id(ring, paytend);
   notifications_are_stored_and_answered(receiver, paytend);
-  a_rejection_has_its_response_and_its_reason(receiver);
+  rejection_has_a_response_and_a_reason(receiver);
   CHECK(unlink(private_file) == 0 && unlink(public_file) == 0 && rmdir(folder) == 0);
   free(private_file), free(public_file), free(folder);
   paytend_receiver_free(receiver), paytend_keyring_free(ring), paytend_keyring_free(paytend);
   paytend_private_key_free(own), paytend_private_key_free(theirs);
   paytend_public_key_free(own_public), paytend_public_key_free(theirs_public);
-  puts("C: the README's code runs, and does what the README says");
+  puts("C: the README's code works as described");
   return 0;
 }

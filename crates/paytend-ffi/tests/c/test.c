@@ -1,9 +1,9 @@
-/* The conformance program of the C interface, and what is C's own: ownership, null, wrong use, threads.
+/* The conformance program of the C interface, and tests of ownership, null, invalid arguments and threads.
  *
- *   test VECTORS                      what is C's own
- *   test VECTORS vectors FILE         all of vectors/, with one line for each case in FILE
+ *   test VECTORS                      runs the tests of the C interface
+ *   test VECTORS vectors FILE         runs all vectors and writes one line for each case to FILE
  *   test VECTORS seal FILE            seals messages of all kinds
- *   test VECTORS open FILE...         opens what others have sealed
+ *   test VECTORS open FILE...         opens messages that were sealed in other languages
  */
 
 #include <paytend.h>
@@ -38,7 +38,7 @@ static char *read_file(const char *folder, const char *name) {
   char path[4096];
   CHECK(snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", name) < (int)sizeof path);
   FILE *file = fopen(path, "rb");
-  if (!file) fail(path, 0, "cannot be read");
+  if (!file) fail(path, 0, "cannot read the file");
   CHECK(fseek(file, 0, SEEK_END) == 0);
   long size = ftell(file);
   CHECK(size >= 0 && fseek(file, 0, SEEK_SET) == 0);
@@ -62,7 +62,7 @@ static const char *text_of(const cJSON *object, const char *name) {
   return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
-/* Standard base64, which is good: it is ours. */
+/* Decodes standard base64. The input is not checked, since it is from the vectors. */
 static PaytendBuffer decode(const char *base64) {
   static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   size_t length = strlen(base64);
@@ -107,7 +107,7 @@ static PaytendKeyring *keyring(const char *own, const char *peer) {
   const PaytendPrivateKey *owns[] = {mine};
   const PaytendPublicKey *peers[] = {theirs};
   CHECK(paytend_keyring_new(owns, 1, peers, 1, &ring, NULL) == 0);
-  /* The keyring keeps its own. */
+  /* The keyring keeps its own copies. */
   paytend_private_key_free(mine);
   paytend_public_key_free(theirs);
   return ring;
@@ -328,7 +328,7 @@ static void run_samples(FILE *out) {
   paytend_keyring_free(ours), paytend_keyring_free(theirs);
 }
 
-/* What makes no sense is refused with the same code in every language. */
+/* Invalid arguments are refused with the same code in every language. */
 static void run_arguments(FILE *out) {
   PaytendKeyring *ring = keyring("partner", "paytend");
   PaytendPublicKey *key = public_key("payby");
@@ -347,22 +347,23 @@ static void run_arguments(FILE *out) {
     fprintf(out, "arguments/%s: %s\n", name, outcome(code, error));    \
     error = NULL;                                                      \
   } while (0)
-  TRIED("a request of no partner", paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
-  /* To C they are the same. */
-  TRIED("a request of an empty partner",
+  TRIED("request without a partner",
         paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
-  TRIED("a response of a partner",
+  /* In C, an empty partner is the same as none. */
+  TRIED("request with an empty partner",
+        paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
+  TRIED("response with a partner",
         paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(PARTNER_ID), document, true, 0, &opened, &error));
-  TRIED("a payload that is no Unicode",
+  TRIED("payload that is not Unicode",
         paytend_seal(ring, PAYTEND_KIND_REQUEST, fields, broken, true, &sealed, &error));
-  TRIED("a field that is no Unicode", paytend_seal(ring, PAYTEND_KIND_REQUEST, broken, empty, true, &sealed, &error));
-  TRIED("a receiver of an empty partner",
+  TRIED("field that is not Unicode", paytend_seal(ring, PAYTEND_KIND_REQUEST, broken, empty, true, &sealed, &error));
+  TRIED("receiver with an empty partner",
         paytend_receiver_paytend(slice("baas"), empty, ring, NO_LIMITS, &receiver, &error));
   TRIED("PayerMax without a merchant", paytend_receiver_payermax(&dated, 1, NO_LIMITS, &receiver, &error));
   TRIED("PayBy without a key", paytend_receiver_payby(NULL, 0, NO_LIMITS, &receiver, &error));
-  TRIED("a limit that lets nothing through", paytend_receiver_payby(&dated, 1, no_bytes, &receiver, &error));
-  TRIED("an age that lets nothing through", paytend_receiver_payby(&dated, 1, no_age, &receiver, &error));
-  TRIED("a key of 512 bits", paytend_private_key_generate(512, &made, &error));
+  TRIED("size limit of 0", paytend_receiver_payby(&dated, 1, no_bytes, &receiver, &error));
+  TRIED("maximum age of 0", paytend_receiver_payby(&dated, 1, no_age, &receiver, &error));
+  TRIED("512-bit key", paytend_private_key_generate(512, &made, &error));
 #undef TRIED
   CHECK(!opened && !receiver && !made && !sealed.data);
   paytend_public_key_free(key), paytend_keyring_free(ring);
@@ -431,36 +432,36 @@ static void open_all(const char *file) {
   cJSON_Delete(sealed);
 }
 
-/* What is C's own. */
 
-/* Without a place for the result nothing is done: valgrind and AddressSanitizer find a buffer that was made and lost. */
-static void results_without_a_place(void) {
+/* If the output pointer is null, no result is created: valgrind and AddressSanitizer would report a leak. */
+static void null_output_pointers_are_refused(void) {
   PaytendError *error = NULL;
   PaytendPrivateKey *key = NULL;
   PaytendKeyring *ring = keyring("partner", "paytend");
   CHECK(paytend_private_key_generate(1024, &key, NULL) == 0);
-#define NOWHERE(call) do { \
+#define NO_OUTPUT(call) do { \
     CHECK((call) == PAYTEND_CODE_USAGE); \
-    CHECK(error != NULL && !strcmp(paytend_error_message(error), "there is no place to write the result to")); \
+    CHECK(error != NULL && !strcmp(paytend_error_message(error), "the output pointer is null")); \
     paytend_error_free(error), error = NULL; \
   } while (0)
-  NOWHERE(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL, &error));
-  NOWHERE(paytend_seal(NULL, 7, slice("nothing"), slice(""), true, NULL, &error));
-  NOWHERE(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, NULL, &error));
-  NOWHERE(paytend_private_key_generate(1024, NULL, &error));
-  NOWHERE(paytend_private_key_write(key, slice("pkcs8-pem"), NULL, &error));
-  NOWHERE(paytend_private_key_public(key, NULL, &error));
-  NOWHERE(paytend_sign(key, slice("{}"), NULL, &error));
-  NOWHERE(paytend_request_id(NULL, &error));
-  NOWHERE(paytend_key_info(slice("no key"), NULL, &error));
-  NOWHERE(paytend_hazmat_decrypt_blocks(key, slice(""), NULL, &error));
-  NOWHERE(paytend_keyring_new(NULL, 0, NULL, 0, NULL, &error));
-  NOWHERE(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), ring, NO_LIMITS, NULL, &error));
-  CHECK(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL, NULL) == PAYTEND_CODE_USAGE);
+  NO_OUTPUT(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL, &error));
+  NO_OUTPUT(paytend_seal(NULL, 7, slice("nothing"), slice(""), true, NULL, &error));
+  NO_OUTPUT(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, NULL, &error));
+  NO_OUTPUT(paytend_private_key_generate(1024, NULL, &error));
+  NO_OUTPUT(paytend_private_key_write(key, slice("pkcs8-pem"), NULL, &error));
+  NO_OUTPUT(paytend_private_key_public(key, NULL, &error));
+  NO_OUTPUT(paytend_sign(key, slice("{}"), NULL, &error));
+  NO_OUTPUT(paytend_request_id(NULL, &error));
+  NO_OUTPUT(paytend_key_info(slice("no key"), NULL, &error));
+  NO_OUTPUT(paytend_hazmat_decrypt_blocks(key, slice(""), NULL, &error));
+  NO_OUTPUT(paytend_keyring_new(NULL, 0, NULL, 0, NULL, &error));
+  NO_OUTPUT(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), ring, NO_LIMITS, NULL, &error));
+  CHECK(paytend_seal(ring, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\"}"), slice("{}"), true, NULL,
+                     NULL) == PAYTEND_CODE_USAGE);
   paytend_private_key_free(key), paytend_keyring_free(ring);
 }
 
-static void wrong_use(void) {
+static void invalid_arguments_are_refused(void) {
   PaytendError *error = NULL;
   PaytendPrivateKey *key = NULL;
   PaytendBuffer buffer;
@@ -493,12 +494,12 @@ static void wrong_use(void) {
   IS(USAGE, paytend_receiver_paytend(slice("payout"), slice(PARTNER_ID), ring, NO_LIMITS, &receiver, &error));
   IS(USAGE, paytend_receiver_paytend(slice("baas"), slice(""), ring, NO_LIMITS, &receiver, &error));
   IS(KEY, paytend_receiver_payby(NULL, 0, NO_LIMITS, &receiver, &error));
-  /* An unsigned failure says what the provider, or anybody, wrote. */
+  /* An unsigned error response contains what the provider, or an attacker, wrote. */
   CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{\"respCode\":\"99\",\"respMsg\":\"no\"}"), true, 0,
                      &opened, &error) == PAYTEND_CODE_UNSIGNED_FAILURE);
   CHECK(same(paytend_error_resp_code(error), "99") && same(paytend_error_resp_msg(error), "no"));
   paytend_error_free(error);
-  /* Nobody has to ask for the error, and null is harmless. */
+  /* The error pointer may be null, and freeing null does nothing. */
   CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, &opened, NULL) == PAYTEND_CODE_MALFORMED);
   CHECK(opened == NULL && key == NULL && receiver == NULL);
   paytend_buffer_free((PaytendBuffer){NULL, 0});
@@ -508,7 +509,7 @@ static void wrong_use(void) {
   paytend_keyring_free(ring);
 }
 
-static void keys_are_made_and_written(void) {
+static void keys_are_generated_and_encoded(void) {
   PaytendPrivateKey *key = NULL, *again = NULL;
   PaytendPublicKey *public = NULL, *read = NULL;
   PaytendBuffer text, sign, by, id, other;
@@ -565,7 +566,7 @@ static void notifications_are_received_and_answered(void) {
     paytend_answer_free(answer);
   }
   CHECK(paytend_receiver_answer(receiver, 3, &answer, NULL) == PAYTEND_CODE_USAGE);
-  /* A limit, and one that is not given. */
+  /* One limit is set, the other is the default. */
   paytend_receiver_free(receiver);
   CHECK(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), own, (PaytendLimits){10, UINT64_MAX}, &receiver, NULL) == 0);
   answer = NULL;
@@ -608,12 +609,12 @@ int main(int count, char **arguments) {
   vectors = arguments[1];
   keys = read_json(vectors, "keys.json");
   if (count == 2) {
-    wrong_use();
-  results_without_a_place();
-    keys_are_made_and_written();
+    invalid_arguments_are_refused();
+  null_output_pointers_are_refused();
+    keys_are_generated_and_encoded();
     notifications_are_received_and_answered();
     threads_share_handles();
-    puts("C: ownership, wrong use, keys, notifications and threads: as they should be");
+    puts("C: ownership, invalid arguments, keys, notifications and threads: passed");
   } else if (!strcmp(arguments[2], "vectors")) {
     FILE *out = fopen(arguments[3], "wb");
     CHECK(out);

@@ -1,4 +1,4 @@
-// Command bench says what opening costs in Go: with this package, and as one would write it with the standard library.
+// Command bench measures opening messages in Go: with this package, and with code that uses only the standard library.
 //
 //	bench FILE: see examples/bench.rs of paytend-bindings.
 package main
@@ -87,7 +87,7 @@ func byHand(it job) way {
 		}
 		fields["content"], fields["randomKey"] = string(text[:len(text)-padding]), string(key)
 		if fields["partnerId"] != partnerID {
-			return "", errors.New("another partner")
+			return "", errors.New("the message is for another partner")
 		}
 		names := []string{}
 		for name, value := range fields {
@@ -118,7 +118,7 @@ func main() {
 		ways["ours "+bits], ways["hand "+bits] = ours(it), byHand(it)
 		for _, name := range []string{"ours ", "hand "} {
 			if must(ways[name+bits]([]byte(it.Document))) != it.Payload {
-				panic("something else was opened")
+				panic("the opened payload is wrong")
 			}
 		}
 	}

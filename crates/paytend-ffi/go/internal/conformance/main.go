@@ -1,4 +1,5 @@
-// The conformance program of the Go binding: see examples/conformance.rs of paytend-bindings, which the others are held against.
+// The conformance program of the Go binding. Its output must match the output of examples/conformance.rs in
+// paytend-bindings.
 //
 //	conformance VECTORS vectors FILE | seal FILE | open FILE...
 package main
@@ -223,21 +224,21 @@ func oddArguments(own *paytend.Keyring, key *paytend.PublicKey, tried func(name 
 		return err
 	}
 	one := paytend.ProviderKey{Key: key}
-	tried("a request of no partner", open(paytend.Request, ""))
-	// To Go they are the same.
-	tried("a request of an empty partner", open(paytend.Request, ""))
-	tried("a response of a partner", open(paytend.Response, partnerID))
-	tried("a payload that is no Unicode", seal("", "{\"name\":\"\xff\"}"))
-	tried("a field that is no Unicode", seal("\xff", ""))
+	tried("request without a partner", open(paytend.Request, ""))
+	// In Go, an empty partner is the same as none.
+	tried("request with an empty partner", open(paytend.Request, ""))
+	tried("response with a partner", open(paytend.Response, partnerID))
+	tried("payload that is not Unicode", seal("", "{\"name\":\"\xff\"}"))
+	tried("field that is not Unicode", seal("\xff", ""))
 	_, err := paytend.NewPaytendReceiver(paytend.BaaS, "", own, paytend.Limits{})
-	tried("a receiver of an empty partner", err)
+	tried("receiver with an empty partner", err)
 	_, err = paytend.NewPayerMaxReceiver([]paytend.ProviderKey{one}, paytend.Limits{})
 	tried("PayerMax without a merchant", err)
 	tried("PayBy without a key", payby(paytend.Limits{}))
-	tried("a limit that lets nothing through", payby(paytend.Limits{MaxBytes: -1}, one))
-	tried("an age that lets nothing through", payby(paytend.Limits{MaxAge: time.Nanosecond}, one))
+	tried("size limit of 0", payby(paytend.Limits{MaxBytes: -1}, one))
+	tried("maximum age of 0", payby(paytend.Limits{MaxAge: time.Nanosecond}, one))
 	_, err = paytend.GenerateKey(512)
-	tried("a key of 512 bits", err)
+	tried("512-bit key", err)
 }
 
 type sealed struct {

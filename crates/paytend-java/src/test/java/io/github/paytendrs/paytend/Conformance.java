@@ -165,22 +165,22 @@ public final class Conformance {
     Function<Optional<String>, Supplier<?>> request =
         partner -> () -> own.open(document, new Keyring.Expected(Kind.REQUEST, partner, true, Optional.empty()));
     return Map.ofEntries(
-        Map.entry("a request of no partner", request.apply(Optional.empty())),
-        Map.entry("a request of an empty partner", request.apply(Optional.of(""))),
-        Map.entry("a response of a partner", () -> own.open(
+        Map.entry("request without a partner", request.apply(Optional.empty())),
+        Map.entry("request with an empty partner", request.apply(Optional.of(""))),
+        Map.entry("response with a partner", () -> own.open(
             document, new Keyring.Expected(Kind.RESPONSE, Optional.of(PARTNER_ID), true, Optional.empty()))),
-        Map.entry("a payload that is no Unicode", () -> own.seal(Kind.REQUEST, fields, "{\"name\":\"\ud83d\"}")),
-        Map.entry("a field that is no Unicode", () -> own.seal(Kind.REQUEST, Map.of("note", "\ud83d"), "")),
-        Map.entry("a receiver of an empty partner",
+        Map.entry("payload that is not Unicode", () -> own.seal(Kind.REQUEST, fields, "{\"name\":\"\ud83d\"}")),
+        Map.entry("field that is not Unicode", () -> own.seal(Kind.REQUEST, Map.of("note", "\ud83d"), "")),
+        Map.entry("receiver with an empty partner",
             () -> Receiver.paytend(Receiver.Product.BAAS, "", own, Receiver.Limits.NONE)),
         Map.entry("PayerMax without a merchant",
             () -> Receiver.payerMax(List.of(new Receiver.Merchant("", always)), Receiver.Limits.NONE)),
         Map.entry("PayBy without a key", () -> Receiver.payBy(List.of(), Receiver.Limits.NONE)),
-        Map.entry("a limit that lets nothing through",
+        Map.entry("size limit of 0",
             payBy.apply(new Receiver.Limits(Optional.of(0), Optional.empty()))),
-        Map.entry("an age that lets nothing through",
+        Map.entry("maximum age of 0",
             payBy.apply(new Receiver.Limits(Optional.empty(), Optional.of(Duration.ZERO)))),
-        Map.entry("a key of 512 bits", () -> PrivateKey.generate(512)));
+        Map.entry("512-bit key", () -> PrivateKey.generate(512)));
   }
 
   private static byte[] document(JsonNode cases, JsonNode it, String name) throws IOException {
