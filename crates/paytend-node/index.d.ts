@@ -26,7 +26,7 @@ export class NotAuthentic extends PaytendError {}
 export class Malformed extends PaytendError {}
 /** The message is authentic, but its payload is not a single JSON object. */
 export class PayloadError extends PaytendError {}
-/** A failure response without a signature, which proves nothing. Anyone may have written its code and message. */
+/** An error response without a signature. It is not authenticated: an attacker on the network may have written it. */
 export class UnsignedFailure extends PaytendError { readonly respCode: string; readonly respMsg: string }
 /** The message would be ambiguous, so receivers would refuse it. */
 export class Unsealable extends PaytendError {}
@@ -80,7 +80,7 @@ export const version: string
 export interface Opened {
   readonly fields: Readonly<Record<string, string>>
   /**
-   * The payload's text, exactly as it was signed; empty if there was none.
+   * The payload as text, exactly as signed; empty for a message without payload.
    * Throws a `PayloadError` if it is not UTF-8.
    */
   readonly payload: string
@@ -93,8 +93,8 @@ export interface Opened {
   readonly verifiedBy: string
   readonly decryptedBy?: string
   /**
-   * Returns the parsed payload. Its numbers are JavaScript's: read amounts from `payload` with a parser that keeps all
-   * digits. Throws a `PayloadError` if it is not JSON.
+   * Returns the parsed payload. Its numbers are JavaScript numbers, so read amounts from `payload` with a parser that
+   * keeps all digits. Throws a `PayloadError` if it is not JSON.
    */
   json (): any
 }
@@ -109,21 +109,22 @@ export interface OpenOptions extends SealOptions { partnerId?: string, maxBytes?
 export class Keyring {
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
   /**
-   * Seals a message on Node's worker pool. Resolves to its document.
+   * Seals a message on Node's worker pool. Resolves to the document.
    *
-   * `fields` are the plain fields without those that the protocol fixes (`signType`, `version`). Sets a new `requestId`
-   * of 32 characters for a request whose fields have none; keeps a given one. Read it from the document:
+   * `fields` are the unencrypted fields except `signType` and `version`, which `seal` adds. Adds a `requestId` of 32
+   * characters to a request that has none. An existing `requestId` is kept. To read the `requestId`, use
    * `JSON.parse(document).requestId`.
    *
-   * A payload that is a string is sealed to the letter; an object is written as JSON.
+   * A string is sealed exactly as given. An object is serialized as JSON.
    *
-   * Throws a `UsageError` if an argument has the wrong type, `Unsealable` if a field or the payload cannot be sealed.
+   * Throws a `UsageError` if an argument has the wrong type, and `Unsealable` if a field or the payload cannot be sealed.
    */
   seal (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): Promise<string>
-  /** Seals a message like `seal`, at once. */
+  /** Seals a message synchronously. */
   sealSync (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): string
   /**
-   * Opens a message on Node's worker pool. A request and a notification must name `partnerId`; a response names none.
+   * Opens a message on Node's worker pool. `partnerId` is required for requests and notifications, and not allowed for
+   * responses.
    */
   open (kind: Kind, document: Data, options?: OpenOptions): Promise<Opened>
   openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
@@ -140,24 +141,24 @@ export interface Notification {
   /** The signed content: `content` for Paytend, the body for PayBy and PayerMax. */
   readonly content: Buffer
   /**
-   * `unreadable` is of a documented type, but cannot be read as one; `unknown` is of no known type. Store a
-   * notification that is not typed with its content, and do not count it as handled.
+   * `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an unknown type). Store a
+   * notification that is not `typed` with its content, and do not treat it as handled.
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
-  /** What could not be parsed, if anything. A typed notification may also have fields that could not be parsed. */
+  /** A description of what could not be parsed, if anything. A typed notification may also have fields that could not be parsed. */
   readonly problem?: string
   /**
-   * Equal for the same notification, however often and however sealed it arrives. Store it in the transaction of the
-   * effect. A known key can still be an update, because Paytend's notifications have no number: store the repeat, and
-   * query the state of what `businessKey` names.
+   * The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
+   * again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key may
+   * still be an update. Store the repeat, and query the state of the object that `businessKey` identifies.
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
   readonly verifiedBy: string
   readonly sentAt?: Date
   /**
-   * Returns the parsed content. Its numbers are JavaScript's: read amounts from `content` with a parser that keeps all
-   * digits. Throws a `PayloadError` if it is not JSON.
+   * Returns the parsed content. Its numbers are JavaScript numbers, so read amounts from `content` with a parser that
+   * keeps all digits. Throws a `PayloadError` if it is not JSON.
    */
   json (): any
 }
@@ -166,12 +167,12 @@ export type HeadersLike = Record<string, string | string[] | undefined> | Iterab
 
 declare class Receiver {
   /**
-   * Verifies a notification on Node's worker pool. `body` is the raw body, as received.
+   * Verifies a notification on Node's worker pool. `body` must be the raw body, as received.
    * Throws a `PaytendError` if the notification is rejected; its `answer` is the response to send.
    */
   receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
   receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
-  /** Returns the response to a notification that was received. Send it once the notification is durable. */
+  /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
   answer (reply: Reply): Answer
 }
 /** A receiver for the notifications of one Paytend product to one partner. The route determines both. */

@@ -1,19 +1,22 @@
 'use strict'
 
-// The native half is one file for each platform.
+// There is one native file for each platform.
 function load () {
   const libc = process.platform === 'linux' && !process.report?.getReport().header.glibcVersionRuntime ? '-musl' : ''
   const name = `paytend.${process.platform}-${process.arch}${libc}.node`
   try {
     return require(`./${name}`)
   } catch (error) {
-    throw new Error(`@paytend/sdk has no ${name}: build it for this platform, or install a package that has it`, { cause: error })
+    throw new Error(
+      `@paytend/sdk has no ${name}: build it for this platform, or install a package that contains it`,
+      { cause: error }
+    )
   }
 }
 
 const native = load()
 
-/** What every function of this package throws. It holds nothing secret or personal. */
+/** The base class of all errors of this package. Errors contain no secrets and no personal data. */
 class PaytendError extends Error {
   constructor (message, code = 'internal', answer = undefined) {
     super(message)
@@ -46,13 +49,13 @@ const CLASSES = {
 
 const usage = (message) => new UsageError(message, 'usage')
 
-/** The failure that the native half tells as JSON. */
+/** Converts an error of the native part, whose message is JSON. */
 function translated (error) {
   let told
   try {
     told = JSON.parse(error.message)
   } catch {
-    // The native half's own complaint about an argument's type, which would show the argument.
+    // An error of napi about the type of an argument. Its message would reveal the argument.
     return usage('an argument has the wrong type')
   }
   const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.answer ?? undefined)
@@ -85,10 +88,10 @@ const bytes = (data, what) => {
   throw usage(`${what} must be a string or a Uint8Array`)
 }
 
-/** Text that a byte can stand for; half of a pair of surrogates would be sealed as a question mark. */
+/** Checks that a value is a string of valid Unicode. An unpaired surrogate would be sealed as a replacement character. */
 const text = (value, what) => {
   if (typeof value !== 'string') throw usage(`${what} must be a string, not ${value === null ? 'null' : typeof value}`)
-  if (!value.isWellFormed()) throw usage(`${what} is not Unicode: it has half of a pair of surrogates`)
+  if (!value.isWellFormed()) throw usage(`${what} is not valid Unicode: it contains an unpaired surrogate`)
   return value
 }
 
@@ -97,11 +100,11 @@ const flag = (value, what) => {
   return value
 }
 
-/** The plain fields as pairs. */
+/** Returns the unencrypted fields as pairs. */
 const fieldPairs = (fields) => Object.entries(fields ?? {}).map(([name, value]) =>
-  [text(name, "a field's name"), text(value, `field \`${name.slice(0, 32).toWellFormed()}\``)])
+  [text(name, 'a field name'), text(value, `field \`${name.slice(0, 32).toWellFormed()}\``)])
 
-/** JSON, without what JavaScript would write null for. */
+/** Serializes a payload as JSON. Refuses values that JSON.stringify would replace with null. */
 const json = (payload) => {
   let problem
   let written
@@ -113,14 +116,14 @@ const json = (payload) => {
       return value
     })
   } catch {
-    problem ??= 'the payload cannot be written as JSON: it refers to itself, or is nested too deep'
+    problem ??= 'cannot serialize the payload as JSON: it contains a circular reference or is nested too deep'
   }
-  if (typeof written !== 'string') problem ??= `the payload is a ${typeof payload}, which JSON has no form for`
+  if (typeof written !== 'string') problem ??= `the payload is of type ${typeof payload}, which JSON cannot represent`
   if (problem !== undefined) throw usage(problem)
   return written
 }
 
-/** JSON of a provider's. The parser's own error would show its text. */
+/** Parses JSON of a provider. The error of the parser is not kept, since it would reveal the text. */
 const parsed = (text, what) => {
   if (text === '') return undefined
   try {
@@ -146,7 +149,7 @@ const count = (number, what) => {
   return number
 }
 
-/** Milliseconds; as many as a number can count at most. */
+/** Checks an age in milliseconds. Infinity becomes the largest safe integer. */
 const age = (number) => {
   if (number === undefined || number === null) return undefined
   if (number === Infinity) return Number.MAX_SAFE_INTEGER
@@ -156,7 +159,7 @@ const age = (number) => {
   return number
 }
 
-const MAKE = Symbol('made by the native half')
+const MAKE = Symbol('created by the native part')
 
 class PublicKey {
   #native
@@ -182,11 +185,17 @@ class PrivateKey {
   }
 
   static fromFile (path) { return new PrivateKey(calling(() => native.PrivateKey.loadFile(String(path))), MAKE) }
-  static generate (bits) { return new PrivateKey(calling(() => native.PrivateKey.generate(count(bits, 'bits') ?? 0)), MAKE) }
+  static generate (bits) {
+    return new PrivateKey(calling(() => native.PrivateKey.generate(count(bits, 'bits') ?? 0)), MAKE)
+  }
+
   get publicKey () { return new PublicKey(this.#native.publicKey(), MAKE) }
   write (form = 'pkcs8-pem') { return calling(() => this.#native.write(text(form, '`form`'))) }
   sign (body) { return calling(() => this.#native.sign(bytes(body, '`body`'))) }
-  hazmatDecryptBlocks (ciphertext) { return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, '`ciphertext`'))) }
+  hazmatDecryptBlocks (ciphertext) {
+    return calling(() => this.#native.hazmatDecryptBlocks(bytes(ciphertext, '`ciphertext`')))
+  }
+
   static _native (key) {
     if (!(#native in Object(key))) throw usage('a key must be a PrivateKey')
     return key.#native
@@ -235,26 +244,37 @@ class Keyring {
     return [kind, bytes(document, '`document`'), partnerId, signed, count(options?.maxBytes, 'maxBytes')]
   }
 
-  sealSync (kind, fields, payload, options) { return calling(() => this.#native.sealSync(...this.#message(kind, fields, payload, options))) }
-  seal (kind, fields, payload, options) { return waiting(() => this.#native.seal(...this.#message(kind, fields, payload, options))) }
-  openSync (kind, document, options) { return new Opened(calling(() => this.#native.openSync(...this.#expected(kind, document, options)))) }
-  async open (kind, document, options) { return new Opened(await waiting(() => this.#native.open(...this.#expected(kind, document, options)))) }
+  sealSync (kind, fields, payload, options) {
+    return calling(() => this.#native.sealSync(...this.#message(kind, fields, payload, options)))
+  }
+
+  seal (kind, fields, payload, options) {
+    return waiting(() => this.#native.seal(...this.#message(kind, fields, payload, options)))
+  }
+
+  openSync (kind, document, options) {
+    return new Opened(calling(() => this.#native.openSync(...this.#expected(kind, document, options))))
+  }
+
+  async open (kind, document, options) {
+    return new Opened(await waiting(() => this.#native.open(...this.#expected(kind, document, options))))
+  }
 }
 
-/** Contents stay out of logs: they are there, and not shown. */
+/** Adds secret properties that are not enumerable, which keeps them out of logs. */
 function hidden (object, secrets) {
   for (const [name, value] of Object.entries(secrets)) Object.defineProperty(object, name, { value, enumerable: false })
   return Object.freeze(object)
 }
 
-/** Contents stay out of logs: they are there, and neither inspect nor JSON shows them. */
+/** An opened message. Neither inspect nor JSON shows its contents, which keeps them out of logs. */
 class Opened {
   #native; #fields
   constructor (native) { this.#native = native }
   get fields () {
     if (this.#fields === undefined) {
       const turns = this.#native.fields()
-      // Without a prototype, a field called constructor is a field.
+      // Without a prototype, a field can have a name such as `constructor`.
       this.#fields = Object.create(null)
       for (let at = 0; at < turns.length; at += 2) this.#fields[turns[at]] = turns[at + 1]
       Object.freeze(this.#fields)
@@ -290,21 +310,24 @@ function notification ({ summary, content }) {
   }, { content, json: () => parsed(content.toString(), 'content') })
 }
 
-/** Objects as Node, Express and Fastify have them, `Headers`, or pairs. */
+/** Returns headers as pairs. Accepts the header objects of Node, Express and Fastify, `Headers`, and pairs. */
 function pairs (headers) {
   const entries = typeof headers?.[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers ?? {})
-  return entries.flatMap(([name, value]) => several(value).filter((one) => one !== undefined).map((one) => [String(name), String(one)]))
+  return entries.flatMap(([name, value]) =>
+    several(value).filter((one) => one !== undefined).map((one) => [String(name), String(one)]))
 }
 
 class Receiver {
   #native
   constructor (made) { this.#native = made }
   receiveSync (headers, body, options) {
-    return notification(calling(() => this.#native.receiveSync(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
+    return notification(calling(() =>
+      this.#native.receiveSync(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
   async receive (headers, body, options) {
-    return notification(await waiting(() => this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
+    return notification(await waiting(() =>
+      this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
   answer (reply) { return JSON.parse(calling(() => this.#native.answer(text(reply, '`reply`')))) }
@@ -329,7 +352,8 @@ class PaytendReceiver extends Receiver {
 
 class PayByReceiver extends Receiver {
   constructor (keys, options) {
-    super(calling(() => dated(several(keys).map((key) => ['', key])).payby(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
+    super(calling(() => dated(several(keys).map((key) => ['', key]))
+      .payby(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
   }
 }
 
@@ -340,7 +364,8 @@ class PayerMaxReceiver extends Receiver {
 }
 
 module.exports = {
-  PaytendError, UsageError, NotAuthentic, Malformed, PayloadError, UnsignedFailure, Unsealable, KeyUnusable, Unavailable, Rejected,
-  PublicKey, PrivateKey, Keyring, PaytendReceiver, PayByReceiver, PayerMaxReceiver, inspectKey, requestId, verify,
+  PaytendError, UsageError, NotAuthentic, Malformed, PayloadError, UnsignedFailure, Unsealable, KeyUnusable,
+  Unavailable, Rejected, PublicKey, PrivateKey, Keyring, PaytendReceiver, PayByReceiver, PayerMaxReceiver,
+  inspectKey, requestId, verify,
   version: native.version()
 }

@@ -74,8 +74,8 @@ pub struct Notification {
     /// The deduplication key, 64 hexadecimal digits. It is the same for every delivery of a notification, even if
     /// the notification is sealed again. Store it in the same transaction as the effect.
     ///
-    /// Notifications from Paytend have no number, so a known key may still be an update. Store the repeat, and query the
-    /// state of the object that the business key identifies.
+    /// Notifications from Paytend have no number, so a known key may still be an update. Store the repeat, and query
+    /// the state of the object that the business key identifies.
     pub dedup_key: String,
     /// The object that the notification is about, and the state that it reports.
     pub business_key: Option<BusinessKey>,

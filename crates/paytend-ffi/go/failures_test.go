@@ -74,7 +74,8 @@ func TestInvalidFieldOrArgumentIsNamed(t *testing.T) {
 	_, noRing := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, nil, paytend.Limits{})
 	says(t, seal(nil, ""), paytend.ErrUnsealable, "`partnerId`")
 	says(t, seal(map[string]string{"partnerId": partnerID, "note": "CANARY&x=y"}, ""), paytend.ErrUnsealable, "`note`")
-	says(t, seal(map[string]string{"partnerId": "CANARY\xff"}, ""), paytend.ErrUsage, `field "partnerId" is not valid UTF-8`)
+	says(t, seal(map[string]string{"partnerId": "CANARY\xff"}, ""), paytend.ErrUsage,
+		`field "partnerId" is not valid UTF-8`)
 	says(t, seal(partner, "CANARY\xff"), paytend.ErrUsage, "Payload is not valid UTF-8")
 	says(t, noPartner, paytend.ErrUsage, "partner ID")
 	says(t, negative, paytend.ErrUsage, "MaxBytes")

@@ -175,8 +175,8 @@ func InspectKey(data []byte) (KeyInfo, error) {
 	return info, json.Unmarshal(taken(out), &info)
 }
 
-// NewKeyring creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all
-// peer keys verify. Several keys are used during a key rotation.
+// NewKeyring creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and
+// all peer keys verify. Several keys are used during a key rotation.
 func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	defer runtime.KeepAlive(own)
 	defer runtime.KeepAlive(peer)
@@ -230,8 +230,8 @@ func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
 	return string(taken(out)), nil
 }
 
-// HazmatDecryptBlocks decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about
-// the private key to an attacker. Use this function in tools only, never in a server.
+// HazmatDecryptBlocks decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information
+// about the private key to an attacker. Use this function in tools only, never in a server.
 func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()

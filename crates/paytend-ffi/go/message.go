@@ -64,8 +64,8 @@ func (o Opened) String() string { return "paytend.Opened" }
 // GoString returns a description without the contents, which keeps them out of logs.
 func (o Opened) GoString() string { return "paytend.Opened" }
 
-// Seal seals a message and returns its document, a JSON object. It adds a requestId of 32 characters to a request that has
-// none. An existing requestId is kept.
+// Seal seals a message and returns its document, a JSON object. It adds a requestId of 32 characters to a request that
+// has none. An existing requestId is kept.
 //
 // It returns ErrUnsealable if a field or the payload cannot be sealed, and ErrKey if the keyring has no key to sign or
 // encrypt with.

@@ -1,8 +1,8 @@
-// Package paytend seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax. It uses the Rust library
-// through its C interface. The library is linked statically, so a program has no further dependencies.
+// Package paytend seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax. It uses the Rust
+// library through its C interface. The library is linked statically, so a program has no further dependencies.
 //
-// Keys, keyrings and receivers are immutable and can be used by several goroutines at once. Their native memory is freed
-// when they are garbage-collected.
+// Keys, keyrings and receivers are immutable and can be used by several goroutines at once. Their native memory is
+// freed when they are garbage-collected.
 package paytend
 
 /*
@@ -35,7 +35,7 @@ const (
 	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
-	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but too old, from the future, or for another merchant
+	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but too old, too new, or for another merchant
 	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 

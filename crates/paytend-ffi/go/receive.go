@@ -75,8 +75,8 @@ func receiver(handle *C.PaytendReceiver, limits Limits) *Receiver {
 	return made
 }
 
-// NewPaytendReceiver creates a receiver for the notifications of one Paytend product to one partner. The route determines
-// both.
+// NewPaytendReceiver creates a receiver for the notifications of one Paytend product to one partner. The route
+// determines both.
 func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, limits Limits) (*Receiver, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -211,9 +211,9 @@ type Reply int32
 
 // The replies.
 const (
-	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // the notification has been stored durably
-	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // the notification had already been stored durably
-	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // the notification could not be stored; the provider should retry
+	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // it has been stored durably
+	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // it had already been stored durably
+	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // it could not be stored; the provider should retry
 )
 
 // Answer returns the HTTP response for a received notification.

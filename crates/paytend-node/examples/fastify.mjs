@@ -1,14 +1,15 @@
-// A callback URL on Fastify: verify, store, acknowledge, in this order.
+// A callback URL with Fastify: verify, store, acknowledge, in this order.
 import fastify from 'fastify'
 import { PaytendError } from '@paytend/sdk'
 
 /**
- * `store` commits the dedup key and the effect in one transaction, and returns whether the key was new. It stores a
- * known key as a repeat whose state is to be queried, and what is not `typed` with its content.
+ * Creates the application. `store` must commit the dedup key and the effect in one transaction, and return whether the
+ * key was new. It must also store repeats, so that their state can be queried, and the content of notifications that are
+ * not `typed`.
  */
 export function makeApp (receiver, store) {
   const app = fastify({ bodyLimit: 64 * 1024 })
-  // The raw bytes: a body that was parsed and written again is another body.
+  // The signature covers the raw bytes, so the body must not be parsed and re-serialized.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => done(null, body))
   app.post('/payby', async (request, reply) => {

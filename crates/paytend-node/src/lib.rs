@@ -1,8 +1,7 @@
-//! The native half of the Node package: `index.js` is the half that people see. What may take a while has two forms:
-//! at once, and on Node's worker pool.
+//! The native part of the Node package. The public API is in `index.js`.
 //!
-//! Operations that may take a while have two forms: synchronous, and asynchronous on Node's worker pool. The message of
-//! an error is JSON, which `index.js` converts to an exception of the matching class.
+//! Slow operations have a synchronous form, and an asynchronous form that runs on Node's worker pool. The message of an
+//! error is JSON, which `index.js` converts to an exception of the matching class.
 
 mod keys;
 

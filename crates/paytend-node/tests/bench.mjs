@@ -1,5 +1,5 @@
-// What opening costs in Node: with this package, and as one would write it with node:crypto. That refuses PKCS#1 v1.5 when it decrypts, so
-// what is by hand takes RSA without padding and removes the padding itself, which no server should do.
+// Benchmark of opening messages in Node: with this package, and with code that uses only node:crypto. node:crypto does not
+// decrypt PKCS#1 v1.5, so that code decrypts without padding and removes the padding itself. A server must not do this.
 //
 //   bench.mjs FILE: see examples/bench.rs of paytend-bindings.
 import { constants, createDecipheriv, createPrivateKey, createPublicKey, privateDecrypt, verify } from 'node:crypto'
@@ -14,15 +14,17 @@ function byHand (job) {
   const peer = createPublicKey({ key: Buffer.from(job.public, 'base64'), format: 'der', type: 'spki' })
   return (document) => {
     const { signature, encryptFlag, ...fields } = JSON.parse(document)
-    const block = privateDecrypt({ key: own, padding: constants.RSA_NO_PADDING }, Buffer.from(fields.randomKey, 'base64'))
+    const padding = constants.RSA_NO_PADDING
+    const block = privateDecrypt({ key: own, padding }, Buffer.from(fields.randomKey, 'base64'))
     const end = block.indexOf(0, 2)
     if (block[0] !== 0 || block[1] !== 2 || end < 10) throw new Error('not authentic')
     const key = block.subarray(end + 1)
     const decipher = createDecipheriv('aes-192-ecb', key, null)
     fields.content = Buffer.concat([decipher.update(fields.content, 'base64'), decipher.final()]).toString()
     fields.randomKey = key.toString()
-    if (fields.partnerId !== PARTNER_ID) throw new Error('another partner')
-    const signed = Object.keys(fields).filter((name) => fields[name] !== '').sort().map((name) => `${name}=${fields[name]}`).join('&')
+    if (fields.partnerId !== PARTNER_ID) throw new Error('the message is for another partner')
+    const names = Object.keys(fields).filter((name) => fields[name] !== '').sort()
+    const signed = names.map((name) => `${name}=${fields[name]}`).join('&')
     if (!verify('sha256', Buffer.from(signed), peer, Buffer.from(signature, 'base64'))) throw new Error('not authentic')
     return fields.content
   }

@@ -1,9 +1,12 @@
-// The conformance program of the Node binding: see examples/conformance.rs of paytend-bindings, which the others are held against.
+// The conformance program of the Node binding. Its output must match the output of examples/conformance.rs in
+// paytend-bindings.
 //
 //   conformance.mjs VECTORS vectors FILE | seal FILE | open FILE...
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Keyring, PayByReceiver, PayerMaxReceiver, PaytendError, PaytendReceiver, PrivateKey, PublicKey, inspectKey } from '@paytend/sdk'
+import {
+  Keyring, PayByReceiver, PayerMaxReceiver, PaytendError, PaytendReceiver, PrivateKey, PublicKey, inspectKey
+} from '@paytend/sdk'
 
 const PARTNER_ID = '888666000100260'
 const KINDS = { bizData: 'request', respData: 'response', content: 'notification' }
@@ -20,7 +23,7 @@ function check (holds, what) {
   if (!holds) throw new Error(`conformance: ${what}`)
 }
 
-/** Both forms must say the same. */
+/** Returns the outcome, which must be the same for the synchronous and the asynchronous form. */
 async function outcome (sync, promise) {
   const at = async (work) => {
     try {
@@ -31,21 +34,25 @@ async function outcome (sync, promise) {
     }
   }
   const [first, second] = [await at(sync), await at(promise)]
-  check(first[0] === second[0], `${first[0]} at once and ${second[0]} later`)
+  check(first[0] === second[0], `${first[0]} synchronously and ${second[0]} asynchronously`)
   return second
 }
 
 async function run () {
   const lines = []
   for (const [name, key] of Object.entries(KEYS)) {
-    const infos = ['private', 'private_pkcs1_pem', 'private_pkcs8_pem', 'public', 'public_pkcs1_pem'].map((form) => inspectKey(key[form]))
+    const forms = ['private', 'private_pkcs1_pem', 'private_pkcs8_pem', 'public', 'public_pkcs1_pem']
+    const infos = forms.map((form) => inspectKey(key[form]))
     check(infos.every((info, at) => info.private === at < 3 && info.fingerprint === infos[0].fingerprint), name)
     lines.push(`keys/${name}: ${infos[0].fingerprint}`)
   }
   for (const it of read('envelope.json')) {
     const [ring, kind] = [keyring(it.receiver, it.sender), KINDS[it.payload_field]]
     const options = expected(kind, it.sign_payload)
-    const [code, opened] = await outcome(() => ring.openSync(kind, it.wire, options), () => ring.open(kind, it.wire, options))
+    const [code, opened] = await outcome(
+      () => ring.openSync(kind, it.wire, options),
+      () => ring.open(kind, it.wire, options)
+    )
     lines.push(`envelope/${it.name}: ${code}`)
     check(opened.payload === it.payload && opened.canonical === it.canonical, it.name)
   }
@@ -61,7 +68,10 @@ async function run () {
       document = Buffer.from(JSON.stringify({ ...fields, randomKey: Buffer.alloc(128_000_000).toString('base64') }))
     }
     const kind = KINDS[it.kind]
-    const [code] = await outcome(() => own.openSync(kind, document, expected(kind, true)), () => own.open(kind, document, expected(kind, true)))
+    const [code] = await outcome(
+      () => own.openSync(kind, document, expected(kind, true)),
+      () => own.open(kind, document, expected(kind, true))
+    )
     check(code !== 'ok', it.name)
     lines.push(`refuse/${it.name}: ${code}`)
   }
@@ -72,7 +82,10 @@ async function run () {
   for (const it of read('detached.json')) {
     const [[receiver, now], body] = [receivers[it.key], Buffer.from(it.body_base64, 'base64')]
     const headers = { Sign: it.sign }
-    const [code, result] = await outcome(() => receiver.receiveSync(headers, body, { now }), () => receiver.receive(headers, body, { now }))
+    const [code, result] = await outcome(
+      () => receiver.receiveSync(headers, body, { now }),
+      () => receiver.receive(headers, body, { now })
+    )
     check((code === 'ok') === it.valid, it.name)
     check(code === 'ok' ? result.content.equals(body) : result.answer.status === 400, it.name)
     lines.push(`detached/${it.name}: ${code === 'ok' ? result.dedupKey : code}`)

@@ -1,4 +1,4 @@
-// An exception's text says all that Rust says: which file, field or argument, and nothing personal.
+// Tests that error messages name the file, field or argument, and contain no personal data.
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ const own = paytend.PrivateKey.generate(1024)
 const ring = new paytend.Keyring(own, own.publicKey)
 const folder = mkdtempSync(join(tmpdir(), 'paytend-failures-'))
 
-/** The text of what is thrown, which holds nothing personal. */
+/** Returns the message of the thrown error, and checks that it contains no personal data. */
 async function thrown (code, work) {
   try {
     await work()
@@ -25,14 +25,14 @@ async function thrown (code, work) {
   assert.fail('nothing was thrown')
 }
 
-test('a missing key file is named', async () => {
+test('missing key file is named', async () => {
   const path = join(folder, 'absent.pem')
   for (const Key of [paytend.PrivateKey, paytend.PublicKey]) {
     assert.ok((await thrown('key', () => Key.fromFile(path))).startsWith(`cannot read the key file ${path}: `))
   }
 })
 
-test('an open key file is named with its mode', { skip: process.platform === 'win32' }, async () => {
+test('key file that others can read is named with its mode', { skip: process.platform === 'win32' }, async () => {
   const path = join(folder, 'private.pem')
   writeFileSync(path, own.write())
   chmodSync(path, 0o644)
@@ -40,7 +40,7 @@ test('an open key file is named with its mode', { skip: process.platform === 'wi
   for (const part of [path, '644', '0600']) assert.ok(message.includes(part), message)
 })
 
-test('a rejection is told in full, at once and later', async () => {
+test('rejection has the full message, sync and async', async () => {
   const receiver = new paytend.PayByReceiver(own.publicKey, { maxAge: 60_000 })
   const body = JSON.stringify({ notify_timestamp: NOW, name: 'CANARY' })
   const headers = { sign: own.sign(body) }
@@ -55,12 +55,12 @@ test('a rejection is told in full, at once and later', async () => {
   }
 })
 
-test('a wrong field is named', async () => {
+test('invalid field is named', async () => {
   for (const [code, fields, name] of [
     ['unsealable', {}, '`partnerId`'],
     ['unsealable', { partnerId: PARTNER_ID, note: 'CANARY&x=y' }, '`note`'],
     ['usage', { partnerId: PARTNER_ID, note: null }, '`note` must be a string, not null'],
-    ['usage', { partnerId: 'CANARY\ud800' }, '`partnerId` is not Unicode']
+    ['usage', { partnerId: 'CANARY\ud800' }, '`partnerId` is not valid Unicode']
   ]) {
     for (const method of ['seal', 'sealSync']) {
       const message = await thrown(code, () => ring[method]('request', fields))
@@ -69,21 +69,21 @@ test('a wrong field is named', async () => {
   }
 })
 
-test('a payload that is not JSON says where', async () => {
+test('value that is not JSON is named', async () => {
   const circular = {}
   circular.self = circular
   for (const [payload, said] of [
     [{ order: [{ amount: NaN }] }, '`amount` in the payload is not a finite number'],
     [{ amount: 1250n }, '`amount` in the payload is a bigint'],
-    [() => 1, 'the payload is a function'],
-    [circular, 'refers to itself']
+    [() => 1, 'the payload is of type function'],
+    [circular, 'circular reference']
   ]) {
     const message = await thrown('usage', () => ring.sealSync('request', { partnerId: PARTNER_ID }, payload))
     assert.ok(message.includes(said), message)
   }
 })
 
-test('a wrong option is named', async () => {
+test('invalid option is named', async () => {
   const document = '{}'
   for (const [work, name] of [
     [() => ring.openSync('notice', document, { partnerId: PARTNER_ID }), '`kind`'],
@@ -106,7 +106,7 @@ test('a wrong option is named', async () => {
   }
 })
 
-test('content that is not JSON is a payload error', async () => {
+test('content that is not JSON causes a payload error', async () => {
   const body = '{"name":"CANARY"'
   const taken = new paytend.PayByReceiver(own.publicKey).receiveSync({ sign: own.sign(body) }, body)
   assert.equal(await thrown('payload', () => taken.json()), 'the content is not JSON')

@@ -1,4 +1,5 @@
-// What is Node's own: types, exceptions, the worker pool, both module systems, frameworks. The vectors are run by conformance.mjs.
+// Tests of the Node API: types, exceptions, the worker pool, both module systems, frameworks. conformance.mjs runs the
+// vectors.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
@@ -17,14 +18,14 @@ const [ring, sender] = [new paytend.Keyring(own, theirs.publicKey), new paytend.
 const sealed = (payload) => sender.sealSync('notification', { partnerId: PARTNER_ID, notifyType: '2' }, payload)
 const open = (document, options) => ring.openSync('notification', document, { partnerId: PARTNER_ID, ...options })
 
-test('both module systems give the same', () => {
+test('both module systems export the same', () => {
   const required = createRequire(import.meta.url)('@paytend/sdk')
   assert.equal(required.Keyring, paytend.Keyring)
   assert.equal(required.version, paytend.version)
   assert.deepEqual(Object.keys(required).sort(), Object.keys(paytend).filter((name) => name !== 'default').sort())
 })
 
-test('payloads are text or objects', async () => {
+test('payloads are strings or objects', async () => {
   const text = '{"amount": 1250.07, "n": 1}'
   const opened = open(sealed(text))
   assert.equal(opened.payload, text)
@@ -33,13 +34,15 @@ test('payloads are text or objects', async () => {
   const document = sealed({ name: 'Žal', n: [1, null] })
   for (const form of [document, Buffer.from(document), new Uint8Array(Buffer.from(document))]) {
     assert.equal(open(form).payload, '{"name":"Žal","n":[1,null]}')
-    assert.equal((await ring.open('notification', form, { partnerId: PARTNER_ID })).payload, '{"name":"Žal","n":[1,null]}')
+    const later = await ring.open('notification', form, { partnerId: PARTNER_ID })
+    assert.equal(later.payload, '{"name":"Žal","n":[1,null]}')
   }
   assert.equal(open(sealed()).json(), undefined)
-  assert.equal(await ring.seal('request', { partnerId: PARTNER_ID, requestId: paytend.requestId() }).then((it) => typeof it), 'string')
+  const request = await ring.seal('request', { partnerId: PARTNER_ID, requestId: paytend.requestId() })
+  assert.equal(typeof request, 'string')
 })
 
-test('exceptions have codes, at once and later', async () => {
+test('exceptions have codes, sync and async', async () => {
   const document = sealed({ a: 1 })
   for (const [code, Class, work] of [
     ['not_authentic', paytend.NotAuthentic, () => open(document, { partnerId: '888666000100999' })],
@@ -76,13 +79,13 @@ test('exceptions have codes, at once and later', async () => {
   await assert.rejects(ring.seal('request', {}), paytend.Unsealable)
 })
 
-test('a field may be called what JavaScript has a meaning for', () => {
+test('field names may be names of JavaScript properties', () => {
   const fields = JSON.parse(`{"partnerId":"${PARTNER_ID}","notifyType":"2","constructor":"x","toString":"y"}`)
   const opened = open(sender.sealSync('notification', fields, '{"a":1}'))
   assert.deepEqual([opened.fields.constructor, opened.fields.toString], ['x', 'y'])
 })
 
-test('nothing secret is shown', () => {
+test('secrets are not shown', () => {
   const document = sealed({ iban: 'CANARY' })
   const taken = new paytend.PaytendReceiver('baas', PARTNER_ID, ring).receiveSync({}, document)
   const all = { opened: open(document), taken, own, ring }
@@ -91,8 +94,12 @@ test('nothing secret is shown', () => {
   assert.equal(taken.json().iban, 'CANARY')
 })
 
-test('keys are written and read', () => {
-  for (const [form, format, armour] of [['pkcs8-pem', 'pkcs8', 'pem'], ['pkcs8-base64', 'pkcs8', 'base64'], ['pkcs1-der', 'pkcs1', 'der']]) {
+test('keys are encoded and loaded', () => {
+  for (const [form, format, armour] of [
+    ['pkcs8-pem', 'pkcs8', 'pem'],
+    ['pkcs8-base64', 'pkcs8', 'base64'],
+    ['pkcs1-der', 'pkcs1', 'der']
+  ]) {
     const { fingerprint } = own.publicKey
     assert.deepEqual(paytend.inspectKey(own.write(form)), { private: true, bits: 1024, fingerprint, format, armour })
   }
@@ -107,28 +114,38 @@ test('keys are written and read', () => {
   assert.equal(new Set(Array.from({ length: 1000 }, paytend.requestId)).size, 1000)
 })
 
-test('keys have their times', () => {
+test('keys are used in their period', () => {
   const day = Date.UTC(2026, 11, 1)
   const at = (millis) => ({ now: new Date(day + millis) })
-  const receiver = new paytend.PayByReceiver({ key: own.publicKey, notBefore: new Date(day), retireAt: new Date(day + 3_600_000) }, { maxAge: 60_000 })
+  const key = { key: own.publicKey, notBefore: new Date(day), retireAt: new Date(day + 3_600_000) }
+  const receiver = new paytend.PayByReceiver(key, { maxAge: 60_000 })
   const body = JSON.stringify({ notify_timestamp: day })
   const headers = new Headers({ sign: own.sign(body) })
   const taken = receiver.receiveSync(headers, body, at(60_000))
   const sign = headers.get('sign')
   const generated = function * () { yield ['sign', sign] }
-  for (const form of [{ Sign: sign }, { sign: [sign], other: undefined }, [['sign', sign]], generated(), new Map([['SIGN', sign]])]) {
+  const map = new Map([['SIGN', sign]])
+  for (const form of [{ Sign: sign }, { sign: [sign], other: undefined }, [['sign', sign]], generated(), map]) {
     assert.equal(receiver.receiveSync(form, body, at(60_000)).dedupKey, taken.dedupKey)
   }
-  for (const maxAge of [NaN, -1, 1.5, '1']) assert.throws(() => new paytend.PayByReceiver(own.publicKey, { maxAge }), paytend.UsageError)
+  for (const maxAge of [NaN, -1, 1.5, '1']) {
+    assert.throws(() => new paytend.PayByReceiver(own.publicKey, { maxAge }), paytend.UsageError)
+  }
   new paytend.PayByReceiver(own.publicKey, { maxAge: Infinity }).receiveSync(headers, body, at(1e12))
   assert.deepEqual([taken.provider, taken.sentAt], ['payby', new Date(day)])
-  assert.throws(() => receiver.receiveSync(headers, body, at(60_001)), (error) => error instanceof paytend.Rejected && error.answer.status === 400)
-  assert.throws(() => receiver.receiveSync(headers, body, at(-1)), (error) => error.code === 'key' && error.answer.headers['retry-after'] === '60')
+  assert.throws(
+    () => receiver.receiveSync(headers, body, at(60_001)),
+    (error) => error instanceof paytend.Rejected && error.answer.status === 400
+  )
+  assert.throws(
+    () => receiver.receiveSync(headers, body, at(-1)),
+    (error) => error.code === 'key' && error.answer.headers['retry-after'] === '60'
+  )
   assert.throws(() => receiver.receiveSync(headers, body, { now: new Date('yesterday') }), paytend.UsageError)
 })
 
-test('the worker pool does the work', async () => {
-  // While many are opened, the event loop turns.
+test('messages are opened on the worker pool', async () => {
+  // The event loop keeps running while many messages are opened.
   const document = sealed({ a: 1 })
   let turns = 0
   const turning = setInterval(() => { turns++ }, 0)
@@ -153,7 +170,8 @@ test('Express', async () => {
   const store = async ({ dedupKey }) => !seen.has(dedupKey) && Boolean(seen.add(dedupKey))
   const app = makeExpress(new paytend.PaytendReceiver('baas', PARTNER_ID, ring), store)
   await serving(() => app.listen(0, '127.0.0.1'), async (url) => {
-    const post = (body) => fetch(`${url}/paytend/baas`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+    const type = { 'content-type': 'application/json' }
+    const post = (body) => fetch(`${url}/paytend/baas`, { method: 'POST', body, headers: type })
     for (let time = 0; time < 2; time++) {
       const answer = await post(sealed({ orderNo: 'F1' }))
       assert.deepEqual([answer.status, await answer.json()], [200, { msg: 'success', status: '00' }])
@@ -168,7 +186,9 @@ test('Fastify', async () => {
   const taken = []
   const app = makeFastify(new paytend.PayByReceiver(own.publicKey), async (it) => Boolean(taken.push(it)))
   const body = '{"notify_id": "N1"}'
-  const post = (sign) => app.inject({ method: 'POST', url: '/payby', payload: body, headers: { sign, 'content-type': 'application/json' } })
+  const post = (sign) => app.inject({
+    method: 'POST', url: '/payby', payload: body, headers: { sign, 'content-type': 'application/json' }
+  })
   const answer = await post(own.sign(body))
   assert.deepEqual([answer.statusCode, answer.body], [200, '{"response":"SUCCESS"}'])
   assert.deepEqual(taken[0].json(), { notify_id: 'N1' })

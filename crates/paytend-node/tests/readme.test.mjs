@@ -1,4 +1,4 @@
-// Runs what README.md says: its code blocks as they are, and each of its claims.
+// Tests README.md: runs its code blocks unchanged, and checks its statements.
 import assert from 'node:assert/strict'
 import { execSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -21,7 +21,7 @@ const sender = new paytend.Keyring(theirs, own.publicKey)
 const notification = (payload, notifyType = '2') =>
   sender.sealSync('notification', { partnerId: PARTNER_ID, notifyType }, payload)
 
-/** The README's blocks as one module, with a database behind its `store`. */
+/** Imports the README's code blocks as one module, with a `store` in memory. */
 async function readme () {
   const folder = mkdtempSync(join(tmpdir(), 'paytend-readme-'))
   writeFileSync(join(folder, 'private.pem'), own.write(), { mode: 0o600 })
@@ -44,10 +44,10 @@ async function readme () {
 
 const { document, handle, keyring, requestId, stored, log } = await readme()
 
-test('every block is run', () => {
+test('every code block is run', () => {
   assert.deepEqual([...README.matchAll(/^```(\w+)$/gm)].map((match) => match[1]), ['sh', 'js', 'js'])
   const [install, shown] = blocks('sh')[0].trim().split('\n')
-  // The package of this name is installed already.
+  // The package is already installed, so this command is only compared.
   assert.equal(install, 'npm install @paytend/sdk')
   assert.equal(execSync(shown, { cwd: HERE, encoding: 'utf8' }), `${paytend.version}\n`)
 })
@@ -65,7 +65,7 @@ test('seal sets a requestId', async () => {
   assert.equal(JSON.parse(notification()).requestId, undefined)
 })
 
-test('a known key is a repeat', async () => {
+test('known dedup key is a repeat', async () => {
   stored.length = 0
   for (const tradeStatus of [2, 2, 3]) {
     const answer = await handle({}, notification({ transactionId: 'T1', tradeStatus, amount: 0.1 }))
@@ -79,14 +79,14 @@ test('a known key is a repeat', async () => {
   assert.ok(first.content.includes('"amount":0.1'))
 })
 
-test('what is not typed keeps its bytes', async () => {
+test('notification that is not typed keeps its bytes', async () => {
   stored.length = 0
   await handle({}, notification('{"new": 1}', '77'))
   assert.equal(stored[0].reading, 'unknown')
   assert.equal(stored[0].content.toString(), '{"new": 1}')
 })
 
-test('a rejection has its response and its reason', async () => {
+test('rejection has a response and a reason', async () => {
   stored.length = log.length = 0
   const answer = await handle({}, '{')
   assert.deepEqual(Object.keys(answer).sort(), ['body', 'headers', 'status'])
@@ -94,23 +94,23 @@ test('a rejection has its response and its reason', async () => {
   assert.match(log[0], /JSON ends too early at line 1 column 1/)
   assert.equal(answer.body, (await handle({}, 'x')).body)
   assert.equal(stored.length, 0)
-  // What no sender can mend is to be sent again.
+  // An error that the sender cannot fix asks the sender to retry.
   assert.equal((await handle({}, 7)).status, 503)
 })
 
-test('every code has its exception', () => {
+test('every code has an exception', () => {
   const rows = [...README.matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)].map((row) => row.slice(1))
   assert.deepEqual(rows.map(([, code]) => code), [
     'usage', 'not_authentic', 'malformed', 'payload', 'unsigned_failure', 'unsealable', 'key', 'unavailable',
     'rejected', 'internal'
   ])
   for (const [name] of rows) assert.ok(paytend[name].prototype instanceof Error, name)
-  // Which code throws which class is in paytend.test.mjs and failures.test.mjs, and here for all of them.
+  // The other test files cover the codes that can be caused easily. This covers all of them.
   const source = readFileSync(join(HERE, 'node_modules/@paytend/sdk/index.js'), 'utf8')
   for (const [name, code] of rows.slice(0, -1)) assert.ok(source.includes(`  ${code}: ${name}`), code)
 })
 
-test('the examples are there', () => {
+test('examples exist', () => {
   // paytend.test.mjs runs them.
   assert.deepEqual(readdirSync(HERE).filter((name) => /^(express|fastify)\.mjs$/.test(name)).length, 2)
 })

@@ -1,4 +1,4 @@
-// What TypeScript makes of the package: checked, not run.
+// Tests of the TypeScript types. This file is type-checked, not run.
 import { Keyring, NotAuthentic, PaytendReceiver, PrivateKey, PublicKey, type Notification, type Opened } from '@paytend/sdk'
 
 const keyring = new Keyring(PrivateKey.fromFile('private.pem'), [PublicKey.fromFile('paytend.pem')])
@@ -11,11 +11,11 @@ try {
 } catch (error) {
   if (error instanceof NotAuthentic) error.code satisfies string
 }
-// @ts-expect-error a kind is one of three
+// @ts-expect-error 'notice' is not a kind
 void keyring.seal('notice', {})
-// @ts-expect-error a field is text
+// @ts-expect-error the value of a field must be a string
 void keyring.sealSync('request', { a: 1 })
-// @ts-expect-error a reply is one of three
+// @ts-expect-error 'ok' is not a reply
 void receiver.answer('ok')
-// @ts-expect-error what was signed is not to be changed
+// @ts-expect-error a notification is read-only
 taken.dedupKey = `${status}`

@@ -85,7 +85,8 @@ static void invalid_field_or_argument_is_named(const PaytendKeyring *ring) {
     int32_t code = paytend_seal(ring, PAYTEND_KIND_REQUEST, slice(rows[at].fields), none, true, &document, &error);
     says(rows[at].code, rows[at].said, code, &error);
   }
-  says(PAYTEND_CODE_USAGE, "fields is not valid UTF-8", paytend_seal(ring, 0, binary, none, true, &document, &error), &error);
+  says(PAYTEND_CODE_USAGE, "fields is not valid UTF-8",
+       paytend_seal(ring, 0, binary, none, true, &document, &error), &error);
   says(PAYTEND_CODE_USAGE, "keyring is null", paytend_seal(NULL, 0, slice("{}"), none, true, &document, &error),
        &error);
   says(PAYTEND_CODE_USAGE, "kind is 7", paytend_seal(ring, 7, slice("{}"), none, true, &document, &error), &error);
