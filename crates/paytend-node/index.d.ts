@@ -117,7 +117,8 @@ export class Keyring {
    *
    * A string is sealed exactly as given. An object is serialized as JSON.
    *
-   * Throws a `UsageError` if an argument has the wrong type, and `Unsealable` if a field or the payload cannot be sealed.
+   * Throws a `UsageError` if an argument has the wrong type, and `Unsealable` if a field or the payload cannot be
+   * sealed.
    */
   seal (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): Promise<string>
   /** Seals a message synchronously. */
@@ -145,12 +146,15 @@ export interface Notification {
    * notification that is not `typed` with its content, and do not treat it as handled.
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
-  /** A description of what could not be parsed, if anything. A typed notification may also have fields that could not be parsed. */
+  /**
+   * A description of what could not be parsed, if anything. A typed notification may also have fields that could not be
+   * parsed.
+   */
   readonly problem?: string
   /**
    * The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
-   * again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key may
-   * still be an update. Store the repeat, and query the state of the object that `businessKey` identifies.
+   * again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key
+   * may still be an update. Store the repeat, and query the state of the object that `businessKey` identifies.
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey

@@ -88,7 +88,7 @@ const bytes = (data, what) => {
   throw usage(`${what} must be a string or a Uint8Array`)
 }
 
-/** Checks that a value is a string of valid Unicode. An unpaired surrogate would be sealed as a replacement character. */
+/** Checks that a value is valid Unicode text. An unpaired surrogate would be sealed as a replacement character. */
 const text = (value, what) => {
   if (typeof value !== 'string') throw usage(`${what} must be a string, not ${value === null ? 'null' : typeof value}`)
   if (!value.isWellFormed()) throw usage(`${what} is not valid Unicode: it contains an unpaired surrogate`)

@@ -16,7 +16,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn optional(&mut self) -> Result<Option<&'a [u8]>, Failure> {
-        let broken = || Failure::new(Code::Internal, "an argument is missing or cut short");
+        let broken = || Failure::new(Code::Internal, "an argument is missing or truncated");
         let (length, rest) = self.0.split_first_chunk::<4>().ok_or_else(broken)?;
         self.0 = rest;
         let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else { return Ok(None) };
@@ -26,25 +26,25 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Failure> {
-        self.optional()?.ok_or_else(|| Failure::new(Code::Usage, "an argument is null"))
+        self.optional()?.ok_or_else(|| Failure::new(Code::Usage, "a required argument is null"))
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, Failure> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Failure::new(Code::Usage, "a text is not UTF-8"))
+        std::str::from_utf8(self.bytes()?).map_err(|_| Failure::new(Code::Usage, "an argument is not valid UTF-8"))
     }
 
     pub(crate) fn optional_text(&mut self) -> Result<Option<&'a str>, Failure> {
         let text = self.optional()?.map(std::str::from_utf8).transpose();
-        text.map_err(|_| Failure::new(Code::Usage, "a text is not UTF-8"))
+        text.map_err(|_| Failure::new(Code::Usage, "an argument is not valid UTF-8"))
     }
 
     pub(crate) fn optional_number(&mut self) -> Result<Option<i64>, Failure> {
         let number = self.optional()?.map(<[u8; 8]>::try_from).transpose();
-        Ok(number.map_err(|_| Failure::new(Code::Internal, "a number has eight bytes"))?.map(i64::from_be_bytes))
+        Ok(number.map_err(|_| Failure::new(Code::Internal, "a number must have eight bytes"))?.map(i64::from_be_bytes))
     }
 
     pub(crate) fn number(&mut self) -> Result<i64, Failure> {
-        self.optional_number()?.ok_or_else(|| Failure::new(Code::Usage, "an argument is null"))
+        self.optional_number()?.ok_or_else(|| Failure::new(Code::Usage, "a required argument is null"))
     }
 
     pub(crate) fn flag(&mut self) -> Result<bool, Failure> {

@@ -1,6 +1,7 @@
-//! The native half of the Java library: one function, which takes an operation and its arguments as frames of bytes,
-//! and gives its results in the same way. What Java holds are numbers of things that stay here, so that nothing done
-//! in Java, in whatever order and on whatever thread, reaches memory that is gone.
+//! The native part of the Java library: one function, which takes an operation and its arguments as frames of bytes and
+//! returns the results as frames.
+//!
+//! Java refers to native objects by number, not by pointer, so no sequence of calls in Java can access freed memory.
 
 mod frames;
 mod operations;
@@ -12,8 +13,8 @@ use jni::objects::{JByteArray, JClass};
 use jni::sys::jint;
 use zeroize::Zeroizing;
 
-/// `io.github.paytendrs.paytend.Native.call(int, byte[])`. A failure is a result, and so is a panic; only what JNI
-/// itself refuses becomes a `RuntimeException`.
+/// Implements `io.github.paytendrs.paytend.Native.call(int, byte[])`. Failures and panics are returned as results. Only
+/// errors of JNI itself become a `RuntimeException`.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     mut env: EnvUnowned<'local>,

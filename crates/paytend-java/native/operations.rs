@@ -8,8 +8,8 @@ use paytend_bindings::{
 use crate::frames::{Reader, Writer};
 use crate::registry::{Thing, drop, get, keep};
 
-/// A result: `ok` and what there is, or a failure's code, message, `respCode`, `respMsg`, and an answer if there is
-/// one to send.
+/// Performs an operation. The result is `ok` and the values, or the code, message, `respCode` and `respMsg` of a
+/// failure, and the response to send, if any.
 pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
     match result.unwrap_or_else(|defect| Err(defect.into())) {
@@ -80,7 +80,7 @@ fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
             drop(arguments.number()?);
             Ok(ok())
         }
-        _ => Err(Failure::new(Code::Internal, "an unknown operation").into()),
+        _ => Err(Failure::new(Code::Internal, "unknown operation").into()),
     }
 }
 
@@ -92,10 +92,10 @@ fn thing(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Thing>, Failure> {
     get(arguments.number()?)
 }
 
-/// A limit that is negative is none that makes sense; neither is 0, as the bindings decide.
+/// Converts a limit, and refuses negative numbers. `paytend-bindings` refuses 0.
 fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, Failure> {
     let limit = number.map(T::try_from).transpose();
-    limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be a positive number")))
+    limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be greater than 0")))
 }
 
 /// Converts a time in milliseconds since 1970. Earlier times become 0.

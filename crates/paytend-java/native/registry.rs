@@ -33,7 +33,7 @@ pub(crate) fn get(number: i64) -> Result<Arc<Thing>, Failure> {
 }
 
 fn other() -> Failure {
-    Failure::new(Code::Internal, "a number of something else")
+    Failure::new(Code::Internal, "the object has the wrong type")
 }
 
 impl Thing {

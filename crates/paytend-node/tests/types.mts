@@ -1,5 +1,7 @@
 // Tests of the TypeScript types. This file is type-checked, not run.
-import { Keyring, NotAuthentic, PaytendReceiver, PrivateKey, PublicKey, type Notification, type Opened } from '@paytend/sdk'
+import {
+  Keyring, NotAuthentic, PaytendReceiver, PrivateKey, PublicKey, type Notification, type Opened
+} from '@paytend/sdk'
 
 const keyring = new Keyring(PrivateKey.fromFile('private.pem'), [PublicKey.fromFile('paytend.pem')])
 const opened: Promise<Opened> = keyring.open('response', new Uint8Array(), { maxBytes: 1 })

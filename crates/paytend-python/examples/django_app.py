@@ -1,4 +1,4 @@
-"""A callback URL on Django: verify, store, acknowledge, in this order."""
+"""A callback URL with Django: verify, store, acknowledge, in this order."""
 
 from typing import Callable
 
@@ -12,9 +12,10 @@ import paytend
 def make_view(
     receiver: paytend.PayByReceiver, store: Callable[[paytend.Notification], bool]
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """``store`` commits the dedup key and the effect in one transaction, and returns whether the key was new.
+    """Creates the view.
 
-    It stores a known key as a repeat whose state is to be queried, and what is not ``typed`` with its content.
+    ``store`` must commit the dedup key and the effect in one transaction, and return whether the key was new. It must
+    also store repeats, so that their state can be queried, and the content of notifications that are not ``typed``.
     Set ``DATA_UPLOAD_MAX_MEMORY_SIZE`` to 65536.
     """
 

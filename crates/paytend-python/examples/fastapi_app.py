@@ -1,4 +1,4 @@
-"""A callback URL on FastAPI: verify, store, acknowledge, in this order."""
+"""A callback URL with FastAPI: verify, store, acknowledge, in this order."""
 
 from typing import Callable
 
@@ -9,9 +9,10 @@ import paytend
 
 
 def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notification], bool]) -> FastAPI:
-    """``store`` commits the dedup key and the effect in one transaction, and returns whether the key was new.
+    """Creates the application.
 
-    It stores a known key as a repeat whose state is to be queried, and what is not ``typed`` with its content.
+    ``store`` must commit the dedup key and the effect in one transaction, and return whether the key was new. It must
+    also store repeats, so that their state can be queried, and the content of notifications that are not ``typed``.
     """
     app = FastAPI()
 
@@ -32,7 +33,7 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
             body += piece
             if len(body) > 64 * 1024:
                 return Response(status_code=413)
-        # Off the event loop: the keys take a millisecond, the store perhaps longer.
+        # Runs outside the event loop: verification takes about a millisecond, and the store may take longer.
         answer = await run_in_threadpool(take, request.headers.raw, body)
         return Response(answer.body, answer.status, answer.headers)
 

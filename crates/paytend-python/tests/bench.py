@@ -1,4 +1,4 @@
-"""What opening costs in Python: with this package, and as one would write it with the package `cryptography`.
+"""Benchmark of opening messages in Python: with this package, and with code that uses `cryptography`.
 
 bench.py FILE: see examples/bench.rs of paytend-bindings.
 """
@@ -32,7 +32,7 @@ class ByHand:
         payload = (unpadder.update(padded) + unpadder.finalize()).decode()
         fields["randomKey"], fields["content"] = key.decode(), payload
         if fields["partnerId"] != PARTNER_ID:
-            raise ValueError("another partner")
+            raise ValueError("the message is for another partner")
         signed = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "encryptFlag")
         self.public.verify(signature, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return payload

@@ -1,4 +1,6 @@
-"""The conformance program of the Python binding: see examples/conformance.rs of paytend-bindings, which the others are held against.
+"""The conformance program of the Python binding.
+
+Its output must match the output of examples/conformance.rs in paytend-bindings.
 
 conformance.py VECTORS vectors FILE | seal FILE | open FILE...
 """

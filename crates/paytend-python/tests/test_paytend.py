@@ -1,4 +1,4 @@
-"""What is Python's own: types, exceptions, threads, frameworks. The vectors are run by conformance.py."""
+"""Tests of the Python API: types, exceptions, threads, frameworks. conformance.py runs the vectors."""
 
 import json
 import pickle
@@ -31,7 +31,7 @@ def notification(ring, payload=None, notify_type="2"):
     return ring.seal("notification", {"partnerId": PARTNER_ID, "notifyType": notify_type}, payload)
 
 
-def test_payloads_are_text_or_mappings(rings):
+def test_payloads_are_strings_or_mappings(rings):
     own, theirs = rings
     text = '{"amount": 1250.07, "n": 1}'
     opened = own.open("notification", notification(theirs, text), partner_id=PARTNER_ID)
@@ -78,7 +78,7 @@ def test_exceptions_have_codes(rings, keys):
         own.open("response", 7)
 
 
-def test_nothing_secret_is_shown(rings, keys):
+def test_secrets_are_not_shown(rings, keys):
     own, theirs = rings
     opened = own.open("notification", notification(theirs, {"iban": "CANARY"}), partner_id=PARTNER_ID)
     taken = paytend.PaytendReceiver("baas", PARTNER_ID, own).receive({}, notification(theirs, {"iban": "CANARY"}).encode())
@@ -88,7 +88,7 @@ def test_nothing_secret_is_shown(rings, keys):
         pickle.dumps(keys[0])
 
 
-def test_keys_are_written_and_read(keys, tmp_path):
+def test_keys_are_encoded_and_loaded(keys, tmp_path):
     own, _ = keys
     for form, info in [("pkcs8-pem", ("pkcs8", "pem")), ("pkcs8-base64", ("pkcs8", "base64")), ("pkcs1-der", ("pkcs1", "der"))]:
         found = paytend.inspect_key(own.write(form))
@@ -107,7 +107,7 @@ def test_keys_are_written_and_read(keys, tmp_path):
     assert len({paytend.request_id() for _ in range(1000)}) == 1000
 
 
-def test_keys_have_their_times(keys):
+def test_keys_are_used_in_their_period(keys):
     own, _ = keys
     day = datetime(2026, 12, 1, tzinfo=timezone.utc)
     dated = paytend.DatedKey(own.public_key, day, day + timedelta(hours=1))
@@ -126,8 +126,8 @@ def test_keys_have_their_times(keys):
         receiver.receive(headers, body, now=datetime(2026, 12, 1))
 
 
-def test_the_lock_is_released():
-    """While one thread makes a key, which takes a while, another goes on."""
+def test_interpreter_lock_is_released():
+    """Another thread continues while one thread generates a key, which is slow."""
     done = threading.Event()
 
     def make():
@@ -186,7 +186,7 @@ def test_django(keys):
 
 
 class _Items:
-    """Headers of a framework that are no Mapping."""
+    """Headers of a framework that are not a Mapping."""
 
     def __init__(self, pairs):
         self._pairs = pairs
@@ -195,7 +195,7 @@ class _Items:
         return iter(self._pairs)
 
 
-def test_headers_and_bodies_come_in_every_form(keys):
+def test_headers_and_bodies_are_accepted_in_every_form(keys):
     own, _ = keys
     body = '{"notify_timestamp":1795000000000,"notify_id":"1","name":"Žal"}'
     raw = body.encode()
@@ -216,7 +216,7 @@ def test_headers_and_bodies_come_in_every_form(keys):
         assert receiver.receive(headers, raw, now=now).provider == "payby"
     for form in (body, bytearray(raw), memoryview(raw)):
         assert receiver.receive({"sign": sign}, form, now=now).content == raw
-    # The same header twice is one signature, as in every other language.
+    # A repeated header counts as one signature, as in every other language.
     assert receiver.receive({"sign": [sign, sign]}, raw, now=now).provider == "payby"
 
 
@@ -225,7 +225,7 @@ def test_headers_and_bodies_come_in_every_form(keys):
     [None, 7, "sign", b"sign", ["sign"], [("sign",)], {"sign": None}, {"sign": 1.5}, {"sign": True}, {7: "x"}, {"sign": [None]},
      {"si\ud800gn": "x"}, {"sign": [["x"]]}, _Items([1, 2]), _Items(None)],
 )  # fmt: skip
-def test_wrong_headers_are_a_usage_error(keys, headers):
+def test_invalid_headers_cause_a_usage_error(keys, headers):
     receiver = paytend.PayByReceiver(keys[0].public_key)
     if isinstance(headers, _Items) and headers._pairs is None:
         headers.items = lambda: None
@@ -234,7 +234,7 @@ def test_wrong_headers_are_a_usage_error(keys, headers):
 
 
 @pytest.mark.parametrize("body", [None, 7, ["{}"], {"a": 1}, "\ud800", object()])
-def test_wrong_bodies_are_a_usage_error(keys, body):
+def test_invalid_bodies_cause_a_usage_error(keys, body):
     receiver = paytend.PayByReceiver(keys[0].public_key)
     with pytest.raises(paytend.UsageError) as raised:
         receiver.receive({}, body)

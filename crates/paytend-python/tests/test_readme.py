@@ -1,4 +1,4 @@
-"""Runs what README.md says: its code blocks as they are, and each of its claims."""
+"""Tests README.md: runs its code blocks unchanged, and checks its statements."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ def blocks(language):
 
 
 class Store:
-    """The database of the README's handler."""
+    """The database of the README's handler, in memory."""
 
     def __init__(self):
         self.keys, self.repeats, self.reviews, self.applied = set(), [], [], []
@@ -50,7 +50,7 @@ class Store:
 
 @pytest.fixture
 def readme(tmp_path, monkeypatch):
-    """The names that the README's blocks define, Paytend's keyring, and the store."""
+    """Runs the README's code blocks. Returns the names that they define, the keyring of Paytend, and the store."""
     own, theirs = paytend.PrivateKey.generate(1024), paytend.PrivateKey.generate(1024)
     (tmp_path / "private.pem").write_bytes(own.write())
     (tmp_path / "private.pem").chmod(0o600)
@@ -68,10 +68,10 @@ def notification(sender, payload, notify_type="2"):
     return sender.seal("notification", fields, payload).encode()
 
 
-def test_every_block_is_run():
+def test_every_code_block_is_run():
     assert re.findall(r"^```(\w+)$", README, re.MULTILINE) == ["sh", "python", "python"]
     install, shown = blocks("sh")[0].splitlines()
-    # The wheel of this name is installed already.
+    # The wheel is already installed, so this command is only compared.
     assert install == "pip install paytend"
     program, *arguments = shlex.split(shown)
     assert program == "python"
@@ -94,7 +94,7 @@ def test_seal_sets_a_request_id(readme):
     assert "requestId" not in json.loads(notification(paytends, None))
 
 
-def test_a_decimal_in_a_payload_is_refused_by_name(readme):
+def test_decimal_in_a_payload_is_refused_and_named(readme):
     payload = {"order": [{"amount": Decimal("12.50")}]}
     with pytest.raises(paytend.UsageError, match=r"`payload\.order\[0\]\.amount` is a Decimal") as raised:
         readme[0]["keyring"].seal("request", {"partnerId": PARTNER_ID}, payload)
@@ -115,7 +115,7 @@ def test_amounts_are_decimal(readme):
     assert [type(value) for value in opened.json().values()] == [Decimal, str]
 
 
-def test_a_known_key_is_stored_as_a_repeat(readme):
+def test_known_key_is_stored_as_a_repeat(readme):
     names, sender, store = readme
     for _ in range(2):
         payload = {"transactionId": "T1", "tradeStatus": 2}
@@ -127,7 +127,7 @@ def test_a_known_key_is_stored_as_a_repeat(readme):
     assert about == paytend.BusinessKey(kind="deposit", id="T1", state="2")
 
 
-def test_what_is_not_typed_keeps_its_bytes(readme):
+def test_notification_that_is_not_typed_keeps_its_bytes(readme):
     names, sender, store = readme
     for payload, notify_type in [('{"new": 1}', "77"), ('{"amount": "many"}', "2")]:
         assert names["handle"]({}, notification(sender, payload, notify_type)).status == 200
@@ -135,7 +135,7 @@ def test_what_is_not_typed_keeps_its_bytes(readme):
     assert store.applied == []
 
 
-def test_a_rejection_has_its_response_and_its_reason(readme, caplog):
+def test_rejection_has_a_response_and_a_reason(readme, caplog):
     names, sender, store = readme
     answer = names["handle"]({}, b"{")
     assert answer.status == 400
@@ -143,11 +143,11 @@ def test_a_rejection_has_its_response_and_its_reason(readme, caplog):
     assert "JSON ends too early at line 1 column 1" in record.getMessage()
     assert b"JSON" not in answer.body and answer.body == names["handle"]({}, b"x").body
     assert not store.keys
-    # What no sender can mend is to be sent again.
+    # An error that the sender cannot fix asks the sender to retry.
     assert names["handle"]({"sign": None}, b"{}").status == 503
 
 
-def test_every_code_has_its_exception():
+def test_every_code_has_an_exception():
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", README, re.MULTILINE)
     assert [code for _, code in rows] == [
         "usage", "not_authentic", "malformed", "payload", "unsigned_failure", "unsealable", "key", "unavailable",
@@ -159,7 +159,7 @@ def test_every_code_has_its_exception():
     assert {error.code for error in paytend.PaytendError.__subclasses__()} == {code for _, code in rows[:-1]}
 
 
-def test_the_examples_are_there():
+def test_examples_exist():
     # test_paytend.py runs them.
     assert sorted(os.listdir(ROOT / "examples")) == ["django_app.py", "fastapi_app.py"]
 

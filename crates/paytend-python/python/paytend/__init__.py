@@ -1,7 +1,7 @@
 """Seal, open, sign and verify the messages of Paytend, PayBy and PayerMax.
 
-The work is done by the Rust crates of paytend-rs, with the interpreter's lock released: the same code, and so the same
-results, as in every other language.
+The package uses the Rust crates of paytend-rs, so results are the same as in every other language. The global
+interpreter lock is released during cryptographic operations.
 
 >>> own, paytend = PrivateKey.generate(1024), PrivateKey.generate(1024)
 >>> sender, receiver = Keyring(paytend, own.public_key), Keyring(own, paytend.public_key)

@@ -1,4 +1,4 @@
-"""JSON as this package reads and writes it: amounts keep all their digits, and no error shows a value."""
+"""JSON parsing and serialization. Numbers keep all their digits, and errors do not reveal values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def read_json(text: Union[str, bytes], what: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
     except (ValueError, ArithmeticError, RecursionError):
-        # The original error holds the text.
-        raise PayloadError(f"the {what} is not JSON that can be read") from None
+        # The original error would reveal the text.
+        raise PayloadError(f"the {what} is not valid JSON") from None
 
 
 def _refuse(constant: str) -> Any:
@@ -27,7 +27,7 @@ def _refuse(constant: str) -> Any:
 
 
 def write_json(payload: Any) -> str:
-    """Writes a payload as JSON."""
+    """Serializes a payload as JSON."""
     try:
         return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError):
@@ -36,7 +36,7 @@ def write_json(payload: Any) -> str:
         problem = _find_problem(payload, "payload")
     except RecursionError:
         problem = None
-    raise UsageError(problem or "the payload is nested too deep to be written as JSON")
+    raise UsageError(problem or "cannot serialize the payload as JSON: it is nested too deep")
 
 
 def _plain(value: Any) -> Any:
@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
 
 
 def _find_problem(value: Any, path: str) -> Optional[str]:
-    """Returns what is wrong with the first value that JSON cannot hold, and where it is."""
+    """Returns a description of the first value that JSON cannot represent, with its path."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if not isinstance(name, str):
@@ -63,4 +63,4 @@ def _find_problem(value: Any, path: str) -> Optional[str]:
         return f"`{path}` is not a finite number"
     if value is None or isinstance(value, (str, int, float)):
         return None
-    return f"`{path}` is a {type(value).__name__}, which JSON has no type for"
+    return f"`{path}` is a {type(value).__name__}, which JSON cannot represent"

@@ -42,7 +42,7 @@ class UsageError(PaytendError, ValueError):
 
 
 class NotAuthentic(PaytendError):
-    """The message is not from the expected sender to the expected receiver, or was changed. No more is known."""
+    """The message is not from the expected sender to the expected receiver, or was changed."""
 
     code = "not_authentic"
 
@@ -118,9 +118,9 @@ def _translated(function: _F) -> _F:
                 error.resp_code, error.resp_msg = resp_code or "", resp_msg or ""
         except UnicodeEncodeError:
             # The message of the original exception would reveal the text.
-            error = UsageError("a text is not Unicode: it has half of a pair of surrogates")
+            error = UsageError("a string is not valid Unicode: it contains an unpaired surrogate")
         except OverflowError:
-            error = UsageError("a number is negative, or too large")
+            error = UsageError("a number is negative or too large")
         raise error
 
     return wrapper  # type: ignore[return-value]

@@ -59,7 +59,7 @@ class PublicKey:
 class PrivateKey:
     """A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8.
 
-    Its memory is wiped when it is collected; no ``repr`` or pickle shows it.
+    The key is wiped from memory when it is garbage-collected. ``repr`` does not show it, and it cannot be pickled.
     """
 
     @_translated
@@ -75,7 +75,7 @@ class PrivateKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PrivateKey:
-        """Reads a file. Raises :class:`KeyUnusable` if it is missing, or if other users have access to it."""
+        """Reads a key from a file. Raises :class:`KeyUnusable` if it is missing, or if other users can read it."""
         return cls._of(_native.PrivateKey.load_file(os.fspath(path)))
 
     @classmethod
@@ -169,7 +169,7 @@ class Opened:
     @property
     @_translated
     def payload(self) -> str:
-        """The payload's text, exactly as it was signed; empty if there was none.
+        """The payload as text, exactly as signed; empty for a message without payload.
 
         Raises :class:`PayloadError` if it is not UTF-8.
         """
@@ -215,8 +215,8 @@ class Opened:
 class Keyring:
     """The keys of one side, for communication with one peer.
 
-    The first of our own keys signs, all decrypt; the other side's first key encrypts, all verify: so keys are rotated.
-    Threads may share one.
+    The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys verify. Several
+    keys are used during a key rotation. Threads may share a keyring.
     """
 
     @_translated
@@ -237,26 +237,26 @@ class Keyring:
     ) -> str:
         """Seals a message and returns its document.
 
-        ``fields`` are the plain fields without those that the protocol fixes (``signType``, ``version``). Sets a new
-        ``requestId`` of 32 characters for a request whose fields have none; keeps a given one. Read it from the
-        document: ``json.loads(document)["requestId"]``.
+        ``fields`` are the unencrypted fields except ``signType`` and ``version``, which ``seal`` adds. Adds a
+        ``requestId`` of 32 characters to a request that has none. An existing ``requestId`` is kept. To read the
+        ``requestId``, use ``json.loads(document)["requestId"]``.
 
-        A payload that is a ``str`` is sealed to the letter. A mapping is written as JSON; its amounts must be ``str``,
-        not ``Decimal``.
+        A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON; its amounts must be ``str``, not
+        ``Decimal``.
 
         Raises :class:`UsageError` if an argument has the wrong type, :class:`Unsealable` if a field or the payload
-        cannot be sealed, and :class:`KeyUnusable` if the keyring has no key for it.
+        cannot be sealed, and :class:`KeyUnusable` if the keyring has no key to sign or encrypt with.
         """
         if payload is not None and not isinstance(payload, str):
             payload = write_json(payload)
         for name, value in fields.items():
             if not isinstance(name, str):
-                raise UsageError(f"a name in fields must be a str, not {type(name).__name__}")
+                raise UsageError(f"a field name must be a str, not {type(name).__name__}")
             if not isinstance(value, str):
                 raise UsageError(f"field `{name[:32]}` must be a str, not {type(value).__name__}")
             if not _is_unicode(name + value):
                 shown = name[:32].encode("ascii", "replace").decode()
-                raise UsageError(f"field `{shown}` is not Unicode: it has half of a pair of surrogates")
+                raise UsageError(f"field `{shown}` is not valid Unicode: it contains an unpaired surrogate")
         return self._keyring.seal(kind, list(fields.items()), payload, payload_signed)
 
     @_translated
@@ -269,7 +269,7 @@ class Keyring:
         payload_signed: bool = True,
         max_bytes: Optional[int] = None,
     ) -> Opened:
-        """Opens a message: decrypts it, verifies it, and returns what is in it only if both succeed.
+        """Decrypts and verifies a message. Returns the contents only if both succeed.
 
         ``partner_id`` is required for requests and notifications, and not allowed for responses.
         """

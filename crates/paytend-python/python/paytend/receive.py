@@ -62,14 +62,15 @@ class Notification:
     notify_type: Optional[str]
     #: The signed content: ``content`` for Paytend, the body for PayBy and PayerMax.
     content: bytes
-    #: ``typed``, ``unreadable`` (of a documented type, but cannot be read as one) or ``unknown`` (of no known type).
-    #: Store a notification that is not typed with its content, and do not count it as handled.
+    #: ``typed``, ``unreadable`` (a documented type that could not be parsed) or ``unknown`` (an unknown type).
+    #: Store a notification that is not typed with its content, and do not treat it as handled.
     reading: Literal["typed", "unreadable", "unknown"]
-    #: What could not be parsed, if anything. A typed notification may also have fields that could not be parsed.
+    #: A description of what could not be parsed, if anything. A typed notification may also have fields that could not
+    #: be parsed.
     problem: Optional[str]
-    #: Equal for the same notification, however often and however sealed it arrives. Store it in the transaction of the
-    #: effect. A known key can still be an update, because Paytend's notifications have no number: store the repeat, and
-    #: query the state of what ``business_key`` names.
+    #: The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
+    #: again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key
+    #: may still be an update. Store the repeat, and query the state of the object that ``business_key`` identifies.
     dedup_key: str
     business_key: Optional[BusinessKey]
     verified_by: str
@@ -107,7 +108,7 @@ def _bytes_of(value: Any) -> bytes:
     if isinstance(value, str):
         # Frameworks decode header values as Latin-1.
         return value.encode("latin-1", "replace")
-    raise UsageError("a header's value is a str, bytes, an int or a list of them")
+    raise UsageError("a header value must be a str, bytes, an int or a list of them")
 
 
 def _name_of(name: Any) -> str:
@@ -115,7 +116,7 @@ def _name_of(name: Any) -> str:
         return name.decode("latin-1")
     if isinstance(name, str):
         return name
-    raise UsageError("a header's name is a str or bytes")
+    raise UsageError("a header name must be a str or bytes")
 
 
 def _pairs(headers: Any) -> list[tuple[str, bytes]]:
@@ -124,7 +125,7 @@ def _pairs(headers: Any) -> list[tuple[str, bytes]]:
     try:
         pairs = [(name, value) for name, value in items]
     except (TypeError, ValueError):
-        raise UsageError("headers are a mapping, an object with items(), or pairs of a name and a value") from None
+        raise UsageError("headers must be a mapping, an object with items(), or pairs of a name and a value") from None
     several = (
         (_name_of(name), one)
         for name, value in pairs
@@ -133,7 +134,7 @@ def _pairs(headers: Any) -> list[tuple[str, bytes]]:
     try:
         return [(name.encode("utf-8").decode("utf-8"), _bytes_of(one)) for name, one in several]
     except UnicodeError:
-        raise UsageError("a header's name is not valid text") from None
+        raise UsageError("a header name is not valid Unicode") from None
 
 
 def _body_of(body: Any) -> bytes:
@@ -141,11 +142,11 @@ def _body_of(body: Any) -> bytes:
         try:
             return body.encode("utf-8")
         except UnicodeError:
-            raise UsageError("the body's text is not valid Unicode: pass the raw bytes") from None
+            raise UsageError("the text of the body is not valid Unicode; pass the raw bytes") from None
     try:
         return bytes(memoryview(body))
     except TypeError:
-        raise UsageError("the body must be bytes, or a str: pass the raw body, as received") from None
+        raise UsageError("the body must be bytes or a str; pass the raw body as received") from None
 
 
 class _Receiver:
@@ -159,7 +160,7 @@ class _Receiver:
         *,
         now: Optional[datetime] = None,
     ) -> Notification:
-        """Verifies a notification. ``body`` is the raw body, as received, or its text.
+        """Verifies a notification. ``body`` must be the raw body, as received, or its text.
 
         ``headers`` is a mapping, another object with ``items()``, or pairs. A value may be a list.
 
@@ -178,7 +179,7 @@ class _Receiver:
 
     @_translated
     def answer(self, reply: Reply) -> Answer:
-        """Returns the response to a notification that was received. Send it once the notification is durable."""
+        """Returns the HTTP response for a received notification. Send it after storing the notification durably."""
         return Answer._of(self._receiver.answer(reply))
 
 

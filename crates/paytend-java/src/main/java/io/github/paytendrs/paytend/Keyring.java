@@ -10,8 +10,10 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The keys of one side, facing one other side. The first of our own keys signs, all decrypt; the other side's first key
- * encrypts, all verify: so keys are rotated. Threads may share one. It keeps its own copies of the keys.
+ * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
+ * peer key encrypts, and all peer keys verify. Several keys are used during a key rotation.
+ *
+ * <p>Threads may share a keyring. A keyring keeps its own copies of the keys.
  */
 public final class Keyring implements AutoCloseable {
   final Handle handle;
@@ -58,11 +60,11 @@ public final class Keyring implements AutoCloseable {
   }
 
   /**
-   * Seals a message and returns its document. Sets a new {@code requestId} of 32 characters for a request whose fields
-   * have none; keeps a given one. The document, a JSON object, has it.
+   * Seals a message and returns its document, a JSON object. Adds a {@code requestId} of 32 characters to a request
+   * that has none. An existing {@code requestId} is kept.
    *
-   * @param fields the plain fields without those that the protocol fixes ({@code signType}, {@code version})
-   * @param payload the text of one JSON object, sealed to the letter; empty or null for none
+   * @param fields the unencrypted fields except {@code signType} and {@code version}, which sealing adds
+   * @param payload the text of one JSON object, sealed exactly as given; empty or null for no payload
    * @throws PaytendException.Unsealable if a field or the payload cannot be sealed
    * @throws PaytendException.KeyUnusable if the keyring has no key to sign or encrypt with
    */
@@ -71,8 +73,8 @@ public final class Keyring implements AutoCloseable {
   }
 
   /**
-   * Seals a message whose payload is left out of the signature, as the upload endpoints of the IBAN product require.
-   * Otherwise like {@link #seal(Kind, Map, String)}, with a {@code requestId} too.
+   * Seals a message whose payload is not signed, as the upload endpoints of the IBAN product require. Otherwise like
+   * {@link #seal(Kind, Map, String)}.
    */
   public String sealUnsignedPayload(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, false);
@@ -81,16 +83,16 @@ public final class Keyring implements AutoCloseable {
   private String seal(Kind kind, Map<String, String> fields, String payload, boolean signed) {
     Arguments arguments = new Arguments().add(handle).add("kind", kind.text);
     arguments.addOptional("payload", payload).add(signed);
-    fields.forEach((name, value) -> arguments.add("a field's name", name).add("field `" + shown(name) + "`", value));
+    fields.forEach((name, value) -> arguments.add("a field name", name).add("field `" + shown(name) + "`", value));
     return Native.call(Native.SEAL, arguments).text();
   }
 
-  /** The first 32 characters of a field's name, for an error. */
+  /** Returns the first 32 characters of a field name, for an error message. */
   private static String shown(String name) {
     return name == null ? "null" : name.substring(0, Math.min(name.length(), 32));
   }
 
-  /** Opens a message: decrypts it, verifies it, and returns what is in it only if both succeed. */
+  /** Decrypts and verifies a message. Returns the contents only if both succeed. */
   public Opened open(byte[] document, Expected expected) {
     Arguments arguments = new Arguments().add(handle).add("kind", expected.kind.text).add("document", document);
     arguments.addOptional("partnerId", expected.partnerId.orElse(null)).add(expected.payloadSigned);

@@ -66,7 +66,7 @@ final class Native {
     try (InputStream library = Native.class.getResourceAsStream(name)) {
       if (library == null) {
         throw new UnsatisfiedLinkError(
-            "this jar has no " + name + ": use one for this platform, or set the property paytend.library to a file");
+            "this jar has no " + name + ": use the jar for this platform, or set the property paytend.library");
       }
       Path folder = Files.createTempDirectory("paytend");
       Path file = folder.resolve(System.mapLibraryName("paytend_java"));
@@ -76,7 +76,7 @@ final class Native {
       file.toFile().deleteOnExit();
       System.load(file.toString());
     } catch (IOException failure) {
-      throw new UncheckedIOException("the native library cannot be copied to a file", failure);
+      throw new UncheckedIOException("cannot copy the native library to a temporary file", failure);
     }
   }
 
@@ -106,7 +106,7 @@ final class Native {
       return this;
     }
 
-    /** Adds a text that must be there. {@code name} is the argument's, for the error. */
+    /** Adds a required text. {@code name} is the name of the argument in an error. */
     Arguments add(String name, String text) {
       if (text == null) {
         throw PaytendException.usage(name + " is null");
@@ -114,7 +114,7 @@ final class Native {
       return addOptional(name, text);
     }
 
-    /** Adds bytes that must be there. {@code name} is the argument's, for the error. */
+    /** Adds required bytes. {@code name} is the name of the argument in an error. */
     Arguments add(String name, byte[] bytes) {
       if (bytes == null) {
         throw PaytendException.usage(name + " is null");
@@ -122,7 +122,7 @@ final class Native {
       return add(bytes);
     }
 
-    /** Adds a text, or null. {@code name} is the argument's, for the error. */
+    /** Adds a text, or null. {@code name} is the name of the argument in an error. */
     Arguments addOptional(String name, String text) {
       if (text == null) {
         return add((byte[]) null);
@@ -132,7 +132,7 @@ final class Native {
         // getBytes would replace an unpaired surrogate by a question mark, which would then be signed.
         encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
       } catch (CharacterCodingException broken) {
-        throw PaytendException.usage(name + " is not Unicode: it has half of a pair of surrogates");
+        throw PaytendException.usage(name + " is not valid Unicode: it contains an unpaired surrogate");
       }
       byte[] bytes = new byte[encoded.remaining()];
       encoded.get(bytes);

@@ -6,19 +6,21 @@ import java.util.Optional;
 /**
  * A verified notification.
  *
- * @param provider {@code paytend}, {@code payby} or {@code payermax}
- * @param product Paytend's product
- * @param notifyType Paytend's {@code notifyType}
- * @param content what was signed: Paytend's content, PayBy's and PayerMax's body
- * @param reading {@code typed}, {@code unreadable} (of a documented type, but cannot be read as one) or {@code unknown}
- *     (of no known type). Store a notification that is not typed with its content, and do not count it as handled
- * @param problem what could not be read, if anything. A typed notification may have fields that cannot be read
- * @param dedupKey equal for the same notification, however often and however sealed it arrives. Store it in the
- *     transaction of the effect. A known key can still be an update, because Paytend's notifications have no number:
- *     store the repeat, and query the state of what {@code businessKey} names
- * @param businessKey what it is about, and the state that it reports
- * @param verifiedBy the fingerprint of the key that the signature is by
- * @param sentAt when the provider says that it was sent; Paytend does not say
+ * @param provider {@code paytend}, {@code payby} or {@code payermax}.
+ * @param product the product of Paytend.
+ * @param notifyType the {@code notifyType} of Paytend.
+ * @param content the signed content: {@code content} for Paytend, the body for PayBy and PayerMax.
+ * @param reading {@code typed}, {@code unreadable} (a documented type that could not be parsed) or {@code unknown} (an
+ *     unknown type). Store a notification that is not typed with its content, and do not treat it as handled.
+ * @param problem a description of what could not be parsed, if anything. A typed notification may also have fields that
+ *     could not be parsed.
+ * @param dedupKey the deduplication key. It is the same for every delivery of a notification, even if the notification
+ *     is sealed again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a
+ *     known key may still be an update. Store the repeat, and query the state of the object that {@code businessKey}
+ *     identifies.
+ * @param businessKey the object that the notification is about, and the state that it reports.
+ * @param verifiedBy the fingerprint of the key that verified the signature.
+ * @param sentAt the time of sending, if the provider reports it. Paytend does not report it.
  */
 public record Notification(
     String provider,

@@ -18,14 +18,14 @@ public final class Paytend {
   }
 
   /**
-   * Returns what a key is, private or public: JSON with {@code private}, {@code bits}, {@code fingerprint},
-   * {@code format} and {@code armour}.
+   * Describes a private or public key as JSON with {@code private}, {@code bits}, {@code fingerprint}, {@code format}
+   * and {@code armour}.
    */
   public static String inspectKey(byte[] data) {
     return Native.call(Native.KEY_INFO, new Arguments().add("data", data)).text();
   }
 
-  /** Verifies a {@code sign} header over a body's bytes, as received; returns the fingerprint of the key that fits. */
+  /** Verifies a {@code sign} header over a body, as received. Returns the fingerprint of the key that verified it. */
   public static String verify(List<PublicKey> keys, byte[] body, String sign) {
     Arguments arguments = new Arguments().add("body", body).add("sign", sign);
     keys.forEach(key -> arguments.add(key.handle));

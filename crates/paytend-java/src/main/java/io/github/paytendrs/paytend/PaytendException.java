@@ -3,8 +3,8 @@ package io.github.paytendrs.paytend;
 import java.util.Optional;
 
 /**
- * What every method of this library throws. The message names the file, field or argument, and holds nothing secret or
- * personal. Codes are the same in every language.
+ * The base class of all exceptions of this library. The message names the file, field or argument, and contains no
+ * secrets and no personal data. The codes are the same in every language.
  */
 public class PaytendException extends RuntimeException {
   private static final long serialVersionUID = 1L;

@@ -37,9 +37,9 @@ public final class PrivateKey implements AutoCloseable {
   }
 
   /**
-   * Reads a file.
+   * Reads a key from a file.
    *
-   * @throws PaytendException.KeyUnusable if the file is missing, or if other users have access to it
+   * @throws PaytendException.KeyUnusable if the file is missing, or if other users can read it
    */
   public static PrivateKey fromFile(Path path) {
     Arguments arguments = new Arguments().add("path", path == null ? null : path.toString());
@@ -67,8 +67,8 @@ public final class PrivateKey implements AutoCloseable {
   }
 
   /**
-   * Decrypts blocks of RSA PKCS#1 v1.5, joined. For tools, never for a server: whether it fails tells an attacker about
-   * the key.
+   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the key to an
+   * attacker. Use this method in tools only, never in a server.
    */
   public byte[] hazmatDecryptBlocks(byte[] ciphertext) {
     Arguments arguments = new Arguments().add(handle).add("ciphertext", ciphertext);

@@ -85,7 +85,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * Verifies a notification. {@code body} is the raw body, as received.
+   * Verifies a notification. {@code body} must be the raw body, as received.
    *
    * @throws PaytendException if the notification is rejected; its {@code answer} is the response to send
    */
@@ -116,20 +116,20 @@ public final class Receiver implements AutoCloseable {
         provider, product, notifyType, content, reading, problem, dedupKey, about, verifiedBy, sentAt);
   }
 
-  /** Adds a header. What is null, as in the headers of some clients, is not one. */
+  /** Adds a header. Null names and values, as in the headers of some clients, are ignored. */
   private static void addHeader(Arguments arguments, String name, List<String> values) {
     if (name == null || values == null) {
       return;
     }
     for (String value : values) {
       if (value != null) {
-        // Servlets give header values as texts of Latin-1.
-        arguments.add("a header's name", name).add(value.getBytes(StandardCharsets.ISO_8859_1));
+        // Servlets decode header values as Latin-1.
+        arguments.add("a header name", name).add(value.getBytes(StandardCharsets.ISO_8859_1));
       }
     }
   }
 
-  /** Returns the response to a notification that was received. Send it once the notification is durable. */
+  /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
   public Answer answer(Reply reply) {
     return Native.call(Native.ANSWER, new Arguments().add(handle).add("reply", reply.text)).answer();
   }

@@ -22,7 +22,7 @@ import javax.crypto.Cipher;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * What opening costs in Java: with this library, and as one would write it with the JDK's cryptography and Jackson.
+ * Benchmark of opening messages in Java: with this library, and with code that uses the JDK and Jackson.
  *
  * <p>{@code Bench FILE}: see examples/bench.rs of paytend-bindings.
  */
@@ -61,7 +61,7 @@ public final class Bench {
       fields.put("content", new String(aes.doFinal(base64.decode(fields.get("content"))), StandardCharsets.UTF_8));
       fields.put("randomKey", new String(key, StandardCharsets.UTF_8));
       if (!fields.get("partnerId").equals(PARTNER_ID)) {
-        throw new SignatureException("another partner");
+        throw new SignatureException("the message is for another partner");
       }
       String signed = fields.entrySet().stream()
           .filter(field -> !field.getValue().isEmpty() && !field.getKey().equals("encryptFlag"))
@@ -77,7 +77,7 @@ public final class Bench {
     };
   }
 
-  /** Answers each line {@code ours|hand BITS COUNT} with nanoseconds. */
+  /** Reads lines {@code ours|hand BITS COUNT}. Prints the duration of each in nanoseconds. */
   public static void main(String[] arguments) throws Exception {
     JsonNode jobs = JSON.readTree(Path.of(arguments[0]).toFile());
     Map<String, Way> ways = new HashMap<>();
@@ -92,7 +92,7 @@ public final class Bench {
       JsonNode job = jobs.get(words[1]);
       byte[] document = job.get("document").asText().getBytes(StandardCharsets.UTF_8);
       if (!way.open(document).equals(job.get("payload").asText())) {
-        throw new IllegalStateException("something else was opened");
+        throw new IllegalStateException("the opened payload is wrong");
       }
       long count = Long.parseLong(words[2]);
       long start = System.nanoTime();

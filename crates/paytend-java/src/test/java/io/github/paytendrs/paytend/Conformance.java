@@ -19,7 +19,8 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
- * The conformance program of the Java binding: see examples/conformance.rs of paytend-bindings, which the others are held against.
+ * The conformance program of the Java binding. Its output must match the output of examples/conformance.rs in
+ * paytend-bindings.
  *
  * <p>{@code Conformance VECTORS vectors FILE | seal FILE | open FILE...}
  */
@@ -236,7 +237,7 @@ public final class Conformance {
     }
   }
 
-  /** See the class. */
+  /** Runs the command given by the arguments; see the class. */
   public static void main(String[] arguments) throws IOException {
     vectors = Path.of(arguments[0]);
     keys = read("keys.json");

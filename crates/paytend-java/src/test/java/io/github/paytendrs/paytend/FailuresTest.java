@@ -22,14 +22,14 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
-/** An exception's message says all that Rust says: which file, field or argument, and nothing personal. */
+/** Tests that messages name the file, field or argument, and contain no personal data. */
 class FailuresTest {
   private static final String PARTNER_ID = "888666000100260";
   private static final Instant NOW = Instant.parse("2026-12-01T00:00:00Z");
   private static final PrivateKey OWN = PrivateKey.generate(1024);
   private static final Keyring RING = new Keyring(OWN, OWN.publicKey());
 
-  /** Writes a private key's file with these permissions, where there are such. */
+  /** Writes a private key to a file, with the given permissions if the platform supports them. */
   static void writePrivate(Path path, PrivateKey key, String permissions) throws IOException {
     Files.write(path, key.write(PrivateKey.Form.PKCS8_PEM));
     if (path.getFileSystem().supportedFileAttributeViews().contains("posix")) {
@@ -37,7 +37,7 @@ class FailuresTest {
     }
   }
 
-  /** The message of what is thrown, which holds nothing personal. */
+  /** Returns the message of the thrown exception, and checks that it contains no personal data. */
   private static String message(String code, Executable work) {
     PaytendException thrown = assertThrows(PaytendException.class, work);
     assertEquals(code, thrown.code());
@@ -50,7 +50,7 @@ class FailuresTest {
   }
 
   @Test
-  void aMissingKeyFileIsNamed(@TempDir Path folder) {
+  void missingKeyFileIsNamed(@TempDir Path folder) {
     Path path = folder.resolve("absent.pem");
     says("cannot read the key file " + path + ": ", message("key", () -> PrivateKey.fromFile(path)));
     says("cannot read the key file " + path + ": ", message("key", () -> PublicKey.fromFile(path)));
@@ -58,7 +58,7 @@ class FailuresTest {
 
   @Test
   @DisabledOnOs(OS.WINDOWS)
-  void anOpenKeyFileIsNamedWithItsMode(@TempDir Path folder) throws IOException {
+  void keyFileThatOthersCanReadIsNamedWithItsMode(@TempDir Path folder) throws IOException {
     Path path = folder.resolve("private.pem");
     writePrivate(path, OWN, "rw-r--r--");
     String message = message("key", () -> PrivateKey.fromFile(path));
@@ -66,7 +66,7 @@ class FailuresTest {
   }
 
   @Test
-  void aRejectionIsToldInFull() {
+  void rejectionHasTheFullMessage() {
     String text = "{\"notify_timestamp\":" + NOW.toEpochMilli() + ",\"name\":\"CANARY\"}";
     byte[] body = text.getBytes(StandardCharsets.UTF_8);
     Map<String, List<String>> headers = Map.of("sign", List.of(OWN.sign(body)));
@@ -86,21 +86,21 @@ class FailuresTest {
   }
 
   @Test
-  void aWrongFieldIsNamed() {
+  void invalidFieldIsNamed() {
     Map<String, String> noValue = new HashMap<>(Map.of("partnerId", PARTNER_ID));
     noValue.put("note", null);
     says("`partnerId`", message("unsealable", () -> RING.seal(Kind.REQUEST, Map.of(), "")));
     says("`note`", message("unsealable",
         () -> RING.seal(Kind.REQUEST, Map.of("partnerId", PARTNER_ID, "note", "CANARY&x=y"), "")));
     says("`note` is null", message("usage", () -> RING.seal(Kind.REQUEST, noValue, "")));
-    says("`partnerId` is not Unicode",
+    says("`partnerId` is not valid Unicode",
         message("usage", () -> RING.seal(Kind.REQUEST, Map.of("partnerId", "CANARY\ud800"), "")));
-    says("payload is not Unicode",
+    says("payload is not valid Unicode",
         message("usage", () -> RING.seal(Kind.REQUEST, Map.of("partnerId", PARTNER_ID), "CANARY\ud800")));
   }
 
   @Test
-  void aWrongArgumentIsNamed() {
+  void invalidArgumentIsNamed() {
     Receiver.Limits negative = new Receiver.Limits(Optional.of(-1), Optional.empty());
     says("document is null", message("usage", () -> RING.open(null, Keyring.Expected.response())));
     says("path is null", message("usage", () -> PrivateKey.fromFile(null)));

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.springframework.http.HttpHeaders;
 
-/** What is Java's own: exceptions, closing, threads, a framework. The vectors are run by {@link Conformance}. */
+/** Tests of the Java API: exceptions, closing, threads, a framework. {@link Conformance} runs the vectors. */
 class PaytendTest {
   private static final String PARTNER_ID = "888666000100260";
   private static final PrivateKey OWN = PrivateKey.generate(1024);
@@ -77,19 +77,19 @@ class PaytendTest {
   }
 
   @Test
-  void whatIsClosedSaysSo() {
+  void closedObjectIsReported() {
     PrivateKey key = PrivateKey.generate(1024);
     try (Keyring ring = new Keyring(key, THEIRS.publicKey())) {
       key.close();
       key.close();
-      // The keyring has its own.
+      // The keyring keeps its own copies of the keys.
       assertNotNull(ring.seal(Kind.RESPONSE, Map.of("respCode", "00"), ""));
     }
     assertEquals("usage", assertThrows(PaytendException.Usage.class, () -> key.sign(new byte[0])).code());
   }
 
   @Test
-  void nothingSecretIsShown() {
+  void secretsAreNotShown() {
     Opened opened = open(sealed("{\"iban\":\"CANARY\"}"));
     try (Receiver receiver = Receiver.paytend(Receiver.Product.BAAS, PARTNER_ID, RING, Receiver.Limits.NONE)) {
       Notification taken = receiver.receive(Map.of(), sealed("{\"iban\":\"CANARY\"}"));
@@ -99,7 +99,7 @@ class PaytendTest {
   }
 
   @Test
-  void keysAreWrittenAndHaveTheirTimes() {
+  void keysAreEncodedAndUsedInTheirPeriod() {
     for (PrivateKey.Form form : PrivateKey.Form.values()) {
       assertArrayEquals(OWN.write(form), PrivateKey.load(OWN.write(form)).write(form));
     }
@@ -138,7 +138,7 @@ class PaytendTest {
   }
 
   @Test
-  void threadsShareAndCloseWhileOthersUse() throws Exception {
+  void objectsAreSharedAndClosedWhileInUse() throws Exception {
     byte[] document = sealed("{\"a\":1}");
     var pool = Executors.newFixedThreadPool(4);
     List<Future<Integer>> futures = new ArrayList<>();
@@ -151,7 +151,7 @@ class PaytendTest {
           try {
             shortLived.sign(document);
           } catch (PaytendException.Usage closed) {
-            // It is.
+            // Expected after the object has been closed.
           }
           if (n == 25) {
             shortLived.close();

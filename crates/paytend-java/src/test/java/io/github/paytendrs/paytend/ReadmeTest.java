@@ -25,8 +25,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Runs what README.md says. {@code cargo xtask bindings test java} compares the marked regions with the code blocks
- * there, so a change of one is a change of the other.
+ * Tests the code of README.md. {@code cargo xtask bindings test java} checks that the marked regions are identical to
+ * the code blocks there.
  */
 class ReadmeTest {
   private static final System.Logger LOG = System.getLogger("readme");
@@ -64,7 +64,7 @@ class ReadmeTest {
   }
   // README: end
 
-  /** Writes the key files of the README, loads them, and makes Paytend's keyring. */
+  /** Writes the key files of the README. Returns a keyring from them, and the keyring of Paytend. */
   private static Keyring[] rings(Path folder) throws Exception {
     try (PrivateKey own = PrivateKey.generate(1024)) {
       FailuresTest.writePrivate(folder.resolve("private.pem"), own, "rw-------");
@@ -106,7 +106,7 @@ class ReadmeTest {
   }
 
   @Test
-  void aKnownKeyIsARepeat(@TempDir Path folder) throws Exception {
+  void knownKeyIsARepeat(@TempDir Path folder) throws Exception {
     Keyring[] rings = rings(folder);
     Map<String, Notification> stored = new HashMap<>();
     List<Boolean> wereNew = new ArrayList<>();
@@ -128,7 +128,7 @@ class ReadmeTest {
   }
 
   @Test
-  void whatIsNotTypedKeepsItsBytes(@TempDir Path folder) throws Exception {
+  void notificationThatIsNotTypedKeepsItsBytes(@TempDir Path folder) throws Exception {
     Keyring[] rings = rings(folder);
     List<Notification> stored = new ArrayList<>();
     try (Receiver receiver = newReceiver(rings[0])) {
@@ -139,7 +139,7 @@ class ReadmeTest {
   }
 
   @Test
-  void aRejectionHasItsResponseAndItsReason(@TempDir Path folder) throws Exception {
+  void rejectionHasResponseAndReason(@TempDir Path folder) throws Exception {
     List<Notification> stored = new ArrayList<>();
     try (Receiver receiver = newReceiver(rings(folder)[0])) {
       Answer answer = handle(receiver, Map.of(), new byte[] {'{'}, stored::add);
@@ -149,14 +149,14 @@ class ReadmeTest {
           assertThrows(PaytendException.Malformed.class, () -> receiver.receive(Map.of(), new byte[] {'{'}));
       assertTrue(rejected.getMessage().contains("JSON ends too early at line 1 column 1"));
       assertFalse(new String(answer.body(), StandardCharsets.UTF_8).contains("JSON"));
-      // What no sender can mend is to be sent again.
+      // An error that the sender cannot fix asks the sender to retry.
       assertEquals(503, handle(receiver, Map.of(), null, stored::add).status());
     }
     assertTrue(stored.isEmpty());
   }
 
   @Test
-  void everyCodeHasItsException() throws Exception {
+  void everyCodeHasAnException() throws Exception {
     List<String> codes = new ArrayList<>();
     Pattern row = Pattern.compile("(?m)^\\| `([\\w.]+)` \\| `(\\w+)` \\|$");
     var rows = row.matcher(Files.readString(Path.of("README.md")));
@@ -171,7 +171,7 @@ class ReadmeTest {
   }
 
   @Test
-  void whatIsClosedSaysSo(@TempDir Path folder) throws Exception {
+  void closedKeyringIsReported(@TempDir Path folder) throws Exception {
     Keyring ring = rings(folder)[0];
     ring.close();
     PaytendException closed = assertThrows(PaytendException.Usage.class, () -> sealRequest(ring));
@@ -179,7 +179,7 @@ class ReadmeTest {
   }
 
   @Test
-  void whatIsCollectedIsClosed() {
+  void collectedObjectIsClosed() {
     long number = PrivateKey.generate(1024).handle.number;
     long start = System.nanoTime();
     PaytendException.Usage closed = null;

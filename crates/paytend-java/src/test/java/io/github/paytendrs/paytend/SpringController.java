@@ -8,22 +8,23 @@ import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RestController;
 
-/** A callback URL on Spring: verify, store, acknowledge, in this order. */
+/** A callback URL with Spring: verify, store, acknowledge, in this order. */
 @RestController
 public class SpringController {
   private final Receiver receiver;
   private final Predicate<Notification> store;
 
   /**
-   * {@code store} commits the dedup key and the effect in one transaction, and returns whether the key was new. It
-   * stores a known key as a repeat whose state is to be queried, and what is not {@code typed} with its content.
+   * Creates the controller. {@code store} must commit the dedup key and the effect in one transaction, and return
+   * whether the key was new. It must also store repeats, so that their state can be queried, and the content of
+   * notifications that are not {@code typed}.
    */
   public SpringController(Receiver receiver, Predicate<Notification> store) {
     this.receiver = receiver;
     this.store = store;
   }
 
-  /** The raw bytes: a body that was parsed and written again is another body. */
+  /** The signature covers the raw bytes, so the body must not be parsed and re-serialized. */
   @PostMapping("/paytend/baas")
   public ResponseEntity<byte[]> take(@RequestHeader HttpHeaders headers, @RequestBody(required = false) byte[] body) {
     Answer answer;
