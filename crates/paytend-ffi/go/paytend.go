@@ -35,7 +35,7 @@ const (
 	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
-	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but too old, too new, or for another merchant
+	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic: too old, from the future, or for another merchant
 	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 
