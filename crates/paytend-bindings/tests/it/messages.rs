@@ -17,7 +17,7 @@ fn rejection_keeps_the_full_message() {
     let paytend = Receiver::paytend("baas", PARTNER_ID, ring("partner", "paytend")).unwrap();
     let rejected = paytend.receive([], b"{", None).unwrap_err();
     assert_eq!(rejected.failure.code(), Code::Malformed);
-    let message = "refused: the message is malformed: JSON ends too early at line 1 column 1";
+    let message = "rejected: the message is malformed: JSON ends too early at line 1 column 1";
     assert_eq!(rejected.failure.message(), message);
 }
 
