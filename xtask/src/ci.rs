@@ -6,12 +6,13 @@ use cargo_metadata::MetadataCommand;
 
 use crate::shell::{cargo, root};
 use crate::test::{self, Skipping};
-use crate::{bindings, deny, fuzz, layers, openapi, package};
+use crate::{bindings, deny, fuzz, layers, openapi, package, prose};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("format", format),
+    ("prose", || prose::run(&[])),
     ("layers", layers::run),
     ("deny", deny::run),
     ("lints", lints),

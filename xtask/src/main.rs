@@ -23,7 +23,7 @@ usage: cargo xtask <command>
 
   setup      install what the full test run needs (Debian, as root), or list what is missing
   test       run all tests that this machine supports, and list the skipped ones with the reason
-  ci         format, lints, documentation, layers, packages, and all tests; nothing may be skipped
+  ci         format, prose, lints, documentation, layers, packages, and all tests; nothing may be skipped
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every second time next to busy loops, and list those
              that failed; a filter is a part of `package/target`, such as paytend-client/it

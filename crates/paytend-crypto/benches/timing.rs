@@ -101,7 +101,11 @@ fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
     let mut signature = [0u8; 128];
     OsRandom.fill(&mut signature[1..]).unwrap();
     format!(
-        r#"{{"partnerId":"{PARTNER_ID}","notifyType":"2","signType":"RSA","version":"2.0","content":"{}","randomKey":"{}","signature":"{}"}}"#,
+        concat!(
+            r#"{{"partnerId":"{}","notifyType":"2","signType":"RSA","version":"2.0","#,
+            r#""content":"{}","randomKey":"{}","signature":"{}"}}"#
+        ),
+        PARTNER_ID,
         STANDARD.encode(content),
         STANDARD.encode(key.encrypt_raw(block).unwrap()),
         STANDARD.encode(signature),

@@ -56,7 +56,7 @@ func TestRejectionHasTheFullMessage(t *testing.T) {
 	_, _, changed := receiver.Receive(wrong, body, now)
 	_, _, noKey := later.Receive(header, body, now)
 	says(t, tooOld, paytend.ErrRejected, "the notification was sent 2 h ago; `max_age` is 1 min")
-	says(t, changed, paytend.ErrNotAuthentic, "refused: the message is not authentic")
+	says(t, changed, paytend.ErrNotAuthentic, "rejected: the message is not authentic")
 	says(t, noKey, paytend.ErrKey, "cannot verify now: ")
 }
 

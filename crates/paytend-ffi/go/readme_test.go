@@ -199,7 +199,7 @@ func TestReadmeRejectionHasResponseAndReason(t *testing.T) {
 	if _, other := post([]byte("x")); status != 400 || body != other || strings.Contains(body, "JSON") {
 		t.Error(status, body)
 	}
-	if !strings.Contains(logged.String(), "notification rejected: paytend: refused: the message is malformed: JSON") {
+	if !strings.Contains(logged.String(), "notification rejected: paytend: rejected: the message is malformed: JSON") {
 		t.Error(logged.String())
 	}
 	logged.Reset()

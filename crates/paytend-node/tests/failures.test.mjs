@@ -50,7 +50,7 @@ test('rejection has the full message, sync and async', async () => {
     const late = await thrown('rejected', () => receiver[method](headers, body, at(7_200_000)))
     assert.match(late, /the notification was sent 2 h ago; `max_age` is 1 min/)
     const wrong = await thrown('not_authentic', () => receiver[method]({ sign: own.sign('{}') }, body, at(0)))
-    assert.equal(wrong, 'refused: the message is not authentic')
+    assert.equal(wrong, 'rejected: the message is not authentic')
     assert.match(await thrown('key', () => later[method](headers, body, at(0))), /^cannot verify now: /)
   }
 })

@@ -46,7 +46,7 @@ def test_rejection_has_the_full_message(own):
         with pytest.raises(paytend.Rejected) as raised:
             receiver.receive(headers, body, now=NOW + late)
         assert said in str(raised.value) and "CANARY" not in str(raised.value)
-    with pytest.raises(paytend.NotAuthentic, match="^refused: the message is not authentic$"):
+    with pytest.raises(paytend.NotAuthentic, match="^rejected: the message is not authentic$"):
         receiver.receive({"sign": own.sign(b"{}")}, body, now=NOW)
     later = paytend.PayByReceiver(paytend.DatedKey(own.public_key, NOW + timedelta(days=1)))
     with pytest.raises(paytend.KeyUnusable, match="^cannot verify now: "):

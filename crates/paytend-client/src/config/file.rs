@@ -325,10 +325,13 @@ mod tests {
             (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "PAYTEND_PRIVATE_KEY: "),
             (vec![("PAYTEND_PRIVATE_KEY", "")], "PAYTEND_PRIVATE_KEY_FILE: not set"),
             (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "PAYTEND_PUBLIC_KEY: "),
-            (vec![("PAYTEND_PUBLIC_KEY_FILE", "/nowhere")], "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one"),
             (
-                vec![("PAYTEND_PASSPHRASE_FILE", "/nowhere")],
-                "PAYTEND_PASSPHRASE_FILE: cannot read the key file /nowhere",
+                vec![("PAYTEND_PUBLIC_KEY_FILE", "/no/such/file")],
+                "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one",
+            ),
+            (
+                vec![("PAYTEND_PASSPHRASE_FILE", "/no/such/file")],
+                "PAYTEND_PASSPHRASE_FILE: cannot read the key file /no/such/file",
             ),
             (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: not a number"),
         ] {

@@ -159,8 +159,13 @@ fn refusals(
         block[at] = byte;
         let random_key = checks.get(public.encrypt_raw(&block), "encrypt_raw fails")?;
         let document = format!(
-            r#"{{"partnerId":"{PARTNER_ID}","notifyType":"2","signType":"RSA","version":"2.0","randomKey":"{}","signature":"{signature}"}}"#,
-            STANDARD.encode(random_key)
+            concat!(
+                r#"{{"partnerId":"{}","notifyType":"2","signType":"RSA","version":"2.0","#,
+                r#""randomKey":"{}","signature":"{}"}}"#
+            ),
+            PARTNER_ID,
+            STANDARD.encode(random_key),
+            signature
         );
         let result = ring.open(document.as_bytes(), &Expected::notification(PARTNER_ID)).map(drop);
         let right = if (at, byte) == (1, 2) { Ok(()) } else { Err(Error::NotAuthentic) };

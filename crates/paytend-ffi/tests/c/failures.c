@@ -56,7 +56,7 @@ static void rejection_has_the_full_message(const PaytendPrivateKey *own, const P
   PaytendHeader header = {slice("sign"), borrowed(sign)}, wrong = {slice("sign"), borrowed(other)};
   says(PAYTEND_CODE_REJECTED, "the notification was sent 2 h ago; `max_age` is 1 min",
        paytend_receive(receiver, &header, 1, body, NOW + 7200000, &taken, NULL, &error), &error);
-  says(PAYTEND_CODE_NOT_AUTHENTIC, "refused: the message is not authentic",
+  says(PAYTEND_CODE_NOT_AUTHENTIC, "rejected: the message is not authentic",
        paytend_receive(receiver, &wrong, 1, body, NOW, &taken, NULL, &error), &error);
   says(PAYTEND_CODE_KEY, "cannot verify now: ", paytend_receive(later, &header, 1, body, NOW, &taken, NULL, &error),
        &error);

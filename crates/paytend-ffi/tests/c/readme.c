@@ -174,7 +174,7 @@ static void rejection_has_a_response_and_a_reason(const PaytendReceiver *receive
   CHECK(paytend_answer_status(answer) == 400 && !holds(paytend_answer_body(answer), "JSON"));
   PaytendSlice one = paytend_answer_body(answer), two = paytend_answer_body(other);
   CHECK(one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
-  CHECK(strstr(logged, "notification rejected: refused: the message is malformed: JSON"));
+  CHECK(strstr(logged, "notification rejected: rejected: the message is malformed: JSON"));
   CHECK(*summary == 0);
   paytend_answer_free(answer), paytend_answer_free(other);
   CHECK(handle(NULL, slice("{")) == NULL);

@@ -117,7 +117,7 @@ pub(crate) async fn meaningless_headers_do_not_cause_rejection(server: Server) {
         "Sign: AAAA\r\nSign: AAAA\r\nsignature: x\r\n",
         "Digest: SHA-256=AAAA\r\nContent-MD5: AAAA\r\n",
         "Content-Range: bytes 0-1/2\r\nContent-Language: xx\r\nContent-Transfer-Encoding: base64\r\n",
-        "X-Forwarded-For: nobody\r\nForwarded: for=\"\"\r\n",
+        "X-Forwarded-For: unknown\r\nForwarded: for=\"\"\r\n",
     ] {
         let length = body.len();
         let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");

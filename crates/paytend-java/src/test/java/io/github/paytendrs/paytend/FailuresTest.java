@@ -79,7 +79,7 @@ class FailuresTest {
         Receiver early = Receiver.payBy(List.of(later), limits)) {
       says("the notification was sent 2 h ago; `max_age` is 1 min",
           message("rejected", () -> receiver.receive(headers, body, NOW.plus(Duration.ofHours(2)))));
-      assertEquals("refused: the message is not authentic",
+      assertEquals("rejected: the message is not authentic",
           message("not_authentic", () -> receiver.receive(others, body, NOW)));
       says("cannot verify now: ", message("key", () -> early.receive(headers, body, NOW)));
     }
