@@ -81,7 +81,7 @@ impl Review {
             let hint =
                 typo.map(|name| format!("`{name}` is not a field of this request: did you mean `{}`?", field.name));
             if field.required {
-                let severity = if field.source == Source::Inferred { Severity::Warning } else { Severity::Error };
+                let severity = field.severity_if_missing();
                 let mut text = format!("`{}` is missing", field.name);
                 if let Some(hint) = hint {
                     text = format!("{text}; {hint}");
@@ -121,7 +121,8 @@ impl Review {
         }
         let top = path.split('.').next().unwrap_or_default();
         let source = self.fields.iter().find(|field| field.name == top).map(|field| field.source);
-        let severity = if source == Some(Source::Inferred) { Severity::Warning } else { Severity::Error };
+        let required = *problem != Problem::Missing || source == Some(Source::Documented);
+        let severity = if source != Some(Source::Inferred) && required { Severity::Error } else { Severity::Warning };
         let text = match problem {
             Problem::Missing => format!("`{path}` is missing"),
             problem => format!("`{path}`: {problem}; found {}", self.shape_at(path)),

@@ -28,7 +28,10 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
             rule.severity(field.source) == Severity::Error && (field.required || about_length)
         };
         field.rules.iter().filter(narrowed).for_each(|rule| apply(&mut schema, rule));
-        if field.required && field.source != Source::Inferred && schema.get("type") == Some(&json!("string")) {
+        if field.required
+            && field.severity_if_missing() == Severity::Error
+            && schema.get("type") == Some(&json!("string"))
+        {
             apply(&mut schema, &Rule::NotEmpty);
         }
         schema.insert("description".into(), lines(field.about).into());

@@ -61,14 +61,22 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
         return "no response within 10 s".into();
     }
     let mut causes = Vec::new();
-    let mut refused = false;
+    let (mut refused, mut reset) = (false, false);
     let mut cause = error.source();
     while let Some(inner) = cause {
-        refused |= inner.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused);
+        let kind = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        refused |= kind == Some(ErrorKind::ConnectionRefused);
+        reset |= kind == Some(ErrorKind::ConnectionReset);
         causes.push(inner.to_string());
         cause = inner.source();
     }
     let last = causes.last().map_or("", String::as_str);
+    if let Some(problem) = CERTIFICATES.iter().find(|(word, _)| last.contains(word)).map(|(_, problem)| problem) {
+        return format!("TLS: {problem}; if the receiver is yours, allow its host with --self-signed HOST");
+    }
+    if reset {
+        return "the connection was reset".into();
+    }
     if refused {
         "connection refused: no program is listening at this address".into()
     } else if causes.iter().any(|cause| cause.contains("dns error")) {
@@ -80,6 +88,25 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     } else {
         format!("cannot reach the receiver: {}", if last.is_empty() { "unknown cause" } else { last })
     }
+}
+
+/// Parts of the TLS library's messages, and what they mean.
+const CERTIFICATES: [(&str, &str); 6] = [
+    ("CaUsedAsEndEntity", "the certificate is self-signed"),
+    ("UnknownIssuer", "the certificate is self-signed, or its issuer is not trusted"),
+    ("not valid for name", "the certificate is for another host name"),
+    ("Expired", "the certificate has expired"),
+    ("expired", "the certificate has expired"),
+    ("NotValidYet", "the certificate is not valid yet"),
+];
+
+/// Returns a callback URL to show: without credentials and without the values of its query.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?…"));
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}{query}")
 }
 
 #[cfg(test)]
@@ -123,5 +150,17 @@ mod tests {
         let refusal = Acknowledgement::of(&Source::PayBy, false).refuses(200, "SUCCESS");
         assert!(refusal.unwrap().ends_with("found the bare word SUCCESS"));
         assert!(Acknowledgement::of(&Source::PayerMax, true).refuses(200, "SUCCESS").is_some());
+    }
+
+    #[test]
+    fn shown_url_has_no_credentials() {
+        for (url, shown) in [
+            ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook"),
+            ("https://user:secret@example.test/a/b?token=secret&x=1", "https://example.test/a/b?…"),
+            ("https://example.test?token=secret", "https://example.test?…"),
+            ("https://a:b@c@example.test", "https://example.test"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
     }
 }

@@ -8,7 +8,7 @@ use http::header;
 use paytend_crypto::{Fields, Outgoing, detached, rustcrypto};
 use serde_json::Value;
 
-use crate::acknowledgement::{Acknowledgement, unreachable};
+use crate::acknowledgement::{Acknowledgement, shown_url, unreachable};
 use crate::core::{Core, Lost};
 use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
@@ -183,7 +183,7 @@ impl Core {
                 good: attempt.acknowledged,
                 faults: faults.to_vec(),
                 delivery: Some(delivery.id),
-                url: Some(url.clone()),
+                url: Some(shown_url(&url)),
                 status: attempt.status,
                 findings: Vec::new(),
                 sent,

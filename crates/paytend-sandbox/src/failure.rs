@@ -51,7 +51,7 @@ failures! {
     DuplicateOrder = "S103" "orderNo was used before",
     InsufficientFunds = "S104" "insufficient funds",
     WrongCurrency = "S105" "wrong currency",
-    BadAmount = "S106" "amount must be above zero with two decimals at most",
+    BadAmount = "S106" "invalid amount: it must be above zero and have at most two decimals",
     BadUrl = "S107" "url is not an http or https URL",
     UnknownHolder = "S108" "unknown cardholder",
     WrongState = "S109" "this is not possible in the present state",
@@ -81,6 +81,8 @@ impl Refusal {
 
     pub(crate) fn message(&self) -> String {
         match &self.detail {
+            // The detail is more precise than the message.
+            Some(detail) if self.failure == Failure::BadAmount => format!("invalid amount: {detail}"),
             Some(detail) => format!("{}: {detail}", self.failure.message()),
             None => self.failure.message().to_owned(),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::response::Response;
 use axum::routing;
@@ -77,7 +78,9 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
     }
 }
 
-async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Bytes) -> Response {
+async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Result<Bytes, BytesRejection>) -> Response {
+    // The partner of a body that was not read is not known, so the response cannot be sealed.
+    let Ok(body) = body else { return response(StatusCode::OK, Body::from(unsigned(Failure::TooLarge))) };
     let operation = operations().iter().map(|entry| entry.info).find(|info| info.path == uri.path());
     let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
     for fault in &faults {

@@ -25,6 +25,16 @@ impl Seeded {
         Self::with(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
+    /// Creates a generator with the seed in `PAYTEND_TEST_SEED`, or with the given one: for a test of a statistic, whose
+    /// outcome must not depend on luck.
+    ///
+    /// # Panics
+    /// Panics if the variable is not a number.
+    pub fn with_default(seed: u64) -> Self {
+        let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED is not a number"));
+        Self::with(given.unwrap_or(seed))
+    }
+
     /// Creates a generator with the given seed, which returns the same numbers in every run.
     pub fn with(seed: u64) -> Self {
         Self { seed, state: AtomicU64::new(seed) }

@@ -79,7 +79,13 @@ fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {
     let mut fields = Fields::new(kind);
     for (name, value) in &given {
         let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` is not a JSON string")))?;
-        fields = fields.with(name, value);
+        // An empty requestId is set like an absent one.
+        if !(kind == Kind::Request && name == "requestId" && value.is_empty()) {
+            fields = fields.with(name, value);
+        }
+    }
+    if let Some(length) = fields.get("requestId").map(|id| id.chars().count()).filter(|length| *length > 32) {
+        return Err(Failure::usage(format!("--fields: `requestId` has {length} characters; it may have at most 32")));
     }
     if kind == Kind::Request && fields.get("requestId").is_none() {
         fields = fields.with("requestId", RequestId::generate()?.as_str());

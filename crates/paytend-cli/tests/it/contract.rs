@@ -305,3 +305,33 @@ fn seal_checks_payload_against_operation() {
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("`orderNo` is missing") && !ran.stderr.contains("SECRET"), "{}", ran.stderr);
 }
+
+#[test]
+fn seal_sets_an_empty_request_id_and_refuses_one_that_is_too_long() {
+    let keys = Keys::new();
+    let (own, peer) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
+    let sealed = |id: &str| {
+        let fields = format!(r#"{{"partnerId":"888666000100260","requestId":"{id}"}}"#);
+        run(
+            &[
+                "seal",
+                "--as",
+                "partner",
+                "--kind",
+                "request",
+                "--private-key",
+                &own,
+                "--public-key",
+                &peer,
+                "--fields",
+                &fields,
+            ],
+            b"",
+        )
+    };
+    let document: Value = serde_json::from_str(&sealed("").stdout).unwrap();
+    assert_eq!(document["requestId"].as_str().unwrap().len(), 32);
+    let refused = sealed(&"7".repeat(33));
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    assert!(refused.stderr.contains("`requestId` has 33 characters; it may have at most 32"), "{}", refused.stderr);
+}

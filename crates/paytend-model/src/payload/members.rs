@@ -116,11 +116,12 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads a required field. If the field is inferred and is missing or unreadable, this is reported, and the value
-    /// is an empty string if the type allows it.
+    /// Reads a required field. A field that is not documented may be missing, and an inferred one may be unreadable. This is
+    /// reported, and the value is an empty string if the type allows it.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
-            Ok(blank) if source == Source::Inferred && problem != Problem::Duplicate.at(name) => Ok((blank, problem)),
+            Ok(blank) if problem == Problem::Missing.at(name) && source != Source::Documented => Ok((blank, problem)),
+            Ok(blank) if problem != Problem::Duplicate.at(name) && source == Source::Inferred => Ok((blank, problem)),
             _ => Err(problem),
         };
         let (blank, problem) = match self.find(name)? {

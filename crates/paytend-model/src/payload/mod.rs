@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Source;
 use crate::problem::Problem;
-use crate::validate::{Report, Rule, Validate};
+use crate::validate::{Report, Rule, Severity, Validate};
 use crate::value::FieldType;
 
 /// A JSON object of the provider, as a type of this crate. The `payload!` macro implements this trait.
@@ -103,6 +103,23 @@ pub(crate) fn is_unread<T: FieldType>(field: &T, problems: &[Problem], name: &st
 pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
     for (name, _) in extra.iter().filter(|(_, json)| !matches!(*json, "null" | "\"\"")) {
         report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
+    }
+}
+
+impl Field {
+    /// Returns whether a request is about nothing without this field: an identifier, an amount or a file.
+    pub(crate) fn is_essential(&self) -> bool {
+        matches!(self.type_name, "CardId" | "HolderId" | "OrderNo" | "UserId" | "Amount" | "FileContent")
+    }
+
+    /// Returns how severe it is that a required field is not given. The published programs give all of their fields, which
+    /// does not show that the provider requires them.
+    pub(crate) fn severity_if_missing(&self) -> Severity {
+        match self.source {
+            Source::Documented => Severity::Error,
+            Source::Seen if self.is_essential() => Severity::Error,
+            Source::Seen | Source::Inferred => Severity::Warning,
+        }
     }
 }
 

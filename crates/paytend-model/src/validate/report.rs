@@ -86,6 +86,7 @@ impl Report {
         if !holds {
             let severity = match self.field {
                 _ if self.inferred => Severity::Warning,
+                Some(field) if rule == Rule::NotEmpty => field.severity_if_missing(),
                 Some(field) => rule.severity(field.source),
                 None => Severity::Error,
             };

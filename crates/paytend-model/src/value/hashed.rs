@@ -171,6 +171,10 @@ impl FieldType for HashedText {
         String::read(json).map(Self)
     }
 
+    fn is_blank(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn check(&self, rules: &[Rule], report: &mut Report) {
         // The form of a hash is not that of the value.
         let of_text: Vec<Rule> = rules.iter().copied().filter(|rule| *rule != Rule::Iban || !self.is_hash()).collect();

@@ -83,6 +83,10 @@ impl FieldType for String {
         string(json).map(Cow::into_owned).ok_or(Problem::expected("a string"))
     }
 
+    fn is_blank(&self) -> bool {
+        self.is_empty()
+    }
+
     fn check(&self, rules: &[Rule], report: &mut Report) {
         report.text(rules, self);
     }

@@ -48,10 +48,10 @@ fn error_has_the_field_name_but_not_the_value() {
     let errors = [
         (r#"{"cardId":"1","orderNo":"T","amount":"CANARY","currency":"EUR"}"#, "field `amount`"),
         (r#"{"cardId":{"CANARY":1},"orderNo":"T","amount":"1","currency":"EUR"}"#, "field `cardId`"),
-        (r#"{"cardId":"CANARY","orderNo":"T","amount":"1"}"#, "field `currency`: required field is missing"),
+        (r#"{"cardId":"CANARY","orderNo":"T","currency":"EUR"}"#, "field `amount`: required field is missing"),
         (
-            r#"{"cardId":null,"orderNo":"CANARY","amount":"1","currency":"EUR"}"#,
-            "field `cardId`: required field is missing",
+            r#"{"cardId":"1","orderNo":"CANARY","amount":null,"currency":"EUR"}"#,
+            "field `amount`: required field is missing",
         ),
         (
             r#"{"cardId":"CANARY","cardId":"2","orderNo":"T","amount":"1","currency":"EUR"}"#,

@@ -344,3 +344,31 @@ fn account_numbers_that_are_named_ibans_are_checked_and_hashes_are_not() {
     account.account_num = Some("LT131000011101001000".into());
     assert!(warnings(&account).starts_with("`accountNum` should be an IBAN"));
 }
+
+/// The published programs give all of their fields, which does not show that the provider requires them.
+#[test]
+fn observed_field_that_is_not_essential_may_be_missing() {
+    let messages = |operation: &str, json: &str| -> Vec<(bool, String)> {
+        let findings = paytend_model::operation(operation).unwrap().review(json);
+        findings.iter().map(|finding| (finding.is_error(), finding.to_string())).collect()
+    };
+    assert_eq!(
+        messages("issuing.getCities", r#"{"countryCode":"","start":""}"#),
+        [
+            (false, "`maxResult` is missing".to_owned()),
+            (false, "`countryCode` should not be empty".to_owned()),
+            (false, "`start` should not be empty".to_owned()),
+        ]
+    );
+    let topup = messages("topup", r#"{"cardId":"","amount":"1"}"#);
+    assert_eq!(
+        topup,
+        [
+            (true, "`orderNo` is missing".to_owned()),
+            (false, "`currency` is missing".to_owned()),
+            (true, "`cardId` must not be empty".to_owned()),
+        ]
+    );
+    // A documented field is required.
+    assert!(messages("verifyMobileNumber", r#"{"mobile":"+37060000000"}"#)[0].0);
+}

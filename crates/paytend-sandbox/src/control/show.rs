@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{After, Answer, Bad, after, number};
+use crate::acknowledgement::shown_url;
 use crate::core::Core;
 use crate::world::{Delivery, Partner, Place, World};
 
@@ -122,10 +123,17 @@ fn of_delivery(delivery: &Delivery) -> Value {
     let attempts: Vec<Value> = delivery
         .attempts
         .iter()
-        .map(|(at, attempt)| json!({"at": at, "status": attempt.status, "acknowledged": attempt.acknowledged}))
+        .map(|(at, attempt)| {
+            let mut shown = json!({"at": at, "status": attempt.status, "acknowledged": attempt.acknowledged});
+            if let Some(reason) = &attempt.reason {
+                shown["reason"] = reason.as_str().into();
+            }
+            shown
+        })
         .collect();
+    let url = delivery.url.as_deref().map(shown_url);
     json!({
-        "id": delivery.id, "partner": delivery.partner, "what": delivery.source.name(), "url": delivery.url,
+        "id": delivery.id, "partner": delivery.partner, "what": delivery.source.name(), "url": url,
         "madeAt": delivery.made_at, "nextAt": delivery.next_at, "state": delivery.state, "attempts": attempts,
     })
 }

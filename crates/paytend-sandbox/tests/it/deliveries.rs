@@ -357,7 +357,7 @@ async fn failed_delivery_has_a_reason() {
     let (other_body, _) = hook(&[(200, "SUCCESS")], PAYBY).await;
     for (url, status, reason) in [
         (format!("http://{free}/"), 0, "connection refused: no program is listening at this address"),
-        (self_signed().await, 0, "TLS: invalid peer certificate"),
+        (self_signed().await, 0, "TLS: the certificate is self-signed"),
         (server_error, 500, "the status is 500; expected 200"),
         (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),
     ] {

@@ -296,6 +296,41 @@ async fn request_that_fails_to_verify_is_explained_in_the_log() {
             }
         };
         let found = tokio::time::timeout(std::time::Duration::from_secs(120), found).await.unwrap();
+        // The partner's key is the right one, even where the wrapping hides the partner.
+        let wrong_key = found.iter().any(|one| one.as_str().unwrap().contains("not the key that should verify"));
+        assert!(!wrong_key, "{found:?}");
         assert!(found.iter().any(|one| one.as_str().unwrap().contains(finding)), "{finding}: {found:?}");
     }
+}
+
+/// Fields that the published programs give, and that are not identifiers, amounts or files, may be missing.
+#[tokio::test]
+async fn request_without_fields_that_are_not_essential_is_accepted() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    for (path, payload) in [
+        ("/issuing/holder/getCities", r#"{"countryCode":"LT","start":"","maxResult":""}"#),
+        ("/issuing/holder/getCities", r#"{"countryCode":"LT"}"#),
+        ("/issuing/partner/getPartnerTransactions", r#"{"beginDate":"","endDate":""}"#),
+        ("/issuing/partner/getPartnerTopup", r#"{"currency":""}"#),
+        ("/issuing/card/getCardTransactions", r#"{"cardId":"1755902"}"#),
+        ("/issuing/card/topup", r#"{"cardId":"1755902","orderNo":"T-1","amount":"1.00","currency":""}"#),
+        (
+            "/issuing/holder/uploadDocument",
+            r#"{"holderId":"101982","fileType":"3","fileContent":"/9j/4A==","suffix":""}"#,
+        ),
+    ] {
+        let opened = post(&sandbox, path, seal(&keyring, &sandbox, &new_id(), payload)).await;
+        assert_eq!(opened.field("respCode"), Some("00"), "{path} {payload}: {:?}", opened.field("respMsg"));
+    }
+    assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "1.00");
+}
+
+/// A body that is not read to its end has an unsigned response in the documented form.
+#[tokio::test]
+async fn body_that_is_not_read_is_refused_in_the_documented_form() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let body = post_raw(&sandbox, "/issuing/card/topup", "A".repeat(65 << 20)).await;
+    let response: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(response["respCode"], Failure::TooLarge.code());
 }

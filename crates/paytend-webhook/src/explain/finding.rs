@@ -157,7 +157,7 @@ pub enum Finding {
     #[error("the payload {0}")]
     PayloadJson(String),
     /// A field has an unexpected value.
-    #[error("{0} has an unexpected value: the message is for another partner, or from another environment")]
+    #[error("{0} has an unexpected value{why}", why = other_value(.0))]
     OtherValue(&'static str),
     /// The length of the signature does not match any expected key.
     #[error("the signature has {bytes} bytes; signatures by the expected keys have {expected}")]
@@ -296,6 +296,16 @@ pub enum TextChange {
     /// A field was added after signing.
     #[error("{0:?} was not signed")]
     NotSigned(String),
+}
+
+/// Returns what an unexpected value of a field means.
+fn other_value(name: &str) -> &'static str {
+    match name {
+        "partnerId" => ": the message is for another partner, or from another environment",
+        "version" => "; the only known version is 2.0",
+        "signType" => "; the only known signature type is RSA",
+        _ => "",
+    }
 }
 
 impl Finding {

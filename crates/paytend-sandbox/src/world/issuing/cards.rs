@@ -47,7 +47,8 @@ pub(in crate::world) fn apply(
     if !SKUS.contains(&(sku, scheme, type_)) {
         return Err(Failure::UnknownSku.into());
     }
-    let quantity = application.quantity.get().filter(|quantity| (1..=MOST).contains(quantity));
+    let quantity = if application.quantity.is_empty() { Some(1) } else { application.quantity.get() };
+    let quantity = quantity.filter(|quantity| (1..=MOST).contains(quantity));
     let quantity = quantity.ok_or(Failure::BadQuantity)?;
     let holder = given(application.holder_id.as_deref()).map(ToOwned::to_owned);
     match &holder {

@@ -40,7 +40,8 @@ pub(in crate::world) fn partner_topup(
 ) -> Result<PartnerTopupResponse, Refusal> {
     served(context, Some(&query.currency))?;
     let mut response = PartnerTopupResponse::new();
-    response.currency = Some(query.currency);
+    let currency = given(Some(&query.currency)).unwrap_or(&context.settings.currency);
+    response.currency = Some(currency.into());
     let iban = serde_json::Value::from(super::super::iban::iban(0)).to_string();
     response.extra.set("accountNum", &iban).map_err(|_| Failure::BadData)?;
     Ok(response)
@@ -55,7 +56,8 @@ fn day(at: Millis) -> String {
 /// Returns whether a time is between two dates, both inclusive.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
     let day = day(at);
-    begin.as_str() <= day.as_str() && day.as_str() <= end.as_str()
+    // A day that is not given limits nothing.
+    begin.as_str() <= day.as_str() && (end.is_empty() || day.as_str() <= end.as_str())
 }
 
 pub(in crate::world) fn partner_transactions(
@@ -135,14 +137,14 @@ pub(in crate::world) fn topup(
         return Err(Failure::DuplicateOrder.into());
     }
     let state = partner.card(&card)?.state;
-    if request.currency.as_str() != partner.card(&card)?.currency {
+    let currency = partner.card(&card)?.currency.clone();
+    if given(Some(&request.currency)).is_some_and(|asked| asked != currency) {
         return Err(Failure::WrongCurrency.into());
     }
     let amount = Cents::positive(&request.amount)?;
     if state != CardState::Active {
         return Err(Refusal::because(Failure::WrongState, "the card is not active"));
     }
-    let currency = request.currency.as_str().to_owned();
     partner.ledger.transfer(&Place::Funds, &transit(&order), &currency, amount)?;
     let made = entities::Topup { card, amount, currency, state: TopupState::Processing, at: context.now };
     partner.topups.insert(order.clone(), made);

@@ -46,9 +46,16 @@ pub(in crate::world) fn update(
 ) -> Result<HolderResponse, Refusal> {
     let id = update.holder_id.as_str();
     let holder = partner.holders.get_mut(id).ok_or(Failure::UnknownHolder)?;
-    holder.data.birthday = update.birthday;
-    holder.data.gender = update.gender;
-    holder.data.nationality_code = update.nationality_code;
+    // What is not given stays.
+    if !update.birthday.as_str().is_empty() {
+        holder.data.birthday = update.birthday;
+    }
+    if !update.gender.as_str().is_empty() {
+        holder.data.gender = update.gender;
+    }
+    if !update.nationality_code.is_empty() {
+        holder.data.nationality_code = update.nationality_code;
+    }
     holder.data.eea_address = update.eea_address;
     Ok(response(id, holder))
 }
@@ -128,7 +135,7 @@ pub(in crate::world) fn of_country(
     start: &Count,
     most: &Count,
 ) -> Result<CitiesResponse, Refusal> {
-    let known = CITIES.iter().filter(|(_, _, of)| country.as_str().eq_ignore_ascii_case(of));
+    let known = CITIES.iter().filter(|(_, _, of)| country.is_empty() || country.eq_ignore_ascii_case(of));
     let cities: Vec<City> = known
         .map(|(code, name, of)| {
             let mut city = City::new();

@@ -4,7 +4,7 @@ mod canonical;
 mod decrypt;
 mod document;
 
-use paytend_crypto::{Error, Expected, Kind};
+use paytend_crypto::{Error, Expected, Kind, PayloadProblem};
 use zeroize::Zeroizing;
 
 use super::base64;
@@ -107,7 +107,13 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
             return Opening::Authentic;
         }
         Some(Err(Error::Malformed(flaw))) => explanation.find(Finding::Malformed(flaw)),
-        Some(Err(Error::Payload(problem))) => explanation.find(Finding::PayloadJson(problem.to_string())),
+        // The signature is valid, and the payload is not an object whose end is certain.
+        Some(Err(Error::Payload(problem))) => {
+            explanation.find(Finding::PayloadJson(problem.to_string()));
+            if problem != PayloadProblem::End {
+                return Opening::Authentic;
+            }
+        }
         Some(Err(Error::UnsignedFailure(_))) => {
             explanation.find(Finding::UnsignedFailure);
             return Opening::Unsigned;

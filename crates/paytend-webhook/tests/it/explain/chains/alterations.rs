@@ -58,7 +58,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
     "UTF-16LE", |body, _| utf16(body, true), &["Unicode"], &[];
     "UTF-16BE", |body, _| utf16(body, false), &["Unicode"], &[];
-    "byte order mark", |body, _| Some([b"\xEF\xBB\xBF", body].concat()), &["ByteOrderMark"], &[];
+    // A mark that another alteration turned into "?" is a character before the signed text.
+    "byte order mark", |body, _| Some([b"\xEF\xBB\xBF", body].concat()), &["ByteOrderMark", "Surrounded"], &[];
     "trailing NUL", |body, _| Some([body, b"\0"].concat()), &["Nul"], &[];
     "newline added", |body, _| Some([body, b"\n"].concat()), &["WhiteSpaceAdded"], &[];
     "newline cut off", |body, _| body.strip_suffix(b"\n").map(<[u8]>::to_vec), &["NewlineLost"], &[];
