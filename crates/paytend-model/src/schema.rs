@@ -3,7 +3,6 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::Source;
 use crate::payload::{Field, Payload};
 use crate::validate::{Rule, Severity};
 use crate::value::FieldType;

@@ -112,8 +112,8 @@ impl Field {
         matches!(self.type_name, "CardId" | "HolderId" | "OrderNo" | "UserId" | "Amount" | "FileContent")
     }
 
-    /// Returns how severe it is that a required field is not given. The published programs give all of their fields, which
-    /// does not show that the provider requires them.
+    /// Returns how severe it is that a required field is not given. The published programs give all of their fields,
+    /// which does not show that the provider requires them.
     pub(crate) fn severity_if_missing(&self) -> Severity {
         match self.source {
             Source::Documented => Severity::Error,

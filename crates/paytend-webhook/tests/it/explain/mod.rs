@@ -39,8 +39,8 @@ fn authentic_messages_have_no_findings() {
     }
 }
 
-/// Every case in `refuse.json` has a finding. Only a case with a valid signature over a payload that is not an object is
-/// "authentic, but".
+/// Every case in `refuse.json` has a finding. Only a case with a valid signature over a payload that is not an object
+/// is "authentic, but".
 #[test]
 fn every_refuse_vector_has_a_finding() {
     for case in paytend_vectors::refuse() {
