@@ -116,8 +116,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads a required field. A field that is not documented may be missing, and an inferred one may be unreadable. This
-    /// is reported, and the value is an empty string if the type allows it.
+    /// Reads a required field. A field that is not documented may be missing, and an inferred one may be unreadable.
+    /// This is reported, and the value is an empty string if the type allows it.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
             Ok(blank) if problem == Problem::Missing.at(name) && source != Source::Documented => Ok((blank, problem)),
