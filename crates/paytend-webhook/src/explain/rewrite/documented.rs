@@ -20,8 +20,9 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Observed orders that differ from the documentation. Names that are missing here follow in the documented order.
-const OBSERVED: [&[&str]; 3] = [
+/// Further plausible orders: a sender may write fields in another order than the documentation. Names that are missing
+/// here follow in the documented order.
+const PLAUSIBLE: [&[&str]; 3] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
     &["merchantOrderNo", "orderNo", "holderName", "memo", "status", "amount"],
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
@@ -42,15 +43,15 @@ pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     like
 }
 
-/// Returns the documented and observed orders for an object with these names.
+/// Returns the documented and plausible orders for an object with these names.
 pub(super) fn orders(names: &[String]) -> Vec<Vec<&'static str>> {
     let Some(documented) = like(names).into_iter().next() else { return Vec::new() };
-    let observed = OBSERVED.into_iter().filter(|observed| observed.iter().all(|name| documented.contains(name)));
-    let observed = observed.map(|observed| {
-        let rest = documented.iter().filter(|name| !observed.contains(name));
-        observed.iter().chain(rest).copied().collect()
+    let plausible = PLAUSIBLE.into_iter().filter(|plausible| plausible.iter().all(|name| documented.contains(name)));
+    let plausible = plausible.map(|plausible| {
+        let rest = documented.iter().filter(|name| !plausible.contains(name));
+        plausible.iter().chain(rest).copied().collect()
     });
-    std::iter::once(documented.clone()).chain(observed).collect()
+    std::iter::once(documented.clone()).chain(plausible).collect()
 }
 
 /// Names that are common in documents of all kinds.

@@ -2,7 +2,6 @@
 //!
 //! Each form has a cost: 0 for the received form, 1 for common forms, 2 and more for uncommon forms. All combinations
 //! are tried in the order of their total cost, until the search budget is used up.
-//! order of their costs' sum, until the search's budget is used up.
 
 mod document;
 mod documented;
@@ -40,7 +39,7 @@ struct Edge {
 }
 
 /// Maximum number of orders of all objects that are tried at each cost.
-const FEW: usize = 256;
+const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
