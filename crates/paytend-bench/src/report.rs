@@ -33,9 +33,9 @@ impl Row {
             ("seal", "1 MiB", _) => Some((850, 700)),
             ("open", "1 MiB", _) => Some((750, 650)),
             (_, "64 KiB", _) => None,
-            (_, _, 2048) => Some((970, 180)),
-            ("seal", ..) => Some((960, 280)),
-            _ => Some((940, 280)),
+            (_, _, 2048) => Some((970, 120)),
+            ("seal", ..) => Some((960, 155)),
+            _ => Some((940, 155)),
         }
     }
 
@@ -96,12 +96,12 @@ impl Report {
             );
         }
         for (name, [receive, service, handed_over]) in &self.webhook.shares {
-            let floor = decimal(webhook::FLOOR);
+            let (floor, service_floor) = (decimal(webhook::FLOOR), decimal(webhook::SERVICE_FLOOR));
             let _ = writeln!(
                 out,
                 "\nReceiving a fund deposit, {name}, 1024 bits, as a share of the speed of opening it alone:\n\n\
                  - the receiver: {} (floor {floor})\n\
-                 - a whole service, from the request to the response: {} (floor {floor})\n\
+                 - a whole service, from the request to the response: {} (floor {service_floor})\n\
                  - a whole service that runs the cryptography on another thread, \
                  which wakes two threads per request: {}",
                 decimal(*receive),

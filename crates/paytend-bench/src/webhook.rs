@@ -19,6 +19,8 @@ use crate::{Backend, PARTNER_ID, payload, repeat};
 
 /// The minimum share of the speed of opening alone, in thousandths: an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
+/// The smallest share for a whole service. It runs each handler in a separate task, so that a disconnect cannot cancel it.
+pub(crate) const SERVICE_FLOOR: u128 = 870;
 /// The maximum time for rejecting garbage, in nanoseconds.
 pub(crate) const GARBAGE: u128 = 5000;
 
@@ -34,7 +36,7 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn holds(&self) -> bool {
-        self.shares.iter().all(|(_, [receive, service, _])| *receive >= FLOOR && *service >= FLOOR)
+        self.shares.iter().all(|(_, [receive, service, _])| *receive >= FLOOR && *service >= SERVICE_FLOOR)
             && self.garbage.iter().all(|(_, time)| *time <= GARBAGE)
     }
 
