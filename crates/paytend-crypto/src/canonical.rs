@@ -6,9 +6,10 @@
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value except the payload and `respMsg` contains `&`, `=`, white space or a control character;
 //! - no field has the name of another kind's payload field;
-//! - the payload is one complete JSON object, which no other part of the text can be (checked after verification, see
+//! - the payload is one complete JSON object, and no other part of the text can be one (checked after verification, see
 //!   below);
-//! - `respMsg` does not end in text that could be a field between `respMsg` and the next field.
+//! - `respMsg` does not end in something like `&name=value` that could be mistaken for a separate field sorted right
+//!   after it.
 //!
 //! # Where the payload starts and ends
 //!
@@ -18,8 +19,8 @@
 //! - The start is unambiguous. All fields before the payload have plain values, and no plain field has the name of a
 //!   payload field. So the first piece between two `&` that begins with the payload's name and `=` is the payload.
 //! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in
-//!   the payload that a document presents, so the end depends only on the signed text. A payload of any other length
-//!   is refused ([`Template::payload_end`]).
+//!   the payload field of a document, so the end depends only on the signed text. A payload of any other length is
+//!   refused ([`Template::payload_end`]).
 //! - A strict JSON object has the same end. The scanner accepts all of strict JSON, reads from left to right and stops
 //!   at the bracket that closes the object. A field after the payload starts with `&`, which ends any white space.
 //!   Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on every message that can

@@ -1,8 +1,8 @@
 //! Opening messages: decryption and verification.
 //!
 //! A receiver must decrypt a message before it can verify it, so a careless receiver is a padding oracle for its own
-//! private key. The steps below always run in the same order. No secret decides how much work is done or which error
-//! is returned:
+//! private key. The steps below always run in the same order. Neither the amount of work nor the returned error depends
+//! on secret data:
 //!
 //! 1. checks on public data only (`incoming.rs`), and the selection of keys with a matching modulus length;
 //! 2. the raw RSA operation, blinded by the backend;

@@ -76,7 +76,7 @@ impl fmt::Debug for HttpTransport {
     }
 }
 
-/// Classifies an error of reqwest, and removes the URL from its text.
+/// Classifies a reqwest error and strips the URL from its message.
 fn failed(error: reqwest::Error) -> TransportError {
     let connect = ConnectFailure::of(&error);
     let kind = if error.is_builder() {

@@ -1,4 +1,4 @@
-//! The states of cards, topups, accounts and transfer orders, and a merge of updates that arrive in any order.
+//! States of cards, topups, accounts and transfer orders, and merging of updates that may arrive out of order.
 //!
 //! The provider's codes for these states are in the partner documentation. The partner maps the codes to these states,
 //! or to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are

@@ -92,7 +92,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads an object whose strings may not be strict JSON. Its members are then read as far as possible.
+    /// Reads an object, tolerating strings that are not strict JSON. Values that cannot be parsed are kept as raw
+    /// bytes; members with unparsable names are skipped and reported.
     pub(crate) fn read_lenient(text: &[u8]) -> Result<Self, Problem> {
         if let Ok(json) = std::str::from_utf8(text)
             && let Ok(members) = Self::read(json)

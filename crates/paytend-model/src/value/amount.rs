@@ -21,9 +21,9 @@ const MAX_DECIMALS: usize = 8;
 
 /// An amount of money in major units (`10.50` euros). The currency is a separate field.
 ///
-/// A created amount (`parse`, `try_from`) has up to 15 digits before the decimal point and 8 after it, and no exponent.
-/// A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`, `+100.00`,
-/// `.50` and `0100.00`. Binary floating point is never used.
+/// An amount created with `parse` or `try_from` has up to 15 digits before the decimal point and 8 after it, and no
+/// exponent. A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`,
+/// `+100.00`, `.50` and `0100.00`. Binary floating point is never used.
 ///
 /// The text stays as received: `10.10` does not become `10.1`, and `1E+2` does not become `100`. A JSON number stays a
 /// number, and a JSON string stays a string; the provider uses both. Two amounts are equal if their values are.

@@ -198,7 +198,7 @@ pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -
     all
 }
 
-/// Restores a member whose name occurred twice. Its value can only be guessed.
+/// Restores a dropped member whose name occurred twice, by guessing its value.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();
