@@ -375,7 +375,7 @@ fn plain<T>(
 
 fn rejected(rejection: Rejection) -> Box<NotTaken> {
     let failure = match rejection.reason() {
-        // Keeps the code of the inner error, with the message of the whole reason.
+        // Keeps the inner error's code, with a message that contains the whole chain of causes.
         reason @ (Reason::Refused(error) | Reason::Unavailable(error)) => {
             Failure::from(error.clone()).with_message(reason)
         }

@@ -138,7 +138,7 @@ impl Client {
     /// - [`ErrorKind::UnsignedFailure`] if the response is an error without a signature;
     /// - [`ErrorKind::Answer`] if the response is not authentic;
     /// - [`ErrorKind::Mismatch`] if the response belongs to another request;
-    /// - [`ErrorKind::Data`] if the data does not have the expected shape.
+    /// - [`ErrorKind::Data`] if the data does not have the expected structure.
     pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
         let target = Target::from(&O::INFO);
         let during = |error: Error| error.during(&target, prepared.request_id()).after(1);

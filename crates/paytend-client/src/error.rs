@@ -60,7 +60,7 @@ pub enum ErrorKind {
     /// The response is authentic, but belongs to another request: it contains another order, card, holder or user. The
     /// outcome of this request is unknown.
     Mismatch,
-    /// The response is authentic, but its data is missing or does not have the expected shape.
+    /// The response is authentic, but its data is missing or does not have the expected structure.
     Data,
 }
 

@@ -22,8 +22,8 @@ pub const MIN_BITS: usize = 1024;
 /// The largest accepted modulus, in bits.
 pub const MAX_BITS: usize = 8192;
 
-/// Returns the form of a key: its structure, armour and wrappings. If the text contains several keys, this is the
-/// form of the private key.
+/// Returns the format of a key: its structure, armour and wrappings. If the text contains several keys, this is the
+/// private key's format.
 ///
 /// # Errors
 /// Returns the errors of [`read`].

@@ -289,7 +289,7 @@ impl Opened {
     ///
     /// # Errors
     /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it does
-    /// not have the shape of `T`. The error does not quote the payload.
+    /// not match `T`. The error does not quote the payload.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if self.payload.is_empty() {
             return Err(PayloadProblem::Absent.into());

@@ -1,7 +1,7 @@
 //! A strict JSON reader, applied before any key is used.
 //!
-//! Stricter than a common parser where leniency would allow two readers to see two messages: exactly one object, unique
-//! names, and limits on depth and number of values. Values keep their text as received.
+//! It is stricter than a common parser wherever two lenient parsers could interpret a document differently: exactly one
+//! object, unique names, and limits on depth and number of values. Values keep their text as received.
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -1,7 +1,7 @@
 //! The native part of the Node package. The public API is in `index.js`.
 //!
-//! Slow operations have a synchronous form, and an asynchronous form that runs on Node's worker pool. The message of an
-//! error is JSON, which `index.js` converts to an exception of the matching class.
+//! Slow operations have a synchronous variant, and an asynchronous variant that runs on Node's worker pool. Error
+//! messages are JSON, which `index.js` converts to an exception of the matching class.
 
 mod keys;
 
@@ -105,7 +105,7 @@ impl Task for Opening {
     }
 }
 
-/// The expected kind, partner and form of a message.
+/// The expected kind, partner and format of a message.
 struct Expected {
     kind: String,
     partner_id: Option<String>,

@@ -27,8 +27,8 @@ impl Acknowledgement {
         }
     }
 
-    /// Returns why a response is not an acknowledgement, or `None` if it is one. The reason describes only the shape of
-    /// the body.
+    /// Returns why a response is not an acknowledgement, or `None` if it is one. The reason describes, but does not
+    /// quote, the body.
     pub(crate) fn refuses(&self, status: u16, body: &str) -> Option<String> {
         if status != 200 {
             return Some(format!("the status is {status}; expected 200"));

@@ -1,4 +1,4 @@
-//! The entries of a profile that hold keys or name their files: every form, the passphrase, and what messages name.
+//! Tests of the profile entries for keys: every key format, passphrases, and the entry names in error messages.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Recognises keys in unsupported forms, and names the command that converts them.
+//! Recognises keys in unsupported formats, and names the command that converts them.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub enum ForeignKey {
     JwkSet,
     /// A key in the XML format of .NET.
     Xml,
-    /// A key of the Microsoft CryptoAPI.
+    /// A Microsoft CryptoAPI key.
     MicrosoftBlob {
         /// Whether the blob contains a private key.
         private: bool,

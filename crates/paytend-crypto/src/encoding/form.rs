@@ -1,4 +1,4 @@
-//! The form of a key: its DER structure, and the encodings around the DER.
+//! The format of a key: its DER structure, and the encodings around the DER.
 
 use std::fmt;
 

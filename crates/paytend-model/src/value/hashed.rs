@@ -31,7 +31,7 @@ impl HashedText {
         &self.0
     }
 
-    /// Returns whether the text has the form of a hash: 64 hexadecimal digits.
+    /// Returns whether the text looks like a hash: 64 hexadecimal digits.
     pub fn is_hash(&self) -> bool {
         self.digest().is_some()
     }
@@ -176,7 +176,7 @@ impl FieldType for HashedText {
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
-        // The form of a hash is not that of the value.
+        // The format of a hash differs from that of the value.
         let of_text: Vec<Rule> = rules.iter().copied().filter(|rule| *rule != Rule::Iban || !self.is_hash()).collect();
         report.text(&of_text, &self.0);
         for rule in rules {

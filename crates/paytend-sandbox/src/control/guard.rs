@@ -1,5 +1,5 @@
-//! Access control for the control interface. On the loopback, all local clients have access except web pages of other
-//! origins. On other addresses a token is required.
+//! Access control for the control interface. On the loopback interface, all local clients have access except web pages
+//! of other origins. On other addresses a token is required.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

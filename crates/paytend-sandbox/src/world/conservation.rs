@@ -1,5 +1,5 @@
 //! Property tests with random sequences of events. Money is neither created nor lost, an order is applied once, and
-//! replaying the events recreates the world.
+//! replaying the events recreates the same state.
 
 use std::collections::BTreeMap;
 

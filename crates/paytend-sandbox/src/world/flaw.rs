@@ -1,4 +1,4 @@
-//! Checks of a stored or imported world. They reject worlds in which due work would never end or numbers could
+//! Checks of a stored or imported state. They reject a state in which due work would never end or numbers could
 //! overflow.
 
 use super::issuing::cards::MOST;

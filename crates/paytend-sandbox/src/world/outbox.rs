@@ -62,7 +62,7 @@ pub(crate) struct Attempted {
     /// The HTTP status; `None` if there was no response.
     pub(crate) status: Option<u16>,
     pub(crate) acknowledged: bool,
-    /// The reason why the attempt was not acknowledged. It describes only the shape of the response's body.
+    /// The reason why the attempt was not acknowledged. It describes the response's body but does not quote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }

@@ -1,6 +1,6 @@
-//! The forms of a number: decimals, exponents, and the value before rounding.
+//! Alternative spellings of a number: decimals, exponents, and the value before rounding.
 
-/// The forms of a number. The first is the received form.
+/// The alternative spellings of a number. The first is the received one.
 pub(super) struct Forms {
     pub(super) texts: Vec<String>,
     /// The number of forms without an exponent.
