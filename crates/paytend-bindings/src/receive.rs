@@ -177,7 +177,7 @@ impl Reply {
 }
 
 impl Receiver {
-    /// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
+    /// Creates a receiver for a Paytend product's notifications (`baas` or `issuing`) to a partner.
     ///
     /// # Errors
     /// - Returns [`Code::Usage`] if the product is unknown or `partner_id` is empty.
@@ -203,7 +203,7 @@ impl Receiver {
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
     }
 
-    /// Creates a receiver for the notifications of PayBy.
+    /// Creates a receiver for PayBy's notifications.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `keys` is empty, or a key cannot be used.
@@ -213,7 +213,7 @@ impl Receiver {
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(refused)?))
     }
 
-    /// Creates a receiver for the notifications of PayerMax to these merchants.
+    /// Creates a receiver for PayerMax's notifications to these merchants.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.

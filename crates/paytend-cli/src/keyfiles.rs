@@ -167,7 +167,7 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }
 
-/// Creates a failure whose message begins with the name of the file or variable, unless the error already has it.
+/// Creates a failure whose message begins with the file or variable name, unless the error already contains it.
 pub(crate) fn named(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),

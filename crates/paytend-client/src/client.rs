@@ -46,7 +46,8 @@ impl Client {
     /// Executes an operation: validates, seals and sends the request, and returns the data of an authentic success.
     ///
     /// # Errors
-    /// Returns an [`Error`] for every failure. [`Error::outcome`] reports what happened to the request.
+    /// Returns an [`Error`] for every failure. [`Error::outcome`] reports whether the request may have been carried
+    /// out.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
         self.request(operation).send().await.map(Answer::into_data)
     }

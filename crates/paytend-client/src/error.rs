@@ -165,7 +165,7 @@ impl Error {
         self
     }
 
-    /// Adds the opened message of an authentic response.
+    /// Adds an authentic response's opened message.
     pub(crate) fn with_opened(mut self, opened: Opened) -> Self {
         self.0.opened = Some(opened);
         self
@@ -183,7 +183,7 @@ impl Error {
         error
     }
 
-    /// Converts the error of a transport.
+    /// Converts a transport error.
     pub(crate) fn transport(failure: TransportError) -> Self {
         let mut error = Self::new(match failure.kind {
             TransportErrorKind::Connect(_) => ErrorKind::Connect,

@@ -57,7 +57,7 @@ impl Job<'_> {
             let began = self.core.clock.now();
             let turn = match self.core.turn(span).await {
                 Ok(turn) => turn,
-                // Out of time: the error of the previous attempt is more specific.
+                // Out of time: the previous attempt's error is more specific.
                 Err(late) => {
                     let error = last.unwrap_or_else(|| self.named(late, &guard));
                     guard.finish(Err(&error));

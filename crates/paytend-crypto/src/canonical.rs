@@ -81,7 +81,7 @@ fn is_plain(value: &str) -> bool {
     !value.chars().any(|c| c == '&' || c == '=' || c.is_whitespace() || c.is_control())
 }
 
-/// Returns whether free text could be split into a shorter text and additional fields. In the sort order, such fields
+/// Returns whether `respMsg` could be split into a shorter text and additional fields. In the sort order, such fields
 /// would be between `respMsg` and `next`, and the last field would end where the text ends. So it suffices to check the
 /// text after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
@@ -203,7 +203,7 @@ impl Template {
     /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
     /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A
-    /// second hash performs the compressions that the text needs less than the longest possible text.
+    /// second hash performs the remaining compressions, up to the number for the longest possible text.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.fillings(key, &padded[..payload_len]);
         let text = self.text.as_bytes();

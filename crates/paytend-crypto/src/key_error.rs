@@ -101,7 +101,7 @@ pub enum KeyError {
     File {
         /// The file's path as given.
         path: String,
-        /// The error of the operating system.
+        /// The operating system's error.
         kind: std::io::ErrorKind,
     },
     /// Users other than its owner have access to a private key's file.

@@ -93,8 +93,8 @@ impl PrivateKey {
         Self::read(data, None).map(|(key, _)| key)
     }
 
-    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the form
-    /// of the key. Ignores a passphrase that is not needed.
+    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the key's
+    /// format. Ignores a passphrase that is not needed.
     ///
     /// Encrypted keys need the feature `encrypted-keys`. Supported are PBES2 with PBKDF2 or scrypt, and AES or 3DES.
     ///

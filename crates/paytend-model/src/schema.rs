@@ -130,7 +130,7 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
     }
 }
 
-/// Returns the text of a doc comment as Markdown, without leading spaces and links to items.
+/// Returns a doc comment's text as Markdown, without leading spaces and links to items.
 pub(crate) fn lines(about: &str) -> String {
     let text = about.lines().map(str::trim).collect::<Vec<_>>().join("\n");
     let mut parts = text.split("[`");

@@ -92,10 +92,10 @@ impl<S: Scheme> DetachedReceiver<S> {
         self
     }
 
-    /// Rejects notifications without a timestamp in the documented form.
+    /// Rejects notifications without a timestamp in the documented format.
     ///
-    /// By default such notifications are delivered: they are authentic, report a payment, and only the provider can
-    /// have left the timestamp out.
+    /// By default such notifications are delivered. They are authentic and report a payment, and only the provider can
+    /// have omitted the timestamp.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {
         self.require_timestamp = true;

@@ -26,7 +26,7 @@ impl HttpTransport {
     /// The clients must not follow redirects and must not retry.
     ///
     /// # Errors
-    /// Returns the error of `make` if it fails.
+    /// Returns the error from `make` if it fails.
     pub fn new(
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
     ) -> Result<Self, reqwest::Error> {

@@ -8,7 +8,7 @@ use super::text::contains;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignKey {
-    /// A key of an algorithm other than RSA, or an RSA key restricted to another scheme.
+    /// A key for an algorithm other than RSA, or an RSA key restricted to another scheme.
     Algorithm(KeyAlgorithm),
     /// PKCS#12: a key and certificates, encrypted (`.p12`, `.pfx`).
     Pkcs12,
@@ -57,9 +57,9 @@ pub enum ForeignKey {
     Compressed,
     /// A web page.
     WebPage,
-    /// The path of a file instead of its content.
+    /// A file path instead of the file's content.
     Path,
-    /// The name of a variable that was not replaced by its value.
+    /// A variable name that was not replaced by its value.
     Placeholder,
     /// A PEM block with another label.
     Label(String),

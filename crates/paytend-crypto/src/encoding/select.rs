@@ -41,7 +41,7 @@ impl Item {
 /// picks the key of the certificate that issued none of the others.
 ///
 /// # Errors
-/// - Returns the error of an item of the requested half, if such an item cannot be read.
+/// - Returns an item's error if the item is of the requested half (private or public) and cannot be read.
 /// - Returns [`KeyError::Ambiguous`] if there are several different keys.
 /// - Returns [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if there is only the other half.
 pub(super) fn select(mut items: Vec<Item>, wanted: Half) -> Result<(KeyForm, Decoded), KeyError> {

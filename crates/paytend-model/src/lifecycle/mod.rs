@@ -59,7 +59,7 @@ pub struct Tracked<S, T = i64> {
     state: S,
     /// The time of the newest update with this state, if all updates with it had a time.
     at: Option<T>,
-    /// A lower bound of the time of the newest update.
+    /// A lower bound for the newest update's time.
     since: Option<T>,
 }
 
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!((card.state(), card.at()), (&Cancelled, None));
     }
 
-    /// The time of the previous state is not used for a state without a time.
+    /// A state without a time does not inherit the previous state's time.
     #[test]
     fn update_without_a_time_is_not_older() {
         let mut card = Tracked::new(Active, Some(10));

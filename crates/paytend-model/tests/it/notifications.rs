@@ -112,8 +112,8 @@ fn unreadable_fields_are_reported_and_the_others_are_read() {
     assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
 }
 
-/// If only one of two values of a field can be written back, neither is written: one value alone would be read as the
-/// value of the field.
+/// If only one of a field's two values can be written back, neither is written: one value alone would be read as the
+/// field's value.
 #[test]
 fn duplicate_field_with_an_unwritable_value_is_dropped() {
     let content = b"{\"transactionId\":\"T1\",\"orderNo\":\"F1\xba\",\"orderNo\":\"F1\"}";
