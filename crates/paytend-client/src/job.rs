@@ -19,7 +19,7 @@ use crate::target::Target;
 use crate::time_limit::TimeLimit;
 use crate::transport::{Handover, HttpRequest, OutgoingBody};
 
-/// A document to send, with everything that is needed to send it and to seal it again.
+/// A document to send, with the data that is needed to send it or to seal it again.
 pub(crate) struct Job<'j> {
     pub(crate) core: &'j Core,
     pub(crate) target: &'j Target,

@@ -40,10 +40,10 @@ pub enum AnyKey {
     Public(PublicKey),
 }
 
-/// Reads a private or public key and its form. Returns the private key if the data contains both.
+/// Reads a private or public key and determines its format. Returns the private key if the data contains both.
 ///
 /// # Errors
-/// Returns a [`KeyError`] that names the unsupported form or the problem if the data is not a readable RSA key.
+/// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable RSA key.
 pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, KeyForm), KeyError> {
     match PrivateKey::read(data, passphrase) {
         Ok((key, form)) => Ok((AnyKey::Private(key), form)),
@@ -219,7 +219,7 @@ impl PublicKey {
         Self::read(data).map(|(key, _)| key)
     }
 
-    /// Reads a key in any supported encoding. Also returns the form of the key.
+    /// Reads a key in any supported encoding. Also returns the key's format.
     ///
     /// # Errors
     /// - Returns [`KeyError::Ambiguous`] if there are several different public keys.
@@ -273,7 +273,7 @@ impl PublicKey {
         &self.exponent
     }
 
-    /// Returns the length of the modulus in bytes, which is also that of every signature and every ciphertext block.
+    /// Returns the modulus length in bytes. Every signature and every ciphertext block has the same length.
     pub fn size(&self) -> usize {
         self.modulus.len()
     }
@@ -307,7 +307,8 @@ impl PublicKey {
         encoding::armour("PUBLIC KEY", &self.spki_der).to_string()
     }
 
-    /// Returns the SubjectPublicKeyInfo as base64 of DER, in one line. Paytend and PayerMax exchange keys in this form.
+    /// Returns the SubjectPublicKeyInfo as base64 of DER, in one line. Paytend and PayerMax exchange keys in this
+    /// format.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(&self.spki_der)
     }

@@ -188,7 +188,7 @@ impl Attempt {
 /// Performs step 7: returns why an authentic payload is not strict JSON, or `None` if it is.
 ///
 /// # Errors
-/// Returns the problem if the payload is not one object that ends where the signed text says.
+/// Returns the problem if the payload is not one object that ends at the position given by the signed text.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,

@@ -17,7 +17,7 @@ use crate::error::JsonProblem;
 const MAX_FIELDS: usize = 64;
 /// The maximum nesting depth of a payload.
 const MAX_DEPTH: usize = 64;
-/// The maximum number of values in a payload, where names, members and elements all count.
+/// The maximum number of values in a payload, counting names, members and elements.
 const MAX_VALUES: usize = 1_000_000;
 
 /// A JSON problem and its position (line and column, from 1).

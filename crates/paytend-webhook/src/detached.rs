@@ -176,7 +176,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             .facts(&Authentic { key: verified_by, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
-        // Count only here, so that a replayed old message does not make an old key look used.
+        // Counts only here, so that a replayed old message does not make an old key appear to be in use.
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,

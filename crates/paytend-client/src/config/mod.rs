@@ -39,7 +39,7 @@ const SANDBOX: &str = "https://sandbox-api.paytend.com";
 pub enum Environment {
     /// The provider's sandbox, `https://sandbox-api.paytend.com`.
     Sandbox,
-    /// Another base URL. The URL of production is part of the contract; a local sandbox prints its URL.
+    /// Another base URL. The production URL is part of the contract; a local sandbox prints its URL.
     BaseUrl(String),
 }
 
@@ -176,8 +176,8 @@ impl Builder {
         self
     }
 
-    /// Sets the meanings of status codes for the orders of one operation, which is named as for [`path`](Self::path).
-    /// See [`order_states`](Self::order_states).
+    /// Sets the meanings of status codes for one operation's orders. The operation is identified as for
+    /// [`path`](Self::path). See [`order_states`](Self::order_states).
     pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
         self.order_states_of.push((operation.into(), states));
         self
@@ -197,9 +197,9 @@ impl Builder {
 
     /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
     ///
-    /// By default the proxy of the environment is used: the first of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` and
-    /// `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in the environment is an error.
-    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
+    /// By default the proxy from the environment variables is used: the first of `HTTPS_PROXY`, `https_proxy`,
+    /// `ALL_PROXY` and `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in such a variable
+    /// is an error. A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self

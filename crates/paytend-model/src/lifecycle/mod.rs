@@ -33,8 +33,8 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
         self.next().is_empty()
     }
 
-    /// Returns whether `later` can follow this state, directly or through other states, whose updates may have been
-    /// lost.
+    /// Returns whether `later` can follow this state, directly or through intermediate states whose updates may have
+    /// been lost.
     fn leads_to(&self, later: &Self) -> bool {
         let mut reached = self.next();
         let mut looked_at = 0;
@@ -209,7 +209,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Updates of a valid history may arrive in any order and repeatedly; the result is always the last state.
+        /// The updates in a valid history may arrive out of order and repeatedly; the result is always the last state.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
@@ -223,7 +223,7 @@ mod tests {
             }
             let last = history.len() - 1;
             let mut order: Vec<usize> = arrivals.iter().map(|at| at.index(history.len())).collect();
-            // Every update arrives at least once, and the last one at a random position.
+            // Every update arrives at least once, and the last update arrives at a random position.
             order.extend(0..=last);
             let turn = arrivals.first().map_or(0, |at| at.index(order.len()));
             order.rotate_left(turn);

@@ -227,7 +227,7 @@ impl Rewriter {
         all
     }
 
-    /// Combines orders with removed members of any name, and with members that were empty in other ways.
+    /// Combines orders with removed members of any name, and with members that were empty in a different way.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
