@@ -61,7 +61,7 @@ pub struct Notification {
     pub provider: &'static str,
     /// The Paytend product, `baas` or `issuing`; empty for the other providers.
     pub product: String,
-    /// The `notifyType` of Paytend; empty for the other providers.
+    /// Paytend's `notifyType`; empty for the other providers.
     pub notify_type: String,
     /// The signed content: `content` for Paytend, the body for PayBy and PayerMax.
     pub content: Vec<u8>,
@@ -292,7 +292,7 @@ impl Receiver {
         now: Option<u64>,
     ) -> Result<Notification, Box<NotTaken>> {
         let taken = guard::caught(|| self.take(headers, body, now));
-        // After a panic the sender should retry, since the notification may be valid.
+        // After a panic, the sender should retry, because the notification may be valid.
         let defect = || NotTaken { failure: guard::defect(), answer: self.answer(Reply::TryAgainLater) };
         taken.unwrap_or_else(|| Err(Box::new(defect())))
     }

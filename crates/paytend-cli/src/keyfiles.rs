@@ -109,7 +109,7 @@ impl SecretArgs {
             read => read,
         }
         .map_err(|error| named(name, &error))?;
-        // The backend checks that the numbers of the key belong together.
+        // The backend checks that the key's numbers belong together.
         let own = rustcrypto::private(&key).map_err(|error| named(name, &error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { own, bytes })

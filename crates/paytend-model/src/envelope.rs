@@ -115,7 +115,7 @@ payload! {
 }
 
 payload! {
-    /// A partner's response to a notification, with HTTP 200.
+    /// The response of a partner to a notification, with HTTP 200.
     ///
     /// Source: the responses of every webhook.
     pub struct Acknowledgement: Documented {

@@ -31,7 +31,7 @@ fn told_answer(answer: &paytend::Answer) -> Value {
     json!({ "status": answer.status, "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
 }
 
-/// Runs the body of a function, and converts a failure or panic to a JavaScript error.
+/// Runs a function's body, and converts a failure or panic to a JavaScript error.
 fn failing<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
     paytend::guarded(work).map_err(|failure| thrown(&failure, None))
 }

@@ -55,7 +55,7 @@ impl Acknowledgement {
     }
 }
 
-/// Describes why no response was received from a receiver.
+/// Describes why a receiver sent no response.
 pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no response within 10 s".into();

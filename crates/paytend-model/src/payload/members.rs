@@ -80,7 +80,7 @@ impl Members {
             }
         }
 
-        // With `deserialize_map`, the error of serde_json would contain the value.
+        // With `deserialize_map`, the serde_json error would contain the value.
         deserializer.deserialize_any(Object)
     }
 
@@ -205,7 +205,7 @@ impl Members {
     /// Returns the remaining members, and the problems of the unreadable ones.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
         // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
-        // because the other one alone would be read as the value of the field.
+        // because the remaining value alone would be read as the field's value.
         let unwritable: Vec<String> = self
             .list
             .iter()

@@ -9,7 +9,7 @@ use crate::Source;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The field is set. An empty string means that it is not, as in the provider's published programs.
+    /// The field must be set. An empty string means that it is not set, as in the provider's published programs.
     NotEmpty,
     /// Exactly this number of characters.
     Chars(usize),
@@ -146,7 +146,7 @@ impl Rule {
         }
     }
 
-    /// Returns the message of the rule with a verb, "must" or "should".
+    /// Returns the rule's message with a verb, "must" or "should".
     pub(super) fn with_verb(self, verb: &str) -> Wording<'_> {
         Wording { rule: self, verb }
     }

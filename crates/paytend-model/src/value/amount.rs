@@ -48,7 +48,7 @@ enum Form {
     Number,
 }
 
-/// The reason why a text is not an amount. Does not contain the text.
+/// The reason why a text is not an amount. It does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 #[non_exhaustive]
@@ -121,13 +121,13 @@ impl Amount {
         self.value
     }
 
-    /// Converts into the same amount, written as a JSON string.
+    /// Converts to the same amount, written as a JSON string.
     #[must_use]
     pub fn into_text(self) -> Self {
         Self { form: Form::Text, ..self }
     }
 
-    /// Converts into the same amount, written as a JSON number.
+    /// Converts to the same amount, written as a JSON number.
     #[must_use]
     pub fn into_number(self) -> Self {
         Self { form: Form::Number, ..self }
@@ -173,7 +173,7 @@ impl fmt::Display for Amount {
 }
 
 impl From<u32> for Amount {
-    /// Creates an amount of whole units. The amount is written as a JSON string.
+    /// Creates an amount in whole units. The amount is written as a JSON string.
     fn from(units: u32) -> Self {
         Self { digits: units.to_string(), value: units.into(), form: Form::Text }
     }

@@ -133,7 +133,7 @@ fn nested_problems_are_reported_with_their_path() {
     let paths: Vec<String> =
         read.problems.iter().map(|p| p.to_string().split('`').nth(1).unwrap().to_owned()).collect();
     assert_eq!(paths, ["transferToBankOrder.paymentInfo.payerFeeAmount", "transferToBankOrder.requestTime"]);
-    // Strict deserialization rejects a documented field of another type.
+    // Strict deserialization rejects a documented field with a different type.
     assert!(serde_json::from_slice::<TransferToBankNotification>(body).is_err());
     // A missing required field makes only its own object unreadable.
     let Content::Typed(read) =
