@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::text::contains;
 
-/// A file or text that is not supported as a key. Its `Display` output names the form and the command that converts it.
+/// A file or text that is not supported as a key. Its `Display` output names the format and the command that converts
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignKey {

@@ -91,7 +91,7 @@ impl Reader<'_> {
         }
         if inner.len() != text.trim_ascii().len() {
             self.wrappings.push(Wrapping::Quotes);
-            // A quoted text may be in any of the recognised unsupported forms.
+            // A quoted text may be in any recognised unsupported format.
             if let Some(foreign) = foreign::in_text(inner) {
                 return Err(foreign.into());
             }

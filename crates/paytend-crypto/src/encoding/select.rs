@@ -8,7 +8,7 @@ use crate::key_error::EncryptedFormat;
 /// An item in a text or file.
 pub(super) struct Item {
     pub(super) outcome: Result<(KeyForm, Decoded), KeyError>,
-    /// The half that the item contains, if known. An item that cannot be read may have a known half.
+    /// The half (private or public) that the item contains, if known. It may be known even if the item cannot be read.
     pub(super) half: Option<Half>,
     /// The issuer and subject, if the item is a certificate.
     pub(super) names: Option<Names>,
