@@ -89,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-/// Returns an event in the form that an HTTP API sends to a function, with the body's bytes unchanged.
+/// Returns an event in the format that an HTTP API sends to a function, with the body's bytes unchanged.
 fn event(source_ip: &str, sign: &str, body: &[u8]) -> String {
     serde_json::json!({
         "version": "2.0",

@@ -55,7 +55,7 @@ function translated (error) {
   try {
     told = JSON.parse(error.message)
   } catch {
-    // An error of napi about the type of an argument. Its message would reveal the argument.
+    // A napi error about an argument's type. Its message would reveal the argument.
     return usage('an argument has the wrong type')
   }
   const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.answer ?? undefined)

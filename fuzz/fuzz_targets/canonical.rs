@@ -1,6 +1,6 @@
 //! Opens any document as each kind of message, and seals lines of `name=value`.
 //!
-//! The signed text of an accepted document has a single reading. Sealing the document's fields and payload again must
+//! The signed text of an accepted document is unambiguous. Sealing the document's fields and payload again must
 //! therefore produce the same text.
 
 #![no_main]

@@ -1,4 +1,4 @@
-//! Explains any body, as an envelope and as a body whose signature covers different data.
+//! Runs `explain` on arbitrary bodies: as an envelope, and as a body whose signature covers different data.
 
 #![no_main]
 

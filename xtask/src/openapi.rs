@@ -27,9 +27,9 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Validates this file and the one of the sandbox's control interface against the OpenAPI 3.1 schema.
+/// Validates this file and the sandbox's control interface file against the OpenAPI 3.1 schema.
 ///
-/// Each example in them is validated against the schema next to it.
+/// Also validates each example in the two files against the schema next to it.
 pub(crate) fn validate() -> Result<(), String> {
     let python = setup::python().ok_or("no Python environment: run `cargo xtask setup`")?;
     for file in [file(), root().join("crates/paytend-sandbox/src/control/openapi.json")] {

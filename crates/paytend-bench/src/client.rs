@@ -15,10 +15,10 @@ use paytend_model::issuing::{CardBalanceResponse, QueryCardBalance};
 use crate::measure::{Work, medians};
 use crate::{Backend, PARTNER_ID};
 
-/// The minimum share of the speed of handwritten code, in thousandths: an overhead of 10 %.
+/// The minimum speed as a share of handwritten code's speed, in thousandths: an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
 
-/// Returns the client's speed as a share of the speed of handwritten code, in thousandths, for each backend.
+/// Returns the client's speed as a share of handwritten code's speed, in thousandths, for each backend.
 pub(crate) fn shares(openssl: &Backend, rust: &Backend, batch: Duration) -> Vec<(&'static str, u128)> {
     [("OpenSSL", openssl), ("RustCrypto", rust)].map(|(name, backend)| (name, share(backend, batch))).into()
 }

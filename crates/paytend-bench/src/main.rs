@@ -165,8 +165,8 @@ fn payload(bytes: usize) -> String {
 
 /// Measures how opening scales, in thousandths for each backend.
 ///
-/// The result is the speed-up on all processors, as a share of the speed-up of work that shares nothing. That work is
-/// the baseline with separate keys and buffers for each thread.
+/// The result is the speed-up on all processors, divided by the speed-up of a reference. The reference is the baseline
+/// with separate keys and buffers for each thread.
 fn parallel() -> [(&'static str, u128); 2] {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let [sender, receiver] = &keys;
@@ -193,7 +193,7 @@ fn parallel() -> [(&'static str, u128); 2] {
     })
 }
 
-/// Returns how many times the work of one thread all processors do in the same time, in thousandths.
+/// Returns the throughput of all processors as a multiple of one thread's throughput, in thousandths.
 fn speed_up(work: &(dyn Fn() + Sync)) -> u128 {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let run = |threads: usize| {

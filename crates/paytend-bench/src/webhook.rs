@@ -17,7 +17,7 @@ use tower_service::Service;
 use crate::measure::{Clock, Work, medians_by};
 use crate::{Backend, PARTNER_ID, payload, repeat};
 
-/// The minimum share of the speed of opening alone, in thousandths: an overhead of 10 %.
+/// The minimum speed as a share of the speed of opening alone, in thousandths: an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
 /// The smallest share for a whole service. It runs each handler in a separate task, so that a disconnect cannot cancel it.
 pub(crate) const SERVICE_FLOOR: u128 = 870;

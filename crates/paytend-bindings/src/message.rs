@@ -1,4 +1,4 @@
-//! Sealing and opening of messages.
+//! Sealing and opening messages.
 
 use std::fmt;
 

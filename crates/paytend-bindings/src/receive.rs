@@ -61,7 +61,7 @@ pub struct Notification {
     pub provider: &'static str,
     /// The Paytend product, `baas` or `issuing`; empty for the other providers.
     pub product: String,
-    /// The `notifyType` of Paytend; empty for the other providers.
+    /// Paytend's `notifyType`; empty for the other providers.
     pub notify_type: String,
     /// The signed content: `content` for Paytend, the body for PayBy and PayerMax.
     pub content: Vec<u8>,
@@ -177,7 +177,7 @@ impl Reply {
 }
 
 impl Receiver {
-    /// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
+    /// Creates a receiver for a Paytend product's notifications (`baas` or `issuing`) to a partner.
     ///
     /// # Errors
     /// - Returns [`Code::Usage`] if the product is unknown or `partner_id` is empty.
@@ -203,7 +203,7 @@ impl Receiver {
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
     }
 
-    /// Creates a receiver for the notifications of PayBy.
+    /// Creates a receiver for PayBy's notifications.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `keys` is empty, or a key cannot be used.
@@ -213,7 +213,7 @@ impl Receiver {
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(refused)?))
     }
 
-    /// Creates a receiver for the notifications of PayerMax to these merchants.
+    /// Creates a receiver for PayerMax's notifications to these merchants.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.
@@ -292,7 +292,7 @@ impl Receiver {
         now: Option<u64>,
     ) -> Result<Notification, Box<NotTaken>> {
         let taken = guard::caught(|| self.take(headers, body, now));
-        // After a panic the sender should retry, since the notification may be valid.
+        // After a panic, the sender should retry, because the notification may be valid.
         let defect = || NotTaken { failure: guard::defect(), answer: self.answer(Reply::TryAgainLater) };
         taken.unwrap_or_else(|| Err(Box::new(defect())))
     }
@@ -375,7 +375,7 @@ fn plain<T>(
 
 fn rejected(rejection: Rejection) -> Box<NotTaken> {
     let failure = match rejection.reason() {
-        // Keeps the code of the inner error, with the message of the whole reason.
+        // Keeps the inner error's code, with a message that contains the whole chain of causes.
         reason @ (Reason::Refused(error) | Reason::Unavailable(error)) => {
             Failure::from(error.clone()).with_message(reason)
         }

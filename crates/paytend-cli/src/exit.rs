@@ -24,7 +24,7 @@ pub(crate) enum Category {
 pub(crate) struct Failure {
     category: Category,
     message: String,
-    /// Whether the reader of the output closed the pipe. This is not reported, and the exit code is 0.
+    /// Whether the program that reads the output closed the pipe. This is not reported, and the exit code is 0.
     broken_pipe: bool,
 }
 

@@ -109,7 +109,7 @@ impl SecretArgs {
             read => read,
         }
         .map_err(|error| named(name, &error))?;
-        // The backend checks that the numbers of the key belong together.
+        // The backend checks that the key's numbers belong together.
         let own = rustcrypto::private(&key).map_err(|error| named(name, &error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { own, bytes })
@@ -167,7 +167,7 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }
 
-/// Creates a failure whose message begins with the name of the file or variable, unless the error already has it.
+/// Creates a failure whose message begins with the file or variable name, unless the error already contains it.
 pub(crate) fn named(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),

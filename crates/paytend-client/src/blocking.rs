@@ -136,7 +136,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Returns the error of the future. Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// Returns the future's error. Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
     /// called inside an asynchronous runtime.
     pub fn wait<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.runtime.run(call)?

@@ -46,7 +46,8 @@ impl Client {
     /// Executes an operation: validates, seals and sends the request, and returns the data of an authentic success.
     ///
     /// # Errors
-    /// Returns an [`Error`] for every failure. [`Error::outcome`] reports what happened to the request.
+    /// Returns an [`Error`] for every failure. [`Error::outcome`] reports whether the request may have been carried
+    /// out.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
         self.request(operation).send().await.map(Answer::into_data)
     }
@@ -138,7 +139,7 @@ impl Client {
     /// - [`ErrorKind::UnsignedFailure`] if the response is an error without a signature;
     /// - [`ErrorKind::Answer`] if the response is not authentic;
     /// - [`ErrorKind::Mismatch`] if the response belongs to another request;
-    /// - [`ErrorKind::Data`] if the data does not have the expected shape.
+    /// - [`ErrorKind::Data`] if the data does not have the expected structure.
     pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
         let target = Target::from(&O::INFO);
         let during = |error: Error| error.during(&target, prepared.request_id()).after(1);

@@ -66,7 +66,7 @@ pub(crate) struct Options {
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) trace_parent: Option<HeaderValue>,
     pub(crate) progress: Option<Progress>,
-    /// Whether the request requires a connection that has carried no other request.
+    /// Whether the request requires a connection that was not used for any other request.
     pub(crate) fresh_connection: bool,
 }
 

@@ -55,12 +55,12 @@ pub enum ErrorKind {
     Rejected,
     /// The response is an error without a signature. An attacker or a proxy may have written it.
     UnsignedFailure,
-    /// The response is not authentic: an error page of another server, a forgery, or a response for other keys.
+    /// The response is not authentic: another server's error page, a forgery, or a response for other keys.
     Answer,
     /// The response is authentic, but belongs to another request: it contains another order, card, holder or user. The
     /// outcome of this request is unknown.
     Mismatch,
-    /// The response is authentic, but its data is missing or does not have the expected shape.
+    /// The response is authentic, but its data is missing or does not have the expected structure.
     Data,
 }
 
@@ -165,7 +165,7 @@ impl Error {
         self
     }
 
-    /// Adds the opened message of an authentic response.
+    /// Adds an authentic response's opened message.
     pub(crate) fn with_opened(mut self, opened: Opened) -> Self {
         self.0.opened = Some(opened);
         self
@@ -183,7 +183,7 @@ impl Error {
         error
     }
 
-    /// Converts the error of a transport.
+    /// Converts a transport error.
     pub(crate) fn transport(failure: TransportError) -> Self {
         let mut error = Self::new(match failure.kind {
             TransportErrorKind::Connect(_) => ErrorKind::Connect,
@@ -273,7 +273,7 @@ impl Error {
         self.0.opened.as_ref()
     }
 
-    /// Returns the time limit of the client that ended the call, if one did.
+    /// Returns the client's time limit that ended the call, if one did.
     ///
     /// The connect timeout is reported by [`connect_failure`](Self::connect_failure) instead.
     pub fn time_limit(&self) -> Option<TimeLimit> {
@@ -286,8 +286,7 @@ impl Error {
         self.0.api.as_ref().map(|(code, _)| code.as_str())
     }
 
-    /// Returns the `respMsg` of the response, if it has one. It is free text, and may repeat the content of the
-    /// request.
+    /// Returns the `respMsg` of the response, if it has one. It is free text, and may repeat the request's content.
     pub fn api_message(&self) -> Option<&str> {
         self.0.api.as_ref().map(|(_, message)| message.as_str())
     }
@@ -320,7 +319,7 @@ impl fmt::Display for Error {
             ErrorKind::Answer => "not an authentic response",
             ErrorKind::Data => "authentic response with missing or unexpected data",
         })?;
-        // Errors of the configuration and of the request contain no values, so they are shown.
+        // Configuration and request errors contain no values, so they are shown.
         if let (ErrorKind::Configuration | ErrorKind::Request, Some(source)) = (self.0.kind, &self.0.source) {
             write!(f, ": {source}")?;
         }

@@ -19,7 +19,7 @@ use crate::target::Target;
 use crate::time_limit::TimeLimit;
 use crate::transport::{Handover, HttpRequest, OutgoingBody};
 
-/// A document to send, with everything that is needed to send it and to seal it again.
+/// A document to send, with the data that is needed to send it or to seal it again.
 pub(crate) struct Job<'j> {
     pub(crate) core: &'j Core,
     pub(crate) target: &'j Target,
@@ -57,7 +57,7 @@ impl Job<'_> {
             let began = self.core.clock.now();
             let turn = match self.core.turn(span).await {
                 Ok(turn) => turn,
-                // Out of time: the error of the previous attempt is more specific.
+                // Out of time: the previous attempt's error is more specific.
                 Err(late) => {
                     let error = last.unwrap_or_else(|| self.named(late, &guard));
                     guard.finish(Err(&error));

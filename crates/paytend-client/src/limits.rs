@@ -233,7 +233,7 @@ mod tests {
         assert!(!longest.turn(&clock, Duration::from_secs(60)).await);
     }
 
-    /// The estimated wait of the last caller equals its actual wait, for every queue length and history.
+    /// The last caller's estimated wait equals its actual wait, for every queue length and history.
     #[tokio::test]
     async fn estimated_wait_is_exact() {
         for count in 1..5_u32 {

@@ -80,14 +80,14 @@ paged! {
 struct State<Q: Paged> {
     query: Q,
     page: std::vec::IntoIter<Q::Item>,
-    /// The hashes of the previous pages. A repeated page means that the provider ignores the position, or that the
-    /// position does not count items.
+    /// Hashes of the previous pages. A repeated page means that the provider ignores the position, or that the position
+    /// does not count items.
     seen: HashSet<u64>,
     last: bool,
 }
 
 impl Client {
-    /// Returns a stream of the items of a list, beginning at the query's `start`.
+    /// Returns a stream of a list's items, beginning at the query's `start`.
     ///
     /// The stream fetches a page after all items of the previous page have been taken, and holds at most one page.
     ///

@@ -94,7 +94,7 @@ pub(crate) fn new_request_id() -> Result<String, Error> {
 pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> Result<String, Error> {
     let mut text = Vec::new();
     if target.takes_file {
-        // The text of a file is large: allocate its exact size, so that it is not copied while the buffer grows.
+        // A file's text is large: allocate its exact size, so that it is not copied while the buffer grows.
         let mut length = Length(0);
         serde_json::to_writer(&mut length, payload).map_err(Error::request)?;
         text.reserve_exact(length.0);

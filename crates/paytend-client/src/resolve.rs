@@ -276,7 +276,7 @@ impl<O: Resolvable> Request<'_, O> {
     ) -> Result<Option<<O::Query as Operation>::Response>, Error> {
         let core = self.core;
         let mut unknown = 0;
-        // The time of the first report in the current run of "unknown order" reports.
+        // The time of the first "unknown order" response in the current uninterrupted series.
         let mut since = Duration::ZERO;
         for attempt in 1.. {
             let left = core.left(span).ok_or_else(|| Error::late(TimeLimit::Deadline(span.deadline)))?;

@@ -16,8 +16,8 @@ use crate::target::Target;
 /// Blocks the current thread while it reads.
 ///
 /// # Errors
-/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts.
-/// Returns the error of the file system if the file cannot be read. The error text does not contain the path.
+/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts. Returns the
+/// file system's error if the file cannot be read. The error text does not contain the path.
 pub fn file_from_path(path: impl AsRef<Path>) -> io::Result<FileContent> {
     let file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();
@@ -30,8 +30,8 @@ pub fn file_from_path(path: impl AsRef<Path>) -> io::Result<FileContent> {
 /// Reads a file of at most 2 MiB from a reader. At most one byte beyond that limit is read.
 ///
 /// # Errors
-/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts.
-/// Returns the error of the reader if it fails.
+/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts. Returns the
+/// reader's error if it fails.
 pub fn file_from_reader(reader: impl Read) -> io::Result<FileContent> {
     read(reader, 0)
 }

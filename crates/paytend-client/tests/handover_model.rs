@@ -4,7 +4,7 @@
 // Tests may panic.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-/// The synchronization primitives of `handover.rs`, replaced by those of loom.
+/// The synchronization primitives in `handover.rs`, replaced by loom's.
 mod sync {
     pub(super) use loom::sync::Arc;
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering};

@@ -1,12 +1,12 @@
 //! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
-//! Run this benchmark with `cargo xtask timing`. All documents have the same shape and the same outcome:
+//! Run this benchmark with `cargo xtask timing`. All documents have the same structure and the same outcome:
 //! `NotAuthentic`, because their signature is a number in the valid range, but not a signature. They differ in the
 //! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second set
 //! of well-padded documents is the A/A control: any difference that it shows is noise.
 //!
-//! The result to look at is Welch's t of each class against the first class, for the times below the 90th percentile.
-//! An absolute value above 4.5 counts as a leak, and the exit status is then 1.
+//! The relevant result is Welch's t of each class against the first class, for the times below the 90th percentile. An
+//! absolute value above 4.5 counts as a leak, and the exit status is then 1.
 
 #![allow(
     missing_docs,

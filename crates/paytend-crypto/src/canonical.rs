@@ -6,9 +6,10 @@
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value except the payload and `respMsg` contains `&`, `=`, white space or a control character;
 //! - no field has the name of another kind's payload field;
-//! - the payload is one complete JSON object, which no other part of the text can be (checked after verification, see
+//! - the payload is one complete JSON object, and no other part of the text can be one (checked after verification, see
 //!   below);
-//! - `respMsg` does not end in text that could be a field between `respMsg` and the next field.
+//! - `respMsg` does not end in something like `&name=value` that could be mistaken for a separate field sorted right
+//!   after it.
 //!
 //! # Where the payload starts and ends
 //!
@@ -18,8 +19,8 @@
 //! - The start is unambiguous. All fields before the payload have plain values, and no plain field has the name of a
 //!   payload field. So the first piece between two `&` that begins with the payload's name and `=` is the payload.
 //! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in
-//!   the payload that a document presents, so the end depends only on the signed text. A payload of any other length
-//!   is refused ([`Template::payload_end`]).
+//!   the payload field of a document, so the end depends only on the signed text. A payload of any other length is
+//!   refused ([`Template::payload_end`]).
 //! - A strict JSON object has the same end. The scanner accepts all of strict JSON, reads from left to right and stops
 //!   at the bracket that closes the object. A field after the payload starts with `&`, which ends any white space.
 //!   Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on every message that can
@@ -80,7 +81,7 @@ fn is_plain(value: &str) -> bool {
     !value.chars().any(|c| c == '&' || c == '=' || c.is_whitespace() || c.is_control())
 }
 
-/// Returns whether free text could be split into a shorter text and additional fields. In the sort order, such fields
+/// Returns whether `respMsg` could be split into a shorter text and additional fields. In the sort order, such fields
 /// would be between `respMsg` and `next`, and the last field would end where the text ends. So it suffices to check the
 /// text after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
@@ -202,7 +203,7 @@ impl Template {
     /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
     /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A
-    /// second hash performs the compressions that the text needs less than the longest possible text.
+    /// second hash performs the remaining compressions, up to the number for the longest possible text.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.fillings(key, &padded[..payload_len]);
         let text = self.text.as_bytes();

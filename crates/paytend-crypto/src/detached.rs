@@ -51,7 +51,7 @@ impl Verifier {
         Ok(Self { keys })
     }
 
-    /// Verifies the header's value over the body's bytes, both as received. Returns the fingerprint of the key that
+    /// Verifies the header's value against the body's bytes, both as received. Returns the fingerprint of the key that
     /// made the signature.
     ///
     /// # Errors

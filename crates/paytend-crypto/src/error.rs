@@ -1,8 +1,8 @@
 //! The error type of this crate.
 //!
 //! Errors that an unauthenticated sender can cause contain as little as possible; [`Error::NotAuthentic`] deliberately
-//! has no reason attached. Errors that the caller can fix say what is wrong, and where. No error text contains a key, a
-//! payload or the value of a field.
+//! has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text contains a
+//! key, a payload or the value of a field.
 
 use std::fmt;
 use std::sync::Arc;

@@ -90,7 +90,8 @@ impl DigestAlgorithm {
     ];
 }
 
-/// Returns the digest in a signature by this key's private half, to compare it with the digests of candidate texts.
+/// Returns the digest in a signature made with this key's private half, for comparison with the digests of candidate
+/// texts.
 ///
 /// **This function verifies nothing** and is lenient about the length of the padding.
 pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {

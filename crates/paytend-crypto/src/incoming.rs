@@ -101,7 +101,7 @@ fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malforme
 }
 
 /// Returns the text of a plain field, or `None` if the field counts as absent. An unknown field may be a number, `true`
-/// or `false`; its text is read, as it was signed.
+/// or `false`; its text is returned as it was signed.
 fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
     let text = match value {
         Value::Text(text) => &**text,

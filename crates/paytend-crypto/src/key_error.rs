@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::keys::{ForeignKey, KeyStructure};
 
-/// The reason why a key cannot be read or used. Its texts say how to fix the problem and never show any part of a key.
+/// The reason why a key cannot be read or used. Its messages explain how to fix the problem and never show any part of
+/// a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -26,7 +27,7 @@ pub enum KeyError {
     /// The passphrase does not decrypt the private key.
     #[error("the passphrase does not decrypt the private key")]
     Passphrase,
-    /// The file or text contains a key in an unsupported form, or something else that was recognised.
+    /// The file or text contains a key in an unsupported format, or other recognised content.
     #[error("{0}")]
     Foreign(ForeignKey),
     /// A public key was given where a private key is expected.
@@ -101,7 +102,7 @@ pub enum KeyError {
     File {
         /// The file's path as given.
         path: String,
-        /// The error of the operating system.
+        /// The operating system's error.
         kind: std::io::ErrorKind,
     },
     /// Users other than its owner have access to a private key's file.
@@ -163,7 +164,7 @@ pub struct Encryption {
 pub enum EncryptedFormat {
     /// PKCS#8 (`EncryptedPrivateKeyInfo`). Decrypted with a [`Passphrase`](crate::Passphrase).
     Pkcs8,
-    /// PEM with `Proc-Type` and `DEK-Info` headers, the format of OpenSSL before version 1.0.
+    /// PEM with `Proc-Type` and `DEK-Info` headers, OpenSSL's format before version 1.0.
     Traditional,
 }
 

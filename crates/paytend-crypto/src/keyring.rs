@@ -41,8 +41,9 @@ pub(crate) struct DecryptionKey {
 }
 
 impl DecryptionKey {
-    /// Derives the secret: the hash of a signature that is never shown, over a text that is never sent. Every backend,
-    /// including an HSM, derives the same secret, and no one without the private key can compute it.
+    /// Derives the secret: the hash of a signature over a fixed text. Neither the signature nor the text is ever sent
+    /// or shown. Every backend, including an HSM, derives the same secret, and no one without the private key can
+    /// compute it.
     fn new(key: Arc<dyn RsaPrivate>) -> Result<Self, Error> {
         let label = Sha256::digest(b"paytend-crypto/1 secret for substitute session keys");
         let signature = Zeroizing::new(key.sign_sha256(&label.into())?);
@@ -59,7 +60,7 @@ impl Keyring {
     /// Creates a keyring on the default backend, in which `own` signs and decrypts, and `peer` verifies and encrypts.
     ///
     /// # Errors
-    /// Returns [`KeyError::Invalid`] if the numbers of a key do not belong together.
+    /// Returns [`KeyError::Invalid`] if the numbers in a key do not belong together.
     #[cfg(feature = "rustcrypto")]
     pub fn from_keys(own: &crate::PrivateKey, peer: &crate::PublicKey) -> Result<Self, Error> {
         Self::builder().own_key(crate::rustcrypto::private(own)?).peer_key(crate::rustcrypto::public(peer)?).build()
@@ -157,10 +158,10 @@ impl Builder {
         self
     }
 
-    /// Builds the keyring. A keyring that only seals, or only opens, needs only the keys for that.
+    /// Builds the keyring. A keyring that only seals, or only opens, needs only the keys for that purpose.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Absent`] if there is a complete pair of keys neither for sealing nor for opening.
+    /// - Returns [`KeyError::Absent`] if the keys are sufficient neither for sealing nor for opening.
     /// - Returns [`Error::Backend`] if a key's backend fails.
     pub fn build(self) -> Result<Keyring, Error> {
         let seals = self.signing.is_some() && self.encryption.is_some();

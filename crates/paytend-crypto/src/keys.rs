@@ -22,8 +22,8 @@ pub const MIN_BITS: usize = 1024;
 /// The largest accepted modulus, in bits.
 pub const MAX_BITS: usize = 8192;
 
-/// Returns the form of a key: its structure, armour and wrappings. If the text contains several keys, this is the
-/// form of the private key.
+/// Returns the format of a key: its structure, armour and wrappings. If the text contains several keys, this is the
+/// private key's format.
 ///
 /// # Errors
 /// Returns the errors of [`read`].
@@ -40,10 +40,10 @@ pub enum AnyKey {
     Public(PublicKey),
 }
 
-/// Reads a private or public key and its form. Returns the private key if the data contains both.
+/// Reads a private or public key and determines its format. Returns the private key if the data contains both.
 ///
 /// # Errors
-/// Returns a [`KeyError`] that names the unsupported form or the problem if the data is not a readable RSA key.
+/// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable RSA key.
 pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, KeyForm), KeyError> {
     match PrivateKey::read(data, passphrase) {
         Ok((key, form)) => Ok((AnyKey::Private(key), form)),
@@ -93,8 +93,8 @@ impl PrivateKey {
         Self::read(data, None).map(|(key, _)| key)
     }
 
-    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the form
-    /// of the key. Ignores a passphrase that is not needed.
+    /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the key's
+    /// format. Ignores a passphrase that is not needed.
     ///
     /// Encrypted keys need the feature `encrypted-keys`. Supported are PBES2 with PBKDF2 or scrypt, and AES or 3DES.
     ///
@@ -219,7 +219,7 @@ impl PublicKey {
         Self::read(data).map(|(key, _)| key)
     }
 
-    /// Reads a key in any supported encoding. Also returns the form of the key.
+    /// Reads a key in any supported encoding. Also returns the key's format.
     ///
     /// # Errors
     /// - Returns [`KeyError::Ambiguous`] if there are several different public keys.
@@ -273,7 +273,7 @@ impl PublicKey {
         &self.exponent
     }
 
-    /// Returns the length of the modulus in bytes, which is also that of every signature and every ciphertext block.
+    /// Returns the modulus length in bytes. Every signature and every ciphertext block has the same length.
     pub fn size(&self) -> usize {
         self.modulus.len()
     }
@@ -307,7 +307,8 @@ impl PublicKey {
         encoding::armour("PUBLIC KEY", &self.spki_der).to_string()
     }
 
-    /// Returns the SubjectPublicKeyInfo as base64 of DER, in one line. Paytend and PayerMax exchange keys in this form.
+    /// Returns the SubjectPublicKeyInfo as base64 of DER, in one line. Paytend and PayerMax exchange keys in this
+    /// format.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(&self.spki_der)
     }

@@ -1,8 +1,8 @@
 //! Opening messages: decryption and verification.
 //!
 //! A receiver must decrypt a message before it can verify it, so a careless receiver is a padding oracle for its own
-//! private key. The steps below always run in the same order. No secret decides how much work is done or which error
-//! is returned:
+//! private key. The steps below always run in the same order. Neither the amount of work nor the returned error depends
+//! on secret data:
 //!
 //! 1. checks on public data only (`incoming.rs`), and the selection of keys with a matching modulus length;
 //! 2. the raw RSA operation, blinded by the backend;
@@ -188,7 +188,7 @@ impl Attempt {
 /// Performs step 7: returns why an authentic payload is not strict JSON, or `None` if it is.
 ///
 /// # Errors
-/// Returns the problem if the payload is not one object that ends where the signed text says.
+/// Returns the problem if the payload is not one object that ends at the position given by the signed text.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,
@@ -289,7 +289,7 @@ impl Opened {
     ///
     /// # Errors
     /// Returns [`Error::Payload`] if there is no payload, if it has a [problem](Self::payload_problem), or if it does
-    /// not have the shape of `T`. The error does not quote the payload.
+    /// not match `T`. The error does not quote the payload.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if self.payload.is_empty() {
             return Err(PayloadProblem::Absent.into());

@@ -13,7 +13,7 @@ pub trait RandomSource: Send + Sync {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Error>;
 }
 
-/// The random generator of the operating system.
+/// The operating system's random generator.
 ///
 /// Without the feature `os-random`, for systems that have no such generator, [`fill`](RandomSource::fill) fails.
 /// Sealing then returns [`Error::Random`] unless the keyring has another source. Opening and verifying need no random

@@ -1,7 +1,7 @@
 //! A strict JSON reader, applied before any key is used.
 //!
-//! Stricter than a common parser where leniency would allow two readers to see two messages: exactly one object, unique
-//! names, and limits on depth and number of values. Values keep their text as received.
+//! It is stricter than a common parser wherever two lenient parsers could interpret a document differently: exactly one
+//! object, unique names, and limits on depth and number of values. Values keep their text as received.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,7 +17,7 @@ use crate::error::JsonProblem;
 const MAX_FIELDS: usize = 64;
 /// The maximum nesting depth of a payload.
 const MAX_DEPTH: usize = 64;
-/// The maximum number of values in a payload, where names, members and elements all count.
+/// The maximum number of values in a payload, counting names, members and elements.
 const MAX_VALUES: usize = 1_000_000;
 
 /// A JSON problem and its position (line and column, from 1).

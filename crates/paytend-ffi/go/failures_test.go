@@ -13,7 +13,7 @@ import (
 	paytend "github.com/paytend-rs/paytend-rs/crates/paytend-ffi/go"
 )
 
-// says checks the code and a part of the message of an error, and that the message contains no personal data.
+// says checks an error's code and a part of its message, and that the message contains no personal data.
 func says(t *testing.T, err, kind error, part string) {
 	t.Helper()
 	if !errors.Is(err, kind) {

@@ -75,7 +75,7 @@ func usage(message string) error {
 	return &Error{Code: Usage, Name: ErrUsage.Name, Message: message}
 }
 
-// Version returns the version of the library.
+// Version returns the library's version.
 func Version() string { return C.GoString(C.paytend_version()) }
 
 // failed converts an error and frees the original.
@@ -93,7 +93,7 @@ func failed(code C.int32_t, err *C.PaytendError) error {
 	}
 }
 
-// bytesOf copies a slice of the library.
+// bytesOf copies a slice that the library owns.
 func bytesOf(slice C.PaytendSlice) []byte {
 	if slice.len == 0 {
 		return nil
@@ -103,7 +103,7 @@ func bytesOf(slice C.PaytendSlice) []byte {
 	return out
 }
 
-// textOf copies a slice of the library to a string.
+// textOf copies a slice that the library owns to a string.
 func textOf(slice C.PaytendSlice) string {
 	if slice.len == 0 {
 		return ""
@@ -111,13 +111,13 @@ func textOf(slice C.PaytendSlice) string {
 	return strings.Clone(unsafe.String((*byte)(unsafe.Pointer(slice.data)), int(slice.len)))
 }
 
-// taken copies a buffer, and wipes and frees it.
+// taken copies a buffer, then wipes and frees the original.
 func taken(buffer C.PaytendBuffer) []byte {
 	defer C.paytend_buffer_free(buffer)
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})
 }
 
-// lent passes bytes to the library without a copy. They stay pinned until the pinner is released.
+// lent passes bytes to the library without copying them. They stay pinned until the pinner is released.
 func lent(pinner *runtime.Pinner, data []byte) C.PaytendSlice {
 	if len(data) == 0 {
 		return C.PaytendSlice{}

@@ -280,7 +280,7 @@ func Example() {
 	// Output: 127.0.0.1:8080
 }
 
-// plainWriter is a writer of middleware that does not support deadlines.
+// plainWriter is a middleware response writer that does not support deadlines.
 type plainWriter struct{ http.ResponseWriter }
 
 func TestSlowBodyTimesOut(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// Product is a product of Paytend. Each product has its own numbering of notification types.
+// Product is a Paytend product. Each product has its own numbering of notification types.
 type Product string
 
 // The products.
@@ -75,8 +75,8 @@ func receiver(handle *C.PaytendReceiver, limits Limits) *Receiver {
 	return made
 }
 
-// NewPaytendReceiver creates a receiver for the notifications of one Paytend product to one partner. The route
-// determines both.
+// NewPaytendReceiver creates a receiver for one Paytend product's notifications to one partner. The route determines
+// both.
 func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, limits Limits) (*Receiver, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -113,7 +113,7 @@ func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.siz
 	use(first, C.size_t(len(keys)))
 }
 
-// NewPayByReceiver creates a receiver for the notifications of PayBy.
+// NewPayByReceiver creates a receiver for PayBy's notifications.
 func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
@@ -127,7 +127,7 @@ func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	return receiver(handle, limits), nil
 }
 
-// NewPayerMaxReceiver creates a receiver for the notifications of PayerMax to the merchants of the keys.
+// NewPayerMaxReceiver creates a receiver for PayerMax's notifications to the keys' merchants.
 func NewPayerMaxReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError

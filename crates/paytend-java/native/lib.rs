@@ -14,7 +14,7 @@ use jni::sys::jint;
 use zeroize::Zeroizing;
 
 /// Implements `io.github.paytendrs.paytend.Native.call(int, byte[])`. Failures and panics are returned as results. Only
-/// errors of JNI itself become a `RuntimeException`.
+/// JNI errors become a `RuntimeException`.
 #[unsafe(no_mangle)]
 pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     mut env: EnvUnowned<'local>,

@@ -78,8 +78,8 @@ fn anything_but_one_object_is_rejected() {
 fn end_that_depends_on_the_encoding_is_ambiguous() {
     let text = b"{\"a\":\"\x81\x5C\",\"b\":\"}\",\"c\":\"\x81\x5C\"}";
     assert_eq!(object_end(text), Ok(text.len()), "read as single bytes, it is not an object");
-    // Both readings are objects, with different ends. Single bytes: the string is `X\"}&x=`, and the end is at the
-    // last brace. Byte pairs: the end is at the first brace.
+    // Both scans find an object, with different ends. Single bytes: the string is `X\"}&x=`, and the end is at the last
+    // brace. Byte pairs: the end is at the first brace.
     let text = b"{\"a\":\"\x81\x5C\"}&x=\"}";
     assert_eq!(object_end(text), Err(Flaw::Ambiguous));
     // Only byte pairs form an object.

@@ -48,7 +48,7 @@ impl<T> Content<T> {
         }
     }
 
-    /// Converts into the typed notification.
+    /// Converts the content into the typed notification.
     ///
     /// # Errors
     /// Returns the raw notification if it is not typed.

@@ -113,7 +113,7 @@ pub enum Document {
     IdCard,
     /// A passport; for a corporation, that of its legal person.
     Passport,
-    /// A photo of the face, for recognition; for a corporation, that of its legal person.
+    /// A photo of the face, for recognition. For a corporation, it shows the legal person's face.
     FacePhoto,
     /// A residence permit of an EEA country.
     EeaResidencePermit,

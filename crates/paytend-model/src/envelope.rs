@@ -3,7 +3,7 @@
 //!
 //! This module does not seal, open or verify messages. `paytend-crypto` does, with much stricter rules. On the wire the
 //! payload is base64 text; in the documentation's samples and in the signed text, it is the plain object. This module
-//! reads both forms.
+//! reads both representations.
 //!
 //! ```
 //! use paytend_model::{Validate, envelope::RequestEnvelope};

@@ -30,7 +30,7 @@ impl Problem {
         matches!(self, Self::At(path, _) if path == name)
     }
 
-    /// Prepends the name of an outer field to the path of the problem.
+    /// Prepends an outer field's name to the problem's path.
     pub(crate) fn at(self, name: impl fmt::Display) -> Self {
         match self {
             Self::At(path, problem) => Self::At(format!("{name}.{path}"), problem),

@@ -12,7 +12,7 @@ use crate::{Field, Payload, Source};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The path of the field in wire names, such as `eeaAddress.postcode`. Empty for the request itself.
+    /// The field's path in wire names, such as `eeaAddress.postcode`. Empty for the request itself.
     pub field: String,
     /// Whether the finding is an error or a warning.
     pub severity: Severity,

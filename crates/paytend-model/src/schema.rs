@@ -66,8 +66,8 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     schema
 }
 
-/// Narrows a schema of a string or a number to the type of the example. The Rust types read both, but the provider
-/// documents only one of them.
+/// Restricts a schema that allows a string or a number to the example's type. The Rust types read both, but the
+/// provider documents only one of them.
 fn narrow(schema: &mut Schema, example: Option<&Value>) {
     if schema.get("type") != Some(&json!(["string", "number"])) {
         return;
@@ -80,7 +80,7 @@ fn narrow(schema: &mut Schema, example: Option<&Value>) {
     }
 }
 
-/// Adds the example of a field, or else that of its type, to the example of its payload.
+/// Adds a field's example, or else its type's example, to the payload's example.
 pub(crate) fn example<T: FieldType>(object: &mut Map<String, Value>, name: &str, own: Option<Value>) {
     if let Some(example) = own.or_else(T::example) {
         object.insert(name.into(), example);
@@ -130,7 +130,7 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
     }
 }
 
-/// Returns the text of a doc comment as Markdown, without leading spaces and links to items.
+/// Returns a doc comment's text as Markdown, without leading spaces and links to items.
 pub(crate) fn lines(about: &str) -> String {
     let text = about.lines().map(str::trim).collect::<Vec<_>>().join("\n");
     let mut parts = text.split("[`");

@@ -1,7 +1,7 @@
 //! The native part of the Node package. The public API is in `index.js`.
 //!
-//! Slow operations have a synchronous form, and an asynchronous form that runs on Node's worker pool. The message of an
-//! error is JSON, which `index.js` converts to an exception of the matching class.
+//! Slow operations have a synchronous variant, and an asynchronous variant that runs on Node's worker pool. Error
+//! messages are JSON, which `index.js` converts to an exception of the matching class.
 
 mod keys;
 
@@ -31,7 +31,7 @@ fn told_answer(answer: &paytend::Answer) -> Value {
     json!({ "status": answer.status, "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
 }
 
-/// Runs the body of a function, and converts a failure or panic to a JavaScript error.
+/// Runs a function's body, and converts a failure or panic to a JavaScript error.
 fn failing<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
     paytend::guarded(work).map_err(|failure| thrown(&failure, None))
 }
@@ -105,7 +105,7 @@ impl Task for Opening {
     }
 }
 
-/// The expected kind, partner and form of a message.
+/// The expected kind, partner and format of a message.
 struct Expected {
     kind: String,
     partner_id: Option<String>,

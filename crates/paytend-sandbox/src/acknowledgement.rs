@@ -27,8 +27,8 @@ impl Acknowledgement {
         }
     }
 
-    /// Returns why a response is not an acknowledgement, or `None` if it is one. The reason describes only the shape of
-    /// the body.
+    /// Returns why a response is not an acknowledgement, or `None` if it is one. The reason describes, but does not
+    /// quote, the body.
     pub(crate) fn refuses(&self, status: u16, body: &str) -> Option<String> {
         if status != 200 {
             return Some(format!("the status is {status}; expected 200"));
@@ -55,7 +55,7 @@ impl Acknowledgement {
     }
 }
 
-/// Describes why no response was received from a receiver.
+/// Describes why a receiver sent no response.
 pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no response within 10 s".into();

@@ -250,7 +250,7 @@ impl Core {
     pub(crate) fn happen(&self, event: impl FnOnce(Millis) -> Event) -> Result<Result<String, Refusal>, Lost> {
         let now = self.now();
         let mut state = locked(&self.state);
-        // The world's time never goes back, even if the machine's clock does.
+        // The sandbox's time never goes back, even if the machine's clock does.
         let event = event(now.max(state.world.now));
         // Refused requests and queries are written too, because they use up a `requestId` and advance time.
         state.kept.append(&event)?;

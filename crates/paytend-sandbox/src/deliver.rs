@@ -31,7 +31,7 @@ pub(crate) async fn drive(core: Arc<Core>) {
         match next {
             Some(wait) => {
                 let woken = core.wake.notified();
-                // Whichever comes first: the due time, or a change of the clock or the outbox.
+                // Waits for the due time, or for a change of the clock or the outbox, whichever comes first.
                 let _ = tokio::time::timeout(wait, woken).await;
             }
             None => core.wake.notified().await,

@@ -132,7 +132,7 @@ impl Fault {
 pub struct BadFault;
 
 impl Fault {
-    /// Checks that the target exists and that the fault can apply to it.
+    /// Checks that the target exists and that the fault can be applied to it.
     ///
     /// # Errors
     /// Returns a message if `on` is unknown, if the fault does not apply to it, or if `percent` is above 100.

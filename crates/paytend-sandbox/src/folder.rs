@@ -67,7 +67,7 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether keys that look like those of a real partner are accepted.
+    /// Sets whether keys that look like a real partner's keys are accepted.
     pub fn danger_real_keys(mut self, accepted: bool) -> Self {
         self.real_keys = accepted;
         self
@@ -112,7 +112,7 @@ pub enum FolderError {
         /// The public key's file.
         public: PathBuf,
     },
-    /// The folder looks like it holds the keys of a real partner.
+    /// The folder looks like it contains a real partner's keys.
     #[error(
         "{0} looks like a folder of real keys: it has a partner's private key but not Paytend's, \
          or a name such as `prod`; use an empty folder, in which the sandbox generates keys, or allow real keys"

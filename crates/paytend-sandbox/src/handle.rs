@@ -30,7 +30,7 @@ pub struct Deposit {
 }
 
 impl Deposit {
-    /// Creates a deposit of an amount in major units of `currency`.
+    /// Creates a deposit. The amount is in major units of `currency`.
     pub fn new(amount: Amount, currency: &str) -> Self {
         Self { amount, currency: currency.to_owned(), reference: None, account: None }
     }
@@ -353,7 +353,7 @@ impl Sandbox {
         self.core.look(crate::world::World::conserves)
     }
 
-    /// Returns the number of logged calls of an operation, for assertions about retries. The log keeps the last
+    /// Returns the number of logged calls to an operation, for assertions about retries. The log keeps the last
     /// thousand entries.
     pub fn calls(&self, operation: &str) -> usize {
         self.core
@@ -364,7 +364,7 @@ impl Sandbox {
             .count()
     }
 
-    /// Returns a short summary as JSON for the message of a failed assertion. It contains no personal data.
+    /// Returns a short JSON summary for assertion failure messages. It contains no personal data.
     pub fn summary(&self) -> String {
         self.core.look(|world| {
             json!({ "now": world.now, "conserves": world.conserves(), "deliveries": world.outbox.deliveries.len() })

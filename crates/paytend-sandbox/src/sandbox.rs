@@ -300,7 +300,7 @@ impl Sandbox {
     }
 
     /// Returns the token that the control interface requires in `Authorization: Bearer …`. Returns `None` on the
-    /// loopback, where no token is needed.
+    /// loopback interface, where no token is needed.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }

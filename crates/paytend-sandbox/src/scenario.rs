@@ -153,7 +153,8 @@ impl Scenario {
     /// # Errors
     /// Returns [`ScenarioError::Start`] if the sandbox cannot be started.
     ///
-    /// Returns [`ScenarioError::Step`] for the first step that fails, or if money was created or lost in the end.
+    /// Returns [`ScenarioError::Step`] for the first step that fails, or if money was created or lost during the
+    /// scenario.
     pub async fn run(&self, mut told: impl FnMut(&str)) -> Result<(), ScenarioError> {
         let mut story = Story::begin(self.timing.clone()).await?;
         for (at, step) in self.step.iter().enumerate() {

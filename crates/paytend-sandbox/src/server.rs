@@ -79,7 +79,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
 }
 
 async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Result<Bytes, BytesRejection>) -> Response {
-    // The partner of a body that was not read is not known, so the response cannot be sealed.
+    // The body was not read, so the partner is unknown and the response cannot be sealed.
     let Ok(body) = body else { return response(StatusCode::OK, Body::from(unsigned(Failure::TooLarge))) };
     let operation = operations().iter().map(|entry| entry.info).find(|info| info.path == uri.path());
     let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
@@ -226,7 +226,7 @@ struct Heard {
     unsigned: bool,
 }
 
-/// Carries out a request and returns the document of the response. Returns an error only if the sandbox itself fails.
+/// Carries out a request and returns the response document. Returns an error only if the sandbox itself fails.
 fn answer(
     core: &Arc<Core>,
     uri: &Uri,

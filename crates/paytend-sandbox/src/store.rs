@@ -9,7 +9,7 @@ use crate::world::{Event, World};
 
 /// The version of the file format; files of another version are refused.
 const FORM: i64 = 1;
-/// The number of events after which a snapshot of the world is written, which keeps the start fast.
+/// The number of events after which a snapshot of the state is written, which keeps startup fast.
 const SNAPSHOT_EVERY: usize = 2000;
 
 /// The error returned if a data file cannot be used.
@@ -22,7 +22,7 @@ pub enum StoreError {
     /// The contents do not have the format of this version.
     #[error("the data file is damaged or has the format of another version")]
     Form(#[from] serde_json::Error),
-    /// With the stored world, due work would never end, or numbers could overflow.
+    /// With the stored state, due work would never end, or numbers could overflow.
     #[error("the data file holds an invalid world: {0}; use another file, and import a valid export")]
     Flaw(&'static str),
     /// Another sandbox uses the file.
@@ -78,7 +78,7 @@ impl Store {
         let connection = Connection::open(path)?;
         // A process that has just been killed may still hold the lock for a moment.
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
-        // Two sandboxes that write to one file would each keep a different world.
+        // Two sandboxes that write to one file would each keep a different state.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         // Committed data has reached the operating system before the response is sent, so it survives a crash of this
         // process.

@@ -25,8 +25,8 @@ impl Seeded {
         Self::with(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
-    /// Creates a generator with the seed in `PAYTEND_TEST_SEED`, or with the given one: for a test of a statistic,
-    /// whose outcome must not depend on luck.
+    /// Creates a generator with the seed in `PAYTEND_TEST_SEED`, or with the given one. It is for statistical tests,
+    /// whose outcome must not vary between runs.
     ///
     /// # Panics
     /// Panics if the variable is not a number.

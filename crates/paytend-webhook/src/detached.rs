@@ -92,10 +92,10 @@ impl<S: Scheme> DetachedReceiver<S> {
         self
     }
 
-    /// Rejects notifications without a timestamp in the documented form.
+    /// Rejects notifications without a timestamp in the documented format.
     ///
-    /// By default such notifications are delivered: they are authentic, report a payment, and only the provider can
-    /// have left the timestamp out.
+    /// By default such notifications are delivered. They are authentic and report a payment, and only the provider can
+    /// have omitted the timestamp.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {
         self.require_timestamp = true;
@@ -176,7 +176,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             .facts(&Authentic { key: verified_by, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
-        // Count only here, so that a replayed old message does not make an old key look used.
+        // Counts only here, so that a replayed old message does not make an old key appear to be in use.
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,

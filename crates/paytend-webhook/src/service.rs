@@ -26,8 +26,8 @@ use crate::verified::Verified;
 pub struct Peer(pub IpAddr);
 
 /// A service that receives notifications and passes them to a handler. The handler is a service of [`Verified`]
-/// notifications that returns a [`Reply`]; [`handler`] creates one. An error of the handler is an error of this
-/// service. The server then closes the connection, and the provider retries.
+/// notifications that returns a [`Reply`]; [`handler`] creates one. A handler error is returned as this service's
+/// error. The server then closes the connection, and the provider retries.
 ///
 /// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects and the
 /// server drops this service's future. If the handler panics, the response asks the provider to retry later.

@@ -58,7 +58,7 @@ impl PaytendSender {
     /// Creates a sender with Paytend's private key, for a partner and the partner's public key.
     ///
     /// # Errors
-    /// Returns [`SendError`] if the numbers of a key are inconsistent.
+    /// Returns [`SendError`] if the numbers in a key are inconsistent.
     pub fn new(partner_id: impl Into<String>, own: &PrivateKey, partner: &PublicKey) -> Result<Self, SendError> {
         Ok(Self { partner_id: partner_id.into(), keyring: Keyring::from_keys(own, partner)? })
     }

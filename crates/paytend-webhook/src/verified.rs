@@ -158,8 +158,8 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
     }
 }
 
-/// A record of the arrival of a notification whose [`DedupKey`] may be known. Store it, so that a person or a job can
-/// query the state. It contains order numbers or user IDs, and no other content.
+/// A record that a notification arrived whose [`DedupKey`] may already be known. Store it, so that a person or a job
+/// can query the state. It contains order numbers or user IDs, and no other content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting {

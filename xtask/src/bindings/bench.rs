@@ -101,7 +101,7 @@ fn measure(contestants: &mut [Contestant], bits: &str) -> Result<Vec<Entry>, Str
     Ok(entries)
 }
 
-/// Measures all languages and writes the section of BENCHMARKS.md.
+/// Measures all languages and writes their section in BENCHMARKS.md.
 ///
 /// # Errors
 /// Returns an error if a language exceeds its limit.
@@ -162,7 +162,7 @@ fn share(one: u64, other: u64) -> f64 {
     one as f64 / other as f64
 }
 
-/// Returns the section of the bindings, which `bench` keeps when it rewrites the rest of the file.
+/// Returns the bindings' section, which `bench` keeps when it rewrites the rest of the file.
 pub(crate) fn section() -> String {
     let text = std::fs::read_to_string(root().join("BENCHMARKS.md")).unwrap_or_default();
     text.find(HEADING).map(|at| text[at..].to_owned()).unwrap_or_default()

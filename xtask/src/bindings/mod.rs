@@ -28,8 +28,8 @@ struct Binding {
     test: fn() -> Result<(), String>,
     /// Packs the binding. The names of packages with native libraries contain the platform.
     pack: fn(platform: &str) -> Result<(), String>,
-    /// Returns the folder of the native libraries and the path of this platform's library in it. `None` means that a
-    /// package never contains the libraries of several platforms.
+    /// Returns the native library folder and the path of this platform's library in it. `None` means that a package
+    /// never contains the libraries of several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
     /// Returns the program that is compared with `examples/conformance.rs` of paytend-bindings.
     conformance: Conformance,

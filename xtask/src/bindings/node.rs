@@ -108,7 +108,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program("node").args([out.join("bench.mjs")]))
 }
 
-/// Returns the package's folder and the name of the addon, which is next to `index.js`.
+/// Returns the package's folder and the addon's name. The addon is next to `index.js`.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     (source(), addon().into())
 }

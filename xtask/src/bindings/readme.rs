@@ -1,4 +1,4 @@
-//! What a binding's README says is what its tests run.
+//! Checks that a binding's tests run the code blocks of its README.
 //!
 //! The tests of Python and Node run the code blocks themselves. Those of the compiled languages run a program with
 //! marked regions, and the regions must be the README's code blocks.

@@ -8,7 +8,7 @@ mod seal;
 
 use paytend_bindings::{Keyring, PrivateKey, keyring};
 
-/// Returns a private key of the vectors.
+/// Returns a private key from the test vectors.
 fn private(name: &str) -> PrivateKey {
     PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
 }

@@ -94,7 +94,7 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
         }
         read => read.map_err(failed)?,
     };
-    // The backend checks that the numbers of the key belong together.
+    // The backend checks that the key's numbers belong together.
     let mut description = match &key {
         AnyKey::Private(key) => {
             rustcrypto::private(key).map_err(failed)?;

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (kind, None) => Expected::danger_any_partner(kind),
     };
-    // The command opens a single message, so the largest of the limits does no harm.
+    // The command opens a single message, so the largest limit is safe.
     expected = expected.max_bytes(Kind::Request.default_max_bytes());
     if args.message.unsigned_payload {
         expected = expected.unsigned_payload();

@@ -116,9 +116,9 @@ impl Client {
     /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file
     /// if any profile has a `private_key`.
     ///
-    /// Keys are read in all forms that [`PrivateKey::from_text`](paytend_crypto::PrivateKey::from_text) and
-    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) support. Each file is opened once, so a FIFO
-    /// can be used.
+    /// Keys are read in all formats that [`PrivateKey::from_text`](paytend_crypto::PrivateKey::from_text) and
+    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) support. Each file is opened once, so a FIFO can
+    /// be used.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.

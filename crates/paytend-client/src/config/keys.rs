@@ -93,7 +93,7 @@ impl KeyEntries {
     }
 }
 
-/// Returns the text of a key error, with the entries that can contain a passphrase.
+/// Returns a key error's message, with the entries that can contain a passphrase.
 fn with_option(error: &KeyError) -> String {
     match error.problem() {
         KeyError::Encrypted(encryption) if encryption.readable => {

@@ -39,7 +39,7 @@ const SANDBOX: &str = "https://sandbox-api.paytend.com";
 pub enum Environment {
     /// The provider's sandbox, `https://sandbox-api.paytend.com`.
     Sandbox,
-    /// Another base URL. The URL of production is part of the contract; a local sandbox prints its URL.
+    /// Another base URL. The production URL is part of the contract; a local sandbox prints its URL.
     BaseUrl(String),
 }
 
@@ -143,16 +143,16 @@ impl Builder {
         self
     }
 
-    /// Sets the path of an operation, which is named by its name (`getCardOverdueMonthlyFee`, `baas.getCities`) or by
-    /// its default path. Some default paths are inferred and may be wrong; correct them here according to the
+    /// Sets an operation's path. The operation is identified by its name (`getCardOverdueMonthlyFee`, `baas.getCities`)
+    /// or by its default path. Some default paths are inferred and may be wrong; correct them here according to the
     /// partner's documents.
     pub fn path(mut self, operation: impl Into<String>, path: impl Into<String>) -> Self {
         self.paths.push((operation.into(), path.into()));
         self
     }
 
-    /// Sets the fields, by wire name, that tie a response of an operation to its request. The operation is named as for
-    /// [`path`](Self::path). A path that this workspace does not know is allowed.
+    /// Sets the fields, by wire name, that tie an operation's response to its request. The operation is identified as
+    /// for [`path`](Self::path). A path that this workspace does not know is allowed.
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
@@ -176,8 +176,8 @@ impl Builder {
         self
     }
 
-    /// Sets the meanings of status codes for the orders of one operation, which is named as for [`path`](Self::path).
-    /// See [`order_states`](Self::order_states).
+    /// Sets the meanings of status codes for one operation's orders. The operation is identified as for
+    /// [`path`](Self::path). See [`order_states`](Self::order_states).
     pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
         self.order_states_of.push((operation.into(), states));
         self
@@ -197,9 +197,9 @@ impl Builder {
 
     /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
     ///
-    /// By default the proxy of the environment is used: the first of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` and
-    /// `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in the environment is an error.
-    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
+    /// By default the proxy from the environment variables is used: the first of `HTTPS_PROXY`, `https_proxy`,
+    /// `ALL_PROXY` and `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in such a variable
+    /// is an error. A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
@@ -255,7 +255,7 @@ impl Builder {
     /// Sets a function that creates the reqwest client, for options that this builder does not have.
     ///
     /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its
-    /// request. None of the existing connections may then be used again, and reqwest can only drop all of them. The
+    /// request. The existing connections must not be used again after that, and reqwest can only drop all of them. The
     /// function must build a new client each time, because clones of a client share their connections.
     ///
     /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
@@ -284,8 +284,8 @@ impl Builder {
     /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, over all
     /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
     ///
-    /// Further requests wait until their deadline. A call fails immediately if the calls that wait before it leave no
-    /// time for it, although some of those calls may be canceled.
+    /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
+    /// before its deadline, although some of those calls may be cancelled.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self

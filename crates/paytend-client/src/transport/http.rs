@@ -26,7 +26,7 @@ impl HttpTransport {
     /// The clients must not follow redirects and must not retry.
     ///
     /// # Errors
-    /// Returns the error of `make` if it fails.
+    /// Returns the error from `make` if it fails.
     pub fn new(
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
     ) -> Result<Self, reqwest::Error> {
@@ -76,7 +76,7 @@ impl fmt::Debug for HttpTransport {
     }
 }
 
-/// Classifies an error of reqwest, and removes the URL from its text.
+/// Classifies a reqwest error and strips the URL from its message.
 fn failed(error: reqwest::Error) -> TransportError {
     let connect = ConnectFailure::of(&error);
     let kind = if error.is_builder() {

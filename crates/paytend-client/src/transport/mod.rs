@@ -28,7 +28,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 
 /// A transport that sends one request and returns its response.
 ///
-/// It must not retry and must not follow redirects, and it verifies only TLS. The client does the rest: if both
+/// It must not retry and must not follow redirects, and it verifies only TLS. The client does everything else: if both
 /// retried, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
@@ -57,9 +57,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 
     /// Stops using the existing connections.
     ///
-    /// It is called after a response did not belong to its request, because further responses on that connection may be
-    /// shifted as well. Exchanges in progress may finish on the old connections. The default implementation does
-    /// nothing, for transports that do not reuse connections.
+    /// It is called after a response did not belong to its request, because later responses on that connection may also
+    /// belong to earlier requests. Exchanges in progress may finish on the old connections. The default implementation
+    /// does nothing, for transports that do not reuse connections.
     fn discard_connections(&self) {}
 }
 
@@ -74,10 +74,10 @@ pub struct HttpRequest {
     pub body: OutgoingBody,
     /// The maximum number of bytes to read from the response.
     pub max_response_bytes: usize,
-    /// Whether the request requires a connection that has carried no other request.
+    /// Whether the request requires a connection that was not used for any other request.
     ///
     /// The client sets it for queries that decide whether an order is sent again. The code for "no such order" does not
-    /// identify an order, so a late response to another query must not be taken for it.
+    /// identify an order, so a late response to another query must not be mistaken for the response to this one.
     pub fresh_connection: bool,
 }
 

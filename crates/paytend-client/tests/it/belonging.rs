@@ -111,8 +111,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// The identifiers of an order are compared with the query's response if it contains them. Names set for the query
-/// replace them.
+/// An order's identifiers are compared with the query's response if it contains them. Names set for the query replace
+/// them.
 #[tokio::test]
 async fn names_set_for_an_order_are_not_required_in_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
@@ -188,7 +188,7 @@ async fn next(stream: &mut TcpStream) -> Option<(String, String)> {
     Some((path, payload["orderNo"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// Starts a server that serves each connection with `serve`, which receives the number of the connection.
+/// Starts a server that serves each connection with `serve`, which receives the connection's number.
 async fn serve_each<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
@@ -259,7 +259,7 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
     }
 }
 
-/// A late copy of the rejection of T-1 arrives on the connection of T-2, and T-2 is executed a little later.
+/// A late copy of T-1's rejection arrives on T-2's connection, and T-2 is executed a little later.
 #[tokio::test]
 async fn late_copy_of_a_rejection_does_not_reject_the_next_order() {
     let executed = Arc::new(Mutex::new(Vec::<String>::new()));

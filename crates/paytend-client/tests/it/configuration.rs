@@ -228,7 +228,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         format!("private_key = \"{private}\"\n"),
         "private_key_file = 'partner.pem'\nclient_certificate_file = 'client.pem'\n".to_owned(),
     ];
-    // The profile; the modes of the configuration file, the key's and the certificate's; the field in the error.
+    // The profile; the file modes of the configuration, the key and the certificate; the field in the error.
     for (profile, modes, refused) in [
         (&beside, [0o644, 0o600, 0o600], None),
         (&beside, [0o644, 0o444, 0o600], Some("private_key_file: ")),
@@ -266,7 +266,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     let error = Client::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: the private key file"), "{error}");
 
-    // A profile that allows any permissions does not allow them for the key of another profile.
+    // A profile that allows any permissions does not allow them for another profile's key.
     let accepted =
         format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
     let error = Client::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();

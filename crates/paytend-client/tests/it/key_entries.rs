@@ -1,4 +1,4 @@
-//! The entries of a profile that hold keys or name their files: every form, the passphrase, and what messages name.
+//! Tests of the profile entries for keys: every key format, passphrases, and the entry names in error messages.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn every_form_of_a_key_is_read_from_an_entry_or_its_file() {
         let file = folder.path().join("key");
         write(&file, &data);
         let mut entries = vec![(format!("private_key_file = 'key'\npublic_key = '{public}'"), "private_key_file")];
-        // A basic string of TOML, which can hold any text.
+        // A TOML basic string, which can contain any text.
         if let Ok(text) = String::from_utf8(data)
             && !text.is_empty()
         {
@@ -70,7 +70,7 @@ fn certificate_is_read_as_public_key() {
     let private = &paytend_vectors::keys()["partner"].private;
     write(&folder.path().join("paytend.crt"), &case("certificate.pem").data());
     client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap();
-    // A private key in the place of the public one.
+    // A private key where the public key is expected.
     write(&folder.path().join("paytend.crt"), &case("pkcs8.pem").data());
     let error =
         client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap_err();

@@ -204,7 +204,7 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "three waits add up to ten seconds, rounded");
 }
 
-/// The query contains the additional fields of the order.
+/// The query contains the order's additional fields.
 #[tokio::test]
 async fn query_after_a_rejection_has_the_fields_of_the_order() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);

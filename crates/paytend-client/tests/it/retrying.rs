@@ -30,7 +30,7 @@ async fn query_is_retried_until_it_succeeds() {
     let client = builder.jitter(Arc::new(Longest)).build().unwrap();
     let response = client.send(&query()).await.unwrap();
     assert_eq!(response.balance.unwrap().to_string(), "1.00");
-    // Two waits of the backoff, and one from `Retry-After`.
+    // Two backoff waits, and one from `Retry-After`.
     assert_eq!(clock.waits(), [200, 400, 7000]);
     // The first request was not sent. The others may have been carried out, so each retry has a new requestId.
     let seen = transport.seen();
@@ -134,7 +134,7 @@ async fn deadline_covers_all_attempts_and_waits() {
     let (error, waits) = call(10, 1000, RetryPolicy::default().max_attempts(2)).await;
     assert_eq!((waits, error.attempts()), (vec![10_000, 1_000, 10_000], 2));
 
-    // The deadline of a request replaces the deadline of the client.
+    // A request's deadline replaces the client's deadline.
     let transport = Scripted::new(hangs());
     let (builder, clock) = transport.builder();
     let client = builder.build().unwrap();

@@ -17,7 +17,7 @@ use paytend_vectors::PARTNER_ID;
 
 use crate::server::{partner, paytend, response};
 
-/// The reaction of the transport to a request.
+/// The transport's reaction to a request.
 pub(crate) enum Step {
     /// Sends a signed success with this data.
     Success(&'static str),

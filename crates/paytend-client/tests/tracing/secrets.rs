@@ -62,7 +62,7 @@ async fn traces_contain_no_secrets_and_no_personal_data() {
     client.call("topup", &serde_json::json!({"note": "CANARY-untyped"})).await.unwrap_err();
     proxy.fail("/issuing/card/topup", &[Fault::LoseResponse]);
     client.send(&topup).await.unwrap_err();
-    // An error page and an unsigned error response that repeat the content of the request.
+    // An error page and an unsigned error response that repeat the request's content.
     for body in [&b"<html>CANARY-page</html>"[..], br#"{"respCode":"9001","respMsg":"CANARY-message"}"#] {
         let scripted = Scripted::new([Step::Raw(500, body.to_vec(), &[("x-debug", "CANARY-header")])]);
         let (builder, _) = scripted.builder();

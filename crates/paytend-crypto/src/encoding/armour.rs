@@ -92,7 +92,7 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     let open = opening.iter().rev().take_while(dash).count();
     let after = &text[at + word.len()..];
     let after = &after[..after.len().min(2 * LONGEST_LABEL)];
-    // A label may contain a hyphen, for example that of RSA-PSS keys.
+    // A label may contain a hyphen, for example the label of RSA-PSS keys.
     let ends = |at: &usize| match &after[*at..] {
         [b'-', next, ..] => !next.is_ascii_alphanumeric(),
         [b'\n' | b'-' | OTHER_DASH, ..] => true,
@@ -109,7 +109,8 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     // URL-safe base64 may end in a hyphen, directly before the hyphens of the END line.
     let mine = open.min(5);
     let start = opening.len() - mine + from;
-    // Of a run of more than five hyphens, the rest is text. Another BEGIN or END line may follow directly.
+    // In a run of more than five hyphens, the hyphens after the fifth are text. Another BEGIN or END line may follow
+    // directly.
     let used = close.min(5);
     let end = at + word.len() + label_end + used;
     let five = |dashes: &[u8]| dashes == b"-----";

@@ -43,7 +43,7 @@ fn oid(any: &AnyRef<'_>) -> Option<String> {
     any.decode_as::<ObjectIdentifier>().ok().map(|oid| oid.to_string())
 }
 
-/// Returns the name of an encryption scheme of PKCS#5 version 1.5 or PKCS#12.
+/// Returns the name of an encryption scheme from PKCS#5 version 1.5 or PKCS#12.
 fn pbes1(oid: &str) -> Option<&'static str> {
     Some(match oid {
         "1.2.840.113549.1.5.1" => "PBE-MD2-DES",
@@ -62,7 +62,7 @@ fn pbes1(oid: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the names of the key derivation and the cipher of PBES2.
+/// Returns the names of the PBES2 key derivation and cipher.
 fn pbes2(parameters: &[AnyRef<'_>]) -> String {
     let name = |at: usize| {
         let algorithm = parameters.get(at).map(|any| children(*any)).unwrap_or_default();

@@ -1,14 +1,15 @@
-//! Recognises keys in unsupported forms, and names the command that converts them.
+//! Recognises keys in unsupported formats, and names the command that converts them.
 
 use std::fmt;
 
 use super::text::contains;
 
-/// A file or text that is not supported as a key. Its `Display` output names the form and the command that converts it.
+/// A file or text that is not supported as a key. Its `Display` output names the format and the command that converts
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignKey {
-    /// A key of an algorithm other than RSA, or an RSA key restricted to another scheme.
+    /// A key for an algorithm other than RSA, or an RSA key restricted to another scheme.
     Algorithm(KeyAlgorithm),
     /// PKCS#12: a key and certificates, encrypted (`.p12`, `.pfx`).
     Pkcs12,
@@ -40,7 +41,7 @@ pub enum ForeignKey {
     JwkSet,
     /// A key in the XML format of .NET.
     Xml,
-    /// A key of the Microsoft CryptoAPI.
+    /// A Microsoft CryptoAPI key.
     MicrosoftBlob {
         /// Whether the blob contains a private key.
         private: bool,
@@ -57,9 +58,9 @@ pub enum ForeignKey {
     Compressed,
     /// A web page.
     WebPage,
-    /// The path of a file instead of its content.
+    /// A file path instead of the file's content.
     Path,
-    /// The name of a variable that was not replaced by its value.
+    /// A variable name that was not replaced by its value.
     Placeholder,
     /// A PEM block with another label.
     Label(String),

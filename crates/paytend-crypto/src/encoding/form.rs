@@ -1,4 +1,4 @@
-//! The form of a key: its DER structure, and the encodings around the DER.
+//! The format of a key: its DER structure, and the encodings around the DER.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ impl fmt::Display for KeyStructure {
 pub enum Armour {
     /// Binary DER.
     Der,
-    /// Bare base64, the form in which Paytend and PayerMax exchange keys.
+    /// Bare base64, the format in which Paytend and PayerMax exchange keys.
     Base64,
     /// PEM with this label. This crate accepts a label that does not match the structure; other libraries may not.
     Pem(String),

@@ -1,8 +1,8 @@
 //! Reads and writes RSA keys in all supported encodings. The encoding is detected from the data.
 //!
-//! Reading proceeds from the outside to the inside: `text` cleans the text, `armour` finds PEM in it, `base64_text`
-//! decodes it, and `der` identifies the structure. `foreign` names unsupported forms, and `select` picks the key to
-//! use.
+//! Encodings are removed from the outermost to the innermost: `text` cleans the text, `armour` finds PEM in it,
+//! `base64_text` decodes it, and `der` identifies the structure. `foreign` names unsupported formats, and `select`
+//! picks the key to use.
 
 mod armour;
 mod base64_text;
@@ -91,7 +91,7 @@ impl Reader<'_> {
         }
         if inner.len() != text.trim_ascii().len() {
             self.wrappings.push(Wrapping::Quotes);
-            // A quoted text may be in any of the recognised unsupported forms.
+            // A quoted text may be in any recognised unsupported format.
             if let Some(foreign) = foreign::in_text(inner) {
                 return Err(foreign.into());
             }

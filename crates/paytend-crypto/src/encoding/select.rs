@@ -8,7 +8,7 @@ use crate::key_error::EncryptedFormat;
 /// An item in a text or file.
 pub(super) struct Item {
     pub(super) outcome: Result<(KeyForm, Decoded), KeyError>,
-    /// The half that the item contains, if known. An item that cannot be read may have a known half.
+    /// The half (private or public) that the item contains, if known. It may be known even if the item cannot be read.
     pub(super) half: Option<Half>,
     /// The issuer and subject, if the item is a certificate.
     pub(super) names: Option<Names>,
@@ -41,7 +41,7 @@ impl Item {
 /// picks the key of the certificate that issued none of the others.
 ///
 /// # Errors
-/// - Returns the error of an item of the requested half, if such an item cannot be read.
+/// - Returns an item's error if the item is of the requested half (private or public) and cannot be read.
 /// - Returns [`KeyError::Ambiguous`] if there are several different keys.
 /// - Returns [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if there is only the other half.
 pub(super) fn select(mut items: Vec<Item>, wanted: Half) -> Result<(KeyForm, Decoded), KeyError> {

@@ -219,7 +219,7 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
     }
     let at = |millis| RequestId::from_parts(millis, &OsRandom).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));
-    // Identifiers of the same millisecond differ only in 74 random bits, which are also sufficient for several
+    // Identifiers created in the same millisecond differ only in 74 random bits, which are sufficient for several
     // processes.
     let same: HashSet<_> = (0..10_000).map(|_| at(1_763_000_000_000)).collect();
     assert_eq!(same.len(), 10_000);

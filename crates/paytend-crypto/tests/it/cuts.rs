@@ -76,8 +76,8 @@ fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, ki
     Some(Value::Object(document).to_string())
 }
 
-/// Encrypts a payload with AES-192-ECB and PKCS#7 padding under the key's characters, and returns it as base64. An
-/// implementation that is independent of the crate's.
+/// Encrypts a payload with AES-192-ECB and PKCS#7 padding under the key's characters, and returns it as base64. This
+/// implementation is independent of the crate's.
 pub(crate) fn encrypt(session_key: &str, plain: &[u8]) -> String {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let cipher = aes::Aes192::new_from_slice(session_key.as_bytes()).unwrap();

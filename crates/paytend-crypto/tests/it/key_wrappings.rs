@@ -39,7 +39,7 @@ const WRAPS: [Wrap; 16] = [
     ("white space around", |text, _| format!("\n\n  {text}\n\n")),
 ];
 
-/// Returns the forms that contain the key and are text. Binary forms are encoded as base64.
+/// Returns the key in each text format. Binary formats are encoded as base64.
 fn forms() -> (String, Vec<(KeyFormCase, String)>) {
     let (fingerprint, cases) = key_forms();
     let readable = cases.into_iter().filter(|case| {

@@ -98,7 +98,7 @@ fn generated_keys_differ_and_have_the_requested_size() {
 
 #[test]
 fn der_that_ends_in_white_space_bytes_is_read_completely() {
-    // The encoding ends with the last byte of the exponent: here a tab, a vertical tab and a carriage return.
+    // The encoding ends with the exponent's last byte: here a tab, a vertical tab or a carriage return.
     for last in [0x09, 0x0b, 0x0d] {
         let key = PublicKey::from_numbers([0xff; 128], [1, last]).unwrap();
         assert!(key.to_spki_der().ends_with(&[last]));

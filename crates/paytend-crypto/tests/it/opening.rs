@@ -96,7 +96,7 @@ fn unsigned_error_response_is_reported_as_unsigned_failure() {
 
 #[test]
 fn response_without_key_and_payload_is_verified() {
-    // Sealing always adds a randomKey, so the documented form without it is built here.
+    // Sealing always adds a randomKey, so this test builds the documented variant without it.
     let text = "respCode=1001&respMsg=card not found&signType=RSA";
     let signature = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap();
     let document = json!({"respCode": "1001", "respMsg": "card not found", "signType": "RSA", "signature": signature});
@@ -372,7 +372,7 @@ fn malformed_session_key_is_refused() {
 }
 
 /// The last 24 bytes of the RSA blocks are the correct session key, but the padding is not quite valid. The signature
-/// is valid for the text that a careless receiver would read.
+/// is valid for the text that a naive receiver would read.
 #[test]
 fn session_key_with_invalid_padding_is_refused() {
     type Change = fn(&mut [u8]);
@@ -405,13 +405,15 @@ fn session_key_with_invalid_padding_is_refused() {
     }
 }
 
-/// The AES padding of the payloads is invalid. The signature is valid for the text in which the padding is content.
+/// The payloads' AES padding is invalid. The signature is valid for the payload with the padding as part of its
+/// content.
 #[test]
 fn payload_with_invalid_padding_is_refused() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
-    // JSON may end with white space, whose bytes can be padding values: 9, 10 or 13 of them would be valid padding.
+    // JSON may end with white space, whose bytes can be padding values: 9 tabs, 10 line feeds or 13 carriage returns
+    // would be valid padding.
     ends.push((format!("{:<16}{:<7}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(9)), true));
     ends.push((format!("{:<16}{:<8}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(8)), false));
     for (padded, right) in ends {

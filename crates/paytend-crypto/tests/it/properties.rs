@@ -211,7 +211,7 @@ proptest! {
                 accepted += 1;
             }
         }
-        // The original must be among the documents; otherwise the test would check nothing.
+        // The original must be among the documents; otherwise the test would be meaningless.
         prop_assert!(accepted >= 1, "{}", *sealed.canonical(&payload));
     }
 }

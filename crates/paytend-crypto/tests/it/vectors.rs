@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{KEYS, PARTNER_ID, key, keyring};
 
-/// The name of a vector file, and the function that runs its cases and returns their number.
+/// A vector file's name, and the function that runs its cases and returns their number.
 type Runner = (&'static str, fn() -> usize);
 
 const FILES: [Runner; 6] = [

@@ -1,4 +1,4 @@
-//! The states of cards, topups, accounts and transfer orders, and a merge of updates that arrive in any order.
+//! States of cards, topups, accounts and transfer orders, and merging of updates that may arrive out of order.
 //!
 //! The provider's codes for these states are in the partner documentation. The partner maps the codes to these states,
 //! or to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are
@@ -33,8 +33,8 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
         self.next().is_empty()
     }
 
-    /// Returns whether `later` can follow this state, directly or through other states, whose updates may have been
-    /// lost.
+    /// Returns whether `later` can follow this state, directly or through intermediate states whose updates may have
+    /// been lost.
     fn leads_to(&self, later: &Self) -> bool {
         let mut reached = self.next();
         let mut looked_at = 0;
@@ -59,7 +59,7 @@ pub struct Tracked<S, T = i64> {
     state: S,
     /// The time of the newest update with this state, if all updates with it had a time.
     at: Option<T>,
-    /// A lower bound of the time of the newest update.
+    /// A lower bound for the newest update's time.
     since: Option<T>,
 }
 
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!((card.state(), card.at()), (&Cancelled, None));
     }
 
-    /// The time of the previous state is not used for a state without a time.
+    /// A state without a time does not inherit the previous state's time.
     #[test]
     fn update_without_a_time_is_not_older() {
         let mut card = Tracked::new(Active, Some(10));
@@ -209,7 +209,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Updates of a valid history may arrive in any order and repeatedly; the result is always the last state.
+        /// The updates in a valid history may arrive out of order and repeatedly; the result is always the last state.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
@@ -223,7 +223,7 @@ mod tests {
             }
             let last = history.len() - 1;
             let mut order: Vec<usize> = arrivals.iter().map(|at| at.index(history.len())).collect();
-            // Every update arrives at least once, and the last one at a random position.
+            // Every update arrives at least once, and the last update arrives at a random position.
             order.extend(0..=last);
             let turn = arrivals.first().map_or(0, |at| at.index(order.len()));
             order.rotate_left(turn);

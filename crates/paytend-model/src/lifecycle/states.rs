@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lifecycle;
 
-/// The state of a card of Issuing Cards.
+/// The state of an Issuing Cards card.
 ///
 /// Documented:
 /// - A card is applied for and shipped, or bought unactivated.
@@ -67,8 +67,9 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The state of an account opening in BaaS Core, in the order of calls in its section 4.4. The audit has a result. From
-/// this it is inferred that an audit can fail, and that new documents can be uploaded afterwards.
+/// The state of an account opening in BaaS Core. The order of the states is the order of calls in section 4.4 of its
+/// documentation. The documentation mentions an audit result. That an audit can fail, and that new documents can then
+/// be uploaded, is inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -97,8 +98,8 @@ impl Lifecycle for AccountState {
     }
 }
 
-/// The level of a user of BaaS Core. The two levels and the upgrade are documented. It is inferred that users start as
-/// junior users.
+/// A BaaS Core user's level. The two levels and the upgrade are documented. It is inferred that users start as junior
+/// users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -80,7 +80,7 @@ impl Members {
             }
         }
 
-        // With `deserialize_map`, the error of serde_json would contain the value.
+        // With `deserialize_map`, the serde_json error would contain the value.
         deserializer.deserialize_any(Object)
     }
 
@@ -92,7 +92,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads an object whose strings may not be strict JSON. Its members are then read as far as possible.
+    /// Reads an object, tolerating strings that are not strict JSON. Values that cannot be parsed are kept as raw
+    /// bytes; members with unparsable names are skipped and reported.
     pub(crate) fn read_lenient(text: &[u8]) -> Result<Self, Problem> {
         if let Ok(json) = std::str::from_utf8(text)
             && let Ok(members) = Self::read(json)
@@ -204,7 +205,7 @@ impl Members {
     /// Returns the remaining members, and the problems of the unreadable ones.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
         // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
-        // because the other one alone would be read as the value of the field.
+        // because the remaining value alone would be read as the field's value.
         let unwritable: Vec<String> = self
             .list
             .iter()

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::validate::{Report, Rule, Severity, Validate};
 use crate::value::FieldType;
 
-/// A JSON object of the provider, as a type of this crate. The `payload!` macro implements this trait.
+/// A JSON object in the provider's API, as a Rust type. The `payload!` macro implements this trait.
 ///
 /// Reading keeps the JSON text of unknown fields. Only `serde_json` supports this, and only if it reads the object
 /// directly: it fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate field
@@ -107,13 +107,13 @@ pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report)
 }
 
 impl Field {
-    /// Returns whether a request is about nothing without this field: an identifier, an amount or a file.
+    /// Returns whether a request is meaningless without this field: an identifier, an amount or a file.
     pub(crate) fn is_essential(&self) -> bool {
         matches!(self.type_name, "CardId" | "HolderId" | "OrderNo" | "UserId" | "Amount" | "FileContent")
     }
 
-    /// Returns how severe it is that a required field is not given. The published programs give all of their fields,
-    /// which does not show that the provider requires them.
+    /// Returns the severity of a missing required field. The published programs always set all of their fields, which
+    /// does not prove that the provider requires them.
     pub(crate) fn severity_if_missing(&self) -> Severity {
         match self.source {
             Source::Documented => Severity::Error,

@@ -9,7 +9,7 @@ use crate::Source;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The field is set. An empty string means that it is not, as in the provider's published programs.
+    /// The field must be set. An empty string means that it is not set, as in the provider's published programs.
     NotEmpty,
     /// Exactly this number of characters.
     Chars(usize),
@@ -146,7 +146,7 @@ impl Rule {
         }
     }
 
-    /// Returns the message of the rule with a verb, "must" or "should".
+    /// Returns the rule's message with a verb, "must" or "should".
     pub(super) fn with_verb(self, verb: &str) -> Wording<'_> {
         Wording { rule: self, verb }
     }
@@ -219,7 +219,8 @@ fn is_bic(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Returns whether a text has a shape, in which `d` is a digit, `s` a sign, and any other character itself.
+/// Returns whether a text matches a pattern, in which `d` is a digit, `s` is a sign, and any other character stands for
+/// itself.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {
         b'd' => byte.is_ascii_digit(),

@@ -21,9 +21,9 @@ const MAX_DECIMALS: usize = 8;
 
 /// An amount of money in major units (`10.50` euros). The currency is a separate field.
 ///
-/// A created amount (`parse`, `try_from`) has up to 15 digits before the decimal point and 8 after it, and no exponent.
-/// A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`, `+100.00`,
-/// `.50` and `0100.00`. Binary floating point is never used.
+/// An amount created with `parse` or `try_from` has up to 15 digits before the decimal point and 8 after it, and no
+/// exponent. A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`,
+/// `+100.00`, `.50` and `0100.00`. Binary floating point is never used.
 ///
 /// The text stays as received: `10.10` does not become `10.1`, and `1E+2` does not become `100`. A JSON number stays a
 /// number, and a JSON string stays a string; the provider uses both. Two amounts are equal if their values are.
@@ -48,7 +48,7 @@ enum Form {
     Number,
 }
 
-/// The reason why a text is not an amount. Does not contain the text.
+/// The reason why a text is not an amount. It does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 #[non_exhaustive]
@@ -121,13 +121,13 @@ impl Amount {
         self.value
     }
 
-    /// Converts into the same amount, written as a JSON string.
+    /// Converts to the same amount, written as a JSON string.
     #[must_use]
     pub fn into_text(self) -> Self {
         Self { form: Form::Text, ..self }
     }
 
-    /// Converts into the same amount, written as a JSON number.
+    /// Converts to the same amount, written as a JSON number.
     #[must_use]
     pub fn into_number(self) -> Self {
         Self { form: Form::Number, ..self }
@@ -173,7 +173,7 @@ impl fmt::Display for Amount {
 }
 
 impl From<u32> for Amount {
-    /// Creates an amount of whole units. The amount is written as a JSON string.
+    /// Creates an amount in whole units. The amount is written as a JSON string.
     fn from(units: u32) -> Self {
         Self { digits: units.to_string(), value: units.into(), form: Form::Text }
     }

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::AmountError;
 
-/// Parses an exponent. Limits its magnitude to 999,999, far more than a [`Decimal`] can have.
+/// Parses an exponent. Limits its magnitude to 999,999, far more than a [`Decimal`] can represent.
 pub(super) fn exponent_of(text: &str) -> Result<i32, AmountError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -13,8 +13,8 @@ use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// A value that is received as plain text or as its hexadecimal SHA-256. A hash can only be compared with a known
-/// value. `Debug` hides both forms, because names can be guessed from their hashes. SHA-256 is the documented
-/// recommendation. Other hashes are not recognized.
+/// value. `Debug` hides both the plain text and the hash, because names can be guessed from their hashes. SHA-256 is
+/// the documented recommendation. Other hashes are not recognized.
 ///
 /// ```
 /// use paytend_model::HashedText;
@@ -31,7 +31,7 @@ impl HashedText {
         &self.0
     }
 
-    /// Returns whether the text has the form of a hash: 64 hexadecimal digits.
+    /// Returns whether the text looks like a hash: 64 hexadecimal digits.
     pub fn is_hash(&self) -> bool {
         self.digest().is_some()
     }
@@ -101,7 +101,7 @@ impl HashedText {
         self.matches_one_of(&[&[plain.to_owned(), compact, grouped][..], &small].concat())
     }
 
-    /// Compares with every form, so that the run time does not reveal which one matched.
+    /// Compares with every spelling, so that the run time does not reveal which one matched.
     fn matches_one_of(&self, forms: &[String]) -> bool {
         let own = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
         let mut equal = Choice::from(0);
@@ -176,7 +176,7 @@ impl FieldType for HashedText {
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
-        // The form of a hash is not that of the value.
+        // The format of a hash differs from that of the value.
         let of_text: Vec<Rule> = rules.iter().copied().filter(|rule| *rule != Rule::Iban || !self.is_hash()).collect();
         report.text(&of_text, &self.0);
         for rule in rules {

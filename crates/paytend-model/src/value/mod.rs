@@ -104,7 +104,7 @@ impl<T: FieldType> FieldType for Vec<T> {
         items.iter().enumerate().map(read).collect()
     }
 
-    /// An unreadable item makes the whole list unreadable, because a shorter list would have another meaning.
+    /// An unreadable item makes the whole list unreadable, because a shorter list would have a different meaning.
     fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
         let items: Vec<&RawValue> = serde_json::from_slice(json).map_err(|_| Problem::expected("an array"))?;
         let read = |(index, item): (usize, &&RawValue)| {

@@ -244,7 +244,7 @@ text! {
 }
 
 text! {
-    /// The provider's number of a transaction.
+    /// The provider's transaction number.
     pub struct TransactionId shown = "T202311060001";
 }
 

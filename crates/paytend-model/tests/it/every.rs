@@ -95,7 +95,7 @@ fn list_of_types_is_complete() {
     assert_eq!(names.len(), declared(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
 }
 
-/// Returns a value for a field of a leaf type that contains `text`, where the type can contain text.
+/// Returns a value for a leaf field. The value contains `text` if the field's type can contain text.
 fn leaf(type_name: &str, text: &str) -> Option<Value> {
     use base64::Engine as _;
     Some(match type_name {
@@ -112,7 +112,7 @@ fn leaf(type_name: &str, text: &str) -> Option<Value> {
     })
 }
 
-/// Returns a value for a field of a type. `text` returns the text of each leaf by the path of its field.
+/// Returns a value for a type's field. `text` returns each leaf's text by the path of its field.
 pub(crate) fn value(of: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> String) -> Value {
     let path = format!("{}.{}", of.name, field.name);
     if let Some(leaf) = leaf(field.type_name, &text(&path, field)) {

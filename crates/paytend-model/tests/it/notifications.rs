@@ -112,8 +112,8 @@ fn unreadable_fields_are_reported_and_the_others_are_read() {
     assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
 }
 
-/// If only one of two values of a field can be written back, neither is written: one value alone would be read as the
-/// value of the field.
+/// If only one of a field's two values can be written back, neither is written: one value alone would be read as the
+/// field's value.
 #[test]
 fn duplicate_field_with_an_unwritable_value_is_dropped() {
     let content = b"{\"transactionId\":\"T1\",\"orderNo\":\"F1\xba\",\"orderNo\":\"F1\"}";
@@ -133,7 +133,7 @@ fn nested_problems_are_reported_with_their_path() {
     let paths: Vec<String> =
         read.problems.iter().map(|p| p.to_string().split('`').nth(1).unwrap().to_owned()).collect();
     assert_eq!(paths, ["transferToBankOrder.paymentInfo.payerFeeAmount", "transferToBankOrder.requestTime"]);
-    // Strict deserialization rejects a documented field of another type.
+    // Strict deserialization rejects a documented field with a different type.
     assert!(serde_json::from_slice::<TransferToBankNotification>(body).is_err());
     // A missing required field makes only its own object unreadable.
     let Content::Typed(read) =

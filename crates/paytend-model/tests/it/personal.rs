@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::every::{object, types};
 
 /// The wire names of the fields whose values `Debug` shows. Add a name only if none of its values can be personal data:
-/// a name, an address, the number of a document, card, account or phone, or free text.
+/// a name, an address, a document, card, account or phone number, or free text.
 const SHOWN: &[&str] = &[
     "auditStatus",
     "balance",

@@ -1,5 +1,5 @@
-//! Access control for the control interface. On the loopback, all local clients have access except web pages of other
-//! origins. On other addresses a token is required.
+//! Access control for the control interface. On the loopback interface, all local clients have access except web pages
+//! of other origins. On other addresses a token is required.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ impl Guard {
     fn allows(&self, headers: &HeaderMap, query: &str) -> Result<(), Bad> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let host = text(header::HOST);
-        // A foreign web page may send requests here, possibly through a host name that resolves to the loopback. It
-        // cannot forge the `Host` and `Origin` headers.
+        // A foreign web page may send requests here, possibly through a host name that resolves to the loopback
+        // address. It cannot forge the `Host` and `Origin` headers.
         let named = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let own =
             named == "localhost" || named.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());

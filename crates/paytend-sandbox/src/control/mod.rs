@@ -21,7 +21,7 @@ use crate::faults::Fault;
 use crate::world::{Cents, Event, LONGEST, Millis, Trigger, World, kinds};
 use guard::Guard;
 
-/// The maximum size of a request body, which allows importing a large world.
+/// The maximum size of a request body, which allows importing a large state.
 const MOST: usize = 256 << 20;
 /// The OpenAPI description of the interface.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -91,7 +91,7 @@ fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     })
 }
 
-/// Replaces the world, once no delivery of the current one is in flight.
+/// Replaces the sandbox's state, once none of its deliveries is in flight.
 async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let driving = core.driving.lock().await;
     core.faults().clear();

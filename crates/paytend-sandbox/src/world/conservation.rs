@@ -1,5 +1,5 @@
 //! Property tests with random sequences of events. Money is neither created nor lost, an order is applied once, and
-//! replaying the events recreates the world.
+//! replaying the events recreates the same state.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ enum Action {
     Deposit(i64),
     Audit(u8, bool),
     Pass(u64),
-    /// The last call again with another `requestId`, as after a lost response.
+    /// The last call is repeated with another `requestId`, as after a lost response.
     Again,
 }
 
@@ -244,7 +244,7 @@ proptest! {
             life.step(action);
             life.check();
         }
-        // Replaying the serialized events recreates the world, and so does importing an export.
+        // Replaying the serialized events recreates the state, and so does importing an export.
         let mut again = World::new(0, &[], Settings::default());
         for event in &life.events {
             let text = serde_json::to_string(event).unwrap();
@@ -252,7 +252,7 @@ proptest! {
         }
         let text = |world: &World| serde_json::to_string(world).unwrap();
         prop_assert_eq!(text(&again), text(&life.world));
-        // Every world that arises here is accepted by `import` and on the next start.
+        // Every state that occurs in this test is accepted by `import` and on the next start.
         prop_assert_eq!(life.world.flaw(), None);
         let imported: World = serde_json::from_str(&text(&life.world)).unwrap();
         prop_assert_eq!(text(&imported), text(&life.world));

@@ -98,7 +98,7 @@ pub(crate) struct Card {
     pub(crate) currency: String,
     pub(crate) state: CardState,
     pub(crate) cvv: String,
-    /// The unpaid monthly fees of months in which the balance was too low.
+    /// Unpaid monthly fees for months in which the balance was too low.
     pub(crate) overdue: Cents,
     pub(crate) passwords: u32,
 }
@@ -156,7 +156,7 @@ pub(crate) struct User {
     pub(crate) standard: bool,
     /// The `fileType` of each uploaded document.
     pub(crate) documents: Vec<String>,
-    /// Whether the result of an identity verification provider was uploaded, which replaces all documents.
+    /// Whether an identity verification provider's result was uploaded, which replaces all documents.
     pub(crate) identified: bool,
     pub(crate) accounts: Vec<String>,
 }

@@ -1,11 +1,11 @@
-//! Checks of a stored or imported world. They reject worlds in which due work would never end or numbers could
+//! Checks of a stored or imported state. They reject a state in which due work would never end or numbers could
 //! overflow.
 
 use super::issuing::cards::MOST;
 use super::partner::Partner;
 use super::{DeliveryState, LONGEST, Millis, Outbox, Settings, World};
 
-/// The latest time allowed in a world, which leaves room for later times.
+/// The latest time allowed in a stored state, which leaves room for later times.
 const LATEST: Millis = 221_845_305_600_000;
 /// The largest amount allowed in the settings, in hundredths, which leaves room for sums.
 const LARGEST: i64 = 1_000_000_000_000_000;
@@ -13,7 +13,7 @@ const LARGEST: i64 = 1_000_000_000_000_000;
 const HIGHEST: u64 = 1 << 53;
 
 impl World {
-    /// Returns what is wrong with a stored or imported world, or `None` if it is valid.
+    /// Returns the problem with a stored or imported state, or `None` if the state is valid.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         if !self.conserves() {
             return Some("money was created or lost");

@@ -1,5 +1,5 @@
-//! Money in hundredths and a ledger of where it is. Every transfer takes from one place exactly what it adds to
-//! another.
+//! Money in hundredths, and the ledger of all balances. Every transfer subtracts from one balance exactly what it adds
+//! to another.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -20,7 +20,7 @@ pub(crate) enum Source {
 
 impl Source {
     /// Returns the wait after an attempt that was not acknowledged, or `None` after the last attempt. PayBy's schedule
-    /// is documented; the schedule of the others is specific to the sandbox.
+    /// is documented; the other schedules are specific to the sandbox.
     pub(crate) fn backoff(&self, attempts: usize) -> Option<Millis> {
         const OWN: [Millis; 6] = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];
         match self {
@@ -62,7 +62,7 @@ pub(crate) struct Attempted {
     /// The HTTP status; `None` if there was no response.
     pub(crate) status: Option<u16>,
     pub(crate) acknowledged: bool,
-    /// The reason why the attempt was not acknowledged. It describes only the shape of the response's body.
+    /// The reason why the attempt was not acknowledged. It describes the response's body but does not quote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }

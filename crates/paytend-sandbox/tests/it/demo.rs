@@ -1,4 +1,4 @@
-//! Tests with the calls of the provider's published demo, in its order and with its payloads. Names of people are
+//! Tests with the calls of the provider's published demo, in its order and with its payloads. People's names are
 //! changed.
 
 use bytes::Bytes;
@@ -186,7 +186,7 @@ async fn mobile_numbers_with_and_without_plus_are_equal() {
     }
 }
 
-/// A refusal names the field, the rule and the shape of the value, but not the value itself.
+/// A refusal names the field and the rule, and describes the value without quoting it.
 #[tokio::test]
 async fn refusal_names_field_and_rule_without_values() {
     let sandbox = Sandbox::start().await.unwrap();

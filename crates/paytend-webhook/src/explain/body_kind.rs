@@ -49,7 +49,7 @@ pub enum BodyKind {
     /// Hexadecimal digits.
     #[error("hexadecimal digits: pass on the bytes instead")]
     Hex,
-    /// The placeholder that a language prints for a value without a text form.
+    /// The placeholder that a language prints for a value that has no text representation.
     #[error("the text {0:?}, which a program prints as a placeholder: pass on the body's bytes instead of an object")]
     Placeholder(&'static str),
     /// A data structure in a program's print format.
@@ -72,7 +72,7 @@ pub enum BodyKind {
     Binary,
 }
 
-/// The beginnings of the placeholders that languages print for values without a text form.
+/// The beginnings of the placeholders that languages print for values that have no text representation.
 const PLACEHOLDERS: [&str; 18] = [
     "[object Object]",
     "[object ",

@@ -204,7 +204,7 @@ pub enum Finding {
         try all of them: compare the sender's signed text with ours"
     )]
     TextTooLarge,
-    /// The received text shows traces of data loss. A possibility, not a proof.
+    /// The received text shows traces of data loss. This is a possibility, not a proof.
     #[error("{0}")]
     Trace(Trace),
     /// The signature was made with the right key, but the signed text cannot be reconstructed.
@@ -241,7 +241,7 @@ pub enum Base64Flaw {
     Padding,
 }
 
-/// A difference in the signed text: a general one, or one specific to the envelope.
+/// A difference in the signed text, which may be specific to the envelope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextChange {

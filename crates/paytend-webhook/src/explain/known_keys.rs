@@ -9,9 +9,8 @@ use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 
 use super::finding::Finding;
 
-/// The known keys: the keys that should open a message, and others that may explain a failure. Examples of the others
-/// are keys of another environment, of another provider, or from before a rotation. Each key has a name, which is shown
-/// in findings.
+/// The known keys: the keys that should open a message, and others that may explain a failure. Examples are keys from
+/// another environment or provider, or keys from before a rotation. Each key has a name, which is shown in findings.
 #[derive(Clone, Default)]
 pub struct KnownKeys {
     pub(crate) private: Vec<Entry<dyn RsaPrivate>>,
@@ -121,7 +120,7 @@ impl KnownKeys {
         }
     }
 
-    /// Returns the pairs whose halves are used as keys of different sides.
+    /// Returns the key pairs whose two halves are configured for different sides.
     pub(crate) fn same_pairs(&self) -> impl Iterator<Item = Finding> + '_ {
         self.private.iter().filter(|own| own.expected).flat_map(|own| {
             let same =
@@ -133,7 +132,7 @@ impl KnownKeys {
         })
     }
 
-    /// Returns a keyring of the keys that should open a message.
+    /// Returns a keyring with the keys that should open a message.
     pub(crate) fn keyring(&self) -> Option<Keyring> {
         let own = self.private.iter().filter(|own| own.expected);
         let keyring = own.fold(Keyring::builder(), |builder, own| builder.decryption_key(Arc::clone(&own.key)));

@@ -1,6 +1,6 @@
 //! Diagnosis of messages that fail verification. For the owner of the keys at a command line, never for a server.
 //!
-//! A server returns the same response for every message that is not authentic, and does not know the cause either. This
+//! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
 //! public key. So the signed text can be searched for, and a match is a proof.
 //!
@@ -12,7 +12,7 @@
 //! The age, merchant and source of a notification are not checked. A message that is authentic here may be rejected for
 //! one of these reasons.
 //!
-//! **Never show the result to a sender**: it would be the oracle that opening a message carefully avoids.
+//! **Never show the result to a sender**: it would be a padding oracle, which opening a message carefully avoids.
 //!
 //! ```
 //! # use paytend_crypto::{OsRandom, rustcrypto};

@@ -48,7 +48,7 @@ pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     HeaderValue::from_str(&value).map_err(|_| PastedSignError::NotBase64)
 }
 
-/// Replaces typographic quotes and spaces with their ASCII forms.
+/// Replaces typographic quotes and spaces with their ASCII equivalents.
 fn plain(c: char) -> char {
     match c {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => '"',

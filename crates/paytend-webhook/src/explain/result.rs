@@ -88,7 +88,7 @@ impl Explanation {
         self.here.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the text that was actually signed, if it was found. Equally secret.
+    /// Returns the text that was actually signed, if it was found. It is secret for the same reason.
     pub fn signed_text(&self) -> Option<&[u8]> {
         self.signed.as_deref().map(Vec::as_slice)
     }

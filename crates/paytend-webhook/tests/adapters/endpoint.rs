@@ -171,7 +171,7 @@ async fn endpoints_share_a_budget() {
     assert_eq!(post(&other, sealed("{}")).await, Ok(()));
 }
 
-/// Neither a key operation that never ends nor a budget without operations makes a caller wait forever.
+/// A caller never waits forever, even if a key operation never ends or the budget allows no operations.
 #[tokio::test]
 async fn waiting_for_keys_times_out() {
     let (receiver, mut at_work) = Held::new();

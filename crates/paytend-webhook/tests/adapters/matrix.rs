@@ -262,7 +262,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let mut begun = async || tokio::time::timeout(Duration::from_secs(20), at_work.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
     begun().await;
-    // Of two more requests from other sources, one waits, and the other finds no free place.
+    // Of two more requests from other sources, one waits, and the other finds the queue full.
     let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
     let (refused, waiting) = tokio::select! {
         response = &mut second => (response, third),

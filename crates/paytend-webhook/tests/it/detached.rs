@@ -101,7 +101,7 @@ fn notifications_are_typed_and_deduplicated() {
         (about.kind, about.id.as_str(), about.state.as_deref()),
         ("transfer-to-bank", "M188573109026", Some("SUCCESS"))
     );
-    // Other formatting or another time does not change the dedup key; another status does.
+    // Different formatting or a different time does not change the dedup key; a different status does.
     let again = sample("payby")
         .replace(r#""memo": "company single pay""#, r#""memo": "company"#)
         .replace(r#""company"#, r#""company""#);

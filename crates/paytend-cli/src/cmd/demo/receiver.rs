@@ -31,7 +31,7 @@ impl Inbox {
     }
 }
 
-/// Starts the server on a free port of the loopback. The server stops when the process ends.
+/// Starts the server on a free loopback port. The server stops when the process ends.
 pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
     let (sender, notifications) = mpsc::channel(16);
     let limit = receiver.limit();

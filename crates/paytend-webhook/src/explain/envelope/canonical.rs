@@ -29,7 +29,7 @@ type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, TextChange) -> bool;
 /// Tests fields, the text after them, and their difference. Returns whether the search is finished.
 type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], TextChange) -> bool;
 
-/// Maximum number of bytes hashed for other canonical strings, before other forms of the payload are searched.
+/// Maximum number of bytes hashed for other canonical strings, before other serializations of the payload are searched.
 const MOST: usize = 32 << 20;
 
 /// Above this number of fields, fields are not varied individually.
@@ -86,7 +86,7 @@ impl<'a> Canonical<'a> {
         Here { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed instead: other fields, or another form of the payload.
+    /// Searches for the text that the sender signed instead: other fields, or another serialization of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MOST);
         self.others(key, &mut |bytes, change| {
@@ -102,7 +102,7 @@ impl<'a> Canonical<'a> {
         self.search_payload(digest)
     }
 
-    /// Searches for the original form of the payload.
+    /// Searches for the original serialization of the payload.
     fn search_payload(&self, digest: [u8; 32]) -> Searched {
         let here = Zeroizing::new(self.payload.to_vec());
         let fields = sorted(self.regular());

@@ -33,7 +33,7 @@ pub(super) fn decrypt_key(
     Some(key)
 }
 
-/// Decrypts the payload in the standard way and in the ways of common sender errors.
+/// Decrypts the payload in the standard way, and in the ways that undo common sender errors.
 pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Explanation) -> Option<Zeroizing<Vec<u8>>> {
     let is_json = |plain: &Zeroizing<Vec<u8>>| serde_json::from_slice::<serde::de::IgnoredAny>(plain).is_ok();
     let direct = decrypt_payload(key, encrypted);

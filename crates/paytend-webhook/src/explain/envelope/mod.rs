@@ -65,7 +65,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
         return;
     };
     let Some(signature) = base64::decode("signature", wire, explanation) else { return };
-    // A response may have no payload, and then no session key.
+    // A response without a payload has no session key.
     let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
     let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
     let payload = payload.as_deref().filter(|_| key_at_hand);
@@ -107,7 +107,7 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
             return Opening::Authentic;
         }
         Some(Err(Error::Malformed(flaw))) => explanation.find(Finding::Malformed(flaw)),
-        // The signature is valid, and the payload is not an object whose end is certain.
+        // The signature is valid, but the payload is not an object whose end can be determined.
         Some(Err(Error::Payload(problem))) => {
             explanation.find(Finding::PayloadJson(problem.to_string()));
             if problem != PayloadProblem::End {

@@ -5,7 +5,7 @@ use super::numbers::Decimal;
 /// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
 
-/// A JSON text whose parts can each be written in another form.
+/// A JSON text whose parts can each be written in a different way.
 pub(super) struct Document {
     /// All strings and names; [`Node`] refers to them by index.
     pub(super) texts: Vec<Text>,
@@ -86,7 +86,7 @@ impl Text {
 }
 
 impl Document {
-    /// Parses a single value without trailing text. The value must have parts that can be written in another form.
+    /// Parses a single value without trailing text. The value must have parts that can be written in a different way.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if !text.starts_with(['{', '[']) {

@@ -12,7 +12,7 @@ struct Style {
     beyond: fn(u16) -> bool,
     /// The ASCII characters that are escaped as `\u` with four digits.
     ascii: &'static str,
-    /// The form of `/`.
+    /// How `/` is written.
     slash: Slash,
     /// Upper-case hexadecimal digits.
     upper: bool,

@@ -124,7 +124,7 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Restores documented members at their documented positions, up to `at_once` at a time, with this value.
+/// Restores documented members with this value at their documented positions, up to `at_once` members at a time.
 pub(super) fn documented_put_back(
     document: &mut Document,
     root: &Node,
@@ -174,7 +174,7 @@ pub(super) fn documented_put_back(
     sets.iter().take(most).map(with).collect()
 }
 
-/// Restores a single member with any likely name at any position, with this value.
+/// Restores a single member with this value, with any likely name and at any position.
 pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
@@ -198,7 +198,7 @@ pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -
     all
 }
 
-/// Restores a member whose name occurred twice. Its value can only be guessed.
+/// Restores a dropped member whose name occurred twice, by guessing its value.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();

@@ -1,7 +1,7 @@
-//! The search through the forms of a re-serialized JSON text, those with the fewest differences first.
+//! The search over alternative serializations of a JSON text, starting with those that differ least.
 //!
-//! Each form has a cost: 0 for the received form, 1 for common forms, 2 and more for uncommon forms. All combinations
-//! are tried in the order of their total cost, until the search budget is used up.
+//! Each alternative has a cost: 0 for the text as received, 1 for common styles, 2 and more for uncommon styles. All
+//! combinations are tried in the order of their total cost, until the search budget is used up.
 
 mod document;
 mod documented;
@@ -49,7 +49,7 @@ const MAX_STRUCTURE: usize = 5;
 /// Maximum cost of the numbers.
 const MAX_NUMBERS: usize = 5;
 
-/// A search through the forms of a JSON text.
+/// A search over alternative serializations of a JSON text.
 pub(super) struct Rewriter {
     document: Document,
     /// The changes that were undone before.
@@ -167,7 +167,7 @@ impl Rewriter {
         self.layouts = layouts;
     }
 
-    /// Creates the forms of added numbers.
+    /// Creates the alternative spellings of added numbers.
     fn add_forms(&mut self) {
         let new = self.document.numbers[self.forms.len()..].iter();
         self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
@@ -227,7 +227,7 @@ impl Rewriter {
         all
     }
 
-    /// Combines orders with removed members of any name, and with members that were empty in other ways.
+    /// Combines orders with removed members of any name, and with members that were empty in a different way.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {

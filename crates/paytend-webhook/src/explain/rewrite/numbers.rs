@@ -1,11 +1,11 @@
-//! The forms of a number: decimals, exponents, and the value before rounding.
+//! Alternative spellings of a number: decimals, exponents, and the value before rounding.
 
-/// The forms of a number. The first is the received form.
+/// The alternative spellings of a number. The first is the received one.
 pub(super) struct Forms {
     pub(super) texts: Vec<String>,
     /// The number of forms without an exponent.
     pub(super) plain: usize,
-    /// The index of the first form with a different value that has the same floating-point representation.
+    /// The index of the first spelling with a different value that has the same floating-point representation.
     pub(super) rounded: usize,
 }
 
@@ -154,7 +154,7 @@ impl Forms {
     }
 }
 
-/// Returns the ways to write all numbers by the same rule. Each is a list with the index of each number's form. The
+/// Returns the ways to write all numbers by the same rule. Each is a list with the index of each number's spelling. The
 /// first is the received one.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];

@@ -1,4 +1,4 @@
-//! The search through the forms of the numbers in a text.
+//! The search over alternative spellings of the numbers in a text.
 
 use std::collections::BTreeMap;
 
@@ -34,12 +34,12 @@ struct Walk<'a> {
     rewriter: &'a Rewriter,
     template: &'a Template,
     after: &'a [u8],
-    /// The chosen forms of the numbers so far.
+    /// The spellings chosen so far.
     chosen: Vec<usize>,
 }
 
 impl Rewriter {
-    /// Tries the forms of the numbers with this cost.
+    /// Tries the number spellings with this cost.
     pub(super) fn numbers(
         &self,
         template: &Template,

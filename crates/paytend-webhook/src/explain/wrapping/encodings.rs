@@ -1,4 +1,4 @@
-//! Escaped forms of a text: JSON strings, HTML entities, percent-encoding.
+//! Escaped texts: JSON strings, HTML entities, percent-encoding.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 

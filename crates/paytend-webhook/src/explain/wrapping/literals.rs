@@ -89,8 +89,7 @@ pub(super) fn structure_literal(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Converts the printed form of a structure to JSON, and keeps its white space. Returns `None` if the result is not
-/// JSON.
+/// Converts a printed structure to JSON, and keeps its white space. Returns `None` if the result is not JSON.
 pub(in crate::explain) fn to_json(text: &str) -> Option<String> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;

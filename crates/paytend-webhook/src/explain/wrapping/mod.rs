@@ -1,5 +1,5 @@
-//! The search through wrappings and changes to a whole text. Each step is data: a function from the received bytes to
-//! the possible bytes before the change.
+//! The search over wrappings and changes to a whole text. Each step is data: a function from the received bytes to the
+//! possible bytes before the change.
 
 mod bytes;
 mod carriers;
@@ -79,7 +79,7 @@ const STEPS: &[Step] = &[
     Step { effect: Effect::Edge, cost: 2, undo: edges::closing },
 ];
 
-/// A possible earlier form of the received text.
+/// A candidate for the text before a change.
 pub(super) struct Layer {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,

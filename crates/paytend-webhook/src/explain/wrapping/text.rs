@@ -1,4 +1,4 @@
-//! Other byte forms of the same characters: charsets, Unicode normalization, `+` for a space.
+//! Other encodings of the same characters: charsets, Unicode normalization, `+` for a space.
 
 use encoding_rs::Encoding;
 use unicode_normalization::UnicodeNormalization;

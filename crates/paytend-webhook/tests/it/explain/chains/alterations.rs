@@ -14,7 +14,7 @@ pub(super) struct Alteration {
     pub(super) alter: fn(&[u8], &Seeded) -> Option<Vec<u8>>,
     /// The names of the changes that may be reported.
     pub(super) changes: &'static [&'static str],
-    /// For an alteration that cannot be undone: the findings of which one must be reported.
+    /// For an alteration that cannot be undone: the acceptable findings, at least one of which must be reported.
     pub(super) lost: &'static [&'static str],
 }
 
@@ -58,7 +58,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
     "UTF-16LE", |body, _| utf16(body, true), &["Unicode"], &[];
     "UTF-16BE", |body, _| utf16(body, false), &["Unicode"], &[];
-    // A mark that another alteration turned into "?" is a character before the signed text.
+    // A byte order mark that another alteration turned into "?" is a character before the signed text.
     "byte order mark", |body, _| Some([b"\xEF\xBB\xBF", body].concat()), &["ByteOrderMark", "Surrounded"], &[];
     "trailing NUL", |body, _| Some([body, b"\0"].concat()), &["Nul"], &[];
     "newline added", |body, _| Some([body, b"\n"].concat()), &["WhiteSpaceAdded"], &[];
