@@ -19,7 +19,8 @@ use crate::{Backend, PARTNER_ID, payload, repeat};
 
 /// The minimum speed as a share of the speed of opening alone, in thousandths: an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
-/// The smallest share for a whole service. It runs each handler in a separate task, so that a disconnect cannot cancel it.
+/// The smallest share for a whole service. It runs each handler in a separate task, so that a disconnect cannot cancel
+/// the handler.
 pub(crate) const SERVICE_FLOOR: u128 = 870;
 /// The maximum time for rejecting garbage, in nanoseconds.
 pub(crate) const GARBAGE: u128 = 5000;
