@@ -94,7 +94,9 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
                 receiver.receive(&headers, body, now).expect("the body is received a second time").dedup_key(),
                 verified.dedup_key()
             );
-            if let Some(typed) = verified.notification().typed() {
+            // A value that is not strict JSON cannot be written, and may be what identifies the type.
+            let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
+            if let Some(typed) = verified.notification().typed().filter(|_| strict) {
                 let written = serde_json::to_vec(typed).expect("a notification that was read can be written");
                 let again = receiver.receive(&headers, &written, now).expect("the written notification is received");
                 assert!(again.notification().typed().is_some());
