@@ -34,6 +34,7 @@ use zeroize::Zeroizing;
 
 use crate::error::FieldProblem;
 use crate::message::Kind;
+use crate::wire::MAX_FIELDS;
 
 /// The only field with free text.
 const FREE_TEXT: &str = "respMsg";
@@ -51,6 +52,10 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    // A receiver reads so many fields, with the payload, `randomKey` and `signature`.
+    if fields.len() > MAX_FIELDS - 3 {
+        return Err(FieldProblem::TooMany { count: fields.len(), limit: MAX_FIELDS - 3 });
+    }
     for name in kind.required_fields() {
         if get(name).is_none() {
             return Err(FieldProblem::Missing(name));

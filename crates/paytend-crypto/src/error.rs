@@ -139,6 +139,16 @@ pub enum FieldProblem {
     /// A field is set by sealing and must not be set by the caller.
     #[error("field `{0}` is set by sealing and must not be set by the caller")]
     Reserved(&'static str),
+    /// There are more fields than a receiver reads.
+    #[error(
+        "the message has {count} fields besides the payload, the key and the signature; it may have at most {limit}"
+    )]
+    TooMany {
+        /// How many fields there are.
+        count: usize,
+        /// How many fields there may be.
+        limit: usize,
+    },
     /// The payload is not one JSON object.
     #[error("the payload {0}")]
     Payload(PayloadProblem),

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::error::JsonProblem;
 
 /// The maximum number of top-level fields of a document. The known envelopes have at most eight.
-const MAX_FIELDS: usize = 64;
+pub(crate) const MAX_FIELDS: usize = 64;
 /// The maximum nesting depth of a payload.
 const MAX_DEPTH: usize = 64;
 /// The maximum number of values in a payload, counting names, members and elements.

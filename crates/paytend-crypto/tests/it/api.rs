@@ -242,3 +242,25 @@ fn detached_signatures_verify_with_any_of_several_keys() {
     }
     assert!(matches!(detached::Verifier::new([]).unwrap_err(), Error::Key(KeyError::Absent("verify"))));
 }
+
+/// A message has at most 64 fields: the payload, the key, the signature, and 61 others.
+#[test]
+fn message_with_the_most_fields_can_be_opened_and_one_with_more_cannot_be_sealed() {
+    let sender = keyring("paytend", "partner");
+    // A notification has four fields besides the payload, the key and the signature. Empty fields do not count.
+    for (more, sealable) in [(57, true), (58, false)] {
+        let fields = Fields::notification(PARTNER_ID, "2").with("empty", "");
+        let fields = (0..more).fold(fields, |fields, at| fields.with(&format!("f{at}"), "x"));
+        let sealed = sender.seal(&Outgoing::new(&fields).payload("{}"));
+        match sealed {
+            Ok(sealed) => {
+                assert!(sealable);
+                keyring("partner", "paytend").open(sealed.document().as_bytes(), &expected()).unwrap();
+            }
+            Err(error) => {
+                assert!(!sealable, "{error}");
+                assert_eq!(error, Error::Unsealable(FieldProblem::TooMany { count: 62, limit: 61 }));
+            }
+        }
+    }
+}
