@@ -22,7 +22,7 @@ const STEPS: [Step; 11] = [
     ("openapi", || openapi::run(true)),
     ("header", || bindings::run(&["header", "--check"])),
     // libFuzzer is best supported on Linux, and other systems would not find anything more.
-    ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5) } else { Ok(()) }),
+    ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5, Some(1)) } else { Ok(()) }),
     ("packages", package::run),
     ("tests", || test::run(Skipping::Forbidden)),
 ];

@@ -35,7 +35,8 @@ pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }
 
-pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
+/// Runs every target for some seconds. With a seed, the targets see the same inputs in every run.
+pub(crate) fn smoke(seconds: u32, seed: Option<u32>) -> Result<(), String> {
     let manifest = manifest();
     let rustc = output("rustc", &["-vV"]).ok_or("cannot run rustc")?;
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("`rustc -vV` does not print a host")?;
@@ -49,7 +50,7 @@ pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
     let targets = targets(&manifest)?;
     for target in &targets {
         let program = folder().join(host).join("release").join(target);
-        run(&program, target, seconds)?;
+        run(&program, target, seconds, seed)?;
     }
     println!("fuzz-smoke: {} targets ran for {seconds} s each and found nothing", targets.len());
     Ok(())
@@ -64,12 +65,16 @@ fn targets(manifest: &PathBuf) -> Result<Vec<String>, String> {
 }
 
 /// Runs a fuzz target, starting from the corpus in the repository, which is not modified.
-fn run(binary: &PathBuf, target: &str, seconds: u32) -> Result<(), String> {
+fn run(binary: &PathBuf, target: &str, seconds: u32, seed: Option<u32>) -> Result<(), String> {
     let corpus = root().join("fuzz/corpus").join(target);
     if !corpus.is_dir() {
         return Err(format!("{target} has no corpus: add the folder fuzz/corpus/{target}"));
     }
-    let found = folder().join("corpus").join(target);
+    let found = folder().join(if seed.is_some() { "seeded" } else { "corpus" }).join(target);
+    if seed.is_some() && found.is_dir() {
+        // Inputs of an earlier run would change the sequence.
+        std::fs::remove_dir_all(&found).map_err(|e| format!("{}: {e}", found.display()))?;
+    }
     let artifacts = folder().join("artifacts").join(target);
     for folder in [&found, &artifacts] {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -77,6 +82,7 @@ fn run(binary: &PathBuf, target: &str, seconds: u32) -> Result<(), String> {
     program(binary)
         .args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={}/", artifacts.display())])
         .args(["-timeout=10", "-rss_limit_mb=2048"])
+        .args(seed.map(|seed| format!("-seed={seed}")))
         .args([&found, &corpus])
         .run_into(&folder().join(format!("{target}.log")))
 }

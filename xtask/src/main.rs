@@ -67,9 +67,9 @@ fn main() -> ExitCode {
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
         ["prose", prefixes @ ..] => prose::run(prefixes),
-        ["fuzz-smoke"] => fuzz::smoke(10),
+        ["fuzz-smoke"] => fuzz::smoke(10, None),
         ["fuzz-smoke", seconds] => match seconds.parse() {
-            Ok(seconds) => fuzz::smoke(seconds),
+            Ok(seconds) => fuzz::smoke(seconds, None),
             Err(_) => Err(format!("invalid number of seconds: {seconds}")),
         },
         ["bindings", rest @ ..] => bindings::run(rest),
