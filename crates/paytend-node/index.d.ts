@@ -192,7 +192,8 @@ export class PayByReceiver extends Receiver {
 }
 /**
  * A receiver for PayerMax's notifications to these merchants, each with its key. `maxAge` is in milliseconds; the
- * default is 3 days. /
+ * default is 3 days.
+ */
 export class PayerMaxReceiver extends Receiver {
   constructor (merchants: Iterable<[string, PublicKey | DatedKey]>, options?: { maxBytes?: number, maxAge?: number })
 }
