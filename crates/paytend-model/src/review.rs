@@ -177,7 +177,9 @@ fn shape(value: Option<&Value>) -> String {
 /// Returns whether an unknown name is similar to a known one: it differs in case, in separators, or by at most two
 /// edits.
 fn is_like(name: &str, known: &str) -> bool {
-    if name.len() > 64 {
+    // Other characters are not a slip, and could be read as a separate field where a message names this one.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ');
+    if name.len() > 64 || !name.bytes().all(is_name) {
         return false;
     }
     let plain = |text: &str| -> String {

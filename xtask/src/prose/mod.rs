@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn plain_text_has_no_finding() {
-        let source = "//! Opens messages.\n\n/// Returns whether the message is authentic.\n///\n/// ```\n/// nobody();\n\
-                      /// ```\npub fn is_authentic() {}\n// A table row may be long in Markdown.\n";
+        let source = "//! Opens messages.\n\n/// Returns whether the message is authentic.\n///\n/// ```\n\
+                      /// nobody();\n/// ```\npub fn is_authentic() {}\n// A table row may be long in Markdown.\n";
         assert_eq!(check("crates/x/src/lib.rs", source), Vec::<String>::new());
         let table = format!("| {} |\n", "x".repeat(200));
         assert_eq!(check("README.md", &table), Vec::<String>::new());

@@ -334,3 +334,15 @@ async fn body_that_is_not_read_is_refused_in_the_documented_form() {
     let response: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(response["respCode"], Failure::TooLarge.code());
 }
+
+/// `respMsg` names unknown fields. One whose name could be read as another field of the signed text must not break the
+/// response.
+#[tokio::test]
+async fn refusal_of_a_field_name_with_separators_is_sealed() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    let payload = r#"{"card&sId=":"1","orderNo":"T","amount":"1.00","currency":"EUR"}"#;
+    let opened = post(&sandbox, "/issuing/card/topup", seal(&keyring, &sandbox, &new_id(), payload)).await;
+    assert_eq!(opened.field("respCode"), Some(Failure::BadData.code()));
+    assert!(opened.field("respMsg").unwrap().ends_with("`cardId` is missing"), "{:?}", opened.field("respMsg"));
+}
