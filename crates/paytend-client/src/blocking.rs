@@ -20,7 +20,7 @@ use paytend_model::{Json, Operation};
 use serde::Serialize;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{Answer, Error, Paged, Resolvable, Resolved};
+use crate::{Error, Paged, Resolvable, Resolved, Response};
 
 /// A client whose calls block the current thread. Cloning is cheap; clones share the runtime.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
-    pub fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Answer<Option<Json>>, Error> {
+    pub fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Response<Option<Json>>, Error> {
         self.wait(self.client.call(name_or_path, data))
     }
 

@@ -1,35 +1,34 @@
 //! The asynchronous client.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use paytend_crypto::{Keyring, Opened};
 use paytend_model::{Json, Operation};
 use serde::Serialize;
 
-use crate::answer::{self, Answer, RawAnswer};
-use crate::config::{Builder, Environment};
-use crate::engine::{Core, Options};
+use crate::call::Call;
+use crate::call_target::CallTarget;
+use crate::config::{ClientBuilder, Environment};
 use crate::error::{Error, ErrorKind};
-use crate::job::Job;
 use crate::prepared::{Prepared, new_request_id, payload_text};
-use crate::request::{Request, job};
+use crate::request::{Request, call};
+use crate::response::{self, RawResponse, Response};
+use crate::shared::{Options, Shared};
 use crate::subject::Subject;
-use crate::target::Target;
 
 /// A client for one partner. Cloning is cheap; clones share their connections and limits.
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) core: Arc<Core>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Client {
     /// Returns a builder for a client of this partner.
     ///
     /// `keyring` holds the partner's private key and Paytend's public key.
-    pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> Builder {
-        Builder::new(environment, partner_id.into(), keyring)
+    pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> ClientBuilder {
+        ClientBuilder::new(environment, partner_id.into(), keyring)
     }
 
     /// Creates a client for another partner. It shares the connections, limits and configuration of this client.
@@ -40,7 +39,7 @@ impl Client {
     pub fn for_partner(&self, partner_id: impl Into<String>, keyring: Keyring) -> Result<Self, Error> {
         let partner_id = partner_id.into();
         crate::config::check_partner(&partner_id, &keyring)?;
-        Ok(Self { core: Arc::new(Core { partner_id, keyring, ..Core::clone(&self.core) }) })
+        Ok(Self { shared: Arc::new(Shared { partner_id, keyring, ..Shared::clone(&self.shared) }) })
     }
 
     /// Executes an operation: validates, seals and sends the request, and returns the data of an authentic success.
@@ -49,12 +48,12 @@ impl Client {
     /// Returns an [`Error`] for every failure. [`Error::outcome`] reports whether the request may have been carried
     /// out.
     pub async fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
-        self.request(operation).send().await.map(Answer::into_data)
+        self.request(operation).send().await.map(Response::into_data)
     }
 
     /// Creates a request whose options differ from the client's configuration.
     pub fn request<'r, O: Operation>(&'r self, operation: &'r O) -> Request<'r, O> {
-        Request::new(&self.core, operation)
+        Request::new(&self.shared, operation)
     }
 
     /// Executes an operation by name (`topup`, `issuing.getCities`) or by path, with custom business data.
@@ -77,17 +76,17 @@ impl Client {
     ///
     /// # Errors
     /// Returns the errors of [`send`](Self::send).
-    pub async fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Answer<Option<Json>>, Error> {
+    pub async fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Response<Option<Json>>, Error> {
         let target = match paytend_model::operation(name_or_path) {
-            Ok(entry) => Target::from(entry.info),
-            Err(_) if name_or_path.starts_with('/') => Target::unknown(name_or_path),
+            Ok(entry) => CallTarget::from(entry.info),
+            Err(_) if name_or_path.starts_with('/') => CallTarget::unknown(name_or_path),
             Err(error) => return Err(Error::request(error)),
         };
         let request_id = new_request_id()?;
         let during = |error: Error| error.during(&target, &request_id);
         let payload = payload_text(&target, data).map_err(during)?;
         let options = Options::default();
-        let span = self.core.span(&options);
+        let deadline = self.shared.start_deadline(&options);
         let has_response = target.has_response;
         let read = |opened: &Opened| match opened.payload_text() {
             Some("") if has_response => {
@@ -96,7 +95,7 @@ impl Client {
             Some("") => Ok(None),
             _ => opened.payload().map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
         };
-        job(&self.core, &target, &options, request_id, payload)?.run(span, read).await
+        call(&self.shared, &target, &options, request_id, payload)?.run(deadline, read).await
     }
 
     /// Seals and signs an operation without sending it.
@@ -114,12 +113,12 @@ impl Client {
     /// - [`ErrorKind::Connect`] if no connection can be made;
     /// - [`ErrorKind::Timeout`] if no response arrives in time;
     /// - [`ErrorKind::Transport`] if the connection breaks;
-    /// - [`ErrorKind::Answer`] if the response is too large.
-    pub async fn transmit<O: Operation>(&self, prepared: &Prepared<O>) -> Result<RawAnswer, Error> {
-        let target = Target::from(&O::INFO);
+    /// - [`ErrorKind::InvalidResponse`] if the response is too large.
+    pub async fn transmit<O: Operation>(&self, prepared: &Prepared<O>) -> Result<RawResponse, Error> {
+        let target = CallTarget::from(&O::INFO);
         let options = Options::default();
-        let job = Job {
-            core: &self.core,
+        let call = Call {
+            shared: &self.shared,
             target: &target,
             options: &options,
             request_id: prepared.request_id.clone(),
@@ -128,7 +127,7 @@ impl Client {
             subject: Subject::default(),
             doubtful: false,
         };
-        job.once(self.core.span(&options)).await
+        call.once(self.shared.start_deadline(&options)).await
     }
 
     /// Verifies and decrypts the response to a prepared request.
@@ -137,45 +136,37 @@ impl Client {
     /// Returns an error of kind
     /// - [`ErrorKind::Rejected`] if Paytend rejected the request;
     /// - [`ErrorKind::UnsignedFailure`] if the response is an error without a signature;
-    /// - [`ErrorKind::Answer`] if the response is not authentic;
+    /// - [`ErrorKind::InvalidResponse`] if the response is not authentic;
     /// - [`ErrorKind::Mismatch`] if the response belongs to another request;
     /// - [`ErrorKind::Data`] if the data does not have the expected structure.
-    pub fn open<O: Operation>(&self, prepared: &Prepared<O>, raw: &RawAnswer) -> Result<Answer<O::Response>, Error> {
-        let target = Target::from(&O::INFO);
+    pub fn open<O: Operation>(
+        &self,
+        prepared: &Prepared<O>,
+        raw: &RawResponse,
+    ) -> Result<Response<O::Response>, Error> {
+        let target = CallTarget::from(&O::INFO);
         let during = |error: Error| error.during(&target, prepared.request_id()).after(1);
-        let subject = self.core.subject(&target, prepared.payload());
+        let subject = self.shared.subject(&target, prepared.payload());
         let opened =
-            answer::open(&self.core.keyring, raw, self.core.max_response_bytes, &subject).map_err(|error| {
+            response::open(&self.shared.keyring, raw, self.shared.max_response_bytes, &subject).map_err(|error| {
                 if error.is_of_another_request() {
-                    self.core.transport.discard_connections();
+                    self.shared.transport.discard_connections();
                 }
                 during(error)
             })?;
-        match answer::data(&opened) {
-            Ok(data) => Ok(Answer::new(data, opened, prepared.request_id.clone())),
-            Err(error) => Err(during(error.answered(raw.status(), None, raw.body())).with_opened(opened)),
+        match response::data(&opened) {
+            Ok(data) => Ok(Response::new(data, opened, prepared.request_id.clone())),
+            Err(error) => Err(during(error.with_response(raw.status(), None, raw.body())).with_opened(opened)),
         }
-    }
-}
-
-/// An extension trait for sending an operation with method syntax: `topup.send(&client)`.
-pub trait OperationExt: Operation {
-    /// Sends this operation with [`Client::send`].
-    fn send<'o>(&'o self, client: &'o Client) -> impl Future<Output = Result<Self::Response, Error>> + Send + 'o;
-}
-
-impl<O: Operation> OperationExt for O {
-    fn send<'o>(&'o self, client: &'o Client) -> impl Future<Output = Result<Self::Response, Error>> + Send + 'o {
-        client.send(self)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base_url", &self.core.base_url)
-            .field("partner_id", &self.core.partner_id)
-            .field("keyring", &self.core.keyring)
+            .field("base_url", &self.shared.base_url)
+            .field("partner_id", &self.shared.partner_id)
+            .field("keyring", &self.shared.keyring)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, header};
 
-use crate::RawAnswer;
+use crate::RawResponse;
 
 /// A response that Paytend's API did not write, or that was changed in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(crate) enum Foreign {
 }
 
 impl Foreign {
-    /// Classifies a response that could not be opened. Returns `None` if it looks like JSON.
-    pub(crate) fn of(raw: &RawAnswer) -> Option<Self> {
+    /// Classifies a response that could not be opened. Returns `None` if it confirmations like JSON.
+    pub(crate) fn of(raw: &RawResponse) -> Option<Self> {
         let body = raw.body();
         if (300..400).contains(&raw.status()) {
             return Some(Self::Redirect(raw.status()));
@@ -114,7 +114,7 @@ mod tests {
     fn foreign_response_is_classified() {
         let of = |status, encoding: Option<&str>, body: &[u8]| {
             let headers = encoding.map(|value| (header::CONTENT_ENCODING, value.parse().unwrap()));
-            Foreign::of(&RawAnswer::new(status, body.to_vec()).with_headers(headers.into_iter().collect()))
+            Foreign::of(&RawResponse::new(status, body.to_vec()).with_headers(headers.into_iter().collect()))
         };
         for (status, encoding, body, expected) in [
             (302, None, &b"{}"[..], Some(Foreign::Redirect(302))),

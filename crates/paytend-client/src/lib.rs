@@ -1,18 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod call;
+mod call_observer;
+mod call_target;
 mod client;
 mod clock;
 mod config;
-mod engine;
 mod error;
 mod events;
 mod foreign;
-mod guard;
-mod job;
 mod limits;
 mod order;
 mod paging;
@@ -20,17 +19,17 @@ mod prepared;
 mod request;
 mod resolution;
 mod resolve;
+mod response;
 mod retry;
+mod shared;
 mod subject;
-mod target;
 mod time_limit;
 mod transport;
 mod upload;
 
-pub use answer::{Answer, RawAnswer};
-pub use client::{Client, OperationExt};
+pub use client::Client;
 pub use clock::{Clock, Sleep, SystemClock};
-pub use config::{Builder, Environment};
+pub use config::{ClientBuilder, Environment};
 pub use error::{Error, ErrorKind, Outcome};
 pub use events::{Event, Events, Phase};
 pub use order::{OrderState, OrderStates};
@@ -39,7 +38,8 @@ pub use prepared::Prepared;
 pub use request::Request;
 pub use resolution::Resolution;
 pub use resolve::{Resolvable, Resolved};
-pub use retry::{Decision, RetryPolicy, Situation};
+pub use response::{RawResponse, Response};
+pub use retry::{Decision, FailedAttempt, RetryPolicy};
 pub use time_limit::TimeLimit;
 pub use transport::{
     CertificateProblem, ConnectFailure, Exchange, HttpRequest, HttpTransport, OutgoingBody, Transport, TransportError,

@@ -72,7 +72,7 @@ impl Rate {
     /// Waits until a request may begin. Returns whether it may begin; `false` if the wait would take `limit` or longer.
     ///
     /// If the queue is already too long, it returns `false` immediately.
-    pub(crate) async fn turn(&self, clock: &dyn Clock, limit: Duration) -> bool {
+    pub(crate) async fn acquire(&self, clock: &dyn Clock, limit: Duration) -> bool {
         let start = clock.now();
         let (queued, estimate) = {
             let mut state = self.state();
@@ -180,7 +180,7 @@ mod tests {
     async fn start_times(rate: &Rate, clock: &InstantClock, calls: usize) -> Vec<u64> {
         let mut begins = Vec::new();
         for _ in 0..calls {
-            assert!(rate.turn(clock, FOREVER).await);
+            assert!(rate.acquire(clock, FOREVER).await);
             begins.push(clock.millis());
         }
         begins
@@ -208,7 +208,7 @@ mod tests {
             for turn in 0..400_u64 {
                 clock.set(clock.millis() + turn % 7 * step);
                 let limit = if turn % 3 == 0 { Duration::from_millis(300) } else { FOREVER };
-                if rate.turn(&clock, limit).await {
+                if rate.acquire(&clock, limit).await {
                     begins.push(clock.millis());
                 }
             }
@@ -223,14 +223,14 @@ mod tests {
     async fn rejected_callers_do_not_stay_in_the_queue() {
         let rate = Rate::new(1, Duration::from_secs(1));
         let clock = InstantClock::at(5000);
-        assert!(rate.turn(&clock, FOREVER).await);
+        assert!(rate.acquire(&clock, FOREVER).await);
         for _ in 0..100 {
-            assert!(!rate.turn(&clock, Duration::from_millis(1000)).await);
+            assert!(!rate.acquire(&clock, Duration::from_millis(1000)).await);
         }
         assert_eq!(start_times(&rate, &clock, 1).await, [6000]);
         let longest = Rate::new(1, Duration::MAX);
-        assert!(longest.turn(&clock, FOREVER).await);
-        assert!(!longest.turn(&clock, Duration::from_secs(60)).await);
+        assert!(longest.acquire(&clock, FOREVER).await);
+        assert!(!longest.acquire(&clock, Duration::from_secs(60)).await);
     }
 
     /// The last caller's estimated wait equals its actual wait, for every queue length and history.
@@ -242,7 +242,7 @@ mod tests {
                     let rate = Rate::new(count, Duration::from_secs(1));
                     let clock = InstantClock::at(5000);
                     for _ in 0..history {
-                        assert!(rate.turn(&clock, FOREVER).await);
+                        assert!(rate.acquire(&clock, FOREVER).await);
                         clock.set(clock.millis() + 100);
                     }
                     let start = clock.millis();
@@ -272,18 +272,18 @@ mod tests {
     async fn dropped_callers_release_their_places() {
         let clock = Paused(tokio::time::Instant::now());
         let rate = Rate::new(1, Duration::from_millis(500));
-        assert!(rate.turn(&clock, FOREVER).await);
+        assert!(rate.acquire(&clock, FOREVER).await);
         let given_up =
-            join_all((0..100).map(|_| tokio::time::timeout(Duration::from_millis(50), rate.turn(&clock, FOREVER))));
+            join_all((0..100).map(|_| tokio::time::timeout(Duration::from_millis(50), rate.acquire(&clock, FOREVER))));
         assert!(given_up.await.iter().all(Result::is_err));
         assert_eq!(rate.state().queued, 0);
         let start = tokio::time::Instant::now();
-        assert!(rate.turn(&clock, FOREVER).await);
+        assert!(rate.acquire(&clock, FOREVER).await);
         assert!(start.elapsed() <= Duration::from_millis(501), "{:?}", start.elapsed());
         // The remaining callers keep their order, and none begins too early.
         let start = tokio::time::Instant::now();
         let waits = (0..4).map(|_| async {
-            assert!(rate.turn(&clock, FOREVER).await);
+            assert!(rate.acquire(&clock, FOREVER).await);
             start.elapsed().as_millis() / 500
         });
         assert_eq!(join_all(waits).await, [1, 2, 3, 4]);

@@ -13,8 +13,8 @@ use paytend_model::{Count, Operation, iban};
 use serde::Serialize;
 
 use crate::Client;
+use crate::call_target::CallTarget;
 use crate::error::{Error, ErrorKind};
-use crate::target::Target;
 
 /// A query whose response is one page of a list.
 pub trait Paged: Operation + Clone {
@@ -99,19 +99,18 @@ impl Client {
     /// repeats its last page endlessly, the stream also ends with this error.
     ///
     /// ```no_run
-    /// use futures_util::{StreamExt, pin_mut};
+    /// use futures_util::TryStreamExt;
     /// # async fn example(client: &paytend_client::Client) -> Result<(), paytend_client::Error> {
-    /// let cities = client.pages(paytend_model::issuing::QueryCities::new("LT".into(), 0.into(), 100.into()));
-    /// pin_mut!(cities);
-    /// while let Some(city) = cities.next().await {
-    ///     println!("{:?}", city?.city_name);
+    /// let mut cities = client.pages(paytend_model::issuing::QueryCities::new("LT".into(), 0.into(), 100.into()));
+    /// while let Some(city) = cities.try_next().await? {
+    ///     println!("{:?}", city.city_name);
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn pages<Q: Paged>(&self, query: Q) -> impl Stream<Item = Result<Q::Item, Error>> + Send + '_ {
+    pub fn pages<Q: Paged>(&self, query: Q) -> impl Stream<Item = Result<Q::Item, Error>> + Send + Unpin + '_ {
         let state = State { query, page: Vec::new().into_iter(), seen: HashSet::new(), last: false };
-        try_unfold(state, move |mut state| async move {
+        Box::pin(try_unfold(state, move |mut state| async move {
             loop {
                 if let Some(item) = state.page.next() {
                     return Ok(Some((item, state)));
@@ -121,20 +120,20 @@ impl Client {
                 }
                 self.fetch_page(&mut state).await?;
             }
-        })
+        }))
     }
 
     /// Fetches the next page into `state`.
     async fn fetch_page<Q: Paged>(&self, state: &mut State<Q>) -> Result<(), Error> {
-        let target = Target::from(&Q::INFO);
+        let target = CallTarget::from(&Q::INFO);
         let Some(start) = state.query.start() else {
             let text = "invalid page: the start position must be a number, and the page size a number above zero";
             return Err(Error::request(text).about(&target));
         };
-        let answer = self.request(&state.query).send().await?;
-        let id = answer.request_id().to_owned();
+        let response = self.request(&state.query).send().await?;
+        let id = response.request_id().to_owned();
         let wrong = |text: &'static str| Error::new(ErrorKind::Data).caused_by(text).during(&target, &id).after(1);
-        let items = Q::items(answer.into_data());
+        let items = Q::items(response.into_data());
         let (items, total) =
             items.ok_or_else(|| wrong("the response does not contain the expected list; see its extra fields"))?;
         let next = start.saturating_add(items.len() as u64);

@@ -8,8 +8,8 @@ use paytend_crypto::{Fields, Keyring, Outgoing, RequestId, Sealed};
 use paytend_model::{Operation, OperationInfo, PayloadRule};
 use zeroize::Zeroizing;
 
+use crate::call_target::CallTarget;
 use crate::error::Error;
-use crate::target::Target;
 
 /// A sealed and signed request that has not been sent.
 pub struct Prepared<O> {
@@ -91,7 +91,7 @@ pub(crate) fn new_request_id() -> Result<String, Error> {
 }
 
 /// Returns the JSON text of a payload; empty if the operation has no payload and its `extra` is empty.
-pub(crate) fn payload_text(target: &Target, payload: &impl serde::Serialize) -> Result<String, Error> {
+pub(crate) fn payload_text(target: &CallTarget, payload: &impl serde::Serialize) -> Result<String, Error> {
     let mut text = Vec::new();
     if target.takes_file {
         // A file's text is large: allocate its exact size, so that it is not copied while the buffer grows.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use http::HeaderValue;
 use paytend_model::{Invalid, Operation};
 
-use crate::answer::{self, Answer};
-use crate::engine::{Core, Options};
+use crate::call::Call;
+use crate::call_target::CallTarget;
 use crate::error::Error;
-use crate::job::Job;
 use crate::prepared::{Prepared, new_request_id, payload_text};
-use crate::target::Target;
+use crate::response::{self, Response};
+use crate::shared::{Options, Shared};
 
 /// A request that has not been sent.
 ///
@@ -30,7 +30,7 @@ use crate::target::Target;
 /// ```
 #[must_use]
 pub struct Request<'r, O> {
-    pub(crate) core: &'r Core,
+    pub(crate) shared: &'r Shared,
     pub(crate) operation: &'r O,
     pub(crate) options: Options,
     invalid: Option<&'static str>,
@@ -62,8 +62,8 @@ impl Validation {
 }
 
 impl<'r, O: Operation> Request<'r, O> {
-    pub(crate) fn new(core: &'r Core, operation: &'r O) -> Self {
-        Self { core, operation, options: Options::default(), invalid: None, validation: Validation::Errors }
+    pub(crate) fn new(shared: &'r Shared, operation: &'r O) -> Self {
+        Self { shared, operation, options: Options::default(), invalid: None, validation: Validation::Errors }
     }
 
     /// Sets the `requestId` of every attempt. By default each request gets a new one.
@@ -72,7 +72,7 @@ impl<'r, O: Operation> Request<'r, O> {
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
         if !(1..=32).contains(&id.chars().count()) {
-            self.invalid = Some("invalid requestId: it must have 1 to 32 characters");
+            self.invalid.get_or_insert("invalid requestId: it must have 1 to 32 characters");
         }
         self.options.request_id = Some(id);
         self
@@ -98,9 +98,10 @@ impl<'r, O: Operation> Request<'r, O> {
     /// To add a field to the payload, use the operation's `extra`.
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
-        let own = ["requestId", "partnerId", "signType", "version", "bizData", "randomKey", "signature"];
-        if own.contains(&name.as_str()) {
-            self.invalid = Some("invalid field: the client sets this envelope field itself; choose another name");
+        let reserved = ["requestId", "partnerId", "signType", "version", "bizData", "randomKey", "signature"];
+        if reserved.contains(&name.as_str()) {
+            self.invalid
+                .get_or_insert("invalid field: the client sets this envelope field itself; choose another name");
         }
         self.options.extra.push((name, value.into()));
         self
@@ -111,8 +112,9 @@ impl<'r, O: Operation> Request<'r, O> {
         match HeaderValue::from_str(value).ok().filter(|_| is_trace_parent(value)) {
             Some(header) => self.options.trace_parent = Some(header),
             None => {
-                self.invalid =
-                    Some("invalid traceparent; example: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+                self.invalid.get_or_insert(
+                    "invalid traceparent; example: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                );
             }
         }
         self
@@ -129,7 +131,7 @@ impl<'r, O: Operation> Request<'r, O> {
 
     /// Sends the request even if it violates rules of [`Validate`](paytend_model::Validate), for example because the
     /// provider has changed them.
-    pub fn without_validation(mut self) -> Self {
+    pub fn danger_skip_validation(mut self) -> Self {
         self.validation = Validation::Off;
         self
     }
@@ -157,10 +159,10 @@ impl<'r, O: Operation> Request<'r, O> {
     /// Returns an error of kind [`ErrorKind::Request`](crate::ErrorKind::Request) if the request is invalid or cannot
     /// be sealed.
     pub fn prepare(self) -> Result<Prepared<O>, Error> {
-        let target = Target::from(&O::INFO);
+        let target = CallTarget::from(&O::INFO);
         let (request_id, payload) = self.payload(&target)?;
         let sealed = self
-            .core
+            .shared
             .sealer(&target, &self.options.extra)
             .seal(&request_id, &payload)
             .map_err(|error| error.during(&target, &request_id))?;
@@ -169,7 +171,7 @@ impl<'r, O: Operation> Request<'r, O> {
 
     /// Creates a request for another operation, with the same additional fields, trace context and validation.
     pub(crate) fn sibling<'s, Q: Operation>(&'s self, operation: &'s Q) -> Request<'s, Q> {
-        let mut request = Request::new(self.core, operation);
+        let mut request = Request::new(self.shared, operation);
         request.options.extra.clone_from(&self.options.extra);
         request.options.trace_parent.clone_from(&self.options.trace_parent);
         request.validation = self.validation;
@@ -180,16 +182,16 @@ impl<'r, O: Operation> Request<'r, O> {
     ///
     /// # Errors
     /// Returns an [`Error`] for every failure. [`Error::outcome`] reports what happened to the request.
-    pub async fn send(self) -> Result<Answer<O::Response>, Error> {
-        let target = Target::from(&O::INFO);
-        let span = self.core.span(&self.options);
+    pub async fn send(self) -> Result<Response<O::Response>, Error> {
+        let target = CallTarget::from(&O::INFO);
+        let deadline = self.shared.start_deadline(&self.options);
         let (request_id, payload) = self.payload(&target)?;
-        let job = job(self.core, &target, &self.options, request_id, payload)?;
-        job.run(span, answer::data).await
+        let call = call(self.shared, &target, &self.options, request_id, payload)?;
+        call.run(deadline, response::data).await
     }
 
     /// Validates the request, and returns its `requestId` and its payload as JSON.
-    pub(crate) fn payload(&self, target: &Target) -> Result<(String, String), Error> {
+    pub(crate) fn payload(&self, target: &CallTarget) -> Result<(String, String), Error> {
         let request_id = match &self.options.request_id {
             Some(id) => id.clone(),
             None => new_request_id()?,
@@ -205,20 +207,20 @@ impl<'r, O: Operation> Request<'r, O> {
 }
 
 /// Seals a payload, and keeps the payload of a query, which may have to be sealed again.
-pub(crate) fn job<'j>(
-    core: &'j Core,
-    target: &'j Target,
+pub(crate) fn call<'j>(
+    shared: &'j Shared,
+    target: &'j CallTarget,
     options: &'j Options,
     request_id: String,
     payload: String,
-) -> Result<Job<'j>, Error> {
-    let document = core
+) -> Result<Call<'j>, Error> {
+    let document = shared
         .sealer(target, &options.extra)
         .document(&request_id, &payload)
         .map_err(|error| error.during(target, &request_id))?;
-    let subject = core.subject(target, &payload);
+    let subject = shared.subject(target, &payload);
     let payload = (target.kind == paytend_model::OperationKind::Query).then_some(payload);
-    Ok(Job { core, target, options, request_id, document, payload, subject, doubtful: false })
+    Ok(Call { shared, target, options, request_id, document, payload, subject, doubtful: false })
 }
 
 /// Returns whether a text has the form `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.

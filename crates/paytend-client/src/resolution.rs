@@ -14,15 +14,21 @@ use crate::error::Error;
 #[must_use]
 pub struct Resolution {
     codes: Vec<String>,
-    looks: u32,
-    settle: Duration,
-    sends: u32,
+    confirmations: u32,
+    settle_time: Duration,
+    max_sends: u32,
     poll: Duration,
 }
 
 impl Default for Resolution {
     fn default() -> Self {
-        Self { codes: Vec::new(), looks: 3, settle: Duration::from_secs(10), sends: 2, poll: Duration::from_secs(1) }
+        Self {
+            codes: Vec::new(),
+            confirmations: 3,
+            settle_time: Duration::from_secs(10),
+            max_sends: 2,
+            poll: Duration::from_secs(1),
+        }
     }
 }
 
@@ -42,8 +48,8 @@ impl Resolution {
 
     /// Sets how many times in a row the query must report an unknown order before the order is sent again (default 3).
     /// The first request may still be in transit.
-    pub fn looks(mut self, times: u32) -> Self {
-        self.looks = times.max(1);
+    pub fn confirmations(mut self, times: u32) -> Self {
+        self.confirmations = times.max(1);
         self
     }
 
@@ -52,15 +58,15 @@ impl Resolution {
     /// The order is sent again with the same `requestId` and the same bytes. A provider that deduplicates by either of
     /// them executes the order once, even if the first request arrives later. If the provider deduplicates by neither,
     /// this time is the only protection against executing both.
-    pub fn settle(mut self, time: Duration) -> Self {
-        self.settle = time;
+    pub fn settle_time(mut self, time: Duration) -> Self {
+        self.settle_time = time;
         self
     }
 
     /// Sets the maximum number of times that the order is sent, including the first (default 2). Retries of requests
     /// that were not sent do not count.
-    pub fn sends(mut self, times: u32) -> Self {
-        self.sends = times.max(1);
+    pub fn max_sends(mut self, times: u32) -> Self {
+        self.max_sends = times.max(1);
         self
     }
 
@@ -83,19 +89,19 @@ impl Resolution {
         self.poll
     }
 
-    pub(crate) fn max_sends(&self) -> u32 {
-        self.sends
+    pub(crate) fn allowed_sends(&self) -> u32 {
+        self.max_sends
     }
 
     /// Returns whether the order has been reported unknown often and long enough.
-    pub(crate) fn is_enough(&self, looks: u32, waited: Duration) -> bool {
-        looks >= self.looks && waited >= self.settle
+    pub(crate) fn is_enough(&self, confirmations: u32, waited: Duration) -> bool {
+        confirmations >= self.confirmations && waited >= self.settle_time
     }
 
     /// Returns the minimum time between two queries.
     pub(crate) fn pause(&self) -> Duration {
         // Rounded up, so that the pauses add up to at least the settle time.
-        self.settle.saturating_add(Duration::from_nanos(u64::from(self.looks) - 1)) / self.looks
+        self.settle_time.saturating_add(Duration::from_nanos(u64::from(self.confirmations) - 1)) / self.confirmations
     }
 
     /// Returns whether an error is an authentic report of an unknown order.

@@ -8,15 +8,15 @@ use paytend_model::issuing::{
 };
 
 use crate::Client;
-use crate::answer;
-use crate::engine::{Core, Span};
+use crate::call::Call;
+use crate::call_target::CallTarget;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::job::Job;
 use crate::order::OrderState;
-use crate::request::{Request, job};
-use crate::retry::may_pass;
+use crate::request::{Request, call};
+use crate::response;
+use crate::retry::is_transient;
+use crate::shared::{Deadline, Shared};
 use crate::subject::Subject;
-use crate::target::Target;
 use crate::time_limit::TimeLimit;
 
 /// A mutation with an order number, and the query that reports the order's state.
@@ -73,7 +73,7 @@ impl Resolvable for ApplyCard {
 pub enum Resolved<O: Resolvable> {
     /// The response to the mutation arrived.
     #[non_exhaustive]
-    Answered {
+    Responded {
         /// The mutation's response. A response without data, such as that of `ApplyCard`, contains no order number:
         /// only TLS ensures that it belongs to this order.
         response: O::Response,
@@ -92,10 +92,10 @@ pub enum Resolved<O: Resolvable> {
 }
 
 impl<O: Resolvable> Resolved<O> {
-    /// Returns the order's state, according to [`Builder::order_states`](crate::Builder::order_states).
+    /// Returns the order's state, according to [`Builder::order_states`](crate::ClientBuilder::order_states).
     pub fn state(&self) -> &OrderState {
         match self {
-            Self::Answered { state, .. } | Self::Found { state, .. } => state,
+            Self::Responded { state, .. } | Self::Found { state, .. } => state,
         }
     }
 }
@@ -157,7 +157,7 @@ impl<O: Resolvable> Request<'_, O> {
     /// # Errors
     /// Returns the errors of [`Client::resolve`].
     pub async fn resolve(self) -> Result<Resolved<O>, Error> {
-        self.resolve_within(self.core.span(&self.options)).await.map(|(resolved, _)| resolved)
+        self.resolve_within(self.shared.start_deadline(&self.options)).await.map(|(resolved, _)| resolved)
     }
 
     /// Sends an order and waits for its final state like [`Client::send_and_wait`], with the options of this request.
@@ -165,23 +165,23 @@ impl<O: Resolvable> Request<'_, O> {
     /// # Errors
     /// Returns the errors of [`Client::send_and_wait`].
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
-        let span = self.core.span(&self.options);
-        let (mut resolved, named) = self.resolve_within(span).await?;
+        let deadline = self.shared.start_deadline(&self.options);
+        let (mut resolved, named) = self.resolve_within(deadline).await?;
         // Only a final state reported by the query counts: the meaning of the status in the mutation's response is
         // inferred.
-        let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.core.resolution.poll() };
+        let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.shared.resolution.poll() };
         while !matches!(resolved, Resolved::Found { .. }) || !resolved.state().is_final() {
-            if self.core.left(span).is_none_or(|left| left <= wait) {
+            if self.shared.left(deadline).is_none_or(|left| left <= wait) {
                 break;
             }
             if !wait.is_zero() {
-                self.core.clock.sleep(wait).await;
+                self.shared.clock.sleep(wait).await;
             }
-            wait = self.core.resolution.poll();
-            let Some(left) = self.core.left(span) else { break };
+            wait = self.shared.resolution.poll();
+            let Some(left) = self.shared.left(deadline) else { break };
             match self.ask(left, &named).await {
                 Ok(order) => resolved = self.found(order),
-                Err(error) if may_pass(error.kind(), error.http_status(), error.connect_failure()) => {}
+                Err(error) if is_transient(error.kind(), error.http_status(), error.connect_failure()) => {}
                 // The order exists, although it cannot be queried. The events report why.
                 Err(_) => break,
             }
@@ -190,17 +190,17 @@ impl<O: Resolvable> Request<'_, O> {
     }
 
     /// Resolves the order, and also returns the identifiers that a query's response must match.
-    async fn resolve_within(&self, span: Span) -> Result<(Resolved<O>, Subject), Error> {
-        let target = Target::from(&O::INFO);
-        let (core, options) = (self.core, &self.options);
+    async fn resolve_within(&self, deadline: Deadline) -> Result<(Resolved<O>, Subject), Error> {
+        let target = CallTarget::from(&O::INFO);
+        let (shared, options) = (self.shared, &self.options);
         let (request_id, payload) = self.payload(&target)?;
-        let first = job(core, &target, options, request_id, payload)?;
+        let first = call(shared, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
         // The first error after which the order may exist.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
-            let again = Job {
-                core,
+            let again = Call {
+                shared,
                 target: &target,
                 options,
                 request_id: first.request_id.clone(),
@@ -209,11 +209,11 @@ impl<O: Resolvable> Request<'_, O> {
                 subject: first.subject.clone(),
                 doubtful: doubt.is_some(),
             };
-            let error = match again.run(span, answer::data).await {
-                Ok(answer) => {
-                    let response = answer.into_data();
-                    let state = state::<O>(core, O::status_of_response(&response));
-                    return Ok((Resolved::Answered { response, state }, named));
+            let error = match again.run(deadline, response::data).await {
+                Ok(response) => {
+                    let response = response.into_data();
+                    let state = state::<O>(shared, O::status_of_response(&response));
+                    return Ok((Resolved::Responded { response, state }, named));
                 }
                 Err(error) => error,
             };
@@ -221,10 +221,10 @@ impl<O: Resolvable> Request<'_, O> {
             if error.outcome() == Outcome::NotSent {
                 return Err(error);
             }
-            let found = self.poll_order(span, &named).await;
+            let found = self.poll_order(deadline, &named).await;
             if error.kind() == ErrorKind::Rejected && matches!(found, Ok(Some(_))) {
                 // The rejection may belong to another order. Then the responses on this connection are shifted.
-                core.transport.discard_connections();
+                shared.transport.discard_connections();
             }
             // After a signed response (a rejection, or a success that cannot be parsed) the request is not sent again.
             let signed = matches!(error.kind(), ErrorKind::Rejected | ErrorKind::Data);
@@ -234,7 +234,7 @@ impl<O: Resolvable> Request<'_, O> {
             };
             match found {
                 Ok(Some(found)) => return Ok((self.found(found), named)),
-                Ok(None) if signed || send >= core.resolution.max_sends() || core.left(span).is_none() => {
+                Ok(None) if signed || send >= shared.resolution.allowed_sends() || shared.left(deadline).is_none() => {
                     return Err(error);
                 }
                 Ok(None) => doubt = Some(error),
@@ -242,11 +242,11 @@ impl<O: Resolvable> Request<'_, O> {
                 Err(problem) => return Err(error.with_outcome(Outcome::Unknown).caused_by(problem)),
             }
         }
-        Err(Error::late(TimeLimit::Deadline(span.deadline)))
+        Err(Error::late(TimeLimit::Deadline(deadline.limit)))
     }
 
     fn found(&self, order: <O::Query as Operation>::Response) -> Resolved<O> {
-        let state = state::<O>(self.core, O::status_of_query(&order));
+        let state = state::<O>(self.shared, O::status_of_query(&order));
         Resolved::Found { order, state }
     }
 
@@ -254,60 +254,60 @@ impl<O: Resolvable> Request<'_, O> {
     /// them. An order with the same number for another card is a different order. If names are configured for the
     /// query, only those are compared.
     fn named_by_query(&self, order: &Subject) -> Subject {
-        let configured = self.core.response_names.contains_key(<O::Query as Operation>::INFO.path);
+        let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }
     }
 
     /// Queries the order once, on a connection that has carried no other request.
     async fn ask(&self, limit: Duration, named: &Subject) -> Result<<O::Query as Operation>::Response, Error> {
         let query = self.operation.query();
-        let answer = self.sibling(&query).deadline(limit).fresh_connection().send().await?;
-        let same = named.check(answer.opened().payload_bytes());
+        let response = self.sibling(&query).deadline(limit).fresh_connection().send().await?;
+        let same = named.check(response.opened().payload_bytes());
         same.map_err(|mismatch| Error::new(ErrorKind::Mismatch).caused_by(mismatch))?;
-        Ok(answer.into_data())
+        Ok(response.into_data())
     }
 
     /// Polls the order until it is found or reported unknown for the configured number of confirmations and settle
     /// time.
     async fn poll_order(
         &self,
-        span: Span,
+        deadline: Deadline,
         named: &Subject,
     ) -> Result<Option<<O::Query as Operation>::Response>, Error> {
-        let core = self.core;
+        let shared = self.shared;
         let mut unknown = 0;
         // The time of the first "unknown order" response in the current uninterrupted series.
         let mut since = Duration::ZERO;
         for attempt in 1.. {
-            let left = core.left(span).ok_or_else(|| Error::late(TimeLimit::Deadline(span.deadline)))?;
+            let left = shared.left(deadline).ok_or_else(|| Error::late(TimeLimit::Deadline(deadline.limit)))?;
             let error = match self.ask(left, named).await {
                 Ok(order) => return Ok(Some(order)),
                 Err(error) => error,
             };
-            if core.resolution.is_unknown_order(&error) {
+            if shared.resolution.is_unknown_order(&error) {
                 if unknown == 0 {
-                    since = core.clock.now();
+                    since = shared.clock.now();
                 }
                 unknown += 1;
-                if core.resolution.is_enough(unknown, core.clock.now().saturating_sub(since)) {
+                if shared.resolution.is_enough(unknown, shared.clock.now().saturating_sub(since)) {
                     return Ok(None);
                 }
-            } else if !may_pass(error.kind(), error.http_status(), error.connect_failure()) {
+            } else if !is_transient(error.kind(), error.http_status(), error.connect_failure()) {
                 return Err(error);
             } else {
                 unknown = 0;
             }
-            let wait = core.retry.wait(attempt, core.random()).max(core.resolution.pause());
-            if core.left(span).is_none_or(|left| wait >= left) {
+            let wait = shared.retry.wait(attempt, shared.random()).max(shared.resolution.pause());
+            if shared.left(deadline).is_none_or(|left| wait >= left) {
                 return Err(error);
             }
-            core.clock.sleep(wait).await;
+            shared.clock.sleep(wait).await;
         }
-        Err(Error::late(TimeLimit::Deadline(span.deadline)))
+        Err(Error::late(TimeLimit::Deadline(deadline.limit)))
     }
 }
 
 /// Returns the state for a status code of this operation.
-fn state<O: Operation>(core: &Core, code: Option<&str>) -> OrderState {
-    core.order_states_of(O::INFO.path).state(code)
+fn state<O: Operation>(shared: &Shared, code: Option<&str>) -> OrderState {
+    shared.order_states_of(O::INFO.path).state(code)
 }

@@ -27,7 +27,8 @@ impl Default for RetryPolicy {
 
 /// The facts about a failed attempt from which the policy decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Situation {
+#[non_exhaustive]
+pub struct FailedAttempt {
     /// Whether the operation is a query or a mutation.
     pub operation: OperationKind,
     /// The kind of failure.
@@ -48,6 +49,24 @@ pub struct Situation {
     pub deadline: Duration,
     /// 64 random bits, for the jitter.
     pub random: u64,
+}
+
+impl FailedAttempt {
+    /// Creates the facts of a first attempt that failed at once, without a response. The deadline is 60 s.
+    pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
+        Self {
+            operation,
+            error,
+            outcome,
+            connect: None,
+            status: None,
+            retry_after: None,
+            attempt: 1,
+            elapsed: Duration::ZERO,
+            deadline: Duration::from_secs(60),
+            random: 0,
+        }
+    }
 }
 
 /// The decision after a failed attempt.
@@ -90,36 +109,23 @@ impl RetryPolicy {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use paytend_client::{Decision, ErrorKind, Outcome, RetryPolicy, Situation};
+    /// use paytend_client::{Decision, ErrorKind, Outcome, RetryPolicy, FailedAttempt};
     /// use paytend_model::OperationKind;
-    /// let lost = Situation {
-    ///     operation: OperationKind::Query,
-    ///     error: ErrorKind::Transport,
-    ///     outcome: Outcome::Unknown,
-    ///     connect: None,
-    ///     status: None,
-    ///     retry_after: None,
-    ///     attempt: 1,
-    ///     elapsed: Duration::ZERO,
-    ///     deadline: Duration::from_secs(60),
-    ///     random: u64::MAX,
-    /// };
+    /// let mut lost = FailedAttempt::new(OperationKind::Query, ErrorKind::Transport, Outcome::Unknown);
+    /// lost.random = u64::MAX;
     /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Wait(Duration::from_millis(200)));
     /// // A mutation may have moved money, so it is not retried.
-    /// let lost = Situation { operation: OperationKind::Mutation, ..lost };
+    /// lost.operation = OperationKind::Mutation;
     /// assert_eq!(RetryPolicy::default().decide(&lost), Decision::Stop);
     /// ```
-    pub fn decide(&self, situation: &Situation) -> Decision {
-        let safe = situation.operation == OperationKind::Query || situation.outcome == Outcome::NotSent;
-        if !safe
-            || !may_pass(situation.error, situation.status, situation.connect)
-            || situation.attempt >= self.max_attempts
-        {
+    pub fn decide(&self, failed: &FailedAttempt) -> Decision {
+        let safe = failed.operation == OperationKind::Query || failed.outcome == Outcome::NotSent;
+        if !safe || !is_transient(failed.error, failed.status, failed.connect) || failed.attempt >= self.max_attempts {
             return Decision::Stop;
         }
-        let wait = situation.retry_after.unwrap_or_else(|| self.wait(situation.attempt, situation.random));
+        let wait = failed.retry_after.unwrap_or_else(|| self.wait(failed.attempt, failed.random));
         // A wait that ends at or after the deadline leaves no time for another attempt.
-        if situation.elapsed.saturating_add(wait) >= situation.deadline {
+        if failed.elapsed.saturating_add(wait) >= failed.deadline {
             return Decision::Stop;
         }
         Decision::Wait(wait)
@@ -135,7 +141,7 @@ impl RetryPolicy {
 }
 
 /// Returns whether a failure is transient, so that a later attempt may succeed.
-pub(crate) fn may_pass(error: ErrorKind, status: Option<u16>, connect: Option<ConnectFailure>) -> bool {
+pub(crate) fn is_transient(error: ErrorKind, status: Option<u16>, connect: Option<ConnectFailure>) -> bool {
     match error {
         // Certificates, host names and proxy passwords do not change while the client waits.
         ErrorKind::Connect => connect.is_none_or(ConnectFailure::is_transient),
@@ -143,7 +149,7 @@ pub(crate) fn may_pass(error: ErrorKind, status: Option<u16>, connect: Option<Co
         ErrorKind::Mismatch => true,
         ErrorKind::Timeout | ErrorKind::Transport => true,
         // The response does not come from Paytend, but from a proxy or load balancer.
-        ErrorKind::Answer => matches!(status, Some(408 | 425 | 429 | 500 | 502 | 503 | 504)),
+        ErrorKind::InvalidResponse => matches!(status, Some(408 | 425 | 429 | 500 | 502 | 503 | 504)),
         ErrorKind::Configuration
         | ErrorKind::Request
         | ErrorKind::Rejected
@@ -160,8 +166,8 @@ mod tests {
 
     use super::*;
 
-    fn situation(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Situation {
-        Situation {
+    fn failed(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> FailedAttempt {
+        FailedAttempt {
             operation,
             error,
             outcome,
@@ -183,12 +189,12 @@ mod tests {
             (Query, Timeout, NotSent, None, true),
             (Query, Timeout, Unknown, None, true),
             (Query, Transport, Unknown, None, true),
-            (Query, Answer, Unknown, Some(503), true),
-            (Query, Answer, Unknown, Some(429), true),
-            (Query, Answer, Unknown, Some(502), true),
-            (Query, Answer, Unknown, Some(200), false),
-            (Query, Answer, Unknown, Some(404), false),
-            (Query, Answer, Unknown, Some(307), false),
+            (Query, InvalidResponse, Unknown, Some(503), true),
+            (Query, InvalidResponse, Unknown, Some(429), true),
+            (Query, InvalidResponse, Unknown, Some(502), true),
+            (Query, InvalidResponse, Unknown, Some(200), false),
+            (Query, InvalidResponse, Unknown, Some(404), false),
+            (Query, InvalidResponse, Unknown, Some(307), false),
             (Query, UnsignedFailure, Unknown, Some(200), false),
             (Query, UnsignedFailure, Unknown, Some(503), false),
             (Query, Rejected, Outcome::Rejected, Some(200), false),
@@ -202,15 +208,15 @@ mod tests {
             (Mutation, Transport, NotSent, None, true),
             (Mutation, Timeout, Unknown, None, false),
             (Mutation, Transport, Unknown, None, false),
-            (Mutation, Answer, Unknown, Some(503), false),
-            (Mutation, Answer, Unknown, Some(429), false),
+            (Mutation, InvalidResponse, Unknown, Some(503), false),
+            (Mutation, InvalidResponse, Unknown, Some(429), false),
             (Mutation, Rejected, Outcome::Rejected, Some(503), false),
             (Mutation, UnsignedFailure, Unknown, Some(200), false),
             (Mutation, Data, Unknown, Some(200), false),
             (Mutation, Request, NotSent, None, false),
         ] {
-            let situation = Situation { status, ..situation(operation, error, outcome) };
-            assert_eq!(policy.decide(&situation) != Decision::Stop, again, "{situation:?}");
+            let failed = FailedAttempt { status, ..failed(operation, error, outcome) };
+            assert_eq!(policy.decide(&failed) != Decision::Stop, again, "{failed:?}");
         }
     }
 
@@ -229,8 +235,8 @@ mod tests {
             (ConnectFailure::Certificate(CertificateProblem::Expired), false),
         ] {
             for operation in [Query, Mutation] {
-                let situation = Situation { connect: Some(failure), ..situation(operation, Connect, NotSent) };
-                assert_eq!(RetryPolicy::default().decide(&situation) != Decision::Stop, again, "{situation:?}");
+                let failed = FailedAttempt { connect: Some(failure), ..failed(operation, Connect, NotSent) };
+                assert_eq!(RetryPolicy::default().decide(&failed) != Decision::Stop, again, "{failed:?}");
             }
         }
     }
@@ -238,7 +244,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_cap_and_are_jittered_from_zero() {
         let policy = RetryPolicy::default().max_attempts(u32::MAX).cap(Duration::from_secs(1));
-        let longest = |attempt| match policy.decide(&Situation { attempt, ..situation(Query, Connect, NotSent) }) {
+        let longest = |attempt| match policy.decide(&FailedAttempt { attempt, ..failed(Query, Connect, NotSent) }) {
             Decision::Wait(wait) => wait.as_millis(),
             Decision::Stop => panic!("{attempt}"),
         };
@@ -252,30 +258,30 @@ mod tests {
     #[test]
     fn no_retry_after_the_last_attempt_or_beyond_the_deadline() {
         let policy = RetryPolicy::default();
-        let query = situation(Query, Connect, NotSent);
-        assert_ne!(policy.decide(&Situation { attempt: 3, ..query }), Decision::Stop);
-        assert_eq!(policy.decide(&Situation { attempt: 4, ..query }), Decision::Stop);
+        let query = failed(Query, Connect, NotSent);
+        assert_ne!(policy.decide(&FailedAttempt { attempt: 3, ..query }), Decision::Stop);
+        assert_eq!(policy.decide(&FailedAttempt { attempt: 4, ..query }), Decision::Stop);
         assert_eq!(RetryPolicy::never().decide(&query), Decision::Stop);
         assert_eq!(RetryPolicy::default().max_attempts(0).decide(&query), Decision::Stop);
-        let late = Situation { elapsed: Duration::from_millis(59_800), ..query };
+        let late = FailedAttempt { elapsed: Duration::from_millis(59_800), ..query };
         assert_eq!(policy.decide(&late), Decision::Stop);
-        let late = Situation { elapsed: Duration::from_millis(59_799), ..query };
+        let late = FailedAttempt { elapsed: Duration::from_millis(59_799), ..query };
         assert_eq!(policy.decide(&late), Decision::Wait(Duration::from_millis(200)));
     }
 
     #[test]
     fn retry_after_is_honoured_within_the_deadline() {
         let policy = RetryPolicy::default();
-        let asked = Situation {
+        let asked = FailedAttempt {
             status: Some(503),
             retry_after: Some(Duration::from_secs(30)),
             random: 0,
-            ..situation(Query, Answer, Unknown)
+            ..failed(Query, InvalidResponse, Unknown)
         };
         assert_eq!(policy.decide(&asked), Decision::Wait(Duration::from_secs(30)));
-        let too_long = Situation { retry_after: Some(Duration::from_secs(60)), ..asked };
+        let too_long = FailedAttempt { retry_after: Some(Duration::from_secs(60)), ..asked };
         assert_eq!(policy.decide(&too_long), Decision::Stop);
-        let never = Situation { retry_after: Some(Duration::MAX), ..asked };
+        let never = FailedAttempt { retry_after: Some(Duration::MAX), ..asked };
         assert_eq!(policy.decide(&never), Decision::Stop);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
 //! verification. Both can contain the same identifiers: an order, a card, a holder, a user. That responses contain them
-//! is inferred from the requests, so [`Builder::response_names`](crate::Builder::response_names) can override it.
+//! is inferred from the requests, so [`Builder::response_names`](crate::ClientBuilder::response_names) can override it.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -7,15 +7,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeLimit {
-    /// The timeout of one attempt: [`Builder::attempt_timeout`](crate::Builder::attempt_timeout).
+    /// The timeout of one attempt: [`Builder::attempt_timeout`](crate::ClientBuilder::attempt_timeout).
     Attempt(Duration),
-    /// The deadline of the whole call: [`Builder::deadline`](crate::Builder::deadline) or
+    /// The deadline of the whole call: [`Builder::deadline`](crate::ClientBuilder::deadline) or
     /// [`Request::deadline`](crate::Request::deadline).
     Deadline(Duration),
     /// The deadline, which passed while other calls used all slots of
-    /// [`Builder::max_in_flight`](crate::Builder::max_in_flight).
+    /// [`Builder::max_in_flight`](crate::ClientBuilder::max_in_flight).
     Concurrency(Duration),
-    /// The deadline, before which [`Builder::rate_limit`](crate::Builder::rate_limit) allowed no further request.
+    /// The deadline, before which [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) allowed no further request.
     Rate(Duration),
 }
 

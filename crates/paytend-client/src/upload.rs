@@ -6,10 +6,10 @@ use std::path::Path;
 use paytend_model::{FileContent, MAX_FILE_BYTES, Operation};
 
 use crate::Client;
-use crate::answer::{self, Answer};
+use crate::call_target::CallTarget;
 use crate::error::Error;
 use crate::request::Request;
-use crate::target::Target;
+use crate::response::{self, Response};
 
 /// Reads a file of at most 2 MiB. Larger files are rejected before they are read.
 ///
@@ -76,12 +76,12 @@ impl Client {
         operation: O,
         progress: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<O::Response, Error> {
-        let target = Target::from(&O::INFO);
-        let options = crate::engine::Options { progress: Some(std::sync::Arc::new(progress)), ..Default::default() };
-        let span = self.core.span(&options);
-        let (request_id, payload) = Request::new(&self.core, &operation).payload(&target)?;
+        let target = CallTarget::from(&O::INFO);
+        let options = crate::shared::Options { progress: Some(std::sync::Arc::new(progress)), ..Default::default() };
+        let deadline = self.shared.start_deadline(&options);
+        let (request_id, payload) = Request::new(&self.shared, &operation).payload(&target)?;
         drop(operation);
-        let job = crate::request::job(&self.core, &target, &options, request_id, payload)?;
-        job.run(span, answer::data).await.map(Answer::into_data)
+        let call = crate::request::call(&self.shared, &target, &options, request_id, payload)?;
+        call.run(deadline, response::data).await.map(Response::into_data)
     }
 }

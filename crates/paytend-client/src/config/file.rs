@@ -12,7 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::keys::{KeyEntries, Origin, PASSPHRASE};
-use super::{Builder, Environment};
+use super::{ClientBuilder, Environment};
 use crate::{Client, Error};
 
 /// A profile of a file, or the values of the environment variables.
@@ -66,7 +66,7 @@ struct File {
     profiles: BTreeMap<String, Profile>,
 }
 
-impl Client {
+impl ClientBuilder {
     /// Creates a builder from environment variables:
     ///
     /// | variable | value |
@@ -84,7 +84,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the invalid variable.
-    pub fn from_env() -> Result<Builder, Error> {
+    pub fn from_env() -> Result<Self, Error> {
         from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
@@ -122,7 +122,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
-    pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Builder, Error> {
+    pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Self, Error> {
         let path = path.as_ref();
         let (opened, text) =
             read_text(path).map_err(|error| wrong("cannot read the configuration file", error.kind()))?;
@@ -153,7 +153,7 @@ fn passphrase(text: Option<std::ffi::OsString>) -> Option<Passphrase> {
     text.filter(|text| !text.is_empty()).map(|text| Passphrase::new(text.into_encoded_bytes()))
 }
 
-fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, Error> {
+fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder, Error> {
     let get = |name: &str| variable(&format!("PAYTEND_{name}")).filter(|value| !value.is_empty());
     let deadline_seconds = match get("DEADLINE_SECONDS") {
         Some(text) => Some(text.parse().map_err(|_| wrong("PAYTEND_DEADLINE_SECONDS", "not a number of seconds"))?),
@@ -179,7 +179,7 @@ fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Builder, 
 
 impl Profile {
     /// Creates the builder. File paths are relative to `folder`.
-    fn builder(self, folder: &Path, origin: &Origin) -> Result<Builder, Error> {
+    fn builder(self, folder: &Path, origin: &Origin) -> Result<ClientBuilder, Error> {
         let environment = match (self.environment.as_deref(), self.base_url) {
             (None, Some(url)) => Environment::BaseUrl(url),
             (Some("sandbox"), None) => Environment::Sandbox,
@@ -276,7 +276,7 @@ fn wrong(what: &str, why: impl fmt::Display) -> Error {
 mod tests {
     use super::*;
 
-    fn shown(result: Result<Builder, Error>) -> String {
+    fn shown(result: Result<ClientBuilder, Error>) -> String {
         result.err().map(|error| format!("{error}")).unwrap_or_default()
     }
 
@@ -298,8 +298,8 @@ mod tests {
             from_variables(|name| all.get(name).cloned())
         };
         let client = with(&[]).unwrap().build().unwrap();
-        assert_eq!(client.core.deadline, Duration::from_secs(5));
-        assert_eq!(client.core.base_url, super::super::SANDBOX);
+        assert_eq!(client.shared.deadline, Duration::from_secs(5));
+        assert_eq!(client.shared.base_url, super::super::SANDBOX);
         // A key in another form, and an encrypted key with its passphrase.
         let form = |file: &str| {
             let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);

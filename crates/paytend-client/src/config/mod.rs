@@ -1,4 +1,4 @@
-//! The client builder. [`Builder::build`] reports all configuration errors.
+//! The client builder. [`ClientBuilder::build`] reports all configuration errors.
 
 mod checks;
 #[cfg(feature = "config")]
@@ -21,12 +21,12 @@ use zeroize::Zeroizing;
 pub(crate) use self::checks::check_partner;
 use self::checks::{checked_states, order_states_by_path, parse_base_url, paths, response_names};
 use crate::clock::{Clock, SystemClock};
-use crate::engine::Core;
 use crate::events::Events;
 use crate::limits::{Limits, Rate};
 use crate::order::OrderStates;
 use crate::resolution::Resolution;
 use crate::retry::RetryPolicy;
+use crate::shared::Shared;
 use crate::transport::{HttpTransport, Transport};
 use crate::{Client, Error};
 
@@ -56,12 +56,12 @@ impl fmt::Debug for Environment {
 
 /// A builder for a [`Client`]. The documentation of each method states the default.
 #[must_use]
-pub struct Builder {
+pub struct ClientBuilder {
     environment: Environment,
     partner_id: String,
     keyring: Keyring,
     http: http::Options,
-    carrier: Carrier,
+    transport: TransportChoice,
     attempt_timeout: Duration,
     deadline: Duration,
     retry: RetryPolicy,
@@ -79,22 +79,22 @@ pub struct Builder {
     events: Option<Arc<dyn Events>>,
 }
 
-/// The carrier of requests.
-enum Carrier {
+/// The transport of requests.
+enum TransportChoice {
     /// An HTTP client created from the options.
     Own,
     Given(Box<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>),
     Other(Arc<dyn Transport>),
 }
 
-impl Builder {
+impl ClientBuilder {
     pub(crate) fn new(environment: Environment, partner_id: String, keyring: Keyring) -> Self {
         Self {
             environment,
             partner_id,
             keyring,
             http: http::Options::default(),
-            carrier: Carrier::Own,
+            transport: TransportChoice::Own,
             attempt_timeout: Duration::from_secs(30),
             deadline: Duration::from_secs(60),
             retry: RetryPolicy::default(),
@@ -111,6 +111,24 @@ impl Builder {
             random: Arc::new(OsRandom),
             events: None,
         }
+    }
+
+    /// Sets the environment, in place of the one that the builder was created with.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Sets the partner ID, in place of the one that the builder was created with.
+    pub fn partner_id(mut self, partner_id: impl Into<String>) -> Self {
+        self.partner_id = partner_id.into();
+        self
+    }
+
+    /// Sets the keys, in place of those that the builder was created with.
+    pub fn keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = keyring;
+        self
     }
 
     /// Sets the timeout for establishing a connection (default 10 s).
@@ -264,13 +282,13 @@ impl Builder {
         mut self,
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
     ) -> Self {
-        self.carrier = Carrier::Given(Box::new(make));
+        self.transport = TransportChoice::Given(Box::new(make));
         self
     }
 
     /// Sets a custom transport for requests.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.carrier = Carrier::Other(transport);
+        self.transport = TransportChoice::Other(transport);
         self
     }
 
@@ -342,17 +360,19 @@ impl Builder {
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| Error::configuration("the user agent contains characters that are invalid in a header"))?;
         let unmade = |error: reqwest::Error| Error::configuration(error.without_url());
-        let transport: Arc<dyn Transport> = match self.carrier {
-            Carrier::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
-            Carrier::Given(make) if self.http.is_default() => Arc::new(HttpTransport::new(make).map_err(unmade)?),
-            Carrier::Other(transport) if self.http.is_default() => transport,
-            Carrier::Given(_) | Carrier::Other(_) => {
+        let transport: Arc<dyn Transport> = match self.transport {
+            TransportChoice::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
+            TransportChoice::Given(make) if self.http.is_default() => {
+                Arc::new(HttpTransport::new(make).map_err(unmade)?)
+            }
+            TransportChoice::Other(transport) if self.http.is_default() => transport,
+            TransportChoice::Given(_) | TransportChoice::Other(_) => {
                 return Err(Error::configuration(
                     "TLS, pool or proxy options are set, but the custom client or transport would ignore them",
                 ));
             }
         };
-        let core = Core {
+        let shared = Shared {
             base_url,
             partner_id: self.partner_id,
             keyring: self.keyring,
@@ -375,12 +395,12 @@ impl Builder {
             random: self.random,
             events: self.events,
         };
-        Ok(Client { core: Arc::new(core) })
+        Ok(Client { shared: Arc::new(shared) })
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("environment", &self.environment).finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("environment", &self.environment).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Error, ErrorKind, Outcome};
 use crate::foreign::Foreign;
 use crate::subject::Mismatch;
+use crate::time_limit::TimeLimit;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,25 +21,15 @@ impl fmt::Display for Error {
             ErrorKind::Transport => "the connection broke",
             ErrorKind::Rejected => "rejected by Paytend",
             ErrorKind::UnsignedFailure => "unsigned error response; check the keys and the partner ID",
-            ErrorKind::Answer => "not an authentic response",
+            ErrorKind::InvalidResponse => "not an authentic response",
             ErrorKind::Data => "authentic response with missing or unexpected data",
         })?;
-        // Configuration and request errors contain no values, so they are shown.
-        if let (ErrorKind::Configuration | ErrorKind::Request, Some(source)) = (self.0.kind, &self.0.source) {
-            write!(f, ": {source}")?;
-        }
         if let Some(failure) = self.0.connect {
             write!(f, " ({failure})")?;
         }
-        // The text of `Foreign` describes the response, and quotes nothing from it.
-        if let Some(foreign) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Foreign>()) {
-            write!(f, ", but {foreign}")?;
-        }
-        if let Some(limit) = self.time_limit() {
-            write!(f, ": {limit}")?;
-        }
-        if let Some(mismatch) = self.0.source.as_ref().and_then(|source| source.downcast_ref::<Mismatch>()) {
-            write!(f, ": {mismatch}")?;
+        if let Some(source) = self.shown_source() {
+            let separator = if source.is::<Foreign>() { ", but" } else { ":" };
+            write!(f, "{separator} {source}")?;
         }
         match self.0.outcome {
             Outcome::Unknown if self.0.mutation => f.write_str("; the request may have been carried out")?,
@@ -59,6 +50,32 @@ impl fmt::Display for Error {
         Ok(())
     }
 }
+
+impl Error {
+    /// Returns the source if `Display` includes its text: the texts of these sources contain no values.
+    pub(super) fn shown_source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        let source = self.0.source.as_deref()?;
+        let without_values = matches!(self.0.kind, ErrorKind::Configuration | ErrorKind::Request)
+            || source.is::<Foreign>()
+            || source.is::<TimeLimit>()
+            || source.is::<Mismatch>();
+        without_values.then_some(source)
+    }
+}
+
+/// Returns a provider's code and message in one line, without control characters, e-mail addresses and long numbers.
+pub(super) fn detail(code: &str, message: &str) -> String {
+    let masked = |word: &str| match word {
+        _ if word.contains('@') || word.chars().filter(char::is_ascii_digit).count() > 4 => "***".to_owned(),
+        _ => word.chars().map(|c| if c.is_control() { '?' } else { c }).collect(),
+    };
+    let words = std::iter::once(code).chain(message.split_whitespace()).map(masked);
+    let text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    text.chars().take(DETAIL_CHARS).collect()
+}
+
+/// The maximum length of [`Error::detail`], in characters.
+const DETAIL_CHARS: usize = 200;
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use paytend_crypto::{Opened, UnsignedFailure};
 use paytend_model::OperationKind;
 
-use crate::retry::may_pass;
-use crate::target::Target;
+use crate::call_target::CallTarget;
+use crate::retry::is_transient;
 use crate::time_limit::TimeLimit;
 use crate::transport::{ConnectFailure, TransportError, TransportErrorKind};
 
@@ -55,7 +55,7 @@ pub enum ErrorKind {
     /// The response is an error without a signature. An attacker or a proxy may have written it.
     UnsignedFailure,
     /// The response is not authentic: another server's error page, a forgery, or a response for other keys.
-    Answer,
+    InvalidResponse,
     /// The response is authentic, but belongs to another request: it contains another order, card, holder or user. The
     /// outcome of this request is unknown.
     Mismatch,
@@ -92,7 +92,7 @@ impl Error {
             ErrorKind::Timeout
             | ErrorKind::Transport
             | ErrorKind::UnsignedFailure
-            | ErrorKind::Answer
+            | ErrorKind::InvalidResponse
             | ErrorKind::Mismatch
             | ErrorKind::Data => Outcome::Unknown,
         };
@@ -134,12 +134,12 @@ impl Error {
     }
 
     /// Sets the operation of a request that was not sent.
-    pub(crate) fn about(mut self, target: &Target) -> Self {
+    pub(crate) fn about(mut self, target: &CallTarget) -> Self {
         self.0.operation = Some(target.name.to_string());
         self
     }
 
-    pub(crate) fn during(mut self, target: &Target, request_id: &str) -> Self {
+    pub(crate) fn during(mut self, target: &CallTarget, request_id: &str) -> Self {
         self.0.operation = Some(target.name.to_string());
         self.0.mutation = target.kind == OperationKind::Mutation;
         self.0.request_id = Some(request_id.to_owned());
@@ -157,7 +157,7 @@ impl Error {
     }
 
     /// Adds the response that caused the error.
-    pub(crate) fn answered(mut self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
+    pub(crate) fn with_response(mut self, status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         self.0.http_status = Some(status);
         self.0.retry_after = retry_after;
         self.0.body = Some(body.to_owned());
@@ -188,7 +188,7 @@ impl Error {
             TransportErrorKind::Connect(_) => ErrorKind::Connect,
             TransportErrorKind::Timeout => ErrorKind::Timeout,
             TransportErrorKind::Broken => ErrorKind::Transport,
-            TransportErrorKind::TooLarge => ErrorKind::Answer,
+            TransportErrorKind::TooLarge => ErrorKind::InvalidResponse,
             TransportErrorKind::Request => ErrorKind::Configuration,
         });
         error.0.http_status = failure.status;
@@ -244,7 +244,7 @@ impl Error {
     /// The failure must be transient, and either nothing was sent or the operation is a query.
     pub fn is_retryable(&self) -> bool {
         let safe = !self.0.mutation || self.0.outcome == Outcome::NotSent;
-        safe && may_pass(self.0.kind, self.0.http_status, self.0.connect)
+        safe && is_transient(self.0.kind, self.0.http_status, self.0.connect)
     }
 
     /// Returns which step of making the connection failed, if no connection was made.
@@ -290,6 +290,22 @@ impl Error {
         self.0.api.as_ref().map(|(_, message)| message.as_str())
     }
 
+    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log: one line of at most 200
+    /// characters, in which e-mail addresses and words with five or more digits are replaced by `***`.
+    ///
+    /// Names remain: do not log the text if your API's messages contain them.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) {
+    /// if let Err(error) = client.send(topup).await {
+    ///     eprintln!("{error}: {}", error.detail().unwrap_or_default());
+    /// }
+    /// # }
+    /// ```
+    pub fn detail(&self) -> Option<String> {
+        self.0.api.as_ref().map(|(code, message)| display::detail(code, message))
+    }
+
     /// Returns the `requestId` of the request, if one had been assigned.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
@@ -303,7 +319,9 @@ impl Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|e| e as _)
+        let source: &(dyn std::error::Error + 'static) = self.0.source.as_deref()?;
+        // A source whose text `Display` includes is not returned, so that a report of the chain does not repeat it.
+        if self.shown_source().is_some() { source.source() } else { Some(source) }
     }
 }
 
@@ -328,7 +346,7 @@ mod tests {
             (ErrorKind::Transport, Outcome::Unknown),
             (ErrorKind::Rejected, Outcome::Rejected),
             (ErrorKind::UnsignedFailure, Outcome::Unknown),
-            (ErrorKind::Answer, Outcome::Unknown),
+            (ErrorKind::InvalidResponse, Outcome::Unknown),
             (ErrorKind::Mismatch, Outcome::Unknown),
             (ErrorKind::Data, Outcome::Unknown),
         ];
@@ -340,10 +358,38 @@ mod tests {
         }
     }
 
+    /// A report of an error and its sources does not repeat a text.
+    #[test]
+    fn shown_source_is_not_returned() {
+        use std::error::Error as _;
+        let invalid = Error::configuration("the base URL has no host");
+        assert_eq!(invalid.to_string(), "invalid client configuration: the base URL has no host");
+        assert!(invalid.source().is_none());
+        let late = Error::late(TimeLimit::Attempt(Duration::from_secs(1)));
+        assert!(late.source().is_none() && late.time_limit().is_some());
+        let broken = Error::new(ErrorKind::Transport).caused_by("connection reset");
+        assert!(broken.source().is_some() && !broken.to_string().contains("reset"));
+    }
+
+    #[test]
+    fn detail_is_one_short_line_without_addresses_and_numbers() {
+        let detail = |code: &str, message: &str| Error::rejected(code, message).detail().unwrap();
+        assert_eq!(detail("1001", "insufficient balance"), "1001 insufficient balance");
+        assert_eq!(
+            detail("1002", "card 4111111111111111\nof mina@example.com is\u{1b}[31m lost"),
+            "1002 card *** of *** is?[31m lost"
+        );
+        assert_eq!(detail("1003", &"ü ".repeat(500)).chars().count(), 200);
+        assert_eq!(Error::new(ErrorKind::Timeout).detail(), None);
+    }
+
     #[test]
     fn response_content_is_not_shown() {
-        let error =
-            Error::rejected("1001; \u{1b}[31mCANARY and much more text", "CANARY").answered(200, None, b"CANARY and");
+        let error = Error::rejected("1001; \u{1b}[31mCANARY and much more text", "CANARY").with_response(
+            200,
+            None,
+            b"CANARY and",
+        );
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("CANARY and") && !shown.contains('\u{1b}'), "{shown}");
         assert_eq!(error.api_message(), Some("CANARY"));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ConnectFailure, Exchange, HttpRequest, Transport, TransportError, TransportErrorKind};
-use crate::RawAnswer;
+use crate::RawResponse;
 
 /// A function that creates a reqwest client with a new connection pool.
 type Maker = dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync;
@@ -53,15 +53,15 @@ impl Transport for HttpTransport {
             let sending = client.post(url).headers(headers).body(reqwest::Body::wrap(body)).send();
             let mut response = sending.await.map_err(failed)?;
             let status = response.status().as_u16();
-            let mut answer = Vec::new();
+            let mut content = Vec::new();
             while let Some(piece) = response.chunk().await.map_err(|e| failed(e).with_status(status))? {
-                if answer.len() + piece.len() > max_response_bytes {
+                if content.len() + piece.len() > max_response_bytes {
                     return Err(TransportError::new(TransportErrorKind::TooLarge).with_status(status));
                 }
-                answer.extend_from_slice(&piece);
+                content.extend_from_slice(&piece);
             }
             let headers = std::mem::take(response.headers_mut());
-            Ok(RawAnswer::new(status, answer).with_headers(headers))
+            Ok(RawResponse::new(status, content).with_headers(headers))
         })
     }
 

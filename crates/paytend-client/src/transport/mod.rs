@@ -21,10 +21,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::RawAnswer;
+use crate::RawResponse;
 
 /// The future returned by [`Transport::exchange`].
-pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportError>> + Send + 't>>;
+pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, TransportError>> + Send + 't>>;
 
 /// A transport that sends one request and returns its response.
 ///
@@ -36,7 +36,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 /// before it returns a response: the client does not accept the response to a request that was not sent.
 ///
 /// ```
-/// use paytend_client::{Exchange, HttpRequest, RawAnswer, Transport};
+/// use paytend_client::{Exchange, HttpRequest, RawResponse, Transport};
 ///
 /// /// A transport that responds to every request with 503.
 /// #[derive(Debug)]
@@ -46,7 +46,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawAnswer, TransportE
 ///     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
 ///         Box::pin(async move {
 ///             let _bytes = request.body.into_bytes();
-///             Ok(RawAnswer::new(503, b"down".to_vec()))
+///             Ok(RawResponse::new(503, b"down".to_vec()))
 ///         })
 ///     }
 /// }

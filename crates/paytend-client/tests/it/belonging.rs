@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paytend_client::{
-    Client, Environment, ErrorKind, Exchange, HttpRequest, Outcome, RawAnswer, Resolution, Resolved, RetryPolicy,
+    Client, Environment, ErrorKind, Exchange, HttpRequest, Outcome, RawResponse, Resolution, Resolved, RetryPolicy,
     Transport,
 };
 use paytend_crypto::Expected;
@@ -131,7 +131,7 @@ struct Early(std::sync::atomic::AtomicUsize, &'static str);
 impl Transport for Early {
     fn exchange(&self, _: HttpRequest) -> Exchange<'_> {
         let document = response(&paytend(), self.1, "m", r#"{"orderNo":"T-1","status":"2"}"#);
-        Box::pin(async move { Ok(RawAnswer::new(200, document.into_bytes())) })
+        Box::pin(async move { Ok(RawResponse::new(200, document.into_bytes())) })
     }
 
     fn discard_connections(&self) {
@@ -170,7 +170,7 @@ fn client(url: &str) -> Client {
     Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
         .retry(RetryPolicy::default().base(Duration::from_millis(5)))
         .attempt_timeout(Duration::from_secs(10))
-        .resolution(Resolution::new().unknown_order_codes(["S102"]).settle(Duration::from_millis(600)))
+        .resolution(Resolution::new().unknown_order_codes(["S102"]).settle_time(Duration::from_millis(600)))
         .build()
         .unwrap()
 }
@@ -223,11 +223,11 @@ async fn connection_with_shifted_responses_is_discarded() {
     })
     .await;
     let client = client(&url);
-    assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Answered { .. }));
+    assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Responded { .. }));
     // The response to T-1 arrives again. It is not accepted for T-2, and the query uses another connection.
     let Resolved::Found { order, .. } = client.resolve(&topup("T-2")).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-2"));
-    let Resolved::Answered { response, .. } = client.resolve(&topup("T-3")).await.unwrap() else { panic!() };
+    let Resolved::Responded { response, .. } = client.resolve(&topup("T-3")).await.unwrap() else { panic!() };
     assert_eq!(response.order_no.as_deref(), Some("T-3"));
     let used = used.lock().unwrap();
     let first: Vec<&str> =
@@ -252,7 +252,7 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
     .await;
     let client = client(&url);
     for order in ["T-1", "T-2", "T-3"] {
-        let Resolved::Answered { response, .. } = client.resolve(&topup(order)).await.unwrap() else {
+        let Resolved::Responded { response, .. } = client.resolve(&topup(order)).await.unwrap() else {
             panic!("{order}")
         };
         assert_eq!(response.order_no.as_deref(), Some(order));

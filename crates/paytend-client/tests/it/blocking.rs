@@ -24,7 +24,7 @@ fn blocking_calls_return_the_same_as_asynchronous_calls() {
     let cities: Vec<_> = client.pages(QueryCities::new("LT".into(), 0.into(), 9.into())).collect();
     assert_eq!(cities[0].as_ref().unwrap().city_code, Some("a".into()));
     let topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
-    assert!(matches!(client.resolve(&topup).unwrap(), Resolved::Answered { .. }));
+    assert!(matches!(client.resolve(&topup).unwrap(), Resolved::Responded { .. }));
     assert_eq!(client.call("getCardBalance", &serde_json::json!({})).unwrap().data().as_ref().unwrap().as_str(), "{}");
     assert_eq!(client.send(&query).unwrap_err().api_code(), Some("1007"));
     // A clone works on another thread.

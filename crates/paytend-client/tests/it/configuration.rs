@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use paytend_client::{Builder, Client, Environment, ErrorKind};
+use paytend_client::{Client, ClientBuilder, Environment, ErrorKind};
 use paytend_vectors::PARTNER_ID;
 
 use crate::scripted::Scripted;
 use crate::server::{client, once, partner};
 
-fn builder() -> Builder {
+fn builder() -> ClientBuilder {
     Client::builder(Environment::Sandbox, PARTNER_ID, partner())
 }
 
@@ -87,7 +87,7 @@ async fn redirect_is_not_followed() {
     })
     .await;
     let error = client(&url).send(&paytend_model::issuing::QueryPartnerBalance::new()).await.unwrap_err();
-    assert_eq!((error.kind(), error.http_status()), (ErrorKind::Answer, Some(303)));
+    assert_eq!((error.kind(), error.http_status()), (ErrorKind::InvalidResponse, Some(303)));
     assert!(!reached.is_finished());
 }
 
@@ -166,12 +166,17 @@ paths = {{ "baas.getUser" = "/v2/user" }}
 "#
     );
     let path = write("paytend.toml", &good);
-    let client = Client::from_file(&path, "test").unwrap().build().unwrap();
+    let client = ClientBuilder::from_file(&path, "test").unwrap().build().unwrap();
     let shown = format!("{client:?}");
     assert!(shown.contains("https://api.example.com") && shown.contains(PARTNER_ID), "{shown}");
+    // What the file sets can be changed before the client is built.
+    let changed = ClientBuilder::from_file(&path, "test").unwrap();
+    let changed = changed.environment(Environment::BaseUrl("https://other.example.com".into())).partner_id("100000");
+    let shown = format!("{:?}", changed.build().unwrap());
+    assert!(shown.contains("https://other.example.com") && shown.contains("100000"), "{shown}");
     let from = |text: &str, profile: &str| {
         let path = write("other.toml", text);
-        Client::from_file(path, profile).and_then(Builder::build).unwrap_err()
+        ClientBuilder::from_file(path, profile).and_then(ClientBuilder::build).unwrap_err()
     };
     for (change, to, part) in [
         ("deadline_seconds = 5", "deadline = 5", "line 7: unknown field `deadline`"),
@@ -200,7 +205,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
     }
     let error = from(&good, "production").to_string();
     assert!(error.contains("profile `production`: not found; the file has: test"), "{error}");
-    let error = Client::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
+    let error = ClientBuilder::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
     assert!(error.contains("the configuration file: entity not found"), "{error}");
 }
 
@@ -244,7 +249,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         write("client.pem", &identity, modes[2]);
         let load = |more: &str| {
             let path = write("paytend.toml", &format!("[profiles.test]\n{start}{profile}{more}"), modes[0]);
-            Client::from_file(path, "test").and_then(Builder::build).map(drop)
+            ClientBuilder::from_file(path, "test").and_then(ClientBuilder::build).map(drop)
         };
         match (load(""), refused) {
             (Ok(()), None) => {}
@@ -263,13 +268,13 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     // A private key in another profile is checked as well.
     let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
     write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
-    let error = Client::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
+    let error = ClientBuilder::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: the private key file"), "{error}");
 
     // A profile that allows any permissions does not allow them for another profile's key.
     let accepted =
         format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
-    let error = Client::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();
+    let error = ClientBuilder::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: the private key file"), "{error}");
 
     // The same check in the builder.

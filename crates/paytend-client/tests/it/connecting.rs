@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use paytend_client::{
-    Builder, CertificateProblem, Client, ConnectFailure, Environment, Error, ErrorKind, Outcome, RetryPolicy,
+    CertificateProblem, Client, ClientBuilder, ConnectFailure, Environment, Error, ErrorKind, Outcome, RetryPolicy,
 };
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use paytend_vectors::PARTNER_ID;
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::server::partner;
 use crate::tls::{Authority, identity, serve_with};
 
-fn builder(url: &str) -> Builder {
+fn builder(url: &str) -> ClientBuilder {
     Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
         .no_proxy()
         .attempt_timeout(Duration::from_secs(10))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use paytend_client::{Client, Error};
+use paytend_client::{Client, ClientBuilder, Error};
 use paytend_vectors::{KeyFormCase, KeyFormResult, PARTNER_ID, key_forms};
 
 /// Writes a file that only its owner can read.
@@ -23,7 +23,7 @@ fn client(folder: &Path, entries: &str) -> Result<Client, Error> {
     let path = folder.join("paytend.toml");
     let profile = "[profiles.test]\nbase_url = 'https://api.example.com'";
     write(&path, format!("{profile}\npartner_id = '{PARTNER_ID}'\n{entries}\n").as_bytes());
-    Client::from_file(&path, "test")?.build()
+    ClientBuilder::from_file(&path, "test")?.build()
 }
 
 fn case(file: &str) -> KeyFormCase {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use paytend_client::{ErrorKind, Exchange, HttpRequest, Outcome, RawAnswer, TimeLimit, Transport};
+use paytend_client::{ErrorKind, Exchange, HttpRequest, Outcome, RawResponse, TimeLimit, Transport};
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use tokio::sync::Semaphore;
 
@@ -32,7 +32,7 @@ impl Transport for Counting {
             self.most.fetch_max(now, Ordering::SeqCst);
             self.gate.acquire().await.unwrap().forget();
             self.now.fetch_sub(1, Ordering::SeqCst);
-            Ok(RawAnswer::new(200, response(&paytend(), "00", "ok", "{}").into_bytes()))
+            Ok(RawResponse::new(200, response(&paytend(), "00", "ok", "{}").into_bytes()))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Tests of request options, untyped calls and configured paths.
 
-use paytend_client::{ErrorKind, OperationExt, Outcome};
+use paytend_client::{ErrorKind, Outcome};
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use serde_json::json;
 
@@ -63,10 +63,22 @@ async fn invalid_request_is_rejected_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn without_validation_sends_an_invalid_request() {
+async fn first_invalid_option_is_reported() {
+    let transport = Scripted::new([]);
+    let client = transport.client();
+    let query = query();
+    let error =
+        client.request(&query).request_id("").trace_parent("x").field("partnerId", "1").send().await.unwrap_err();
+    assert!(error.to_string().contains("invalid requestId"), "{error}");
+    let error = client.request(&query).trace_parent("x").request_id("").send().await.unwrap_err();
+    assert!(error.to_string().contains("invalid traceparent"), "{error}");
+}
+
+#[tokio::test]
+async fn danger_skip_validation_sends_an_invalid_request() {
     let transport = Scripted::new([Step::Success("{}")]);
     let topup = Topup::new("1".into(), "".into(), "0".parse().unwrap(), "EUR".into());
-    transport.client().request(&topup).without_validation().send().await.unwrap();
+    transport.client().request(&topup).danger_skip_validation().send().await.unwrap();
     assert_eq!(
         transport.seen()[0].opened.payload_text(),
         Some(r#"{"cardId":"1","orderNo":"","amount":"0","currency":"EUR"}"#)
@@ -123,7 +135,7 @@ async fn configured_paths_are_used() {
     let (builder, _) = transport.builder();
     let client =
         builder.path("getCardBalance", "/v2/card/balance").path("baas.getCities", "/v2/cities").build().unwrap();
-    query().send(&client).await.unwrap();
+    client.send(&query()).await.unwrap();
     client.call("baas.getCities", &json!({})).await.unwrap();
     client.call("/issuing/card/getCardBalance", &json!({})).await.unwrap();
     let seen = transport.seen();

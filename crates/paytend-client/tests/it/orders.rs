@@ -42,7 +42,7 @@ async fn status_code_determines_the_order_state() {
         let transport = Scripted::new([step, lost(), again]);
         let client = transport.builder().0.order_states(OrderStates::local_sandbox()).build().unwrap();
         let answered = client.resolve(&topup()).await.unwrap();
-        assert!(matches!(answered, Resolved::Answered { .. }) && *answered.state() == state, "{answered:?}");
+        assert!(matches!(answered, Resolved::Responded { .. }) && *answered.state() == state, "{answered:?}");
         let found = client.resolve(&topup()).await.unwrap();
         assert!(matches!(found, Resolved::Found { .. }) && *found.state() == state, "{found:?}");
     }
@@ -129,7 +129,7 @@ async fn local_sandbox_presets_match_the_sandbox() {
     let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        .resolution(Resolution::local_sandbox().settle(Duration::ZERO).poll_interval(Duration::from_millis(5)))
+        .resolution(Resolution::local_sandbox().settle_time(Duration::ZERO).poll_interval(Duration::from_millis(5)))
         .order_states(OrderStates::local_sandbox())
         .build()
         .unwrap();

@@ -19,26 +19,38 @@ async fn each_response_has_its_error_kind_and_outcome() {
     let unsigned_success = r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#;
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
     let cases: Vec<(&str, &str, Vec<u8>, ErrorKind, Outcome)> = vec![
-        ("an error page", "502 Bad Gateway", b"<html>no</html>".to_vec(), ErrorKind::Answer, Outcome::Unknown),
-        ("an error of another server", "404 Not Found", b"{}".to_vec(), ErrorKind::Answer, Outcome::Unknown),
-        ("an empty body", "200 OK", vec![], ErrorKind::Answer, Outcome::Unknown),
-        ("truncated JSON", "200 OK", good.as_bytes()[..good.len() - 9].to_vec(), ErrorKind::Answer, Outcome::Unknown),
-        ("a redirect", "307 Temporary Redirect\r\nLocation: /other", vec![], ErrorKind::Answer, Outcome::Unknown),
-        ("a body that is too large", "200 OK", vec![b' '; 200_000], ErrorKind::Answer, Outcome::Unknown),
-        ("an unsigned success", "200 OK", unsigned_success.into(), ErrorKind::Answer, Outcome::Unknown),
+        ("an error page", "502 Bad Gateway", b"<html>no</html>".to_vec(), ErrorKind::InvalidResponse, Outcome::Unknown),
+        ("an error of another server", "404 Not Found", b"{}".to_vec(), ErrorKind::InvalidResponse, Outcome::Unknown),
+        ("an empty body", "200 OK", vec![], ErrorKind::InvalidResponse, Outcome::Unknown),
+        (
+            "truncated JSON",
+            "200 OK",
+            good.as_bytes()[..good.len() - 9].to_vec(),
+            ErrorKind::InvalidResponse,
+            Outcome::Unknown,
+        ),
+        (
+            "a redirect",
+            "307 Temporary Redirect\r\nLocation: /other",
+            vec![],
+            ErrorKind::InvalidResponse,
+            Outcome::Unknown,
+        ),
+        ("a body that is too large", "200 OK", vec![b' '; 200_000], ErrorKind::InvalidResponse, Outcome::Unknown),
+        ("an unsigned success", "200 OK", unsigned_success.into(), ErrorKind::InvalidResponse, Outcome::Unknown),
         ("an unsigned error response", "200 OK", failure.into(), ErrorKind::UnsignedFailure, Outcome::Unknown),
         (
             "a forged success",
             "200 OK",
             response(&forger(), "00", "ok", "{}").into(),
-            ErrorKind::Answer,
+            ErrorKind::InvalidResponse,
             Outcome::Unknown,
         ),
         (
             "a forged error response",
             "200 OK",
             response(&forger(), "1", "no", "").into(),
-            ErrorKind::Answer,
+            ErrorKind::InvalidResponse,
             Outcome::Unknown,
         ),
         (
@@ -117,7 +129,7 @@ async fn foreign_response_is_described_without_a_parser_error() {
     ] {
         let error = topup(&answering(status, body).await).await.unwrap_err();
         let shown = format!("{error} {error:?}");
-        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Answer, Outcome::Unknown), "{shown}");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidResponse, Outcome::Unknown), "{shown}");
         assert!(error.to_string().contains(part) && !shown.contains("CANARY"), "{part}: {shown}");
         for word in ["JSON syntax", "not UTF-8", "malformed"] {
             assert!(!error.to_string().contains(word), "{shown}");

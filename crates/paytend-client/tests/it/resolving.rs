@@ -33,7 +33,7 @@ impl Bench {
         )
         .clock(Arc::new(ImpatientClock::default()) as Arc<dyn Clock>)
         // The sandbox's code for an unknown order.
-        .resolution(Resolution::new().unknown_order_codes(["S102"]).settle(Duration::ZERO).sends(9))
+        .resolution(Resolution::new().unknown_order_codes(["S102"]).settle_time(Duration::ZERO).max_sends(9))
         .build()
         .unwrap();
         Self { sandbox, proxy, client }
@@ -59,7 +59,7 @@ fn after_one_topup() -> (String, String) {
 #[tokio::test]
 async fn order_is_queried_only_after_a_rejection() {
     let bench = Bench::new().await;
-    assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
+    assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Responded { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
     // A second order with the same number is rejected as a duplicate, so the first order is found, as after a restart.
     let Resolved::Found { order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
@@ -88,7 +88,7 @@ async fn executed_order_is_found_and_not_sent_again() {
 async fn lost_order_is_sent_again_after_it_was_reported_unknown() {
     let bench = Bench::new().await;
     bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
-    assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Answered { .. }));
+    assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Responded { .. }));
     assert_eq!(bench.proxy.paths(), ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(bench.balances().await, after_one_topup());
 }
@@ -102,7 +102,7 @@ async fn late_order_is_executed_once() {
         let resolved = bench.client.resolve(&bench.topup()).await.unwrap();
         match resolved {
             Resolved::Found { order, .. } => assert_eq!(order.order_no.as_deref(), Some("T-1"), "{responses}"),
-            Resolved::Answered { response, .. } => {
+            Resolved::Responded { response, .. } => {
                 assert_eq!(response.order_no.as_deref(), Some("T-1"), "{responses}");
             }
         }
@@ -172,7 +172,8 @@ async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
     }
     let transport = Scripted::new(steps);
     let (builder, clock) = transport.builder();
-    let resolution = Resolution::new().unknown_order_codes(["X1"]).settle(Duration::from_millis(500)).sends(99);
+    let resolution =
+        Resolution::new().unknown_order_codes(["X1"]).settle_time(Duration::from_millis(500)).max_sends(99);
     let client = builder.resolution(resolution).jitter(Arc::new(Longest)).build().unwrap();
     let call = client.request(&order).deadline(Duration::from_secs(5)).resolve();
     assert_eq!(call.await.unwrap_err().outcome(), Outcome::Unknown);
@@ -266,7 +267,7 @@ async fn settle_time_begins_with_the_first_report() {
         let transport = Scripted::new(steps);
         let (builder, clock) = transport.builder();
         let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
-        let resolution = Resolution::new().unknown_order_codes(["X1"]).looks(confirmations);
+        let resolution = Resolution::new().unknown_order_codes(["X1"]).confirmations(confirmations);
         let client = builder.resolution(resolution).retry(policy).build().unwrap();
         let error = client.resolve(&order()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Rejected);
@@ -282,7 +283,7 @@ async fn order_is_not_sent_again_after_a_success_that_cannot_be_parsed() {
     let unknown = || Step::Failure("X1");
     let transport = Scripted::new([Step::Success(""), unknown(), unknown(), unknown(), unknown(), unknown()]);
     let (builder, _) = transport.builder();
-    let resolution = Resolution::new().unknown_order_codes(["X1"]).settle(Duration::ZERO).looks(2);
+    let resolution = Resolution::new().unknown_order_codes(["X1"]).settle_time(Duration::ZERO).confirmations(2);
     let client = builder.resolution(resolution).build().unwrap();
     let error = client.resolve(&order()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
@@ -302,7 +303,7 @@ async fn rejection_of_the_second_request_leaves_the_outcome_unknown() {
     ]);
     let (builder, _) = transport.builder();
     let client = builder
-        .resolution(Resolution::new().unknown_order_codes(["X1"]).looks(2).settle(Duration::ZERO))
+        .resolution(Resolution::new().unknown_order_codes(["X1"]).confirmations(2).settle_time(Duration::ZERO))
         .build()
         .unwrap();
     let error = client.resolve(&order()).await.unwrap_err();
@@ -319,7 +320,7 @@ async fn unsigned_code_for_an_unknown_order_is_ignored() {
     let unsigned = br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec();
     let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Raw(200, unsigned, &[])]);
     let (builder, _) = transport.builder();
-    let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"]).looks(1)).build().unwrap();
+    let client = builder.resolution(Resolution::new().unknown_order_codes(["X1"]).confirmations(1)).build().unwrap();
     assert_eq!(client.resolve(&order()).await.unwrap_err().outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 2);
 }

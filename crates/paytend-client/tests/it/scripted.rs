@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paytend_client::{
-    Builder, Client, Clock, Environment, Exchange, HttpRequest, RawAnswer, Sleep, Transport, TransportError,
+    Client, ClientBuilder, Clock, Environment, Exchange, HttpRequest, RawResponse, Sleep, Transport, TransportError,
     TransportErrorKind,
 };
 use paytend_crypto::{Expected, Opened};
@@ -78,7 +78,7 @@ impl Scripted {
         self.builder().0.build().unwrap()
     }
 
-    pub(crate) fn builder(self: &Arc<Self>) -> (Builder, Arc<TestClock>) {
+    pub(crate) fn builder(self: &Arc<Self>) -> (ClientBuilder, Arc<TestClock>) {
         let clock = Arc::new(TestClock::default());
         let builder = Client::builder(Environment::BaseUrl("https://api.example.com".into()), PARTNER_ID, partner())
             .transport(Arc::clone(self) as Arc<dyn Transport>)
@@ -112,13 +112,13 @@ impl Transport for Scripted {
             let document = String::from_utf8(body.to_vec()).unwrap();
             let opened = paytend().open(&body, &Expected::request(PARTNER_ID)).unwrap();
             self.seen.lock().unwrap().push(Request { url, headers, opened, document, fresh_connection });
-            let sealed = |code, data| RawAnswer::new(200, response(&paytend(), code, "message", data).into_bytes());
+            let sealed = |code, data| RawResponse::new(200, response(&paytend(), code, "message", data).into_bytes());
             match step {
                 Step::Success(data) => Ok(sealed("00", data)),
                 Step::Failure(code) => Ok(sealed(code, "")),
                 Step::Raw(status, body, headers) => {
                     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-                    Ok(RawAnswer::new(status, body).with_headers(headers.collect()))
+                    Ok(RawResponse::new(status, body).with_headers(headers.collect()))
                 }
                 Step::Lost(kind) => Err(TransportError::new(kind)),
                 Step::Unsent(_) | Step::Hang(_) => pending().await,

@@ -1,6 +1,6 @@
 //! Tests that the client reads every response of the test vectors correctly.
 
-use paytend_client::{Client, Environment, Outcome, RawAnswer};
+use paytend_client::{Client, Environment, Outcome, RawResponse};
 use paytend_crypto::{Keyring, PrivateKey};
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_vectors::PARTNER_ID;
@@ -23,7 +23,7 @@ fn valid_responses_are_successes_or_rejections() {
     for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "respData") {
         let client = client(&case.receiver, &case.sender);
         let prepared = client.prepare(&operation()).unwrap();
-        match client.open(&prepared, &RawAnswer::new(200, case.wire.into_bytes())) {
+        match client.open(&prepared, &RawResponse::new(200, case.wire.into_bytes())) {
             Ok(response) => {
                 assert_eq!(response.opened().payload_text(), Some(&*case.payload), "{}", case.name);
                 assert!(case.canonical.contains("respCode=00&"), "{}", case.name);
@@ -44,7 +44,7 @@ fn invalid_responses_are_neither_successes_nor_authentic_rejections() {
     let client = client("partner", "paytend");
     let prepared = client.prepare(&operation()).unwrap();
     for case in paytend_vectors::refuse() {
-        let error = client.open(&prepared, &RawAnswer::new(200, case.document)).expect_err(&case.name);
+        let error = client.open(&prepared, &RawResponse::new(200, case.document)).expect_err(&case.name);
         assert_eq!((error.outcome(), error.is_authenticated()), (Outcome::Unknown, false), "{}", case.name);
     }
 }
@@ -60,7 +60,7 @@ fn authentic_data_that_cannot_be_parsed_is_available() {
     let other = client.prepare(&QueryCardBalance::new("7".into())).unwrap();
     let mut ran = 0;
     for case in paytend_vectors::authentic().into_iter().filter(|case| case.payload_field == "respData") {
-        let raw = RawAnswer::new(200, case.document.clone());
+        let raw = RawResponse::new(200, case.document.clone());
         // The response is still compared with the request.
         let error = client.open(&other, &raw).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch, "{}", case.name);

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
 use paytend_client::{
-    Builder, Client, Clock as _, Environment, Event, Exchange, HttpRequest, HttpTransport, Outcome, Phase, RetryPolicy,
-    Transport,
+    Client, ClientBuilder, Clock as _, Environment, Event, Exchange, HttpRequest, HttpTransport, Outcome, Phase,
+    RetryPolicy, Transport,
 };
 use paytend_model::issuing::Topup;
 use paytend_vectors::PARTNER_ID;
@@ -68,7 +68,7 @@ fn topup() -> Topup {
     Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
 }
 
-fn builder(server: &Server, clock: &Arc<SpinningClock>, pooled: bool) -> Builder {
+fn builder(server: &Server, clock: &Arc<SpinningClock>, pooled: bool) -> ClientBuilder {
     let pem = server.certificate().to_owned();
     let make = move || {
         let client = reqwest::Client::builder()

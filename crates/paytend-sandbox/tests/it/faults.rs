@@ -58,7 +58,7 @@ async fn stale_key_is_the_key_before_the_rotation() {
     let after = client(&sandbox);
     after.send(&QueryPartnerBalance::new()).await.unwrap();
     sandbox.fault(Fault::new("*", FaultKind::StaleKey).once());
-    assert_eq!(after.send(&QueryPartnerBalance::new()).await.unwrap_err().kind(), ErrorKind::Answer);
+    assert_eq!(after.send(&QueryPartnerBalance::new()).await.unwrap_err().kind(), ErrorKind::InvalidResponse);
     after.send(&QueryPartnerBalance::new()).await.unwrap();
 }
 

@@ -7,7 +7,7 @@ mod report;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use paytend_client::{Client, Environment, RawAnswer};
+use paytend_client::{Client, Environment, RawResponse};
 use paytend_crypto::{Fields, Keyring, OsRandom, Outgoing, PrivateKey, PublicKey, rustcrypto};
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::VerifyMobileNumber;
@@ -157,7 +157,7 @@ impl Demo<'_> {
         let raw = self.client.transmit(&prepared).await?;
         let changed = String::from_utf8_lossy(raw.body()).replace("success", "succes5");
         require(changed.as_bytes() != raw.body(), "the response was changed")?;
-        let error = match self.client.open(&prepared, &RawAnswer::new(raw.status(), changed.into_bytes())) {
+        let error = match self.client.open(&prepared, &RawResponse::new(raw.status(), changed.into_bytes())) {
             Ok(_) => return Err(Failure::new(Category::NotAuthentic, "a changed response was accepted")),
             Err(error) => error,
         };

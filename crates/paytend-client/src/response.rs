@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
-use paytend_crypto::{Expected, Keyring, Kind, Opened};
+use paytend_crypto::{Expected, Keyring, Opened};
 use paytend_model::NoData;
 use serde::de::DeserializeOwned;
 use serde_json::from_str;
@@ -15,13 +15,13 @@ use crate::foreign::Foreign;
 use crate::subject::Subject;
 
 /// A response as received. Nothing in it is verified.
-pub struct RawAnswer {
+pub struct RawResponse {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
-impl RawAnswer {
+impl RawResponse {
     /// Creates a response from an HTTP status and a body.
     pub fn new(status: u16, body: Vec<u8>) -> Self {
         Self { status, headers: HeaderMap::new(), body }
@@ -59,9 +59,9 @@ impl RawAnswer {
     }
 }
 
-impl fmt::Debug for RawAnswer {
+impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawAnswer")
+        f.debug_struct("RawResponse")
             .field("status", &self.status)
             .field("bytes", &self.body.len())
             .finish_non_exhaustive()
@@ -70,42 +70,13 @@ impl fmt::Debug for RawAnswer {
 
 /// An authentic, successful response.
 #[derive(Debug)]
-pub struct Answer<T> {
+pub struct Response<T> {
     data: T,
     opened: Opened,
     request_id: String,
 }
 
-impl<T: DeserializeOwned + 'static> Answer<T> {
-    /// Verifies and decrypts a response without a client, for example when another component sent the request.
-    ///
-    /// ```
-    /// use paytend_client::{Answer, RawAnswer};
-    /// use paytend_model::issuing::CardBalanceResponse;
-    /// # use paytend_crypto::{Fields, Keyring, OsRandom, Outgoing, rustcrypto};
-    /// # let (own, paytend) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
-    /// # let keyring = Keyring::from_keys(&own, paytend.public_key())?;
-    /// # let theirs = Keyring::from_keys(&paytend, own.public_key())?;
-    /// # let sealed = theirs.seal(&Outgoing::new(&Fields::response("00", "ok")).payload(r#"{"balance":"1.00"}"#))?;
-    /// # let body = sealed.into_document().into_bytes();
-    /// let response: Answer<CardBalanceResponse> = Answer::open(&keyring, &RawAnswer::new(200, body))?;
-    /// println!("{:?}", response.data().balance);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Returns the errors of [`Client::open`](crate::Client::open), except [`ErrorKind::Mismatch`]: the response is not
-    /// compared with a request. Only TLS and the content of the response tie it to its request.
-    pub fn open(keyring: &Keyring, raw: &RawAnswer) -> Result<Self, Error> {
-        let opened = open(keyring, raw, Kind::Response.default_max_bytes(), &Subject::default())?;
-        match data(&opened) {
-            Ok(data) => Ok(Self::new(data, opened, String::new())),
-            Err(error) => Err(error.answered(raw.status, None, &raw.body).with_opened(opened)),
-        }
-    }
-}
-
-impl<T> Answer<T> {
+impl<T> Response<T> {
     pub(crate) fn new(data: T, opened: Opened, request_id: String) -> Self {
         Self { data, opened, request_id }
     }
@@ -134,14 +105,14 @@ impl<T> Answer<T> {
 /// Opens a response, and accepts only an authentic success that matches the request.
 ///
 /// The HTTP status is ignored: a signed response is authentic with any status, and an unsigned response never is.
-pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
-    let answered = |error: Error| error.answered(raw.status, raw.retry_after(), &raw.body);
+pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
+    let with_response = |error: Error| error.with_response(raw.status, raw.retry_after(), &raw.body);
     let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| {
-        answered(match error {
+        with_response(match error {
             paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
             paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),
             other => {
-                let error = Error::new(ErrorKind::Answer);
+                let error = Error::new(ErrorKind::InvalidResponse);
                 let error = if other == paytend_crypto::Error::NotAuthentic { error.misplaced() } else { error };
                 match Foreign::of(raw) {
                     Some(foreign) => error.caused_by(foreign),
@@ -151,11 +122,11 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawAnswer, max_bytes: usize, subject
         })
     })?;
     if let Err(mismatch) = subject.check(opened.payload_bytes()) {
-        return Err(answered(Error::new(ErrorKind::Mismatch).caused_by(mismatch)).with_opened(opened));
+        return Err(with_response(Error::new(ErrorKind::Mismatch).caused_by(mismatch)).with_opened(opened));
     }
     match opened.field("respCode").unwrap_or_default() {
         "00" => Ok(opened),
-        code => Err(answered(Error::rejected(code, opened.field("respMsg").unwrap_or_default()))),
+        code => Err(with_response(Error::rejected(code, opened.field("respMsg").unwrap_or_default()))),
     }
 }
 
@@ -179,7 +150,7 @@ mod tests {
     fn retry_after_is_parsed_as_seconds_or_date() {
         let retry_after = |value: &str| {
             let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
-            RawAnswer::new(503, Vec::new()).with_headers(headers).retry_after()
+            RawResponse::new(503, Vec::new()).with_headers(headers).retry_after()
         };
         assert_eq!(retry_after(" 7 "), Some(Duration::from_secs(7)));
         assert_eq!(retry_after("Fri, 06 Nov 2015 08:49:37 GMT"), Some(Duration::ZERO), "the date has passed");

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use paytend_crypto::{Keyring, RandomSource};
 use tokio::sync::SemaphorePermit;
 
+use crate::call_target::CallTarget;
 use crate::clock::Clock;
 use crate::error::{Error, Outcome};
 use crate::events::Events;
@@ -19,13 +20,12 @@ use crate::prepared::Sealer;
 use crate::resolution::Resolution;
 use crate::retry::RetryPolicy;
 use crate::subject::Subject;
-use crate::target::Target;
 use crate::time_limit::TimeLimit;
 use crate::transport::{Progress, Transport};
 
 /// The state shared by the clones of a client.
 #[derive(Clone)]
-pub(crate) struct Core {
+pub(crate) struct Shared {
     pub(crate) base_url: String,
     pub(crate) partner_id: String,
     pub(crate) keyring: Keyring,
@@ -48,9 +48,9 @@ pub(crate) struct Core {
     pub(crate) events: Option<Arc<dyn Events>>,
 }
 
-impl fmt::Debug for Core {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core")
+        f.debug_struct("Shared")
             .field("partner_id", &self.partner_id)
             .field("keyring", &self.keyring)
             .finish_non_exhaustive()
@@ -78,53 +78,53 @@ impl fmt::Debug for Options {
 
 /// The start and the deadline of a call. All requests of one call share it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
+pub(crate) struct Deadline {
     pub(crate) start: Duration,
-    pub(crate) deadline: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// The permission to send one request, released on drop.
 #[derive(Debug)]
-pub(crate) struct Turn<'t> {
-    _place: Option<SemaphorePermit<'t>>,
+pub(crate) struct Permit<'p> {
+    _place: Option<SemaphorePermit<'p>>,
 }
 
-impl Core {
-    pub(crate) fn span(&self, options: &Options) -> Span {
-        Span { start: self.clock.now(), deadline: options.deadline.unwrap_or(self.deadline) }
+impl Shared {
+    pub(crate) fn start_deadline(&self, options: &Options) -> Deadline {
+        Deadline { start: self.clock.now(), limit: options.deadline.unwrap_or(self.deadline) }
     }
 
-    pub(crate) fn elapsed(&self, span: Span) -> Duration {
-        self.clock.now().saturating_sub(span.start)
+    pub(crate) fn elapsed(&self, deadline: Deadline) -> Duration {
+        self.clock.now().saturating_sub(deadline.start)
     }
 
     /// Returns the time left until the call's deadline; `None` if the deadline has passed.
-    pub(crate) fn left(&self, span: Span) -> Option<Duration> {
-        span.deadline.checked_sub(self.elapsed(span)).filter(|left| !left.is_zero())
+    pub(crate) fn left(&self, deadline: Deadline) -> Option<Duration> {
+        deadline.limit.checked_sub(self.elapsed(deadline)).filter(|left| !left.is_zero())
     }
 
     /// Waits until the limits allow a request.
     ///
     /// # Errors
     /// Returns an error with the outcome [`Outcome::NotSent`] if the deadline passes first.
-    pub(crate) async fn turn(&self, span: Span) -> Result<Turn<'_>, Error> {
-        let late = |limit: TimeLimit| Error::late(limit).with_outcome(Outcome::NotSent);
-        let deadline = span.deadline;
+    pub(crate) async fn permit(&self, deadline: Deadline) -> Result<Permit<'_>, Error> {
+        let late = |reached: TimeLimit| Error::late(reached).with_outcome(Outcome::NotSent);
+        let limit = deadline.limit;
         let place = match &self.limits.at_once {
             None => None,
             Some(places) => {
-                let left = self.left(span).ok_or_else(|| late(TimeLimit::Deadline(deadline)))?;
+                let left = self.left(deadline).ok_or_else(|| late(TimeLimit::Deadline(limit)))?;
                 let waited = self.within(left, places.acquire()).await;
-                Some(waited.ok_or_else(|| late(TimeLimit::Concurrency(deadline)))?)
+                Some(waited.ok_or_else(|| late(TimeLimit::Concurrency(limit)))?)
             }
         };
         if let Some(rate) = &self.limits.rate {
-            let left = self.left(span).ok_or_else(|| late(TimeLimit::Deadline(deadline)))?;
-            if !rate.turn(&*self.clock, left).await {
-                return Err(late(TimeLimit::Rate(deadline)));
+            let left = self.left(deadline).ok_or_else(|| late(TimeLimit::Deadline(limit)))?;
+            if !rate.acquire(&*self.clock, left).await {
+                return Err(late(TimeLimit::Rate(limit)));
             }
         }
-        Ok(Turn { _place: place.and_then(Result::ok) })
+        Ok(Permit { _place: place.and_then(Result::ok) })
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -142,12 +142,12 @@ impl Core {
         }
     }
 
-    pub(crate) fn sealer<'s>(&'s self, target: &Target, extra: &'s [(String, String)]) -> Sealer<'s> {
+    pub(crate) fn sealer<'s>(&'s self, target: &CallTarget, extra: &'s [(String, String)]) -> Sealer<'s> {
         Sealer { keyring: &self.keyring, partner_id: &self.partner_id, rule: target.payload, extra }
     }
 
     /// Returns the identifiers in a request, which its response must match.
-    pub(crate) fn subject(&self, target: &Target, payload: &str) -> Subject {
+    pub(crate) fn subject(&self, target: &CallTarget, payload: &str) -> Subject {
         let configured = self.response_names.get(target.path.as_ref()).map(Vec::as_slice);
         match configured {
             // The response of an undocumented path is unknown, so nothing is compared.
@@ -161,7 +161,7 @@ impl Core {
         self.order_states_by_path.get(path).unwrap_or(&self.order_states)
     }
 
-    pub(crate) fn url(&self, target: &Target) -> String {
+    pub(crate) fn url(&self, target: &CallTarget) -> String {
         let path = self.paths.get(target.path.as_ref()).map_or(target.path.as_ref(), String::as_str);
         format!("{}{path}", self.base_url)
     }

@@ -6,7 +6,7 @@ use paytend_model::{OperationInfo, OperationKind, PayloadRule};
 
 /// An operation to call.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(crate) struct CallTarget {
     pub(crate) name: Cow<'static, str>,
     /// The default path, which is also the key for a configured path.
     pub(crate) path: Cow<'static, str>,
@@ -18,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) is_known: bool,
 }
 
-impl From<&OperationInfo> for Target {
+impl From<&OperationInfo> for CallTarget {
     fn from(info: &OperationInfo) -> Self {
         Self {
             name: info.name.into(),
@@ -32,7 +32,7 @@ impl From<&OperationInfo> for Target {
     }
 }
 
-impl Target {
+impl CallTarget {
     /// Creates a target for a path that `paytend-model` does not contain. It may be a mutation, so it is treated as a
     /// mutation.
     pub(crate) fn unknown(path: &str) -> Self {

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use paytend_model::OperationKind;
 
-use crate::engine::{Core, Span};
+use crate::call_target::CallTarget;
 use crate::error::{Error, Outcome};
 use crate::events::{Event, Phase};
-use crate::target::Target;
+use crate::shared::{Deadline, Shared};
 use crate::transport::Handover;
 
 /// A call in progress. If it is dropped before it is finished, it reports a [`Phase::Dropped`] event.
-pub(crate) struct Guard<'g> {
-    core: &'g Core,
-    target: &'g Target,
-    pub(crate) span: Span,
+pub(crate) struct CallObserver<'g> {
+    shared: &'g Shared,
+    target: &'g CallTarget,
+    pub(crate) deadline: Deadline,
     pub(crate) request_id: String,
     /// The number of attempts so far.
     pub(crate) attempt: u32,
@@ -28,8 +28,14 @@ pub(crate) struct Guard<'g> {
     traced: tracing::Span,
 }
 
-impl<'g> Guard<'g> {
-    pub(crate) fn new(core: &'g Core, target: &'g Target, request_id: &str, span: Span, doubtful: bool) -> Self {
+impl<'g> CallObserver<'g> {
+    pub(crate) fn new(
+        shared: &'g Shared,
+        target: &'g CallTarget,
+        request_id: &str,
+        deadline: Deadline,
+        doubtful: bool,
+    ) -> Self {
         let traced = tracing::info_span!(
             "paytend",
             operation = target.name.as_ref(),
@@ -40,9 +46,9 @@ impl<'g> Guard<'g> {
             latency_ms = tracing::field::Empty,
         );
         Self {
-            core,
+            shared,
             target,
-            span,
+            deadline,
             request_id: request_id.to_owned(),
             attempt: 0,
             handover: Handover::default(),
@@ -81,7 +87,7 @@ impl<'g> Guard<'g> {
     /// Reports the end of the call.
     pub(crate) fn finish(&mut self, result: Result<u16, &Error>) {
         self.finished = true;
-        let latency = self.core.elapsed(self.span);
+        let latency = self.shared.elapsed(self.deadline);
         self.record(latency, result.map_or_else(Error::http_status, Some), result.err().map(Error::outcome));
         match result {
             Ok(_) => tracing::debug!(parent: &self.traced, "call succeeded"),
@@ -125,13 +131,13 @@ impl<'g> Guard<'g> {
     }
 
     fn event(&self, event: Event) {
-        if let Some(events) = &self.core.events {
+        if let Some(events) = &self.shared.events {
             events.on(&event);
         }
     }
 }
 
-impl Drop for Guard<'_> {
+impl Drop for CallObserver<'_> {
     fn drop(&mut self) {
         // If the event hook has panicked, do not call it again: a second panic would abort the process.
         if self.finished || std::thread::panicking() {
@@ -141,7 +147,7 @@ impl Drop for Guard<'_> {
         let withdrawn = self.handover.withdraw();
         let not_sent = withdrawn && !self.doubtful && !self.sent_before;
         let outcome = if not_sent { Outcome::NotSent } else { Outcome::Unknown };
-        let latency = self.core.elapsed(self.span);
+        let latency = self.shared.elapsed(self.deadline);
         self.record(latency, None, Some(outcome));
         tracing::debug!(parent: &self.traced, ?outcome, "call dropped");
         self.event(Event { outcome: Some(outcome), ..self.blank(latency) });
