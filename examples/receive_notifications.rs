@@ -140,7 +140,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring).build()?;
-    client.send(&SetCallbackUrl::new("2".into(), url.into())).await?;
+    client.send(&SetCallbackUrl::builder().type_("2").url(url).build()).await?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
     println!("deposit acknowledged: {}", delivery.acknowledged());
     // A deposit whose money has not arrived goes to review.

@@ -23,7 +23,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
 
     // Choose a unique order number for each topup: Paytend executes each order number once.
-    let topup = Topup::new(sandbox.card_id().into(), "T-2026-0001".into(), "25.00".parse()?, "EUR".into());
+    let topup = Topup::builder()
+        .card_id(sandbox.card_id())
+        .order_no("T-2026-0001")
+        .amount("25.00".parse()?)
+        .currency("EUR")
+        .build();
     match client.send_and_wait(&topup).await {
         Ok(resolved) => match resolved.state() {
             OrderState::Succeeded => println!("the topup succeeded"),
@@ -37,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         },
     }
 
-    let balance = client.send(&QueryCardBalance::new(sandbox.card_id().into())).await?;
+    let balance = client.send(&QueryCardBalance::new(sandbox.card_id())).await?;
     println!(
         "the card has {} {}",
         balance.balance.ok_or("the response has no balance")?,

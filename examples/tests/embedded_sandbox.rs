@@ -13,7 +13,8 @@ use paytend_sandbox::{Fault, FaultKind, Pace, Sandbox, Timing, TopupState};
 ///
 /// Returns the state of the topup, because an accepted topup has not necessarily succeeded yet.
 async fn top_up(client: &Client, order_no: &str) -> Result<OrderState, paytend_client::Error> {
-    let topup = Topup::new("1755902".into(), order_no.into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup =
+        Topup::builder().card_id("1755902").order_no(order_no).amount("25.00".parse().unwrap()).currency("EUR").build();
     Ok(client.resolve(&topup).await?.state().clone())
 }
 

@@ -39,7 +39,7 @@ fn share(backend: &Backend, batch: Duration) -> u128 {
         .user_agent("by-hand/1")
         .build()
         .unwrap();
-    let query = QueryCardBalance::new("1755902".into());
+    let query = QueryCardBalance::new("1755902");
     let by_hand: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
             let response = runtime.block_on(by_hand(&http, &url, &backend.sender, &query));

@@ -127,7 +127,7 @@ mod tests {
                 let client =
                     Client::builder(Environment::BaseUrl(url), sandbox.partner_id(), client_keyring.clone()).build();
                 let error = match client {
-                    Ok(client) => client.send(&QueryCardBalance::new("no such card".into())).await.unwrap_err(),
+                    Ok(client) => client.send(&QueryCardBalance::new("no such card")).await.unwrap_err(),
                     Err(error) => error,
                 };
                 assert_eq!(Failure::from(error).category(), category);

@@ -101,7 +101,7 @@ impl Client {
     /// ```no_run
     /// use futures_util::TryStreamExt;
     /// # async fn example(client: &paytend_client::Client) -> Result<(), paytend_client::Error> {
-    /// let mut cities = client.pages(paytend_model::issuing::QueryCities::new("LT".into(), 0.into(), 100.into()));
+    /// let mut cities = client.pages(paytend_model::issuing::QueryCities::builder().country_code("LT").start(0).max_result(100).build());
     /// while let Some(city) = cities.try_next().await? {
     ///     println!("{:?}", city.city_name);
     /// }

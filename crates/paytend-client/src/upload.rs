@@ -63,7 +63,7 @@ impl Client {
     /// use paytend_model::issuing::UploadDocument;
     /// # async fn example(client: &paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let passport = file_from_path("passport.jpeg")?;
-    /// let upload = UploadDocument::new("H000001".into(), "3".into(), passport, ".jpeg".into());
+    /// let upload = UploadDocument::builder().holder_id("H000001").file_type("3").file_content(passport).suffix(".jpeg").build();
     /// client.upload(upload, |sent, total| println!("{sent} of {total} bytes")).await?;
     /// # Ok(())
     /// # }

@@ -99,7 +99,8 @@ async fn upload_uses_less_than_four_times_the_file_size() {
     std::fs::write(&path, vec![0xd8; MAX_FILE_BYTES]).unwrap();
     let (most, ()) = peak(async {
         let file = file_from_path(&path).unwrap();
-        let upload = UploadDocument::new("H1".into(), "3".into(), file, ".jpeg".into());
+        let upload =
+            UploadDocument::builder().holder_id("H1").file_type("3").file_content(file).suffix(".jpeg").build();
         client.upload(upload, |_, _| ()).await.map(drop).unwrap();
     })
     .await;
@@ -116,7 +117,7 @@ async fn repeated_calls_do_not_increase_memory() {
         .deadline(std::time::Duration::from_secs(300))
         .build()
         .unwrap();
-    let query = QueryCardBalance::new("1".into());
+    let query = QueryCardBalance::new("1");
     let mut peaks = Vec::new();
     for _ in 0..3 {
         let (most, responses) =

@@ -71,7 +71,7 @@ payload! {
             /// The signature, as in a request. **A success without a signature must not be trusted.**
             signature: String => "signature" = "hW3n8g==",
             /// Reserved; not included in the signature.
-            encrypt_flag: Code => "encryptFlag" Seen,
+            encrypt_flag: Code => "encryptFlag" Observed,
         }
     }
     check |this: &Self, report: &mut Report| {
@@ -119,7 +119,6 @@ payload! {
     ///
     /// Source: the responses of every webhook.
     pub struct Acknowledgement: Documented {
-        required {}
         optional {
             /// A human-readable message.
             msg: Personal => "msg" = "success",

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use paytend_model::{Operation, Source, funding::SetCallbackUrl};
-//! let set = SetCallbackUrl::new("1".into(), "https://partner.example/paytend".into());
+//! let set = SetCallbackUrl::builder().type_("1").url("https://partner.example/paytend").build();
 //! assert_eq!(serde_json::to_string(&set)?, r#"{"type":"1","url":"https://partner.example/paytend"}"#);
 //! // The path is inferred. The partner documentation may specify another.
 //! assert_eq!(SetCallbackUrl::INFO.provenance.path, Source::Inferred);
@@ -15,6 +15,7 @@ use crate::{Code, NoData, Operation, OperationInfo, Personal, Product, Provenanc
 
 payload! {
     /// Set callback URL: sets the URL for notifications of BaaS Core, Funding and Payout, which share one URL.
+    #[doc(alias = "setCallbackUrl")]
     pub struct SetCallbackUrl: Documented {
         required {
             /// The code of the URL type; the values are not documented.
@@ -22,7 +23,6 @@ payload! {
             /// The URL. Hidden in `Debug`, since a URL may hold a secret.
             url: Personal => "url" = "https://partner.example/paytend",
         }
-        optional {}
     }
 }
 

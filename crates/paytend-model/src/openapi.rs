@@ -22,7 +22,7 @@ and joined with `&`. Payload and session key are signed in plaintext. If `x-payl
 excluded from the signature. Notifications from PayBy and PayerMax have no envelope; their signature is in a header. \
 In this document, the schema of a body describes the envelope. The schema of the payload is under `x-plaintext`, with \
 an example.\n\n\
-`x-provenance` is the source of a fact: `documented` by the provider, `seen` (observed in the provider's published \
+`x-provenance` is the source of a fact: `documented` by the provider, `observed` (in the provider's published \
 programs), or `inferred`, which may be wrong. `x-kind` is `query` for an operation that only reads, or `mutation` for \
 one that changes state and must never be blindly retried. `x-payload` is `signed`, `unsigned`, or `none` if the \
 operation has no business data. `x-plaintext-example` is an example of the payload before encryption. \
@@ -35,7 +35,7 @@ is the `notifyType`.";
 /// ```
 /// let document = paytend_model::openapi::document();
 /// assert_eq!(document["openapi"], "3.1.0");
-/// assert!(document["paths"]["/issuing/card/topup"]["post"]["x-provenance"]["path"] == "seen");
+/// assert!(document["paths"]["/issuing/card/topup"]["post"]["x-provenance"]["path"] == "observed");
 /// ```
 pub fn document() -> Value {
     // OpenAPI keeps schemas under `components`.
@@ -81,7 +81,7 @@ pub fn document() -> Value {
         "servers": [{
             "url": "https://sandbox-api.paytend.com",
             "description": "The sandbox. Paytend provides the production URL with the contract.",
-            "x-provenance": "seen",
+            "x-provenance": "observed",
         }],
         "tags": [
             { "name": Product::Issuing.as_str(), "description": "Issuing Cards" },

@@ -210,7 +210,7 @@ pub enum Source {
     /// The provider's documentation states it.
     Documented,
     /// The provider's published programs behave this way (observed).
-    Seen,
+    Observed,
     /// It is inferred from similar facts and may be wrong. It can be overridden.
     Inferred,
 }
@@ -219,7 +219,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Documented => "documented",
-            Self::Seen => "seen",
+            Self::Observed => "observed",
             Self::Inferred => "inferred",
         })
     }
@@ -227,8 +227,5 @@ impl fmt::Display for Source {
 
 payload! {
     /// A response without business data. Any fields that it has are kept in `extra`.
-    pub struct NoData: Documented {
-        required {}
-        optional {}
-    }
+    pub struct NoData: Documented {}
 }

@@ -176,14 +176,12 @@ payload! {
             /// The currency.
             currency: Currency => "currency" = "AED",
         }
-        optional {}
     }
 }
 
 payload! {
     /// The fee and arrival time of a transfer. Occurs only in the documentation's sample.
     pub struct PaymentInfo: Documented {
-        required {}
         optional {
             /// The arrival time, in milliseconds since the epoch.
             arrival_time: Count => "arrivalTime" = 1586849273000u64,

@@ -46,7 +46,6 @@ payload! {
             /// The balance change.
             data: BalanceChange => "data",
         }
-        optional {}
     }
 }
 
@@ -100,7 +99,6 @@ payload! {
             /// The amount in major units of `currency`; a JSON string.
             value: Amount => "value" = "448.13" [AsText],
         }
-        optional {}
     }
 }
 
@@ -113,7 +111,6 @@ payload! {
             /// The currency.
             currency: Currency => "currency" = "MYR",
         }
-        optional {}
     }
 }
 
@@ -126,7 +123,6 @@ payload! {
             /// The name of the counterparty.
             identify_name: Personal => "identifyName" = "A merchant",
         }
-        optional {}
     }
 }
 
@@ -141,7 +137,6 @@ payload! {
             /// The time of the rate, RFC 3339 with milliseconds.
             rate_time: String => "rateTime" = "2022-12-12T09:26:42.000Z" [Rfc3339Millis],
         }
-        optional {}
     }
 }
 

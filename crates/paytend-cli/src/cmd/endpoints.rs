@@ -47,7 +47,7 @@ fn detailed(entry: &OperationEntry) -> String {
     for (what, object, description) in
         [("request", info.request_object, entry.request), ("response", info.response_object, entry.response)]
     {
-        text.push_str(&format!("{what:<10} {}\n", object.unwrap_or("none")));
+        text.push_str(&format!("{what:<10} {}: {}\n", object.unwrap_or("none"), description.rust_type()));
         for field in description.fields {
             let mut about: Vec<String> = field.about.lines().take(1).map(|line| line.trim().to_owned()).collect();
             about.extend(field.rules.iter().map(|rule| format!("it {rule}")));
@@ -65,8 +65,10 @@ fn described(entry: &OperationEntry) -> Value {
         "name": info.name, "title": info.title, "product": info.product.as_str(), "path": info.path,
         "kind": info.kind.to_string(), "payload": info.payload.to_string(), "documentation": info.documentation,
         "maxFileBytes": info.max_file_bytes,
-        "requestObject": info.request_object, "request": fields(&entry.request),
-        "responseObject": info.response_object, "response": fields(&entry.response),
+        "requestObject": info.request_object, "requestType": entry.request.rust_type(),
+        "request": fields(&entry.request),
+        "responseObject": info.response_object, "responseType": entry.response.rust_type(),
+        "response": fields(&entry.response),
         "provenance": {
             "operation": sure.operation.to_string(), "path": sure.path.to_string(),
             "request": sure.request.to_string(), "response": sure.response.to_string(),

@@ -255,7 +255,7 @@ fn endpoints_show_provenance_fields_and_rules() {
     let ran = run(&["endpoints", "--json"], b"");
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let find = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();
-    assert_eq!(find("topup")["provenance"]["path"], "seen");
+    assert_eq!(find("topup")["provenance"]["path"], "observed");
     assert_eq!(find("setCallbackUrl")["provenance"]["path"], "inferred");
     let table = run(&["endpoints"], b"");
     assert_eq!(table.stdout.lines().count(), lines.len());

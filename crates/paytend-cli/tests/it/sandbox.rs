@@ -207,7 +207,12 @@ fn state_is_consistent_after_fifty_kills() {
                     for k in 0.. {
                         let (order, cents) = (format!("T-{life}-{n}-{k}"), 1 + (life + n + k) % 99);
                         let amount = format!("0.{cents:02}").parse().unwrap();
-                        let topup = Topup::new("1755902".into(), order.as_str().into(), amount, "EUR".into());
+                        let topup = Topup::builder()
+                            .card_id("1755902")
+                            .order_no(order.as_str())
+                            .amount(amount)
+                            .currency("EUR")
+                            .build();
                         if client.send(&topup).await.is_err() {
                             return;
                         }

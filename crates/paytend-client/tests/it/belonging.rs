@@ -23,7 +23,7 @@ const BALANCE: &str = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR"}
 const ANOTHER_CARD: &str = r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#;
 
 fn topup(order: &str) -> Topup {
-    Topup::new("1755902".into(), order.into(), "25.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no(order).amount("25.00".parse().unwrap()).currency("EUR").build()
 }
 
 #[tokio::test]
@@ -73,19 +73,30 @@ async fn order_is_queried_after_a_mismatched_response() {
 #[tokio::test]
 async fn query_is_retried_after_a_mismatched_response() {
     let transport = Scripted::new([Step::Success(r#"{"cardId":"7","balance":"9.00"}"#), Step::Success(BALANCE)]);
-    let balance = transport.client().send(&QueryCardBalance::new("1755902".into())).await.unwrap();
+    let balance = transport.client().send(&QueryCardBalance::new("1755902")).await.unwrap();
     assert_eq!(balance.balance.unwrap().to_string(), "25.00");
     assert_eq!(transport.discarded(), 1);
     let transport = Scripted::new((0..4).map(|_| Step::Success(ANOTHER_ORDER)));
-    let error = transport.client().send(&QueryTopupResult::new("T-1".into())).await.unwrap_err();
+    let error = transport.client().send(&QueryTopupResult::new("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Mismatch, 4));
     // Card holders are compared as well, in queries and in mutations.
     let mut holder = QueryCardholder::new();
     holder.holder_id = Some("101982".into());
     let transport = Scripted::new((0..4).map(|_| Step::Success(r#"{"holderId":"7"}"#)));
     assert_eq!(transport.client().send(&holder).await.unwrap_err().kind(), ErrorKind::Mismatch);
-    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
-    let update = UpdateCardholder::new("101982".into(), "1990-01-01".into(), "1".into(), "LT".into(), address);
+    let address = paytend_model::issuing::Address::builder()
+        .address_line("a")
+        .city_code("c")
+        .postcode("p")
+        .country_code("LT")
+        .build();
+    let update = UpdateCardholder::builder()
+        .holder_id("101982")
+        .birthday("1990-01-01")
+        .gender("1")
+        .nationality_code("LT")
+        .eea_address(address)
+        .build();
     let transport = Scripted::new([Step::Success(r#"{"holderId":"7"}"#)]);
     let error = transport.client().send(&update).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));

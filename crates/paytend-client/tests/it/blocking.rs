@@ -19,18 +19,18 @@ fn blocking_calls_return_the_same_as_asynchronous_calls() {
         Step::Success(r#"{"balance":"2.00"}"#),
     ]);
     let client = Client::new(transport.client()).unwrap();
-    let query = QueryCardBalance::new("1".into());
+    let query = QueryCardBalance::new("1");
     assert_eq!(client.send(&query).unwrap().balance.unwrap().to_string(), "1.00");
-    let cities: Vec<_> = client.pages(QueryCities::new("LT".into(), 0.into(), 9.into())).collect();
+    let cities: Vec<_> =
+        client.pages(QueryCities::builder().country_code("LT").start(0).max_result(9).build()).collect();
     assert_eq!(cities[0].as_ref().unwrap().city_code, Some("a".into()));
-    let topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder().card_id("1").order_no("T").amount("1".parse().unwrap()).currency("EUR").build();
     assert!(matches!(client.resolve(&topup).unwrap(), Resolved::Responded { .. }));
     assert_eq!(client.call("getCardBalance", &serde_json::json!({})).unwrap().data().as_ref().unwrap().as_str(), "{}");
     assert_eq!(client.send(&query).unwrap_err().api_code(), Some("1007"));
     // A clone works on another thread.
     let other = client.clone();
-    let response =
-        std::thread::spawn(move || other.wait(other.inner().request(&QueryCardBalance::new("1".into())).send()));
+    let response = std::thread::spawn(move || other.wait(other.inner().request(&QueryCardBalance::new("1")).send()));
     assert_eq!(response.join().unwrap().unwrap().data().balance.as_ref().unwrap().to_string(), "2.00");
 }
 
@@ -45,7 +45,7 @@ fn blocking_client_queries_a_sandbox() {
         sandbox.partner_keyring().unwrap(),
     );
     let client = Client::new(client.build().unwrap()).unwrap();
-    let balance = client.send(&QueryCardBalance::new(sandbox.card_id().into())).unwrap();
+    let balance = client.send(&QueryCardBalance::new(sandbox.card_id())).unwrap();
     assert_eq!(balance.balance.unwrap().to_string(), "0.00");
 }
 
@@ -77,9 +77,10 @@ async fn blocking_call_inside_a_runtime_is_an_error_and_not_a_panic() {
     assert!(error.to_string().contains("inside an asynchronous runtime"), "{error}");
     // A client created outside a runtime is used and dropped inside one.
     let client = std::thread::spawn(move || Client::new(asynchronous).unwrap()).join().unwrap();
-    let error = client.send(&QueryCardBalance::new("1".into())).unwrap_err();
+    let error = client.send(&QueryCardBalance::new("1")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    let pages: Vec<_> = client.pages(QueryCities::new("LT".into(), 0.into(), 9.into())).collect();
+    let pages: Vec<_> =
+        client.pages(QueryCities::builder().country_code("LT").start(0).max_result(9).build()).collect();
     assert_eq!(pages.into_iter().map(|page| page.unwrap_err().kind()).collect::<Vec<_>>(), [ErrorKind::Configuration]);
     drop(client);
 }

@@ -24,11 +24,11 @@ fn builder(url: &str) -> ClientBuilder {
 }
 
 async fn failure(client: &Client) -> Error {
-    let error = client.send(&QueryCardBalance::new("1".into())).await.unwrap_err();
+    let error = client.send(&QueryCardBalance::new("1")).await.unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("example") && !shown.contains("CANARY"), "{shown}");
     // A mutation fails in the same way.
-    let topup = Topup::new("1".into(), "T-1".into(), "1".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder().card_id("1").order_no("T-1").amount("1".parse().unwrap()).currency("EUR").build();
     let mutation = client.send(&topup).await.unwrap_err();
     assert_eq!(mutation.connect_failure(), error.connect_failure());
     assert_eq!(mutation.attempts(), error.attempts(), "{mutation}");
@@ -92,7 +92,7 @@ async fn missing_or_untrusted_client_certificate_is_not_retried() {
         if let Some(identity) = identity {
             builder = builder.client_certificate(identity);
         }
-        let error = builder.build().unwrap().send(&QueryCardBalance::new("1".into())).await.unwrap_err();
+        let error = builder.build().unwrap().send(&QueryCardBalance::new("1")).await.unwrap_err();
         // With TLS 1.3 the server rejects the certificate after the handshake, when the connection may already be
         // closed.
         if error.connect_failure().is_some() {

@@ -17,7 +17,7 @@ fn recorder() -> (Recorded, impl Fn(&Event)) {
 }
 
 fn topup() -> Topup {
-    Topup::new("1755902".into(), "CANARY".into(), "25.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no("CANARY").amount("25.00".parse().unwrap()).currency("EUR").build()
 }
 
 /// Polls a call once, drops it, and returns its last event.
@@ -58,7 +58,7 @@ async fn every_attempt_and_the_end_of_a_call_are_reported() {
     let transport = Scripted::new([Step::Lost(TransportErrorKind::Broken), Step::Success("{}"), Step::Failure("1007")]);
     let (builder, _) = transport.builder();
     let client = builder.events(events).build().unwrap();
-    client.send(&QueryCardBalance::new("1".into())).await.unwrap();
+    client.send(&QueryCardBalance::new("1")).await.unwrap();
     client.send(&topup()).await.unwrap_err();
     let recorded: Vec<_> =
         recorded.lock().unwrap().iter().map(|e| (e.phase, e.attempt, e.error, e.outcome, e.status)).collect();

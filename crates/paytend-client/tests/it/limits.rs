@@ -13,7 +13,7 @@ use crate::scripted::{Scripted, Step};
 use crate::server::{paytend, response};
 
 fn query() -> QueryCardBalance {
-    QueryCardBalance::new("1755902".into())
+    QueryCardBalance::new("1755902")
 }
 
 /// A transport that counts concurrent requests. Each request waits until the gate opens.
@@ -83,7 +83,7 @@ async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
     while transport.now.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
-    let topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder().card_id("1").order_no("T").amount("1".parse().unwrap()).currency("EUR").build();
     let error = client.request(&topup).deadline(Duration::from_millis(30)).send().await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
     assert_eq!(error.time_limit(), Some(TimeLimit::Concurrency(Duration::from_millis(30))));

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::scripted::{Scripted, Step};
 
 fn query() -> QueryCardBalance {
-    QueryCardBalance::new("1755902".into())
+    QueryCardBalance::new("1755902")
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn invalid_request_is_rejected_before_it_is_sent() {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent), "{error}");
         assert_eq!(error.attempts(), 0);
     }
-    let topup = Topup::new("CANARY".into(), "".into(), "0".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder().card_id("CANARY").order_no("").amount("0".parse().unwrap()).currency("EUR").build();
     let error = client.send(&topup).await.unwrap_err();
     assert_eq!(
         error.to_string().split(" [").next().unwrap(),
@@ -77,7 +77,7 @@ async fn first_invalid_option_is_reported() {
 #[tokio::test]
 async fn danger_skip_validation_sends_an_invalid_request() {
     let transport = Scripted::new([Step::Success("{}")]);
-    let topup = Topup::new("1".into(), "".into(), "0".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder().card_id("1").order_no("").amount("0".parse().unwrap()).currency("EUR").build();
     transport.client().request(&topup).danger_skip_validation().send().await.unwrap();
     assert_eq!(
         transport.seen()[0].opened.payload_text(),

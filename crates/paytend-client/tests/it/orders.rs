@@ -17,7 +17,7 @@ const NEW_CODE: Step = Step::Success(r#"{"orderNo":"T-1","status":"9"}"#);
 const NO_STATUS: Step = Step::Success(r#"{"orderNo":"T-1"}"#);
 
 fn topup() -> Topup {
-    Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build()
 }
 
 fn unknown(code: Option<&str>) -> OrderState {
@@ -57,10 +57,23 @@ async fn order_states_are_configured_for_all_or_single_operations() {
     let builder = transport.builder().0.order_states(OrderStates::local_sandbox()).order_states_of("applyCard", other);
     let client = builder.build().unwrap();
     assert_eq!(*client.resolve(&topup()).await.unwrap().state(), OrderState::Succeeded);
-    let address = paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
+    let address = paytend_model::issuing::Address::builder()
+        .address_line("a")
+        .city_code("c")
+        .postcode("p")
+        .country_code("LT")
+        .build();
     let [scheme, kind, sku] = ["3", "2", "SKU1"];
-    let apply =
-        ApplyCard::new("T-1".into(), scheme.into(), kind.into(), sku.into(), 1.into(), "n".into(), "m".into(), address);
+    let apply = ApplyCard::builder()
+        .order_no("T-1")
+        .card_scheme(scheme)
+        .card_type(kind)
+        .sku(sku)
+        .quantity(1)
+        .contact_name("n")
+        .contact_mobile("m")
+        .delivery_address(address)
+        .build();
     assert_eq!(
         *client.resolve(&apply).await.unwrap().state(),
         unknown(None),
@@ -133,15 +146,25 @@ async fn local_sandbox_presets_match_the_sandbox() {
         .order_states(OrderStates::local_sandbox())
         .build()
         .unwrap();
-    let topup = Topup::new(sandbox.card_id().into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder()
+        .card_id(sandbox.card_id())
+        .order_no("T-1")
+        .amount("25.00".parse().unwrap())
+        .currency("EUR")
+        .build();
     assert_eq!(*client.resolve(&topup).await.unwrap().state(), OrderState::Processing);
     // The sandbox's clock advances during the wait.
     let (resolved, ()) = tokio::join!(client.send_and_wait(&topup), sandbox.advance(Duration::from_secs(2)));
     assert_eq!(*resolved.unwrap().state(), OrderState::Succeeded);
     assert_eq!(sandbox.calls("topup"), 2, "the second order is rejected as a duplicate, and found");
-    let error = client.send(&QueryTopupResult::new("T-9".into())).await.unwrap_err();
+    let error = client.send(&QueryTopupResult::new("T-9")).await.unwrap_err();
     assert_eq!((error.api_code(), error.outcome()), (Some("S102"), Outcome::Rejected));
-    let mut too_much = Topup::new(sandbox.card_id().into(), "T-2".into(), "99999".parse().unwrap(), "EUR".into());
+    let mut too_much = Topup::builder()
+        .card_id(sandbox.card_id())
+        .order_no("T-2")
+        .amount("99999".parse().unwrap())
+        .currency("EUR")
+        .build();
     too_much.currency = "EUR".into();
     let error = client.resolve(&too_much).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Rejected));

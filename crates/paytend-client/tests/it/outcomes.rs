@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 use crate::server::{answering, client, client_with_timeout, forger, once, paytend, response};
 
 async fn topup(url: &str) -> Result<TopupResponse, Error> {
-    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup =
+        Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
     client(url).send(&topup).await
 }
 
@@ -87,7 +88,7 @@ async fn each_response_has_its_error_kind_and_outcome() {
     let bare = || response(&paytend(), "00", "success", "");
     let error = topup(&answering("200 OK", bare()).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
-    let verify = VerifyMobileNumber::new("8613261402222".into(), "1".into());
+    let verify = VerifyMobileNumber::builder().mobile("8613261402222").type_("1").build();
     assert!(client(&answering("200 OK", bare()).await).send(&verify).await.is_ok());
 }
 
@@ -155,7 +156,8 @@ async fn failed_lookup_reports_not_sent() {
         .retry(paytend_client::RetryPolicy::never())
         .build()
         .unwrap();
-    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup =
+        Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
     let error = client.send(&topup).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
     assert!(!format!("{error} {error:?}").contains("example"), "{error:?}");
@@ -172,7 +174,8 @@ async fn timeout_before_the_body_was_sent_reports_not_sent() {
         stream.read_exact(&mut [0; 16]).await.unwrap();
         stream
     });
-    let mut large = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let mut large =
+        Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
     // Larger than the socket buffers of the system.
     large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
     let client = paytend_client::Client::builder(
@@ -236,7 +239,8 @@ async fn failed_redirect_of_a_custom_client_reports_unknown() {
         .http_client(|| Ok(reqwest::Client::new()))
         .build()
         .unwrap();
-    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup =
+        Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
     let error = client.send(&topup).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::Unknown, 1));
 }
@@ -246,7 +250,8 @@ async fn timeout_after_the_request_was_sent_reports_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;
     // Long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
-    let topup = Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup =
+        Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
     let error = client.send(&topup).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.is_timeout()), (ErrorKind::Timeout, Outcome::Unknown, true));
     drop(held.await.unwrap());

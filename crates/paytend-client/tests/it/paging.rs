@@ -7,7 +7,7 @@ use paytend_model::issuing::{QueryAuthorizations, QueryCardTransactions, QueryCi
 use crate::scripted::{Scripted, Step};
 
 fn cities(start: u64, size: u64) -> QueryCities {
-    QueryCities::new("LT".into(), start.into(), size.into())
+    QueryCities::builder().country_code("LT").start(start).max_result(size).build()
 }
 
 /// Returns a page with these cities.
@@ -91,7 +91,7 @@ async fn page_error_contains_the_request_id() {
 async fn missing_list_and_invalid_page_are_errors() {
     let (result, _) = codes(vec![Step::Success(r#"{"list":[]}"#)], cities(0, 3)).await;
     assert_eq!(result, Err(ErrorKind::Data));
-    for query in [cities(0, 0), QueryCities::new("LT".into(), "first".into(), 3.into())] {
+    for query in [cities(0, 0), QueryCities::builder().country_code("LT").start("first").max_result(3).build()] {
         let (result, starts) = codes(vec![], query).await;
         assert_eq!((result, starts.len()), (Err(ErrorKind::Request), 0));
     }
@@ -119,13 +119,13 @@ async fn every_documented_list_is_paged() {
     let transport = Scripted::new([current, earlier, current, current].map(Step::Success));
     let client = transport.client();
     let (begin, end) = ("2023-11-01", "2023-11-30");
-    let partner = QueryPartnerTransactions::new(begin.into(), end.into());
+    let partner = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
     // An empty text means that the field is not given, as in the published demo.
-    let mut card = QueryCardTransactions::new("1".into(), begin.into(), end.into());
+    let mut card = QueryCardTransactions::builder().card_id("1").begin_date(begin).end_date(end).build();
     (card.start, card.max_size) = (Some("".into()), Some("".into()));
-    let mut authorized = QueryAuthorizations::new("1".into(), begin.into(), end.into());
+    let mut authorized = QueryAuthorizations::builder().card_id("1").begin_date(begin).end_date(end).build();
     (authorized.start, authorized.max_size) = (Some(0.into()), Some(9.into()));
-    let cities = paytend_model::iban::QueryCities::new("LT".into(), 0.into(), 9.into());
+    let cities = paytend_model::iban::QueryCities::builder().country_code("LT").start(0).max_result(9).build();
     assert_eq!(client.pages(partner).map(Result::unwrap).count().await, 1);
     assert_eq!(client.pages(card).map(Result::unwrap).count().await, 1);
     assert_eq!(client.pages(authorized).map(Result::unwrap).count().await, 1);

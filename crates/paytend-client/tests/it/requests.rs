@@ -19,7 +19,7 @@ async fn call_is_one_post_with_a_typed_response() {
         seen
     })
     .await;
-    let balance = client(&url).send(&QueryCardBalance::new("1755902".into())).await.unwrap();
+    let balance = client(&url).send(&QueryCardBalance::new("1755902")).await.unwrap();
     assert_eq!(balance.balance.as_ref().map(ToString::to_string).as_deref(), Some("25.00"));
     assert_eq!(balance.extra.get("new"), Some("[1]"));
 
@@ -34,7 +34,7 @@ async fn call_is_one_post_with_a_typed_response() {
 #[tokio::test]
 async fn prepared_requests_have_distinct_request_ids() {
     let client = client("http://127.0.0.1:9/base");
-    let operation = VerifyMobileNumber::new("8613261402222".into(), "1".into());
+    let operation = VerifyMobileNumber::builder().mobile("8613261402222").type_("1").build();
     let [one, two] = [(); 2].map(|()| client.prepare(&operation).unwrap());
     assert_ne!(one.request_id(), two.request_id());
     assert_eq!(one.operation().name, "verifyMobileNumber");

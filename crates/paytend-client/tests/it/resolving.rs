@@ -40,13 +40,18 @@ impl Bench {
     }
 
     fn topup(&self) -> Topup {
-        Topup::new(self.sandbox.card_id().into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
+        Topup::builder()
+            .card_id(self.sandbox.card_id())
+            .order_no("T-1")
+            .amount("25.00".parse().unwrap())
+            .currency("EUR")
+            .build()
     }
 
     /// Returns the partner's balance and the card's balance.
     async fn balances(&self) -> (String, String) {
         let partner = self.client.send(&QueryPartnerBalance::new()).await.unwrap().balance.unwrap();
-        let card = self.client.send(&QueryCardBalance::new(self.sandbox.card_id().into())).await.unwrap();
+        let card = self.client.send(&QueryCardBalance::new(self.sandbox.card_id())).await.unwrap();
         (partner[0].available.to_string(), card.balance.unwrap().to_string())
     }
 }
@@ -149,7 +154,7 @@ async fn order_is_not_sent_again_without_a_configured_code() {
 }
 
 fn order() -> Topup {
-    Topup::new("1".into(), "T-1".into(), "1.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1").order_no("T-1").amount("1.00".parse().unwrap()).currency("EUR").build()
 }
 
 #[tokio::test]
@@ -327,17 +332,24 @@ async fn unsigned_code_for_an_unknown_order_is_ignored() {
 
 #[tokio::test]
 async fn card_applications_are_resolved() {
-    let address = || paytend_model::issuing::Address::new("a".into(), "c".into(), "p".into(), "LT".into());
-    let mut apply = ApplyCard::new(
-        "A-1".into(),
-        "3".into(),
-        "2".into(),
-        "SKU1".into(),
-        1.into(),
-        "n".into(),
-        "m".into(),
-        address(),
-    );
+    let address = || {
+        paytend_model::issuing::Address::builder()
+            .address_line("a")
+            .city_code("c")
+            .postcode("p")
+            .country_code("LT")
+            .build()
+    };
+    let mut apply = ApplyCard::builder()
+        .order_no("A-1")
+        .card_scheme("3")
+        .card_type("2")
+        .sku("SKU1")
+        .quantity(1)
+        .contact_name("n")
+        .contact_mobile("m")
+        .delivery_address(address())
+        .build();
     apply.holder_id = Some("H1".into());
     assert_eq!(apply.query().holder_id, Some("H1".into()));
     let transport =

@@ -9,11 +9,11 @@ use paytend_model::issuing::{QueryCardBalance, Topup};
 use crate::scripted::{Longest, Scripted, Step};
 
 fn query() -> QueryCardBalance {
-    QueryCardBalance::new("1755902".into())
+    QueryCardBalance::new("1755902")
 }
 
 fn topup() -> Topup {
-    Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build()
 }
 
 const BALANCE: Step = Step::Success(r#"{"balance":"1.00"}"#);

@@ -105,7 +105,7 @@ async fn query(url: &str, roots: Option<&Authority>, identity: Option<String>) -
     if let Some(identity) = identity {
         builder = builder.client_certificate(identity);
     }
-    builder.build()?.send(&QueryCardBalance::new("1".into())).await.map(drop)
+    builder.build()?.send(&QueryCardBalance::new("1")).await.map(drop)
 }
 
 #[tokio::test]

@@ -28,7 +28,12 @@ async fn file_arrives_complete_and_progress_is_reported() {
         // This client has a long timeout, because sealing is slow in an unoptimised build.
         let client = client(&url);
         if signed {
-            let upload = issuing::UploadDocument::new("H1".into(), "3".into(), content.clone().into(), ".jpeg".into());
+            let upload = issuing::UploadDocument::builder()
+                .holder_id("H1")
+                .file_type("3")
+                .file_content(content.clone())
+                .suffix(".jpeg")
+                .build();
             client.upload(upload, progress).await.unwrap();
         } else {
             let upload = iban::UploadDocument::file("U1".into(), "3".into(), content.clone().into());
@@ -89,8 +94,12 @@ fn file_that_is_too_large_is_rejected_before_it_is_read() {
 
 #[tokio::test]
 async fn upload_with_a_file_that_is_too_large_is_not_sent() {
-    let upload =
-        issuing::UploadDocument::new("H1".into(), "3".into(), vec![0; MAX_FILE_BYTES + 1].into(), ".jpeg".into());
+    let upload = issuing::UploadDocument::builder()
+        .holder_id("H1")
+        .file_type("3")
+        .file_content(vec![0; MAX_FILE_BYTES + 1])
+        .suffix(".jpeg")
+        .build();
     let error = client("http://127.0.0.1:9").upload(upload, |_, _| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);
     assert!(error.to_string().contains("`fileContent` must be at most 2097152 bytes long"), "{error}");

@@ -14,7 +14,7 @@ fn client(own: &str, peer: &str) -> Client {
 
 /// Returns an operation without response fields, which accepts any data.
 fn operation() -> VerifyMobileNumber {
-    VerifyMobileNumber::new("8613261402222".into(), "1".into())
+    VerifyMobileNumber::builder().mobile("8613261402222").type_("1").build()
 }
 
 #[test]
@@ -56,8 +56,8 @@ fn authentic_data_that_cannot_be_parsed_is_available() {
     use paytend_model::issuing::QueryCardBalance;
 
     let client = client("partner", "paytend");
-    let prepared = client.prepare(&QueryCardBalance::new("1755902".into())).unwrap();
-    let other = client.prepare(&QueryCardBalance::new("7".into())).unwrap();
+    let prepared = client.prepare(&QueryCardBalance::new("1755902")).unwrap();
+    let other = client.prepare(&QueryCardBalance::new("7")).unwrap();
     let mut ran = 0;
     for case in paytend_vectors::authentic().into_iter().filter(|case| case.payload_field == "respData") {
         let raw = RawResponse::new(200, case.document.clone());

@@ -65,7 +65,7 @@ struct Reported {
 }
 
 fn topup() -> Topup {
-    Topup::new("1755902".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build()
 }
 
 fn builder(server: &Server, clock: &Arc<SpinningClock>, pooled: bool) -> ClientBuilder {

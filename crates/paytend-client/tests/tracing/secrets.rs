@@ -33,22 +33,27 @@ async fn traces_contain_no_secrets_and_no_personal_data() {
         .unwrap();
 
     let c = || "CANARY-personal".to_owned();
-    let address = Address::new(c().into(), c().into(), c().into(), c().into());
-    let holder = CreateCardholder::new(
-        c().into(),
-        c().into(),
-        c().into(),
-        c().into(),
-        "2".into(),
-        c().into(),
-        "1990-02-28".into(),
-        "1".into(),
-        "LT".into(),
-        address,
-    );
+    let address = Address::builder().address_line(c()).city_code(c()).postcode(c()).country_code(c()).build();
+    let holder = CreateCardholder::builder()
+        .mobile(c())
+        .first_name(c())
+        .last_name(c())
+        .id_no(c())
+        .id_type("2")
+        .email(c())
+        .birthday("1990-02-28")
+        .gender("1")
+        .nationality_code("LT")
+        .eea_address(address)
+        .build();
     client.send(&holder).await.unwrap();
     let mut secrets = Vec::new();
-    let topup = Topup::new("CANARY-card".into(), "T-1".into(), "25.00".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder()
+        .card_id("CANARY-card")
+        .order_no("T-1")
+        .amount("25.00".parse().unwrap())
+        .currency("EUR")
+        .build();
     let prepared = client.prepare(&topup).unwrap();
     // The session key, and the canonical text that is signed.
     let canonical = prepared.canonical();
@@ -57,8 +62,8 @@ async fn traces_contain_no_secrets_and_no_personal_data() {
     secrets.push(session_key.to_owned());
     client.transmit(&prepared).await.unwrap();
     client.send(&topup).await.unwrap_err();
-    client.send(&ReplaceCard::new("1".into(), "CANARY-cvv".into(), "2".into())).await.unwrap_err();
-    client.send(&QueryTopupResult::new("CANARY-order".into())).await.unwrap_err();
+    client.send(&ReplaceCard::builder().card_id("1").cvv("CANARY-cvv").old_card_id("2").build()).await.unwrap_err();
+    client.send(&QueryTopupResult::new("CANARY-order")).await.unwrap_err();
     client.call("topup", &serde_json::json!({"note": "CANARY-untyped"})).await.unwrap_err();
     proxy.fail("/issuing/card/topup", &[Fault::LoseResponse]);
     client.send(&topup).await.unwrap_err();

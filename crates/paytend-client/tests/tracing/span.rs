@@ -21,7 +21,7 @@ async fn call_has_a_span_with_request_id_attempts_and_outcome() {
     let written = written::record_traces();
     let transport =
         Scripted::new([Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)), Step::Failure("1007")]);
-    let error = transport.client().send(&QueryCardBalance::new("1".into())).await.unwrap_err();
+    let error = transport.client().send(&QueryCardBalance::new("1")).await.unwrap_err();
     let text = written.take();
     let closed = text.lines().rfind(|line| line.contains("close")).unwrap();
     let id = format!("request_id=\"{}\"", error.request_id().unwrap());

@@ -14,8 +14,8 @@ const SECTION: &str = "Paytend BaaS Core API, Account Management Interface";
 payload! {
     /// Query user information: returns a user by `user_id` or `mobile`. The mobile number is the customer's unique
     /// identifier at Paytend (documented, section 4.4).
+    #[doc(alias = "getUser")]
     pub struct QueryUser: Inferred {
-        required {}
         optional {
             /// The identifier of the user.
             user_id: UserId => "userId",
@@ -56,7 +56,6 @@ impl Operation for QueryUser {
 payload! {
     /// A user of BaaS Core. The object's name is documented.
     pub struct UserResponse: Inferred {
-        required {}
         optional {
             /// The identifier of the user.
             user_id: UserId => "userId",
@@ -72,6 +71,7 @@ payload! {
 
 payload! {
     /// Query cities: returns a page of the provider's cities in a country.
+    #[doc(alias = "getCities")]
     pub struct QueryCities: Inferred {
         required {
             /// The country.
@@ -81,7 +81,6 @@ payload! {
             /// The maximum number of cities on the page.
             max_result: Count => "maxResult" [Positive],
         }
-        optional {}
     }
 }
 
@@ -96,12 +95,12 @@ impl Operation for QueryCities {
 
 payload! {
     /// Query user fees: returns the fees of a user.
+    #[doc(alias = "getUserFees")]
     pub struct QueryUserFees: Inferred {
         required {
             /// The identifier of the user.
             user_id: UserId => "userId",
         }
-        optional {}
     }
 }
 
@@ -117,7 +116,6 @@ impl Operation for QueryUserFees {
 payload! {
     /// The fees of a user. The object's name is documented.
     pub struct UserFeesResponse: Inferred {
-        required {}
         optional {
             /// The fees.
             fees: Vec<Fee> => "fees",
@@ -128,7 +126,6 @@ payload! {
 payload! {
     /// A fee.
     pub struct Fee: Inferred {
-        required {}
         optional {
             /// The code of the fee type.
             fee_type: Code => "feeType",
@@ -143,10 +140,8 @@ payload! {
 payload! {
     /// Query user upgrade fee: returns the fee for becoming a standard user. Business data is optional (documented),
     /// but no fields are known.
-    pub struct QueryUpgradeFee: Documented {
-        required {}
-        optional {}
-    }
+    #[doc(alias = "getUpgradeFee")]
+    pub struct QueryUpgradeFee: Documented {}
 }
 
 impl Operation for QueryUpgradeFee {
@@ -167,7 +162,6 @@ impl Operation for QueryUpgradeFee {
 payload! {
     /// The fee for an upgrade. The object's name is documented.
     pub struct UpgradeFeeResponse: Inferred {
-        required {}
         optional {
             /// The amount in major units of `currency`.
             amount: Amount => "amount" = "25.00",
@@ -179,12 +173,12 @@ payload! {
 
 payload! {
     /// Query account information: returns the accounts and balances of a user.
+    #[doc(alias = "getAccounts")]
     pub struct QueryAccounts: Inferred {
         required {
             /// The identifier of the user.
             user_id: UserId => "userId",
         }
-        optional {}
     }
 }
 
@@ -200,7 +194,6 @@ impl Operation for QueryAccounts {
 payload! {
     /// The accounts of a user. The object's name is documented.
     pub struct AccountsResponse: Inferred {
-        required {}
         optional {
             /// The accounts.
             accounts: Vec<IbanAccount> => "accounts",

@@ -7,7 +7,6 @@ payload! {
     /// `IBANAccount`: an account, as the content of the account opening notification (BaaS, `notifyType` 1) and in the
     /// response of Query account information. The object's name is documented.
     pub struct IbanAccount: Inferred {
-        required {}
         optional {
             /// The identifier of the account's user.
             user_id: UserId => "userId",
@@ -27,7 +26,6 @@ payload! {
     /// `AccountStatusChangeNotification_Context`: the content of the user status change notification (BaaS,
     /// `notifyType` 3), sent when the status of the audit or of the user changes. The object's name is documented.
     pub struct UserStatusChange: Inferred {
-        required {}
         optional {
             /// The identifier of the user.
             user_id: UserId => "userId",
@@ -43,7 +41,6 @@ payload! {
     /// The content of the payment failure notification of the Payout API (BaaS, `notifyType` 4). Neither the object's
     /// name nor its fields are documented.
     pub struct PaymentFailure: Inferred {
-        required {}
         optional {
             /// The order number of the payment.
             order_no: OrderNo => "orderNo",
@@ -57,7 +54,6 @@ payload! {
     /// `AccountUpgradeNotification_Content`: the content of the user upgrade notification (BaaS, `notifyType` 6), sent
     /// when a junior user has paid to become a standard user. The object's name is documented.
     pub struct UserUpgrade: Inferred {
-        required {}
         optional {
             /// The identifier of the user.
             user_id: UserId => "userId",
@@ -70,7 +66,6 @@ payload! {
     /// when a transaction has triggered a transfer order. The partner must then submit information and files for the
     /// order. The object's name is documented.
     pub struct TransferOrder: Inferred {
-        required {}
         optional {
             /// The number of the transfer order.
             order_no: OrderNo => "orderNo",

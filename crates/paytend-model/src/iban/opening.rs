@@ -14,6 +14,7 @@ pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interfa
 payload! {
     /// Verify mobile number: makes Paytend send a verification code to a mobile number. Pass the code when
     /// creating the user. This is the first, optional step of opening an account.
+    #[doc(alias = "verifyMobileNumber")]
     pub struct VerifyMobileNumber: Documented {
         required {
             /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
@@ -22,7 +23,6 @@ payload! {
             /// The code of the purpose. The documentation's example has "1"; the values are not documented.
             type_: Code => "type",
         }
-        optional {}
     }
 }
 
@@ -42,6 +42,7 @@ impl Operation for VerifyMobileNumber {
 
 payload! {
     /// Create individual user: registers a new personal user.
+    #[doc(alias = "createIndividual")]
     pub struct CreateIndividual: Inferred {
         required {
             /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
@@ -84,6 +85,7 @@ impl Operation for CreateIndividual {
 
 payload! {
     /// Create corporation user: registers a new corporate user.
+    #[doc(alias = "createCorporation")]
     pub struct CreateCorporation: Inferred {
         required {
             /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
@@ -121,7 +123,6 @@ impl Operation for CreateCorporation {
 payload! {
     /// The legal person, who acts for a corporation.
     pub struct LegalPerson: Inferred {
-        required {}
         optional {
             /// The given name.
             first_name: Base64Text => "firstName" = "T25h",
@@ -142,7 +143,6 @@ payload! {
 payload! {
     /// The response to the creation of a user. The object's name is documented.
     pub struct RegisterResponse: Inferred {
-        required {}
         optional {
             /// The provider's identifier of the user, for all further requests.
             user_id: UserId => "userId",
@@ -155,6 +155,7 @@ payload! {
     /// (documented, section 4.4). The format of such a result is in the partner documentation; set it in `extra`.
     ///
     /// The payload is encrypted and **not signed** (documented).
+    #[doc(alias = "uploadDocument")]
     pub struct UploadDocument: Inferred {
         required {
             /// The identifier of the user.

@@ -8,12 +8,12 @@ use crate::{NoData, Operation, OperationInfo, UserId};
 payload! {
     /// Individual questionnaire: submits the answers of a personal user. The questions are in the partner
     /// documentation; set the answers in `extra`.
+    #[doc(alias = "individualQuestionnaire")]
     pub struct IndividualQuestionnaire: Inferred {
         required {
             /// The identifier of the user.
             user_id: UserId => "userId",
         }
-        optional {}
     }
 }
 
@@ -29,12 +29,12 @@ impl Operation for IndividualQuestionnaire {
 payload! {
     /// Corporation questionnaire: submits the answers of a corporate user. The questions are in the partner
     /// documentation; set the answers in `extra`.
+    #[doc(alias = "corporationQuestionnaire")]
     pub struct CorporationQuestionnaire: Inferred {
         required {
             /// The identifier of the user.
             user_id: UserId => "userId",
         }
-        optional {}
     }
 }
 

@@ -9,7 +9,6 @@ payload! {
     /// Source: Funding Notification, Fund deposit notification. All fields and their JSON types are documented, but not
     /// the meaning of the codes or the formats of times and rates.
     pub struct IbanTransaction: Documented {
-        required {}
         optional {
             /// Paytend's number of the transaction.
             transaction_id: TransactionId => "transactionId",

@@ -8,12 +8,12 @@ use crate::{Code, FileContent, MAX_FILE_BYTES, NoData, Operation, OperationInfo,
 payload! {
     /// Submit transfer order information: submits the information for a transfer order. The fields are in the partner
     /// documentation; set them in `extra`.
+    #[doc(alias = "submitTransferOrder")]
     pub struct SubmitTransferOrder: Inferred {
         required {
             /// The number of the transfer order, from its notification.
             order_no: OrderNo => "orderNo",
         }
-        optional {}
     }
 }
 
@@ -29,6 +29,7 @@ impl Operation for SubmitTransferOrder {
 payload! {
     /// Upload transfer order file: uploads a file for a transfer order. The payload is encrypted and **not signed**
     /// (documented).
+    #[doc(alias = "uploadTransferOrderFile")]
     pub struct UploadTransferOrderFile: Inferred {
         required {
             /// The number of the transfer order.

@@ -1,6 +1,6 @@
 //! Card operations: application, activation, replacement and loss.
 
-use super::{Address, seen, seen_without_response};
+use super::{Address, observed, observed_without_response};
 use crate::OperationKind::{Mutation, Query};
 use crate::{
     CardId, Code, Count, Currency, HolderId, NoData, Operation, OperationInfo, OrderNo, PayloadRule, Personal,
@@ -10,16 +10,14 @@ const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
     /// Query card design style: returns the card designs (SKUs) that an application can name. No business data.
-    pub struct QuerySkus: Documented {
-        required {}
-        optional {}
-    }
+    #[doc(alias = "getSKUs")]
+    pub struct QuerySkus: Documented {}
 }
 
 impl Operation for QuerySkus {
     type Response = SkuResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query card design style", "/issuing/card/getSKUs")
+    const INFO: OperationInfo = observed(Query, "Query card design style", "/issuing/card/getSKUs")
         .documented(SECTION)
         .payload(PayloadRule::None)
         .gives("SKUResponse");
@@ -28,7 +26,6 @@ impl Operation for QuerySkus {
 payload! {
     /// The list of card designs. The object's name (`SKUResponse`) is documented.
     pub struct SkuResponse: Inferred {
-        required {}
         optional {
             /// The card designs.
             skus: Vec<Sku> => "skus",
@@ -39,7 +36,6 @@ payload! {
 payload! {
     /// A card design.
     pub struct Sku: Inferred {
-        required {}
         optional {
             /// The code of the design, for use in an application.
             sku: Code => "sku" = "SKU001",
@@ -57,7 +53,8 @@ payload! {
     /// The schemes are Mastercard, Visa, UnionPay, Discover and American Express (documented). Their codes are in the
     /// partner documentation. If the response to an application is lost, query its result with [`QueryApplyResult`] and
     /// the same `orderNo`.
-    pub struct ApplyCard: Seen {
+    #[doc(alias = "applyCard")]
+    pub struct ApplyCard: Observed {
         required {
             /// The partner's unique order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
@@ -88,14 +85,15 @@ payload! {
 impl Operation for ApplyCard {
     type Response = NoData;
 
-    const INFO: OperationInfo = seen_without_response(Mutation, "Apply card", "/issuing/card/applyCard")
+    const INFO: OperationInfo = observed_without_response(Mutation, "Apply card", "/issuing/card/applyCard")
         .documented(SECTION)
         .takes("CardApply_BizData");
 }
 
 payload! {
     /// Query apply result: returns the result of an application.
-    pub struct QueryApplyResult: Seen {
+    #[doc(alias = "getApplyCardResult")]
+    pub struct QueryApplyResult: Observed {
         required {
             /// The partner's order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
@@ -110,7 +108,7 @@ payload! {
 impl Operation for QueryApplyResult {
     type Response = CardApplyResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query apply result", "/issuing/card/getApplyCardResult")
+    const INFO: OperationInfo = observed(Query, "Query apply result", "/issuing/card/getApplyCardResult")
         .documented(SECTION)
         .takes("CardApplyResult_BizData")
         .gives("CardApplyResponse");
@@ -120,7 +118,6 @@ payload! {
     /// The result of an application. Also the content of the apply card result notification (Issuing Cards,
     /// `notifyType` 3). The object's name is documented.
     pub struct CardApplyResponse: Inferred {
-        required {}
         optional {
             /// The partner's order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
@@ -137,40 +134,40 @@ payload! {
 payload! {
     /// Active card: activates a physical card. A virtual card is active as soon as it is shipped (documented, section
     /// 4.4).
-    pub struct ActiveCard: Seen {
+    #[doc(alias = "activeCard")]
+    pub struct ActiveCard: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
             /// The identifier of the new cardholder.
             holder_id: HolderId => "holderId",
         }
-        optional {}
     }
 }
 
 impl Operation for ActiveCard {
     type Response = NoData;
 
-    const INFO: OperationInfo = seen_without_response(Mutation, "Active card", "/issuing/card/activeCard")
+    const INFO: OperationInfo = observed_without_response(Mutation, "Active card", "/issuing/card/activeCard")
         .documented(SECTION)
         .takes("activeCard_bizData");
 }
 
 payload! {
     /// Query card information: returns the data of a card.
-    pub struct QueryCardInfo: Seen {
+    #[doc(alias = "getCardInfo")]
+    pub struct QueryCardInfo: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
         }
-        optional {}
     }
 }
 
 impl Operation for QueryCardInfo {
     type Response = CardInfoResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query card information", "/issuing/card/getCardInfo")
+    const INFO: OperationInfo = observed(Query, "Query card information", "/issuing/card/getCardInfo")
         .documented(SECTION)
         .takes("CardID_BizData")
         .gives("CardInfoResponse");
@@ -179,7 +176,6 @@ impl Operation for QueryCardInfo {
 payload! {
     /// The data of a card. The object's name is documented. If the provider sends the card number, it is in `extra`.
     pub struct CardInfoResponse: Inferred {
-        required {}
         optional {
             /// The identifier of the card.
             card_id: CardId => "cardId",
@@ -202,7 +198,8 @@ payload! {
 payload! {
     /// Replace card: the old card is frozen, the new card is activated for the same cardholder, and
     /// the balance is moved within 24 hours (documented).
-    pub struct ReplaceCard: Seen {
+    #[doc(alias = "replaceCard")]
+    pub struct ReplaceCard: Observed {
         required {
             /// The identifier of the new card.
             card_id: CardId => "cardId" = "1755903",
@@ -211,72 +208,73 @@ payload! {
             /// The identifier of the old card.
             old_card_id: CardId => "oldCardId",
         }
-        optional {}
     }
 }
 
 impl Operation for ReplaceCard {
     type Response = NoData;
 
-    const INFO: OperationInfo = seen_without_response(Mutation, "Replace card", "/issuing/card/replaceCard")
+    const INFO: OperationInfo = observed_without_response(Mutation, "Replace card", "/issuing/card/replaceCard")
         .documented(SECTION)
         .takes("ReplaceCard_BizData");
 }
 
 payload! {
     /// Report loss: reports a card as lost.
-    pub struct ReportLoss: Seen {
+    #[doc(alias = "lostCard")]
+    pub struct ReportLoss: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
         }
-        optional {}
     }
 }
 
 impl Operation for ReportLoss {
     type Response = NoData;
 
-    const INFO: OperationInfo = seen_without_response(Mutation, "Report loss", "/issuing/card/lostCard")
+    const INFO: OperationInfo = observed_without_response(Mutation, "Report loss", "/issuing/card/lostCard")
         .documented(SECTION)
         .takes("CardID_BizData");
 }
 
 payload! {
     /// Cancel report loss: cancels the report that a card is lost.
-    pub struct CancelReportLoss: Seen {
+    #[doc(alias = "cancelCardLost")]
+    pub struct CancelReportLoss: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
         }
-        optional {}
     }
 }
 
 impl Operation for CancelReportLoss {
     type Response = NoData;
 
-    const INFO: OperationInfo = seen_without_response(Mutation, "Cancel report loss", "/issuing/card/cancelCardLost")
-        .documented(SECTION)
-        .takes("CardID_BizData");
+    const INFO: OperationInfo =
+        observed_without_response(Mutation, "Cancel report loss", "/issuing/card/cancelCardLost")
+            .documented(SECTION)
+            .takes("CardID_BizData");
 }
 
 payload! {
     /// Retrieve password: requests the PIN of a card. The documented response is an object without fields, so it does
     /// not contain the PIN. How the PIN reaches the cardholder is not documented.
-    pub struct RetrievePassword: Seen {
+    #[doc(alias = "retrievePassword")]
+    pub struct RetrievePassword: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
         }
-        optional {}
     }
 }
 
 impl Operation for RetrievePassword {
     type Response = NoData;
 
-    const INFO: OperationInfo = seen_without_response(Mutation, "Retrieve password", "/issuing/card/retrievePassword")
-        .documented(SECTION)
-        .takes("CardID_BizData");
+    const INFO: OperationInfo =
+        observed_without_response(Mutation, "Retrieve password", "/issuing/card/retrievePassword")
+            .documented(SECTION)
+            .takes("CardID_BizData");
 }

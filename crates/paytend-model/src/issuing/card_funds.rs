@@ -1,6 +1,6 @@
 //! Card balances, topups and transactions.
 
-use super::seen;
+use super::observed;
 use crate::OperationKind::{Mutation, Query};
 use crate::value::codes;
 use crate::{
@@ -12,19 +12,19 @@ const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
     /// Query card balance: returns the balance of a card.
-    pub struct QueryCardBalance: Seen {
+    #[doc(alias = "getCardBalance")]
+    pub struct QueryCardBalance: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
         }
-        optional {}
     }
 }
 
 impl Operation for QueryCardBalance {
     type Response = CardBalanceResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query card balance", "/issuing/card/getCardBalance")
+    const INFO: OperationInfo = observed(Query, "Query card balance", "/issuing/card/getCardBalance")
         .documented(SECTION)
         .takes("CardID_BizData")
         .gives("CardBalanceResponse");
@@ -33,7 +33,6 @@ impl Operation for QueryCardBalance {
 payload! {
     /// The balance of a card, or its overdue monthly fee. The object's name is documented.
     pub struct CardBalanceResponse: Inferred {
-        required {}
         optional {
             /// The identifier of the card.
             card_id: CardId => "cardId",
@@ -47,28 +46,29 @@ payload! {
 
 payload! {
     /// Query card overdue monthly fee: returns the overdue monthly fee of a card. The path is inferred.
+    #[doc(alias = "getCardOverdueMonthlyFee")]
     pub struct QueryCardOverdueMonthlyFee: Documented {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
         }
-        optional {}
     }
 }
 
 impl Operation for QueryCardOverdueMonthlyFee {
     type Response = CardBalanceResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query card overdue monthly fee", "/issuing/card/getCardOverdueMonthlyFee")
-        .documented(SECTION)
-        .takes("CardID_BizData")
-        .gives("CardBalanceResponse")
-        .sure(Provenance {
-            operation: Source::Documented,
-            path: Source::Inferred,
-            request: Source::Documented,
-            response: Source::Inferred,
-        });
+    const INFO: OperationInfo =
+        observed(Query, "Query card overdue monthly fee", "/issuing/card/getCardOverdueMonthlyFee")
+            .documented(SECTION)
+            .takes("CardID_BizData")
+            .gives("CardBalanceResponse")
+            .sure(Provenance {
+                operation: Source::Documented,
+                path: Source::Inferred,
+                request: Source::Documented,
+                response: Source::Inferred,
+            });
 }
 
 payload! {
@@ -76,7 +76,8 @@ payload! {
     ///
     /// If the response to a topup is lost, query its result with [`QueryTopupResult`] and the same `orderNo`. Never
     /// blindly retry a topup.
-    pub struct Topup: Seen {
+    #[doc(alias = "topup")]
+    pub struct Topup: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
@@ -87,14 +88,13 @@ payload! {
             /// The currency.
             currency: Currency => "currency",
         }
-        optional {}
     }
 }
 
 impl Operation for Topup {
     type Response = TopupResponse;
 
-    const INFO: OperationInfo = seen(Mutation, "Topup", "/issuing/card/topup")
+    const INFO: OperationInfo = observed(Mutation, "Topup", "/issuing/card/topup")
         .documented(SECTION)
         .takes("Topup_BizData")
         .gives("TopupResponse");
@@ -103,7 +103,6 @@ impl Operation for Topup {
 payload! {
     /// The response to a topup. The object's name is documented.
     pub struct TopupResponse: Inferred {
-        required {}
         optional {
             /// The partner's order number.
             order_no: OrderNo => "orderNo",
@@ -115,19 +114,19 @@ payload! {
 
 payload! {
     /// Query topup result: returns the result of a topup.
-    pub struct QueryTopupResult: Seen {
+    #[doc(alias = "getTopupResult")]
+    pub struct QueryTopupResult: Observed {
         required {
             /// The partner's order number of the topup.
             order_no: OrderNo => "orderNo",
         }
-        optional {}
     }
 }
 
 impl Operation for QueryTopupResult {
     type Response = TopupResultResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query topup result", "/issuing/card/getTopupResult")
+    const INFO: OperationInfo = observed(Query, "Query topup result", "/issuing/card/getTopupResult")
         .documented(SECTION)
         .takes("TopupResult_BizData")
         .gives("TopupResultResponse");
@@ -136,7 +135,6 @@ impl Operation for QueryTopupResult {
 payload! {
     /// The result of a topup. The object's name is documented.
     pub struct TopupResultResponse: Inferred {
-        required {}
         optional {
             /// The partner's order number.
             order_no: OrderNo => "orderNo",
@@ -156,7 +154,8 @@ payload! {
     /// Query transaction information: returns a page of the settled transactions of a card.
     ///
     /// The published demo sends an empty string for unused filters.
-    pub struct QueryCardTransactions: Seen {
+    #[doc(alias = "getCardTransactions")]
+    pub struct QueryCardTransactions: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
@@ -182,7 +181,7 @@ payload! {
 impl Operation for QueryCardTransactions {
     type Response = CardTransactionsResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query transaction information", "/issuing/card/getCardTransactions")
+    const INFO: OperationInfo = observed(Query, "Query transaction information", "/issuing/card/getCardTransactions")
         .documented(SECTION)
         .takes("CardTransactions_BizData")
         .gives("CardTransactionsResponse");
@@ -191,7 +190,6 @@ impl Operation for QueryCardTransactions {
 payload! {
     /// A page of the transactions of a card. The object's name is documented.
     pub struct CardTransactionsResponse: Inferred {
-        required {}
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
@@ -221,7 +219,6 @@ payload! {
     /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other
     /// names were inferred earlier and are still read.
     pub struct CardTransaction: Inferred {
-        required {}
         optional {
             /// The provider's transaction number. [`id`](Self::id) reads both names.
             trade_id: TransactionId => "tradeId",
@@ -296,7 +293,8 @@ payload! {
     /// Query authorization transactions: returns a page of the authorizations on a card.
     ///
     /// The published demo sends an empty string for unused filters.
-    pub struct QueryAuthorizations: Seen {
+    #[doc(alias = "getAuthorizationTransactions")]
+    pub struct QueryAuthorizations: Observed {
         required {
             /// The identifier of the card.
             card_id: CardId => "cardId",
@@ -321,7 +319,7 @@ impl Operation for QueryAuthorizations {
     type Response = AuthorizationsResponse;
 
     const INFO: OperationInfo =
-        seen(Query, "Query authorization transactions", "/issuing/card/getAuthorizationTransactions")
+        observed(Query, "Query authorization transactions", "/issuing/card/getAuthorizationTransactions")
             .documented(SECTION)
             .takes("AuthorizeTrans_BizData")
             .gives("AuthorizeTransResponse");
@@ -330,7 +328,6 @@ impl Operation for QueryAuthorizations {
 payload! {
     /// A page of the authorizations on a card. The object's name (`AuthorizeTransResponse`) is documented.
     pub struct AuthorizationsResponse: Inferred {
-        required {}
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",

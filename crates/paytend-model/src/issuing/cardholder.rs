@@ -1,6 +1,6 @@
 //! Cardholder operations, and the cities for addresses.
 
-use super::{seen, seen_without_response};
+use super::{observed, observed_without_response};
 use crate::OperationKind::{Mutation, Query};
 use crate::payload::given;
 use crate::{
@@ -15,7 +15,8 @@ payload! {
     ///
     /// A cardholder from the EEA is identified by a passport or an ID card, and any other cardholder by a passport
     /// (documented, Issuing Cards section 4.3). See [`required_documents`](crate::documents::required_documents).
-    pub struct CreateCardholder: Seen {
+    #[doc(alias = "createCardholder")]
+    pub struct CreateCardholder: Observed {
         required {
             /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
             /// the documentation does not.
@@ -39,14 +40,13 @@ payload! {
             /// The address in the EEA.
             eea_address: Address => "eeaAddress",
         }
-        optional {}
     }
 }
 
 impl Operation for CreateCardholder {
     type Response = HolderResponse;
 
-    const INFO: OperationInfo = seen(Mutation, "Create cardholder", "/issuing/holder/createCardholder")
+    const INFO: OperationInfo = observed(Mutation, "Create cardholder", "/issuing/holder/createCardholder")
         .documented(SECTION)
         .takes("CreateHolder_BizData")
         .gives("HolderResponse");
@@ -54,7 +54,7 @@ impl Operation for CreateCardholder {
 
 payload! {
     /// A postal address. `Debug` hides all fields.
-    pub struct Address: Seen {
+    pub struct Address: Observed {
         required {
             /// The street and house number.
             address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=",
@@ -77,7 +77,6 @@ payload! {
 payload! {
     /// The provider's data of a cardholder. The object's name is documented.
     pub struct HolderResponse: Inferred {
-        required {}
         optional {
             /// The provider's identifier of the cardholder, for use in applications for cards.
             holder_id: HolderId => "holderId",
@@ -99,7 +98,8 @@ payload! {
 
 payload! {
     /// Update cardholder: changes the data of a cardholder.
-    pub struct UpdateCardholder: Seen {
+    #[doc(alias = "updateCardholder")]
+    pub struct UpdateCardholder: Observed {
         required {
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
@@ -112,14 +112,13 @@ payload! {
             /// The address in the EEA.
             eea_address: Address => "eeaAddress",
         }
-        optional {}
     }
 }
 
 impl Operation for UpdateCardholder {
     type Response = HolderResponse;
 
-    const INFO: OperationInfo = seen(Mutation, "Update cardholder", "/issuing/holder/updateCardholder")
+    const INFO: OperationInfo = observed(Mutation, "Update cardholder", "/issuing/holder/updateCardholder")
         .documented(SECTION)
         .takes("CardHolderUpdate_BizData")
         .gives("HolderResponse");
@@ -127,8 +126,8 @@ impl Operation for UpdateCardholder {
 
 payload! {
     /// Query cardholder: returns a cardholder by `holder_id`, or by `id_no` and `id_type`.
-    pub struct QueryCardholder: Seen {
-        required {}
+    #[doc(alias = "getHolder")]
+    pub struct QueryCardholder: Observed {
         optional {
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
@@ -161,7 +160,7 @@ impl QueryCardholder {
 impl Operation for QueryCardholder {
     type Response = HolderResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query cardholder", "/issuing/holder/getHolder")
+    const INFO: OperationInfo = observed(Query, "Query cardholder", "/issuing/holder/getHolder")
         .documented(SECTION)
         .takes("GetHolder_BizData")
         .gives("HolderResponse");
@@ -170,7 +169,8 @@ impl Operation for QueryCardholder {
 payload! {
     /// Upload supporting documents: uploads one file of a cardholder. The payload is signed, unlike in the uploads of
     /// BaaS Core.
-    pub struct UploadDocument: Seen {
+    #[doc(alias = "uploadDocument")]
+    pub struct UploadDocument: Observed {
         required {
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
@@ -181,7 +181,6 @@ payload! {
             /// The file name extension, with the dot.
             suffix: String => "suffix" = ".jpeg",
         }
-        optional {}
     }
 }
 
@@ -189,7 +188,7 @@ impl Operation for UploadDocument {
     type Response = NoData;
 
     const INFO: OperationInfo =
-        seen_without_response(Mutation, "Upload supporting documents", "/issuing/holder/uploadDocument")
+        observed_without_response(Mutation, "Upload supporting documents", "/issuing/holder/uploadDocument")
             .documented(SECTION)
             .takes("Issuing_File_BizData")
             .files_up_to(MAX_FILE_BYTES);
@@ -197,7 +196,8 @@ impl Operation for UploadDocument {
 
 payload! {
     /// Query cities: returns a page of the provider's cities in a country.
-    pub struct QueryCities: Seen {
+    #[doc(alias = "getCities")]
+    pub struct QueryCities: Observed {
         required {
             /// The country.
             country_code: CountryCode => "countryCode",
@@ -206,14 +206,13 @@ payload! {
             /// The maximum number of cities on the page.
             max_result: Count => "maxResult" [Positive],
         }
-        optional {}
     }
 }
 
 impl Operation for QueryCities {
     type Response = CitiesResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query cities", "/issuing/holder/getCities")
+    const INFO: OperationInfo = observed(Query, "Query cities", "/issuing/holder/getCities")
         .documented(SECTION)
         .takes("Cities_BizData")
         .gives("CitiesResponse");
@@ -222,7 +221,6 @@ impl Operation for QueryCities {
 payload! {
     /// A page of cities. The object's name is documented for both products.
     pub struct CitiesResponse: Inferred {
-        required {}
         optional {
             /// The total number of cities.
             total: Count => "total" = "1",
@@ -235,7 +233,6 @@ payload! {
 payload! {
     /// A city for use in addresses.
     pub struct City: Inferred {
-        required {}
         optional {
             /// The provider's code of the city.
             city_code: Code => "cityCode" = "VNO",

@@ -5,14 +5,27 @@
 //! inferred, are kept in `extra`.
 //!
 //! ```
-//! use paytend_model::Validate;
 //! use paytend_model::issuing::{Address, CreateCardholder};
+//! use paytend_model::{IdType, Validate};
 //!
-//! let address = Address::new("Gedimino pr. 1".into(), "VNO".into(), "01103".into(), "LT".into());
-//! let holder = CreateCardholder::new(
-//!     "37060000000".into(), "Ona".into(), "Kazlauskienė".into(), "12345678".into(), "2".into(),
-//!     "ona@example.com".into(), "1990-02-30".into(), "2".into(), "LT".into(), address,
-//! );
+//! let address = Address::builder()
+//!     .address_line("Gedimino pr. 1")
+//!     .city_code("VNO")
+//!     .postcode("01103")
+//!     .country_code("LT")
+//!     .build();
+//! let holder = CreateCardholder::builder()
+//!     .mobile("37060000000")
+//!     .first_name("Ona")
+//!     .last_name("Kazlauskienė")
+//!     .id_no("12345678")
+//!     .id_type(IdType::Passport)
+//!     .email("ona@example.com")
+//!     .birthday("1990-02-30")
+//!     .gender("2")
+//!     .nationality_code("LT")
+//!     .eea_address(address)
+//!     .build();
 //! let broken = holder.validate().unwrap_err();
 //! assert_eq!(broken.to_string(), "`birthday` must be a valid date in the format yyyy-MM-dd");
 //! ```
@@ -46,17 +59,17 @@ use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
 /// Describes an operation whose name is documented, and whose path and request fields are observed in the published
 /// demo.
-const fn seen(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
+const fn observed(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Issuing, kind, title, path).sure(Provenance {
         operation: Source::Documented,
-        path: Source::Seen,
-        request: Source::Seen,
+        path: Source::Observed,
+        request: Source::Observed,
         response: Source::Inferred,
     })
 }
 
 /// Describes such an operation with a documented response, which is an object without fields.
-const fn seen_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
-    let info = seen(kind, title, path);
+const fn observed_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
+    let info = observed(kind, title, path);
     info.sure(Provenance { response: Source::Documented, ..info.provenance })
 }

@@ -7,7 +7,6 @@ payload! {
     /// `TransactionNotification`: the content of the card transaction notification (Issuing Cards, `notifyType` 1),
     /// sent for a settlement or an authorization on a card. The object's name is documented.
     pub struct TransactionNotification: Inferred {
-        required {}
         optional {
             /// The provider's transaction number.
             transaction_id: TransactionId => "transactionId",
@@ -31,7 +30,6 @@ payload! {
     /// `CardHolderResult`: the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2),
     /// sent when the audit of a cardholder is completed. The object's name is documented.
     pub struct CardHolderResult: Inferred {
-        required {}
         optional {
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",

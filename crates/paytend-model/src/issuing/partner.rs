@@ -1,7 +1,7 @@
 //! The funds of the partner.
 
 use super::card_funds::{TradeStatus, TradeType, either};
-use super::seen;
+use super::observed;
 use crate::OperationKind::Query;
 use crate::{
     Amount, Code, Count, Currency, Date, Operation, OperationInfo, OrderNo, PayloadRule, Report, TransactionId,
@@ -11,16 +11,14 @@ const SECTION: &str = "Paytend BaaS Issuing Cards, Partner Interface";
 
 payload! {
     /// Query partner balance: returns the balances from which cards are topped up. No business data.
-    pub struct QueryPartnerBalance: Documented {
-        required {}
-        optional {}
-    }
+    #[doc(alias = "getPartnerBalance")]
+    pub struct QueryPartnerBalance: Documented {}
 }
 
 impl Operation for QueryPartnerBalance {
     type Response = PartnerBalanceResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query partner balance", "/issuing/partner/getPartnerBalance")
+    const INFO: OperationInfo = observed(Query, "Query partner balance", "/issuing/partner/getPartnerBalance")
         .documented(SECTION)
         .payload(PayloadRule::None)
         .gives("PartnerBalanceResponse");
@@ -29,7 +27,6 @@ impl Operation for QueryPartnerBalance {
 payload! {
     /// The partner's balances. The object's name is documented.
     pub struct PartnerBalanceResponse: Inferred {
-        required {}
         optional {
             /// The balances, one entry for each currency.
             balance: Vec<Balance> => "balance",
@@ -46,25 +43,24 @@ payload! {
             /// The available amount, in major units of `currency`.
             available: Amount => "available" = "5000.00",
         }
-        optional {}
     }
 }
 
 payload! {
     /// Query partner topup information: returns the information for topping up the partner's funds in a currency.
-    pub struct QueryPartnerTopup: Seen {
+    #[doc(alias = "getPartnerTopup")]
+    pub struct QueryPartnerTopup: Observed {
         required {
             /// The currency.
             currency: Currency => "currency",
         }
-        optional {}
     }
 }
 
 impl Operation for QueryPartnerTopup {
     type Response = PartnerTopupResponse;
 
-    const INFO: OperationInfo = seen(Query, "Query partner topup information", "/issuing/partner/getPartnerTopup")
+    const INFO: OperationInfo = observed(Query, "Query partner topup information", "/issuing/partner/getPartnerTopup")
         .documented(SECTION)
         .takes("PartnerTopup_BizData")
         .gives("PartnerTopupResponse");
@@ -73,7 +69,6 @@ impl Operation for QueryPartnerTopup {
 payload! {
     /// The partner's topup information. The object's name is documented, but its fields are not: see `extra`.
     pub struct PartnerTopupResponse: Inferred {
-        required {}
         optional {
             /// The currency.
             currency: Currency => "currency",
@@ -85,7 +80,8 @@ payload! {
     /// Query partner transaction information: returns a page of the transactions on the partner's funds.
     ///
     /// The published demo sends an empty string for unused filters.
-    pub struct QueryPartnerTransactions: Seen {
+    #[doc(alias = "getPartnerTransactions")]
+    pub struct QueryPartnerTransactions: Observed {
         required {
             /// The first day of the period.
             begin_date: Date => "beginDate" = "2023-11-01",
@@ -110,7 +106,7 @@ impl Operation for QueryPartnerTransactions {
     type Response = PartnerTransactionResponse;
 
     const INFO: OperationInfo =
-        seen(Query, "Query partner transaction information", "/issuing/partner/getPartnerTransactions")
+        observed(Query, "Query partner transaction information", "/issuing/partner/getPartnerTransactions")
             .documented(SECTION)
             .takes("PartnerTransaction_BizData")
             .gives("PartnerTransactionResponse");
@@ -119,7 +115,6 @@ impl Operation for QueryPartnerTransactions {
 payload! {
     /// A page of the partner's transactions. The object's name is documented.
     pub struct PartnerTransactionResponse: Inferred {
-        required {}
         optional {
             /// The total number of transactions.
             total: Count => "total" = "1",
@@ -141,7 +136,6 @@ impl PartnerTransactionResponse {
 payload! {
     /// A transaction on the partner's funds.
     pub struct PartnerTransaction: Inferred {
-        required {}
         optional {
             /// The provider's transaction number. [`id`](Self::id) reads both names.
             trade_id: TransactionId => "tradeId",

@@ -2,13 +2,13 @@
 //!
 //! A serde derive cannot keep the digits of unknown numbers. The macro keeps the JSON text of unknown fields.
 
-/// Declares a payload: a struct, `new` with its required fields, lossless reading and writing, `validate`, a
-/// [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data.
+/// Declares a payload: a struct, its builder, `new` if at most one field is required, lossless reading and writing,
+/// `validate`, a [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data.
 ///
 /// ```text
 /// payload! {
 ///     /// The description of the payload.
-///     pub struct Topup: Seen {
+///     pub struct Topup: Observed {
 ///         required {
 ///             /// The description of the field.
 ///             amount: Amount => "amount" = "10.10" [Positive],
@@ -24,12 +24,43 @@
 /// }
 /// ```
 ///
-/// The name of the type is followed by its source. The wire name of a field is followed by three optional parts, in
+/// `#[doc(alias = "…")]` before the struct is an operation's name on the wire. The name of the type is followed by its
+/// source. The wire name of a field is followed by three optional parts, in
 /// this order: an example (a JSON value), the rules (variants of [`Rule`](crate::Rule)), and the source of the field,
 /// if it differs from the source of the type.
 macro_rules! payload {
+    // Adds the blocks that are not written, because they would be empty.
+    ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?
+    pub struct $name:ident: $source:ident {} $($check:tt)*) => {
+        payload! {
+            $(#[doc = $about])*
+            $(#[doc(alias = $alias)])?
+            pub struct $name: $source { required {} optional {} } $($check)*
+        }
+    };
+    ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?
+    pub struct $name:ident: $source:ident {
+        required { $($required:tt)* }
+    } $($check:tt)*) => {
+        payload! {
+            $(#[doc = $about])*
+            $(#[doc(alias = $alias)])?
+            pub struct $name: $source { required { $($required)* } optional {} } $($check)*
+        }
+    };
+    ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?
+    pub struct $name:ident: $source:ident {
+        optional { $($optional:tt)* }
+    } $($check:tt)*) => {
+        payload! {
+            $(#[doc = $about])*
+            $(#[doc(alias = $alias)])?
+            pub struct $name: $source { required {} optional { $($optional)* } } $($check)*
+        }
+    };
     (
         $(#[doc = $about:literal])*
+        $(#[doc(alias = $alias:literal)])?
         pub struct $name:ident: $source:ident {
             required { $(
                 $(#[doc = $rabout:literal])*
@@ -45,8 +76,16 @@ macro_rules! payload {
         $(check $check:expr;)?
     ) => {
         $(#[doc = $about])*
+        $(#[doc = concat!("\n\nName on the wire: `", $alias, "`.")] #[doc(alias = $alias)])?
         #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", unless stated otherwise.")]
-        #[derive(Clone, PartialEq, Eq)]
+        #[derive(Clone, PartialEq, Eq, ::bon::Builder)]
+        // Every type but `Amount`, whose texts are parsed, and the payloads.
+        #[builder(on(Base64Text, into), on(BeneficiaryType, into), on(CardId, into), on(Code, into), on(Count, into),
+            on(CountryCode, into), on(Currency, into), on(Date, into), on(Direction, into), on(FileContent, into),
+            on(Gender, into), on(HashedText, into), on(HolderId, into), on(IdType, into), on(NetworkCode, into),
+            on(NotificationCode, into), on(NotifyType, into), on(OrderNo, into), on(PartnerId, into),
+            on(Personal, into), on(RequestId, into), on(String, into), on(TradeStatus, into), on(TradeType, into),
+            on(TransactionId, into), on(TransferStatus, into), on(UserId, into), derive(Debug))]
         #[non_exhaustive]
         pub struct $name {
             $(
@@ -60,24 +99,19 @@ macro_rules! payload {
                 pub $optional: Option<$otype>,
             )*
             /// The fields that this type does not know, or that could not be read: see `problems`.
+            #[builder(default)]
             pub extra: $crate::Extra,
             /// The problems of the fields that could not be read, here and in nested objects. These fields are `None`.
             /// Not written.
+            #[builder(skip)]
             pub problems: Vec<$crate::Problem>,
         }
 
-        impl $name {
-            /// Creates the payload with all required fields. The optional fields are `None`.
-            #[allow(clippy::too_many_arguments)]
-            pub fn new($($required: $rtype),*) -> Self {
-                Self { $($required,)* $($optional: None,)* extra: $crate::Extra::default(), problems: Vec::new() }
-            }
-        }
-
-        payload!(@default $name $($required)*);
+        payload!(@new $name $($required: $rtype),*);
 
         impl $crate::Payload for $name {
             const NAME: &'static str = stringify!($name);
+            const MODULE: &'static str = module_path!();
             const ABOUT: &'static str = concat!($($about, "\n"),*);
             const SOURCE: $crate::Source = $crate::Source::$source;
             const FIELDS: &'static [$crate::Field] = {
@@ -229,18 +263,33 @@ macro_rules! payload {
         }
     };
 
-    (@default $name:ident) => {
+    (@new $name:ident) => {
+        impl $name {
+            /// Creates the payload without any field.
+            pub fn new() -> Self {
+                Self::builder().build()
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::new()
             }
         }
     };
-    (@default $name:ident $($required:ident)+) => {};
+    (@new $name:ident $required:ident: $type:ty) => {
+        impl $name {
+            /// Creates the payload with its required field. The optional fields are `None`.
+            pub fn new($required: impl Into<$type>) -> Self {
+                Self::builder().$required($required).build()
+            }
+        }
+    };
+    (@new $name:ident $($required:ident: $type:ty),+) => {};
     (@source $default:ident) => { $crate::Source::$default };
     (@source $default:ident $source:ident) => { $crate::Source::$source };
     (@source_text Documented) => { "documented" };
-    (@source_text Seen) => { "observed in the provider's published programs" };
+    (@source_text Observed) => { "observed in the provider's published programs" };
     (@source_text Inferred) => { "inferred, and may be wrong" };
     (@example) => { None };
     (@example $example:tt) => { Some(::serde_json::json!($example)) };

@@ -28,6 +28,8 @@ pub trait Payload:
 {
     /// The name of the type.
     const NAME: &'static str;
+    /// The module that declares the type.
+    const MODULE: &'static str;
     /// The description of the type.
     const ABOUT: &'static str;
     /// The source of most fields.
@@ -81,6 +83,8 @@ pub struct Field {
 pub struct Description {
     /// The name of the type.
     pub name: &'static str,
+    /// The module that declares the type.
+    module: &'static str,
     /// The description of the type.
     pub about: &'static str,
     /// The source of most fields.
@@ -117,8 +121,8 @@ impl Field {
     pub(crate) fn severity_if_missing(&self) -> Severity {
         match self.source {
             Source::Documented => Severity::Error,
-            Source::Seen if self.is_essential() => Severity::Error,
-            Source::Seen | Source::Inferred => Severity::Warning,
+            Source::Observed if self.is_essential() => Severity::Error,
+            Source::Observed | Source::Inferred => Severity::Warning,
         }
     }
 }
@@ -126,6 +130,17 @@ impl Field {
 impl Description {
     /// Returns the description of a payload type.
     pub const fn of<P: Payload>() -> Self {
-        Self { name: P::NAME, about: P::ABOUT, source: P::SOURCE, fields: P::FIELDS }
+        Self { name: P::NAME, module: P::MODULE, about: P::ABOUT, source: P::SOURCE, fields: P::FIELDS }
+    }
+
+    /// Returns the path of the Rust type, such as `paytend_model::issuing::Topup`.
+    pub fn rust_type(&self) -> String {
+        let mut modules = self.module.split("::");
+        let (package, area) = (modules.next().unwrap_or_default(), modules.next());
+        // The types of an area are exported by its module, and all other types by the crate.
+        match area.filter(|area| !matches!(*area, "operation")) {
+            Some(area) => format!("{package}::{area}::{}", self.name),
+            None => format!("{package}::{}", self.name),
+        }
     }
 }

@@ -36,7 +36,7 @@ pub trait Validate {
     ///
     /// ```
     /// use paytend_model::{Validate, issuing::Topup};
-    /// let topup = Topup::new("1755902".into(), "".into(), "0.00".parse()?, "EUR".into());
+    /// let topup = Topup::builder().card_id("1755902").order_no("").amount("0.00".parse()?).currency("EUR").build();
     /// let invalid = topup.validate().unwrap_err();
     /// assert_eq!(invalid.to_string(), "`orderNo` must not be empty");
     /// assert_eq!(invalid.warnings()[0].to_string(), "`amount` should be above zero");
@@ -55,7 +55,7 @@ pub trait Validate {
     ///
     /// ```
     /// use paytend_model::{Validate, issuing::Topup};
-    /// let topup = Topup::new("1755902".into(), "T-1".into(), "0.00".parse()?, "EUR".into());
+    /// let topup = Topup::builder().card_id("1755902").order_no("T-1").amount("0.00".parse()?).currency("EUR").build();
     /// assert!(topup.validate().is_ok());
     /// assert_eq!(topup.validate_strict().unwrap_err().to_string(), "`amount` must be above zero");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,6 +1,6 @@
 //! A list of all payload types of the crate, with JSON for each of them.
 
-use paytend_model::{Field, Payload, envelope, funding, iban, issuing, payby, payermax};
+use paytend_model::{Field, Payload, envelope, funding, iban, issuing, operation, operations, payby, payermax};
 use serde_json::{Map, Value, json};
 
 /// A payload type, as functions on JSON text.
@@ -137,4 +137,28 @@ fn nested(of: &Type, name: &str) -> Type {
     let own = found.iter().position(|t| t.name.starts_with(area)).unwrap_or(0);
     assert!(!found.is_empty(), "{}: no type {name}", of.name);
     found.swap_remove(own)
+}
+
+/// The names under which Rust users search for an operation.
+#[test]
+fn operations_are_documented_with_their_wire_name_and_exported_where_the_list_says() {
+    let mut sources = String::new();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push_str(&std::fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    for entry in operations() {
+        let wire = entry.info.path.rsplit('/').next().unwrap();
+        let declared = format!("    #[doc(alias = \"{wire}\")]\n    pub struct {}: ", entry.request.name);
+        assert!(sources.contains(&declared), "{}: {declared}", entry.info.path);
+    }
+    let entry = operation("topup").unwrap();
+    assert_eq!(entry.request.rust_type(), std::any::type_name::<issuing::Topup>().replace("::card_funds", ""));
+    assert_eq!(operation("applyCard").unwrap().response.rust_type(), "paytend_model::NoData");
 }

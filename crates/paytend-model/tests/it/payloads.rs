@@ -66,7 +66,8 @@ fn error_has_the_field_name_but_not_the_value() {
 
 #[test]
 fn names_and_address_lines_are_base64_on_the_wire() {
-    let mut address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "08217".into(), "LT".into());
+    let mut address =
+        Address::builder().address_line("Žalgirio g. 24").city_code("VNO").postcode("08217").country_code("LT").build();
     address.address_line2 = Some("2 aukštas".into());
     let json = serde_json::to_value(&address).unwrap();
     assert_eq!(json["addressLine"], "xb1hbGdpcmlvIGcuIDI0");

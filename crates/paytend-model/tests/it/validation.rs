@@ -136,9 +136,10 @@ fn files_have_at_most_two_mebibytes() {
     {
         // The fields of BaaS Core's uploads are inferred.
         let warning = error.replace("must", "should");
-        let issuing = UploadDocument::new("H1".into(), "3".into(), file(bytes), ".jpeg".into());
+        let issuing =
+            UploadDocument::builder().holder_id("H1").file_type("3").file_content(file(bytes)).suffix(".jpeg").build();
         let user = iban::UploadDocument::file("U1".into(), "3".into(), file(bytes));
-        let order = iban::UploadTransferOrderFile::new("T1".into(), file(bytes));
+        let order = iban::UploadTransferOrderFile::builder().order_no("T1").file_content(file(bytes)).build();
         assert_eq!([errors(&issuing), warnings(&user), warnings(&order)], [error, &warning, &warning], "{bytes}");
         assert_eq!([warnings(&issuing), errors(&user), errors(&order)], [""; 3], "{bytes}");
     }
@@ -147,8 +148,8 @@ fn files_have_at_most_two_mebibytes() {
 #[test]
 fn query_dates_are_valid_and_in_order() {
     let query = |begin: &str, end: &str| {
-        let card = QueryCardTransactions::new("1".into(), begin.into(), end.into());
-        let partner = QueryPartnerTransactions::new(begin.into(), end.into());
+        let card = QueryCardTransactions::builder().card_id("1").begin_date(begin).end_date(end).build();
+        let partner = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
         assert_eq!((errors(&card), warnings(&card)), (errors(&partner), warnings(&partner)));
         format!("{}{}", errors(&card), warnings(&card))
     };
@@ -188,11 +189,11 @@ fn required_identifiers_must_not_be_null_or_empty() {
     let query: iban::QueryUser = serde_json::from_str(r#"{"userId":null,"mobile":null,"new":null}"#).unwrap();
     assert_eq!(warnings(&query), "`mobile` should be set if `userId` is not set");
     // The result of a verification instead of a file.
-    let mut upload = iban::UploadDocument::new("U1".into());
+    let mut upload = iban::UploadDocument::new("U1");
     assert_eq!(warnings(&upload), "`fileContent` should not be empty");
     upload.extra.set("sumsub", r#"{"id":1}"#).unwrap();
     assert_eq!(warnings(&upload), "");
-    let mobile = iban::VerifyMobileNumber::new("".into(), "".into());
+    let mobile = iban::VerifyMobileNumber::builder().mobile("").type_("").build();
     assert_eq!(errors(&mobile), "`mobile` must not be empty; `type` must not be empty");
 }
 
@@ -203,7 +204,7 @@ fn known_fields_in_extra_are_reported() {
     let person: iban::CreateIndividual = serde_json::from_str(person).unwrap();
     let rule = "should match the type of the field; set the field itself, not `extra`";
     assert_eq!(warnings(&person), format!("`birthday` {rule}; `firstName` {rule}"));
-    let mut topup = Topup::new("1".into(), "T".into(), "1".parse().unwrap(), "EUR".into());
+    let mut topup = Topup::builder().card_id("1").order_no("T").amount("1".parse().unwrap()).currency("EUR").build();
     topup.extra.set("cardId", r#""9""#).unwrap();
     assert_eq!(errors(&topup), "`cardId` must match the type of the field; set the field itself, not `extra`");
     assert_eq!(topup.extra.remove("cardId").as_deref(), Some(r#""9""#));
@@ -213,7 +214,7 @@ fn known_fields_in_extra_are_reported() {
 #[test]
 fn amounts_have_the_documented_json_type() {
     let read = |json: &str| serde_json::from_str(json).unwrap();
-    let topup = |amount| Topup::new("1".into(), "T".into(), amount, "EUR".into());
+    let topup = |amount| Topup::builder().card_id("1").order_no("T").amount(amount).currency("EUR").build();
     assert_eq!(errors(&topup(read("10.10"))), "`amount` must be written as a JSON string");
     assert_eq!(errors(&topup(read(r#""10.10""#))), "");
     let mut deposit = iban::IbanTransaction::default();
@@ -250,7 +251,7 @@ fn envelope_with_a_payload_requires_a_session_key() {
 
 #[test]
 fn every_violation_is_reported_with_its_path() {
-    let topup = Topup::new("".into(), "".into(), "-1".parse().unwrap(), "EUR".into());
+    let topup = Topup::builder().card_id("").order_no("").amount("-1".parse().unwrap()).currency("EUR").build();
     let invalid = topup.validate().unwrap_err();
     let rules_of = |violations: &[Violation]| -> Vec<(String, Rule)> {
         violations.iter().map(|violation| (violation.field.clone(), violation.rule)).collect()
@@ -290,7 +291,8 @@ fn empty_string_means_that_a_field_is_not_set() {
     assert_eq!((deposit.fee.is_none(), deposit.problems.len(), errors(&deposit)), (true, 0, String::new()));
     assert_eq!(serde_json::to_string(&deposit).unwrap(), r#"{"amount":1,"fee":""}"#);
     // An empty string that is set on a field is sent.
-    let mut query = QueryCardTransactions::new("1".into(), "2023-11-06".into(), "2023-11-06".into());
+    let mut query =
+        QueryCardTransactions::builder().card_id("1").begin_date("2023-11-06").end_date("2023-11-06").build();
     (query.currency, query.start) = (Some("".into()), Some("".into()));
     assert_eq!((errors(&query), warnings(&query)), (String::new(), String::new()));
     assert!(serde_json::to_string(&query).unwrap().ends_with(r#""currency":"","start":""}"#));

@@ -130,7 +130,12 @@ impl Life {
         match action {
             Action::Topup(order, n, cents) => {
                 let order = format!("T{order}");
-                let request = Topup::new(card(self, *n).into(), order.as_str().into(), amount(*cents), "EUR".into());
+                let request = Topup::builder()
+                    .card_id(card(self, *n))
+                    .order_no(order.as_str())
+                    .amount(amount(*cents))
+                    .currency("EUR")
+                    .build();
                 if self.send(&request).is_ok() {
                     assert!(self.accepted.insert(order, *cents).is_none(), "an order was accepted twice");
                 }
@@ -155,16 +160,17 @@ impl Life {
                 let _ = self.call(ApplyCard::INFO.path, data);
             }
             Action::Activate(n, of) => {
-                let _ = self.send(&ActiveCard::new(card(self, *n).into(), holder(self, *of).into()));
+                let _ = self.send(&ActiveCard::builder().card_id(card(self, *n)).holder_id(holder(self, *of)).build());
             }
             Action::Replace(new, old) => {
                 let new = card(self, *new);
-                let request = ReplaceCard::new(new.as_str().into(), cvv(&new).into(), card(self, *old).into());
+                let request =
+                    ReplaceCard::builder().card_id(new.as_str()).cvv(cvv(&new)).old_card_id(card(self, *old)).build();
                 let _ = self.send(&request);
             }
-            Action::Lost(n) => drop(self.send(&ReportLoss::new(card(self, *n).into()))),
-            Action::Found(n) => drop(self.send(&CancelReportLoss::new(card(self, *n).into()))),
-            Action::Password(n) => drop(self.send(&RetrievePassword::new(card(self, *n).into()))),
+            Action::Lost(n) => drop(self.send(&ReportLoss::new(card(self, *n)))),
+            Action::Found(n) => drop(self.send(&CancelReportLoss::new(card(self, *n)))),
+            Action::Password(n) => drop(self.send(&RetrievePassword::new(card(self, *n)))),
             Action::Spend(n, cents, reserve) => {
                 let kind = if *reserve { "1" } else { "2" };
                 let content = format!(
@@ -174,12 +180,12 @@ impl Life {
                 );
                 self.trigger("issuing", "1", content);
             }
-            Action::User(n) => drop(self.send(&CreateIndividual::new(format!("3706000000{n}").into()))),
+            Action::User(n) => drop(self.send(&CreateIndividual::new(format!("3706000000{n}")))),
             Action::Upload(n) => {
                 let content = paytend_model::FileContent::from(b"x".to_vec());
                 let _ = self.send(&UploadDocument::file(user(self, *n).into(), "2".into(), content));
             }
-            Action::Questionnaire(n) => drop(self.send(&IndividualQuestionnaire::new(user(self, *n).into()))),
+            Action::Questionnaire(n) => drop(self.send(&IndividualQuestionnaire::new(user(self, *n)))),
             Action::Deposit(cents) => self.trigger("baas", "2", format!(r#"{{"amount":{}}}"#, amount(*cents))),
             Action::Audit(n, passed) => {
                 let (user, status) = (user(self, *n), if *passed { "2" } else { "3" });

@@ -144,19 +144,24 @@ pub(crate) fn cvv(card: &str) -> String {
 
 /// Returns the demo cardholder, who has passed the audit.
 fn demo_holder() -> Holder {
-    let address = Address::new("Gedimino pr. 1".into(), "LT_MA".into(), "LT-01103".into(), "LT".into());
-    let data = CreateCardholder::new(
-        "+37060000000".into(),
-        "Ona".into(),
-        "Kazlauskienė".into(),
-        "12345678".into(),
-        IdType::Passport,
-        "ona@example.com".into(),
-        "1990-02-28".into(),
-        Gender::Two,
-        "LT".into(),
-        address,
-    );
+    let address = Address::builder()
+        .address_line("Gedimino pr. 1")
+        .city_code("LT_MA")
+        .postcode("LT-01103")
+        .country_code("LT")
+        .build();
+    let data = CreateCardholder::builder()
+        .mobile("+37060000000")
+        .first_name("Ona")
+        .last_name("Kazlauskienė")
+        .id_no("12345678")
+        .id_type(IdType::Passport)
+        .email("ona@example.com")
+        .birthday("1990-02-28")
+        .gender(Gender::Two)
+        .nationality_code("LT")
+        .eea_address(address)
+        .build();
     Holder { data, audit: Audit::Passed, documents: 1 }
 }
 

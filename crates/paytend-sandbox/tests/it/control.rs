@@ -40,7 +40,7 @@ async fn control_interface_covers_triggers_faults_clock_and_state() {
         (37, 9)
     );
     let (url, came) = hook(&[], PAYTEND).await;
-    client.send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+    client.send(&SetCallbackUrl::builder().type_("1").url(url).build()).await.unwrap();
     let (status, made) =
         control.post("/trigger", &json!({"product": "baas", "notifyType": "2", "content": {"reference": "R"}})).await;
     assert_eq!((status, &made), (200, &json!({"deliveries": [1]})));
@@ -160,8 +160,11 @@ async fn import_of_an_invalid_world_is_refused() {
 async fn log_shows_both_sides_and_hides_personal_data_by_default() {
     let sandbox = Sandbox::start().await.unwrap();
     let (control, client) = (Control::of(&sandbox), client(&sandbox));
-    client.send(&paytend_model::iban::VerifyMobileNumber::new("8613261402222".into(), "1".into())).await.unwrap();
-    client.send(&paytend_model::iban::CreateIndividual::new("37060000000".into())).await.unwrap();
+    client
+        .send(&paytend_model::iban::VerifyMobileNumber::builder().mobile("8613261402222").type_("1").build())
+        .await
+        .unwrap();
+    client.send(&paytend_model::iban::CreateIndividual::new("37060000000")).await.unwrap();
     let log = control.get("/log").await;
     assert!(!log.to_string().contains("8613261402222"));
     let id = log["entries"][0]["id"].as_u64().unwrap();

@@ -21,7 +21,7 @@ fn minutes(minutes: u64) -> Duration {
 }
 
 async fn set_url(sandbox: &Sandbox, url: &str) {
-    client(sandbox).send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
+    client(sandbox).send(&SetCallbackUrl::builder().type_("1").url(url).build()).await.unwrap();
 }
 
 #[tokio::test]
@@ -76,15 +76,17 @@ async fn paytend_receiver_accepts_all_nine_kinds() {
     let keyring = sandbox.partner_keyring().unwrap();
     let money = r#"{"amount":"1.00","transactionType":"1"}"#;
     client(&sandbox)
-        .send(&paytend_model::issuing::Topup::new(
-            sandbox.card_id().into(),
-            "T-1".into(),
-            "5".parse().unwrap(),
-            "EUR".into(),
-        ))
+        .send(
+            &paytend_model::issuing::Topup::builder()
+                .card_id(sandbox.card_id())
+                .order_no("T-1")
+                .amount("5".parse().unwrap())
+                .currency("EUR")
+                .build(),
+        )
         .await
         .unwrap();
-    let user = paytend_model::iban::CreateIndividual::new("37060000000".into());
+    let user = paytend_model::iban::CreateIndividual::new("37060000000");
     client(&sandbox).send(&user).await.unwrap();
     client(&sandbox).call("createCardholder", &crate::cardholder()).await.unwrap();
     // The cardholder's audit creates a separate notification.

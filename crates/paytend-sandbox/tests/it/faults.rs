@@ -10,7 +10,7 @@ use crate::client;
 use crate::hook::{PAYTEND, hook};
 
 fn topup(order_no: &str) -> Topup {
-    Topup::new("1755902".into(), order_no.into(), "1.00".parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no(order_no).amount("1.00".parse().unwrap()).currency("EUR").build()
 }
 
 /// Checks whether the request was carried out, and the outcome that the client reports.
@@ -40,7 +40,7 @@ async fn faults_have_their_documented_effect() {
             assert_ne!(error.outcome(), Outcome::NotSent, "{fault:?}: {error}");
         }
         // The next request works normally.
-        assert_eq!(client.send(&QueryTopupResult::new(order.into())).await.is_ok(), happened);
+        assert_eq!(client.send(&QueryTopupResult::new(order)).await.is_ok(), happened);
     }
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "6.00");
     assert!(sandbox.conserves_money());
@@ -117,7 +117,7 @@ async fn orders_are_applied_once_under_faults() {
                 let order = format!("T-{n}");
                 loop {
                     let _ = client.send(&topup(&order)).await;
-                    if client.send(&QueryTopupResult::new(order.as_str().into())).await.is_ok() {
+                    if client.send(&QueryTopupResult::new(order.as_str())).await.is_ok() {
                         return;
                     }
                 }

@@ -36,39 +36,44 @@ async fn refused<O: Operation>(client: &Client, operation: &O, failure: Failure)
 }
 
 fn address() -> Address {
-    Address::new("R2VkaW1pbm8gcHIuIDE=".into(), "VNO".into(), "01103".into(), "LT".into())
+    Address::builder()
+        .address_line("R2VkaW1pbm8gcHIuIDE=")
+        .city_code("VNO")
+        .postcode("01103")
+        .country_code("LT")
+        .build()
 }
 
 fn holder() -> CreateCardholder {
-    CreateCardholder::new(
-        "37060000000".into(),
-        "T25h".into(),
-        "S2F6bGF1c2tpZW7Elw==".into(),
-        "12345678".into(),
-        "2".into(),
-        "ona@example.com".into(),
-        "1990-02-28".into(),
-        "1".into(),
-        "LT".into(),
-        address(),
-    )
+    CreateCardholder::builder()
+        .mobile("37060000000")
+        .first_name("T25h")
+        .last_name("S2F6bGF1c2tpZW7Elw==")
+        .id_no("12345678")
+        .id_type("2")
+        .email("ona@example.com")
+        .birthday("1990-02-28")
+        .gender("1")
+        .nationality_code("LT")
+        .eea_address(address())
+        .build()
 }
 
 fn application(order: &str, kind: &str, quantity: u64) -> ApplyCard {
-    ApplyCard::new(
-        order.into(),
-        "3".into(),
-        kind.into(),
-        "SKU001".into(),
-        quantity.into(),
-        "Ona Kazlauskiene".into(),
-        "37060000000".into(),
-        address(),
-    )
+    ApplyCard::builder()
+        .order_no(order)
+        .card_scheme("3")
+        .card_type(kind)
+        .sku("SKU001")
+        .quantity(quantity)
+        .contact_name("Ona Kazlauskiene")
+        .contact_mobile("37060000000")
+        .delivery_address(address())
+        .build()
 }
 
 fn topup(order: &str, card: &str, amount: &str) -> Topup {
-    Topup::new(card.into(), order.into(), amount.parse().unwrap(), "EUR".into())
+    Topup::builder().card_id(card).order_no(order).amount(amount.parse().unwrap()).currency("EUR").build()
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -79,8 +84,8 @@ fn seconds(seconds: u64) -> Duration {
 async fn account_of_a_person_is_opened() {
     let (sandbox, client) = slow().await;
     let (url, came) = hook(&[], PAYTEND).await;
-    client.send(&SetCallbackUrl::new("1".into(), url.into())).await.unwrap();
-    let mut person = CreateIndividual::new("37060000000".into());
+    client.send(&SetCallbackUrl::builder().type_("1").url(url).build()).await.unwrap();
+    let mut person = CreateIndividual::new("37060000000");
     person.nationality_code = Some("BR".into());
     person.address = Some(address());
     let user = client.send(&person).await.unwrap().user_id.unwrap();
@@ -117,16 +122,19 @@ async fn account_of_a_person_is_opened() {
     assert_eq!(asked.what(), "baas 8");
     let order =
         serde_json::from_str::<serde_json::Value>(asked.content()).unwrap()["orderNo"].as_str().unwrap().to_owned();
-    client.send(&SubmitTransferOrder::new(order.as_str().into())).await.unwrap();
-    client.send(&UploadTransferOrderFile::new(order.as_str().into(), b"invoice".to_vec().into())).await.unwrap();
-    refused(&client, &SubmitTransferOrder::new("O-none".into()), Failure::UnknownOrder).await;
+    client.send(&SubmitTransferOrder::new(order.as_str())).await.unwrap();
+    client
+        .send(&UploadTransferOrderFile::builder().order_no(order.as_str()).file_content(b"invoice".to_vec()).build())
+        .await
+        .unwrap();
+    refused(&client, &SubmitTransferOrder::new("O-none"), Failure::UnknownOrder).await;
     assert!(sandbox.conserves_money());
 }
 
 #[tokio::test]
 async fn corporation_is_audited_again_after_a_rejection() {
     let (sandbox, client) = slow().await;
-    let mut corporation = CreateCorporation::new("37060000001".into());
+    let mut corporation = CreateCorporation::new("37060000001");
     corporation.country_code = Some("LT".into());
     let user = client.send(&corporation).await.unwrap().user_id.unwrap();
     // The result of an identity verification provider replaces the documents.
@@ -169,17 +177,23 @@ async fn cards_are_ordered_shipped_and_activated() {
     let mut unknown = application("A-3", "2", 1);
     unknown.sku = "SKU999".into();
     refused(&client, &unknown, Failure::UnknownSku).await;
-    let result = client.send(&QueryApplyResult::new("A-1".into())).await.unwrap();
+    let result = client.send(&QueryApplyResult::new("A-1")).await.unwrap();
     assert_eq!((result.status, result.card_id), (Some("1".into()), None));
     sandbox.advance(seconds(10)).await;
-    let card = client.send(&QueryApplyResult::new("A-1".into())).await.unwrap().card_id.unwrap();
+    let card = client.send(&QueryApplyResult::new("A-1")).await.unwrap().card_id.unwrap();
     assert_eq!(sandbox.card(card.as_str()).unwrap().state(), CardState::Active);
-    let plain = client.send(&QueryApplyResult::new("A-2".into())).await.unwrap().card_id.unwrap();
+    let plain = client.send(&QueryApplyResult::new("A-2")).await.unwrap().card_id.unwrap();
     assert_eq!(sandbox.card(plain.as_str()).unwrap().state(), CardState::Unactivated);
     refused(&client, &topup("T-1", plain.as_str(), "1.00"), Failure::WrongState).await;
-    refused(&client, &ActiveCard::new(plain.clone(), "H-none".into()), Failure::UnknownHolder).await;
-    client.send(&ActiveCard::new(plain.clone(), holder_id.clone())).await.unwrap();
-    refused(&client, &ActiveCard::new(plain.clone(), holder_id.clone()), Failure::WrongState).await;
+    refused(&client, &ActiveCard::builder().card_id(plain.clone()).holder_id("H-none").build(), Failure::UnknownHolder)
+        .await;
+    client.send(&ActiveCard::builder().card_id(plain.clone()).holder_id(holder_id.clone()).build()).await.unwrap();
+    refused(
+        &client,
+        &ActiveCard::builder().card_id(plain.clone()).holder_id(holder_id.clone()).build(),
+        Failure::WrongState,
+    )
+    .await;
     let info = client.send(&QueryCardInfo::new(plain.clone())).await.unwrap();
     assert_eq!((info.holder_id, info.status), (Some(holder_id), Some("2".into())));
     client.send(&RetrievePassword::new(plain.clone())).await.unwrap();
@@ -189,9 +203,15 @@ async fn cards_are_ordered_shipped_and_activated() {
     // One notification for the audit, one for the virtual card, and one for each of the three physical cards.
     let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
     assert_eq!(told, ["issuing 2", "issuing 3", "issuing 3", "issuing 3", "issuing 3"]);
-    let cities = client.send(&QueryCities::new("LT".into(), 1u64.into(), 2u64.into())).await.unwrap();
+    let cities =
+        client.send(&QueryCities::builder().country_code("LT").start(1u64).max_result(2u64).build()).await.unwrap();
     assert_eq!((cities.total.unwrap().get(), cities.cities.unwrap().len()), (Some(5), 2));
-    refused(&client, &QueryCities::new("XX".into(), 0u64.into(), 2u64.into()), Failure::UnknownCountry).await;
+    refused(
+        &client,
+        &QueryCities::builder().country_code("XX").start(0u64).max_result(2u64).build(),
+        Failure::UnknownCountry,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -205,21 +225,21 @@ async fn topup_is_booked_later_and_can_be_queried() {
         (sandbox.funds("EUR").to_string(), sandbox.topup("T-1")),
         ("9974.50".into(), Some(TopupState::Processing))
     );
-    assert_eq!(client.send(&QueryCardBalance::new(card.into())).await.unwrap().balance.unwrap().to_string(), "0.00");
+    assert_eq!(client.send(&QueryCardBalance::new(card)).await.unwrap().balance.unwrap().to_string(), "0.00");
     sandbox.advance(Duration::from_millis(1999)).await;
-    assert_eq!(client.send(&QueryTopupResult::new("T-1".into())).await.unwrap().status, Some("1".into()));
+    assert_eq!(client.send(&QueryTopupResult::new("T-1")).await.unwrap().status, Some("1".into()));
     sandbox.advance(Duration::from_millis(1)).await;
-    assert_eq!(client.send(&QueryTopupResult::new("T-1".into())).await.unwrap().status, Some("2".into()));
+    assert_eq!(client.send(&QueryTopupResult::new("T-1")).await.unwrap().status, Some("2".into()));
     assert_eq!(sandbox.card(card).unwrap().balance().to_string(), "25.50");
     refused(&client, &topup("T-1", card, "25.50"), Failure::DuplicateOrder).await;
     refused(&client, &topup("T-2", card, "99999.00"), Failure::InsufficientFunds).await;
-    refused(&client, &QueryTopupResult::new("T-2".into()), Failure::UnknownOrder).await;
+    refused(&client, &QueryTopupResult::new("T-2"), Failure::UnknownOrder).await;
     let mut other = topup("T-3", card, "1.00");
     other.currency = "USD".into();
     refused(&client, &other, Failure::WrongCurrency).await;
     // Transactions are filtered by date and paginated.
     let query = |begin: &str, end: &str, start: u64| {
-        let mut query = QueryPartnerTransactions::new(begin.into(), end.into());
+        let mut query = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
         (query.transaction_status, query.start) = (Some("2".into()), Some(start.into()));
         query
     };
@@ -248,12 +268,12 @@ async fn topup_of_a_replaced_card_is_returned() {
     let (sandbox, client) = slow().await;
     client.send(&application("A-1", "2", 1)).await.unwrap();
     sandbox.advance(seconds(10)).await;
-    let new = client.send(&QueryApplyResult::new("A-1".into())).await.unwrap().card_id.unwrap();
+    let new = client.send(&QueryApplyResult::new("A-1")).await.unwrap().card_id.unwrap();
     let old = sandbox.card_id();
     client.send(&topup("T-1", old, "100.00")).await.unwrap();
     sandbox.advance(seconds(2)).await;
     client.send(&topup("T-2", old, "7.00")).await.unwrap();
-    let cvv = |cvv: &str| ReplaceCard::new(new.clone(), cvv.into(), old.into());
+    let cvv = |cvv: &str| ReplaceCard::builder().card_id(new.clone()).cvv(cvv).old_card_id(old).build();
     let answers = futures(&client, (0..1000).map(|n| cvv(&format!("{n:03}")))).await;
     assert_eq!(answers, 1, "exactly one CVV is right, and it works once");
     assert_eq!(sandbox.card(old).unwrap().state(), CardState::Frozen);
@@ -302,15 +322,15 @@ async fn card_use_and_monthly_fees_change_the_balance() {
         assert_eq!(sandbox.card(card).unwrap().balance().to_string(), balance);
     }
     let day = "2026-11-21";
-    let mut settled = QueryCardTransactions::new(card.into(), day.into(), day.into());
+    let mut settled = QueryCardTransactions::builder().card_id(card).begin_date(day).end_date(day).build();
     assert_eq!(client.send(&settled).await.unwrap().trades().len(), 3);
     (settled.transaction_status, settled.currency) = (Some("2".into()), Some("EUR".into()));
     assert_eq!(client.send(&settled).await.unwrap().trades().len(), 2);
-    let reserved = QueryAuthorizations::new(card.into(), day.into(), day.into());
+    let reserved = QueryAuthorizations::builder().card_id(card).begin_date(day).end_date(day).build();
     assert_eq!(client.send(&reserved).await.unwrap().total.unwrap().get(), Some(1));
     // The balance is too low for the fees of both months.
     sandbox.advance(seconds(61 * 24 * 3600)).await;
-    let overdue = client.send(&QueryCardOverdueMonthlyFee::new(card.into())).await.unwrap();
+    let overdue = client.send(&QueryCardOverdueMonthlyFee::new(card)).await.unwrap();
     assert_eq!(overdue.balance.unwrap().to_string(), "2.00");
     assert_eq!(sandbox.card(card).unwrap().balance().to_string(), "0.50");
     assert!(sandbox.conserves_money());

@@ -18,7 +18,9 @@ async fn state_survives_restarts() {
         let keyring = Keyring::from_keys(&own, paytend.public_key()).unwrap();
         Client::builder(Environment::BaseUrl(sandbox.url()), "888666000100777", keyring).build().unwrap()
     };
-    let topup = |order: String| Topup::new("1755902".into(), order.into(), "1.00".parse().unwrap(), "EUR".into());
+    let topup = |order: String| {
+        Topup::builder().card_id("1755902").order_no(order).amount("1.00".parse().unwrap()).currency("EUR").build()
+    };
     // Several restarts, and more events than are stored without a snapshot.
     for life in 0..3 {
         let sandbox = start().await.unwrap();

@@ -18,7 +18,7 @@ fn client(sandbox: &Sandbox) -> Client {
 }
 
 fn topup(order_no: &str, amount: &str) -> Topup {
-    Topup::new("1755902".into(), order_no.into(), amount.parse().unwrap(), "EUR".into())
+    Topup::builder().card_id("1755902").order_no(order_no).amount(amount.parse().unwrap()).currency("EUR").build()
 }
 
 #[tokio::test]
@@ -28,9 +28,9 @@ async fn repeated_topup_moves_money_once() {
     client.send(&topup("T-1", "25.00")).await.unwrap();
     let again = client.send(&topup("T-1", "25.00")).await.unwrap_err();
     assert_eq!((again.outcome(), again.api_code()), (Outcome::Rejected, Some(Failure::DuplicateOrder.code())));
-    let result = client.send(&QueryTopupResult::new("T-1".into())).await.unwrap();
+    let result = client.send(&QueryTopupResult::new("T-1")).await.unwrap();
     assert_eq!(result.amount.unwrap().to_string(), "25.00");
-    let card = client.send(&QueryCardBalance::new(sandbox.card_id().into())).await.unwrap();
+    let card = client.send(&QueryCardBalance::new(sandbox.card_id())).await.unwrap();
     assert_eq!(card.balance.unwrap().to_string(), "25.00");
     let partner = client.send(&QueryPartnerBalance::new()).await.unwrap().balance.unwrap();
     assert_eq!(partner[0].available.to_string(), "9975.00");
@@ -52,7 +52,7 @@ async fn concurrent_topups_are_each_applied_once() {
         taken += usize::from(call.await.unwrap());
     }
     assert_eq!(taken, 10);
-    let card = client.send(&QueryCardBalance::new("1755902".into())).await.unwrap();
+    let card = client.send(&QueryCardBalance::new("1755902")).await.unwrap();
     assert_eq!(card.balance.unwrap().to_string(), "10.00");
 }
 
@@ -77,7 +77,7 @@ async fn deposit_is_posted_to_the_callback_url() {
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
 
-    client(&sandbox).send(&SetCallbackUrl::new("2".into(), url.into())).await.unwrap();
+    client(&sandbox).send(&SetCallbackUrl::builder().type_("2").url(url).build()).await.unwrap();
     let delivery = sandbox.deposit(&deposit).await.unwrap();
     assert!(delivery.acknowledged(), "{delivery:?}");
     let Some(Content::Typed(Notification::Baas(BaasNotification::FundDeposit(transaction)))) = received.recv().await
@@ -108,7 +108,7 @@ async fn only_the_documented_response_acknowledges() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        client(&sandbox).send(&SetCallbackUrl::new("2".into(), url.into())).await.unwrap();
+        client(&sandbox).send(&SetCallbackUrl::builder().type_("2").url(url).build()).await.unwrap();
         let delivery = sandbox.deposit(&Deposit::new("1".parse().unwrap(), "EUR")).await.unwrap();
         assert_eq!((delivery.acknowledged(), delivery.status()), (expected, status), "{body}");
     }
@@ -200,7 +200,7 @@ async fn given_keys_are_used_and_the_server_stops_with_the_sandbox() {
     assert_eq!((sandbox.partner_id(), sandbox.partner_key().is_none()), ("888666000100777", true));
     let keyring = Keyring::from_keys(&own, paytend.public_key()).unwrap();
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), "888666000100777", keyring).build().unwrap();
-    let verify = VerifyMobileNumber::new("8613261402222".into(), "1".into());
+    let verify = VerifyMobileNumber::builder().mobile("8613261402222").type_("1").build();
     client.send(&verify).await.unwrap();
     let url = sandbox.url();
     drop((client, sandbox));

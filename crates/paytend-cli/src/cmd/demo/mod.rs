@@ -75,7 +75,7 @@ impl Demo<'_> {
         demo.call(
             "setCallbackUrl",
             "The partner sets the callback URL for notifications",
-            &SetCallbackUrl::new("2".into(), inbox.url.as_str().into()),
+            &SetCallbackUrl::builder().type_("2").url(inbox.url.as_str()).build(),
         )
         .await?;
         demo.operations(&sandbox).await?;
@@ -87,19 +87,24 @@ impl Demo<'_> {
     /// Makes the calls and checks the balances between them.
     async fn operations(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
         let mobile = "8613261402222";
-        let verify = VerifyMobileNumber::new(mobile.into(), "1".into());
+        let verify = VerifyMobileNumber::builder().mobile(mobile).type_("1").build();
         self.call("verifyMobileNumber", "A customer's mobile number is verified", &verify).await?;
         self.call("createCardholder", "A cardholder is created; names are sent as base64", &cardholder(mobile)).await?;
         let before = self.partner_balance("The partner's balance is queried").await?;
 
         let amount: Amount = parse("25.50")?;
-        let topup = Topup::new(sandbox.card_id().into(), "T-0001".into(), amount.clone(), "EUR".into());
+        let topup = Topup::builder()
+            .card_id(sandbox.card_id())
+            .order_no("T-0001")
+            .amount(amount.clone())
+            .currency("EUR")
+            .build();
         self.call("topup", "A card is topped up", &topup).await?;
-        let query = QueryTopupResult::new("T-0001".into());
+        let query = QueryTopupResult::new("T-0001");
         let result = self.call("getTopupResult", "The result of the topup is queried by order number", &query).await?;
         require(result.amount.as_ref() == Some(&amount), "the reported amount of the topup equals the amount sent")?;
 
-        let query = QueryCardBalance::new(sandbox.card_id().into());
+        let query = QueryCardBalance::new(sandbox.card_id());
         let card = self.call("getCardBalance", "The card's balance has increased", &query).await?;
         require(card.balance.as_ref() == Some(&amount), "the card's balance equals the amount of the topup")?;
         let after = self.partner_balance("The partner's balance has decreased").await?;
@@ -153,7 +158,7 @@ impl Demo<'_> {
     /// Checks that a response changed in transit is refused.
     async fn tampered(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
         self.report.begin("tampered", "An attacker changes a response in transit; the client refuses it")?;
-        let prepared = self.client.prepare(&QueryCardBalance::new(sandbox.card_id().into()))?;
+        let prepared = self.client.prepare(&QueryCardBalance::new(sandbox.card_id()))?;
         let raw = self.client.transmit(&prepared).await?;
         let changed = String::from_utf8_lossy(raw.body()).replace("success", "succes5");
         require(changed.as_bytes() != raw.body(), "the response was changed")?;
@@ -213,19 +218,20 @@ impl Demo<'_> {
 }
 
 fn cardholder(mobile: &str) -> CreateCardholder {
-    let address = Address::new("Žalgirio g. 24".into(), "VNO".into(), "08217".into(), "LT".into());
-    CreateCardholder::new(
-        mobile.into(),
-        "Žilvinas".into(),
-        "Pavyzdys".into(),
-        "P0000000".into(),
-        "2".into(),
-        "zilvinas@example.com".into(),
-        "1990-01-31".into(),
-        "1".into(),
-        "LT".into(),
-        address,
-    )
+    let address =
+        Address::builder().address_line("Žalgirio g. 24").city_code("VNO").postcode("08217").country_code("LT").build();
+    CreateCardholder::builder()
+        .mobile(mobile)
+        .first_name("Žilvinas")
+        .last_name("Pavyzdys")
+        .id_no("P0000000")
+        .id_type("2")
+        .email("zilvinas@example.com")
+        .birthday("1990-01-31")
+        .gender("1")
+        .nationality_code("LT")
+        .eea_address(address)
+        .build()
 }
 
 fn describe(key: &PrivateKey) -> Value {

@@ -20,7 +20,9 @@ pub(in crate::world) fn balance(
 ) -> Result<PartnerBalanceResponse, Refusal> {
     let all = partner.ledger.balances(&Place::Funds);
     let mut response = PartnerBalanceResponse::new();
-    response.balance = Some(all.map(|(currency, cents)| Balance::new(currency.into(), cents.amount())).collect());
+    response.balance = Some(
+        all.map(|(currency, cents)| Balance::builder().currency(currency).available(cents.amount()).build()).collect(),
+    );
     Ok(response)
 }
 
