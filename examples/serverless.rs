@@ -16,27 +16,30 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use paytend_crypto::{OsRandom, PublicKey, rustcrypto};
 use paytend_webhook::testing::DetachedSender;
-use paytend_webhook::{Content, Gate, PayByReceiver, Receiver, Rejection, Reply, Sources};
+use paytend_webhook::{Content, PayByReceiver, Receiver, Rejection, Reply, RequestFilter, Sources};
 
 struct Function {
     receiver: PayByReceiver,
-    gate: Gate,
+    filter: RequestFilter,
 }
 
 impl Function {
     fn new(payby: &PublicKey) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let receiver = PayByReceiver::new([rustcrypto::public(payby)?])?;
         // Allow only the addresses that you received from PayBy.
-        Ok(Self { receiver, gate: Gate::new().sources(Sources::new().allow(["203.0.113.0/24"])?.only_listed()) })
+        Ok(Self {
+            receiver,
+            filter: RequestFilter::new().sources(Sources::new().allow(["203.0.113.0/24"])?.only_listed()),
+        })
     }
 
     fn handle(&self, request: &Request) -> Response<Body> {
         let response = match self.receive(request) {
-            Ok(reply) => self.receiver.provider().answer(reply),
+            Ok(reply) => self.receiver.provider().respond(reply).to_http(),
             Err(rejection) => {
                 // In production, write this to a log. It contains no secrets, but may contain the source address.
                 println!("rejected: {rejection}");
-                rejection.response()
+                rejection.to_http()
             }
         };
         response.map(|body| Body::Binary(body.into()))
@@ -49,7 +52,7 @@ impl Function {
         };
         let peer = peer.and_then(|address| address.parse().ok());
         let (receiver, headers) = (&self.receiver, request.headers());
-        self.gate.admit(receiver.provider(), receiver.limit(), request.method(), headers, peer)?;
+        self.filter.check(receiver.provider(), receiver.max_bytes(), request.method(), headers, peer)?;
         let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
         // In production, store the deduplication key and the effect in one database transaction before acknowledging.
         // Store a known key as a sighting and query the state. `receive_notifications.rs` shows how.

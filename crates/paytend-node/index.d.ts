@@ -7,13 +7,13 @@ export type Code =
   | 'rejected' | 'internal'
 
 /** The HTTP response to send to the provider. */
-export interface Answer { status: number, headers: Record<string, string>, body: string }
+export interface ProviderResponse { status: number, headers: Record<string, string>, body: string }
 
 /** The base class of all errors of this package. Errors contain no secrets and no personal data. */
 export class PaytendError extends Error {
   readonly code: Code
   /** The response to send to the provider, if a notification was refused. */
-  readonly answer?: Answer
+  readonly response?: ProviderResponse
 }
 /** An argument is invalid. */
 export class UsageError extends PaytendError {}
@@ -131,7 +131,7 @@ export class Keyring {
   openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
 }
 
-export interface DatedKey { key: PublicKey, notBefore?: Date, retireAt?: Date }
+export interface ScheduledKey { key: PublicKey, notBefore?: Date, retireAt?: Date }
 export interface BusinessKey { kind: string, id: string, state?: string }
 
 /** A verified notification. Its contents are not enumerable, which keeps them out of logs. */
@@ -172,12 +172,12 @@ export type HeadersLike = Record<string, string | string[] | undefined> | Iterab
 declare class Receiver {
   /**
    * Verifies a notification on Node's worker pool. `body` must be the raw body, as received.
-   * Throws a `PaytendError` if the notification is rejected; its `answer` is the response to send.
+   * Throws a `PaytendError` if the notification is rejected; its `response` is the response to send.
    */
   receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
   receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
-  answer (reply: Reply): Answer
+  response (reply: Reply): ProviderResponse
 }
 /** A receiver for the notifications of one Paytend product to one partner. The route determines both. */
 export class PaytendReceiver extends Receiver {
@@ -186,7 +186,7 @@ export class PaytendReceiver extends Receiver {
 /** A receiver for the notifications of PayBy. `maxAge` is in milliseconds; the default is 26 hours. */
 export class PayByReceiver extends Receiver {
   constructor (
-    keys: PublicKey | DatedKey | Array<PublicKey | DatedKey>,
+    keys: PublicKey | ScheduledKey | Array<PublicKey | ScheduledKey>,
     options?: { maxBytes?: number, maxAge?: number }
   )
 }
@@ -195,5 +195,5 @@ export class PayByReceiver extends Receiver {
  * default is 3 days.
  */
 export class PayerMaxReceiver extends Receiver {
-  constructor (merchants: Iterable<[string, PublicKey | DatedKey]>, options?: { maxBytes?: number, maxAge?: number })
+  constructor (merchants: Iterable<[string, PublicKey | ScheduledKey]>, options?: { maxBytes?: number, maxAge?: number })
 }

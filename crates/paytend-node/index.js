@@ -18,11 +18,11 @@ const native = load()
 
 /** The base class of all errors of this package. Errors contain no secrets and no personal data. */
 class PaytendError extends Error {
-  constructor (message, code = 'internal', answer = undefined) {
+  constructor (message, code = 'internal', response = undefined) {
     super(message)
     this.name = new.target.name
     this.code = code
-    if (answer !== undefined) this.answer = answer
+    if (response !== undefined) this.response = response
   }
 }
 class UsageError extends PaytendError {}
@@ -58,7 +58,7 @@ function translated (error) {
     // A napi error about an argument's type. Its message would reveal the argument.
     return usage('an argument has the wrong type')
   }
-  const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.answer ?? undefined)
+  const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.response ?? undefined)
   if (failure instanceof UnsignedFailure) {
     failure.respCode = told.respCode
     failure.respMsg = told.respMsg
@@ -330,10 +330,10 @@ class Receiver {
       this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
-  answer (reply) { return JSON.parse(calling(() => this.#native.answer(text(reply, '`reply`')))) }
+  response (reply) { return JSON.parse(calling(() => this.#native.response(text(reply, '`reply`')))) }
 }
 
-const dated = (keys) => {
+const scheduled = (keys) => {
   const all = new native.Keys()
   for (const [merchant, given] of keys) {
     const { key, notBefore, retireAt } = given instanceof PublicKey ? { key: given } : given ?? {}
@@ -352,14 +352,14 @@ class PaytendReceiver extends Receiver {
 
 class PayByReceiver extends Receiver {
   constructor (keys, options) {
-    super(calling(() => dated(several(keys).map((key) => ['', key]))
+    super(calling(() => scheduled(several(keys).map((key) => ['', key]))
       .payby(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
   }
 }
 
 class PayerMaxReceiver extends Receiver {
   constructor (merchants, options) {
-    super(calling(() => dated(merchants).payermax(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
+    super(calling(() => scheduled(merchants).payermax(count(options?.maxBytes, 'maxBytes'), age(options?.maxAge))))
   }
 }
 

@@ -39,7 +39,7 @@ fn paths(criterion: &mut Criterion) {
         for Backend { name, private, public } in backends(&key) {
             let ring = Keyring::builder().own_key(Arc::clone(&private)).peer_key(Arc::clone(&public)).build().unwrap();
             let fields = Fields::notification(PARTNER_ID, "2");
-            let expected = Expected::notification(PARTNER_ID).max_bytes(4 << 20);
+            let expected = Expected::notification(PARTNER_ID).with_max_bytes(4 << 20);
             let mut group = criterion.benchmark_group(format!("{name}/{bits}"));
             group.sample_size(20);
             for bytes in [64usize, 400, 64 << 10, 1 << 20] {

@@ -106,7 +106,7 @@ fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver:
     let mut sealing = Baseline::new(sender.pkcs1_der(), receiver.public_key().to_spki_der()).unwrap();
     let mut opening = Baseline::new(receiver.pkcs1_der(), sender.public_key().to_spki_der()).unwrap();
     let fields = Fields::notification(PARTNER_ID, "2");
-    let expected = Expected::notification(PARTNER_ID).max_bytes(4 << 20);
+    let expected = Expected::notification(PARTNER_ID).with_max_bytes(4 << 20);
 
     for (size, bytes) in SIZES {
         let payload = payload(bytes);

@@ -82,7 +82,7 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
         &mut [
             repeat(|| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap())),
             repeat(|| drop(receiver.receive(&headers, document.as_bytes(), now).unwrap())),
-            Box::new(serving(Endpoint::new(receiver.clone()).on_this_thread())) as Work<'_>,
+            Box::new(serving(Endpoint::new(receiver.clone()).run_inline())) as Work<'_>,
             Box::new(serving(Endpoint::new(receiver.clone()))),
         ],
         batch,

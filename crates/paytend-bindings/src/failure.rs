@@ -74,13 +74,13 @@ impl Code {
 pub struct Failure {
     code: Code,
     message: String,
-    answered: Option<(String, String)>,
+    response_parts: Option<(String, String)>,
 }
 
 impl Failure {
     /// Creates a failure with a code and a message.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string(), answered: None }
+        Self { code, message: message.to_string(), response_parts: None }
     }
 
     /// Returns the same failure with another message.
@@ -100,8 +100,8 @@ impl Failure {
 
     /// Returns `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure). They are not authenticated:
     /// an attacker on the network may have written them.
-    pub fn answered(&self) -> Option<(&str, &str)> {
-        self.answered.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
+    pub fn api_error(&self) -> Option<(&str, &str)> {
+        self.response_parts.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
     }
 }
 
@@ -125,11 +125,11 @@ impl From<Error> for Failure {
             Error::Backend(_) | Error::Random => Code::Unavailable,
             _ => Code::Internal,
         };
-        let answered = match &error {
+        let response_parts = match &error {
             Error::UnsignedFailure(failure) => Some((failure.resp_code().to_owned(), failure.resp_msg().to_owned())),
             _ => None,
         };
-        Self { code, message: error.to_string(), answered }
+        Self { code, message: error.to_string(), response_parts }
     }
 }
 

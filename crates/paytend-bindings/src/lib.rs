@@ -17,7 +17,7 @@ pub use keys::{
     generate, hazmat_decrypt_blocks, key_info, keyring, request_id, sign, verify, write_private, write_public,
 };
 pub use message::{Opened, kind, open, seal};
-pub use receive::{Answer, DatedKey, NotTaken, Notification, Receiver, Reply};
+pub use receive::{Notification, ProviderResponse, Receiver, Rejected, Reply, ScheduledKey};
 
 pub use paytend_crypto::{Keyring, Kind, PrivateKey, PublicKey};
 

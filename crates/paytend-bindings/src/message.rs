@@ -148,7 +148,7 @@ pub fn open(
         expected = expected.unsigned_payload();
     }
     if let Some(bytes) = limit(max_bytes)? {
-        expected = expected.max_bytes(bytes);
+        expected = expected.with_max_bytes(bytes);
     }
     let opened = keyring.open(document, &expected)?;
     Ok(Opened {

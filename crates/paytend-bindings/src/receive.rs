@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use paytend_crypto::{Keyring, PublicKey};
 use paytend_model::{Problem, Product};
 use paytend_webhook::{
-    BusinessKey, ConfigError, Content, Dated, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Reason,
+    BusinessKey, ConfigError, Content, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Reason,
     Receiver as _, Rejection, Verified,
 };
 
@@ -27,7 +27,7 @@ pub enum Receiver {
 
 /// A provider's key and its period of use, in milliseconds since 1970.
 #[derive(Clone, Debug)]
-pub struct DatedKey {
+pub struct ScheduledKey {
     /// The key.
     pub key: PublicKey,
     /// The time from which the key is used.
@@ -36,22 +36,22 @@ pub struct DatedKey {
     pub retire_at: Option<u64>,
 }
 
-impl From<PublicKey> for DatedKey {
+impl From<PublicKey> for ScheduledKey {
     fn from(key: PublicKey) -> Self {
         Self { key, not_before: None, retire_at: None }
     }
 }
 
-impl DatedKey {
-    fn load(self) -> Result<Dated<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
-        let mut dated = Dated::from(backend::public(&self.key)?);
+impl ScheduledKey {
+    fn load(self) -> Result<paytend_webhook::ScheduledKey<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
+        let mut scheduled = paytend_webhook::ScheduledKey::from(backend::public(&self.key)?);
         if let Some(millis) = self.not_before {
-            dated = dated.not_before(moment(millis));
+            scheduled = scheduled.not_before(moment(millis));
         }
         if let Some(millis) = self.retire_at {
-            dated = dated.retire_at(moment(millis));
+            scheduled = scheduled.retire_at(moment(millis));
         }
-        Ok(dated)
+        Ok(scheduled)
     }
 }
 
@@ -119,7 +119,7 @@ impl fmt::Debug for Notification {
 
 /// The HTTP response to send to the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ProviderResponse {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
@@ -128,7 +128,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl From<http::Response<Bytes>> for Answer {
+impl From<http::Response<Bytes>> for ProviderResponse {
     fn from(response: http::Response<Bytes>) -> Self {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -143,11 +143,11 @@ impl From<http::Response<Bytes>> for Answer {
 
 /// A notification that was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotTaken {
+pub struct Rejected {
     /// The reason, for logs.
     pub failure: Failure,
     /// The response to send to the provider.
-    pub answer: Answer,
+    pub response: ProviderResponse,
 }
 
 /// The result of handling a notification.
@@ -208,8 +208,8 @@ impl Receiver {
     /// # Errors
     /// - Returns [`Code::Key`] if `keys` is empty, or a key cannot be used.
     /// - Returns [`Code::Usage`] if the period of use of a key is empty.
-    pub fn payby(keys: Vec<DatedKey>) -> Result<Self, Failure> {
-        let keys = keys.into_iter().map(DatedKey::load).collect::<Result<Vec<_>, _>>()?;
+    pub fn payby(keys: Vec<ScheduledKey>) -> Result<Self, Failure> {
+        let keys = keys.into_iter().map(ScheduledKey::load).collect::<Result<Vec<_>, _>>()?;
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(refused)?))
     }
 
@@ -218,11 +218,11 @@ impl Receiver {
     /// # Errors
     /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.
     /// - Returns [`Code::Usage`] if the period of use of a key is empty, or a merchant number is empty.
-    pub fn payermax(merchants: Vec<(String, DatedKey)>) -> Result<Self, Failure> {
+    pub fn payermax(merchants: Vec<(String, ScheduledKey)>) -> Result<Self, Failure> {
         if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
             return Err(Failure::new(Code::Usage, "missing merchant number of a PayerMax key"));
         }
-        let load = |(merchant, key): (String, DatedKey)| Ok((merchant, key.load()?));
+        let load = |(merchant, key): (String, ScheduledKey)| Ok((merchant, key.load()?));
         let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
         Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(refused)?))
     }
@@ -238,28 +238,28 @@ impl Receiver {
             return Err(Failure::new(Code::Usage, "`max_age` is 0; it must be greater than 0"));
         }
         let receiver = match max_bytes {
-            Some(bytes) => self.max_bytes(bytes),
+            Some(bytes) => self.with_max_bytes(bytes),
             None => self,
         };
         Ok(match max_age {
-            Some(millis) => receiver.max_age(Duration::from_millis(millis)),
+            Some(millis) => receiver.with_max_age(Duration::from_millis(millis)),
             None => receiver,
         })
     }
 
-    fn max_age(self, age: Duration) -> Self {
+    fn with_max_age(self, age: Duration) -> Self {
         match self {
-            Self::PayBy(receiver) => Self::PayBy(receiver.max_age(age)),
-            Self::PayerMax(receiver) => Self::PayerMax(receiver.max_age(age)),
+            Self::PayBy(receiver) => Self::PayBy(receiver.with_max_age(age)),
+            Self::PayerMax(receiver) => Self::PayerMax(receiver.with_max_age(age)),
             paytend @ Self::Paytend(_) => paytend,
         }
     }
 
-    fn max_bytes(self, bytes: usize) -> Self {
+    fn with_max_bytes(self, bytes: usize) -> Self {
         match self {
-            Self::Paytend(receiver) => Self::Paytend(receiver.max_bytes(bytes)),
-            Self::PayBy(receiver) => Self::PayBy(receiver.max_bytes(bytes)),
-            Self::PayerMax(receiver) => Self::PayerMax(receiver.max_bytes(bytes)),
+            Self::Paytend(receiver) => Self::Paytend(receiver.with_max_bytes(bytes)),
+            Self::PayBy(receiver) => Self::PayBy(receiver.with_max_bytes(bytes)),
+            Self::PayerMax(receiver) => Self::PayerMax(receiver.with_max_bytes(bytes)),
         }
     }
 
@@ -272,28 +272,28 @@ impl Receiver {
     }
 
     /// Returns the HTTP response for a received notification.
-    pub fn answer(&self, reply: Reply) -> Answer {
+    pub fn respond(&self, reply: Reply) -> ProviderResponse {
         let reply = match reply {
             Reply::Accepted => paytend_webhook::Reply::Accepted,
             Reply::Duplicate => paytend_webhook::Reply::Duplicate,
             Reply::TryAgainLater => paytend_webhook::Reply::TryAgainLater,
         };
-        self.provider().answer(reply).into()
+        self.provider().respond(reply).to_http().into()
     }
 
     /// Verifies a notification. `now` is in milliseconds since 1970; `None` means the system time.
     ///
     /// # Errors
-    /// Returns [`NotTaken`] if the notification is refused, with the reason and the response to send.
+    /// Returns [`Rejected`] if the notification is refused, with the reason and the response to send.
     pub fn receive<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         body: &[u8],
         now: Option<u64>,
-    ) -> Result<Notification, Box<NotTaken>> {
+    ) -> Result<Notification, Box<Rejected>> {
         let taken = guard::caught(|| self.take(headers, body, now));
         // After a panic, the sender should retry, because the notification may be valid.
-        let defect = || NotTaken { failure: guard::defect(), answer: self.answer(Reply::TryAgainLater) };
+        let defect = || Rejected { failure: guard::defect(), response: self.respond(Reply::TryAgainLater) };
         taken.unwrap_or_else(|| Err(Box::new(defect())))
     }
 
@@ -302,10 +302,14 @@ impl Receiver {
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         body: &[u8],
         now: Option<u64>,
-    ) -> Result<Notification, Box<NotTaken>> {
+    ) -> Result<Notification, Box<Rejected>> {
         let now = now.map_or_else(SystemTime::now, moment);
-        let headers = header_map(headers)
-            .map_err(|failure| Box::new(NotTaken { failure, answer: self.provider().refuse().into() }))?;
+        let headers = header_map(headers).map_err(|failure| {
+            Box::new(Rejected {
+                failure,
+                response: self.provider().respond(paytend_webhook::Reply::Refused).to_http().into(),
+            })
+        })?;
         match self {
             Self::Paytend(receiver) => {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
@@ -373,7 +377,7 @@ fn plain<T>(
     }
 }
 
-fn rejected(rejection: Rejection) -> Box<NotTaken> {
+fn rejected(rejection: Rejection) -> Box<Rejected> {
     let failure = match rejection.reason() {
         // Keeps the inner error's code, with a message that contains the whole chain of causes.
         reason @ (Reason::Refused(error) | Reason::Unavailable(error)) => {
@@ -384,7 +388,7 @@ fn rejected(rejection: Rejection) -> Box<NotTaken> {
         }
         reason => Failure::new(Code::Rejected, reason),
     };
-    Box::new(NotTaken { failure, answer: rejection.response().into() })
+    Box::new(Rejected { failure, response: rejection.to_http().into() })
 }
 
 fn refused(error: ConfigError) -> Failure {

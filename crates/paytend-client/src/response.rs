@@ -107,7 +107,7 @@ impl<T> Response<T> {
 /// The HTTP status is ignored: a signed response is authentic with any status, and an unsigned response never is.
 pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
     let with_response = |error: Error| error.with_response(raw.status, raw.retry_after(), &raw.body);
-    let opened = keyring.open(&raw.body, &Expected::response().max_bytes(max_bytes)).map_err(|error| {
+    let opened = keyring.open(&raw.body, &Expected::response().with_max_bytes(max_bytes)).map_err(|error| {
         with_response(match error {
             paytend_crypto::Error::UnsignedFailure(failure) => Error::unsigned(&failure),
             paytend_crypto::Error::Payload(problem) => Error::new(ErrorKind::Data).caused_by(problem),

@@ -36,7 +36,7 @@ fn opening_and_sealing_stay_within_memory_budgets() {
     };
     let (sender, receiver) = (ring(0, 1), ring(1, 0));
     let fields = Fields::notification(PARTNER_ID, "2");
-    let expected = Expected::notification(PARTNER_ID).max_bytes(4 << 20);
+    let expected = Expected::notification(PARTNER_ID).with_max_bytes(4 << 20);
     let small = payload(400);
     let large = payload(1 << 20);
     let seal = |text: &str| sender.seal(&Outgoing::new(&fields).payload(text)).unwrap().into_document();

@@ -1,6 +1,6 @@
 //! RSA keys as data: reading, writing and fingerprints. All arithmetic is done by a backend ([`crate::rsa`]).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::encoding::{self, Decoded, Half};
+use crate::fingerprint::Fingerprint;
 use crate::key_file;
 use crate::{KeyError, Passphrase};
 
@@ -259,7 +260,7 @@ impl PublicKey {
             return Err(KeyError::Invalid);
         }
         let spki_der = encoding::spki_der(&modulus, &exponent)?;
-        let fingerprint = Fingerprint(Sha256::digest(&spki_der).into());
+        let fingerprint = Fingerprint::from(<[u8; 32]>::from(Sha256::digest(&spki_der)));
         Ok(Self { modulus: modulus.into(), exponent: exponent.into(), spki_der: spki_der.into(), fingerprint })
     }
 
@@ -335,32 +336,6 @@ pub enum Strength {
     Acceptable,
     /// 3072 bits and more.
     Strong,
-}
-
-/// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without showing it; the same for both halves of a
-/// key pair.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// Returns the 32 bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SHA256:")?;
-        let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half & 0xf)]);
-        self.0.iter().try_for_each(|byte| f.write_char(digit(byte >> 4)).and_then(|()| f.write_char(digit(*byte))))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {

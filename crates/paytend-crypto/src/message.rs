@@ -128,7 +128,7 @@ impl fmt::Debug for Fields {
 ///
 /// ```
 /// use paytend_crypto::Expected;
-/// let hook = Expected::notification("888666000100260").max_bytes(16 * 1024);
+/// let hook = Expected::notification("888666000100260").with_max_bytes(16 * 1024);
 /// # let _ = hook;
 /// ```
 #[derive(Clone, Debug)]
@@ -166,13 +166,13 @@ impl Expected {
 
     /// Sets the size limit of the document, in bytes (default: [`Kind::default_max_bytes`]).
     #[must_use]
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
     /// Returns the size limit of the document, in bytes.
-    pub fn limit(&self) -> usize {
+    pub fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 

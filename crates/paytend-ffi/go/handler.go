@@ -126,7 +126,7 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options Ha
 		}
 		received, toSend, err := r.Receive(request.Header, body, time.Now())
 		if err == nil {
-			toSend, err = r.Answer(take(request, received))
+			toSend, err = r.Respond(take(request, received))
 		}
 		if err != nil {
 			refused(request, err)

@@ -175,19 +175,19 @@ func TestProviderKeysAreUsedInTheirPeriod(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, answer, err := receiver.Receive(http.Header{"Sign": {sign}}, []byte(body), now)
-		if (err == nil) != (answer == nil) {
-			t.Error(answer, err)
+		_, response, err := receiver.Receive(http.Header{"Sign": {sign}}, []byte(body), now)
+		if (err == nil) != (response == nil) {
+			t.Error(response, err)
 		}
 		return err
 	}
-	dated := fmt.Sprintf(`{"notify_timestamp":%d}`, day.UnixMilli())
+	scheduled := fmt.Sprintf(`{"notify_timestamp":%d}`, day.UnixMilli())
 	for at, row := range []struct{ got, want error }{
 		{receive("{}", day), nil},
 		{receive("{}", day.Add(-time.Millisecond)), paytend.ErrKey},
 		{receive("{}", day.Add(time.Hour)), paytend.ErrKey},
-		{receive(dated, day.Add(time.Minute)), nil},
-		{receive(dated, day.Add(time.Minute+time.Millisecond)), paytend.ErrRejected},
+		{receive(scheduled, day.Add(time.Minute)), nil},
+		{receive(scheduled, day.Add(time.Minute+time.Millisecond)), paytend.ErrRejected},
 	} {
 		if row.want == nil && row.got != nil || row.want != nil && !errors.Is(row.got, row.want) {
 			t.Errorf("%d: %v", at, row.got)

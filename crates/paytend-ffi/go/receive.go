@@ -91,12 +91,12 @@ func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, lim
 }
 
 // withKeys copies keys to C memory for the duration of one call.
-func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.size_t)) {
+func withKeys(keys []ProviderKey, use func(first *C.PaytendScheduledKey, count C.size_t)) {
 	defer runtime.KeepAlive(keys)
-	size := C.size_t(unsafe.Sizeof(C.PaytendDatedKey{}))
-	first := (*C.PaytendDatedKey)(C.calloc(C.size_t(len(keys)+1), size))
+	size := C.size_t(unsafe.Sizeof(C.PaytendScheduledKey{}))
+	first := (*C.PaytendScheduledKey)(C.calloc(C.size_t(len(keys)+1), size))
 	defer C.free(unsafe.Pointer(first))
-	dated := unsafe.Slice(first, len(keys))
+	scheduled := unsafe.Slice(first, len(keys))
 	moment := func(at time.Time) C.uint64_t {
 		if at.IsZero() {
 			return math.MaxUint64
@@ -106,9 +106,9 @@ func withKeys(keys []ProviderKey, use func(first *C.PaytendDatedKey, count C.siz
 	for at, key := range keys {
 		merchant := C.CBytes([]byte(key.Merchant))
 		defer C.free(merchant)
-		dated[at] = C.PaytendDatedKey{not_before: moment(key.NotBefore), retire_at: moment(key.RetireAt)}
-		dated[at].key = key.Key.c()
-		dated[at].merchant = C.PaytendSlice{data: (*C.uint8_t)(merchant), len: C.size_t(len(key.Merchant))}
+		scheduled[at] = C.PaytendScheduledKey{not_before: moment(key.NotBefore), retire_at: moment(key.RetireAt)}
+		scheduled[at].key = key.Key.c()
+		scheduled[at].merchant = C.PaytendSlice{data: (*C.uint8_t)(merchant), len: C.size_t(len(key.Merchant))}
 	}
 	use(first, C.size_t(len(keys)))
 }
@@ -118,7 +118,7 @@ func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
 	var code C.int32_t
-	withKeys(keys, func(first *C.PaytendDatedKey, count C.size_t) {
+	withKeys(keys, func(first *C.PaytendScheduledKey, count C.size_t) {
 		code = C.paytend_receiver_payby(first, count, limits.c(), &handle, &err)
 	})
 	if code != 0 {
@@ -132,7 +132,7 @@ func NewPayerMaxReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
 	var code C.int32_t
-	withKeys(keys, func(first *C.PaytendDatedKey, count C.size_t) {
+	withKeys(keys, func(first *C.PaytendScheduledKey, count C.size_t) {
 		code = C.paytend_receiver_payermax(first, count, limits.c(), &handle, &err)
 	})
 	if code != 0 {
@@ -178,15 +178,15 @@ func (r Received) String() string { return "paytend.Received " + r.DedupKey }
 // GoString returns a description without the content, which keeps it out of logs.
 func (r Received) GoString() string { return r.String() }
 
-// Answer is the HTTP response to send to the provider.
-type Answer struct {
+// ProviderResponse is the HTTP response to send to the provider.
+type ProviderResponse struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
 // Write sends the response.
-func (a *Answer) Write(w http.ResponseWriter) error {
+func (a *ProviderResponse) Write(w http.ResponseWriter) error {
 	for name, values := range a.Header {
 		w.Header()[name] = values
 	}
@@ -195,12 +195,12 @@ func (a *Answer) Write(w http.ResponseWriter) error {
 	return err
 }
 
-// answer converts an answer and frees the original.
-func answer(handle *C.PaytendAnswer) *Answer {
-	defer C.paytend_answer_free(handle)
-	made := &Answer{Status: int(C.paytend_answer_status(handle)), Header: http.Header{}, Body: bytesOf(C.paytend_answer_body(handle))}
+// response converts a response and frees the original.
+func response(handle *C.PaytendProviderResponse) *ProviderResponse {
+	defer C.paytend_provider_response_free(handle)
+	made := &ProviderResponse{Status: int(C.paytend_provider_response_status(handle)), Header: http.Header{}, Body: bytesOf(C.paytend_provider_response_body(handle))}
 	var header C.PaytendHeader
-	for at := C.size_t(0); bool(C.paytend_answer_header(handle, at, &header)); at++ {
+	for at := C.size_t(0); bool(C.paytend_provider_response_header(handle, at, &header)); at++ {
 		made.Header.Add(textOf(header.name), textOf(header.value))
 	}
 	return made
@@ -216,20 +216,20 @@ const (
 	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // it could not be stored; the provider should retry
 )
 
-// Answer returns the HTTP response for a received notification.
-func (r *Receiver) Answer(reply Reply) (*Answer, error) {
+// Respond returns the HTTP response for a received notification.
+func (r *Receiver) Respond(reply Reply) (*ProviderResponse, error) {
 	defer runtime.KeepAlive(r)
-	var handle *C.PaytendAnswer
+	var handle *C.PaytendProviderResponse
 	var err *C.PaytendError
-	if code := C.paytend_receiver_answer(r.c(), C.int32_t(reply), &handle, &err); code != 0 {
+	if code := C.paytend_receiver_respond(r.c(), C.int32_t(reply), &handle, &err); code != 0 {
 		return nil, failed(code, err)
 	}
-	return answer(handle), nil
+	return response(handle), nil
 }
 
 // Receive verifies a notification. The body must be the raw body, as received. A zero time means the system time. If
-// the notification is rejected, the answer is the response to send.
-func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *Answer, error) {
+// the notification is rejected, the response is the response to send.
+func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *ProviderResponse, error) {
 	defer runtime.KeepAlive(r)
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -253,17 +253,17 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 		}
 	}
 	var handle *C.PaytendNotification
-	var answered *C.PaytendAnswer
+	var response_parts *C.PaytendProviderResponse
 	var err *C.PaytendError
 	moment := C.uint64_t(math.MaxUint64) // the system time
 	if !now.IsZero() {
 		moment = C.uint64_t(max(now.UnixMilli(), 0))
 	}
-	code := C.paytend_receive(r.c(), first, C.size_t(count), lent(&pinner, body), moment, &handle, &answered, &err)
+	code := C.paytend_receive(r.c(), first, C.size_t(count), lent(&pinner, body), moment, &handle, &response_parts, &err)
 	if code != 0 {
-		var toSend *Answer
-		if answered != nil {
-			toSend = answer(answered)
+		var toSend *ProviderResponse
+		if response_parts != nil {
+			toSend = response(response_parts)
 		}
 		return nil, toSend, failed(code, err)
 	}

@@ -101,9 +101,6 @@ typedef int32_t PaytendReply;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// The HTTP response to send to the provider. Free it with `paytend_answer_free`.
-typedef struct PaytendAnswer PaytendAnswer;
-
 // An error. Free it with `paytend_error_free`.
 typedef struct PaytendError PaytendError;
 
@@ -118,6 +115,9 @@ typedef struct PaytendOpened PaytendOpened;
 
 // A private key.
 typedef struct PaytendPrivateKey PaytendPrivateKey;
+
+// The HTTP response to send to the provider. Free it with `paytend_provider_response_free`.
+typedef struct PaytendProviderResponse PaytendProviderResponse;
 
 // A public key.
 typedef struct PaytendPublicKey PaytendPublicKey;
@@ -183,7 +183,7 @@ typedef struct {
   uint64_t retire_at;
   // The merchant number for PayerMax; empty for PayBy.
   PaytendSlice merchant;
-} PaytendDatedKey;
+} PaytendScheduledKey;
 
 #ifdef __cplusplus
 extern "C" {
@@ -470,7 +470,7 @@ int32_t paytend_receiver_paytend(PaytendSlice product,
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
-int32_t paytend_receiver_payby(const PaytendDatedKey *keys,
+int32_t paytend_receiver_payby(const PaytendScheduledKey *keys,
                                size_t keys_len,
                                PaytendLimits limits,
                                PaytendReceiver **out,
@@ -480,14 +480,14 @@ int32_t paytend_receiver_payby(const PaytendDatedKey *keys,
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
-int32_t paytend_receiver_payermax(const PaytendDatedKey *keys,
+int32_t paytend_receiver_payermax(const PaytendScheduledKey *keys,
                                   size_t keys_len,
                                   PaytendLimits limits,
                                   PaytendReceiver **out,
                                   PaytendError **error);
 
 // Verifies a notification. `now` is in milliseconds since 1970; UINT64_MAX means the system time. If the notification
-// is rejected, writes the response to send to `answer`, unless `answer` is null.
+// is rejected, writes the response to send to `response`, unless `response` is null.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -497,17 +497,17 @@ int32_t paytend_receive(const PaytendReceiver *receiver,
                         PaytendSlice body,
                         uint64_t now,
                         PaytendNotification **out,
-                        PaytendAnswer **answer,
+                        PaytendProviderResponse **response,
                         PaytendError **error);
 
 // Returns the HTTP response for a received notification. `reply` is a value of `PaytendReply`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
-int32_t paytend_receiver_answer(const PaytendReceiver *receiver,
-                                int32_t reply,
-                                PaytendAnswer **out,
-                                PaytendError **error);
+int32_t paytend_receiver_respond(const PaytendReceiver *receiver,
+                                 int32_t reply,
+                                 PaytendProviderResponse **out,
+                                 PaytendError **error);
 
 // Frees a receiver.
 //
@@ -538,29 +538,29 @@ void paytend_notification_free(PaytendNotification *notification);
 // Returns the HTTP status of a response, or 0 for null.
 //
 // # Safety
-// `answer` must be null or a valid handle.
-uint16_t paytend_answer_status(const PaytendAnswer *answer);
+// `response` must be null or a valid handle.
+uint16_t paytend_provider_response_status(const PaytendProviderResponse *response);
 
 // Returns the body of a response, or an empty slice for null.
 //
 // # Safety
-// `answer` must be null or a valid handle.
-PaytendSlice paytend_answer_body(const PaytendAnswer *answer);
+// `response` must be null or a valid handle.
+PaytendSlice paytend_provider_response_body(const PaytendProviderResponse *response);
 
 // Writes the header with the given index, which starts at 0, to `out`. Returns whether it was written; it is not if
 // the index is out of range or an argument is null.
 //
 // # Safety
-// `answer` must be null or a valid handle; `out` must be null or valid for writes.
-bool paytend_answer_header(const PaytendAnswer *answer,
-                           size_t number,
-                           PaytendHeader *out);
+// `response` must be null or a valid handle; `out` must be null or valid for writes.
+bool paytend_provider_response_header(const PaytendProviderResponse *response,
+                                      size_t number,
+                                      PaytendHeader *out);
 
 // Frees a response.
 //
 // # Safety
-// `answer` must be null or a valid handle, which must not be used afterwards.
-void paytend_answer_free(PaytendAnswer *answer);
+// `response` must be null or a valid handle, which must not be used afterwards.
+void paytend_provider_response_free(PaytendProviderResponse *response);
 
 #ifdef __cplusplus
 }  // extern "C"

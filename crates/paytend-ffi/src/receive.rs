@@ -1,6 +1,6 @@
 //! Receivers for notifications.
 
-use paytend_bindings::{Answer, DatedKey, Failure, Notification, Receiver, Reply};
+use paytend_bindings::{Failure, Notification, ProviderResponse, Receiver, Reply, ScheduledKey};
 
 use crate::abi::{PaytendHeader, PaytendSlice, array, free, give_handle, handle, usage};
 use crate::error::PaytendError;
@@ -17,12 +17,12 @@ pub struct PaytendNotification {
     notification: Notification,
     summary: String,
 }
-/// The HTTP response to send to the provider. Free it with `paytend_answer_free`.
-pub struct PaytendAnswer(Answer);
+/// The HTTP response to send to the provider. Free it with `paytend_provider_response_free`.
+pub struct PaytendProviderResponse(ProviderResponse);
 
 /// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means none.
 #[repr(C)]
-pub struct PaytendDatedKey {
+pub struct PaytendScheduledKey {
     /// The key.
     pub key: *const PaytendPublicKey,
     /// The time from which the key is used.
@@ -33,16 +33,16 @@ pub struct PaytendDatedKey {
     pub merchant: PaytendSlice,
 }
 
-impl PaytendDatedKey {
+impl PaytendScheduledKey {
     /// Converts the key.
     ///
     /// # Safety
     /// `key` must be null or a valid handle.
-    unsafe fn read(&self) -> Result<DatedKey, Failure> {
+    unsafe fn read(&self) -> Result<ScheduledKey, Failure> {
         let moment = |millis: u64| (millis != NEVER).then_some(millis);
         // SAFETY: the caller upholds the safety requirements.
         let key = unsafe { handle(self.key, "a key") }?.0.clone();
-        Ok(DatedKey { key, not_before: moment(self.not_before), retire_at: moment(self.retire_at) })
+        Ok(ScheduledKey { key, not_before: moment(self.not_before), retire_at: moment(self.retire_at) })
     }
 }
 
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
 /// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_payby(
-    keys: *const PaytendDatedKey,
+    keys: *const PaytendScheduledKey,
     keys_len: usize,
     limits: PaytendLimits,
     out: *mut *mut PaytendReceiver,
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
 /// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_receiver_payermax(
-    keys: *const PaytendDatedKey,
+    keys: *const PaytendScheduledKey,
     keys_len: usize,
     limits: PaytendLimits,
     out: *mut *mut PaytendReceiver,
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
 }
 
 /// Verifies a notification. `now` is in milliseconds since 1970; UINT64_MAX means the system time. If the notification
-/// is rejected, writes the response to send to `answer`, unless `answer` is null.
+/// is rejected, writes the response to send to `response`, unless `response` is null.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn paytend_receive(
     body: PaytendSlice,
     now: u64,
     out: *mut *mut PaytendNotification,
-    answer: *mut *mut PaytendAnswer,
+    response: *mut *mut PaytendProviderResponse,
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
@@ -181,11 +181,11 @@ pub unsafe extern "C" fn paytend_receive(
                 Ok(notification) => {
                     give_handle(out, PaytendNotification { summary: notification.summary(), notification })
                 }
-                Err(not_taken) => {
-                    if !answer.is_null() {
-                        give_handle(answer, PaytendAnswer(not_taken.answer))?;
+                Err(rejected) => {
+                    if !response.is_null() {
+                        give_handle(response, PaytendProviderResponse(rejected.response))?;
                     }
-                    Err(not_taken.failure)
+                    Err(rejected.failure)
                 }
             }
         })
@@ -197,10 +197,10 @@ pub unsafe extern "C" fn paytend_receive(
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn paytend_receiver_answer(
+pub unsafe extern "C" fn paytend_receiver_respond(
     receiver: *const PaytendReceiver,
     reply: i32,
-    out: *mut *mut PaytendAnswer,
+    out: *mut *mut PaytendProviderResponse,
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn paytend_receiver_answer(
                 2 => Reply::TryAgainLater,
                 _ => return Err(usage(&format!("reply is {reply}; it must be a value of PaytendReply"))),
             };
-            give_handle(out, PaytendAnswer(handle(receiver, "receiver")?.0.answer(reply)))
+            give_handle(out, PaytendProviderResponse(handle(receiver, "receiver")?.0.respond(reply)))
         })
     }
 }
@@ -262,36 +262,36 @@ pub unsafe extern "C" fn paytend_notification_free(notification: *mut PaytendNot
 /// Returns the HTTP status of a response, or 0 for null.
 ///
 /// # Safety
-/// `answer` must be null or a valid handle.
+/// `response` must be null or a valid handle.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn paytend_answer_status(answer: *const PaytendAnswer) -> u16 {
+pub unsafe extern "C" fn paytend_provider_response_status(response: *const PaytendProviderResponse) -> u16 {
     // SAFETY: the caller upholds the safety requirements.
-    unsafe { answer.as_ref() }.map_or(0, |answer| answer.0.status)
+    unsafe { response.as_ref() }.map_or(0, |response| response.0.status)
 }
 
 /// Returns the body of a response, or an empty slice for null.
 ///
 /// # Safety
-/// `answer` must be null or a valid handle.
+/// `response` must be null or a valid handle.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn paytend_answer_body(answer: *const PaytendAnswer) -> PaytendSlice {
+pub unsafe extern "C" fn paytend_provider_response_body(response: *const PaytendProviderResponse) -> PaytendSlice {
     // SAFETY: the caller upholds the safety requirements.
-    unsafe { answer.as_ref() }.map_or(PaytendSlice::NONE, |answer| PaytendSlice::of(&answer.0.body))
+    unsafe { response.as_ref() }.map_or(PaytendSlice::NONE, |response| PaytendSlice::of(&response.0.body))
 }
 
 /// Writes the header with the given index, which starts at 0, to `out`. Returns whether it was written; it is not if
 /// the index is out of range or an argument is null.
 ///
 /// # Safety
-/// `answer` must be null or a valid handle; `out` must be null or valid for writes.
+/// `response` must be null or a valid handle; `out` must be null or valid for writes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn paytend_answer_header(
-    answer: *const PaytendAnswer,
+pub unsafe extern "C" fn paytend_provider_response_header(
+    response: *const PaytendProviderResponse,
     number: usize,
     out: *mut PaytendHeader,
 ) -> bool {
     // SAFETY: the caller upholds the safety requirements.
-    let header = unsafe { answer.as_ref() }.and_then(|answer| answer.0.headers.get(number));
+    let header = unsafe { response.as_ref() }.and_then(|response| response.0.headers.get(number));
     let Some((name, value)) = header.filter(|_| !out.is_null()) else { return false };
     let header = PaytendHeader { name: PaytendSlice::of(name.as_bytes()), value: PaytendSlice::of(value.as_bytes()) };
     // SAFETY: the caller guarantees that the pointer is valid for writes.
@@ -302,9 +302,9 @@ pub unsafe extern "C" fn paytend_answer_header(
 /// Frees a response.
 ///
 /// # Safety
-/// `answer` must be null or a valid handle, which must not be used afterwards.
+/// `response` must be null or a valid handle, which must not be used afterwards.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn paytend_answer_free(answer: *mut PaytendAnswer) {
+pub unsafe extern "C" fn paytend_provider_response_free(response: *mut PaytendProviderResponse) {
     // SAFETY: the caller upholds the safety requirements.
-    unsafe { free(answer) };
+    unsafe { free(response) };
 }

@@ -1,8 +1,9 @@
 //! The operations, identified by the numbers defined in `Native.java`.
 
 use paytend_bindings::{
-    Answer, Code, DatedKey, Failure, NotTaken, PrivateKey, PublicKey, Receiver, Reply, VERSION, generate, guarded,
-    hazmat_decrypt_blocks, key_info, keyring, kind, open, request_id, seal, sign, verify, write_private, write_public,
+    Code, Failure, PrivateKey, ProviderResponse, PublicKey, Receiver, Rejected, Reply, ScheduledKey, VERSION, generate,
+    guarded, hazmat_decrypt_blocks, key_info, keyring, kind, open, request_id, seal, sign, verify, write_private,
+    write_public,
 };
 
 use crate::frames::{Reader, Writer};
@@ -14,16 +15,16 @@ pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
     match result.unwrap_or_else(|defect| Err(defect.into())) {
         Ok(written) => written.done(),
-        Err(not_taken) => {
-            let NotTaken { failure, answer } = *not_taken.0;
-            let answered = failure.answered();
+        Err(rejected) => {
+            let Rejected { failure, response } = *rejected.0;
+            let response_parts = failure.api_error();
             let written = Writer::default()
                 .bytes(failure.code().name())
                 .bytes(failure.message())
-                .optional_text(answered.map(|(code, _)| code))
-                .optional_text(answered.map(|(_, message)| message));
-            match not_taken.1 {
-                true => with_answer(written, &answer).done(),
+                .optional_text(response_parts.map(|(code, _)| code))
+                .optional_text(response_parts.map(|(_, message)| message));
+            match rejected.1 {
+                true => with_response(written, &response).done(),
                 false => written.done(),
             }
         }
@@ -31,11 +32,17 @@ pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
 }
 
 /// A failure, and whether its response must be sent.
-struct Failed(Box<NotTaken>, bool);
+struct Failed(Box<Rejected>, bool);
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        Self(Box::new(NotTaken { failure, answer: Answer { status: 0, headers: Vec::new(), body: Vec::new() } }), false)
+        Self(
+            Box::new(Rejected {
+                failure,
+                response: ProviderResponse { status: 0, headers: Vec::new(), body: Vec::new() },
+            }),
+            false,
+        )
     }
 }
 
@@ -43,9 +50,9 @@ fn ok() -> Writer {
     Writer::default().bytes("ok")
 }
 
-fn with_answer(writer: Writer, answer: &Answer) -> Writer {
-    let writer = writer.number(i64::from(answer.status)).bytes(&answer.body);
-    answer.headers.iter().fold(writer, |writer, (name, value)| writer.bytes(name).bytes(value))
+fn with_response(writer: Writer, response: &ProviderResponse) -> Writer {
+    let writer = writer.number(i64::from(response.status)).bytes(&response.body);
+    response.headers.iter().fold(writer, |writer, (name, value)| writer.bytes(name).bytes(value))
 }
 
 fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
@@ -74,7 +81,7 @@ fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
         21 => {
             let receiver = thing(arguments)?;
             let reply = Reply::named(arguments.text()?)?;
-            Ok(with_answer(ok(), &receiver.receiver()?.answer(reply)))
+            Ok(with_response(ok(), &receiver.receiver()?.respond(reply)))
         }
         22 => {
             drop(arguments.number()?);
@@ -162,10 +169,10 @@ fn new_paytend(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     limited(Receiver::paytend(product, partner, ring.keyring()?.clone())?, arguments.optional_number()?, None)
 }
 
-fn dated(arguments: &mut Reader<'_>) -> Result<DatedKey, Failure> {
+fn scheduled(arguments: &mut Reader<'_>) -> Result<ScheduledKey, Failure> {
     let key = thing(arguments)?.public()?.clone();
     let (not_before, retire_at) = (arguments.optional_number()?, arguments.optional_number()?);
-    Ok(DatedKey { key, not_before: moment(not_before), retire_at: moment(retire_at) })
+    Ok(ScheduledKey { key, not_before: moment(not_before), retire_at: moment(retire_at) })
 }
 
 /// Creates a receiver for PayBy. Arguments: maximum size, maximum age, keys with their periods of use.
@@ -173,7 +180,7 @@ fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut keys = Vec::new();
     while !arguments.is_empty() {
-        keys.push(dated(arguments)?);
+        keys.push(scheduled(arguments)?);
     }
     limited(Receiver::payby(keys)?, most, max_age)
 }
@@ -183,7 +190,7 @@ fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut merchants = Vec::new();
     while !arguments.is_empty() {
-        merchants.push((arguments.text()?.to_owned(), dated(arguments)?));
+        merchants.push((arguments.text()?.to_owned(), scheduled(arguments)?));
     }
     limited(Receiver::payermax(merchants)?, most, max_age)
 }
@@ -195,7 +202,7 @@ fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     while !arguments.is_empty() {
         headers.push((arguments.text()?, arguments.bytes()?));
     }
-    let taken = receiver.receiver()?.receive(headers, body, now).map_err(|not_taken| Failed(not_taken, true))?;
+    let taken = receiver.receiver()?.receive(headers, body, now).map_err(|rejected| Failed(rejected, true))?;
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let about = taken.business_key.as_ref();
     let sent_at = taken.sent_at.and_then(|millis| i64::try_from(millis).ok()).map(i64::to_be_bytes);

@@ -12,14 +12,14 @@ export function makeApp (receiver, store) {
   // The signature covers the raw bytes, so the body must not be parsed and re-serialized.
   const raw = express.raw({ type: () => true, limit: '64kb', inflate: false })
   app.post('/paytend/baas', raw, async (request, response) => {
-    let answer
+    let response
     try {
       const notification = await receiver.receive(request.headers, request.body)
-      answer = receiver.answer(await store(notification) ? 'accepted' : 'duplicate')
+      response = receiver.respond(await store(notification) ? 'accepted' : 'duplicate')
     } catch (error) {
-      answer = (error instanceof PaytendError ? error.answer : undefined) ?? receiver.answer('try_again_later')
+      response = (error instanceof PaytendError ? error.response : undefined) ?? receiver.respond('try_again_later')
     }
-    response.status(answer.status).set(answer.headers).send(answer.body)
+    response.status(response.status).set(response.headers).send(response.body)
   })
   return app
 }

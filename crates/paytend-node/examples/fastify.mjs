@@ -13,14 +13,14 @@ export function makeApp (receiver, store) {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => done(null, body))
   app.post('/payby', async (request, reply) => {
-    let answer
+    let response
     try {
       const notification = await receiver.receive(request.headers, request.body ?? new Uint8Array())
-      answer = receiver.answer(await store(notification) ? 'accepted' : 'duplicate')
+      response = receiver.respond(await store(notification) ? 'accepted' : 'duplicate')
     } catch (error) {
-      answer = (error instanceof PaytendError ? error.answer : undefined) ?? receiver.answer('try_again_later')
+      response = (error instanceof PaytendError ? error.response : undefined) ?? receiver.respond('try_again_later')
     }
-    return reply.code(answer.status).headers(answer.headers).send(answer.body)
+    return reply.code(response.status).headers(response.headers).send(response.body)
   })
   return app
 }

@@ -4,7 +4,7 @@ use napi::Result;
 use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi_derive::napi;
 use paytend_bindings as paytend;
-use paytend_bindings::DatedKey;
+use paytend_bindings::ScheduledKey;
 
 use crate::{Keyring, Receiver, failing, limited, moment};
 
@@ -76,7 +76,7 @@ impl PublicKey {
 pub struct Keys {
     own: Vec<paytend::PrivateKey>,
     peer: Vec<paytend::PublicKey>,
-    dated: Vec<(String, DatedKey)>,
+    scheduled: Vec<(String, ScheduledKey)>,
 }
 
 #[napi]
@@ -99,7 +99,7 @@ impl Keys {
     #[napi]
     pub fn add_dated(&mut self, merchant: String, key: &PublicKey, not_before: Option<i64>, retire_at: Option<i64>) {
         let (not_before, retire_at) = (moment(not_before), moment(retire_at));
-        self.dated.push((merchant, DatedKey { key: key.0.clone(), not_before, retire_at }));
+        self.scheduled.push((merchant, ScheduledKey { key: key.0.clone(), not_before, retire_at }));
     }
 
     #[napi]
@@ -115,12 +115,12 @@ impl Keys {
 
     #[napi]
     pub fn payby(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
-        let keys = self.dated.iter().map(|(_, key)| key.clone()).collect();
+        let keys = self.scheduled.iter().map(|(_, key)| key.clone()).collect();
         failing(|| limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
     }
 
     #[napi]
     pub fn payermax(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
-        failing(|| limited(paytend::Receiver::payermax(self.dated.clone())?, max_bytes, max_age))
+        failing(|| limited(paytend::Receiver::payermax(self.scheduled.clone())?, max_bytes, max_age))
     }
 }

@@ -14,21 +14,21 @@ use paytend_bindings as paytend;
 use paytend_bindings::Failure;
 use serde_json::{Value, json};
 
-fn thrown(failure: &Failure, answer: Option<&paytend::Answer>) -> Error {
-    let (resp_code, resp_msg) = failure.answered().unzip();
+fn thrown(failure: &Failure, response: Option<&paytend::ProviderResponse>) -> Error {
+    let (resp_code, resp_msg) = failure.api_error().unzip();
     let told = json!({
         "code": failure.code().name(),
         "message": failure.message(),
         "respCode": resp_code,
         "respMsg": resp_msg,
-        "answer": answer.map(told_answer),
+        "response": response.map(provider_response),
     });
     Error::new(Status::GenericFailure, told.to_string())
 }
 
-fn told_answer(answer: &paytend::Answer) -> Value {
-    let headers: HashMap<_, _> = answer.headers.iter().cloned().collect();
-    json!({ "status": answer.status, "headers": headers, "body": String::from_utf8_lossy(&answer.body) })
+fn provider_response(response: &paytend::ProviderResponse) -> Value {
+    let headers: HashMap<_, _> = response.headers.iter().cloned().collect();
+    json!({ "status": response.status, "headers": headers, "body": String::from_utf8_lossy(&response.body) })
 }
 
 /// Runs a function's body, and converts a failure or panic to a JavaScript error.
@@ -249,7 +249,7 @@ impl Receiving {
         let pairs = headers.iter().map(|(name, value)| (*name, value.as_slice()));
         match self.receiver.receive(pairs, &self.body, moment(self.now)) {
             Ok(notification) => Ok((notification.summary(), notification.content)),
-            Err(not_taken) => Err(thrown(&not_taken.failure, Some(&not_taken.answer))),
+            Err(rejected) => Err(thrown(&rejected.failure, Some(&rejected.response))),
         }
     }
 }
@@ -286,8 +286,8 @@ impl Receiver {
 
     /// Returns the HTTP response for a received notification as JSON.
     #[napi]
-    pub fn answer(&self, reply: String) -> Result<String> {
-        failing(|| paytend::Reply::named(&reply).map(|reply| told_answer(&self.0.answer(reply)).to_string()))
+    pub fn respond(&self, reply: String) -> Result<String> {
+        failing(|| paytend::Reply::named(&reply).map(|reply| provider_response(&self.0.respond(reply)).to_string()))
     }
 }
 

@@ -87,7 +87,7 @@ async function run () {
       () => receiver.receive(headers, body, { now })
     )
     check((code === 'ok') === it.valid, it.name)
-    check(code === 'ok' ? result.content.equals(body) : result.answer.status === 400, it.name)
+    check(code === 'ok' ? result.content.equals(body) : result.response.status === 400, it.name)
     lines.push(`detached/${it.name}: ${code === 'ok' ? result.dedupKey : code}`)
   }
   for (const it of read('rsa_blocks.json')) {

@@ -135,11 +135,11 @@ test('keys are used in their period', () => {
   assert.deepEqual([taken.provider, taken.sentAt], ['payby', new Date(day)])
   assert.throws(
     () => receiver.receiveSync(headers, body, at(60_001)),
-    (error) => error instanceof paytend.Rejected && error.answer.status === 400
+    (error) => error instanceof paytend.Rejected && error.response.status === 400
   )
   assert.throws(
     () => receiver.receiveSync(headers, body, at(-1)),
-    (error) => error.code === 'key' && error.answer.headers['retry-after'] === '60'
+    (error) => error.code === 'key' && error.response.headers['retry-after'] === '60'
   )
   assert.throws(() => receiver.receiveSync(headers, body, { now: new Date('yesterday') }), paytend.UsageError)
 })
@@ -173,8 +173,8 @@ test('Express', async () => {
     const type = { 'content-type': 'application/json' }
     const post = (body) => fetch(`${url}/paytend/baas`, { method: 'POST', body, headers: type })
     for (let time = 0; time < 2; time++) {
-      const answer = await post(sealed({ orderNo: 'F1' }))
-      assert.deepEqual([answer.status, await answer.json()], [200, { msg: 'success', status: '00' }])
+      const response = await post(sealed({ orderNo: 'F1' }))
+      assert.deepEqual([response.status, await response.json()], [200, { msg: 'success', status: '00' }])
     }
     assert.equal(seen.size, 1)
     assert.equal((await post('{}')).status, 400)
@@ -189,8 +189,8 @@ test('Fastify', async () => {
   const post = (sign) => app.inject({
     method: 'POST', url: '/payby', payload: body, headers: { sign, 'content-type': 'application/json' }
   })
-  const answer = await post(own.sign(body))
-  assert.deepEqual([answer.statusCode, answer.body], [200, '{"response":"SUCCESS"}'])
+  const response = await post(own.sign(body))
+  assert.deepEqual([response.statusCode, response.body], [200, '{"response":"SUCCESS"}'])
   assert.deepEqual(taken[0].json(), { notify_id: 'N1' })
   assert.equal((await post(own.sign('{}'))).statusCode, 400)
   await app.close()

@@ -68,8 +68,8 @@ test('seal sets a requestId', async () => {
 test('known dedup key is a repeat', async () => {
   stored.length = 0
   for (const tradeStatus of [2, 2, 3]) {
-    const answer = await handle({}, notification({ transactionId: 'T1', tradeStatus, amount: 0.1 }))
-    assert.deepEqual([answer.status, answer.body], [200, '{"msg":"success","status":"00"}'])
+    const response = await handle({}, notification({ transactionId: 'T1', tradeStatus, amount: 0.1 }))
+    assert.deepEqual([response.status, response.body], [200, '{"msg":"success","status":"00"}'])
   }
   const [first, repeat, update] = stored
   assert.equal(repeat.dedupKey, first.dedupKey)
@@ -88,11 +88,11 @@ test('notification that is not typed keeps its bytes', async () => {
 
 test('rejection has a response and a reason', async () => {
   stored.length = log.length = 0
-  const answer = await handle({}, '{')
-  assert.deepEqual(Object.keys(answer).sort(), ['body', 'headers', 'status'])
-  assert.equal(answer.status, 400)
+  const response = await handle({}, '{')
+  assert.deepEqual(Object.keys(response).sort(), ['body', 'headers', 'status'])
+  assert.equal(response.status, 400)
   assert.match(log[0], /JSON ends too early at line 1 column 1/)
-  assert.equal(answer.body, (await handle({}, 'x')).body)
+  assert.equal(response.body, (await handle({}, 'x')).body)
   assert.equal(stored.length, 0)
   // An error that the sender cannot fix asks the sender to retry.
   assert.equal((await handle({}, 7)).status, 503)

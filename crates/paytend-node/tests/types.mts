@@ -7,7 +7,7 @@ const keyring = new Keyring(PrivateKey.fromFile('private.pem'), [PublicKey.fromF
 const opened: Promise<Opened> = keyring.open('response', new Uint8Array(), { maxBytes: 1 })
 const receiver = new PaytendReceiver('baas', '888666000100260', keyring)
 const taken: Notification = receiver.receiveSync({ sign: ['a', 'b'], other: undefined }, '{}', { now: new Date() })
-const status: number = receiver.answer('accepted').status
+const status: number = receiver.respond('accepted').status
 try {
   await opened
 } catch (error) {
@@ -18,6 +18,6 @@ void keyring.seal('notice', {})
 // @ts-expect-error the value of a field must be a string
 void keyring.sealSync('request', { a: 1 })
 // @ts-expect-error 'ok' is not a reply
-void receiver.answer('ok')
+void receiver.respond('ok')
 // @ts-expect-error a notification is read-only
 taken.dedupKey = `${status}`

@@ -24,9 +24,9 @@ def make_view(
     def view(request: HttpRequest) -> HttpResponse:
         try:
             notification = receiver.receive(dict(request.headers.items()), request.body)
-            answer = receiver.answer("accepted" if store(notification) else "duplicate")
+            response = receiver.respond("accepted" if store(notification) else "duplicate")
         except paytend.PaytendError as refused:
-            answer = refused.answer or receiver.answer("try_again_later")
-        return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+            response = refused.response or receiver.respond("try_again_later")
+        return HttpResponse(response.body, status=response.status, headers=response.headers)
 
     return view

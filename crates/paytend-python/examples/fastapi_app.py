@@ -16,15 +16,15 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
     """
     app = FastAPI()
 
-    def take(headers: paytend.Headers, body: bytes) -> paytend.Answer:
+    def take(headers: paytend.Headers, body: bytes) -> paytend.ProviderResponse:
         try:
             notification = receiver.receive(headers, body)
         except paytend.PaytendError as refused:
-            return refused.answer or receiver.answer("try_again_later")
+            return refused.response or receiver.respond("try_again_later")
         try:
-            return receiver.answer("accepted" if store(notification) else "duplicate")
+            return receiver.respond("accepted" if store(notification) else "duplicate")
         except OSError:
-            return receiver.answer("try_again_later")
+            return receiver.respond("try_again_later")
 
     @app.post("/paytend/baas")
     async def paytend_baas(request: Request) -> Response:
@@ -34,7 +34,7 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
             if len(body) > 64 * 1024:
                 return Response(status_code=413)
         # Runs outside the event loop: verification takes about a millisecond, and the store may take longer.
-        answer = await run_in_threadpool(take, request.headers.raw, body)
-        return Response(answer.body, answer.status, answer.headers)
+        response = await run_in_threadpool(take, request.headers.raw, body)
+        return Response(response.body, response.status, response.headers)
 
     return app

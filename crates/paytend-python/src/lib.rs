@@ -3,33 +3,33 @@
 //! The global interpreter lock is released during cryptographic operations.
 
 use paytend_bindings as paytend;
-use paytend_bindings::{DatedKey, Failure};
+use paytend_bindings::{Failure, ScheduledKey};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
-create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, answer");
+create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, response");
 
 /// An HTTP response as a tuple: status, headers, body.
-type Answered<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
+type ResponseParts<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 
-fn answered<'py>(py: Python<'py>, answer: paytend::Answer) -> Answered<'py> {
-    (answer.status, answer.headers, PyBytes::new(py, &answer.body))
+fn response_parts<'py>(py: Python<'py>, response: paytend::ProviderResponse) -> ResponseParts<'py> {
+    (response.status, response.headers, PyBytes::new(py, &response.body))
 }
 
-fn raised(py: Python<'_>, failure: &Failure, answer: Option<paytend::Answer>) -> PyErr {
-    let (resp_code, resp_msg) = match failure.answered() {
+fn raised(py: Python<'_>, failure: &Failure, response: Option<paytend::ProviderResponse>) -> PyErr {
+    let (resp_code, resp_msg) = match failure.api_error() {
         Some((code, message)) => (Some(code.to_owned()), Some(message.to_owned())),
         None => (None, None),
     };
-    let answer = answer.map(|answer| answered(py, answer));
+    let response = response.map(|response| response_parts(py, response));
     Failed::new_err((
         failure.code().name(),
         failure.message().to_owned(),
         resp_code,
         resp_msg,
-        answer.map(|a| a.into_pyobject(py).map(Bound::unbind).ok()),
+        response.map(|a| a.into_pyobject(py).map(Bound::unbind).ok()),
     ))
 }
 
@@ -177,10 +177,10 @@ impl Keyring {
 }
 
 /// A key, and the start and end of its period of use, in milliseconds since 1970.
-type Dated<'py> = (PyRef<'py, PublicKey>, Option<u64>, Option<u64>);
+type Scheduled<'py> = (PyRef<'py, PublicKey>, Option<u64>, Option<u64>);
 
-fn dated((key, not_before, retire_at): &Dated<'_>) -> DatedKey {
-    DatedKey { key: key.0.clone(), not_before: *not_before, retire_at: *retire_at }
+fn scheduled((key, not_before, retire_at): &Scheduled<'_>) -> ScheduledKey {
+    ScheduledKey { key: key.0.clone(), not_before: *not_before, retire_at: *retire_at }
 }
 
 #[pyclass(frozen, module = "paytend._native")]
@@ -209,19 +209,24 @@ impl Receiver {
     }
 
     #[staticmethod]
-    fn payby(py: Python<'_>, keys: Vec<Dated<'_>>, max_bytes: Option<usize>, max_age: Option<u64>) -> PyResult<Self> {
-        let keys = keys.iter().map(dated).collect();
+    fn payby(
+        py: Python<'_>,
+        keys: Vec<Scheduled<'_>>,
+        max_bytes: Option<usize>,
+        max_age: Option<u64>,
+    ) -> PyResult<Self> {
+        let keys = keys.iter().map(scheduled).collect();
         unlocked(py, || Self::limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
     }
 
     #[staticmethod]
     fn payermax(
         py: Python<'_>,
-        merchants: Vec<(String, Dated<'_>)>,
+        merchants: Vec<(String, Scheduled<'_>)>,
         max_bytes: Option<usize>,
         max_age: Option<u64>,
     ) -> PyResult<Self> {
-        let merchants = merchants.iter().map(|(merchant, key)| (merchant.clone(), dated(key))).collect();
+        let merchants = merchants.iter().map(|(merchant, key)| (merchant.clone(), scheduled(key))).collect();
         unlocked(py, || Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age))
     }
 
@@ -238,13 +243,13 @@ impl Receiver {
         });
         match taken {
             Ok(notification) => Ok((notification.summary(), PyBytes::new(py, &notification.content))),
-            Err(not_taken) => Err(raised(py, &not_taken.failure, Some(not_taken.answer))),
+            Err(rejected) => Err(raised(py, &rejected.failure, Some(rejected.response))),
         }
     }
 
-    fn answer<'py>(&self, py: Python<'py>, reply: &str) -> PyResult<Bound<'py, PyTuple>> {
-        let answer = unlocked(py, || Ok(self.0.answer(paytend::Reply::named(reply)?)))?;
-        answered(py, answer).into_pyobject(py)
+    fn respond<'py>(&self, py: Python<'py>, reply: &str) -> PyResult<Bound<'py, PyTuple>> {
+        let response = unlocked(py, || Ok(self.0.respond(paytend::Reply::named(reply)?)))?;
+        response_parts(py, response).into_pyobject(py)
     }
 }
 

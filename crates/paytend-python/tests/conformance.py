@@ -97,7 +97,7 @@ def vectors():
         if code == "ok":
             require(result.content == body, case["name"])
         else:
-            require(result.answer.status == 400, case["name"])
+            require(result.response.status == 400, case["name"])
         lines.append(f"detached/{case['name']}: {result.dedup_key if code == 'ok' else code}")
     for case in read("rsa_blocks.json"):
         plain = private(case["key"]).hazmat_decrypt_blocks(base64.b64decode(case["wire"]))

@@ -48,7 +48,7 @@ def test_rejection_has_the_full_message(own):
         assert said in str(raised.value) and "CANARY" not in str(raised.value)
     with pytest.raises(paytend.NotAuthentic, match="^rejected: the message is not authentic$"):
         receiver.receive({"sign": own.sign(b"{}")}, body, now=NOW)
-    later = paytend.PayByReceiver(paytend.DatedKey(own.public_key, NOW + timedelta(days=1)))
+    later = paytend.PayByReceiver(paytend.ScheduledKey(own.public_key, NOW + timedelta(days=1)))
     with pytest.raises(paytend.KeyUnusable, match="^cannot verify now: "):
         later.receive(headers, body, now=NOW)
 

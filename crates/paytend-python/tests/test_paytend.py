@@ -110,18 +110,18 @@ def test_keys_are_encoded_and_loaded(keys, tmp_path):
 def test_keys_are_used_in_their_period(keys):
     own, _ = keys
     day = datetime(2026, 12, 1, tzinfo=timezone.utc)
-    dated = paytend.DatedKey(own.public_key, day, day + timedelta(hours=1))
-    receiver = paytend.PayByReceiver(dated, max_age=timedelta(minutes=1))
+    scheduled = paytend.ScheduledKey(own.public_key, day, day + timedelta(hours=1))
+    receiver = paytend.PayByReceiver(scheduled, max_age=timedelta(minutes=1))
     body = json.dumps({"notify_timestamp": int(day.timestamp() * 1000)}).encode()
     headers = [(b"sign", own.sign(body).encode())]
     taken = receiver.receive(headers, body, now=day + timedelta(minutes=1))
     assert (taken.provider, taken.sent_at, taken.content) == ("payby", day, body)
     with pytest.raises(paytend.Rejected) as raised:
         receiver.receive(headers, body, now=day + timedelta(minutes=1, milliseconds=1))
-    assert raised.value.answer.status == 400
+    assert raised.value.response.status == 400
     with pytest.raises(paytend.KeyUnusable) as raised:
         receiver.receive(headers, body, now=day - timedelta(milliseconds=1))
-    assert (raised.value.answer.status, raised.value.answer.headers["retry-after"]) == (503, "60")
+    assert (raised.value.response.status, raised.value.response.headers["retry-after"]) == (503, "60")
     with pytest.raises(paytend.UsageError, match="time zone"):
         receiver.receive(headers, body, now=datetime(2026, 12, 1))
 
@@ -158,8 +158,8 @@ def test_fastapi(rings):
 
     client = TestClient(make_app(paytend.PaytendReceiver("baas", PARTNER_ID, own), store))
     for _ in range(2):
-        answer = client.post("/paytend/baas", content=notification(theirs, {"orderNo": "F1"}))
-        assert (answer.status_code, answer.json()) == (200, {"msg": "success", "status": "00"})
+        response = client.post("/paytend/baas", content=notification(theirs, {"orderNo": "F1"}))
+        assert (response.status_code, response.json()) == (200, {"msg": "success", "status": "00"})
     assert len(seen) == 1
     assert client.post("/paytend/baas", content="{}").status_code == 400
     assert client.post("/paytend/baas", content="x" * 70_000).status_code == 413
@@ -179,8 +179,8 @@ def test_django(keys):
     view = make_view(paytend.PayByReceiver(own.public_key), lambda it: taken.append(it) or True)
     body = b'{"notify_id": "N1"}'
     post = lambda sign: view(RequestFactory().post("/", body, content_type="application/json", headers={"sign": sign}))  # noqa: E731
-    answer = post(own.sign(body))
-    assert (answer.status_code, answer.content) == (200, b'{"response":"SUCCESS"}')
+    response = post(own.sign(body))
+    assert (response.status_code, response.content) == (200, b'{"response":"SUCCESS"}')
     assert taken[0].json() == {"notify_id": "N1"}
     assert post(own.sign(b"{}")).status_code == 400
 

@@ -105,8 +105,8 @@ def test_amounts_are_decimal(readme):
     names, sender, store = readme
     for number, amount in enumerate(["250", "250.07", "0.1", "1e2", "0"]):
         payload = f'{{"orderNo":"F{number}","currency":"EUR","amount":{amount}}}'
-        answer = names["handle"]({}, notification(sender, payload))
-        assert (answer.status, answer.body) == (200, b'{"msg":"success","status":"00"}')
+        response = names["handle"]({}, notification(sender, payload))
+        assert (response.status, response.body) == (200, b'{"msg":"success","status":"00"}')
         applied = store.applied[-1]["amount"]
         assert type(applied) is Decimal and applied == Decimal(amount)
     assert (len(store.applied), store.repeats, store.reviews) == (5, [], [])
@@ -137,11 +137,11 @@ def test_notification_that_is_not_typed_keeps_its_bytes(readme):
 
 def test_rejection_has_a_response_and_a_reason(readme, caplog):
     names, sender, store = readme
-    answer = names["handle"]({}, b"{")
-    assert answer.status == 400
+    response = names["handle"]({}, b"{")
+    assert response.status == 400
     [record] = caplog.records
     assert "JSON ends too early at line 1 column 1" in record.getMessage()
-    assert b"JSON" not in answer.body and answer.body == names["handle"]({}, b"x").body
+    assert b"JSON" not in response.body and response.body == names["handle"]({}, b"x").body
     assert not store.keys
     # An error that the sender cannot fix asks the sender to retry.
     assert names["handle"]({"sign": None}, b"{}").status == 503

@@ -24,7 +24,7 @@ use ::actix_web::{Error, FromRequest, HttpRequest, HttpResponse, Resource, Respo
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
-use crate::provider::{Answer, Reply};
+use crate::provider::{ProviderResponse, Reply};
 use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::verified::Verified;
@@ -54,7 +54,7 @@ where
     F: Fn(Verified<R::Notification>) -> T + Clone + 'static,
     T: Future<Output = Reply> + 'static,
 {
-    // The gate rejects other methods.
+    // The filter rejects other methods.
     web::resource(path).app_data(endpoint).to(move |notified: Notified<R>| notified.handle(handler.clone()))
 }
 
@@ -67,9 +67,9 @@ where
 /// ```
 /// use paytend_webhook::actix_web::Notified;
 /// use paytend_webhook::server::Endpoint;
-/// use paytend_webhook::{Answer, PaytendReceiver, Reply};
+/// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 ///
-/// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
+/// async fn take(notified: Notified<PaytendReceiver>) -> ProviderResponse {
 ///     let handled = notified.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
@@ -93,7 +93,7 @@ impl<R: Receiver> Notified<R> {
     ///
     /// # Panics
     /// Panics if called outside an Actix runtime.
-    pub async fn handle<F, T>(self, handler: F) -> Answer
+    pub async fn handle<F, T>(self, handler: F) -> ProviderResponse
     where
         F: FnOnce(Verified<R::Notification>) -> T + 'static,
         T: Future<Output = Reply> + 'static,
@@ -159,14 +159,14 @@ impl ResponseError for Rejection {
     }
 
     fn error_response(&self) -> HttpResponse {
-        converted(self.response())
+        converted(self.to_http())
     }
 }
 
-impl Responder for Answer {
+impl Responder for ProviderResponse {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        converted(self.response())
+        converted(self.to_http())
     }
 }

@@ -1,6 +1,6 @@
 //! [`axum`](https://docs.rs/axum) adapter: a route that runs a handler, and an extractor.
 //!
-//! If the gate has sources, serve the router with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise the
+//! If the filter has sources, serve the router with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise the
 //! source of every request is unknown.
 
 use ::axum::extract::{FromRef, FromRequest, Request};
@@ -8,7 +8,7 @@ use ::axum::response::{IntoResponse, Response};
 use ::axum::routing::{MethodRouter, any_service};
 use http_body_util::Full;
 
-use crate::provider::Answer;
+use crate::provider::ProviderResponse;
 use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::service::{HandlerFn, Notifications, peer_of, pieces};
@@ -42,7 +42,7 @@ where
     T: Future<Output = Reply> + Send + 'static,
     S: Clone + Send + Sync + 'static,
 {
-    // The gate rejects other methods.
+    // The filter rejects other methods.
     any_service(Notifications::<R, HandlerFn<F>>::new(endpoint, service::handler(handler)))
 }
 
@@ -55,7 +55,7 @@ where
 /// use axum::extract::FromRef;
 /// use paytend_webhook::axum::Notified;
 /// use paytend_webhook::server::Endpoint;
-/// use paytend_webhook::{Answer, PaytendReceiver, Reply};
+/// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 ///
 /// #[derive(Clone, FromRef)]
 /// struct Shared {
@@ -63,7 +63,7 @@ where
 ///     // …
 /// }
 ///
-/// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
+/// async fn take(notified: Notified<PaytendReceiver>) -> ProviderResponse {
 ///     let handled = notified.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
@@ -83,7 +83,7 @@ pub struct Notified<R: Receiver> {
 
 impl<R: Receiver> Notified<R> {
     /// Runs a handler in its own task, as [`Endpoint::handle`] does.
-    pub async fn handle<F, T>(self, handler: F) -> Answer
+    pub async fn handle<F, T>(self, handler: F) -> ProviderResponse
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
         T: Future<Output = Reply> + Send + 'static,
@@ -117,12 +117,12 @@ where
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        self.response().map(Full::new).into_response()
+        self.to_http().map(Full::new).into_response()
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ProviderResponse {
     fn into_response(self) -> Response {
-        self.response().map(Full::new).into_response()
+        self.to_http().map(Full::new).into_response()
     }
 }

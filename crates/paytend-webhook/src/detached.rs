@@ -11,11 +11,12 @@ use paytend_crypto::{Error, Fingerprint, KeyError};
 use paytend_model::{Content, Payload};
 
 use crate::config_error::ConfigError;
+use crate::dedup_key::DedupKey;
 use crate::headers::signatures;
-use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, used};
+use crate::keys::{KeyRole, KeyUsage, ScheduledKey, Timeline, UsageCounters, used};
 use crate::provider::Provider;
 use crate::receiver::{Reason, Receiver, Rejection, check_body};
-use crate::verified::{BusinessKey, DedupKey, Signed, Verified};
+use crate::verified::{BusinessKey, Signed, Verified};
 
 /// Default size limit for bodies, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
@@ -54,7 +55,7 @@ pub struct Facts {
 pub struct DetachedReceiver<S> {
     pub(crate) scheme: S,
     verifiers: Timeline<Verifier>,
-    uses: Uses,
+    uses: UsageCounters,
     max_age: Duration,
     max_ahead: Duration,
     require_timestamp: bool,
@@ -62,8 +63,12 @@ pub struct DetachedReceiver<S> {
 }
 
 impl<S: Scheme> DetachedReceiver<S> {
-    pub(crate) fn with(scheme: S, keys: &[Dated<dyn RsaPublic>], max_age: Duration) -> Result<Self, ConfigError> {
-        let verifiers = Timeline::new(keys.iter().flat_map(Dated::bounds), |from| {
+    pub(crate) fn with(
+        scheme: S,
+        keys: &[ScheduledKey<dyn RsaPublic>],
+        max_age: Duration,
+    ) -> Result<Self, ConfigError> {
+        let verifiers = Timeline::new(keys.iter().flat_map(ScheduledKey::bounds), |from| {
             // Several merchants may share a key; add it only once.
             let mut distinct: Vec<Arc<dyn RsaPublic>> = Vec::new();
             for key in used(keys, from) {
@@ -73,21 +78,21 @@ impl<S: Scheme> DetachedReceiver<S> {
             }
             if distinct.is_empty() { Ok(None) } else { Ok(Some(Verifier::new(distinct)?)) }
         })?;
-        let uses = Uses::new(keys.iter().map(|key| (key.fingerprint(), KeyRole::Verifies)));
+        let uses = UsageCounters::new(keys.iter().map(|key| (key.fingerprint(), KeyRole::Verifies)));
         let max_ahead = Duration::from_secs(300);
         Ok(Self { scheme, verifiers, uses, max_age, max_ahead, require_timestamp: false, max_bytes: MAX_BYTES })
     }
 
     /// Sets the maximum age of a notification. See the receiver type for the default.
     #[must_use]
-    pub fn max_age(mut self, age: Duration) -> Self {
+    pub fn with_max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
     /// Sets how far in the future a notification's timestamp may be (default 5 minutes).
     #[must_use]
-    pub fn max_ahead(mut self, time: Duration) -> Self {
+    pub fn with_max_ahead(mut self, time: Duration) -> Self {
         self.max_ahead = time;
         self
     }
@@ -104,7 +109,7 @@ impl<S: Scheme> DetachedReceiver<S> {
 
     /// Sets the size limit for bodies, in bytes (default 64 KiB).
     #[must_use]
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
@@ -151,16 +156,16 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         S::PROVIDER
     }
 
-    fn limit(&self) -> usize {
+    fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 
     /// A verification takes a few hundredths of a millisecond.
-    fn is_slow(&self) -> bool {
+    fn uses_private_key(&self) -> bool {
         false
     }
 
-    fn key_uses(&self) -> Vec<KeyUse> {
+    fn key_usage(&self) -> Vec<KeyUsage> {
         self.uses.list()
     }
 
@@ -187,7 +192,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             sent_at: facts.sent_at,
             dedup_key: facts.dedup_key,
             business_key: facts.business_key,
-            _in_hand: None,
+            _held: None,
         })
     }
 }

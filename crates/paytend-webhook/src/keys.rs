@@ -19,29 +19,29 @@ use crate::config_error::ConfigError;
 /// ```
 /// # use std::time::{Duration, SystemTime};
 /// # use paytend_crypto::{OsRandom, rustcrypto};
-/// # use paytend_webhook::{Dated, PayByReceiver};
+/// # use paytend_webhook::{ScheduledKey, PayByReceiver};
 /// # let [old, new] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
 /// # let [old, new] = [old, new].map(|key| rustcrypto::public(key.public_key()).unwrap());
 /// let december = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_083_200);
 /// let week = Duration::from_secs(7 * 24 * 3600);
 /// let receiver =
-///     PayByReceiver::new([Dated::from(old).retire_at(december + week), Dated::from(new).not_before(december)])?;
+///     PayByReceiver::new([ScheduledKey::from(old).retire_at(december + week), ScheduledKey::from(new).not_before(december)])?;
 /// # let _ = receiver;
 /// # Ok::<(), paytend_webhook::ConfigError>(())
 /// ```
-pub struct Dated<K: ?Sized> {
+pub struct ScheduledKey<K: ?Sized> {
     pub(crate) key: Arc<K>,
     not_before: Option<SystemTime>,
     retire_at: Option<SystemTime>,
 }
 
-impl<K: ?Sized> From<Arc<K>> for Dated<K> {
+impl<K: ?Sized> From<Arc<K>> for ScheduledKey<K> {
     fn from(key: Arc<K>) -> Self {
         Self { key, not_before: None, retire_at: None }
     }
 }
 
-impl<K: ?Sized> Dated<K> {
+impl<K: ?Sized> ScheduledKey<K> {
     /// Sets the time from which the key is used.
     #[must_use]
     pub fn not_before(mut self, time: SystemTime) -> Self {
@@ -68,21 +68,21 @@ impl<K: ?Sized> Dated<K> {
     }
 }
 
-impl<K: ?Sized> Clone for Dated<K> {
+impl<K: ?Sized> Clone for ScheduledKey<K> {
     fn clone(&self) -> Self {
         Self { key: Arc::clone(&self.key), not_before: self.not_before, retire_at: self.retire_at }
     }
 }
 
-impl<K: ?Sized + HasPublicKey> Dated<K> {
+impl<K: ?Sized + HasPublicKey> ScheduledKey<K> {
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.key.half().fingerprint()
     }
 }
 
-impl<K: ?Sized + HasPublicKey> fmt::Debug for Dated<K> {
+impl<K: ?Sized + HasPublicKey> fmt::Debug for ScheduledKey<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dated")
+        f.debug_struct("ScheduledKey")
             .field("key", &self.fingerprint())
             .field("not_before", &self.not_before)
             .field("retire_at", &self.retire_at)
@@ -90,10 +90,18 @@ impl<K: ?Sized + HasPublicKey> fmt::Debug for Dated<K> {
     }
 }
 
-/// A key with a public half. Both kinds of key have one.
-pub trait HasPublicKey {
+/// A key with a public half. This trait is sealed: both kinds of key implement it.
+pub trait HasPublicKey: sealed::Sealed {
     #[doc(hidden)]
     fn half(&self) -> &PublicKey;
+}
+
+mod sealed {
+    use super::{RsaPrivate, RsaPublic};
+
+    pub trait Sealed {}
+    impl Sealed for dyn RsaPublic {}
+    impl Sealed for dyn RsaPrivate {}
 }
 
 impl HasPublicKey for dyn RsaPublic {
@@ -109,12 +117,12 @@ impl HasPublicKey for dyn RsaPrivate {
 }
 
 /// Collects the keys with their validity periods and checks each period.
-pub(crate) fn checked<K, I>(keys: I) -> Result<Vec<Dated<K>>, ConfigError>
+pub(crate) fn checked<K, I>(keys: I) -> Result<Vec<ScheduledKey<K>>, ConfigError>
 where
     K: ?Sized + HasPublicKey,
-    I: IntoIterator<Item: Into<Dated<K>>>,
+    I: IntoIterator<Item: Into<ScheduledKey<K>>>,
 {
-    let keys: Vec<Dated<K>> = keys.into_iter().map(Into::into).collect();
+    let keys: Vec<ScheduledKey<K>> = keys.into_iter().map(Into::into).collect();
     if keys.is_empty() {
         return Err(ConfigError::NoKey);
     }
@@ -122,6 +130,16 @@ where
         Some(never) => Err(ConfigError::NeverUsed(never.fingerprint())),
         None => Ok(keys),
     }
+}
+
+/// Prepares public keys for the default backend.
+#[cfg(feature = "rustcrypto")]
+pub(crate) fn public(
+    keys: impl IntoIterator<Item: std::borrow::Borrow<PublicKey>>,
+) -> Result<Vec<Arc<dyn RsaPublic>>, ConfigError> {
+    use std::borrow::Borrow as _;
+    let prepared = keys.into_iter().map(|key| paytend_crypto::rustcrypto::public(key.borrow()));
+    prepared.collect::<Result<_, _>>().map_err(|error| ConfigError::Crypto(error.into()))
 }
 
 /// Values by time span. A span lies between two times at which a key becomes valid or is retired.
@@ -160,7 +178,7 @@ impl<T> Clone for Timeline<T> {
 }
 
 /// Returns the keys that are used at a time.
-pub(crate) fn used<K: ?Sized>(keys: &[Dated<K>], at: Option<SystemTime>) -> Vec<Arc<K>> {
+pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) -> Vec<Arc<K>> {
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }
 
@@ -177,7 +195,7 @@ pub enum KeyRole {
 /// A key's usage count since its receiver was created. Clones of a receiver share the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct KeyUse {
+pub struct KeyUsage {
     /// The key.
     pub key: Fingerprint,
     /// The purpose of the key.
@@ -190,7 +208,7 @@ pub struct KeyUse {
 
 /// Usage counters for all keys of a receiver.
 #[derive(Clone)]
-pub(crate) struct Uses(Arc<[Counter]>);
+pub(crate) struct UsageCounters(Arc<[Counter]>);
 
 struct Counter {
     key: Fingerprint,
@@ -200,7 +218,7 @@ struct Counter {
     last: AtomicU64,
 }
 
-impl Uses {
+impl UsageCounters {
     pub(crate) fn new(keys: impl IntoIterator<Item = (Fingerprint, KeyRole)>) -> Self {
         let mut counters: Vec<Counter> = Vec::new();
         for (key, role) in keys {
@@ -224,11 +242,11 @@ impl Uses {
         }
     }
 
-    pub(crate) fn list(&self) -> Vec<KeyUse> {
+    pub(crate) fn list(&self) -> Vec<KeyUsage> {
         let read = |counter: &Counter| {
             let count = counter.count.load(Ordering::Relaxed);
             let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(counter.last.load(Ordering::Relaxed)));
-            KeyUse { key: counter.key, role: counter.role, count, last: last.filter(|_| count > 0) }
+            KeyUsage { key: counter.key, role: counter.role, count, last: last.filter(|_| count > 0) }
         };
         self.0.iter().map(read).collect()
     }

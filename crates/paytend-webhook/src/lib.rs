@@ -8,11 +8,11 @@ pub mod actix_web;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 mod config_error;
+mod dedup_key;
 mod detached;
 #[cfg(feature = "explain")]
 #[cfg_attr(docsrs, doc(cfg(feature = "explain")))]
 pub mod explain;
-mod gate;
 mod headers;
 mod keys;
 mod members;
@@ -24,6 +24,7 @@ mod paytend;
 pub mod poem;
 mod provider;
 mod receiver;
+mod request_filter;
 #[cfg(feature = "server")]
 #[cfg_attr(docsrs, doc(cfg(feature = "server")))]
 pub mod server;
@@ -37,14 +38,15 @@ pub mod testing;
 mod verified;
 
 pub use config_error::ConfigError;
+pub use dedup_key::{DedupKey, ParseDedupKeyError};
 pub use detached::DetachedReceiver;
-pub use gate::Gate;
-pub use keys::{Dated, KeyRole, KeyUse};
+pub use keys::{KeyRole, KeyUsage, ScheduledKey};
 pub use payby::PayByReceiver;
 pub use payermax::PayerMaxReceiver;
 pub use paytend::PaytendReceiver;
 pub use paytend_model::Content;
-pub use provider::{Answer, Provider, Reply};
+pub use provider::{Provider, ProviderResponse, Reply};
 pub use receiver::{Reason, Receiver, Rejection};
+pub use request_filter::RequestFilter;
 pub use sources::{Source, Sources};
-pub use verified::{BusinessKey, DedupKey, Sighting, Verified};
+pub use verified::{BusinessKey, Sighting, Verified};

@@ -7,12 +7,13 @@ use paytend_model::Content;
 use paytend_model::payby::TransferToBankNotification;
 
 use crate::config_error::ConfigError;
+use crate::dedup_key::DedupKey;
 use crate::detached::{Authentic, DetachedReceiver, Facts, Scheme};
-use crate::keys::{Dated, checked};
+use crate::keys::{ScheduledKey, checked};
 use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
 use crate::receiver::Reason;
-use crate::verified::{BusinessKey, DedupKey};
+use crate::verified::BusinessKey;
 
 /// A receiver for PayBy's transfer-to-bank notifications. Cloning is cheap.
 ///
@@ -28,11 +29,29 @@ pub type PayByReceiver = DetachedReceiver<PayBy>;
 pub struct PayBy;
 
 impl PayByReceiver {
+    /// Creates a receiver with PayBy's key, or with several keys during a rotation, on the default backend.
+    ///
+    /// ```no_run
+    /// use paytend_crypto::PublicKey;
+    /// use paytend_webhook::PayByReceiver;
+    /// let receiver = PayByReceiver::from_keys([PublicKey::from_file("payby.pem")?])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid.
+    #[cfg(feature = "rustcrypto")]
+    pub fn from_keys(
+        keys: impl IntoIterator<Item: std::borrow::Borrow<paytend_crypto::PublicKey>>,
+    ) -> Result<Self, ConfigError> {
+        Self::new(crate::keys::public(keys)?)
+    }
+
     /// Creates a receiver with PayBy's key, or with several keys during a rotation.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
-    pub fn new(keys: impl IntoIterator<Item: Into<Dated<dyn RsaPublic>>>) -> Result<Self, ConfigError> {
+    pub fn new(keys: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPublic>>>) -> Result<Self, ConfigError> {
         Self::with(PayBy, &checked(keys)?, Duration::from_secs(26 * 3600))
     }
 }

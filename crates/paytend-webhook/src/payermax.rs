@@ -10,12 +10,13 @@ use paytend_model::{Amount, Content};
 use serde_json::Value;
 
 use crate::config_error::ConfigError;
+use crate::dedup_key::DedupKey;
 use crate::detached::{Authentic, DetachedReceiver, Facts, Scheme};
-use crate::keys::{Dated, checked};
+use crate::keys::{ScheduledKey, checked};
 use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
 use crate::receiver::Reason;
-use crate::verified::{BusinessKey, DedupKey};
+use crate::verified::BusinessKey;
 
 /// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.
 ///
@@ -32,19 +33,38 @@ pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 #[derive(Clone, Debug)]
 pub struct PayerMax {
     /// The keys of each merchant.
-    merchants: Arc<BTreeMap<String, Vec<Dated<dyn RsaPublic>>>>,
+    merchants: Arc<BTreeMap<String, Vec<ScheduledKey<dyn RsaPublic>>>>,
 }
 
 impl PayerMaxReceiver {
+    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant, on the default backend.
+    ///
+    /// ```no_run
+    /// use paytend_crypto::PublicKey;
+    /// use paytend_webhook::PayerMaxReceiver;
+    /// let receiver = PayerMaxReceiver::from_keys([("010213834784554", PublicKey::from_file("payermax.pem")?)])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid.
+    #[cfg(feature = "rustcrypto")]
+    pub fn from_keys<M: Into<String>>(
+        merchants: impl IntoIterator<Item = (M, impl std::borrow::Borrow<paytend_crypto::PublicKey>)>,
+    ) -> Result<Self, ConfigError> {
+        let (names, keys): (Vec<M>, Vec<_>) = merchants.into_iter().unzip();
+        Self::new(names.into_iter().zip(crate::keys::public(keys)?))
+    }
+
     /// Creates a receiver for these merchants, each with PayerMax's key for the merchant. List a merchant several times
     /// during a key rotation.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
     pub fn new<M: Into<String>>(
-        merchants: impl IntoIterator<Item = (M, impl Into<Dated<dyn RsaPublic>>)>,
+        merchants: impl IntoIterator<Item = (M, impl Into<ScheduledKey<dyn RsaPublic>>)>,
     ) -> Result<Self, ConfigError> {
-        let (names, keys): (Vec<String>, Vec<Dated<dyn RsaPublic>>) =
+        let (names, keys): (Vec<String>, Vec<ScheduledKey<dyn RsaPublic>>) =
             merchants.into_iter().map(|(merchant, key)| (merchant.into(), key.into())).unzip();
         let keys = checked(keys)?;
         let mut merchants: BTreeMap<String, Vec<_>> = BTreeMap::new();

@@ -9,10 +9,11 @@ use paytend_crypto::{Error, Expected, KeyError, Keyring};
 use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product};
 
 use crate::config_error::ConfigError;
-use crate::keys::{Dated, KeyRole, KeyUse, Timeline, Uses, checked, used};
+use crate::dedup_key::DedupKey;
+use crate::keys::{KeyRole, KeyUsage, ScheduledKey, Timeline, UsageCounters, checked, used};
 use crate::provider::Provider;
 use crate::receiver::{Receiver, Rejection, check_body};
-use crate::verified::{BusinessKey, DedupKey, Signed, Verified};
+use crate::verified::{BusinessKey, Signed, Verified};
 
 /// A receiver for one Paytend product's notifications to one partner. Cloning is cheap.
 #[derive(Clone)]
@@ -21,14 +22,38 @@ pub struct PaytendReceiver {
     partner_id: String,
     expected: Expected,
     keyrings: Timeline<Keyring>,
-    uses: Uses,
+    uses: UsageCounters,
 }
 
 impl PaytendReceiver {
+    /// Creates a receiver with the partner's private key and Paytend's public key, on the default backend. See
+    /// [`new`](Self::new).
+    ///
+    /// ```no_run
+    /// use paytend_crypto::{PrivateKey, PublicKey};
+    /// use paytend_model::Product;
+    /// use paytend_webhook::PaytendReceiver;
+    /// let (own, paytend) = (PrivateKey::from_file("partner.pem")?, PublicKey::from_file("paytend.pem")?);
+    /// let receiver = PaytendReceiver::from_keys(Product::Baas, "888666000100260", &own, &paytend)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if a key is invalid.
+    #[cfg(feature = "rustcrypto")]
+    pub fn from_keys(
+        product: Product,
+        partner_id: impl Into<String>,
+        own: &paytend_crypto::PrivateKey,
+        paytend: &paytend_crypto::PublicKey,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self::new(product, partner_id, Keyring::from_keys(own, paytend)?))
+    }
+
     /// Creates a receiver for the notifications of `product` to `partner_id`. Both are fixed by the route. A message
     /// that names another product or partner is rejected.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
-        let uses = Uses::of_keyring(&keyring);
+        let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
     }
 
@@ -41,11 +66,11 @@ impl PaytendReceiver {
     pub fn rotating(
         product: Product,
         partner_id: impl Into<String>,
-        own: impl IntoIterator<Item: Into<Dated<dyn RsaPrivate>>>,
-        paytend: impl IntoIterator<Item: Into<Dated<dyn RsaPublic>>>,
+        own: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPrivate>>>,
+        paytend: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPublic>>>,
     ) -> Result<Self, ConfigError> {
         let (own, paytend) = (checked(own)?, checked(paytend)?);
-        let bounds = own.iter().flat_map(Dated::bounds).chain(paytend.iter().flat_map(Dated::bounds));
+        let bounds = own.iter().flat_map(ScheduledKey::bounds).chain(paytend.iter().flat_map(ScheduledKey::bounds));
         let keyrings = Timeline::new(bounds, |from| {
             let (own, paytend) = (used(&own, from), used(&paytend, from));
             if own.is_empty() || paytend.is_empty() {
@@ -56,18 +81,18 @@ impl PaytendReceiver {
             Ok(Some(keyring.build()?))
         })?;
         let verifying = paytend.iter().map(|key| (key.fingerprint(), KeyRole::Verifies));
-        let uses = Uses::new(verifying.chain(own.iter().map(|key| (key.fingerprint(), KeyRole::Decrypts))));
+        let uses = UsageCounters::new(verifying.chain(own.iter().map(|key| (key.fingerprint(), KeyRole::Decrypts))));
         Ok(Self::with(product, partner_id.into(), keyrings, uses))
     }
 
-    fn with(product: Product, partner_id: String, keyrings: Timeline<Keyring>, uses: Uses) -> Self {
+    fn with(product: Product, partner_id: String, keyrings: Timeline<Keyring>, uses: UsageCounters) -> Self {
         Self { product, expected: Expected::notification(partner_id.clone()), partner_id, keyrings, uses }
     }
 
     /// Sets the size limit for bodies, in bytes (default 64 KiB).
     #[must_use]
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.expected = self.expected.max_bytes(bytes);
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.expected = self.expected.with_max_bytes(bytes);
         self
     }
 
@@ -94,11 +119,11 @@ impl Receiver for PaytendReceiver {
         Provider::Paytend
     }
 
-    fn limit(&self) -> usize {
-        self.expected.limit()
+    fn max_bytes(&self) -> usize {
+        self.expected.max_bytes()
     }
 
-    fn key_uses(&self) -> Vec<KeyUse> {
+    fn key_usage(&self) -> Vec<KeyUsage> {
         self.uses.list()
     }
 
@@ -111,7 +136,7 @@ impl Receiver for PaytendReceiver {
         now: SystemTime,
     ) -> Result<Verified<Content<Notification>>, Rejection> {
         const PAYTEND: Provider = Provider::Paytend;
-        check_body(headers, body, self.limit()).map_err(|reason| Rejection::new(PAYTEND, reason))?;
+        check_body(headers, body, self.max_bytes()).map_err(|reason| Rejection::new(PAYTEND, reason))?;
         let keyring = self.keyrings.at(now).ok_or(Error::Key(KeyError::Absent("open a notification at this time")));
         let opened = keyring
             .and_then(|keyring| keyring.open(body, &self.expected))
@@ -134,7 +159,7 @@ impl Receiver for PaytendReceiver {
             sent_at: None,
             dedup_key,
             signed: Signed::Envelope(Box::new(opened)),
-            _in_hand: None,
+            _held: None,
         })
     }
 }

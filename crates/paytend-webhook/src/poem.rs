@@ -7,7 +7,7 @@ use ::poem::web::RemoteAddr;
 use ::poem::{Addr, Error, FromRequest, IntoResponse, Request, RequestBody, Response, Result};
 use bytes::Bytes;
 
-use crate::provider::{Answer, Reply};
+use crate::provider::{ProviderResponse, Reply};
 use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
 use crate::verified::Verified;
@@ -76,11 +76,11 @@ where
 /// ```
 /// use paytend_webhook::poem::Notified;
 /// use paytend_webhook::server::Endpoint;
-/// use paytend_webhook::{Answer, PaytendReceiver, Reply};
+/// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 /// use poem::EndpointExt;
 ///
 /// #[poem::handler]
-/// async fn take(notified: Notified<PaytendReceiver>) -> Answer {
+/// async fn take(notified: Notified<PaytendReceiver>) -> ProviderResponse {
 ///     let handled = notified.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
@@ -101,7 +101,7 @@ pub struct Notified<R: Receiver> {
 
 impl<R: Receiver> Notified<R> {
     /// Runs a handler in its own task, as [`Endpoint::handle`] does.
-    pub async fn handle<F, T>(self, handler: F) -> Answer
+    pub async fn handle<F, T>(self, handler: F) -> ProviderResponse
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
         T: Future<Output = Reply> + Send + 'static,
@@ -151,12 +151,12 @@ fn converted(response: http::Response<Bytes>) -> Response {
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        converted(self.response())
+        converted(self.to_http())
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ProviderResponse {
     fn into_response(self) -> Response {
-        converted(self.response())
+        converted(self.to_http())
     }
 }

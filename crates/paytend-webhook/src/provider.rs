@@ -21,9 +21,8 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// Returns the acknowledgement: HTTP 200 with the documented body. Send it only after the notification is stored
-    /// durably. A duplicate gets the same response, or the provider would retry it.
-    pub fn accept(self) -> Response<Bytes> {
+    /// Returns the acknowledgement: HTTP 200 with the documented body.
+    fn accept(self) -> Response<Bytes> {
         json(
             StatusCode::OK,
             match self {
@@ -36,7 +35,7 @@ impl Provider {
 
     /// Returns the response that asks for a later retry: 503 with `Retry-After`. PayBy retries on its schedule
     /// (documented). The other providers' schedules are not documented.
-    pub fn try_again_later(self) -> Response<Bytes> {
+    pub(crate) fn try_again_later(self) -> Response<Bytes> {
         let mut response = json(
             StatusCode::SERVICE_UNAVAILABLE,
             match self {
@@ -51,10 +50,6 @@ impl Provider {
 
     /// Returns the response to anything that is not authentic. No provider documents this case; every status other than
     /// 200 is a failure.
-    pub fn refuse(self) -> Response<Bytes> {
-        self.refuse_with(StatusCode::BAD_REQUEST)
-    }
-
     pub(crate) fn refuse_with(self, status: StatusCode) -> Response<Bytes> {
         let mut response = json(
             status,
@@ -70,12 +65,15 @@ impl Provider {
         response
     }
 
-    /// Returns the response for a handler's reply.
-    pub fn answer(self, reply: Reply) -> Response<Bytes> {
-        match reply {
-            Reply::Accepted | Reply::Duplicate => self.accept(),
-            Reply::TryAgainLater => self.try_again_later(),
-        }
+    /// Returns the response to this provider for a reply.
+    ///
+    /// ```
+    /// use paytend_webhook::{Provider, Reply};
+    /// assert_eq!(Provider::PayBy.respond(Reply::Accepted).to_http().status(), 200);
+    /// assert_eq!(Provider::PayBy.respond(Reply::TryAgainLater).to_http().status(), 503);
+    /// ```
+    pub fn respond(self, reply: Reply) -> ProviderResponse {
+        ProviderResponse { provider: self, reply }
     }
 }
 
@@ -83,7 +81,7 @@ impl Provider {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reply {
-    /// The notification is stored durably.
+    /// The notification is stored durably. The provider gets its documented acknowledgement.
     Accepted,
     /// The dedup key was already stored, and the [`Sighting`](crate::Sighting) is stored now. The provider gets the
     /// same response as for [`Accepted`](Self::Accepted), or it would send the notification again.
@@ -92,6 +90,9 @@ pub enum Reply {
     Duplicate,
     /// The notification could not be stored now.
     TryAgainLater,
+    /// The request is not a notification that can be verified: HTTP 400. For servers that reject a request themselves,
+    /// before a receiver sees it. Do not refuse an authentic notification: it would be lost.
+    Refused,
 }
 
 impl fmt::Display for Provider {
@@ -104,23 +105,23 @@ impl fmt::Display for Provider {
     }
 }
 
-/// A [`Reply`] for a provider, for use as a framework handler's return value. Created by
-/// [`Verified::answer`](crate::Verified::answer).
+/// The response to a provider for a [`Reply`]. Handlers of all supported frameworks can return it.
+///
+/// [`Verified::respond`](crate::Verified::respond) and [`Provider::respond`] create it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Answer {
+pub struct ProviderResponse {
     provider: Provider,
     reply: Reply,
 }
 
-impl Answer {
-    /// Creates an answer with a reply to this provider.
-    pub fn new(provider: Provider, reply: Reply) -> Self {
-        Self { provider, reply }
-    }
-
-    /// Returns the response to send.
-    pub fn response(self) -> Response<Bytes> {
-        self.provider.answer(self.reply)
+impl ProviderResponse {
+    /// Returns the HTTP response to send.
+    pub fn to_http(self) -> Response<Bytes> {
+        match self.reply {
+            Reply::Accepted | Reply::Duplicate => self.provider.accept(),
+            Reply::TryAgainLater => self.provider.try_again_later(),
+            Reply::Refused => self.provider.refuse_with(StatusCode::BAD_REQUEST),
+        }
     }
 }
 

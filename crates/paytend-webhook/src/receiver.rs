@@ -8,7 +8,7 @@ use http::{HeaderMap, Response, StatusCode};
 use paytend_crypto::Error;
 
 use crate::headers::coding;
-use crate::keys::KeyUse;
+use crate::keys::KeyUsage;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
@@ -22,23 +22,23 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     fn provider(&self) -> Provider;
 
     /// Returns the size limit for bodies, in bytes. A server need not read further.
-    fn limit(&self) -> usize;
+    fn max_bytes(&self) -> usize;
 
     /// Returns whether receiving includes private-key operations (default: true). These take 0.1 ms or more, so a
     /// server should run them on a separate thread.
-    fn is_slow(&self) -> bool {
+    fn uses_private_key(&self) -> bool {
         true
     }
 
     /// Returns how often each key was used. A key whose count no longer grows can be retired.
-    fn key_uses(&self) -> Vec<KeyUse>;
+    fn key_usage(&self) -> Vec<KeyUsage>;
 
     /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or any time
     /// in a test.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if the notification is invalid or cannot be verified. Send its
-    /// [`response`](Rejection::response).
+    /// [`to_http`](Rejection::to_http).
     fn receive(
         &self,
         headers: &HeaderMap,
@@ -47,7 +47,7 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// The rejection of a notification. `Display` is for the operator. The sender gets [`response`](Self::response), which
+/// The rejection of a notification. `Display` is for the operator. The sender gets [`to_http`](Self::to_http), which
 /// is the same for every failure that involves keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
@@ -57,7 +57,7 @@ pub struct Rejection {
     reason: Reason,
 }
 
-/// The reason for a rejection. Values from the [`Gate`](crate::Gate) contain what was received, cut to 64 bytes, with
+/// The reason for a rejection. Values from the [`RequestFilter`](crate::RequestFilter) contain what was received, cut to 64 bytes, with
 /// non-printable bytes escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,17 +65,17 @@ pub enum Reason {
     /// The method is not `POST`. Contains the method.
     #[error("the method is \"{0}\"; notifications are sent by POST")]
     Method(String),
-    /// The gate [requires JSON](crate::Gate::require_json), and the content type is not JSON. Contains the
+    /// The filter [requires JSON](crate::RequestFilter::require_json), and the content type is not JSON. Contains the
     /// `Content-Type`.
-    #[error("the Content-Type is \"{0}\"; the gate requires JSON")]
+    #[error("the Content-Type is \"{0}\"; the filter requires JSON")]
     ContentType(String),
-    /// The gate accepts only listed sources, and this source is not listed.
+    /// The filter accepts only listed sources, and this source is not listed.
     #[error("{}", unlisted(*.address, .forwarded_for.as_deref()))]
     Source {
         /// The address of the source, if known.
         address: Option<IpAddr>,
         /// The `X-Forwarded-For` header, if present. It is read only if the peer is one of the [named
-        /// proxies](crate::Sources::behind).
+        /// proxies](crate::Sources::trusted_proxies).
         forwarded_for: Option<String>,
     },
     /// The body is compressed. Contains the `Content-Encoding`.
@@ -182,7 +182,7 @@ impl Rejection {
     }
 
     /// Returns the response to send.
-    pub fn response(&self) -> Response<Bytes> {
+    pub fn to_http(&self) -> Response<Bytes> {
         match self.reason.status() {
             StatusCode::SERVICE_UNAVAILABLE => self.provider.try_again_later(),
             status => self.provider.refuse_with(status),

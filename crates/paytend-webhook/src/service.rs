@@ -77,9 +77,11 @@ where
                 Ok(verified) => {
                     let provider = verified.provider();
                     let reply = endpoint.run(verified, async move |verified| handle(handler, verified).await).await;
-                    reply.transpose()?.map_or_else(|| provider.try_again_later(), |reply| provider.answer(reply))
+                    reply
+                        .transpose()?
+                        .map_or_else(|| provider.try_again_later(), |reply| provider.respond(reply).to_http())
                 }
-                Err(rejection) => rejection.response(),
+                Err(rejection) => rejection.to_http(),
             };
             Ok(response.map(Full::new))
         })

@@ -19,7 +19,7 @@ pub enum Source {
 /// The allowed sources and the trusted proxies.
 ///
 /// # Behind a proxy
-/// The source is the other end of the connection, unless that is one of the [named proxies](Self::behind). For a named
+/// The source is the other end of the connection, unless that is one of the [named proxies](Self::trusted_proxies). For a named
 /// proxy, the source is the last address in `X-Forwarded-For` that is not itself a named proxy. Repeated headers are
 /// read in order. Earlier addresses are controlled by the sender and are ignored. If there is no such address, or it
 /// cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An IPv4-mapped IPv6 address
@@ -56,7 +56,7 @@ impl Sources {
     /// # Errors
     /// Returns [`ConfigError::Source`] if a text is neither an address nor a block.
     /// Returns [`ConfigError::HostBits`] if a block has address bits set beyond its prefix.
-    pub fn behind<T: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
+    pub fn trusted_proxies<T: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         for text in proxies {
             self.proxies.push(block(text.as_ref())?);
         }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn forwarded_for_is_read_only_from_named_proxies() {
-        let sources = Sources::new().behind(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
+        let sources = Sources::new().trusted_proxies(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
         for (peer, lines, expected) in [
             // Not a proxy: the sender can write any value into the header.
             ("198.51.100.1", &["203.0.113.7"][..], Some("198.51.100.1")),
@@ -206,7 +206,7 @@ mod tests {
         for text in ["", "example.com", "203.0.113.0/33", "203.0.113/24", "2001:db8::/129"] {
             assert_eq!(Sources::new().allow([text]).unwrap_err(), ConfigError::Source(text.to_owned()));
         }
-        let error = Sources::new().behind(["203.0.113.7/24"]).unwrap_err();
+        let error = Sources::new().trusted_proxies(["203.0.113.7/24"]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "203.0.113.7/24 has bits set beyond its prefix; use 203.0.113.0/24 for the block or 203.0.113.7 for the \

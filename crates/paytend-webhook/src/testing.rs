@@ -32,8 +32,9 @@ use paytend_crypto::{Fields, Fingerprint, Keyring, Outgoing, PrivateKey, PublicK
 use paytend_model::Notification;
 use serde::Serialize;
 
+use crate::dedup_key::DedupKey;
 use crate::provider::Provider;
-use crate::verified::{DedupKey, Signed, Verified};
+use crate::verified::{Signed, Verified};
 
 /// An error while creating a notification.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +164,7 @@ impl<N> Verified<N> {
             sent_at: None,
             dedup_key,
             business_key: None,
-            _in_hand: None,
+            _held: None,
         }
     }
 }

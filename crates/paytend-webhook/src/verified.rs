@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use paytend_crypto::{Fingerprint, Opened};
-use sha2::{Digest, Sha256};
 
-use crate::provider::{Answer, Provider, Reply};
+use crate::dedup_key::DedupKey;
+use crate::provider::{Provider, ProviderResponse, Reply};
 
 /// An authentic notification. Only a [`Receiver`](crate::Receiver) creates one.
 pub struct Verified<N> {
@@ -22,7 +22,7 @@ pub struct Verified<N> {
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
     /// The slot and memory held in the endpoint's budget; released on drop.
-    pub(crate) _in_hand: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) _held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// The signed content.
@@ -122,20 +122,20 @@ impl<N> Verified<N> {
 
     /// Attaches a value that is dropped with the notification.
     #[cfg(feature = "server")]
-    pub(crate) fn in_hand(mut self, in_hand: impl Any + Send + Sync) -> Self {
-        self._in_hand = Some(Arc::new(in_hand));
+    pub(crate) fn held(mut self, held: impl Any + Send + Sync) -> Self {
+        self._held = Some(Arc::new(held));
         self
     }
 
-    /// Returns the value attached by [`in_hand`](Self::in_hand).
+    /// Returns the value attached by [`held`](Self::held).
     #[cfg(feature = "server")]
     pub(crate) fn slot(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self._in_hand.clone()
+        self._held.clone()
     }
 
-    /// Returns a reply to the provider, to be returned from a framework's handler.
-    pub fn answer(&self, reply: Reply) -> Answer {
-        Answer::new(self.provider, reply)
+    /// Returns the response to the provider for a reply.
+    pub fn respond(&self, reply: Reply) -> ProviderResponse {
+        self.provider.respond(reply)
     }
 
     /// Returns the opened envelope of a Paytend notification.
@@ -176,41 +176,6 @@ pub struct Sighting {
     pub sent_at: Option<SystemTime>,
     /// The fingerprint of the key that verified the signature.
     pub verified_by: Fingerprint,
-}
-
-/// A SHA-256 hash that identifies a notification by its meaning.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DedupKey([u8; 32]);
-
-impl DedupKey {
-    /// Hashes the parts in this order. Each part is preceded by its length, so that no two lists of parts have the same
-    /// input.
-    pub(crate) fn of(provider: Provider, parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        for part in [provider.to_string().as_bytes()].iter().chain(parts) {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().into())
-    }
-
-    /// Returns the bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for DedupKey {
-    /// Writes the key in hexadecimal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for DedupKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DedupKey({self})")
-    }
 }
 
 /// The object that a notification is about and the state it reports. Handlers store and compare it.

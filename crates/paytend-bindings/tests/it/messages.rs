@@ -1,6 +1,6 @@
 //! Tests that failures keep the full message and name the invalid argument.
 
-use paytend_bindings::{Code, DatedKey, Failure, Kind, PublicKey, Receiver, Reply, kind, open, write_private};
+use paytend_bindings::{Code, Failure, Kind, PublicKey, Receiver, Reply, ScheduledKey, kind, open, write_private};
 use paytend_vectors::PARTNER_ID;
 
 use crate::{private, ring};
@@ -8,7 +8,7 @@ use crate::{private, ring};
 #[test]
 fn rejection_keeps_the_full_message() {
     let key = private("payby").public_key().clone();
-    let later = DatedKey { key, not_before: Some(2_000_000_000_000), retire_at: None };
+    let later = ScheduledKey { key, not_before: Some(2_000_000_000_000), retire_at: None };
     let payby = Receiver::payby(vec![later]).unwrap();
     let rejected = payby.receive([("sign", b"AAAA".as_slice())], b"{}", Some(1_795_000_000_000)).unwrap_err();
     assert_eq!(rejected.failure.code(), Code::Key);

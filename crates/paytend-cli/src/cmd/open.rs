@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (kind, None) => Expected::danger_any_partner(kind),
     };
     // The command opens a single message, so the largest limit is safe.
-    expected = expected.max_bytes(Kind::Request.default_max_bytes());
+    expected = expected.with_max_bytes(Kind::Request.default_max_bytes());
     if args.message.unsigned_payload {
         expected = expected.unsigned_payload();
     }
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.message.keys.claim(&mut inputs)?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
     // One byte above the limit is enough for the document to be refused as too large.
-    let document = start_of_stdin(expected.limit() + 1)?;
+    let document = start_of_stdin(expected.max_bytes() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {
         Error::UnsignedFailure(failure) => {
             let code = Value::from(failure.resp_code());

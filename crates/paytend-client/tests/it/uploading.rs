@@ -40,7 +40,7 @@ async fn file_arrives_complete_and_progress_is_reported() {
             client.upload(upload, progress).await.unwrap();
         }
         let seen = seen.await.unwrap();
-        let mut expected = Expected::request(PARTNER_ID).max_bytes(8 << 20);
+        let mut expected = Expected::request(PARTNER_ID).with_max_bytes(8 << 20);
         if !signed {
             // The payload is excluded from the signature only where the documentation specifies that.
             assert!(paytend().open(&seen.body, &expected).is_err());

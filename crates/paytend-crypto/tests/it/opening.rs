@@ -28,8 +28,8 @@ fn document_size_and_field_count_are_limited() {
         receiver.open(document.as_bytes(), &expected()).unwrap_err(),
         Error::Malformed(Malformed::TooLarge { bytes: document.len(), limit: 65_536 })
     );
-    assert!(receiver.open(document.as_bytes(), &expected().max_bytes(document.len())).is_ok());
-    assert!(receiver.open(document.as_bytes(), &expected().max_bytes(document.len() - 1)).is_err());
+    assert!(receiver.open(document.as_bytes(), &expected().with_max_bytes(document.len())).is_ok());
+    assert!(receiver.open(document.as_bytes(), &expected().with_max_bytes(document.len() - 1)).is_err());
     let fields: String = (0..70).map(|n| format!(r#""f{n}":"x","#)).collect();
     let many = notification(&keyring("paytend", "partner"), "{}").replacen('{', &format!("{{{fields}"), 1);
     assert!(matches!(

@@ -56,7 +56,7 @@ proptest! {
             (Fields::notification(PARTNER_ID, "2"), paytend, partner, Expected::notification(PARTNER_ID)),
         ] {
             let fields = fields.with("traceId", &extra);
-            let expected = expected.max_bytes(1 << 20);
+            let expected = expected.with_max_bytes(1 << 20);
             let sealed = keyring(sender, receiver).seal(&Outgoing::new(&fields).payload(&text)).unwrap();
             let opened = keyring(receiver, sender).open(sealed.document().as_bytes(), &expected).unwrap();
             prop_assert_eq!(opened.payload_text(), Some(&*text));
@@ -192,7 +192,7 @@ proptest! {
             // The sender refuses ambiguous messages, which another test checks.
             return Ok(());
         };
-        let expected = Expected::danger_any_partner(kind).max_bytes(1 << 20);
+        let expected = Expected::danger_any_partner(kind).with_max_bytes(1 << 20);
         let original = partner.open(sealed.document().as_bytes(), &expected).unwrap();
         let reading = |opened: &paytend_crypto::Opened| {
             let fields: BTreeMap<_, _> = opened.fields().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
@@ -203,7 +203,7 @@ proptest! {
         let canonical = sealed.canonical(&payload);
         for document in readings(canonical.as_bytes(), sealed.document(), original.session_key(), kind) {
             for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
-                let elsewhere = Expected::danger_any_partner(other).max_bytes(1 << 20);
+                let elsewhere = Expected::danger_any_partner(other).with_max_bytes(1 << 20);
                 prop_assert!(partner.open(document.as_bytes(), &elsewhere).is_err(), "{}", document);
             }
             if let Ok(opened) = partner.open(document.as_bytes(), &expected) {

@@ -72,7 +72,7 @@ fn rust_opens_messages_sealed_by_the_reference() {
             Kind::Response => Expected::response(),
             Kind::Notification => Expected::notification(PARTNER_ID),
         }
-        .max_bytes(1 << 20);
+        .with_max_bytes(1 << 20);
         if !message.signed {
             expected = expected.unsigned_payload();
         }

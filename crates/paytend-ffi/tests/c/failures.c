@@ -48,8 +48,8 @@ static void rejection_has_the_full_message(const PaytendPrivateKey *own, const P
   PaytendNotification *taken = NULL;
   PaytendBuffer sign, other;
   PaytendSlice body = slice("{\"notify_timestamp\":1796083200000,\"name\":\"CANARY\"}");
-  PaytendDatedKey key = {public, UINT64_MAX, UINT64_MAX, slice("")};
-  PaytendDatedKey early = {public, NOW + 1, UINT64_MAX, slice("")};
+  PaytendScheduledKey key = {public, UINT64_MAX, UINT64_MAX, slice("")};
+  PaytendScheduledKey early = {public, NOW + 1, UINT64_MAX, slice("")};
   CHECK(paytend_receiver_payby(&key, 1, (PaytendLimits){UINT64_MAX, 60000}, &receiver, NULL) == 0);
   CHECK(paytend_receiver_payby(&early, 1, (PaytendLimits){UINT64_MAX, UINT64_MAX}, &later, NULL) == 0);
   CHECK(paytend_sign(own, body, &sign, NULL) == 0 && paytend_sign(own, slice("{}"), &other, NULL) == 0);

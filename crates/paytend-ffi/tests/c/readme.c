@@ -69,22 +69,22 @@ static PaytendReceiver *new_receiver(const PaytendKeyring *keyring) {
   return receiver;
 }
 
-/* Returns the response to send, or NULL if an argument is invalid. Free it with paytend_answer_free. */
-static PaytendAnswer *handle(const PaytendReceiver *receiver, PaytendSlice body) {
+/* Returns the response to send, or NULL if an argument is invalid. Free it with paytend_provider_response_free. */
+static PaytendProviderResponse *handle(const PaytendReceiver *receiver, PaytendSlice body) {
   PaytendError *error = NULL;
   PaytendNotification *notification = NULL;
-  PaytendAnswer *answer = NULL;
-  if (paytend_receive(receiver, NULL, 0, body, UINT64_MAX, &notification, &answer, &error) == 0) {
+  PaytendProviderResponse *response = NULL;
+  if (paytend_receive(receiver, NULL, 0, body, UINT64_MAX, &notification, &response, &error) == 0) {
     /* store commits the dedup key and the effect in one transaction. */
     bool stored = store(paytend_notification_summary(notification), paytend_notification_content(notification));
     int32_t reply = stored ? PAYTEND_REPLY_ACCEPTED : PAYTEND_REPLY_TRY_AGAIN_LATER;
-    check(paytend_receiver_answer(receiver, reply, &answer, &error), &error);
+    check(paytend_receiver_respond(receiver, reply, &response, &error), &error);
   } else {
     log_warning("notification rejected", paytend_error_message(error));
     paytend_error_free(error);
   }
   paytend_notification_free(notification);
-  return answer;
+  return response;
 }
 /* README: end */
 
@@ -143,14 +143,14 @@ static uint16_t handled(const PaytendReceiver *receiver, const PaytendKeyring *p
   snprintf(fields, sizeof fields, "{" PARTNER ",\"notifyType\":\"%s\"}", type);
   PaytendBuffer document = sealed(paytend, PAYTEND_KIND_NOTIFICATION, fields, payload);
   *summary = *content = *logged = 0;
-  PaytendAnswer *answer = handle(receiver, borrowed(document));
-  uint16_t status = paytend_answer_status(answer);
-  if (status == 200) CHECK(holds(paytend_answer_body(answer), "{\"msg\":\"success\",\"status\":\"00\"}"));
-  paytend_answer_free(answer), paytend_buffer_free(document);
+  PaytendProviderResponse *response = handle(receiver, borrowed(document));
+  uint16_t status = paytend_provider_response_status(response);
+  if (status == 200) CHECK(holds(paytend_provider_response_body(response), "{\"msg\":\"success\",\"status\":\"00\"}"));
+  paytend_provider_response_free(response), paytend_buffer_free(document);
   return status;
 }
 
-static void notifications_are_stored_and_answered(const PaytendReceiver *receiver, const PaytendKeyring *paytend) {
+static void notifications_are_stored_and_acknowledged(const PaytendReceiver *receiver, const PaytendKeyring *paytend) {
   char first[sizeof summary];
   CHECK(handled(receiver, paytend, "2", "{\"transactionId\":\"T1\",\"tradeStatus\":2}") == 200);
   snprintf(first, sizeof first, "%s", summary);
@@ -170,13 +170,13 @@ static void notifications_are_stored_and_answered(const PaytendReceiver *receive
 
 static void rejection_has_a_response_and_a_reason(const PaytendReceiver *receiver) {
   *summary = *logged = 0;
-  PaytendAnswer *answer = handle(receiver, slice("{")), *other = handle(receiver, slice("x"));
-  CHECK(paytend_answer_status(answer) == 400 && !holds(paytend_answer_body(answer), "JSON"));
-  PaytendSlice one = paytend_answer_body(answer), two = paytend_answer_body(other);
+  PaytendProviderResponse *response = handle(receiver, slice("{")), *other = handle(receiver, slice("x"));
+  CHECK(paytend_provider_response_status(response) == 400 && !holds(paytend_provider_response_body(response), "JSON"));
+  PaytendSlice one = paytend_provider_response_body(response), two = paytend_provider_response_body(other);
   CHECK(one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
   CHECK(strstr(logged, "notification rejected: rejected: the message is malformed: JSON"));
   CHECK(*summary == 0);
-  paytend_answer_free(answer), paytend_answer_free(other);
+  paytend_provider_response_free(response), paytend_provider_response_free(other);
   CHECK(handle(NULL, slice("{")) == NULL);
 }
 
@@ -199,7 +199,7 @@ int main(void) {
                             &paytend, NULL) == 0);
   PaytendReceiver *receiver = new_receiver(ring);
   seal_sets_a_request_id(ring, paytend);
-  notifications_are_stored_and_answered(receiver, paytend);
+  notifications_are_stored_and_acknowledged(receiver, paytend);
   rejection_has_a_response_and_a_reason(receiver);
   CHECK(unlink(private_file) == 0 && unlink(public_file) == 0 && rmdir(folder) == 0);
   free(private_file), free(public_file), free(folder);

@@ -239,13 +239,13 @@ static const PaytendLimits NO_LIMITS = {UINT64_MAX, UINT64_MAX};
 
 static PaytendReceiver *detached_receiver(const char *provider) {
   PaytendPublicKey *key = public_key(provider);
-  PaytendDatedKey dated = {key, UINT64_MAX, UINT64_MAX, slice("")};
+  PaytendScheduledKey scheduled = {key, UINT64_MAX, UINT64_MAX, slice("")};
   PaytendReceiver *receiver = NULL;
   if (!strcmp(provider, "payby")) {
-    CHECK(paytend_receiver_payby(&dated, 1, NO_LIMITS, &receiver, NULL) == 0);
+    CHECK(paytend_receiver_payby(&scheduled, 1, NO_LIMITS, &receiver, NULL) == 0);
   } else {
-    dated.merchant = slice("P01010113842047");
-    CHECK(paytend_receiver_payermax(&dated, 1, NO_LIMITS, &receiver, NULL) == 0);
+    scheduled.merchant = slice("P01010113842047");
+    CHECK(paytend_receiver_payermax(&scheduled, 1, NO_LIMITS, &receiver, NULL) == 0);
   }
   paytend_public_key_free(key);
   return receiver;
@@ -261,23 +261,23 @@ static void run_detached(FILE *out) {
     PaytendHeader header = {slice("Sign"), slice(text_of(it, "sign"))};
     uint64_t now = strcmp(provider, "payby") ? 1670837217628u : 1586849300000u;
     PaytendNotification *taken = NULL;
-    PaytendAnswer *answer = NULL;
+    PaytendProviderResponse *response = NULL;
     PaytendError *error = NULL;
-    int32_t code = paytend_receive(receiver, &header, 1, of(body), now, &taken, &answer, &error);
+    int32_t code = paytend_receive(receiver, &header, 1, of(body), now, &taken, &response, &error);
     bool valid = cJSON_IsTrue(cJSON_GetObjectItem(it, "valid"));
     CHECK((code == 0) == valid);
     if (valid) {
       PaytendSlice summary = paytend_notification_summary(taken), content = paytend_notification_content(taken);
-      CHECK(content.len == body.len && memcmp(content.data, body.data, body.len) == 0 && answer == NULL);
+      CHECK(content.len == body.len && memcmp(content.data, body.data, body.len) == 0 && response == NULL);
       cJSON *parsed = cJSON_ParseWithLength((const char *)summary.data, summary.len);
       fprintf(out, "detached/%s: %s\n", text_of(it, "name"), text_of(parsed, "dedup_key"));
       cJSON_Delete(parsed);
     } else {
-      CHECK(paytend_answer_status(answer) == 400 && paytend_answer_body(answer).len > 2);
+      CHECK(paytend_provider_response_status(response) == 400 && paytend_provider_response_body(response).len > 2);
       fprintf(out, "detached/%s: %s\n", text_of(it, "name"), outcome(code, error));
     }
     paytend_notification_free(taken);
-    paytend_answer_free(answer);
+    paytend_provider_response_free(response);
     paytend_receiver_free(receiver);
     free(body.data);
   }
@@ -332,7 +332,7 @@ static void run_samples(FILE *out) {
 static void run_arguments(FILE *out) {
   PaytendKeyring *ring = keyring("partner", "paytend");
   PaytendPublicKey *key = public_key("payby");
-  PaytendDatedKey dated = {key, UINT64_MAX, UINT64_MAX, slice("")};
+  PaytendScheduledKey scheduled = {key, UINT64_MAX, UINT64_MAX, slice("")};
   PaytendLimits no_bytes = {0, UINT64_MAX}, no_age = {UINT64_MAX, 0};
   PaytendSlice empty = slice(""), document = slice("{}");
   PaytendSlice broken = slice("{\"partnerId\":\"\xff\"}"), fields = slice("{\"partnerId\":\"" PARTNER_ID "\"}");
@@ -359,10 +359,10 @@ static void run_arguments(FILE *out) {
   TRIED("field that is not Unicode", paytend_seal(ring, PAYTEND_KIND_REQUEST, broken, empty, true, &sealed, &error));
   TRIED("receiver with an empty partner",
         paytend_receiver_paytend(slice("baas"), empty, ring, NO_LIMITS, &receiver, &error));
-  TRIED("PayerMax without a merchant", paytend_receiver_payermax(&dated, 1, NO_LIMITS, &receiver, &error));
+  TRIED("PayerMax without a merchant", paytend_receiver_payermax(&scheduled, 1, NO_LIMITS, &receiver, &error));
   TRIED("PayBy without a key", paytend_receiver_payby(NULL, 0, NO_LIMITS, &receiver, &error));
-  TRIED("size limit of 0", paytend_receiver_payby(&dated, 1, no_bytes, &receiver, &error));
-  TRIED("maximum age of 0", paytend_receiver_payby(&dated, 1, no_age, &receiver, &error));
+  TRIED("size limit of 0", paytend_receiver_payby(&scheduled, 1, no_bytes, &receiver, &error));
+  TRIED("maximum age of 0", paytend_receiver_payby(&scheduled, 1, no_age, &receiver, &error));
   TRIED("512-bit key", paytend_private_key_generate(512, &made, &error));
 #undef TRIED
   CHECK(!opened && !receiver && !made && !sealed.data);
@@ -504,8 +504,8 @@ static void invalid_arguments_are_refused(void) {
   CHECK(opened == NULL && key == NULL && receiver == NULL);
   paytend_buffer_free((PaytendBuffer){NULL, 0});
   paytend_error_free(NULL), paytend_opened_free(NULL), paytend_keyring_free(NULL), paytend_receiver_free(NULL);
-  paytend_answer_free(NULL), paytend_notification_free(NULL), paytend_private_key_free(NULL), paytend_public_key_free(NULL);
-  CHECK(paytend_error_code(NULL) == 0 && paytend_answer_status(NULL) == 0 && paytend_opened_payload(NULL).len == 0);
+  paytend_provider_response_free(NULL), paytend_notification_free(NULL), paytend_private_key_free(NULL), paytend_public_key_free(NULL);
+  CHECK(paytend_error_code(NULL) == 0 && paytend_provider_response_status(NULL) == 0 && paytend_opened_payload(NULL).len == 0);
   paytend_keyring_free(ring);
 }
 
@@ -538,7 +538,7 @@ static void keys_are_generated_and_encoded(void) {
   paytend_buffer_free(id), paytend_buffer_free(other), paytend_private_key_free(key);
 }
 
-static void notifications_are_received_and_answered(void) {
+static void notifications_are_received_and_acknowledged(void) {
   PaytendKeyring *paytend = keyring("paytend", "partner"), *own = keyring("partner", "paytend");
   PaytendBuffer document;
   CHECK(paytend_seal(paytend, PAYTEND_KIND_NOTIFICATION, slice("{\"partnerId\":\"" PARTNER_ID "\",\"notifyType\":\"2\"}"),
@@ -555,24 +555,24 @@ static void notifications_are_received_and_answered(void) {
   CHECK(same(paytend_notification_content(taken), "{\"transactionId\":\"T1\",\"tradeStatus\":2}"));
   cJSON_Delete(parsed);
   paytend_notification_free(taken);
-  PaytendAnswer *answer = NULL;
+  PaytendProviderResponse *response = NULL;
   PaytendHeader header;
   for (int32_t reply = 0; reply < 3; reply++) {
-    CHECK(paytend_receiver_answer(receiver, reply, &answer, NULL) == 0);
-    CHECK(paytend_answer_status(answer) == (reply == PAYTEND_REPLY_TRY_AGAIN_LATER ? 503 : 200));
-    CHECK(paytend_answer_header(answer, 0, &header) && same(header.name, "content-type") && same(header.value, "application/json"));
-    CHECK(!paytend_answer_header(answer, 9, &header));
-    if (reply == PAYTEND_REPLY_ACCEPTED) CHECK(same(paytend_answer_body(answer), "{\"msg\":\"success\",\"status\":\"00\"}"));
-    paytend_answer_free(answer);
+    CHECK(paytend_receiver_respond(receiver, reply, &response, NULL) == 0);
+    CHECK(paytend_provider_response_status(response) == (reply == PAYTEND_REPLY_TRY_AGAIN_LATER ? 503 : 200));
+    CHECK(paytend_provider_response_header(response, 0, &header) && same(header.name, "content-type") && same(header.value, "application/json"));
+    CHECK(!paytend_provider_response_header(response, 9, &header));
+    if (reply == PAYTEND_REPLY_ACCEPTED) CHECK(same(paytend_provider_response_body(response), "{\"msg\":\"success\",\"status\":\"00\"}"));
+    paytend_provider_response_free(response);
   }
-  CHECK(paytend_receiver_answer(receiver, 3, &answer, NULL) == PAYTEND_CODE_USAGE);
+  CHECK(paytend_receiver_respond(receiver, 3, &response, NULL) == PAYTEND_CODE_USAGE);
   /* One limit is set, the other is the default. */
   paytend_receiver_free(receiver);
   CHECK(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), own, (PaytendLimits){10, UINT64_MAX}, &receiver, NULL) == 0);
-  answer = NULL;
-  CHECK(paytend_receive(receiver, NULL, 0, of(document), UINT64_MAX, &taken, &answer, NULL) == PAYTEND_CODE_MALFORMED);
-  CHECK(paytend_answer_status(answer) == 413);
-  paytend_answer_free(answer), paytend_receiver_free(receiver), paytend_buffer_free(document);
+  response = NULL;
+  CHECK(paytend_receive(receiver, NULL, 0, of(document), UINT64_MAX, &taken, &response, NULL) == PAYTEND_CODE_MALFORMED);
+  CHECK(paytend_provider_response_status(response) == 413);
+  paytend_provider_response_free(response), paytend_receiver_free(receiver), paytend_buffer_free(document);
   paytend_keyring_free(own), paytend_keyring_free(paytend);
 }
 
@@ -612,7 +612,7 @@ int main(int count, char **arguments) {
     invalid_arguments_are_refused();
   null_output_pointers_are_refused();
     keys_are_generated_and_encoded();
-    notifications_are_received_and_answered();
+    notifications_are_received_and_acknowledged();
     threads_share_handles();
     puts("C: ownership, invalid arguments, keys, notifications and threads: passed");
   } else if (!strcmp(arguments[2], "vectors")) {

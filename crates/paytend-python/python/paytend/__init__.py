@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from . import _native
 from .errors import (
-    Answer,
+    ProviderResponse,
     KeyUnusable,
     Malformed,
     NotAuthentic,
@@ -29,7 +29,7 @@ from .errors import (
 from .messages import Data, KeyInfo, Keyring, Kind, Opened, PrivateKey, PublicKey, inspect_key, request_id, verify
 from .receive import (
     BusinessKey,
-    DatedKey,
+    ScheduledKey,
     Headers,
     Notification,
     PayByReceiver,
@@ -40,7 +40,7 @@ from .receive import (
 
 __version__ = _native.VERSION
 __all__ = [
-    "Answer", "BusinessKey", "Data", "DatedKey", "Headers", "KeyInfo", "Kind", "KeyUnusable", "Keyring", "Malformed",
+    "ProviderResponse", "BusinessKey", "Data", "ScheduledKey", "Headers", "KeyInfo", "Kind", "KeyUnusable", "Keyring", "Malformed",
     "NotAuthentic", "Notification", "Opened", "PayByReceiver", "PayerMaxReceiver", "PayloadError", "PaytendError",
     "PaytendReceiver", "PrivateKey", "PublicKey", "Rejected", "Reply", "Unavailable", "Unsealable", "UnsignedFailure",
     "UsageError", "inspect_key", "request_id", "verify",

@@ -11,7 +11,7 @@ from . import _native
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProviderResponse:
     """The HTTP response to send to the provider."""
 
     status: int
@@ -19,8 +19,8 @@ class Answer:
     body: bytes
 
     @classmethod
-    def _of(cls, answer: tuple[int, list[tuple[str, str]], bytes]) -> Answer:
-        status, headers, body = answer
+    def _of(cls, response: tuple[int, list[tuple[str, str]], bytes]) -> ProviderResponse:
+        status, headers, body = response
         return cls(status, dict(headers), bytes(body))
 
 
@@ -29,10 +29,10 @@ class PaytendError(Exception):
 
     code = "internal"
 
-    def __init__(self, message: str, answer: Optional[Answer] = None) -> None:
+    def __init__(self, message: str, response: Optional[ProviderResponse] = None) -> None:
         super().__init__(message)
         #: The response to send to the provider, if a notification was refused.
-        self.answer = answer
+        self.response = response
 
 
 class UsageError(PaytendError, ValueError):
@@ -112,8 +112,8 @@ def _translated(function: _F) -> _F:
         try:
             return function(*args, **kwargs)
         except _native.Failed as failed:
-            code, message, resp_code, resp_msg, answer = failed.args
-            error = _BY_CODE.get(code, PaytendError)(message, Answer._of(answer) if answer else None)
+            code, message, resp_code, resp_msg, response = failed.args
+            error = _BY_CODE.get(code, PaytendError)(message, ProviderResponse._of(response) if response else None)
             if isinstance(error, UnsignedFailure):
                 error.resp_code, error.resp_msg = resp_code or "", resp_msg or ""
         except UnicodeEncodeError:

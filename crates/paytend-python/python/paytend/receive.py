@@ -10,14 +10,14 @@ from typing import Any, Literal, Optional, Protocol, Union
 
 from . import _native
 from ._json import read_json
-from .errors import Answer, UsageError, _translated
+from .errors import ProviderResponse, UsageError, _translated
 from .messages import Keyring, PublicKey
 
 Reply = Literal["accepted", "duplicate", "try_again_later"]
 
 
 @dataclass(frozen=True)
-class DatedKey:
+class ScheduledKey:
     """A provider's key and its period of use."""
 
     key: PublicKey
@@ -38,9 +38,9 @@ def _millis(moment: Optional[datetime]) -> Optional[int]:
     return max((moment - _EPOCH) // timedelta(milliseconds=1), 0)
 
 
-def _dated(key: Union[PublicKey, DatedKey]) -> tuple[_native.PublicKey, Optional[int], Optional[int]]:
-    dated = key if isinstance(key, DatedKey) else DatedKey(key)
-    return dated.key._key, _millis(dated.not_before), _millis(dated.retire_at)
+def _scheduled(key: Union[PublicKey, ScheduledKey]) -> tuple[_native.PublicKey, Optional[int], Optional[int]]:
+    scheduled = key if isinstance(key, ScheduledKey) else ScheduledKey(key)
+    return scheduled.key._key, _millis(scheduled.not_before), _millis(scheduled.retire_at)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Receiver:
 
         ``headers`` is a mapping, another object with ``items()``, or pairs. A value may be a list.
 
-        Raises :class:`PaytendError` if the notification is rejected. Its ``answer`` is the response to send; it is
+        Raises :class:`PaytendError` if the notification is rejected. Its ``response`` is the response to send; it is
         ``None`` if an argument has the wrong type.
         """
         summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
@@ -178,9 +178,9 @@ class _Receiver:
         )
 
     @_translated
-    def answer(self, reply: Reply) -> Answer:
+    def respond(self, reply: Reply) -> ProviderResponse:
         """Returns the HTTP response for a received notification. Send it after storing the notification durably."""
-        return Answer._of(self._receiver.answer(reply))
+        return ProviderResponse._of(self._receiver.response(reply))
 
 
 class PaytendReceiver(_Receiver):
@@ -199,13 +199,13 @@ class PayByReceiver(_Receiver):
     @_translated
     def __init__(
         self,
-        keys: Union[PublicKey, DatedKey, Sequence[Union[PublicKey, DatedKey]]],
+        keys: Union[PublicKey, ScheduledKey, Sequence[Union[PublicKey, ScheduledKey]]],
         *,
         max_bytes: Optional[int] = None,
         max_age: Optional[timedelta] = None,
     ) -> None:
-        several = [keys] if isinstance(keys, (PublicKey, DatedKey)) else list(keys)
-        self._receiver = _native.Receiver.payby([_dated(key) for key in several], max_bytes, _age(max_age))
+        several = [keys] if isinstance(keys, (PublicKey, ScheduledKey)) else list(keys)
+        self._receiver = _native.Receiver.payby([_scheduled(key) for key in several], max_bytes, _age(max_age))
 
 
 class PayerMaxReceiver(_Receiver):
@@ -214,14 +214,14 @@ class PayerMaxReceiver(_Receiver):
     @_translated
     def __init__(
         self,
-        merchants: Iterable[tuple[str, Union[PublicKey, DatedKey]]],
+        merchants: Iterable[tuple[str, Union[PublicKey, ScheduledKey]]],
         *,
         max_bytes: Optional[int] = None,
         max_age: Optional[timedelta] = None,
     ) -> None:
         pairs = merchants.items() if isinstance(merchants, Mapping) else merchants
-        dated = [(merchant, _dated(key)) for merchant, key in pairs]
-        self._receiver = _native.Receiver.payermax(dated, max_bytes, _age(max_age))
+        scheduled = [(merchant, _scheduled(key)) for merchant, key in pairs]
+        self._receiver = _native.Receiver.payermax(scheduled, max_bytes, _age(max_age))
 
 
 def _age(age: Optional[timedelta]) -> Optional[int]:

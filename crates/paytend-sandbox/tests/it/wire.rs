@@ -68,9 +68,9 @@ async fn deposit_is_posted_to_the_callback_url() {
         match receiver.receive(&headers, &body, std::time::SystemTime::now()) {
             Ok(verified) => {
                 sender.send(verified.into_notification()).unwrap();
-                Provider::Paytend.accept().map(axum::body::Body::from)
+                Provider::Paytend.respond(paytend_webhook::Reply::Accepted).to_http().map(axum::body::Body::from)
             }
-            Err(rejection) => rejection.response().map(axum::body::Body::from),
+            Err(rejection) => rejection.to_http().map(axum::body::Body::from),
         }
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -80,7 +80,7 @@ impl KnownKeys {
     /// Sets the size limit of the receiver that rejected the message, in bytes. Only needed if it differs from the
     /// default.
     #[must_use]
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self
     }

@@ -15,12 +15,12 @@ pub struct Budget {
     operations: usize,
     waiting: usize,
     bytes: usize,
-    patience: Duration,
+    queue_timeout: Duration,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { operations: 1, waiting: 256, bytes: 16 << 20, patience: Duration::from_secs(10) }
+        Self { operations: 1, waiting: 256, bytes: 16 << 20, queue_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -32,7 +32,7 @@ impl Budget {
 
     /// Sets the maximum number of concurrent key operations. With 0, no notification is accepted.
     #[must_use]
-    pub fn operations(mut self, count: usize) -> Self {
+    pub fn max_concurrent(mut self, count: usize) -> Self {
         self.operations = count;
         self
     }
@@ -40,7 +40,7 @@ impl Budget {
     /// Sets how many more notifications with complete bodies may be in progress. These wait for a key operation, or
     /// have a handler that has not returned or has not dropped its [`Verified`](crate::Verified).
     #[must_use]
-    pub fn waiting(mut self, count: usize) -> Self {
+    pub fn max_waiting(mut self, count: usize) -> Self {
         self.waiting = count;
         self
     }
@@ -50,15 +50,15 @@ impl Budget {
     /// partial body that started first is discarded. A client with many open connections therefore cannot lock out
     /// others.
     #[must_use]
-    pub fn bytes(mut self, count: usize) -> Self {
+    pub fn max_bytes(mut self, count: usize) -> Self {
         self.bytes = count;
         self
     }
 
     /// Sets how long a complete body may wait for a key operation, and how long the operation may take.
     #[must_use]
-    pub fn patience(mut self, time: Duration) -> Self {
-        self.patience = time;
+    pub fn queue_timeout(mut self, time: Duration) -> Self {
+        self.queue_timeout = time;
         self
     }
 }
@@ -70,7 +70,7 @@ pub(super) struct Limits {
     /// One permit for each notification in progress: in a key operation, waiting, or with a handler.
     places: Arc<Semaphore>,
     memory: Arc<Memory>,
-    pub(super) patience: Duration,
+    pub(super) queue_timeout: Duration,
 }
 
 impl Limits {
@@ -83,7 +83,7 @@ impl Limits {
             operations: semaphore(budget.operations),
             places: semaphore(places),
             memory: Arc::new(Memory { limit: budget.bytes.max(largest), state: Mutex::default() }),
-            patience: budget.patience,
+            queue_timeout: budget.queue_timeout,
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn limits(bytes: usize) -> Limits {
-        Limits::new(Budget::new().bytes(bytes), 0)
+        Limits::new(Budget::new().max_bytes(bytes), 0)
     }
 
     #[test]
@@ -237,13 +237,13 @@ mod tests {
 
     #[test]
     fn body_of_the_receivers_size_limit_fits() {
-        let limits = Limits::new(Budget::new().bytes(1), 100);
+        let limits = Limits::new(Budget::new().max_bytes(1), 100);
         let (mut held, _evicted) = limits.hold();
         assert_eq!(held.grow(100), Ok(()));
     }
 
     #[test]
     fn budget_without_operations_has_no_places() {
-        assert_eq!(Limits::new(Budget::new().operations(0), 0).place().unwrap_err(), Reason::Overloaded);
+        assert_eq!(Limits::new(Budget::new().max_concurrent(0), 0).place().unwrap_err(), Reason::Overloaded);
     }
 }

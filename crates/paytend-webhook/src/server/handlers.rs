@@ -9,8 +9,9 @@ use futures_util::FutureExt;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::dedup_key::DedupKey;
 use crate::provider::Provider;
-use crate::verified::{DedupKey, Verified};
+use crate::verified::Verified;
 
 /// The running handlers of an endpoint. Clones share them.
 #[derive(Clone)]

@@ -58,9 +58,9 @@ use tokio::sync::oneshot;
 
 pub use budget::Budget;
 
-use crate::gate::Gate;
-use crate::provider::{Answer, Reply};
+use crate::provider::{ProviderResponse, Reply};
 use crate::receiver::{Reason, Receiver, Rejection, check_length};
+use crate::request_filter::RequestFilter;
 use crate::sources::Source;
 use crate::verified::Verified;
 use budget::{Held, Limits};
@@ -69,19 +69,19 @@ use handlers::Handlers;
 /// Default time limit for reading a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`Receiver`] at a URL, with a [`Gate`], a time limit for the body, and [`Budget`]s. Cloning is cheap; the clones
+/// A [`Receiver`] at a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap; the clones
 /// share the budgets.
 ///
 /// ```
 /// use std::time::Duration;
 /// use paytend_webhook::server::{Budget, Endpoint};
-/// use paytend_webhook::{Gate, PayByReceiver, Sources};
+/// use paytend_webhook::{RequestFilter, PayByReceiver, Sources};
 ///
 /// # fn example(receiver: PayByReceiver) -> Result<(), paytend_webhook::ConfigError> {
 /// let endpoint = Endpoint::new(receiver)
-///     .gate(Gate::new().sources(Sources::new().allow(["203.0.113.0/24"])?.behind(["10.0.0.0/8"])?))
+///     .filter(RequestFilter::new().sources(Sources::new().allow(["203.0.113.0/24"])?.trusted_proxies(["10.0.0.0/8"])?))
 ///     .body_timeout(Duration::from_secs(5))
-///     .others(Budget::new().operations(1).waiting(16));
+///     .other_budget(Budget::new().max_concurrent(1).max_waiting(16));
 /// # let _ = endpoint;
 /// # Ok(())
 /// # }
@@ -89,11 +89,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Endpoint<R> {
     receiver: R,
-    gate: Arc<Gate>,
+    filter: Arc<RequestFilter>,
     body_timeout: Duration,
     listed: Limits,
     others: Limits,
-    on_this_thread: bool,
+    run_inline: bool,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     on_rejection: Arc<OnRejection>,
     handlers: Handlers,
@@ -102,24 +102,24 @@ pub struct Endpoint<R> {
 type OnRejection = dyn Fn(&Rejection, Option<IpAddr>) + Send + Sync;
 
 impl<R: Receiver> Endpoint<R> {
-    /// Creates an endpoint that accepts every source, with a body timeout of 10 s. Sources on the gate's list have a
+    /// Creates an endpoint that accepts every source, with a body timeout of 10 s. Sources on the filter's list have a
     /// budget with as many concurrent operations as there are processors. Without a list, every source uses that
     /// budget. Unlisted sources have a separate budget with half as many operations.
     ///
     /// **Without a list, the provider shares its budget with every other sender.** Name the provider's addresses and
-    /// the proxies in front of this server in the gate's [`Sources`](crate::Sources). Only then is the provider's
+    /// the proxies in front of this server in the filter's [`Sources`](crate::Sources). Only then is the provider's
     /// capacity protected from other senders.
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            gate: Arc::new(Gate::new()),
+            filter: Arc::new(RequestFilter::new()),
             body_timeout: BODY_TIMEOUT,
-            listed: Limits::new(Budget::new().operations(processors), receiver.limit()),
+            listed: Limits::new(Budget::new().max_concurrent(processors), receiver.max_bytes()),
             others: Limits::new(
-                Budget::new().operations(processors.div_ceil(2)).waiting(64).bytes(4 << 20),
-                receiver.limit(),
+                Budget::new().max_concurrent(processors.div_ceil(2)).max_waiting(64).max_bytes(4 << 20),
+                receiver.max_bytes(),
             ),
-            on_this_thread: !receiver.is_slow(),
+            run_inline: !receiver.uses_private_key(),
             clock: Arc::new(SystemTime::now),
             on_rejection: Arc::new(|_, _| {}),
             handlers: Handlers::new(),
@@ -129,8 +129,8 @@ impl<R: Receiver> Endpoint<R> {
 
     /// Sets the checks that run before a body is read.
     #[must_use]
-    pub fn gate(mut self, gate: Gate) -> Self {
-        self.gate = Arc::new(gate);
+    pub fn filter(mut self, filter: RequestFilter) -> Self {
+        self.filter = Arc::new(filter);
         self
     }
 
@@ -141,17 +141,17 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Sets the budget for the sources on the gate's list, or for all sources if there is no list.
+    /// Sets the budget for the sources on the filter's list, or for all sources if there is no list.
     #[must_use]
-    pub fn listed(mut self, budget: Budget) -> Self {
-        self.listed = Limits::new(budget, self.receiver.limit());
+    pub fn listed_budget(mut self, budget: Budget) -> Self {
+        self.listed = Limits::new(budget, self.receiver.max_bytes());
         self
     }
 
     /// Sets the budget for all other sources.
     #[must_use]
-    pub fn others(mut self, budget: Budget) -> Self {
-        self.others = Limits::new(budget, self.receiver.limit());
+    pub fn other_budget(mut self, budget: Budget) -> Self {
+        self.others = Limits::new(budget, self.receiver.max_bytes());
         self
     }
 
@@ -167,8 +167,8 @@ impl<R: Receiver> Endpoint<R> {
     /// keys in a device or behind a network. A receiver that only verifies (PayBy, PayerMax) always runs on the calling
     /// thread.
     #[must_use]
-    pub fn on_this_thread(mut self) -> Self {
-        self.on_this_thread = true;
+    pub fn run_inline(mut self) -> Self {
+        self.run_inline = true;
         self
     }
 
@@ -180,7 +180,7 @@ impl<R: Receiver> Endpoint<R> {
     }
 
     /// Sets a function that is called for every rejected notification, for counters or a custom log. Its second
-    /// argument is the source address as determined by the gate. Each rejection is also reported as a `tracing` event
+    /// argument is the source address as determined by the filter. Each rejection is also reported as a `tracing` event
     /// at the level `warn`.
     #[must_use]
     pub fn on_rejection(mut self, tell: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
@@ -198,7 +198,7 @@ impl<R: Receiver> Endpoint<R> {
     /// of connections.
     ///
     /// Requires a Tokio runtime with its timer. The cryptography runs on the runtime's blocking threads, unless
-    /// [`on_this_thread`](Self::on_this_thread) is set. Dropping the future is safe: nothing was handled or
+    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing was handled or
     /// acknowledged. Pass the notification to [`handle`](Self::handle) next.
     ///
     /// # Errors
@@ -216,7 +216,7 @@ impl<R: Receiver> Endpoint<R> {
     {
         let result = self.take(method, headers, peer, body).await;
         if let Err(rejection) = &result {
-            let address = self.gate.address(peer, headers);
+            let address = self.filter.address(peer, headers);
             let shown = address.map(tracing::field::display);
             tracing::warn!(provider = %rejection.provider(), address = shown, reason = %rejection.reason(), "rejected");
             (self.on_rejection)(rejection, address);
@@ -232,24 +232,24 @@ impl<R: Receiver> Endpoint<R> {
     /// # type Notification = <PayByReceiver as Receiver>::Notification;
     /// # type Response = http::Response<bytes::Bytes>;
     /// # async fn example(endpoint: Endpoint<PayByReceiver>, verified: Verified<Notification>) -> Response {
-    /// let answer = endpoint.handle(verified, async |verified| {
+    /// let response = endpoint.handle(verified, async |verified| {
     ///     // In one transaction: store the dedup key and apply the notification's effect.
     ///     println!("{}", verified.dedup_key());
     ///     Reply::Accepted
     /// });
-    /// answer.await.response()
+    /// response.await.to_http()
     /// # }
     /// ```
     ///
     /// # Panics
     /// Panics if called outside a Tokio runtime.
-    pub async fn handle<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Answer
+    pub async fn handle<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> ProviderResponse
     where
         F: FnOnce(Verified<R::Notification>) -> T + Send + 'static,
         T: Future<Output = Reply> + Send + 'static,
     {
         let provider = verified.provider();
-        Answer::new(provider, self.run(verified, handler).await.unwrap_or(Reply::TryAgainLater))
+        provider.respond(self.run(verified, handler).await.unwrap_or(Reply::TryAgainLater))
     }
 
     /// Runs a handler as [`handle`](Self::handle) does. Returns `None` if the handler did not complete.
@@ -263,14 +263,14 @@ impl<R: Receiver> Endpoint<R> {
 
     /// Runs a handler as [`handle`](Self::handle) does, but on this thread; the handler need not be `Send`.
     #[cfg(feature = "actix-web")]
-    pub(crate) async fn handle_here<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> Answer
+    pub(crate) async fn handle_here<F, T>(&self, verified: Verified<R::Notification>, handler: F) -> ProviderResponse
     where
         F: FnOnce(Verified<R::Notification>) -> T + 'static,
         T: Future<Output = Reply> + 'static,
     {
         let provider = verified.provider();
         let work = tokio::task::spawn_local(self.handlers.work(verified, handler));
-        Answer::new(provider, work.await.ok().flatten().unwrap_or(Reply::TryAgainLater))
+        provider.respond(work.await.ok().flatten().unwrap_or(Reply::TryAgainLater))
     }
 
     /// Returns the number of running handlers of this endpoint and its clones.
@@ -296,8 +296,8 @@ impl<R: Receiver> Endpoint<R> {
         S: Stream<Item = Result<Bytes, E>>,
     {
         let reject = |reason| Rejection::new(self.receiver.provider(), reason);
-        let limit = self.receiver.limit();
-        let limits = match self.gate.admit(self.receiver.provider(), limit, method, headers, peer)? {
+        let limit = self.receiver.max_bytes();
+        let limits = match self.filter.check(self.receiver.provider(), limit, method, headers, peer)? {
             Source::Listed => &self.listed,
             Source::Other => &self.others,
         };
@@ -309,22 +309,22 @@ impl<R: Receiver> Endpoint<R> {
         let place = limits.place().map_err(reject)?;
         let work = async {
             let operation = limits.operation().await.map_err(reject)?;
-            let (now, in_hand) = ((self.clock)(), (place, held));
-            if self.on_this_thread {
+            let (now, held) = ((self.clock)(), (place, held));
+            if self.run_inline {
                 let _operation = operation;
                 let work = || self.receiver.receive(headers, &body, now);
                 let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(reject(failed())));
-                return done.map(|verified| verified.in_hand(in_hand));
+                return done.map(|verified| verified.held(held));
             }
             let (receiver, headers) = (self.receiver.clone(), headers.clone());
             // The budget is released when the work is done, even if the caller has stopped waiting.
             let work = tokio::task::spawn_blocking(move || {
                 let _operation = operation;
-                receiver.receive(&headers, &body, now).map(|verified| verified.in_hand(in_hand))
+                receiver.receive(&headers, &body, now).map(|verified| verified.held(held))
             });
             work.await.unwrap_or_else(|_| Err(reject(failed())))
         };
-        tokio::time::timeout(limits.patience, work).await.map_err(|_| reject(Reason::Overloaded))?
+        tokio::time::timeout(limits.queue_timeout, work).await.map_err(|_| reject(Reason::Overloaded))?
     }
 }
 
@@ -336,7 +336,7 @@ impl<R: fmt::Debug> fmt::Debug for Endpoint<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
             .field("receiver", &self.receiver)
-            .field("gate", &self.gate)
+            .field("filter", &self.filter)
             .field("body_timeout", &self.body_timeout)
             .finish_non_exhaustive()
     }

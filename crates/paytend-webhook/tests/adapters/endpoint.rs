@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, Method};
 use paytend_webhook::server::{Budget, Endpoint};
-use paytend_webhook::{KeyUse, Provider, Reason, Receiver, Rejection, Verified};
+use paytend_webhook::{KeyUsage, Provider, Reason, Receiver, Rejection, Verified};
 
 use crate::support::{Held, paytend, sealed};
 
@@ -41,7 +41,7 @@ async fn post<R: Receiver>(endpoint: &Endpoint<R>, body: Vec<u8>) -> Result<(), 
 #[tokio::test]
 async fn disconnected_client_keeps_its_place() {
     let (receiver, mut at_work) = Held::new();
-    let endpoint = Endpoint::new(receiver.clone()).listed(Budget::new().operations(1).waiting(0));
+    let endpoint = Endpoint::new(receiver.clone()).listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let gone = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
@@ -64,8 +64,8 @@ async fn disconnected_client_keeps_its_place() {
 #[tokio::test]
 async fn disconnected_client_keeps_its_key_operation() {
     let (receiver, mut at_work) = Held::new();
-    let budget = Budget::new().operations(1).waiting(5).patience(Duration::from_millis(100));
-    let endpoint = Endpoint::new(receiver.clone()).listed(budget);
+    let budget = Budget::new().max_concurrent(1).max_waiting(5).queue_timeout(Duration::from_millis(100));
+    let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
     let gone = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
@@ -82,8 +82,8 @@ async fn disconnected_client_keeps_its_key_operation() {
 async fn bodies_in_progress_stay_within_the_budget() {
     let body = sealed("{}");
     let (receiver, mut at_work) = Held::new();
-    let budget = Budget::new().operations(1).bytes(2 * body.len() - 1);
-    let endpoint = Endpoint::new(receiver.clone().max_bytes(body.len())).listed(budget);
+    let budget = Budget::new().max_concurrent(1).max_bytes(2 * body.len() - 1);
+    let endpoint = Endpoint::new(receiver.clone().with_max_bytes(body.len())).listed_budget(budget);
     let first = tokio::spawn({
         let (endpoint, body) = (endpoint.clone(), body.clone());
         async move { post(&endpoint, body).await }
@@ -115,8 +115,8 @@ impl Stream for Stalling {
 #[tokio::test]
 async fn stalled_bodies_are_discarded() {
     let body = sealed("{}");
-    let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(body.len()))
-        .listed(Budget::new().operations(1).bytes(4 * body.len()));
+    let endpoint = Endpoint::new(paytend().receiver().clone().with_max_bytes(body.len()))
+        .listed_budget(Budget::new().max_concurrent(1).max_bytes(4 * body.len()));
     let stalling: Vec<_> = (0..10)
         .map(|_| {
             let (endpoint, part) = (endpoint.clone(), body[1..].to_vec());
@@ -144,7 +144,7 @@ async fn stalled_bodies_are_discarded() {
 /// A notification counts against the budget until its handler drops it.
 #[tokio::test]
 async fn slow_handler_counts_against_the_budget() {
-    let endpoint = paytend().listed(Budget::new().operations(1).waiting(1));
+    let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(1));
     let receive = || async {
         let (method, headers) = (Method::POST, HeaderMap::new());
         endpoint.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await
@@ -162,7 +162,7 @@ async fn slow_handler_counts_against_the_budget() {
 /// Several routes of a program share its processors.
 #[tokio::test]
 async fn endpoints_share_a_budget() {
-    let one = paytend().listed(Budget::new().operations(1).waiting(0));
+    let one = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let other = paytend().sharing(&one);
     let (method, headers) = (Method::POST, HeaderMap::new());
     let held = one.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await.unwrap();
@@ -175,8 +175,8 @@ async fn endpoints_share_a_budget() {
 #[tokio::test]
 async fn waiting_for_keys_times_out() {
     let (receiver, mut at_work) = Held::new();
-    let budget = Budget::new().operations(1).patience(Duration::from_millis(100));
-    let endpoint = Endpoint::new(receiver.clone()).listed(budget);
+    let budget = Budget::new().max_concurrent(1).queue_timeout(Duration::from_millis(100));
+    let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
     // One request is in the key operation, which never ends; the other waits for it.
     let stuck = tokio::spawn({
         let endpoint = endpoint.clone();
@@ -186,14 +186,14 @@ async fn waiting_for_keys_times_out() {
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     assert_eq!(stuck.await.unwrap(), Err(Reason::Overloaded));
     receiver.go_on();
-    let none = paytend().listed(Budget::new().operations(0));
+    let none = paytend().listed_budget(Budget::new().max_concurrent(0));
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
 
 /// A body larger than the budget's bytes fits if the receiver's limit allows it.
 #[tokio::test]
 async fn budget_fits_a_body_of_the_receivers_limit() {
-    let endpoint = paytend().listed(Budget::new().operations(1).bytes(1));
+    let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_bytes(1));
     assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
 }
 
@@ -214,7 +214,7 @@ async fn endless_body_is_read_only_to_the_limit() {
         }
     }
     let given = Arc::default();
-    let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(1000));
+    let endpoint = Endpoint::new(paytend().receiver().clone().with_max_bytes(1000));
     let body = Endless(Arc::clone(&given));
     let rejection = endpoint.receive(&Method::POST, &HeaderMap::new(), None, body).await.unwrap_err();
     let too_large = Reason::TooLarge { length: 1100, limit: 1000 };
@@ -225,7 +225,7 @@ async fn endless_body_is_read_only_to_the_limit() {
 #[tokio::test]
 async fn body_size_is_counted_to_the_last_byte() {
     let body = sealed("{}");
-    let endpoint = Endpoint::new(paytend().receiver().clone().max_bytes(body.len()));
+    let endpoint = Endpoint::new(paytend().receiver().clone().with_max_bytes(body.len()));
     let send = |body: &[u8]| {
         let body = pieces(body.iter().map(|byte| vec![*byte]).collect());
         let endpoint = endpoint.clone();
@@ -268,19 +268,19 @@ async fn panic_of_a_receiver_is_a_503_response() {
         fn provider(&self) -> Provider {
             Provider::PayBy
         }
-        fn limit(&self) -> usize {
+        fn max_bytes(&self) -> usize {
             10
         }
-        fn key_uses(&self) -> Vec<KeyUse> {
+        fn key_usage(&self) -> Vec<KeyUsage> {
             Vec::new()
         }
         fn receive(&self, _: &HeaderMap, _: &[u8], _: SystemTime) -> Result<Verified<()>, Rejection> {
             panic!("intended by the test")
         }
     }
-    let budget = Budget::new().operations(1).waiting(0);
-    for endpoint in [Endpoint::new(Panics), Endpoint::new(Panics).on_this_thread()] {
-        let endpoint = endpoint.listed(budget);
+    let budget = Budget::new().max_concurrent(1).max_waiting(0);
+    for endpoint in [Endpoint::new(Panics), Endpoint::new(Panics).run_inline()] {
+        let endpoint = endpoint.listed_budget(budget);
         for _ in 0..2 {
             assert!(matches!(post(&endpoint, Vec::new()).await, Err(Reason::Unavailable(_))));
         }
@@ -300,7 +300,7 @@ async fn endpoint_uses_its_clock() {
     assert!(matches!(rejection.reason(), Reason::Ahead { .. }), "{rejection}");
 }
 
-/// A receiver that records the thread it runs on, and returns the given value from `is_slow`.
+/// A receiver that records the thread it runs on, and returns the given value from `uses_private_key`.
 #[derive(Clone)]
 struct Telling<R>(R, bool, Arc<Mutex<Vec<ThreadId>>>);
 
@@ -309,14 +309,14 @@ impl<R: Receiver> Receiver for Telling<R> {
     fn provider(&self) -> Provider {
         self.0.provider()
     }
-    fn limit(&self) -> usize {
-        self.0.limit()
+    fn max_bytes(&self) -> usize {
+        self.0.max_bytes()
     }
-    fn is_slow(&self) -> bool {
+    fn uses_private_key(&self) -> bool {
         self.1
     }
-    fn key_uses(&self) -> Vec<KeyUse> {
-        self.0.key_uses()
+    fn key_usage(&self) -> Vec<KeyUsage> {
+        self.0.key_usage()
     }
     fn receive(
         &self,
@@ -329,20 +329,20 @@ impl<R: Receiver> Receiver for Telling<R> {
     }
 }
 
-/// Slow work runs on another thread, unless `on_this_thread` is set; fast work runs on the calling thread.
+/// Slow work runs on another thread, unless `run_inline` is set; fast work runs on the calling thread.
 #[tokio::test]
 async fn slow_work_runs_on_another_thread() {
-    assert!(paytend().receiver().is_slow());
-    assert!(!crate::support::payby().receiver().is_slow());
+    assert!(paytend().receiver().uses_private_key());
+    assert!(!crate::support::payby().receiver().uses_private_key());
     let reported = Arc::new(Mutex::new(Vec::new()));
     let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&reported));
-    let budget = Budget::new().operations(1).waiting(0);
+    let budget = Budget::new().max_concurrent(1).max_waiting(0);
     for (endpoint, here) in [
         (Endpoint::new(telling(true)), false),
-        (Endpoint::new(telling(true)).on_this_thread(), true),
+        (Endpoint::new(telling(true)).run_inline(), true),
         (Endpoint::new(telling(false)), true),
     ] {
-        let endpoint = endpoint.listed(budget);
+        let endpoint = endpoint.listed_budget(budget);
         for _ in 0..3 {
             assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
             assert!(matches!(post(&endpoint, b"{}".to_vec()).await, Err(Reason::Refused(_))));

@@ -107,7 +107,7 @@ pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(serve
 
 pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
     // The only slot must be released too.
-    let endpoint = paytend().listed(Budget::new().operations(1).waiting(0));
+    let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let calls = Arc::new(AtomicUsize::new(0));
     let handler: Handler<Notification> = Arc::new({
         let calls = Arc::clone(&calls);
@@ -135,7 +135,7 @@ pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
 /// dropped long before.
 #[tokio::test]
 async fn handler_holds_its_slot_until_it_ends() {
-    let endpoint = paytend().listed(Budget::new().operations(1).waiting(0));
+    let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let receive = async |endpoint: &Endpoint<_>| {
         let (method, headers) = (http::Method::POST, http::HeaderMap::new());
         endpoint.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await

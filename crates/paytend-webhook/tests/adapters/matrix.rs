@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use paytend_webhook::server::Budget;
-use paytend_webhook::{Gate, Receiver, Reply, Sources};
+use paytend_webhook::{Receiver, Reply, RequestFilter, Sources};
 
 use crate::client::{ACCEPTED, Client, LATER, REFUSED, respond};
 use crate::raw::{Connection, head};
@@ -23,7 +23,7 @@ pub(crate) async fn every_notification_vector_is_accepted(server: Server) {
 
 pub(crate) async fn every_refuse_vector_is_rejected(server: Server) {
     let endpoint = paytend();
-    let limit = endpoint.receiver().limit();
+    let limit = endpoint.receiver().max_bytes();
     let address = server.start(endpoint, Reply::Accepted).await;
     let client = Client::new(address);
     let mut too_large = 0;
@@ -65,7 +65,7 @@ pub(crate) async fn every_detached_vector_is_accepted_or_rejected(server: Server
 
 pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
     let body = sealed("{}");
-    let paytend = |limit| paytend_webhook::server::Endpoint::new(paytend().receiver().clone().max_bytes(limit));
+    let paytend = |limit| paytend_webhook::server::Endpoint::new(paytend().receiver().clone().with_max_bytes(limit));
     let exactly = Client::new(server.start(paytend(body.len()), Reply::Accepted).await);
     exactly.send(body.clone()).await.expect(200, ACCEPTED, "a body of exactly the limit");
 
@@ -89,7 +89,7 @@ pub(crate) async fn other_methods_and_codings_are_rejected(server: Server) {
     }
     let post = || client.http.post(&client.url).body(sealed("{}"));
     respond(post()).await.expect(200, ACCEPTED, "no content type");
-    let json = Client::new(server.start(paytend().gate(Gate::new().require_json()), Reply::Accepted).await);
+    let json = Client::new(server.start(paytend().filter(RequestFilter::new().require_json()), Reply::Accepted).await);
     let html = json.http.post(&json.url).header("content-type", "text/html").body(sealed("{}"));
     respond(html).await.expect(415, REFUSED, "another content type, where JSON is required");
     for coding in ["gzip", "BR", "identity, deflate"] {
@@ -187,16 +187,16 @@ pub(crate) async fn broken_body_is_rejected(server: Server) {
     connection.send(head("POST", &format!("Content-Length: {}\r\n", body.len() + 1))).await;
     connection.send(&body).await;
     connection.finish().await;
-    let answer = connection.until("\r\n\r\n").await;
-    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    let response = connection.until("\r\n\r\n").await;
+    assert!(!response.starts_with("HTTP/1.1 2"), "{response}");
 
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
     connection.send(format!("{:x}\r\n", body.len())).await;
     connection.send(&body).await;
     connection.send("\r\nnot a length\r\n\r\n").await;
-    let answer = connection.until("\r\n\r\n").await;
-    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    let response = connection.until("\r\n\r\n").await;
+    assert!(!response.starts_with("HTTP/1.1 2"), "{response}");
 }
 
 pub(crate) async fn chunked_bodies_are_accepted(server: Server) {
@@ -248,11 +248,11 @@ pub(crate) async fn handler_can_ask_for_a_retry(server: Server) {
 pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let (receiver, mut at_work) = Held::new();
     // The test acts as a proxy that reports the source of each request.
-    let sources = Sources::new().allow(["203.0.113.7"]).unwrap().behind(["127.0.0.1"]).unwrap();
+    let sources = Sources::new().allow(["203.0.113.7"]).unwrap().trusted_proxies(["127.0.0.1"]).unwrap();
     let endpoint = paytend_webhook::server::Endpoint::new(receiver.clone())
-        .gate(Gate::new().sources(sources))
-        .listed(Budget::new().operations(1).waiting(0))
-        .others(Budget::new().operations(1).waiting(1));
+        .filter(RequestFilter::new().sources(sources))
+        .listed_budget(Budget::new().max_concurrent(1).max_waiting(0))
+        .other_budget(Budget::new().max_concurrent(1).max_waiting(1));
     let client = Client::new(server.start(endpoint, Reply::Accepted).await);
     let from = |address: &str| {
         let request = client.post().header("x-forwarded-for", address).body(sealed("{}"));
@@ -284,10 +284,10 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
 }
 
 pub(crate) async fn only_listed_rejects_other_sources(server: Server) {
-    let gate = |list: &str| Gate::new().sources(Sources::new().allow([list]).unwrap().only_listed());
-    let inside = Client::new(server.start(paytend().gate(gate("127.0.0.0/8")), Reply::Accepted).await);
+    let filter = |list: &str| RequestFilter::new().sources(Sources::new().allow([list]).unwrap().only_listed());
+    let inside = Client::new(server.start(paytend().filter(filter("127.0.0.0/8")), Reply::Accepted).await);
     inside.send(sealed("{}")).await.expect(200, ACCEPTED, "from a listed source");
-    let outside = Client::new(server.start(paytend().gate(gate("203.0.113.7")), Reply::Accepted).await);
+    let outside = Client::new(server.start(paytend().filter(filter("203.0.113.7")), Reply::Accepted).await);
     outside.send(sealed("{}")).await.expect(403, REFUSED, "from an unlisted source");
     // No proxy is configured.
     let forwarded = outside.post().header("x-forwarded-for", "203.0.113.7").body(sealed("{}"));

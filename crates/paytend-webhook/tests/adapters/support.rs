@@ -10,7 +10,7 @@ use paytend_vectors::PARTNER_ID;
 use paytend_webhook::server::Endpoint;
 use paytend_webhook::testing::PaytendSender;
 use paytend_webhook::{
-    KeyUse, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Receiver, Rejection, Verified,
+    KeyUsage, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Receiver, Rejection, Verified,
 };
 use tokio::sync::mpsc;
 
@@ -58,8 +58,8 @@ impl Held {
         (Self { inner: paytend().receiver().clone(), at_work, may_go_on: Arc::default() }, told)
     }
 
-    pub(crate) fn max_bytes(mut self, bytes: usize) -> Self {
-        self.inner = self.inner.max_bytes(bytes);
+    pub(crate) fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.inner = self.inner.with_max_bytes(bytes);
         self
     }
 
@@ -76,12 +76,12 @@ impl Receiver for Held {
         self.inner.provider()
     }
 
-    fn limit(&self) -> usize {
-        self.inner.limit()
+    fn max_bytes(&self) -> usize {
+        self.inner.max_bytes()
     }
 
-    fn key_uses(&self) -> Vec<KeyUse> {
-        self.inner.key_uses()
+    fn key_usage(&self) -> Vec<KeyUsage> {
+        self.inner.key_usage()
     }
 
     fn receive(
@@ -92,9 +92,9 @@ impl Receiver for Held {
     ) -> Result<Verified<Self::Notification>, Rejection> {
         self.at_work.send(()).unwrap();
         // A failing test must not wait for this thread forever.
-        let patience = Duration::from_secs(30);
+        let queue_timeout = Duration::from_secs(30);
         let waiting = self.may_go_on.0.lock().unwrap();
-        drop(self.may_go_on.1.wait_timeout_while(waiting, patience, |may| !*may).unwrap());
+        drop(self.may_go_on.1.wait_timeout_while(waiting, queue_timeout, |may| !*may).unwrap());
         self.inner.receive(headers, body, now)
     }
 }

@@ -18,7 +18,7 @@ use paytend_vectors::PARTNER_ID;
 use paytend_webhook::server::Endpoint;
 use paytend_webhook::service::Notifications;
 use paytend_webhook::testing::PaytendSender;
-use paytend_webhook::{Gate, PayByReceiver, PaytendReceiver, Receiver, Reply, Sources, Verified};
+use paytend_webhook::{PayByReceiver, PaytendReceiver, Receiver, Reply, RequestFilter, Sources, Verified};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -92,15 +92,15 @@ async fn rejections_are_logged_with_the_received_values() {
     let peer = Some("203.0.113.7".parse().unwrap());
     let gzip = HeaderMap::from_iter([("content-encoding".parse().unwrap(), HeaderValue::from_static("gzip"))]);
     let html = HeaderMap::from_iter([("content-type".parse().unwrap(), HeaderValue::from_static("text/html"))]);
-    let (none, listed) = (HeaderMap::new(), Gate::new().sources(Sources::new().only_listed()));
-    for (gate, method, headers, body, expected) in [
-        (Gate::new(), Method::POST, &gzip, "", r#"the Content-Encoding is "gzip""#),
-        (Gate::new().require_json(), Method::POST, &html, "", r#"the Content-Type is "text/html""#),
-        (Gate::new(), Method::GET, &none, "", r#"the method is "GET""#),
+    let (none, listed) = (HeaderMap::new(), RequestFilter::new().sources(Sources::new().only_listed()));
+    for (filter, method, headers, body, expected) in [
+        (RequestFilter::new(), Method::POST, &gzip, "", r#"the Content-Encoding is "gzip""#),
+        (RequestFilter::new().require_json(), Method::POST, &html, "", r#"the Content-Type is "text/html""#),
+        (RequestFilter::new(), Method::GET, &none, "", r#"the method is "GET""#),
         (listed, Method::POST, &none, "", "the source address 203.0.113.7 is not on the list"),
-        (Gate::new(), Method::POST, &none, "CANARY", "no signature in the sign header"),
+        (RequestFilter::new(), Method::POST, &none, "CANARY", "no signature in the sign header"),
     ] {
-        let endpoint = payby().gate(gate);
+        let endpoint = payby().filter(filter);
         let refused = endpoint.receive(&method, headers, peer, stream(body)).await.map(drop).unwrap_err();
         let events = log.take();
         assert!(events.contains("WARN") && events.contains(expected), "{events}");
@@ -116,15 +116,16 @@ async fn panic_of_a_handler_is_reported_without_its_text() {
     let content = r#"{"orderNo":"CANARY"}"#;
     let verified = receive(&endpoint, content).await;
     let key = verified.dedup_key().to_string();
-    let answer = endpoint.handle(verified, async |verified| panic!("CANARY {:?}", verified.into_notification())).await;
-    assert_eq!(answer.response().status(), 503);
+    let response =
+        endpoint.handle(verified, async |verified| panic!("CANARY {:?}", verified.into_notification())).await;
+    assert_eq!(response.to_http().status(), 503);
     let events = log.take();
     assert!(events.contains("ERROR") && events.contains("the handler panicked"), "{events}");
     assert!(events.contains("provider=Paytend") && events.contains(&format!("dedup_key={key}")), "{events}");
     assert!(!events.contains("CANARY"), "{events}");
 
-    let answer = endpoint.handle(receive(&endpoint, content).await, async |_| Reply::Accepted).await;
-    assert_eq!(answer.response().status(), 200);
+    let response = endpoint.handle(receive(&endpoint, content).await, async |_| Reply::Accepted).await;
+    assert_eq!(response.to_http().status(), 200);
     assert_eq!(log.take(), "", "no events");
 }
 

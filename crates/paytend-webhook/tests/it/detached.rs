@@ -87,7 +87,7 @@ fn outcome<T>(result: Result<Verified<Content<T>>, Rejection>) -> (bool, Vec<u8>
             assert!(verified.notification().typed().is_some());
             (true, verified.content().to_owned(), None)
         }
-        Err(rejection) => (false, Vec::new(), Some(rejection.response().status())),
+        Err(rejection) => (false, Vec::new(), Some(rejection.to_http().status())),
     }
 }
 
@@ -147,7 +147,7 @@ fn merchant_must_belong_to_the_verifying_key() {
     for (key, body) in [("payby", sample("payermax")), ("payermax", other.clone())] {
         let rejection = take(&receiver, key, &body, now).unwrap_err();
         assert_eq!(
-            (rejection.reason(), rejection.response().status()),
+            (rejection.reason(), rejection.to_http().status()),
             (&Reason::OtherMerchant, StatusCode::BAD_REQUEST)
         );
     }
@@ -193,7 +193,7 @@ fn old_and_future_notifications_are_rejected() {
     let last = sent + u64::try_from(last).unwrap();
     assert_eq!(reason(take(&payby(), "payby", &dated, at(last))), Ok(()));
     assert_eq!(reason(take(&payby(), "payby", &dated, at(sent + 26 * hour + 1))), Err(TOO_OLD));
-    let strict = payby().require_timestamp().max_age(Duration::from_secs(60)).max_ahead(Duration::ZERO);
+    let strict = payby().require_timestamp().with_max_age(Duration::from_secs(60)).with_max_ahead(Duration::ZERO);
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute))), Ok(()));
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute + 1))), Err(TOO_OLD));
     assert_eq!(reason(take(&strict, "payby", &dated, at(sent - 1))), Err(AHEAD));
@@ -215,7 +215,7 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
     encoded.insert("content-encoding", HeaderValue::from_static("gzip"));
     let mut strange = HeaderMap::new();
     strange.insert("sign", HeaderValue::from_bytes(b"\xff").unwrap());
-    let small = payby().max_bytes(body.len() - 1);
+    let small = payby().with_max_bytes(body.len() - 1);
     for (receiver, headers, reason) in [
         (payby(), HeaderMap::new(), Some(Reason::Unsigned)),
         (payby(), many, Some(Reason::TooManySignatures { limit: 4 })),
@@ -227,7 +227,7 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
-        assert_eq!(rejection.response().body(), r#"{"response":"REFUSED"}"#, "the same response for all of them");
+        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "the same response for all of them");
     }
 }
 

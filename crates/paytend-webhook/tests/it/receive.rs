@@ -8,7 +8,7 @@ use paytend_crypto::rsa::RsaPrivate;
 use paytend_crypto::{BackendError, Fields, Keyring, Outgoing, PrivateKey, PublicKey, rustcrypto};
 use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product};
 use paytend_vectors::PARTNER_ID;
-use paytend_webhook::{PaytendReceiver, Provider, Reason, Receiver};
+use paytend_webhook::{PaytendReceiver, Provider, Reason, Receiver, Reply};
 use serde_json::Value;
 
 fn private(name: &str) -> PrivateKey {
@@ -62,8 +62,8 @@ fn every_refuse_vector_is_rejected_with_the_same_response() {
     let receiver = receiver(Product::Baas);
     for case in paytend_vectors::refuse() {
         let rejection = receiver.receive(&HeaderMap::new(), &case.document, now()).unwrap_err();
-        let response = rejection.response();
-        let too_large = case.document.len() > receiver.limit();
+        let response = rejection.to_http();
+        let too_large = case.document.len() > receiver.max_bytes();
         let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
         assert_eq!(response.status(), status, "{}", case.name);
         assert_eq!(response.body().as_ref(), br#"{"msg":"refused","status":"01"}"#, "{}", case.name);
@@ -97,12 +97,12 @@ fn encoded_and_oversized_bodies_are_rejected() {
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("UTF-8"));
     assert!(receiver(Product::Baas).receive(&headers, body.as_bytes(), now()).is_ok());
 
-    let small = receiver(Product::Baas).max_bytes(body.len() - 1);
-    assert_eq!(small.limit(), body.len() - 1);
+    let small = receiver(Product::Baas).with_max_bytes(body.len() - 1);
+    assert_eq!(small.max_bytes(), body.len() - 1);
     let rejection = small.receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap_err();
     let too_large = Reason::TooLarge { length: body.len() as u64, limit: body.len() - 1 };
     assert_eq!(rejection.reason(), &too_large);
-    assert_eq!(receiver(Product::Baas).limit(), 64 * 1024);
+    assert_eq!(receiver(Product::Baas).max_bytes(), 64 * 1024);
 }
 
 #[test]
@@ -113,17 +113,17 @@ fn acknowledgements_match_the_documentation() {
         (Provider::PayerMax, "code", "SUCCESS"),
     ] {
         let body = |response: &http::Response<bytes::Bytes>| serde_json::from_slice::<Value>(response.body()).unwrap();
-        let accepted = provider.accept();
+        let accepted = provider.respond(Reply::Accepted).to_http();
         assert_eq!((accepted.status(), &body(&accepted)[field]), (StatusCode::OK, &value.into()));
         assert_eq!(accepted.headers()[header::CONTENT_TYPE], "application/json");
-        let later = provider.try_again_later();
+        let later = provider.respond(Reply::TryAgainLater).to_http();
         assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(later.headers().contains_key(header::RETRY_AFTER));
-        let refused = provider.refuse();
+        let refused = provider.respond(Reply::Refused).to_http();
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
         assert!(body(&later)[field] != value && body(&refused)[field] != value, "{provider}");
     }
-    assert_eq!(Provider::PayerMax.accept().body(), r#"{"msg":"Success","code":"SUCCESS"}"#);
+    assert_eq!(Provider::PayerMax.respond(Reply::Accepted).to_http().body(), r#"{"msg":"Success","code":"SUCCESS"}"#);
 }
 
 /// A notification that is sealed again has other bytes and the same dedup key. Another notification has another key.
@@ -171,7 +171,7 @@ fn unavailable_key_asks_for_a_retry() {
         .receive(&HeaderMap::new(), sealed("2", "{}").as_bytes(), now())
         .unwrap_err();
     assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
-    assert_eq!(rejection.response().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(rejection.to_http().status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use paytend_model::Product;
 use paytend_vectors::PARTNER_ID;
 use paytend_webhook::testing::{DetachedSender, PaytendSender};
 use paytend_webhook::{
-    ConfigError, Dated, KeyRole, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Reason, Receiver,
+    ConfigError, KeyRole, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Reason, Receiver, ScheduledKey,
 };
 
 fn generate() -> PrivateKey {
@@ -38,8 +38,14 @@ fn rotation_of_both_sides_keys_rejects_nothing() {
     let receiver = PaytendReceiver::rotating(
         Product::Baas,
         PARTNER_ID,
-        [Dated::from(private(&old_own)).retire_at(day(40)), Dated::from(private(&new_own)).not_before(day(20))],
-        [Dated::from(public(&old_paytend)).retire_at(day(30)), Dated::from(public(&new_paytend)).not_before(day(10))],
+        [
+            ScheduledKey::from(private(&old_own)).retire_at(day(40)),
+            ScheduledKey::from(private(&new_own)).not_before(day(20)),
+        ],
+        [
+            ScheduledKey::from(public(&old_paytend)).retire_at(day(30)),
+            ScheduledKey::from(public(&new_paytend)).not_before(day(10)),
+        ],
     )
     .unwrap();
     let sent = |paytend: &PrivateKey, own: &PrivateKey| {
@@ -56,7 +62,7 @@ fn rotation_of_both_sides_keys_rejects_nothing() {
         assert_eq!(verified.verified_by(), fingerprint(paytend), "day {number}");
         assert_eq!(verified.opened().unwrap().decrypted_by(), Some(fingerprint(own)), "day {number}");
     }
-    let uses = receiver.clone().key_uses();
+    let uses = receiver.clone().key_usage();
     let count = |key: &PrivateKey, role| {
         let found = uses.iter().find(|found| (found.key, found.role) == (fingerprint(key), role)).unwrap();
         (found.count, found.last)
@@ -82,18 +88,19 @@ fn rotation_of_both_sides_keys_rejects_nothing() {
         let result = take(&sent(paytend, own), at);
         assert_eq!(result.is_ok(), taken, "{result:?}");
         if let Err(rejection) = result {
-            assert_eq!(rejection.response().status(), StatusCode::BAD_REQUEST);
+            assert_eq!(rejection.to_http().status(), StatusCode::BAD_REQUEST);
         }
     }
     // Rejected messages are not counted; accepted ones are.
-    assert_eq!(receiver.key_uses().iter().map(|found| found.count).sum::<u64>(), 2 * (60 + 4));
+    assert_eq!(receiver.key_usage().iter().map(|found| found.count).sum::<u64>(), 2 * (60 + 4));
 }
 
 #[test]
 fn payby_and_payermax_keys_can_be_rotated() {
     let [old, new] = [(); 2].map(|()| generate());
     let senders = [&old, &new].map(|key| DetachedSender::new(key).unwrap().raw("{}").unwrap());
-    let dated = || [Dated::from(public(&old)).retire_at(day(30)), Dated::from(public(&new)).not_before(day(10))];
+    let dated =
+        || [ScheduledKey::from(public(&old)).retire_at(day(30)), ScheduledKey::from(public(&new)).not_before(day(10))];
     let payby = PayByReceiver::new(dated()).unwrap();
     let payermax = PayerMaxReceiver::new(dated().map(|key| ("M1", key))).unwrap();
     for (number, expected) in [(9, [true, false]), (10, [true, true]), (29, [true, true]), (30, [false, true])] {
@@ -109,7 +116,7 @@ fn payby_and_payermax_keys_can_be_rotated() {
         });
         assert_eq!((by, max), (expected, expected), "day {number}");
     }
-    for uses in [payby.key_uses(), payermax.key_uses()] {
+    for uses in [payby.key_usage(), payermax.key_usage()] {
         assert_eq!(uses.iter().map(|found| found.count).collect::<Vec<_>>(), [3, 3]);
     }
 }
@@ -127,29 +134,31 @@ fn key_is_retired_only_for_its_merchant() {
     };
     // The timestamp of the sample.
     let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
-    let receiver =
-        PayerMaxReceiver::new([("M1", Dated::from(public(&key)).retire_at(sent)), ("M2", Dated::from(public(&key)))])
-            .unwrap();
+    let receiver = PayerMaxReceiver::new([
+        ("M1", ScheduledKey::from(public(&key)).retire_at(sent)),
+        ("M2", ScheduledKey::from(public(&key))),
+    ])
+    .unwrap();
     let take = |merchant, at| receiver.receive(of(merchant).headers(), of(merchant).body(), at).map(|_| ());
     let before = sent - Duration::from_secs(1);
     assert_eq!((take("M1", before), take("M2", before), take("M2", sent)), (Ok(()), Ok(()), Ok(())));
     assert_eq!(take("M1", sent).unwrap_err().reason(), &Reason::OtherMerchant);
-    assert_eq!(receiver.key_uses().len(), 1);
+    assert_eq!(receiver.key_usage().len(), 1);
 }
 
 #[test]
 fn gap_between_keys_asks_for_a_retry() {
     let [old, new] = [(); 2].map(|()| generate());
     let receiver = PayByReceiver::new([
-        Dated::from(public(&old)).retire_at(day(10)),
-        Dated::from(public(&new)).not_before(day(11)),
+        ScheduledKey::from(public(&old)).retire_at(day(10)),
+        ScheduledKey::from(public(&new)).not_before(day(11)),
     ])
     .unwrap();
     let request = DetachedSender::new(&new).unwrap().raw("{}").unwrap();
     let take = |at| receiver.receive(request.headers(), request.body(), at);
     let rejection = take(day(10)).unwrap_err();
     assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
-    assert_eq!(rejection.response().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(rejection.to_http().status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(take(day(11)).is_ok());
 }
 
@@ -159,7 +168,7 @@ fn invalid_validity_periods_are_reported() {
     assert_eq!(PayByReceiver::new(none.clone()).unwrap_err(), ConfigError::NoKey);
     assert_eq!(PayerMaxReceiver::new(none.map(|key| ("M1", key))).unwrap_err(), ConfigError::NoKey);
     let key = generate();
-    let never = Dated::from(public(&key)).not_before(day(2)).retire_at(day(2));
+    let never = ScheduledKey::from(public(&key)).not_before(day(2)).retire_at(day(2));
     let error = PayByReceiver::new([never]).unwrap_err();
     assert_eq!(error, ConfigError::NeverUsed(key.public_key().fingerprint()));
     assert!(error.to_string().contains("must be later"), "{error}");
@@ -176,7 +185,7 @@ fn rejected_messages_are_not_counted() {
     let request = DetachedSender::new(&key).unwrap().raw(r#"{"notify_timestamp":1000}"#).unwrap();
     let take = |at| receiver.receive(request.headers(), request.body(), at);
     assert!(matches!(take(day(1)).unwrap_err().reason(), Reason::TooOld { .. }));
-    assert_eq!((receiver.key_uses()[0].count, receiver.key_uses()[0].last), (0, None));
+    assert_eq!((receiver.key_usage()[0].count, receiver.key_usage()[0].last), (0, None));
     assert!(take(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).is_ok());
-    assert_eq!(receiver.key_uses()[0].count, 1);
+    assert_eq!(receiver.key_usage()[0].count, 1);
 }

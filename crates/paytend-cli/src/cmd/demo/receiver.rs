@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::{Router, routing};
 use http::{HeaderMap, Response};
 use paytend_model::{Content, Notification};
-use paytend_webhook::{PaytendReceiver, Receiver, Verified};
+use paytend_webhook::{PaytendReceiver, Receiver, Reply, Verified};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -34,7 +34,7 @@ impl Inbox {
 /// Starts the server on a free loopback port. The server stops when the process ends.
 pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
     let (sender, notifications) = mpsc::channel(16);
-    let limit = receiver.limit();
+    let limit = receiver.max_bytes();
     let app = Router::new()
         .route("/paytend", routing::post(take))
         .layer(DefaultBodyLimit::max(limit))
@@ -55,10 +55,10 @@ async fn take(
     let response = match receiver.receive(&headers, &body, SystemTime::now()) {
         // Acknowledge only after the notification has been passed on.
         Ok(verified) => match sender.send(verified).await {
-            Ok(()) => provider.accept(),
-            Err(_) => provider.try_again_later(),
+            Ok(()) => provider.respond(Reply::Accepted).to_http(),
+            Err(_) => provider.respond(Reply::TryAgainLater).to_http(),
         },
-        Err(rejection) => rejection.response(),
+        Err(rejection) => rejection.to_http(),
     };
     response.map(Body::from)
 }

@@ -170,13 +170,13 @@ func runVectors() string {
 			receiver, now = must(paytend.NewPayerMaxReceiver(key, paytend.Limits{})), time.UnixMilli(1_670_837_217_628)
 		}
 		body := must(base64.StdEncoding.DecodeString(it.Body))
-		received, answer, err := receiver.Receive(http.Header{"Sign": {it.Sign}}, body, now)
+		received, response, err := receiver.Receive(http.Header{"Sign": {it.Sign}}, body, now)
 		require((err == nil) == it.Valid, it.Name)
 		if err == nil {
 			require(string(received.Content) == string(body), it.Name)
 			line("detached", it.Name, received.DedupKey)
 		} else {
-			require(answer.Status == 400, it.Name)
+			require(response.Status == 400, it.Name)
 			line("detached", it.Name, outcome(err))
 		}
 	}

@@ -93,7 +93,7 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
         Some(id) if kind == Kind::Request => Expected::request(id),
         _ => Expected::danger_any_partner(kind),
     }
-    .max_bytes(keys.max_bytes.unwrap_or(kind.default_max_bytes()));
+    .with_max_bytes(keys.max_bytes.unwrap_or(kind.default_max_bytes()));
     if !payload_signed {
         expected = expected.unsigned_payload();
     }

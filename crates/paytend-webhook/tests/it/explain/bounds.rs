@@ -30,13 +30,13 @@ fn body_above_the_limit_is_authentic_but_too_large() {
     let body = format!("{{\"a\":\"{}\"}}", "x".repeat(70_000)).into_bytes();
     let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &detached_keys());
     assert_eq!(explanation.verdict(), Verdict::AuthenticBut(&[Finding::TooLarge { bytes: body.len(), limit: 65_536 }]));
-    let generous = detached_keys().max_bytes(100_000);
+    let generous = detached_keys().with_max_bytes(100_000);
     let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &generous);
     assert_eq!(explanation.verdict(), Verdict::Authentic);
     let large = Sender { content: body, ..Sender::new() }.send_well();
     let explanation = of(&large);
     assert!(matches!(explanation.findings()[0], Finding::Malformed(Malformed::TooLarge { .. })), "{explanation}");
-    let generous = explain(Provider::Paytend, &HeaderMap::new(), &large, &known_keys().max_bytes(1 << 20));
+    let generous = explain(Provider::Paytend, &HeaderMap::new(), &large, &known_keys().with_max_bytes(1 << 20));
     assert!(generous.authentic(), "{generous}");
 }
 
@@ -57,7 +57,8 @@ fn large_messages_are_explained_in_bounded_time() {
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 
     for (body, limit) in [(vec![b' '; 4 << 20], 8 << 20), (deep, 1 << 20), (flat, 1 << 20)] {
-        let explanation = explain(Provider::PayBy, &signed("payby", b"{}"), &body, &detached_keys().max_bytes(limit));
+        let explanation =
+            explain(Provider::PayBy, &signed("payby", b"{}"), &body, &detached_keys().with_max_bytes(limit));
         assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     }
     assert!(start.elapsed().as_secs() < 240, "{:?}", start.elapsed());

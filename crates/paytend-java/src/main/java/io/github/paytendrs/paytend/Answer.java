@@ -3,4 +3,4 @@ package io.github.paytendrs.paytend;
 import java.util.Map;
 
 /** The HTTP response to send to the provider. */
-public record Answer(int status, Map<String, String> headers, byte[] body) {}
+public record ProviderResponse(int status, Map<String, String> headers, byte[] body) {}

@@ -184,14 +184,14 @@ final class Native {
       return bytes == null ? null : (Long) ByteBuffer.wrap(bytes).getLong();
     }
 
-    Answer answer() {
+    ProviderResponse response() {
       int status = Math.toIntExact(number());
       byte[] body = bytes();
       java.util.Map<String, String> headers = new java.util.LinkedHashMap<>();
       while (more()) {
         headers.put(text(), text());
       }
-      return new Answer(status, java.util.Collections.unmodifiableMap(headers), body);
+      return new ProviderResponse(status, java.util.Collections.unmodifiableMap(headers), body);
     }
   }
 
@@ -226,7 +226,7 @@ final class Native {
       String message = results.text();
       String respCode = results.text();
       String respMsg = results.text();
-      throw PaytendException.of(code, message, respCode, respMsg, results.more() ? results.answer() : null);
+      throw PaytendException.of(code, message, respCode, respMsg, results.more() ? results.response() : null);
     }
     return results;
   }

@@ -9,26 +9,26 @@ import java.util.Optional;
 public class PaytendException extends RuntimeException {
   private static final long serialVersionUID = 1L;
   private final String code;
-  private final transient Answer answer;
+  private final transient ProviderResponse response;
 
-  PaytendException(String code, String message, Answer answer) {
+  PaytendException(String code, String message, ProviderResponse response) {
     super(message);
     this.code = code;
-    this.answer = answer;
+    this.response = response;
   }
 
-  static PaytendException of(String code, String message, String respCode, String respMsg, Answer answer) {
+  static PaytendException of(String code, String message, String respCode, String respMsg, ProviderResponse response) {
     return switch (code) {
-      case "usage" -> new Usage(code, message, answer);
-      case "not_authentic" -> new NotAuthentic(code, message, answer);
-      case "malformed" -> new Malformed(code, message, answer);
-      case "payload" -> new Payload(code, message, answer);
-      case "unsigned_failure" -> new UnsignedFailure(code, message, answer, respCode, respMsg);
-      case "unsealable" -> new Unsealable(code, message, answer);
-      case "key" -> new KeyUnusable(code, message, answer);
-      case "unavailable" -> new Unavailable(code, message, answer);
-      case "rejected" -> new Rejected(code, message, answer);
-      default -> new PaytendException(code, message, answer);
+      case "usage" -> new Usage(code, message, response);
+      case "not_authentic" -> new NotAuthentic(code, message, response);
+      case "malformed" -> new Malformed(code, message, response);
+      case "payload" -> new Payload(code, message, response);
+      case "unsigned_failure" -> new UnsignedFailure(code, message, response, respCode, respMsg);
+      case "unsealable" -> new Unsealable(code, message, response);
+      case "key" -> new KeyUnusable(code, message, response);
+      case "unavailable" -> new Unavailable(code, message, response);
+      case "rejected" -> new Rejected(code, message, response);
+      default -> new PaytendException(code, message, response);
     };
   }
 
@@ -42,16 +42,16 @@ public class PaytendException extends RuntimeException {
   }
 
   /** Returns the response to send to the provider, if a notification was refused. */
-  public Optional<Answer> answer() {
-    return Optional.ofNullable(answer);
+  public Optional<ProviderResponse> response() {
+    return Optional.ofNullable(response);
   }
 
   /** An argument is invalid, or an object has been closed. */
   public static final class Usage extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    Usage(String code, String message, Answer answer) {
-      super(code, message, answer);
+    Usage(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -62,8 +62,8 @@ public class PaytendException extends RuntimeException {
   public static final class NotAuthentic extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    NotAuthentic(String code, String message, Answer answer) {
-      super(code, message, answer);
+    NotAuthentic(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -71,8 +71,8 @@ public class PaytendException extends RuntimeException {
   public static final class Malformed extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    Malformed(String code, String message, Answer answer) {
-      super(code, message, answer);
+    Malformed(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -80,8 +80,8 @@ public class PaytendException extends RuntimeException {
   public static final class Payload extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    Payload(String code, String message, Answer answer) {
-      super(code, message, answer);
+    Payload(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -91,8 +91,8 @@ public class PaytendException extends RuntimeException {
     private final String respCode;
     private final String respMsg;
 
-    UnsignedFailure(String code, String message, Answer answer, String respCode, String respMsg) {
-      super(code, message, answer);
+    UnsignedFailure(String code, String message, ProviderResponse response, String respCode, String respMsg) {
+      super(code, message, response);
       this.respCode = respCode;
       this.respMsg = respMsg;
     }
@@ -112,8 +112,8 @@ public class PaytendException extends RuntimeException {
   public static final class Unsealable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    Unsealable(String code, String message, Answer answer) {
-      super(code, message, answer);
+    Unsealable(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -121,8 +121,8 @@ public class PaytendException extends RuntimeException {
   public static final class KeyUnusable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    KeyUnusable(String code, String message, Answer answer) {
-      super(code, message, answer);
+    KeyUnusable(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -130,8 +130,8 @@ public class PaytendException extends RuntimeException {
   public static final class Unavailable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    Unavailable(String code, String message, Answer answer) {
-      super(code, message, answer);
+    Unavailable(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 
@@ -139,8 +139,8 @@ public class PaytendException extends RuntimeException {
   public static final class Rejected extends PaytendException {
     private static final long serialVersionUID = 1L;
 
-    Rejected(String code, String message, Answer answer) {
-      super(code, message, answer);
+    Rejected(String code, String message, ProviderResponse response) {
+      super(code, message, response);
     }
   }
 }

@@ -33,15 +33,15 @@ public final class Receiver implements AutoCloseable {
   }
 
   /** A provider's key and its period of use. */
-  public record DatedKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
+  public record ScheduledKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
     /** Creates a key whose period of use is unlimited. */
-    public static DatedKey always(PublicKey key) {
-      return new DatedKey(key, Optional.empty(), Optional.empty());
+    public static ScheduledKey always(PublicKey key) {
+      return new ScheduledKey(key, Optional.empty(), Optional.empty());
     }
   }
 
   /** A merchant of PayerMax, and its key. */
-  public record Merchant(String merchantNo, DatedKey key) {}
+  public record Merchant(String merchantNo, ScheduledKey key) {}
 
   private final Handle handle;
 
@@ -57,9 +57,9 @@ public final class Receiver implements AutoCloseable {
     return new Arguments().add(bytes(limits)).add(limits.maxAge.map(Duration::toMillis).orElse(null));
   }
 
-  private static void add(Arguments arguments, DatedKey dated) {
-    arguments.add(dated.key.handle).add(dated.notBefore.map(Instant::toEpochMilli).orElse(null));
-    arguments.add(dated.retireAt.map(Instant::toEpochMilli).orElse(null));
+  private static void add(Arguments arguments, ScheduledKey scheduled) {
+    arguments.add(scheduled.key.handle).add(scheduled.notBefore.map(Instant::toEpochMilli).orElse(null));
+    arguments.add(scheduled.retireAt.map(Instant::toEpochMilli).orElse(null));
   }
 
   /** Creates a receiver for the notifications of one product to one partner. The route determines both. */
@@ -69,7 +69,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /** Creates a receiver for the notifications of PayBy, with one key, or several during a key rotation. */
-  public static Receiver payBy(List<DatedKey> keys, Limits limits) {
+  public static Receiver payBy(List<ScheduledKey> keys, Limits limits) {
     Arguments arguments = limited(limits);
     keys.forEach(key -> add(arguments, key));
     return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
@@ -87,7 +87,7 @@ public final class Receiver implements AutoCloseable {
   /**
    * Verifies a notification. {@code body} must be the raw body, as received.
    *
-   * @throws PaytendException if the notification is rejected; its {@code answer} is the response to send
+   * @throws PaytendException if the notification is rejected; its {@code response} is the response to send
    */
   public Notification receive(Map<String, List<String>> headers, byte[] body) {
     return receive(headers, body, Instant.now());
@@ -130,8 +130,8 @@ public final class Receiver implements AutoCloseable {
   }
 
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
-  public Answer answer(Reply reply) {
-    return Native.call(Native.ANSWER, new Arguments().add(handle).add("reply", reply.text)).answer();
+  public ProviderResponse response(Reply reply) {
+    return Native.call(Native.ANSWER, new Arguments().add(handle).add("reply", reply.text)).response();
   }
 
   @Override

@@ -119,7 +119,7 @@ public final class Conformance {
     }
     for (JsonNode it : read("detached.json")) {
       String provider = it.get("key").asText();
-      Receiver.DatedKey key = Receiver.DatedKey.always(publicKey(provider));
+      Receiver.ScheduledKey key = Receiver.ScheduledKey.always(publicKey(provider));
       boolean payby = provider.equals("payby");
       Receiver receiver = payby
           ? Receiver.payBy(List.of(key), Receiver.Limits.NONE)
@@ -133,7 +133,7 @@ public final class Conformance {
         check(it.get("valid").asBoolean() && Arrays.equals(taken.content(), body), name);
         out.append(taken.dedupKey()).append('\n');
       } catch (PaytendException thrown) {
-        check(!it.get("valid").asBoolean() && thrown.answer().orElseThrow().status() == 400, name);
+        check(!it.get("valid").asBoolean() && thrown.response().orElseThrow().status() == 400, name);
         out.append(thrown.code()).append('\n');
       }
     }
@@ -161,7 +161,7 @@ public final class Conformance {
   private static Map<String, Supplier<?>> oddArguments(Keyring own, PublicKey key) {
     byte[] document = "{}".getBytes(StandardCharsets.UTF_8);
     Map<String, String> fields = Map.of("partnerId", PARTNER_ID);
-    Receiver.DatedKey always = Receiver.DatedKey.always(key);
+    Receiver.ScheduledKey always = Receiver.ScheduledKey.always(key);
     Function<Receiver.Limits, Supplier<?>> payBy = limits -> () -> Receiver.payBy(List.of(always), limits);
     Function<Optional<String>, Supplier<?>> request =
         partner -> () -> own.open(document, new Keyring.Expected(Kind.REQUEST, partner, true, Optional.empty()));

@@ -72,9 +72,9 @@ class FailuresTest {
     Map<String, List<String>> headers = Map.of("sign", List.of(OWN.sign(body)));
     Map<String, List<String>> others = Map.of("sign", List.of(OWN.sign(new byte[0])));
     Receiver.Limits limits = new Receiver.Limits(Optional.empty(), Optional.of(Duration.ofMinutes(1)));
-    Receiver.DatedKey always = Receiver.DatedKey.always(OWN.publicKey());
-    Receiver.DatedKey later =
-        new Receiver.DatedKey(OWN.publicKey(), Optional.of(NOW.plus(Duration.ofDays(1))), Optional.empty());
+    Receiver.ScheduledKey always = Receiver.ScheduledKey.always(OWN.publicKey());
+    Receiver.ScheduledKey later =
+        new Receiver.ScheduledKey(OWN.publicKey(), Optional.of(NOW.plus(Duration.ofDays(1))), Optional.empty());
     try (Receiver receiver = Receiver.payBy(List.of(always), limits);
         Receiver early = Receiver.payBy(List.of(later), limits)) {
       says("the notification was sent 2 h ago; `max_age` is 1 min",
@@ -108,7 +108,7 @@ class FailuresTest {
     says("`maxBytes`", message("usage",
         () -> RING.open(new byte[0], Keyring.Expected.response().maxBytes(-1))));
     says("`maxBytes`", message("usage",
-        () -> Receiver.payBy(List.of(Receiver.DatedKey.always(OWN.publicKey())), negative)));
+        () -> Receiver.payBy(List.of(Receiver.ScheduledKey.always(OWN.publicKey())), negative)));
     says("partner ID", message("usage",
         () -> Receiver.paytend(Receiver.Product.BAAS, "", RING, Receiver.Limits.NONE)));
   }

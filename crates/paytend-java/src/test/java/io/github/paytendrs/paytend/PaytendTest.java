@@ -107,12 +107,12 @@ class PaytendTest {
       assertArrayEquals(OWN.publicKey().write(form), PublicKey.load(OWN.publicKey().write(form)).write(form));
     }
     Instant day = Instant.parse("2026-12-01T00:00:00Z");
-    Receiver.DatedKey dated =
-        new Receiver.DatedKey(OWN.publicKey(), Optional.of(day), Optional.of(day.plus(Duration.ofHours(1))));
+    Receiver.ScheduledKey scheduled =
+        new Receiver.ScheduledKey(OWN.publicKey(), Optional.of(day), Optional.of(day.plus(Duration.ofHours(1))));
     Receiver.Limits limits = new Receiver.Limits(Optional.empty(), Optional.of(Duration.ofMinutes(1)));
     byte[] body = bytes("{\"notify_timestamp\":" + day.toEpochMilli() + "}");
     Map<String, List<String>> headers = Map.of("Sign", List.of(OWN.sign(body)));
-    try (Receiver receiver = Receiver.payBy(List.of(dated), limits)) {
+    try (Receiver receiver = Receiver.payBy(List.of(scheduled), limits)) {
       Notification taken = receiver.receive(headers, body, day.plusSeconds(60));
       assertEquals(List.of("payby", Optional.of(day)), List.of(taken.provider(), taken.sentAt()));
       Map<String, List<String>> withNulls = new java.util.HashMap<>(headers);
@@ -122,10 +122,10 @@ class PaytendTest {
       assertEquals(taken.dedupKey(), receiver.receive(withNulls, body, day).dedupKey());
       PaytendException late = assertThrows(
           PaytendException.Rejected.class, () -> receiver.receive(headers, body, day.plusSeconds(61)));
-      assertEquals(400, late.answer().orElseThrow().status());
+      assertEquals(400, late.response().orElseThrow().status());
       PaytendException early = assertThrows(
           PaytendException.KeyUnusable.class, () -> receiver.receive(headers, body, day.minusMillis(1)));
-      assertEquals("60", early.answer().orElseThrow().headers().get("retry-after"));
+      assertEquals("60", early.response().orElseThrow().headers().get("retry-after"));
     }
     String fingerprint = Paytend.verify(List.of(THEIRS.publicKey(), OWN.publicKey()), body, OWN.sign(body));
     assertTrue(Paytend.inspectKey(OWN.publicKey().write(PublicKey.Form.SPKI_DER)).contains(fingerprint));
@@ -172,9 +172,9 @@ class PaytendTest {
     try (Receiver receiver = Receiver.paytend(Receiver.Product.BAAS, PARTNER_ID, RING, Receiver.Limits.NONE)) {
       SpringController controller = new SpringController(receiver, it -> seen.add(it.dedupKey()));
       for (int time = 0; time < 2; time++) {
-        var answer = controller.take(new HttpHeaders(), sealed("{\"orderNo\":\"F1\"}"));
-        assertEquals(200, answer.getStatusCode().value());
-        assertArrayEquals(bytes("{\"msg\":\"success\",\"status\":\"00\"}"), answer.getBody());
+        var response = controller.take(new HttpHeaders(), sealed("{\"orderNo\":\"F1\"}"));
+        assertEquals(200, response.getStatusCode().value());
+        assertArrayEquals(bytes("{\"msg\":\"success\",\"status\":\"00\"}"), response.getBody());
       }
       assertEquals(1, seen.size());
       assertEquals(400, controller.take(new HttpHeaders(), null).getStatusCode().value());

@@ -52,14 +52,14 @@ class ReadmeTest {
     return Receiver.paytend(Receiver.Product.BAAS, "888666000100260", keyring, Receiver.Limits.NONE);
   }
 
-  static Answer handle(
+  static ProviderResponse handle(
       Receiver receiver, Map<String, List<String>> headers, byte[] body, Predicate<Notification> store) {
     try {
       Notification notification = receiver.receive(headers, body);
-      return receiver.answer(store.test(notification) ? Reply.ACCEPTED : Reply.DUPLICATE);
+      return receiver.respond(store.test(notification) ? Reply.ACCEPTED : Reply.DUPLICATE);
     } catch (PaytendException rejected) {
       LOG.log(System.Logger.Level.WARNING, "notification rejected: " + rejected.getMessage());
-      return rejected.answer().orElseGet(() -> receiver.answer(Reply.TRY_AGAIN_LATER));
+      return rejected.response().orElseGet(() -> receiver.respond(Reply.TRY_AGAIN_LATER));
     }
   }
   // README: end
@@ -117,9 +117,9 @@ class ReadmeTest {
       };
       for (int state : new int[] {2, 2, 3}) {
         byte[] body = notification(rings[1], "{\"transactionId\":\"T1\",\"tradeStatus\":" + state + "}", "2");
-        Answer answer = handle(receiver, Map.of(), body, store);
-        assertEquals(200, answer.status());
-        assertEquals("{\"msg\":\"success\",\"status\":\"00\"}", new String(answer.body(), StandardCharsets.UTF_8));
+        ProviderResponse response = handle(receiver, Map.of(), body, store);
+        assertEquals(200, response.status());
+        assertEquals("{\"msg\":\"success\",\"status\":\"00\"}", new String(response.body(), StandardCharsets.UTF_8));
       }
     }
     assertEquals(List.of(true, false, true), wereNew);
@@ -142,13 +142,13 @@ class ReadmeTest {
   void rejectionHasResponseAndReason(@TempDir Path folder) throws Exception {
     List<Notification> stored = new ArrayList<>();
     try (Receiver receiver = newReceiver(rings(folder)[0])) {
-      Answer answer = handle(receiver, Map.of(), new byte[] {'{'}, stored::add);
-      assertEquals(400, answer.status());
-      assertArrayEquals(answer.body(), handle(receiver, Map.of(), new byte[] {'x'}, stored::add).body());
+      ProviderResponse response = handle(receiver, Map.of(), new byte[] {'{'}, stored::add);
+      assertEquals(400, response.status());
+      assertArrayEquals(response.body(), handle(receiver, Map.of(), new byte[] {'x'}, stored::add).body());
       PaytendException rejected =
           assertThrows(PaytendException.Malformed.class, () -> receiver.receive(Map.of(), new byte[] {'{'}));
       assertTrue(rejected.getMessage().contains("JSON ends too early at line 1 column 1"));
-      assertFalse(new String(answer.body(), StandardCharsets.UTF_8).contains("JSON"));
+      assertFalse(new String(response.body(), StandardCharsets.UTF_8).contains("JSON"));
       // An error that the sender cannot fix asks the sender to retry.
       assertEquals(503, handle(receiver, Map.of(), null, stored::add).status());
     }

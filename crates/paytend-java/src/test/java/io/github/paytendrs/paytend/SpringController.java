@@ -27,15 +27,15 @@ public class SpringController {
   /** The signature covers the raw bytes, so the body must not be parsed and re-serialized. */
   @PostMapping("/paytend/baas")
   public ResponseEntity<byte[]> take(@RequestHeader HttpHeaders headers, @RequestBody(required = false) byte[] body) {
-    Answer answer;
+    ProviderResponse response;
     try {
       Notification notification = receiver.receive(headers, body == null ? new byte[0] : body);
-      answer = receiver.answer(store.test(notification) ? Reply.ACCEPTED : Reply.DUPLICATE);
+      response = receiver.respond(store.test(notification) ? Reply.ACCEPTED : Reply.DUPLICATE);
     } catch (PaytendException refused) {
-      answer = refused.answer().orElseGet(() -> receiver.answer(Reply.TRY_AGAIN_LATER));
+      response = refused.response().orElseGet(() -> receiver.respond(Reply.TRY_AGAIN_LATER));
     }
     HttpHeaders out = new HttpHeaders();
-    answer.headers().forEach(out::set);
-    return ResponseEntity.status(answer.status()).headers(out).body(answer.body());
+    response.headers().forEach(out::set);
+    return ResponseEntity.status(response.status()).headers(out).body(response.body());
   }
 }

@@ -12,28 +12,28 @@ use crate::sources::{Source, Sources};
 /// The checks for a request whose body has not been read yet. The request must be a `POST`, not compressed, not too
 /// large, and come from an allowed [source](Sources).
 ///
-/// Everything else is left to the signature. The `Content-Type` is checked only if the gate [requires
+/// Everything else is left to the signature. The `Content-Type` is checked only if the filter [requires
 /// JSON](Self::require_json). A `Content-Encoding` is rejected only if it names a coding that changes the bytes
 /// (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
 /// headers read are `Content-Length` and, behind a named proxy, `X-Forwarded-For`.
 ///
 /// ```
 /// use http::{HeaderMap, Method};
-/// use paytend_webhook::{Gate, Provider, Source, Sources};
+/// use paytend_webhook::{RequestFilter, Provider, Source, Sources};
 ///
-/// let gate = Gate::new().sources(Sources::new().allow(["203.0.113.0/24"])?);
+/// let filter = RequestFilter::new().sources(Sources::new().allow(["203.0.113.0/24"])?);
 /// let peer = Some("203.0.113.7".parse()?);
-/// assert_eq!(gate.admit(Provider::Paytend, 65_536, &Method::POST, &HeaderMap::new(), peer)?, Source::Listed);
+/// assert_eq!(filter.check(Provider::Paytend, 65_536, &Method::POST, &HeaderMap::new(), peer)?, Source::Listed);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Gate {
+pub struct RequestFilter {
     sources: Sources,
     json_only: bool,
 }
 
-impl Gate {
-    /// Creates a gate that allows every source and every content type.
+impl RequestFilter {
+    /// Creates a filter that allows every source and every content type.
     pub fn new() -> Self {
         Self::default()
     }
@@ -53,13 +53,13 @@ impl Gate {
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue, Method, header};
-    /// use paytend_webhook::{Gate, Provider};
+    /// use paytend_webhook::{RequestFilter, Provider};
     ///
     /// let html = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
-    /// let admit = |gate: Gate| gate.admit(Provider::PayBy, 65_536, &Method::POST, &html, None);
-    /// assert!(admit(Gate::new()).is_ok());
-    /// let rejection = admit(Gate::new().require_json()).unwrap_err();
-    /// assert_eq!(rejection.to_string(), "PayBy: the Content-Type is \"text/html\"; the gate requires JSON");
+    /// let admit = |filter: RequestFilter| filter.check(Provider::PayBy, 65_536, &Method::POST, &html, None);
+    /// assert!(admit(RequestFilter::new()).is_ok());
+    /// let rejection = admit(RequestFilter::new().require_json()).unwrap_err();
+    /// assert_eq!(rejection.to_string(), "PayBy: the Content-Type is \"text/html\"; the filter requires JSON");
     /// ```
     #[must_use]
     pub fn require_json(mut self) -> Self {
@@ -73,7 +73,7 @@ impl Gate {
     /// # Errors
     /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The
     /// endpoints of the feature `server` log it. Direct callers must log it themselves.
-    pub fn admit(
+    pub fn check(
         &self,
         provider: Provider,
         limit: usize,
@@ -81,7 +81,7 @@ impl Gate {
         headers: &HeaderMap,
         peer: Option<IpAddr>,
     ) -> Result<Source, Rejection> {
-        self.check(limit, method, headers, peer).map_err(|reason| Rejection::new(provider, reason))
+        self.admit(limit, method, headers, peer).map_err(|reason| Rejection::new(provider, reason))
     }
 
     /// Returns the address that a request comes from, determined as described at [`Sources`](Sources#behind-a-proxy).
@@ -89,7 +89,7 @@ impl Gate {
         self.sources.address(peer, headers)
     }
 
-    fn check(
+    fn admit(
         &self,
         limit: usize,
         method: &Method,
@@ -138,14 +138,19 @@ mod tests {
         fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn check(gate: &Gate, method: &str, fields: &[(&'static str, &str)], peer: &str) -> Result<Source, Reason> {
-        let admitted = gate.admit(Provider::PayBy, 1000, &method.parse().unwrap(), &headers(fields), Some(ip(peer)));
+    fn check(
+        filter: &RequestFilter,
+        method: &str,
+        fields: &[(&'static str, &str)],
+        peer: &str,
+    ) -> Result<Source, Reason> {
+        let admitted = filter.check(Provider::PayBy, 1000, &method.parse().unwrap(), &headers(fields), Some(ip(peer)));
         admitted.map_err(|rejection| rejection.reason().clone())
     }
 
     #[test]
     fn content_type_is_read_only_if_json_is_required() {
-        let json = Gate::new().require_json();
+        let json = RequestFilter::new().require_json();
         for content_type in [
             "application/json",
             "Application/JSON; charset=GBK",
@@ -162,12 +167,12 @@ mod tests {
             let fields = [("content-type", content_type)];
             let refused = Err(Reason::ContentType(content_type.to_owned()));
             assert_eq!(check(&json, "POST", &fields, "203.0.113.7"), refused);
-            assert!(check(&Gate::new(), "POST", &fields, "203.0.113.7").is_ok(), "{content_type}");
+            assert!(check(&RequestFilter::new(), "POST", &fields, "203.0.113.7").is_ok(), "{content_type}");
         }
         let both = [("content-type", "application/json"), ("content-type", "text/html")];
         let refused = Err(Reason::ContentType("application/json, text/html".into()));
         assert_eq!(check(&json, "POST", &both, "203.0.113.7"), refused);
-        assert!(check(&Gate::new(), "POST", &both, "203.0.113.7").is_ok());
+        assert!(check(&RequestFilter::new(), "POST", &both, "203.0.113.7").is_ok());
     }
 
     #[test]
@@ -177,7 +182,7 @@ mod tests {
             forwarded_for: forwarded.map(str::to_owned),
         };
         let listed = Sources::new().allow(["203.0.113.7"]).unwrap();
-        let gate = Gate::new().sources(listed.clone());
+        let filter = RequestFilter::new().sources(listed.clone());
         let too_large = |length| Err(Reason::TooLarge { length, limit: 1000 });
         for (method, fields, expected) in [
             ("GET", &[][..], Err(Reason::Method("GET".into()))),
@@ -190,39 +195,39 @@ mod tests {
             ("POST", &[("content-length", "1000"), ("content-length", "1000")], Ok(Source::Other)),
             ("POST", &[("expect", "nonsense"), ("transfer-encoding", "gzip")], Ok(Source::Other)),
         ] {
-            assert_eq!(check(&gate, method, fields, "192.0.2.1"), expected, "{method} {fields:?}");
+            assert_eq!(check(&filter, method, fields, "192.0.2.1"), expected, "{method} {fields:?}");
         }
-        assert_eq!(check(&gate, "POST", &[], "203.0.113.7"), Ok(Source::Listed));
-        let binding = Gate::new().sources(listed.only_listed());
+        assert_eq!(check(&filter, "POST", &[], "203.0.113.7"), Ok(Source::Listed));
+        let binding = RequestFilter::new().sources(listed.only_listed());
         assert_eq!(check(&binding, "POST", &[], "192.0.2.1"), Err(source("192.0.2.1", None)));
         let forwarded = [("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "x")];
         let refused = Err(source("192.0.2.1", Some("203.0.113.7, x")));
         assert_eq!(check(&binding, "POST", &forwarded, "192.0.2.1"), refused);
         assert_eq!(check(&binding, "POST", &[], "203.0.113.7"), Ok(Source::Listed));
-        let unknown = binding.admit(Provider::PayBy, 1000, &Method::POST, &HeaderMap::new(), None).unwrap_err();
+        let unknown = binding.check(Provider::PayBy, 1000, &Method::POST, &HeaderMap::new(), None).unwrap_err();
         assert_eq!(unknown.reason(), &Reason::Source { address: None, forwarded_for: None });
     }
 
     #[test]
     fn rejections_show_what_was_received() {
-        let binding = Gate::new().sources(Sources::new().only_listed());
+        let binding = RequestFilter::new().sources(Sources::new().only_listed());
         let long = "x".repeat(5000);
-        for (gate, method, fields, expected) in [
-            (Gate::new(), "GET", &[][..], "the method is \"GET\"; notifications are sent by POST".to_owned()),
+        for (filter, method, fields, expected) in [
+            (RequestFilter::new(), "GET", &[][..], "the method is \"GET\"; notifications are sent by POST".to_owned()),
             (
-                Gate::new(),
+                RequestFilter::new(),
                 "POST",
                 &[("content-encoding", "gzip")],
                 "the Content-Encoding is \"gzip\"; notifications are plain JSON".to_owned(),
             ),
             (
-                Gate::new().require_json(),
+                RequestFilter::new().require_json(),
                 "POST",
                 &[("content-type", &long)],
-                format!("the Content-Type is \"{}…\"; the gate requires JSON", "x".repeat(64)),
+                format!("the Content-Type is \"{}…\"; the filter requires JSON", "x".repeat(64)),
             ),
             (
-                Gate::new(),
+                RequestFilter::new(),
                 "POST",
                 &[("content-length", "2000")],
                 "the body has 2000 bytes or more; the receiver's limit, `max_bytes`, is 1000".to_owned(),
@@ -237,7 +242,7 @@ mod tests {
                     .to_owned(),
             ),
         ] {
-            assert_eq!(check(&gate, method, fields, "192.0.2.1").unwrap_err().to_string(), expected);
+            assert_eq!(check(&filter, method, fields, "192.0.2.1").unwrap_err().to_string(), expected);
         }
     }
 }

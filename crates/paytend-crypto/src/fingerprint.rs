@@ -1,0 +1,98 @@
+//! Fingerprints of public keys.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The text before the digits.
+const PREFIX: &str = "SHA256:";
+
+/// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without showing it; the same for both halves of a
+/// key pair.
+///
+/// Its text is `SHA256:` and 64 lower-case hexadecimal digits. `FromStr` and serde read the same text, also in upper
+/// case.
+///
+/// ```
+/// use paytend_crypto::Fingerprint;
+/// let fingerprint = Fingerprint::from([0xab; 32]);
+/// assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+/// assert_eq!("SHA256:ab".parse::<Fingerprint>().unwrap_err().to_string(), "invalid fingerprint; example: SHA256:ab… \
+/// with 64 hexadecimal digits");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Returns the 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Fingerprint {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{:x}", base16ct::HexDisplay(&self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text is not a [`Fingerprint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid fingerprint; example: SHA256:ab… with 64 hexadecimal digits")]
+#[non_exhaustive]
+pub struct ParseFingerprintError;
+
+impl FromStr for Fingerprint {
+    type Err = ParseFingerprintError;
+
+    fn from_str(text: &str) -> Result<Self, ParseFingerprintError> {
+        let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 64).ok_or(ParseFingerprintError)?;
+        let mut bytes = [0; 32];
+        base16ct::mixed::decode(digits, &mut bytes).map_err(|_| ParseFingerprintError)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'_, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_json_are_read_back() {
+        let fingerprint = Fingerprint(std::array::from_fn(|at| u8::try_from(at * 8 + 7).unwrap_or_default()));
+        let text = fingerprint.to_string();
+        assert_eq!((&text[..7], text.len()), ("SHA256:", 71));
+        assert_eq!(text.parse(), Ok(fingerprint));
+        assert_eq!(format!("SHA256:{}", text[7..].to_uppercase()).parse(), Ok(fingerprint));
+        let json = serde_json::to_string(&fingerprint).unwrap();
+        assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), fingerprint);
+        for wrong in ["", "SHA256:", &text[7..], &text[..70], &format!("{text}0"), &text.replace('7', "g")] {
+            assert_eq!(wrong.parse::<Fingerprint>(), Err(ParseFingerprintError), "{wrong}");
+        }
+    }
+}
