@@ -313,18 +313,20 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     if operation.is_some_and(|info| info.payload == PayloadRule::Unsigned) {
         expected = expected.unsigned_payload();
     }
-    let bad_data = |opened: Option<&[u8]>, problem: &PayloadProblem| {
-        let key = core.keys().paytend.clone();
-        let reason = not_an_object(path, opened, body, &key, problem);
-        Ok(refused(&partner, Refusal::because(Failure::BadData, reason), false))
+    let bad_data = |problem: &PayloadProblem| {
+        let refusal = operation.map_or(Failure::UnknownPath.into(), |info| {
+            let key = core.keys().paytend.clone();
+            Refusal::because(Failure::BadData, not_an_object(info, body, &key, problem))
+        });
+        Ok(refused(&partner, refusal, false))
     };
     let opened = match keyring.open(body, &expected) {
         // A request's payload must be strict JSON, as in sealing.
         Ok(opened) => match opened.payload_problem() {
-            Some(problem) => return bad_data(Some(opened.payload_bytes()), problem),
+            Some(problem) => return bad_data(problem),
             None => opened,
         },
-        Err(Error::Payload(problem)) => return bad_data(None, &problem),
+        Err(Error::Payload(problem)) => return bad_data(&problem),
         Err(Error::Malformed(problem)) => {
             return Ok(refused(&partner, Refusal::because(Failure::Malformed, problem), true));
         }

@@ -1,4 +1,4 @@
-//! Typical mistakes in hand-built or printed JSON.
+//! Typical mistakes in JSON that no JSON library wrote.
 
 use std::fmt;
 

@@ -43,11 +43,19 @@ fn encrypt(payload: &[u8]) -> String {
     STANDARD.encode(data)
 }
 
+/// Posts a document, and returns the code and the message of the response.
+async fn post(sandbox: &Sandbox, path: &str, document: String) -> (String, String) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let sent = http.post(format!("{}{path}", sandbox.url())).body(document).send().await.unwrap();
+    let keyring = sandbox.partner_keyring().unwrap();
+    let opened = keyring.open(&sent.bytes().await.unwrap(), &Expected::response()).unwrap();
+    let field = |name: &str| opened.field(name).unwrap_or_default().to_owned();
+    (field("respCode"), field("respMsg"))
+}
+
 #[tokio::test]
 async fn refusal_describes_a_payload_that_is_not_an_object() {
     let sandbox = Sandbox::start().await.unwrap();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("{}/issuing/card/topup", sandbox.url());
     let found = |found: &str| format!("expected a JSON object; found {found}");
     for (payload, reason) in [
         (&b" "[..], found("white space only")),
@@ -69,13 +77,24 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
             "the payload is not one JSON object: duplicate name in a JSON object at line 1 column 20".to_owned(),
         ),
     ] {
-        let sent = http.post(&url).body(seal(&sandbox, payload)).send().await.unwrap();
-        let keyring = sandbox.partner_keyring().unwrap();
-        let opened = keyring.open(&sent.bytes().await.unwrap(), &Expected::response()).unwrap();
+        let document = seal(&sandbox, payload);
         let message = format!("{}: {reason}", Failure::BadData.message());
-        assert_eq!(opened.field("respMsg"), Some(&*message), "{}", String::from_utf8_lossy(payload));
-        assert_eq!(opened.field("respCode"), Some(Failure::BadData.code()));
+        let expected = (Failure::BadData.code().to_owned(), message);
+        assert_eq!(post(&sandbox, "/issuing/card/topup", document).await, expected, "{reason}");
     }
+}
+
+#[tokio::test]
+async fn payload_is_described_if_the_random_key_is_percent_encoded() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut document: Value = serde_json::from_str(&seal(&sandbox, b"<SECRET>")).unwrap();
+    let encoded = document["randomKey"].as_str().unwrap().replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    document["randomKey"] = encoded.into();
+    let (_, message) = post(&sandbox, "/issuing/card/topup", document.to_string()).await;
+    assert!(message.ends_with("expected a JSON object; found XML"), "{message}");
+    // The path is refused first.
+    let (code, _) = post(&sandbox, "/issuing/none", seal(&sandbox, b"<SECRET>")).await;
+    assert_eq!(code, Failure::UnknownPath.code());
 }
 
 /// A nested field is named with its path, and all missing ones are reported.
