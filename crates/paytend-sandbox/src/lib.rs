@@ -13,6 +13,7 @@ mod faults;
 mod folder;
 mod handle;
 mod log;
+mod payload;
 mod sandbox;
 #[cfg(feature = "scenario")]
 #[cfg_attr(docsrs, doc(cfg(feature = "scenario")))]

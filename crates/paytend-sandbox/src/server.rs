@@ -14,7 +14,7 @@ use http::{HeaderValue, Request, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use paytend_crypto::{Error, Expected, Fields, Kind, Outgoing, danger_peek};
+use paytend_crypto::{Error, Expected, Fields, Kind, Outgoing, PayloadProblem, danger_peek};
 use paytend_model::{OperationInfo, PayloadRule, operation, operations};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ use crate::deliver::broken;
 use crate::failure::Refusal;
 use crate::faults::FaultKind;
 use crate::log::{Entry, Side};
+use crate::payload::not_an_object;
 use crate::world::{Event, object};
 
 /// The maximum number of bytes read from a request.
@@ -312,15 +313,20 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     if operation.is_some_and(|info| info.payload == PayloadRule::Unsigned) {
         expected = expected.unsigned_payload();
     }
+    let bad_data = |problem: &PayloadProblem| {
+        let refusal = operation.map_or(Failure::UnknownPath.into(), |info| {
+            let key = core.keys().paytend.clone();
+            Refusal::because(Failure::BadData, not_an_object(info, body, &key, problem))
+        });
+        Ok(refused(&partner, refusal, false))
+    };
     let opened = match keyring.open(body, &expected) {
         // A request's payload must be strict JSON, as in sealing.
         Ok(opened) => match opened.payload_problem() {
-            Some(problem) => return Ok(refused(&partner, Refusal::because(Failure::BadData, problem), false)),
+            Some(problem) => return bad_data(problem),
             None => opened,
         },
-        Err(Error::Payload(problem)) => {
-            return Ok(refused(&partner, Refusal::because(Failure::BadData, problem), false));
-        }
+        Err(Error::Payload(problem)) => return bad_data(&problem),
         Err(Error::Malformed(problem)) => {
             return Ok(refused(&partner, Refusal::because(Failure::Malformed, problem), true));
         }

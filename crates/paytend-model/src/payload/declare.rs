@@ -114,28 +114,26 @@ macro_rules! payload {
             const MODULE: &'static str = module_path!();
             const ABOUT: &'static str = concat!($($about, "\n"),*);
             const SOURCE: $crate::Source = $crate::Source::$source;
-            const FIELDS: &'static [$crate::Field] = {
-                #[allow(unused_imports)]
-                use $crate::Rule::*;
-                &[
-                    $($crate::Field {
-                        name: $rwire,
-                        required: true,
-                        source: payload!(@source $source $($rsource)?),
-                        type_name: stringify!($rtype),
-                        rules: &[$($($rrule),*)?],
-                        about: concat!($($rabout, "\n"),*),
-                    },)*
-                    $($crate::Field {
-                        name: $owire,
-                        required: false,
-                        source: payload!(@source $source $($osource)?),
-                        type_name: stringify!($otype),
-                        rules: &[$($($orule),*)?],
-                        about: concat!($($oabout, "\n"),*),
-                    },)*
-                ]
-            };
+            const FIELDS: &'static [$crate::Field] = &[
+                $($crate::Field {
+                    name: $rwire,
+                    required: true,
+                    source: payload!(@source $source $($rsource)?),
+                    type_name: stringify!($rtype),
+                    fields: <$rtype as $crate::value::FieldType>::NESTED,
+                    rules: payload!(@rules $($($rrule),*)?),
+                    about: concat!($($rabout, "\n"),*),
+                },)*
+                $($crate::Field {
+                    name: $owire,
+                    required: false,
+                    source: payload!(@source $source $($osource)?),
+                    type_name: stringify!($otype),
+                    fields: <$otype as $crate::value::FieldType>::NESTED,
+                    rules: payload!(@rules $($($orule),*)?),
+                    about: concat!($($oabout, "\n"),*),
+                },)*
+            ];
 
             fn read_lenient(content: &[u8]) -> Result<Self, $crate::Problem> {
                 Self::read_members($crate::payload::Members::read_lenient(content)?)
@@ -166,6 +164,8 @@ macro_rules! payload {
         }
 
         impl $crate::value::FieldType for $name {
+            const NESTED: &'static [$crate::Field] = <Self as $crate::Payload>::FIELDS;
+
             fn read(json: &str) -> Result<Self, $crate::Problem> {
                 Self::read_members($crate::payload::Members::read(json)?)
             }
@@ -286,6 +286,11 @@ macro_rules! payload {
         }
     };
     (@new $name:ident $($required:ident: $type:ty),+) => {};
+    (@rules $($rule:expr),*) => {{
+        #[allow(unused_imports)]
+        use $crate::Rule::*;
+        &[$($rule),*]
+    }};
     (@source $default:ident) => { $crate::Source::$default };
     (@source $default:ident $source:ident) => { $crate::Source::$source };
     (@source_text Documented) => { "documented" };

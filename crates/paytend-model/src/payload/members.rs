@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use paytend_json::Flaw;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -101,9 +102,11 @@ impl Members {
             return Ok(Self { lenient: true, ..members });
         }
         let mut members = Self { list: Vec::new(), lenient: true, problems: Vec::new() };
-        for member in
-            paytend_json::members(text).map_err(|_| Problem::Expected("a JSON object with nothing after it"))?
-        {
+        let found = paytend_json::members(text).map_err(|flaw| match flaw {
+            Flaw::NotAnObject => Problem::Expected("a JSON object"),
+            _ => Problem::Expected("a JSON object with nothing after it"),
+        })?;
+        for member in found {
             let Ok(name) = serde_json::from_slice(member.name) else {
                 members.problems.push(Problem::Because("the name of a field is not strict JSON"));
                 continue;

@@ -71,6 +71,8 @@ pub struct Field {
     pub source: Source,
     /// The name of the field's type in this crate.
     pub type_name: &'static str,
+    /// The known fields of the object, or of each object in the list. Empty for all other types.
+    pub fields: &'static [Field],
     /// The rules that [`Validate::validate`] checks, in addition to those of the type.
     pub rules: &'static [Rule],
     /// The description of the field.
@@ -114,6 +116,11 @@ impl Field {
     /// Returns whether a request is meaningless without this field: an identifier, an amount or a file.
     pub(crate) fn is_essential(&self) -> bool {
         matches!(self.type_name, "CardId" | "HolderId" | "OrderNo" | "UserId" | "Amount" | "FileContent")
+    }
+
+    /// Returns whether the field holds a list.
+    pub(crate) fn is_list(&self) -> bool {
+        self.type_name.starts_with("Vec<")
     }
 
     /// Returns the severity of a missing required field. The published programs always set all of their fields, which

@@ -27,11 +27,15 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::Field;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// The type of a payload's field. A value is written back exactly as it was read.
 pub(crate) trait FieldType: Serialize + Sized {
+    /// The known fields of the object, or of each object in the list. Empty for all other types.
+    const NESTED: &'static [Field] = &[];
+
     /// Reads a JSON text. The problem does not contain any of the text.
     fn read(json: &str) -> Result<Self, Problem>;
 
@@ -98,6 +102,8 @@ impl FieldType for String {
 }
 
 impl<T: FieldType> FieldType for Vec<T> {
+    const NESTED: &'static [Field] = T::NESTED;
+
     fn read(json: &str) -> Result<Self, Problem> {
         let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| Problem::expected("an array"))?;
         let read = |(index, item): (usize, &&RawValue)| T::read(item.get()).map_err(|problem| problem.at(index));

@@ -15,6 +15,7 @@ mod notifications;
 mod openapi;
 mod payloads;
 mod personal;
+mod review;
 mod round_trip;
 mod samples;
 mod validation;

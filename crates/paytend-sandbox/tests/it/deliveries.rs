@@ -360,6 +360,8 @@ async fn failed_delivery_has_a_reason() {
     for (url, status, reason) in [
         (format!("http://{free}/"), 0, "connection refused: no program is listening at this address"),
         (self_signed().await, 0, "TLS: the certificate is self-signed"),
+        // A label of more than 63 characters is refused before a DNS query is sent.
+        (format!("http://{}.test/", "a".repeat(64)), 0, "cannot resolve the host name: "),
         (server_error, 500, "the status is 500; expected 200"),
         (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),
     ] {

@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod flows;
 mod hook;
+mod payloads;
 #[cfg(feature = "persist")]
 mod persist;
 #[cfg(feature = "scenario")]
