@@ -145,10 +145,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("deposit acknowledged: {}", delivery.acknowledged());
     // A deposit whose money has not arrived goes to review.
     let pending = r#"{"transactionId":"T9","orderNo":"F9","tradeStatus":1,"amount":5.00,"currency":"EUR"}"#;
-    println!("pending deposit acknowledged: {}", sandbox.notify("baas", "2", pending).await?.acknowledged());
+    println!("pending deposit acknowledged: {}", sandbox.notify(Product::Baas, "2", pending).await?.acknowledged());
     // An unknown notification is delivered twice; the second delivery is recorded as a repetition of the first.
     for _ in 0..2 {
-        let delivery = sandbox.notify("baas", "99", r#"{"update":1}"#).await?;
+        let delivery = sandbox.notify(Product::Baas, "99", r#"{"update":1}"#).await?;
         println!("unknown notification acknowledged: {}", delivery.acknowledged());
     }
     let counts = [inbox.count("deposit")?, inbox.count("known")?, inbox.count("review")?];

@@ -40,9 +40,9 @@ async fn topup_moves_money_to_card() {
 #[tokio::test]
 async fn lost_response_moves_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
-    sandbox.fault(Fault::new("topup", FaultKind::ResetAfter).once());
+    sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once()).unwrap();
     assert_eq!(top_up(&client(&sandbox), "T-1").await.unwrap(), OrderState::Succeeded);
-    assert_eq!(sandbox.calls("topup"), 1);
+    assert_eq!(sandbox.calls::<Topup>(), 1);
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "25.00");
     assert!(sandbox.conserves_money());
 }

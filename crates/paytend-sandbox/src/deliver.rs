@@ -179,6 +179,7 @@ impl Core {
                 at,
                 partner: delivery.partner.clone(),
                 what: delivery.source.name(),
+                path: None,
                 verdict: attempt.verdict(),
                 good: attempt.acknowledged,
                 faults: faults.to_vec(),

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use paytend_crypto::{OsRandom, RandomSource};
+use paytend_model::{Operation, Product};
 use serde::{Deserialize, Serialize};
 
 /// A kind of fault.
@@ -56,7 +57,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Returns whether this fault applies to notifications, if `notification` is `true`, or otherwise to requests.
-    fn befalls(&self, notification: bool) -> bool {
+    fn applies_to(&self, notification: bool) -> bool {
         match self {
             Self::Duplicate | Self::Reorder | Self::Late { .. } => notification,
             Self::ClockSkew { .. } | Self::WrongSignature | Self::WrongKey | Self::StaleKey => true,
@@ -70,11 +71,16 @@ impl FaultKind {
 /// # Examples
 ///
 /// ```
+/// use paytend_model::issuing::Topup;
 /// use paytend_sandbox::{Fault, FaultKind};
 ///
-/// let fault: Fault = "topup:resetAfter:next".parse()?;
-/// assert_eq!(fault, Fault::new("topup", FaultKind::ResetAfter).once());
-/// # Ok::<(), paytend_sandbox::BadFault>(())
+/// let fault = Fault::on::<Topup>(FaultKind::ResetAfter).once();
+/// let same: Fault = "/issuing/card/topup:resetAfter:next".parse()?;
+/// assert_eq!(fault, same);
+/// // The name of an operation is its path in short, if the name is unique.
+/// assert!("topup:resetAfter:next".parse::<Fault>().is_ok());
+/// assert!("toppup:resetAfter:next".parse::<Fault>().is_err());
+/// # Ok::<(), paytend_sandbox::FaultError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -83,15 +89,15 @@ pub struct Fault {
     /// The target: the name (`topup`) or path of an operation, or `*` for all operations.
     ///
     /// Notifications are named `notify baas 2`, `notify payby` or `notify *`.
-    pub on: String,
+    pub(crate) on: String,
     /// The kind of fault.
-    pub fault: FaultKind,
+    pub(crate) fault: FaultKind,
     /// The percentage of calls or notifications to which the fault applies.
     #[serde(default = "always")]
-    pub percent: u8,
+    pub(crate) percent: u8,
     /// The number of times the fault still applies; unlimited if `None`.
     #[serde(default)]
-    pub times: Option<u32>,
+    pub(crate) times: Option<u32>,
 }
 
 fn always() -> u8 {
@@ -99,8 +105,42 @@ fn always() -> u8 {
 }
 
 impl Fault {
-    /// Creates a fault that applies to every call of an operation or every notification that `on` names.
-    pub fn new(on: impl Into<String>, fault: FaultKind) -> Self {
+    /// Creates a fault that applies to every call of an operation.
+    pub fn on<O: Operation>(fault: FaultKind) -> Self {
+        Self::new(O::INFO.path, fault)
+    }
+
+    /// Creates a fault that applies to every call of a path, such as `/issuing/card/limits`.
+    pub fn on_path(path: impl Into<String>, fault: FaultKind) -> Self {
+        Self::new(path, fault)
+    }
+
+    /// Creates a fault that applies to every call.
+    pub fn on_all_calls(fault: FaultKind) -> Self {
+        Self::new("*", fault)
+    }
+
+    /// Creates a fault that applies to Paytend's notifications of a product and type.
+    pub fn on_notification(product: Product, notify_type: &str, fault: FaultKind) -> Self {
+        Self::new(format!("notify {product} {notify_type}"), fault)
+    }
+
+    /// Creates a fault that applies to PayBy's notifications.
+    pub fn on_payby(fault: FaultKind) -> Self {
+        Self::new("notify payby", fault)
+    }
+
+    /// Creates a fault that applies to PayerMax's notifications.
+    pub fn on_payermax(fault: FaultKind) -> Self {
+        Self::new("notify payermax", fault)
+    }
+
+    /// Creates a fault that applies to every notification.
+    pub fn on_all_notifications(fault: FaultKind) -> Self {
+        Self::new("notify *", fault)
+    }
+
+    fn new(on: impl Into<String>, fault: FaultKind) -> Self {
         Self { on: on.into(), fault, percent: 100, times: None }
     }
 
@@ -123,20 +163,24 @@ impl Fault {
     }
 }
 
-/// The text is not a valid fault.
+/// A fault that cannot be applied: the reason, and an example where one helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid fault; use ON:KIND[:MILLIS][:next|:times=N][:percent=N], \
-     such as topup:resetAfter:next or \"notify baas 2:late:60000\""
-)]
-pub struct BadFault;
+#[error("invalid fault: {0}")]
+pub struct FaultError(String);
+
+impl FaultError {
+    fn form() -> Self {
+        Self(
+            "use ON:KIND[:MILLIS][:next|:times=N][:percent=N], such as topup:resetAfter:next or \
+             \"notify baas 2:late:60000\""
+                .to_owned(),
+        )
+    }
+}
 
 impl Fault {
-    /// Checks that the target exists and that the fault can be applied to it.
-    ///
-    /// # Errors
-    /// Returns a message if `on` is unknown, if the fault does not apply to it, or if `percent` is above 100.
-    pub fn check(&self) -> Result<(), String> {
+    /// Checks that the target exists, that the fault applies to it, and that the percentage is at most 100.
+    pub(crate) fn checked(self) -> Result<Self, FaultError> {
         let notification = self.on.strip_prefix("notify ");
         let known = match notification {
             Some("*" | "payby" | "payermax") => true,
@@ -145,44 +189,44 @@ impl Fault {
             None => paytend_model::operations().iter().any(|entry| entry.info.name == self.on),
         };
         if !known {
-            return Err(format!(
+            return Err(FaultError(format!(
                 "unknown target `{}`; use the name or path of an operation, `notify baas 2`, `notify payby` or `*`",
                 self.on
-            ));
+            )));
         }
-        if !self.fault.befalls(notification.is_some()) {
+        if !self.fault.applies_to(notification.is_some()) {
             let what = if notification.is_some() { "notifications" } else { "calls" };
-            return Err(format!("this fault does not apply to {what}"));
+            return Err(FaultError(format!("this fault does not apply to {what}")));
         }
-        if self.percent > 100 { Err("percent must be at most 100".into()) } else { Ok(()) }
+        if self.percent > 100 { Err(FaultError("percent must be at most 100".into())) } else { Ok(self) }
     }
 }
 
 impl FromStr for Fault {
-    type Err = BadFault;
+    type Err = FaultError;
 
-    fn from_str(text: &str) -> Result<Self, BadFault> {
+    fn from_str(text: &str) -> Result<Self, FaultError> {
         let mut parts = text.split(':');
-        let (on, kind) = (parts.next().ok_or(BadFault)?, parts.next().ok_or(BadFault)?);
+        let (on, kind) = (parts.next().ok_or_else(FaultError::form)?, parts.next().ok_or_else(FaultError::form)?);
         let mut parts = parts.peekable();
         let mut object = serde_json::json!({ "kind": kind });
         if let Some(millis) = parts.peek().and_then(|part| part.parse::<i64>().ok()) {
             object["millis"] = millis.into();
             parts.next();
         }
-        let kind = serde_json::from_value(object).map_err(|_| BadFault)?;
+        let kind = serde_json::from_value(object).map_err(|_| FaultError::form())?;
         let mut fault = Self::new(on, kind);
         for part in parts {
             fault = match part.split_once('=') {
                 None if part == "next" => fault.once(),
-                Some(("times", times)) => fault.times(times.parse().map_err(|_| BadFault)?),
+                Some(("times", times)) => fault.times(times.parse().map_err(|_| FaultError::form())?),
                 Some(("percent", percent)) => {
-                    fault.percent(percent.parse().ok().filter(|percent| *percent <= 100).ok_or(BadFault)?)
+                    fault.percent(percent.parse().ok().filter(|percent| *percent <= 100).ok_or_else(FaultError::form)?)
                 }
-                _ => return Err(BadFault),
+                _ => return Err(FaultError::form()),
             };
         }
-        fault.check().map(|()| fault).map_err(|_| BadFault)
+        fault.checked()
     }
 }
 
@@ -226,7 +270,7 @@ impl Faults {
         let mut taken = Vec::new();
         for fault in &mut self.set {
             if !is_meant(&fault.on)
-                || !fault.fault.befalls(notification)
+                || !fault.fault.applies_to(notification)
                 || fault.times == Some(0)
                 || !chance(fault.percent)
             {
@@ -267,7 +311,7 @@ mod tests {
         for bad in
             ["", "topup", "topup:explode", "topup:late", ":hang", "a:hang:percent=101", "a:hang:often", "a:latency:-1"]
         {
-            assert_eq!(bad.parse::<Fault>(), Err(BadFault), "{bad}");
+            assert!(bad.parse::<Fault>().is_err(), "{bad}");
         }
     }
 

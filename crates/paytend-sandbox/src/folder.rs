@@ -68,7 +68,7 @@ impl FolderOptions {
     }
 
     /// Sets whether keys that look like a real partner's keys are accepted.
-    pub fn danger_real_keys(mut self, accepted: bool) -> Self {
+    pub fn danger_allow_real_keys(mut self, accepted: bool) -> Self {
         self.real_keys = accepted;
         self
     }
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     fn open(path: &Path, bits: usize, shared: bool, real: bool) -> Result<KeyFolder, FolderError> {
-        KeyFolder::open(path, &FolderOptions::new().bits(bits).shared_key(shared).danger_real_keys(real))
+        KeyFolder::open(path, &FolderOptions::new().bits(bits).shared_key(shared).danger_allow_real_keys(real))
     }
 
     #[test]

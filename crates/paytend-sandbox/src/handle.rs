@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use paytend_model::Amount;
+use paytend_model::{Amount, Operation, Product};
 use serde_json::json;
 
 use crate::Sandbox;
 use crate::clock::Pace;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultError};
 use crate::world::money::number;
 use crate::world::{CardState, DeliveryState, Event, Place, TopupState, Trigger};
 
@@ -90,8 +90,8 @@ impl Delivery {
     }
 
     /// Returns the HTTP status of the last response, or 0 if there was none.
-    pub fn status(&self) -> u16 {
-        self.attempts.last().and_then(|(_, status)| *status).unwrap_or_default()
+    pub fn status(&self) -> Option<u16> {
+        self.attempts.last().and_then(|(_, status)| *status)
     }
 
     /// Returns why the last attempt was not acknowledged: the connection, the status or the body. Returns `None` if the
@@ -217,7 +217,7 @@ impl Sandbox {
     ///
     /// A response that is not an acknowledgement is not an error; see [`Delivery::acknowledged`].
     pub async fn deposit(&self, deposit: &Deposit) -> Result<Delivery, DeliverError> {
-        self.notify("baas", "2", &deposit.content()).await
+        self.notify(Product::Baas, "2", &deposit.content()).await
     }
 
     /// Triggers the event behind one of Paytend's notifications, such as a deposit, the use of a card or the end of an
@@ -228,8 +228,8 @@ impl Sandbox {
     /// # Errors
     /// Returns [`DeliverError`] in the same cases as [`deposit`](Self::deposit), and [`DeliverError::Refused`] if
     /// `content` is not a JSON object or the event is not possible in the current state.
-    pub async fn notify(&self, product: &str, notify_type: &str, content: &str) -> Result<Delivery, DeliverError> {
-        let (product, notify_type) = (product.to_owned(), notify_type.to_owned());
+    pub async fn notify(&self, product: Product, notify_type: &str, content: &str) -> Result<Delivery, DeliverError> {
+        let (product, notify_type) = (product.as_str().to_owned(), notify_type.to_owned());
         self.happen(Trigger::Notification { product, notify_type, content: content.to_owned() }).await
     }
 
@@ -260,13 +260,20 @@ impl Sandbox {
         self.happen(Trigger::PayerMax { url: url.to_owned(), content: content.to_owned() }).await
     }
 
-    /// Returns the public key of PayBy (`payby`) or PayerMax (`payermax`). The key is generated on first use.
+    /// Returns PayBy's public key. The key is generated on first use.
     ///
     /// # Errors
     /// Returns an error if the key cannot be generated or read.
-    pub fn provider_key(&self, provider: &str) -> Result<paytend_crypto::PublicKey, paytend_crypto::Error> {
-        let name = if provider == "payermax" { "payermax" } else { "payby" };
-        Ok(self.core.keys().provider(name)?.public_key().clone())
+    pub fn payby_key(&self) -> Result<paytend_crypto::PublicKey, paytend_crypto::Error> {
+        Ok(self.core.keys().provider("payby")?.public_key().clone())
+    }
+
+    /// Returns PayerMax's public key. The key is generated on first use.
+    ///
+    /// # Errors
+    /// Returns an error if the key cannot be generated or read.
+    pub fn payermax_key(&self) -> Result<paytend_crypto::PublicKey, paytend_crypto::Error> {
+        Ok(self.core.keys().provider("payermax")?.public_key().clone())
     }
 
     /// Advances the sandbox's clock, by at most ten years. Everything that falls due meanwhile, such as retries and
@@ -286,8 +293,9 @@ impl Sandbox {
     }
 
     /// Adds a fault.
-    pub fn fault(&self, fault: Fault) {
-        self.core.faults().add(fault);
+    pub fn fault(&self, fault: Fault) -> Result<(), FaultError> {
+        self.core.faults().add(fault.checked()?);
+        Ok(())
     }
 
     /// Removes all faults.
@@ -355,13 +363,8 @@ impl Sandbox {
 
     /// Returns the number of logged calls to an operation, for assertions about retries. The log keeps the last
     /// thousand entries.
-    pub fn calls(&self, operation: &str) -> usize {
-        self.core
-            .log
-            .after(0, |entry| entry.kind == "call" && entry.what == operation)
-            .into_iter()
-            .filter(|is| *is)
-            .count()
+    pub fn calls<O: Operation>(&self) -> usize {
+        self.core.log.after(0, |entry| entry.path.as_deref() == Some(O::INFO.path)).into_iter().filter(|is| *is).count()
     }
 
     /// Returns a short JSON summary for assertion failure messages. It contains no personal data.

@@ -26,11 +26,11 @@ mod world;
 
 pub use clock::Pace;
 pub use failure::Failure;
-pub use faults::{BadFault, Fault, FaultKind};
+pub use faults::{Fault, FaultError, FaultKind};
 pub use folder::{FolderError, FolderOptions, KeyFolder};
 pub use handle::{CardView, DeliverError, Delivery, Deposit};
 pub use paytend_model::lifecycle::{CardState, TopupState};
-pub use sandbox::{Builder, Sandbox};
+pub use sandbox::{Sandbox, SandboxBuilder};
 pub use start_error::StartError;
 #[cfg(feature = "persist")]
 pub use store::StoreError;

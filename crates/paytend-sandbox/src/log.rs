@@ -39,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) partner: String,
     /// The operation's name or path, or the notification's name.
     pub(crate) what: String,
+    /// The path of a call.
+    pub(crate) path: Option<String>,
     /// The outcome in words, such as `00 success` or `acknowledged`.
     pub(crate) verdict: String,
     /// Whether the call or attempt succeeded.

@@ -61,7 +61,7 @@ pub struct Sandbox {
 /// # }
 /// ```
 #[must_use]
-pub struct Builder {
+pub struct SandboxBuilder {
     address: SocketAddr,
     bits: usize,
     key: Option<PrivateKey>,
@@ -73,16 +73,19 @@ pub struct Builder {
     faults: Vec<Fault>,
     folder: Option<KeyFolder>,
     data: Option<PathBuf>,
-    i_know: bool,
+    danger_allow_remote: bool,
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for SandboxBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("address", &self.address).field("pace", &self.pace).finish_non_exhaustive()
+        f.debug_struct("SandboxBuilder")
+            .field("address", &self.address)
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
     }
 }
 
-impl Builder {
+impl SandboxBuilder {
     /// Sets the address to listen on. The default is a free port of 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
@@ -95,8 +98,8 @@ impl Builder {
     }
 
     /// Allows an address that other machines can reach. The control interface then requires a [token](Sandbox::token).
-    pub fn i_know(mut self) -> Self {
-        self.i_know = true;
+    pub fn danger_allow_remote(mut self) -> Self {
+        self.danger_allow_remote = true;
         self
     }
 
@@ -184,7 +187,7 @@ impl Builder {
     /// Starts the server.
     ///
     /// # Errors
-    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and [`i_know`](Self::i_know) was not
+    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and [`danger_allow_remote`](Self::danger_allow_remote) was not
     /// called.
     ///
     /// Returns [`StartError::Listen`] if the address cannot be listened on.
@@ -192,9 +195,11 @@ impl Builder {
     /// Returns another [`StartError`] if keys cannot be generated, or if the settings or the data file cannot be used.
     pub async fn start(mut self) -> Result<Sandbox, StartError> {
         let loopback = self.address.ip().is_loopback();
-        if !loopback && !self.i_know {
+        if !loopback && !self.danger_allow_remote {
             return Err(StartError::NotLoopback(self.address));
         }
+        let faults: Vec<Fault> =
+            std::mem::take(&mut self.faults).into_iter().map(Fault::checked).collect::<Result<_, _>>()?;
         let key = match self.key.take() {
             Some(key) => key,
             None => rustcrypto::generate(self.bits, &OsRandom)?,
@@ -239,7 +244,7 @@ impl Builder {
             let settings = self.settings.clone();
             core.happen(|at| Event::Configured { at, settings }).map_err(|_| StartError::Write)?.ok();
         }
-        for fault in self.faults {
+        for fault in faults {
             core.faults().add(fault);
         }
         let token = if loopback { None } else { Some(new_token()?) };
@@ -259,8 +264,8 @@ fn new_token() -> Result<String, paytend_crypto::Error> {
 
 impl Sandbox {
     /// Creates a builder.
-    pub fn builder() -> Builder {
-        Builder {
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             bits: DEFAULT_BITS,
             key: None,
@@ -272,7 +277,7 @@ impl Sandbox {
             faults: Vec::new(),
             folder: None,
             data: None,
-            i_know: false,
+            danger_allow_remote: false,
         }
     }
 

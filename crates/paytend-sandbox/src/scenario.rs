@@ -21,7 +21,7 @@ pub const SHIPPED: [(&str, &str); 6] = [
     ("open-account", include_str!("../scenarios/open-account.toml")),
     ("corporation", include_str!("../scenarios/corporation.toml")),
     ("issue-card", include_str!("../scenarios/issue-card.toml")),
-    ("topup-lost-answer", include_str!("../scenarios/topup-lost-answer.toml")),
+    ("topup-lost-response", include_str!("../scenarios/topup-lost-response.toml")),
     ("replace-card", include_str!("../scenarios/replace-card.toml")),
     ("out-of-order", include_str!("../scenarios/out-of-order.toml")),
 ];
@@ -68,7 +68,7 @@ struct Step {
     #[serde(default)]
     data: Option<Value>,
     /// The HTTP statuses with which the partner responds to the next notifications; 200 afterwards.
-    answer: Option<Vec<u16>>,
+    respond: Option<Vec<u16>>,
     /// A notification to trigger.
     trigger: Option<Wanted>,
     /// A fault to add, in the syntax of `paytend sandbox --fault`.
@@ -178,7 +178,7 @@ impl Step {
     fn title(&self) -> String {
         let did = [
             self.call.as_ref().map(|name| format!("call {name}")),
-            self.answer.as_ref().map(|all| format!("respond with {all:?}")),
+            self.respond.as_ref().map(|all| format!("respond with {all:?}")),
             self.trigger.as_ref().map(|it| format!("trigger {} {}", it.product, it.notify_type)),
             self.fault.as_ref().map(|fault| format!("fault {fault}")),
             self.advance.as_ref().map(|by| format!("advance {by}")),
@@ -246,9 +246,9 @@ impl Story {
                 return Err(format!("expected respCode 00; found {}", written(&seen["respCode"])));
             }
         }
-        if let Some(statuses) = &step.answer {
+        if let Some(statuses) = &step.respond {
             if statuses.iter().any(|status| !(200..600).contains(status)) {
-                return Err("`answer` must hold HTTP statuses from 200 to 599".into());
+                return Err("`respond` must hold HTTP statuses from 200 to 599".into());
             }
             self.hook().statuses.clone_from(statuses);
         }
@@ -256,13 +256,19 @@ impl Story {
             let content = wanted.content.as_ref().map(|content| self.filled(content)).transpose()?;
             let content = content.map_or_else(|| "{}".to_owned(), |content| content.to_string());
             // A missing callback URL is not an error; later steps see that nothing was delivered.
-            match self.sandbox.notify(&wanted.product, &wanted.notify_type, &content).await {
+            let product = match wanted.product.as_str() {
+                "baas" => paytend_model::Product::Baas,
+                "issuing" => paytend_model::Product::Issuing,
+                other => return Err(format!("unknown product `{other}`; use `baas` or `issuing`")),
+            };
+            match self.sandbox.notify(product, &wanted.notify_type, &content).await {
                 Ok(_) | Err(crate::DeliverError::NoCallbackUrl) => {}
                 Err(error) => return Err(error.to_string()),
             }
         }
         if let Some(fault) = &step.fault {
-            self.sandbox.fault(fault.parse::<Fault>().map_err(|error| error.to_string())?);
+            let fault = fault.parse::<Fault>().map_err(|error| error.to_string())?;
+            self.sandbox.fault(fault).map_err(|error| error.to_string())?;
         }
         if let Some(by) = &step.advance {
             let by: jiff::SignedDuration =

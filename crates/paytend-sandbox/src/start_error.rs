@@ -20,7 +20,7 @@ pub enum StartError {
     /// Other machines could reach the address, which was not explicitly allowed.
     #[error(
         "{0} is not a loopback address, and other machines could reach this sandbox; \
-         use 127.0.0.1, or allow it with --i-know or Builder::i_know"
+         use 127.0.0.1, or allow it with --danger-allow-remote or SandboxBuilder::danger_allow_remote"
     )]
     NotLoopback(SocketAddr),
     /// The HTTP client that posts notifications cannot be created.
@@ -33,6 +33,9 @@ pub enum StartError {
     /// With these settings or this time, due work would never end, or numbers could overflow.
     #[error("invalid settings or start time: {0}")]
     Settings(&'static str),
+    /// A fault is invalid.
+    #[error(transparent)]
+    Fault(#[from] crate::faults::FaultError),
     /// The data file belongs to other partners.
     #[error("the data file belongs to other partners than {0}; use another file or the keys it was created with")]
     OtherPartners(String),

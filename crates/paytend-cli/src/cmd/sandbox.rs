@@ -52,9 +52,12 @@ pub(crate) struct Args {
     /// A receiver host whose TLS certificate is not verified; may be repeated
     #[arg(long, value_name = "HOST")]
     self_signed: Vec<String>,
-    /// Allow a --host that other machines can reach, and keys that look like those of a real partner
+    /// Allow a --host that other machines can reach; the control interface then requires a token
     #[arg(long)]
-    i_know: bool,
+    danger_allow_remote: bool,
+    /// Allow keys that look like those of a real partner
+    #[arg(long)]
+    danger_allow_real_keys: bool,
     #[command(flatten)]
     permissions: PermissionArgs,
 }
@@ -93,7 +96,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let options = FolderOptions::new()
         .bits(bits)
         .shared_key(args.shared_key)
-        .danger_real_keys(args.i_know)
+        .danger_allow_real_keys(args.danger_allow_real_keys)
         .danger_any_permissions(args.permissions.accepted() == FilePermissions::DangerAny);
     let folder = KeyFolder::open(&args.keys, &options).map_err(|error| configuration(&error))?;
     let mut settings = Settings::default();
@@ -113,8 +116,8 @@ async fn serve(args: Args) -> Result<(), Failure> {
     if let Some(file) = args.data {
         builder = builder.data(file);
     }
-    if args.i_know {
-        builder = builder.i_know();
+    if args.danger_allow_remote {
+        builder = builder.danger_allow_remote();
     }
     for fault in args.fault {
         builder = builder.fault(fault);

@@ -166,7 +166,7 @@ fn scenarios_are_listed_and_run() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(scenario(&[]).1.lines().count(), 6);
-    let (code, stdout, _) = scenario(&["topup-lost-answer"]);
+    let (code, stdout, _) = scenario(&["topup-lost-response"]);
     assert!(
         code == Some(0) && stdout.contains("ok a query by order number finds the topup (call getTopupResult)"),
         "{stdout}"

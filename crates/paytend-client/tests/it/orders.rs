@@ -156,7 +156,7 @@ async fn local_sandbox_presets_match_the_sandbox() {
     // The sandbox's clock advances during the wait.
     let (resolved, ()) = tokio::join!(client.send_and_wait(&topup), sandbox.advance(Duration::from_secs(2)));
     assert_eq!(*resolved.unwrap().state(), OrderState::Succeeded);
-    assert_eq!(sandbox.calls("topup"), 2, "the second order is rejected as a duplicate, and found");
+    assert_eq!(sandbox.calls::<Topup>(), 2, "the second order is rejected as a duplicate, and found");
     let error = client.send(&QueryTopupResult::new("T-9")).await.unwrap_err();
     assert_eq!((error.api_code(), error.outcome()), (Some("S102"), Outcome::Rejected));
     let mut too_much = Topup::builder()

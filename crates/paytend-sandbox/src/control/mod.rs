@@ -198,8 +198,7 @@ async fn faults(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
 
 async fn add_fault(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let fault: Fault = read(&body)?;
-    fault.check().map_err(Bad::request)?;
-    core.faults().add(fault);
+    core.faults().add(fault.checked().map_err(Bad::request)?);
     Ok(faults(Shared(core)).await)
 }
 

@@ -1,6 +1,8 @@
 //! Tests of the control interface over HTTP.
 
+use paytend_model::Product;
 use paytend_model::funding::SetCallbackUrl;
+use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::QueryPartnerBalance;
 use paytend_sandbox::{Sandbox, StartError};
 use serde_json::{Value, json};
@@ -114,7 +116,7 @@ fn many(quantity: u64) -> Value {
 async fn import_of_an_invalid_world_is_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
-    assert!(sandbox.notify("baas", "2", "{}").await.is_err());
+    assert!(sandbox.notify(Product::Baas, "2", "{}").await.is_err());
     let world = control.get("/export").await;
     let id = sandbox.partner_id();
     type Change<'a> = &'a dyn Fn(&mut Value);
@@ -176,7 +178,7 @@ async fn log_shows_both_sides_and_hides_personal_data_by_default() {
     assert_eq!(control.get(&format!("/log?after={id}")).await["entries"].as_array().unwrap().len(), 1);
     assert!(!control.get("/state").await.to_string().contains("37060000000"));
     assert!(control.get("/state?personal=true").await.to_string().contains("37060000000"));
-    assert_eq!(sandbox.calls("verifyMobileNumber"), 1);
+    assert_eq!(sandbox.calls::<VerifyMobileNumber>(), 1);
 }
 
 #[tokio::test]
@@ -249,7 +251,7 @@ async fn non_loopback_address_needs_opt_in_and_a_token() {
     let anywhere = "0.0.0.0:0".parse().unwrap();
     let refused = Sandbox::builder().address(anywhere).start().await.unwrap_err();
     assert!(matches!(refused, StartError::NotLoopback(_)));
-    let sandbox = Sandbox::builder().address(anywhere).i_know().start().await.unwrap();
+    let sandbox = Sandbox::builder().address(anywhere).danger_allow_remote().start().await.unwrap();
     let port = sandbox.url().rsplit(':').next().unwrap().to_owned();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let state = |token: Option<&str>| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paytend_client::{Client, Environment, ErrorKind, Outcome, RetryPolicy};
-use paytend_model::issuing::{QueryPartnerBalance, QueryTopupResult, Topup};
+use paytend_model::issuing::{CreateCardholder, QueryPartnerBalance, QueryTopupResult, Topup};
 use paytend_sandbox::{Fault, FaultKind, Sandbox, TopupState};
 
 use crate::client;
@@ -30,7 +30,7 @@ async fn faults_have_their_documented_effect() {
         (FaultKind::RateLimit, false, Outcome::Unknown),
     ] {
         let order = format!("T-{fault:?}");
-        sandbox.fault(Fault::new("topup", fault.clone()).once());
+        sandbox.fault(Fault::on::<Topup>(fault.clone()).once()).unwrap();
         let error = client.send(&topup(&order)).await.unwrap_err();
         assert_eq!(sandbox.topup(&order).is_some(), happened, "{fault:?}: {error}");
         if happened {
@@ -57,7 +57,7 @@ async fn stale_key_is_the_key_before_the_rotation() {
     assert_eq!(error.kind(), ErrorKind::UnsignedFailure);
     let after = client(&sandbox);
     after.send(&QueryPartnerBalance::new()).await.unwrap();
-    sandbox.fault(Fault::new("*", FaultKind::StaleKey).once());
+    sandbox.fault(Fault::on_all_calls(FaultKind::StaleKey).once()).unwrap();
     assert_eq!(after.send(&QueryPartnerBalance::new()).await.unwrap_err().kind(), ErrorKind::InvalidResponse);
     after.send(&QueryPartnerBalance::new()).await.unwrap();
 }
@@ -74,11 +74,11 @@ async fn hang_times_out_and_latency_delays_the_response() {
             .unwrap()
     });
     patient.send(&QueryPartnerBalance::new()).await.unwrap();
-    sandbox.fault(Fault::new("topup", FaultKind::Hang).once());
+    sandbox.fault(Fault::on::<Topup>(FaultKind::Hang).once()).unwrap();
     let error = hasty.send(&topup("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
     assert_eq!(sandbox.topup("T-1"), None);
-    sandbox.fault(Fault::new("topup", FaultKind::Latency { millis: 50 }).once());
+    sandbox.fault(Fault::on::<Topup>(FaultKind::Latency { millis: 50 }).once()).unwrap();
     let start = std::time::Instant::now();
     patient.send(&topup("T-2")).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(50));
@@ -90,7 +90,7 @@ async fn notification_first_posts_before_the_response() {
     let client = client(&sandbox);
     let (url, came) = hook(&[], PAYTEND).await;
     sandbox.issuing_callback(&url).unwrap();
-    sandbox.fault(Fault::new("createCardholder", FaultKind::NotificationFirst).once());
+    sandbox.fault(Fault::on::<CreateCardholder>(FaultKind::NotificationFirst).once()).unwrap();
     client.call("createCardholder", &crate::cardholder()).await.unwrap();
     // No waiting is needed, because the notification arrived before the response.
     assert_eq!(came.lock().unwrap().len(), 1);
@@ -107,7 +107,7 @@ async fn orders_are_applied_once_under_faults() {
         FaultKind::Html502,
         FaultKind::WrongSignature,
     ] {
-        sandbox.fault(Fault::new("*", fault).percent(15));
+        sandbox.fault(Fault::on_all_calls(fault).percent(15)).unwrap();
     }
     let client = client(&sandbox);
     let orders: Vec<_> = (0..20)

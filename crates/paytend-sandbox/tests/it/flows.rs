@@ -13,7 +13,7 @@ use paytend_model::issuing::{
     QueryCardBalance, QueryCardInfo, QueryCardOverdueMonthlyFee, QueryCardTransactions, QueryCardholder, QueryCities,
     QueryPartnerTransactions, QueryTopupResult, ReplaceCard, ReportLoss, RetrievePassword, Topup,
 };
-use paytend_model::{Operation, UserId};
+use paytend_model::{Operation, Product, UserId};
 use paytend_sandbox::{CardState, Deposit, Failure, Pace, Sandbox, Timing, TopupState};
 
 use crate::client;
@@ -142,7 +142,8 @@ async fn corporation_is_audited_again_after_a_rejection() {
     pushed.extra.set("sumsubResult", r#"{"reviewAnswer":"GREEN"}"#).unwrap();
     client.send(&pushed).await.unwrap();
     client.send(&CorporationQuestionnaire::new(user.clone())).await.unwrap();
-    let error = sandbox.notify("baas", "3", &format!(r#"{{"userId":"{}","auditStatus":"3"}}"#, user.as_str())).await;
+    let error =
+        sandbox.notify(Product::Baas, "3", &format!(r#"{{"userId":"{}","auditStatus":"3"}}"#, user.as_str())).await;
     assert!(matches!(error, Err(paytend_sandbox::DeliverError::NoCallbackUrl)));
     let status = |client: &Client| {
         let (client, user) = (client.clone(), user.clone());
@@ -309,7 +310,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
     let card = sandbox.card_id();
     client.send(&topup("T-1", card, "10.00")).await.unwrap();
     sandbox.advance(seconds(2)).await;
-    let used = |content: &'static str| sandbox.notify("issuing", "1", content);
+    let used = |content: &'static str| sandbox.notify(Product::Issuing, "1", content);
     let none = used(r#"{"amount":"99.00","transactionType":"2"}"#).await.unwrap_err();
     assert!(none.to_string().contains(Failure::InsufficientFunds.code()), "{none}");
     for (content, balance) in [
