@@ -74,8 +74,8 @@ pub enum KeyError {
     },
     /// The `+` characters of the base64 were replaced by spaces.
     #[error(
-        "line {line}: '+' characters of the base64 were replaced by spaces; copy the key again, and write '+' as %2B in \
-         a URL or form"
+        "line {line}: '+' characters of the base64 were replaced by spaces; copy the key again, and write '+' as %2B \
+         in a URL or form"
     )]
     PlusSigns {
         /// The first line with such a space, from 1. Escaped line ends count as line ends.
@@ -85,7 +85,11 @@ pub enum KeyError {
     #[error("the beginning of the key is missing; copy the whole key again")]
     HeadMissing,
     /// There are several different keys, and it is unclear which one to use.
-    #[error("found {count} different {} keys{}", if *.private { "private" } else { "public" }, choice(.names, *.certificates))]
+    #[error(
+        "found {count} different {} keys{}",
+        if *.private { "private" } else { "public" },
+        choice(.names, *.certificates)
+    )]
     Ambiguous {
         /// The number of different keys.
         count: usize,

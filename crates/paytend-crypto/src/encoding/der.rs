@@ -171,21 +171,30 @@ fn is_revocation_list(elements: &[AnyRef<'_>]) -> bool {
 }
 
 /// Returns whether the data can be the end of a key's DER: it contains the object identifier of RSA, or ends with
-/// several INTEGERs.
+/// several long INTEGERs or the usual public exponent.
 pub(super) fn is_end(data: &[u8]) -> bool {
     const SHORTEST: usize = 64;
     /// The start of the object identifiers of PKCS#1: 1.2.840.113549.1.1.
     const PKCS1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+    const EXPONENT: &[u8] = &[0x02, 0x03, 0x01, 0x00, 0x01];
+    /// The number of INTEGERs in a private key.
+    const MOST: usize = 9;
     let integers = |start: usize| {
         let (mut rest, mut count) = (&data[start..], 0);
         while let [0x02, _, ..] = rest {
             let Some(length) = element_length(rest) else { return false };
             let Some(after) = rest.get(length..) else { return false };
             (rest, count) = (after, count + 1);
+            if count > MOST {
+                return false;
+            }
         }
-        rest.is_empty() && count >= 2
+        rest.is_empty() && count >= 2 && data.len() - start >= SHORTEST
     };
-    data.len() >= SHORTEST && (super::text::contains(data, PKCS1) || memchr::memchr_iter(0x02, data).any(integers))
+    data.len() >= SHORTEST
+        && (super::text::contains(data, PKCS1)
+            || data.ends_with(EXPONENT)
+            || memchr::memchr_iter(0x02, data).any(integers))
 }
 
 fn spki(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Decoded, KeyError> {

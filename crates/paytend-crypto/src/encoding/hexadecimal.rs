@@ -13,7 +13,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     while let Some((first, after)) = rest.split_first() {
         rest = after;
         let digit = match (first, after) {
-            (b' ' | b'\n' | b':' | b',' | b'-', _) => continue,
+            (b' ' | b'\t' | b'\n' | b':' | b',' | b'-', _) => continue,
             (b'0', [b'x' | b'X', after @ ..]) => {
                 rest = after;
                 continue;

@@ -82,11 +82,15 @@ fn last_mark(prefix: &[u8]) -> &[u8] {
     &prefix[prefix.len() - length..]
 }
 
-/// Removes consecutive line numbers. `first` is the number of the BEGIN line.
+/// Removes consecutive line numbers. `first` is the number of the BEGIN line. Blank lines may have numbers or not.
 fn without_numbers<'t>(lines: &[&'t [u8]], first: usize) -> Option<Vec<&'t [u8]>> {
+    let mut last = first;
     let rest = |(at, line): (usize, &&'t [u8])| match number(line) {
         _ if at == 0 || line.trim_ascii().is_empty() => Some(*line),
-        Some((number, rest)) if number == first + at => Some(rest),
+        Some((number, rest)) if number == first + at || number == last + 1 => {
+            last = number;
+            Some(rest)
+        }
         _ => None,
     };
     lines.iter().enumerate().map(rest).collect()

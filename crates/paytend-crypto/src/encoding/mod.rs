@@ -188,7 +188,7 @@ impl Reader<'_> {
             let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
             rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))
         };
-        if !known && (0..4).any(cut) {
+        if !known && !is_text(bytes) && (0..4).any(cut) {
             return Err(KeyError::HeadMissing);
         }
         if bytes.len() < 16 || depth >= DEEPEST || !(known || is_text(bytes)) {
