@@ -72,16 +72,33 @@ pub enum KeyError {
         /// The line, from 1. Escaped line ends count as line ends.
         line: usize,
     },
+    /// The `+` characters of the base64 were replaced by spaces.
+    #[error(
+        "line {line}: '+' characters of the base64 were replaced by spaces; copy the key again, and write '+' as %2B \
+         in a URL or form"
+    )]
+    PlusSigns {
+        /// The first line with such a space, from 1. Escaped line ends count as line ends.
+        line: usize,
+    },
+    /// The beginning of the key is missing.
+    #[error("the beginning of the key is missing; copy the whole key again")]
+    HeadMissing,
     /// There are several different keys, and it is unclear which one to use.
     #[error(
-        "found {count} different {} keys; provide only the key to use",
-        if *.private { "private" } else { "public" }
+        "found {count} different {} keys{}",
+        if *.private { "private" } else { "public" },
+        choice(.names, *.certificates)
     )]
     Ambiguous {
         /// The number of different keys.
         count: usize,
         /// Whether the keys are private keys.
         private: bool,
+        /// The names of the variables or entries that contain the keys, if all have names.
+        names: Vec<String>,
+        /// Whether all keys are keys of certificates.
+        certificates: bool,
     },
     /// The modulus is outside 1024 to 8192 bits.
     #[error("the modulus has {0} bits; 1024 to 8192 are supported")]
@@ -119,6 +136,19 @@ pub enum KeyError {
     /// The keyring has no key for the requested operation.
     #[error("the keyring has no key to {0}")]
     Absent(&'static str),
+}
+
+/// Returns the end of the message for several different keys.
+fn choice(names: &[String], certificates: bool) -> String {
+    match names {
+        _ if certificates => "; write the first certificate with `openssl x509 -in FILE -out leaf.pem`, and use only \
+                              that file"
+            .to_owned(),
+        [first @ .., last] if !first.is_empty() => {
+            format!(", in {} and {last}; choose one of them and provide only that key", first.join(", "))
+        }
+        _ => "; provide only the key to use".to_owned(),
+    }
 }
 
 impl From<ForeignKey> for KeyError {
@@ -203,6 +233,9 @@ pub enum ArmourProblem {
     /// A BEGIN line has no END line.
     #[error("this BEGIN line has no END line after it; copy the whole key again")]
     EndMissing,
+    /// A line between BEGIN and END is not part of the key.
+    #[error("this line inside the PEM is not base64; remove it")]
+    NotBase64,
     /// An END line has no BEGIN line.
     #[error("this END line has no BEGIN line before it; copy the whole key again")]
     BeginMissing,

@@ -32,6 +32,18 @@ pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
     read(data, None).map(|(_, form)| form)
 }
 
+/// Returns the PEM blocks of a text as well-formed PEM, for a library that reads only that. The blocks may have any
+/// label and content, such as a certificate and an EC key; only their base64 is checked. Undoes the transformations
+/// that [`PrivateKey::from_text`] accepts, for example escaped line ends, quotes and UTF-16.
+///
+/// # Errors
+/// - Returns [`KeyError::Empty`] or [`KeyError::Encoding`] if the text contains no PEM.
+/// - Returns [`KeyError::Armour`], [`KeyError::Base64`] or [`KeyError::Truncated`] if a block is damaged.
+/// - Returns [`KeyError::Encrypted`] if a block is encrypted with `Proc-Type` and `DEK-Info` headers.
+pub fn clean_pem(data: &[u8]) -> Result<Zeroizing<String>, KeyError> {
+    encoding::clean_pem(data)
+}
+
 /// A private or public key.
 #[derive(Clone, Debug)]
 pub enum AnyKey {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paytend_crypto::keys::{FilePermissions, read_secret_file};
+use paytend_crypto::KeyError;
+use paytend_crypto::keys::{FilePermissions, clean_pem, read_secret_file};
 use reqwest::{Certificate, Identity, NoProxy, Proxy, Url};
 use zeroize::Zeroizing;
 
@@ -27,6 +28,27 @@ pub(super) struct Options {
 pub(super) enum IdentitySource {
     Pem(Zeroizing<Vec<u8>>),
     File(PathBuf),
+}
+
+impl IdentitySource {
+    /// Reads the certificate and the key, with the transformations that are accepted for keys.
+    fn read(&self, permissions: FilePermissions) -> Result<Identity, Error> {
+        const NOT_PEM: &str = "the client certificate is not PEM with a certificate and its private key";
+        let (data, option) = match self {
+            Self::Pem(pem) => (pem.clone(), "client_certificate"),
+            Self::File(path) => {
+                let read = read_secret_file(path, permissions);
+                let data = read.map_err(|error| Error::configuration(format!("client_certificate_file: {error}")))?;
+                (data, "client_certificate_file")
+            }
+        };
+        let pem = clean_pem(&data).map_err(|error| match error {
+            // This message names RSA keys, but the key of a client certificate may have another algorithm.
+            KeyError::Encoding => Error::configuration(NOT_PEM),
+            error => Error::configuration(format!("{option}: {error}")),
+        })?;
+        Identity::from_pem(pem.as_bytes()).map_err(|_| Error::configuration(NOT_PEM))
+    }
 }
 
 /// The proxy to use.
@@ -74,20 +96,7 @@ impl Options {
                 .ok_or_else(|| Error::configuration("a root certificate is not PEM"))?;
             certificates.extend(roots);
         }
-        let pem = match &self.identity {
-            None => None,
-            Some(IdentitySource::Pem(pem)) => Some(pem.clone()),
-            Some(IdentitySource::File(path)) => {
-                let read = read_secret_file(path, self.permissions);
-                Some(read.map_err(|error| Error::configuration(format!("client_certificate_file: {error}")))?)
-            }
-        };
-        let identity = match pem {
-            Some(pem) => Some(Identity::from_pem(&pem).map_err(|_| {
-                Error::configuration("the client certificate is not PEM with a certificate and its private key")
-            })?),
-            None => None,
-        };
+        let identity = self.identity.as_ref().map(|source| source.read(self.permissions)).transpose()?;
         Ok(move || {
             let mut client = reqwest::Client::builder()
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))

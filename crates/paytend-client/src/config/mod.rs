@@ -236,7 +236,7 @@ impl ClientBuilder {
     }
 
     /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after
-    /// the other.
+    /// the other. Escaped line ends, quotes, UTF-16 and the other transformations of keys are undone.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
         self

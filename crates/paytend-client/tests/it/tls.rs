@@ -94,7 +94,9 @@ pub(crate) async fn serve_with(
     (format!("https://localhost:{port}"), count)
 }
 
-async fn query(url: &str, roots: Option<&Authority>, identity: Option<String>) -> Result<(), Error> {
+const NO_IDENTITY: Option<String> = None;
+
+async fn query(url: &str, roots: Option<&Authority>, identity: Option<impl Into<Vec<u8>>>) -> Result<(), Error> {
     let mut builder = Client::builder(Environment::BaseUrl(url.into()), PARTNER_ID, partner())
         .no_proxy()
         .attempt_timeout(Duration::from_secs(10))
@@ -112,13 +114,13 @@ async fn query(url: &str, roots: Option<&Authority>, identity: Option<String>) -
 async fn server_is_trusted_only_with_its_authority() {
     let (ours, other) = (Authority::new(), Authority::new());
     let url = serve(&ours, None).await;
-    query(&url, Some(&ours), None).await.unwrap();
+    query(&url, Some(&ours), NO_IDENTITY).await.unwrap();
     for roots in [None, Some(&other)] {
-        let error = query(&url, roots, None).await.unwrap_err();
+        let error = query(&url, roots, NO_IDENTITY).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent), "{error:?}");
     }
     // The host name must match as well.
-    let error = query(&url.replace("localhost", "127.0.0.1"), Some(&ours), None).await.unwrap_err();
+    let error = query(&url.replace("localhost", "127.0.0.1"), Some(&ours), NO_IDENTITY).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
 }
 
@@ -129,5 +131,22 @@ async fn client_certificate_is_sent_to_a_server_that_requires_it() {
     query(&url, Some(&ours), Some(identity(&clients, "partner"))).await.unwrap();
     for shown in [None, Some(identity(&ours, "stranger"))] {
         assert!(query(&url, Some(&ours), shown).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn client_certificate_is_read_with_the_transformations_of_keys() {
+    let (ours, clients) = (Authority::new(), Authority::new());
+    let url = serve(&ours, Some(&clients)).await;
+    let pem = identity(&clients, "partner");
+    let utf16: Vec<u8> = format!("\u{feff}{pem}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, identity) in [
+        ("escaped line ends", pem.replace('\n', "\\n").into_bytes()),
+        ("quotes and escaped line ends", format!("\"{}\"", pem.replace('\n', "\\n")).into_bytes()),
+        ("byte order mark and CR LF", format!("\u{feff}{}", pem.replace('\n', "\r\n")).into_bytes()),
+        ("UTF-16", utf16),
+        ("one line", pem.replace('\n', " ").into_bytes()),
+    ] {
+        query(&url, Some(&ours), Some(identity)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
 }

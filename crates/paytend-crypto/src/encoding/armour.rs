@@ -5,6 +5,8 @@ use crate::key_error::ArmourProblem;
 
 /// A PEM block: the label, and the text between the BEGIN and END lines.
 pub(super) struct Block<'t> {
+    /// The text before the BEGIN line, up to the block before.
+    pub(super) before: &'t [u8],
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],
     /// The number, from 1, of the line in which the body begins.
@@ -29,7 +31,8 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut at = 0;
     while let Some(marker) = next_marker(text, at) {
         let line = line_of(text, marker.start);
-        let mut block = Block { label: marker.label, body: &[], body_line: line_of(text, marker.end), broken: None };
+        let (before, body_line) = (&text[at..marker.start], line_of(text, marker.end));
+        let mut block = Block { before, label: marker.label, body: &[], body_line, broken: None };
         at = marker.end;
         if !marker.begins {
             block.broken = Some((line, ArmourProblem::BeginMissing));
@@ -59,6 +62,13 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
         blocks.push(block);
     }
     blocks
+}
+
+impl Block<'_> {
+    /// The text before the BEGIN line, in the same line.
+    pub(super) fn prefix(&self) -> &[u8] {
+        self.before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
+    }
 }
 
 fn next_marker(text: &[u8], from: usize) -> Option<Marker<'_>> {

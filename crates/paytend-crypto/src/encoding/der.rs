@@ -39,7 +39,12 @@ pub(super) fn looks_like(data: &[u8]) -> bool {
 
 /// Returns the length that the outermost structure announces, including its header.
 pub(super) fn announced(data: &[u8]) -> Option<usize> {
-    let [0x30, first, rest @ ..] = data else { return None };
+    data.strip_prefix(&[0x30]).and_then(|_| element_length(data))
+}
+
+/// Returns the length that an element announces, including its header.
+fn element_length(data: &[u8]) -> Option<usize> {
+    let [_, first, rest @ ..] = data else { return None };
     let count = match first {
         0..=0x7f => return Some(2 + usize::from(*first)),
         0x81..=0x84 => usize::from(first - 0x80),
@@ -68,13 +73,13 @@ pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
     };
     if let Ok(info) = PrivateKeyInfoRef::from_der(der) {
         require_rsa(&info.algorithm)?;
-        let key = pkcs1_private(info.private_key.as_bytes()).ok_or(KeyError::Encoding)?;
+        let key = pkcs1_private(info.private_key.as_bytes())?.ok_or(KeyError::Encoding)?;
         return Ok(Structure::Key(KeyStructure::Pkcs8, key));
     }
     if let Ok(info) = SubjectPublicKeyInfoRef::from_der(der) {
         return Ok(Structure::Key(KeyStructure::Spki, spki(&info)?));
     }
-    if let Some(key) = pkcs1_private(der) {
+    if let Some(key) = pkcs1_private(der)? {
         return Ok(Structure::Key(KeyStructure::Pkcs1Private, key));
     }
     if let Some(key) = pkcs1_public(der) {
@@ -147,12 +152,49 @@ fn foreign(parts: &[AnyRef<'_>]) -> Option<ForeignKey> {
         }
         // CertificationRequest (RFC 2986).
         [Tag::Sequence, Tag::Sequence, Tag::BitString] => {
-            let request = children(parts[0]);
-            let key = request.get(2)?;
+            let signed = children(parts[0]);
+            if is_revocation_list(&signed) {
+                return Some(ForeignKey::RevocationList);
+            }
+            let key = signed.get(2)?;
             key.decode_as::<SubjectPublicKeyInfoRef<'_>>().ok().map(|_| ForeignKey::CertificateRequest)
         }
         _ => None,
     }
+}
+
+/// Returns whether these are the elements of a `TBSCertList` (RFC 5280, 5.1): version, algorithm, issuer and time.
+fn is_revocation_list(elements: &[AnyRef<'_>]) -> bool {
+    let tags = tags(elements);
+    let tags = tags.strip_prefix(&[Tag::Integer]).unwrap_or(&tags);
+    matches!(tags, [Tag::Sequence, Tag::Sequence, Tag::UtcTime | Tag::GeneralizedTime, ..])
+}
+
+/// Returns whether the data can be the end of a key's DER: it contains the object identifier of RSA, or ends with
+/// several long INTEGERs or the usual public exponent.
+pub(super) fn is_end(data: &[u8]) -> bool {
+    const SHORTEST: usize = 64;
+    /// The start of the object identifiers of PKCS#1: 1.2.840.113549.1.1.
+    const PKCS1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+    const EXPONENT: &[u8] = &[0x02, 0x03, 0x01, 0x00, 0x01];
+    /// The number of INTEGERs in a private key.
+    const MOST: usize = 9;
+    let integers = |start: usize| {
+        let (mut rest, mut count) = (&data[start..], 0);
+        while let [0x02, _, ..] = rest {
+            let Some(length) = element_length(rest) else { return false };
+            let Some(after) = rest.get(length..) else { return false };
+            (rest, count) = (after, count + 1);
+            if count > MOST {
+                return false;
+            }
+        }
+        rest.is_empty() && count >= 2 && data.len() - start >= SHORTEST
+    };
+    data.len() >= SHORTEST
+        && (super::text::contains(data, PKCS1)
+            || data.ends_with(EXPONENT)
+            || memchr::memchr_iter(0x02, data).any(integers))
 }
 
 fn spki(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Decoded, KeyError> {
@@ -168,9 +210,13 @@ fn algorithm_of(oid: ObjectIdentifier) -> ForeignKey {
     KeyAlgorithm::by_oid(&oid.to_string()).into()
 }
 
-fn pkcs1_private(der: &[u8]) -> Option<Decoded> {
-    pkcs1::RsaPrivateKeyRef::from_der(der).ok()?;
-    Some(Decoded::Private(Zeroizing::new(der.to_vec())))
+/// Reads an `RSAPrivateKey`. Returns `None` for any other structure.
+fn pkcs1_private(der: &[u8]) -> Result<Option<Decoded>, KeyError> {
+    match pkcs1::RsaPrivateKeyRef::from_der(der) {
+        Ok(key) if key.other_prime_infos.is_some() => Err(ForeignKey::MultiPrime.into()),
+        Ok(_) => Ok(Some(Decoded::Private(Zeroizing::new(der.to_vec())))),
+        Err(_) => Ok(None),
+    }
 }
 
 fn pkcs1_public(der: &[u8]) -> Option<Decoded> {

@@ -1,8 +1,6 @@
-//! Recognises keys in unsupported formats, and names the command that converts them.
+//! The names of unsupported formats, and the commands that convert them. `recognise` finds them in the data.
 
 use std::fmt;
-
-use super::text::contains;
 
 /// A file or text that is not supported as a key. Its `Display` output names the format and the command that converts
 /// it.
@@ -48,16 +46,40 @@ pub enum ForeignKey {
     },
     /// A private key in Microsoft's PVK format.
     MicrosoftPvk,
-    /// DER as hexadecimal digits.
-    Hexadecimal,
+    /// The output of `xxd`.
+    XxdDump,
+    /// The output of `hexdump -C` or `od -t x1`.
+    ByteDump,
+    /// The output of `hexdump` or `od -x`: hexadecimal numbers of 16 bits.
+    WordDump,
     /// A Git LFS pointer instead of the file itself.
     GitLfsPointer,
     /// A file encrypted with Ansible Vault.
     AnsibleVault,
+    /// A file encrypted with SOPS.
+    Sops,
+    /// A file encrypted with age.
+    AgeEncrypted,
+    /// An identity or a recipient of age.
+    AgeKey,
+    /// A key of minisign or signify.
+    Minisign,
+    /// A certificate revocation list.
+    RevocationList,
+    /// The parameters of an algorithm, without a key. Contains the PEM label.
+    Parameters(String),
+    /// An RSA key with more than two primes.
+    MultiPrime,
+    /// A diff that replaces a key: it contains parts of both keys.
+    Diff,
     /// A compressed file.
     Compressed,
     /// A web page.
     WebPage,
+    /// An XML document other than the XML format of .NET.
+    XmlDocument,
+    /// A file that contains only zero bytes.
+    ZeroBytes,
     /// A file path instead of the file's content.
     Path,
     /// A variable name that was not replaced by its value.
@@ -167,6 +189,26 @@ impl fmt::Display for ForeignKey {
             Self::Label(label) => {
                 return write!(f, "this is PEM with the label `{label}`, which is not a supported form of RSA key");
             }
+            Self::Parameters(label) => {
+                return write!(f, "this PEM has only `{label}` and no key; create an RSA key with {GENERATE}");
+            }
+            Self::MultiPrime => {
+                return write!(
+                    f,
+                    "this RSA key has more than two primes, which is not supported and cannot be converted; create a \
+                     key of two primes with {GENERATE}"
+                );
+            }
+            Self::AgeKey => {
+                return write!(f, "this is a key of age, which is not an RSA key; create an RSA key with {GENERATE}");
+            }
+            Self::Minisign => {
+                return write!(
+                    f,
+                    "this is a minisign or signify key (Ed25519), which cannot be converted; create an RSA key with \
+                     {GENERATE}"
+                );
+            }
             Self::Pkcs12 => {
                 "this is a PKCS#12 file (.p12 or .pfx); write its private key with `openssl pkcs12 -in FILE -nocerts \
                  -nodes -out private.pem`, or its certificate with `openssl pkcs12 -in FILE -clcerts -nokeys -out \
@@ -227,124 +269,45 @@ impl fmt::Display for ForeignKey {
                 "this is a Microsoft PVK file; convert it with `openssl rsa -inform PVK -in FILE -out private.pem`; \
                  add `-provider legacy -provider default` if it is encrypted"
             }
-            Self::Hexadecimal => {
-                "this is DER as hexadecimal digits; convert it with `tr -d ': ' < FILE | xxd -r -p > key.der`"
+            Self::XxdDump => {
+                "this is the output of xxd, not the file itself; convert it with `xxd -r FILE > converted.key`"
+            }
+            Self::ByteDump => {
+                "this is the output of hexdump or od, not the file itself; convert it with `sed 's/^[0-9a-f]*//; \
+                 s/|.*//' FILE | xxd -r -p > converted.key`"
+            }
+            Self::WordDump => {
+                "this is the output of hexdump or od, not the file itself; convert it with `sed 's/^[0-9a-f]*//' FILE \
+                 | xxd -r -p | dd conv=swab > converted.key`"
             }
             Self::GitLfsPointer => "this is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`",
             Self::AnsibleVault => {
                 "this file is encrypted with Ansible Vault; decrypt it with `ansible-vault decrypt FILE`"
             }
             Self::Compressed => "this is a compressed file; unpack it with `gunzip` or `unzip` first",
-            Self::WebPage => "this is a web page or another XML document, not a key; download the key itself",
+            Self::Sops => "this file is encrypted with SOPS; decrypt it with `sops -d FILE > decrypted.key`",
+            Self::AgeEncrypted => {
+                "this file is encrypted with age; decrypt it with `age -d -i IDENTITY FILE > decrypted.key`"
+            }
+            Self::RevocationList => {
+                "this is a certificate revocation list, which contains no key; use the certificate or the public key"
+            }
+            Self::Diff => {
+                "this is a diff that replaces one key by another; use the file itself instead, for example from `git \
+                 show REVISION:PATH`"
+            }
+            Self::WebPage => "this is a web page, not a key; download the key itself",
+            Self::XmlDocument => {
+                "this is an XML document, not a key; write the text of the element with the key to a file with \
+                 `xmllint --xpath 'string(//ELEMENT)' FILE > key.txt`"
+            }
+            Self::ZeroBytes => {
+                "the file contains only zero bytes, so its content is lost; copy it again from its source"
+            }
             Self::Path => {
                 "this is the path of a file, but the key itself is expected; pass the path as a key file instead"
             }
             Self::Placeholder => "this is a placeholder that was not replaced by the key",
         })
     }
-}
-
-/// Recognises binary files by their first bytes.
-pub(super) fn in_binary(data: &[u8]) -> Option<ForeignKey> {
-    match data {
-        [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] => Some(ForeignKey::JavaKeyStore),
-        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] => Some(ForeignKey::Compressed),
-        [0x1e, 0xf1, 0xb5, 0xb0, ..] => Some(ForeignKey::MicrosoftPvk),
-        [7, 2, 0, 0, ..] if data.get(8..12) == Some(b"RSA2") => Some(ForeignKey::MicrosoftBlob { private: true }),
-        [6, 2, 0, 0, ..] if data.get(8..12) == Some(b"RSA1") => Some(ForeignKey::MicrosoftBlob { private: false }),
-        // The length of the algorithm name, and the name.
-        [0, 0, 0, 7, rest @ ..] if rest.starts_with(b"ssh-rsa") => Some(ForeignKey::OpenSshPublic { rsa: true }),
-        [0, 0, 0, _, rest @ ..] if starts_as_ssh(rest) => Some(ForeignKey::OpenSshPublic { rsa: false }),
-        _ if data.starts_with(b"openssh-key-v1\0") => {
-            Some(ForeignKey::OpenSshPrivate { rsa: contains(data, b"ssh-rsa") })
-        }
-        _ => None,
-    }
-}
-
-fn starts_as_ssh(text: &[u8]) -> bool {
-    [&b"ssh-"[..], b"ecdsa-sha2-", b"sk-"].iter().any(|name| text.starts_with(name))
-}
-
-/// Recognises a text that is neither PEM nor base64 by its first characters.
-pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
-    let text = text.trim_ascii();
-    let starts = |start: &[u8]| text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start));
-    let has = |part: &[u8]| contains(text, part);
-    let found = match text.first()? {
-        _ if starts(b"version https://git-lfs") => ForeignKey::GitLfsPointer,
-        _ if starts(b"PuTTY-User-Key-File-") => ForeignKey::Putty,
-        _ if starts(b"$ANSIBLE_VAULT;") => ForeignKey::AnsibleVault,
-        b'<' if has(b"Modulus>") => ForeignKey::Xml,
-        b'<' if has(b">") && text.len() > 64 => ForeignKey::WebPage,
-        b'{' if has(b"\"keys\"") && has(b"\"kty\"") => ForeignKey::JwkSet,
-        b'{' if has(b"\"kty\"") => match () {
-            () if has(b"\"RSA\"") => ForeignKey::Jwk,
-            () if has(b"\"EC\"") => KeyAlgorithm::Ec.into(),
-            () if has(b"\"Ed25519\"") => KeyAlgorithm::Ed25519.into(),
-            () if has(b"\"Ed448\"") => KeyAlgorithm::Ed448.into(),
-            () if has(b"\"X25519\"") || has(b"\"X448\"") => KeyAlgorithm::MontgomeryCurve.into(),
-            () if has(b"\"oct\"") => KeyAlgorithm::Symmetric.into(),
-            () => ForeignKey::Jwk,
-        },
-        // Options or a host name may precede the key.
-        _ if starts(b"ssh-rsa ") || has(b"ssh-rsa AAAAB3NzaC1yc2E") => ForeignKey::OpenSshPublic { rsa: true },
-        _ if starts_as_ssh(text) => ForeignKey::OpenSshPublic { rsa: false },
-        _ if is_placeholder(text) => ForeignKey::Placeholder,
-        _ if is_path(text) => ForeignKey::Path,
-        _ if is_hexadecimal(text) => ForeignKey::Hexadecimal,
-        _ => return None,
-    };
-    Some(found)
-}
-
-fn is_placeholder(text: &[u8]) -> bool {
-    const LONGEST: usize = 200;
-    let enclosed = |start: &[u8], end: &[u8]| text.starts_with(start) && text.ends_with(end);
-    let name = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    text.len() <= LONGEST
-        && (enclosed(b"${", b"}")
-            || enclosed(b"$(", b")")
-            || enclosed(b"{{", b"}}")
-            || enclosed(b"<", b">")
-            || (text.len() > 2 && enclosed(b"%", b"%"))
-            || text.strip_prefix(b"$").is_some_and(name))
-}
-
-fn is_path(text: &[u8]) -> bool {
-    const LONGEST: usize = 300;
-    const ENDINGS: [&[u8]; 10] =
-        [b".pem", b".key", b".der", b".crt", b".cer", b".p12", b".pfx", b".b64", b".txt", b".pub"];
-    let drive = matches!(text, [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
-    let ends = |ending: &&[u8]| text.len() > ending.len() && text.to_ascii_lowercase().ends_with(ending);
-    let starts = [&b"/"[..], b"./", b"../", b"file:"].iter().any(|start| text.starts_with(start));
-    text.len() <= LONGEST && !text.contains(&b'\n') && (drive || starts || ENDINGS.iter().any(ends))
-}
-
-fn is_hexadecimal(text: &[u8]) -> bool {
-    let digits = |byte: &u8| byte.is_ascii_hexdigit() || b": \n".contains(byte);
-    (text.starts_with(b"308") || text.starts_with(b"30:8") || text.starts_with(b"30 8"))
-        && text.len() > 64
-        && text.iter().all(digits)
-}
-
-/// Recognises a PEM block by its label. A block with an unknown label may still contain a key.
-pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
-    let found = match label {
-        b"SSH2 PUBLIC KEY" => ForeignKey::Ssh2Public,
-        b"PKCS7" | b"CMS" => ForeignKey::Pkcs7,
-        b"PKCS12" => ForeignKey::Pkcs12,
-        b"CERTIFICATE REQUEST" | b"NEW CERTIFICATE REQUEST" => ForeignKey::CertificateRequest,
-        b"RSA-PSS PRIVATE KEY" => KeyAlgorithm::RsaPss.into(),
-        b"EC PRIVATE KEY" => KeyAlgorithm::Ec.into(),
-        b"DSA PRIVATE KEY" => KeyAlgorithm::Dsa.into(),
-        _ if label.starts_with(b"PGP ") => ForeignKey::Pgp,
-        _ => return None,
-    };
-    Some(found)
-}
-
-/// Returns the name of a PEM block with unknown content.
-pub(super) fn unknown_label(label: &[u8]) -> ForeignKey {
-    ForeignKey::Label(label.iter().map(|byte| char::from(*byte)).collect())
 }

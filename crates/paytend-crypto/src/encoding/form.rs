@@ -89,12 +89,16 @@ pub enum Wrapping {
     InvisibleCharacters,
     /// Escapes such as `\n` or `%0A` for line ends and other characters.
     Escapes,
-    /// Quotes or a `NAME=` around the text.
+    /// Quotes, a `NAME=`, a `data:` URL or another document around the text.
     Quotes,
     /// The URL-safe base64 alphabet: `-` and `_`.
     UrlSafe,
     /// Base64 without padding.
     MissingPadding,
+    /// Base64 whose `+` characters were replaced by spaces.
+    SpacesForPlus,
+    /// Hexadecimal digits around the DER or text.
+    Hexadecimal,
 }
 
 /// Writes the name of the wrapping in lower case, such as `base64 of the whole text`.
@@ -109,6 +113,8 @@ impl fmt::Display for Wrapping {
             Self::Quotes => "quotes",
             Self::UrlSafe => "URL-safe base64",
             Self::MissingPadding => "missing padding",
+            Self::SpacesForPlus => "spaces instead of plus signs",
+            Self::Hexadecimal => "hexadecimal digits",
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Reads and writes RSA keys in all supported encodings. The encoding is detected from the data.
 //!
 //! Encodings are removed from the outermost to the innermost: `text` cleans the text, `armour` finds PEM in it,
-//! `base64_text` decodes it, and `der` identifies the structure. `foreign` names unsupported formats, and `select`
-//! picks the key to use.
+//! `values` finds keys in JSON, YAML and environment files, `lines` repairs lines, `base64_text` and `hexadecimal`
+//! decode them, and `der` identifies the structure. `recognise` finds unsupported formats, `foreign` names them, and
+//! `select` picks the key to use.
 
 mod armour;
 mod base64_text;
@@ -10,14 +11,20 @@ mod der;
 mod encrypted;
 mod foreign;
 mod form;
+mod hexadecimal;
+mod lines;
+mod pem;
+mod recognise;
 mod select;
 mod text;
+mod values;
 mod write;
 
 use zeroize::Zeroizing;
 
 pub use foreign::{ForeignKey, KeyAlgorithm};
 pub use form::{Armour, KeyForm, KeyStructure, Wrapping};
+pub(crate) use pem::clean_pem;
 pub(crate) use write::{armour, pkcs8_der, public_half, spki_der};
 
 use crate::{KeyError, Passphrase};
@@ -60,8 +67,11 @@ impl Reader<'_> {
         if der::looks_like(data) {
             return Ok(vec![self.structure(data, Armour::Der)]);
         }
-        if let Some(foreign) = foreign::in_binary(data) {
+        if let Some(foreign) = recognise::in_binary(data) {
             return Err(foreign.into());
+        }
+        if !is_text(data) && der::is_end(data) {
+            return Err(KeyError::HeadMissing);
         }
         let cleaned = text::clean(data);
         self.wrappings.extend(cleaned.wrappings);
@@ -69,8 +79,12 @@ impl Reader<'_> {
         if raw.is_empty() {
             return Err(KeyError::Empty);
         }
+        // Both may contain parts of PEM.
+        if let Some(foreign) = hexadecimal::dump(raw).or_else(|| recognise::sops(raw)) {
+            return Err(foreign.into());
+        }
         if armour::blocks(raw).is_empty()
-            && let Some(foreign) = foreign::in_text(raw).or_else(|| foreign::in_text(text::surrounded(raw)))
+            && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
             return Err(foreign.into());
         }
@@ -80,7 +94,53 @@ impl Reader<'_> {
         }
         let text = unescaped.as_ref().unwrap_or(&cleaned.bytes);
         let blocks = armour::blocks(text);
-        if blocks.is_empty() { self.bare(text) } else { Ok(self.blocks(&blocks)) }
+        if blocks.is_empty() {
+            return self.bare_or_values(text);
+        }
+        let mut items = self.blocks(&blocks);
+        items.extend(self.values(text));
+        Ok(items)
+    }
+
+    /// Reads a text without PEM: a single base64 text, or a document with base64 values.
+    fn bare_or_values(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
+        let wrappings = self.wrappings.clone();
+        let bare = self.bare(text);
+        let damaged = |error: &KeyError| {
+            matches!(
+                error,
+                KeyError::Encoding
+                    | KeyError::Base64 { .. }
+                    | KeyError::Truncated { .. }
+                    | KeyError::TrailingData { .. }
+                    | KeyError::HeadMissing
+            )
+        };
+        let readable = match &bare {
+            Ok(items) => !items.iter().all(|item| item.outcome.as_ref().is_err_and(damaged)),
+            Err(error) => !damaged(error),
+        };
+        if readable {
+            return bare;
+        }
+        self.wrappings = wrappings;
+        let values = self.values(text);
+        let named = matches!(bare, Err(KeyError::Encoding)) && !values.is_empty();
+        if named || values.iter().any(|item| item.outcome.is_ok()) { Ok(values) } else { bare }
+    }
+
+    /// Reads the keys among the values of a document. Ignores values that are not keys.
+    fn values(&self, text: &[u8]) -> Vec<Item> {
+        let mut items = Vec::new();
+        for value in values::find(text) {
+            let mut wrappings = self.wrappings.clone();
+            wrappings.push(Wrapping::Quotes);
+            let found = Reader { passphrase: self.passphrase, wrappings }.items(value.text);
+            let found = found.unwrap_or_else(|error| vec![Item::failed(error, b"")]);
+            let known = found.into_iter().filter(|item| !matches!(item.outcome, Err(KeyError::Encoding)));
+            items.extend(known.map(|item| Item { source: value.name.clone(), ..item }));
+        }
+        items
     }
 
     /// Reads a text without PEM: base64 of DER, of PEM, or of another text.
@@ -92,19 +152,25 @@ impl Reader<'_> {
         if inner.len() != text.trim_ascii().len() {
             self.wrappings.push(Wrapping::Quotes);
             // A quoted text may be in any recognised unsupported format.
-            if let Some(foreign) = foreign::in_text(inner) {
+            if let Some(foreign) = recognise::in_text(inner) {
                 return Err(foreign.into());
             }
+        }
+        if let Some(bytes) = hexadecimal::decode(inner) {
+            self.wrappings.push(Wrapping::Hexadecimal);
+            return self.items(&bytes);
         }
         // Finds the position of the inner text in the outer text, for the line number.
         let before = text.len() - inner.len();
         let start = (0..=before).find(|at| text[*at..].starts_with(inner)).unwrap_or(0);
-        let decoded = match base64_text::decode(inner, text::line_of(text, start)) {
+        let first_line = text::line_of(text, start);
+        let decoded = base64_text::decode(inner, first_line);
+        let like_key = inner.len() >= 64 && (inner.starts_with(b"MI") || inner.starts_with(b"LS0t"));
+        let repaired = if like_key { lines::repaired(inner, first_line, &decoded)? } else { None };
+        let decoded = match repaired.map_or(decoded, Ok) {
             Ok(decoded) => decoded,
             // Only a text that begins like a key or PEM is reported as damaged base64.
-            Err(line) if inner.len() >= 64 && (inner.starts_with(b"MI") || inner.starts_with(b"LS0t")) => {
-                return Err(KeyError::Base64 { line });
-            }
+            Err(line) if like_key => return Err(KeyError::Base64 { line }),
             Err(_) => return Err(KeyError::Encoding),
         };
         let bytes = &decoded.bytes;
@@ -116,7 +182,15 @@ impl Reader<'_> {
             return Ok(vec![self.structure(bytes, Armour::Base64)]);
         }
         let depth = self.wrappings.iter().filter(|wrapping| **wrapping == Wrapping::Base64).count();
-        let known = foreign::in_binary(bytes).is_some();
+        let known = recognise::in_binary(bytes).is_some();
+        // A text that is cut at its start may begin at any of the four characters that encode three bytes.
+        let cut = |from: usize| {
+            let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
+            rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))
+        };
+        if !known && !is_text(bytes) && (0..4).any(cut) {
+            return Err(KeyError::HeadMissing);
+        }
         if bytes.len() < 16 || depth >= DEEPEST || !(known || is_text(bytes)) {
             return Err(KeyError::Encoding);
         }
@@ -124,48 +198,35 @@ impl Reader<'_> {
         self.items(bytes)
     }
 
+    /// Reads PEM blocks. Blocks that contain no key are ignored, unless there are no others.
     fn blocks(&mut self, blocks: &[armour::Block<'_>]) -> Vec<Item> {
-        blocks.iter().filter_map(|block| self.block(block)).collect()
+        let items: Vec<_> = blocks.iter().filter_map(|block| self.block(block)).collect();
+        let companion = blocks.first().and_then(|block| recognise::companion(block.label));
+        match companion {
+            Some(companion) if items.is_empty() => vec![Item::failed(companion.into(), b"")],
+            _ => items,
+        }
     }
 
     /// Reads a PEM block. Returns nothing for blocks that accompany keys but contain none.
     fn block(&mut self, block: &armour::Block<'_>) -> Option<Item> {
-        if block.label.ends_with(b"PARAMETERS") || block.label == b"X509 CRL" {
+        if recognise::companion(block.label).is_some() {
             return None;
         }
-        let item = self.block_content(block);
-        Some(item.unwrap_or_else(|error| Item::failed(error, block.label)))
+        let item = self.block_content(block).unwrap_or_else(|error| Item::failed(error, block.label));
+        Some(Item { source: values::name_before_value(block.before), ..item })
     }
 
     fn block_content(&mut self, block: &armour::Block<'_>) -> Result<Item, KeyError> {
-        use crate::key_error::ArmourProblem;
-        if let Some(foreign) = foreign::by_label(block.label) {
+        if let Some(foreign) = recognise::by_label(block.label) {
             return Err(foreign.into());
         }
-        let cut = match block.broken {
-            Some((line, ArmourProblem::EndMissing)) => Some(line),
-            Some((line, problem)) => return Err(KeyError::Armour { line, problem }),
-            None => None,
-        };
-        if let Some(encryption) = encrypted::traditional(block.body) {
-            return Err(KeyError::Encrypted(encryption));
-        }
-        let (headers, body) = without_headers(block.body);
-        let decoded = base64_text::decode(body, block.body_line + headers).map_err(|line| KeyError::Base64 { line })?;
+        let decoded = pem::decode(block)?;
         let bytes = &decoded.bytes;
-        if bytes.is_empty() && cut.is_none() {
-            return Err(KeyError::Empty);
-        }
-        if let Some(foreign) = foreign::in_binary(bytes) {
+        if let Some(foreign) = recognise::in_binary(bytes) {
             return Err(foreign.into());
         }
-        if let Some(line) = cut.filter(|_| !der::is_cut(bytes)) {
-            return Err(KeyError::Armour { line, problem: ArmourProblem::EndMissing });
-        }
-        if decoded.left_over && !der::is_cut(bytes) {
-            let line = text::line_of(body.trim_ascii_end(), body.len()) + block.body_line + headers - 1;
-            return Err(KeyError::Base64 { line });
-        }
+        pem::check_end(block, &decoded)?;
         // In OpenSSL's TRUSTED CERTIFICATE format, trust settings follow the certificate.
         let end = if block.label == b"TRUSTED CERTIFICATE" { der::announced(bytes) } else { None };
         let bytes = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
@@ -178,7 +239,7 @@ impl Reader<'_> {
             let known =
                 [&b"PRIVATE KEY"[..], b"PUBLIC KEY", b"CERTIFICATE"].iter().any(|end| block.label.ends_with(end));
             if !known {
-                item.outcome = Err(foreign::unknown_label(block.label).into());
+                item.outcome = Err(recognise::unknown_label(block.label).into());
             }
             item.place(block.label);
         }
@@ -199,6 +260,7 @@ impl Reader<'_> {
                 outcome: key.map(|key| (form(KeyStructure::Certificate, false), key)),
                 half: Some(Half::Public),
                 names: Some(names),
+                source: None,
             },
             Ok(Structure::Encrypted(encryption)) => {
                 let opened = match self.passphrase {
@@ -209,27 +271,11 @@ impl Reader<'_> {
                     Structure::Key(structure, key) => Ok((form(structure, true), key)),
                     _ => Err(KeyError::Encoding),
                 });
-                Item { outcome: read, half: Some(Half::Private), names: None }
+                Item { outcome: read, half: Some(Half::Private), names: None, source: None }
             }
-            Err(error) => Item { outcome: Err(error), half: None, names: None },
+            Err(error) => Item { outcome: Err(error), half: None, names: None, source: None },
         }
     }
-}
-
-/// Returns the number of header lines of a PEM body, and the text after them (RFC 1421, 4.4).
-fn without_headers(body: &[u8]) -> (usize, &[u8]) {
-    let mut rest = body;
-    let mut lines = 0;
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let line = rest[..end].trim_ascii();
-        // The first line is the rest of the BEGIN line.
-        if !(line.contains(&b':') || lines == 0 && line.is_empty()) {
-            break;
-        }
-        lines += 1;
-        rest = &rest[end + 1..];
-    }
-    (lines, rest)
 }
 
 /// Returns whether the bytes may be text in any supported character encoding.

@@ -12,17 +12,19 @@ pub(super) struct Item {
     pub(super) half: Option<Half>,
     /// The issuer and subject, if the item is a certificate.
     pub(super) names: Option<Names>,
+    /// The name of the variable or entry that contains the item.
+    pub(super) source: Option<String>,
 }
 
 impl Item {
     pub(super) fn key(form: KeyForm, key: Decoded) -> Self {
         let half = if form.structure.is_private() { Half::Private } else { Half::Public };
-        Self { outcome: Ok((form, key)), half: Some(half), names: None }
+        Self { outcome: Ok((form, key)), half: Some(half), names: None, source: None }
     }
 
     /// Creates an item for a PEM block that cannot be read.
     pub(super) fn failed(error: KeyError, label: &[u8]) -> Self {
-        let mut item = Self { outcome: Err(error), half: None, names: None };
+        let mut item = Self { outcome: Err(error), half: None, names: None, source: None };
         item.place(label);
         item
     }
@@ -72,16 +74,25 @@ pub(super) fn select(mut items: Vec<Item>, wanted: Half) -> Result<(KeyForm, Dec
 }
 
 fn single(items: Vec<Item>, wanted: Half) -> Result<Option<(KeyForm, Decoded)>, KeyError> {
+    /// The maximum number of names in an error message.
+    const MOST_NAMES: usize = 6;
     let mut found: Vec<(KeyForm, Decoded)> = Vec::new();
+    let mut sources = Vec::new();
     for item in items {
         let read = item.outcome?;
         if !found.iter().any(|(_, key)| *key == read.1) {
             found.push(read);
+            sources.push(item.source);
         }
     }
     match found.len() {
         0 | 1 => Ok(found.pop()),
-        count => Err(KeyError::Ambiguous { count, private: wanted == Half::Private }),
+        count => Err(KeyError::Ambiguous {
+            count,
+            private: wanted == Half::Private,
+            names: sources.into_iter().collect::<Option<_>>().filter(|_| count <= MOST_NAMES).unwrap_or_default(),
+            certificates: found.iter().all(|(form, _)| form.structure == KeyStructure::Certificate),
+        }),
     }
 }
 

@@ -192,7 +192,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (*out != text).then_some(out)
 }
 
-/// Removes white space, quotes, trailing punctuation and a `NAME=` from around a text.
+/// Removes white space, quotes, trailing punctuation, a `NAME=` and a `data:` URL from around a text.
 pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     let mut inner = text.trim_ascii();
     loop {
@@ -202,7 +202,7 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
         if let [b'b', b'"' | b'\'', rest @ ..] = inner {
             inner = rest;
         }
-        if let Some(value) = assigned(inner) {
+        if let Some(value) = url_content(inner).or_else(|| assigned(inner)) {
             inner = value;
         }
         if inner.len() == before {
@@ -221,7 +221,16 @@ fn assigned(text: &[u8]) -> Option<&[u8]> {
         _ => return None,
     };
     let value = value.strip_prefix(b"|").or(value.strip_prefix(b">")).unwrap_or(value);
-    ((1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
+    // Two hexadecimal digits and a colon begin a key in hexadecimal digits.
+    let byte = name == 2 && text[..name].iter().all(u8::is_ascii_hexdigit);
+    (!byte && (1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
+}
+
+/// Returns the base64 in a `data:` URL (RFC 2397).
+fn url_content(text: &[u8]) -> Option<&[u8]> {
+    const MARK: &[u8] = b";base64,";
+    text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"data:"))?;
+    memchr::memmem::find(text, MARK).map(|at| &text[at + MARK.len()..])
 }
 
 /// Removes quotes, comment characters and string concatenation around a line.

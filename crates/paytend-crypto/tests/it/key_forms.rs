@@ -30,6 +30,8 @@ fn described(form: &KeyForm) -> (&'static str, String, Vec<&'static str>, bool) 
         Wrapping::Quotes => "quotes",
         Wrapping::UrlSafe => "url-safe",
         Wrapping::MissingPadding => "missing-padding",
+        Wrapping::SpacesForPlus => "spaces-for-plus",
+        Wrapping::Hexadecimal => "hexadecimal",
         _ => "unknown",
     };
     (structure, armour, form.wrappings.iter().map(wrapping).collect(), form.encrypted)

@@ -1,6 +1,8 @@
 //! Tests of loading, generating and describing keys.
 
-use paytend_crypto::keys::{ForeignKey, KeyAlgorithm, KeyStructure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use paytend_crypto::keys::{ForeignKey, KeyAlgorithm, KeyStructure, clean_pem};
 use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength, keys, rustcrypto};
 
 use crate::support::key;
@@ -192,4 +194,46 @@ fn form_is_detected_from_the_data() {
     let der = PrivateKey::from_text(&paytend_vectors::keys()["partner"].private).unwrap();
     let form = form(der.pkcs1_der()).unwrap();
     assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Private, Armour::Der));
+}
+
+/// A key of any algorithm and a certificate are returned as PEM that another library reads.
+#[test]
+fn clean_pem_undoes_the_transformations_of_any_pem() {
+    let file = |name: &str| std::fs::read(paytend_vectors::folder().join("key-forms").join(name)).unwrap();
+    for (name, label) in [
+        ("pkcs8.pem", "PRIVATE KEY"),
+        ("ec.pem", "EC PRIVATE KEY"),
+        ("ed.pem", "PRIVATE KEY"),
+        ("certificate.pem", "CERTIFICATE"),
+        ("chain.pem", "CERTIFICATE"),
+        ("encrypted.pem", "ENCRYPTED PRIVATE KEY"),
+    ] {
+        let expected = String::from_utf8(file(name)).unwrap();
+        assert!(expected.contains(&format!("-----BEGIN {label}-----")), "{name}");
+        let utf16: Vec<u8> = format!("\u{feff}{expected}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for wrapped in [
+            expected.clone().into_bytes(),
+            expected.replace('\n', "\\n").into_bytes(),
+            format!("'{}'", expected.replace('\n', "\r\n")).into_bytes(),
+            expected.lines().map(|line| format!("  > {line}\n")).collect::<String>().into_bytes(),
+            STANDARD.encode(&expected).into_bytes(),
+            utf16,
+        ] {
+            assert_eq!(**clean_pem(&wrapped).unwrap(), expected, "{name}");
+        }
+    }
+    for (name, problem) in [
+        ("empty.pem", "empty"),
+        ("pkcs8.der", "not an RSA key"),
+        ("text.txt", "not an RSA key"),
+        ("damaged-line-7.pem", "line 7"),
+        ("end-label.pem", "line 28"),
+        ("truncated.pem", "688 are missing"),
+        ("cut-before-end.pem", "no END line"),
+        ("replaced.diff", "diff that replaces"),
+        ("encrypted-trad.pem", "is encrypted"),
+    ] {
+        let error = clean_pem(&file(name)).unwrap_err().to_string();
+        assert!(error.contains(problem), "{name}: {error}");
+    }
 }
