@@ -15,7 +15,7 @@ static SIGNED: LazyLock<(KnownKeys, HeaderValue)> = LazyLock::new(|| {
     let key = rustcrypto::generate(1024, &OsRandom).expect("a key");
     let sent =
         DetachedSender::new(&key).and_then(|sender| sender.raw(r#"{"a": 1.50, "b": ["x"]}"#)).expect("a request");
-    let keys = KnownKeys::new().sender("sender", key.public_key().to_spki_der()).expect("a key");
+    let keys = KnownKeys::new().sender("sender", key.public_key().spki_der()).expect("a key");
     let keys = keys.own("own", key.pkcs1_der()).expect("a key");
     (keys, sent.headers()["sign"].clone())
 });

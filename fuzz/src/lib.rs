@@ -28,7 +28,7 @@ pub struct NoSecurity(PublicKey);
 impl NoSecurity {
     /// Creates the key.
     pub fn key() -> Self {
-        Self(PublicKey::from_text(PUBLIC).expect("the test key is valid"))
+        Self(PublicKey::from_bytes(PUBLIC).expect("the test key is valid"))
     }
 
     /// Creates the key as a public key.

@@ -64,7 +64,7 @@ async fn by_hand(
 ) -> CardBalanceResponse {
     let id = RequestId::generate().unwrap();
     let payload = serde_json::to_string(query).unwrap();
-    let fields = Fields::request(PARTNER_ID, id.as_str());
+    let fields = Fields::request(PARTNER_ID, &id);
     let document = keyring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap().into_document();
     let response = http
         .post(format!("{url}{}", QueryCardBalance::INFO.path))

@@ -103,8 +103,8 @@ fn main() {
 fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver: &PrivateKey, batch: Duration) {
     let openssl = Backend::openssl(&[sender, receiver]);
     let rust = Backend::rustcrypto(&[sender, receiver]);
-    let mut sealing = Baseline::new(sender.pkcs1_der(), receiver.public_key().to_spki_der()).unwrap();
-    let mut opening = Baseline::new(receiver.pkcs1_der(), sender.public_key().to_spki_der()).unwrap();
+    let mut sealing = Baseline::new(sender.pkcs1_der(), receiver.public_key().spki_der()).unwrap();
+    let mut opening = Baseline::new(receiver.pkcs1_der(), sender.public_key().spki_der()).unwrap();
     let fields = Fields::notification(PARTNER_ID, "2");
     let expected = Expected::notification(PARTNER_ID).with_max_bytes(4 << 20);
 
@@ -176,7 +176,7 @@ fn parallel() -> [(&'static str, u128); 2] {
     let text = payload(400);
     let document = &openssl.sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document();
     let nothing_shared = |opens: usize| {
-        let mut own = Baseline::new(receiver.pkcs1_der(), sender.public_key().to_spki_der()).unwrap();
+        let mut own = Baseline::new(receiver.pkcs1_der(), sender.public_key().spki_der()).unwrap();
         (0..opens).for_each(|_| assert_eq!(own.open(document).unwrap(), 400));
     };
     let sharing = |backend: &Backend, opens: usize| {

@@ -80,7 +80,7 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
 
 fn sealed(own: &Keyring) -> String {
     let id = RequestId::generate().unwrap();
-    own.seal(&Outgoing::new(&Fields::request(PARTNER_ID, id.as_str())).payload(DATA)).unwrap().into_document()
+    own.seal(&Outgoing::new(&Fields::request(PARTNER_ID, &id)).payload(DATA)).unwrap().into_document()
 }
 
 /// A connection that sends one request after another.
@@ -144,13 +144,13 @@ pub(crate) fn start(command: &Path) -> u128 {
     };
     drop(start());
     let read = |name: &str| std::fs::read(keys.join(name)).unwrap();
-    let own = PrivateKey::from_bytes(&read("partner-private.pem")).unwrap();
-    let own = Keyring::from_keys(&own, &PublicKey::from_bytes(&read("paytend-public.b64")).unwrap()).unwrap();
+    let own = PrivateKey::from_bytes(read("partner-private.pem")).unwrap();
+    let own = Keyring::from_keys(&own, &PublicKey::from_bytes(read("paytend-public.b64")).unwrap()).unwrap();
     let id = String::from_utf8(read("partner-id")).unwrap();
     let mut times: Vec<u128> = (0..11)
         .map(|_| {
             let request = RequestId::generate().unwrap();
-            let fields = Fields::request(id.trim(), request.as_str());
+            let fields = Fields::request(id.trim(), &request);
             let body = own.seal(&Outgoing::new(&fields).payload(DATA)).unwrap().into_document();
             let began = Instant::now();
             let (_process, address) = start();

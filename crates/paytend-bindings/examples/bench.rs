@@ -48,8 +48,8 @@ fn serve(jobs: &Value) {
         .into_iter()
         .map(|bits| {
             let text = |name: &str| jobs[bits][name].as_str().unwrap();
-            let own = PrivateKey::from_text(text("private")).unwrap();
-            let ring = keyring(&[&own], &[&PublicKey::from_text(text("public")).unwrap()]).unwrap();
+            let own = PrivateKey::from_bytes(text("private")).unwrap();
+            let ring = keyring(&[&own], &[&PublicKey::from_bytes(text("public")).unwrap()]).unwrap();
             let opened = ring.open(text("document").as_bytes(), &Expected::notification(PARTNER_ID)).unwrap();
             assert_eq!(opened.payload_text(), Some(text("payload")));
             (bits, (ring, text("document")))

@@ -29,7 +29,7 @@ fn main() {
 }
 
 fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 fn ring(own: &str, peer: &str) -> Keyring {
@@ -54,10 +54,10 @@ fn vectors() -> String {
     for (name, key) in paytend_vectors::keys() {
         let fingerprint = private(&name).public_key().fingerprint();
         for text in [&key.private_pkcs1_pem, &key.private_pkcs8_pem] {
-            assert_eq!(PrivateKey::from_text(text).unwrap().public_key().fingerprint(), fingerprint);
+            assert_eq!(PrivateKey::from_bytes(text).unwrap().public_key().fingerprint(), fingerprint);
         }
         for text in [&key.public, &key.public_pkcs1_pem] {
-            assert_eq!(PublicKey::from_text(text).unwrap().fingerprint(), fingerprint);
+            assert_eq!(PublicKey::from_bytes(text).unwrap().fingerprint(), fingerprint);
         }
         line(&format!("keys/{name}"), &fingerprint.to_string());
     }

@@ -65,7 +65,7 @@ pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
             let pem = key.to_spki_pem();
             Ok(pem.lines().filter(|line| !line.starts_with('-')).flat_map(str::bytes).collect())
         }
-        "spki-der" => Ok(key.to_spki_der().to_vec()),
+        "spki-der" => Ok(key.spki_der().to_vec()),
         _ => Err(Failure::new(Code::Usage, "`form` of a public key must be spki-pem, spki-base64 or spki-der")),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use paytend_crypto::Opened;
+use paytend_crypto::{Opened, RequestId};
 use paytend_model::OperationKind;
 use tracing::Instrument as _;
 
@@ -24,7 +24,7 @@ pub(crate) struct Call<'c> {
     pub(crate) shared: &'c Shared,
     pub(crate) target: &'c CallTarget,
     pub(crate) options: &'c Options,
-    pub(crate) request_id: String,
+    pub(crate) request_id: RequestId,
     pub(crate) document: Bytes,
     /// The payload, if the request may be sealed again.
     pub(crate) payload: Option<String>,

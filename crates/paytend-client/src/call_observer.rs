@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use paytend_crypto::RequestId;
 use paytend_model::OperationKind;
 
 use crate::call_target::CallTarget;
@@ -15,7 +16,7 @@ pub(crate) struct CallObserver<'g> {
     shared: &'g Shared,
     target: &'g CallTarget,
     pub(crate) deadline: Deadline,
-    pub(crate) request_id: String,
+    pub(crate) request_id: RequestId,
     /// The number of attempts so far.
     pub(crate) attempt: u32,
     /// The handover state of the document of this attempt.
@@ -32,14 +33,14 @@ impl<'g> CallObserver<'g> {
     pub(crate) fn new(
         shared: &'g Shared,
         target: &'g CallTarget,
-        request_id: &str,
+        request_id: &RequestId,
         deadline: Deadline,
         doubtful: bool,
     ) -> Self {
         let traced = tracing::info_span!(
             "paytend",
             operation = target.name.as_ref(),
-            request_id,
+            request_id = request_id.as_str(),
             attempts = tracing::field::Empty,
             http_status = tracing::field::Empty,
             outcome = tracing::field::Empty,
@@ -49,7 +50,7 @@ impl<'g> CallObserver<'g> {
             shared,
             target,
             deadline,
-            request_id: request_id.to_owned(),
+            request_id: request_id.clone(),
             attempt: 0,
             handover: Handover::default(),
             doubtful,
@@ -68,7 +69,7 @@ impl<'g> CallObserver<'g> {
     pub(crate) fn attempted(&self, result: Result<u16, &Error>, latency: Duration) {
         tracing::debug!(
             parent: &self.traced,
-            request_id = self.request_id,
+            request_id = self.request_id.as_str(),
             attempt = self.attempt,
             http_status = result.map_or_else(Error::http_status, Some),
             kind = result.err().map(|error| tracing::field::debug(error.kind())),

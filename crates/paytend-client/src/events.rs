@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use paytend_crypto::RequestId;
+
 use crate::{ErrorKind, Outcome};
 
 /// An event of a call. It contains no secrets and no personal data.
@@ -13,7 +15,7 @@ pub struct Event {
     /// The operation's name.
     pub operation: String,
     /// The `requestId`.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The number of the attempt, starting at one; zero before the first attempt.
     pub attempt: u32,
     /// The HTTP status of the response, if there was a response. For a whole call, the status of its last response.

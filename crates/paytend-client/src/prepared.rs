@@ -13,19 +13,19 @@ use crate::error::Error;
 
 /// A sealed and signed request that has not been sent.
 pub struct Prepared<O> {
-    pub(crate) request_id: String,
+    pub(crate) request_id: RequestId,
     sealed: Sealed,
     payload: String,
     operation: PhantomData<fn() -> O>,
 }
 
 impl<O: Operation> Prepared<O> {
-    pub(crate) fn new(request_id: String, sealed: Sealed, payload: String) -> Self {
+    pub(crate) fn new(request_id: RequestId, sealed: Sealed, payload: String) -> Self {
         Self { request_id, sealed, payload, operation: PhantomData }
     }
 
     /// Returns the `requestId`.
-    pub fn request_id(&self) -> &str {
+    pub fn request_id(&self) -> &RequestId {
         &self.request_id
     }
 
@@ -69,7 +69,7 @@ pub(crate) struct Sealer<'s> {
 }
 
 impl Sealer<'_> {
-    pub(crate) fn seal(&self, request_id: &str, payload: &str) -> Result<Sealed, Error> {
+    pub(crate) fn seal(&self, request_id: &RequestId, payload: &str) -> Result<Sealed, Error> {
         let mut fields = Fields::request(self.partner_id, request_id);
         for (name, value) in self.extra {
             fields = fields.with(name, value);
@@ -81,13 +81,13 @@ impl Sealer<'_> {
         self.keyring.seal(&outgoing).map_err(Error::request)
     }
 
-    pub(crate) fn document(&self, request_id: &str, payload: &str) -> Result<Bytes, Error> {
+    pub(crate) fn document(&self, request_id: &RequestId, payload: &str) -> Result<Bytes, Error> {
         Ok(self.seal(request_id, payload)?.into_document().into())
     }
 }
 
-pub(crate) fn new_request_id() -> Result<String, Error> {
-    Ok(RequestId::generate().map_err(Error::request)?.to_string())
+pub(crate) fn new_request_id() -> Result<RequestId, Error> {
+    RequestId::generate().map_err(Error::request)
 }
 
 /// Returns the JSON text of a payload; empty if the operation has no payload and its `extra` is empty.

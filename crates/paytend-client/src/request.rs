@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use paytend_crypto::RequestId;
 use paytend_model::{Invalid, Operation};
 
 use crate::call::Call;
@@ -67,13 +68,7 @@ impl<'r, O: Operation> Request<'r, O> {
     }
 
     /// Sets the `requestId` of every attempt. By default each request gets a new one.
-    ///
-    /// The documentation specifies 32 characters, but its example has 17, so 1 to 32 characters are accepted.
-    pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        let id = id.into();
-        if !(1..=32).contains(&id.chars().count()) {
-            self.invalid.get_or_insert("invalid requestId: it must have 1 to 32 characters");
-        }
+    pub fn request_id(mut self, id: RequestId) -> Self {
         self.options.request_id = Some(id);
         self
     }
@@ -191,7 +186,7 @@ impl<'r, O: Operation> Request<'r, O> {
     }
 
     /// Validates the request, and returns its `requestId` and its payload as JSON.
-    pub(crate) fn payload(&self, target: &CallTarget) -> Result<(String, String), Error> {
+    pub(crate) fn payload(&self, target: &CallTarget) -> Result<(RequestId, String), Error> {
         let request_id = match &self.options.request_id {
             Some(id) => id.clone(),
             None => new_request_id()?,
@@ -211,7 +206,7 @@ pub(crate) fn call<'j>(
     shared: &'j Shared,
     target: &'j CallTarget,
     options: &'j Options,
-    request_id: String,
+    request_id: RequestId,
     payload: String,
 ) -> Result<Call<'j>, Error> {
     let document = shared

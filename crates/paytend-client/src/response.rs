@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
-use paytend_crypto::{Expected, Keyring, Opened};
+use paytend_crypto::{Expected, Keyring, Opened, RequestId};
 use paytend_model::NoData;
 use serde::de::DeserializeOwned;
 use serde_json::from_str;
@@ -73,16 +73,16 @@ impl fmt::Debug for RawResponse {
 pub struct Response<T> {
     data: T,
     opened: Opened,
-    request_id: String,
+    request_id: RequestId,
 }
 
 impl<T> Response<T> {
-    pub(crate) fn new(data: T, opened: Opened, request_id: String) -> Self {
+    pub(crate) fn new(data: T, opened: Opened, request_id: RequestId) -> Self {
         Self { data, opened, request_id }
     }
 
-    /// Returns the `requestId` of the request; empty if the response was opened without a request.
-    pub fn request_id(&self) -> &str {
+    /// Returns the `requestId` of the request.
+    pub fn request_id(&self) -> &RequestId {
         &self.request_id
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use http::HeaderValue;
-use paytend_crypto::{Keyring, RandomSource};
+use paytend_crypto::{Keyring, RandomSource, RequestId};
 use tokio::sync::SemaphorePermit;
 
 use crate::call_target::CallTarget;
@@ -60,7 +60,7 @@ impl fmt::Debug for Shared {
 /// The options of one call that override the client's configuration.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<RequestId>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) idempotent: bool,
     pub(crate) extra: Vec<(String, String)>,

@@ -64,7 +64,7 @@ async fn serve(mut stream: TcpStream, response: Arc<str>) {
 
 fn keyring(own: &str, peer: &str) -> Keyring {
     let keys = paytend_vectors::keys();
-    let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
+    let key = |name: &str| PrivateKey::from_bytes(&keys[name].private).unwrap();
     Keyring::from_keys(&key(own), key(peer).public_key()).unwrap()
 }
 

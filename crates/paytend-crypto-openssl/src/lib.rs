@@ -49,7 +49,7 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
 /// - Returns [`LoadError::Invalid`] if OpenSSL cannot load the key.
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, LoadError> {
     check_version(version::number(), version::version())?;
-    let copies = Copies::new(|| Rsa::public_key_from_der(key.to_spki_der()))?;
+    let copies = Copies::new(|| Rsa::public_key_from_der(key.spki_der()))?;
     Ok(Arc::new(Public { copies, public: key.clone() }))
 }
 

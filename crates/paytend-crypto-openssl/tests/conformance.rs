@@ -125,7 +125,7 @@ fn private_key_with_inconsistent_numbers_is_refused() {
     let mut der = key.pkcs1_der().to_vec();
     // This byte is inside the private exponent.
     der[200] ^= 0x55;
-    let damaged = PrivateKey::from_der(&der).unwrap();
+    let damaged = PrivateKey::from_bytes(&der).unwrap();
     assert_eq!(private(&damaged).err(), Some(LoadError::Invalid));
 }
 

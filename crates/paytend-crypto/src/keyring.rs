@@ -53,8 +53,8 @@ impl DecryptionKey {
 
 impl Keyring {
     /// Creates a builder without keys.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> KeyringBuilder {
+        KeyringBuilder::default()
     }
 
     /// Creates a keyring on the default backend, in which `own` signs and decrypts, and `peer` verifies and encrypts.
@@ -102,7 +102,7 @@ impl fmt::Debug for Keyring {
 /// A builder for a [`Keyring`]. All errors are reported by [`build`](Self::build).
 #[must_use]
 #[derive(Default)]
-pub struct Builder {
+pub struct KeyringBuilder {
     signing: Option<Arc<dyn RsaPrivate>>,
     encryption: Option<Arc<dyn RsaPublic>>,
     decryption: Vec<Arc<dyn RsaPrivate>>,
@@ -111,7 +111,7 @@ pub struct Builder {
     random: Option<Arc<dyn RandomSource>>,
 }
 
-impl Builder {
+impl KeyringBuilder {
     /// Sets the local key, for both signing and decrypting.
     pub fn own_key(self, key: Arc<dyn RsaPrivate>) -> Self {
         self.signing_key(Arc::clone(&key)).decryption_key(key)
@@ -186,8 +186,8 @@ impl Builder {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for KeyringBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").finish_non_exhaustive()
+        f.debug_struct("KeyringBuilder").finish_non_exhaustive()
     }
 }

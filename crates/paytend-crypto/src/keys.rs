@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -34,7 +35,7 @@ pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
 
 /// Returns the PEM blocks of a text as well-formed PEM, for a library that reads only that. The blocks may have any
 /// label and content, such as a certificate and an EC key; only their base64 is checked. Undoes the transformations
-/// that [`PrivateKey::from_text`] accepts, for example escaped line ends, quotes and UTF-16.
+/// that [`PrivateKey::from_bytes`] accepts, for example escaped line ends, quotes and UTF-16.
 ///
 /// # Errors
 /// - Returns [`KeyError::Empty`] or [`KeyError::Encoding`] if the text contains no PEM.
@@ -79,31 +80,24 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads PEM or base64 of DER, as PKCS#1 or PKCS#8.
+    /// Reads a key: DER, PEM or base64 of DER, as PKCS#1 or PKCS#8. The form is detected from the data.
     ///
-    /// The text may have the transformations that are common in environment variables and files: escaped line ends,
+    /// A text may have the transformations that are common in environment variables and files: escaped line ends,
     /// quotes, a second layer of base64, UTF-16, invisible characters, indentation, or other text around the key.
     ///
-    /// # Errors
-    /// Returns a [`KeyError`] that names the unsupported form or the problem if the text is not a readable private key.
-    pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        Self::from_bytes(text.as_bytes())
-    }
-
-    /// Reads DER, as PKCS#1 or PKCS#8.
+    /// ```
+    /// # use paytend_crypto::{OsRandom, PrivateKey, rustcrypto};
+    /// let key = rustcrypto::generate(1024, &OsRandom)?;
+    /// let pem = key.to_pkcs8_pem()?;
+    /// assert_eq!(PrivateKey::from_bytes(&*pem)?.public_key(), key.public_key());
+    /// assert_eq!(pem.parse::<PrivateKey>()?.public_key(), key.public_key());
+    /// # Ok::<(), paytend_crypto::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Returns the errors of [`from_text`](Self::from_text).
-    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        Self::from_bytes(der)
-    }
-
-    /// Reads a key in any supported encoding, which is detected from the data.
-    ///
-    /// # Errors
-    /// Returns the errors of [`from_text`](Self::from_text).
-    pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
-        Self::read(data, None).map(|(key, _)| key)
+    /// Returns a [`KeyError`] that names the unsupported form or the problem if the data is not a readable private key.
+    pub fn from_bytes(data: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        Self::read(data.as_ref(), None).map(|(key, _)| key)
     }
 
     /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the key's
@@ -116,7 +110,7 @@ impl PrivateKey {
     ///   supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
-    /// - Returns the errors of [`from_text`](Self::from_text) if the data is not a private key.
+    /// - Returns the errors of [`from_bytes`](Self::from_bytes) if the data is not a private key.
     pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(Self, KeyForm), KeyError> {
         match encoding::read(data, Half::Private, passphrase)? {
             (form, Decoded::Public { .. }) => Err(KeyError::PublicGiven(form.structure)),
@@ -135,7 +129,7 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a
+    /// - Returns [`KeyError::InFile`], with the errors of [`from_bytes`](Self::from_bytes), if the content is not a
     ///   private key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
@@ -146,7 +140,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`from_text`](Self::from_text), if the content is not a
+    /// - Returns [`KeyError::InFile`], with the errors of [`from_bytes`](Self::from_bytes), if the content is not a
     ///   private key.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::DangerAny, None)
@@ -204,39 +198,23 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The text may have the same
-    /// transformations as in [`PrivateKey::from_text`].
+    /// Reads a key: DER, PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The form is
+    /// detected from the data. A text may have the same transformations as in [`PrivateKey::from_bytes`].
     ///
     /// From a certificate, only the key is read. Neither its issuer nor its validity period is checked. From a chain of
     /// certificates, the key of the certificate that issued none of the others is read.
     ///
     /// # Errors
     /// Returns a [`KeyError`] that names the unsupported form or the problem if the text is not a readable public key.
-    pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        Self::from_bytes(text.as_bytes())
-    }
-
-    /// Reads DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate.
-    ///
-    /// # Errors
-    /// Returns the errors of [`from_text`](Self::from_text).
-    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        Self::from_bytes(der)
-    }
-
-    /// Reads a key in any supported encoding, which is detected from the data.
-    ///
-    /// # Errors
-    /// Returns the errors of [`from_text`](Self::from_text).
-    pub fn from_bytes(data: &[u8]) -> Result<Self, KeyError> {
-        Self::read(data).map(|(key, _)| key)
+    pub fn from_bytes(data: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        Self::read(data.as_ref()).map(|(key, _)| key)
     }
 
     /// Reads a key in any supported encoding. Also returns the key's format.
     ///
     /// # Errors
     /// - Returns [`KeyError::Ambiguous`] if there are several different public keys.
-    /// - Returns the errors of [`from_text`](Self::from_text) if the data is not a public key.
+    /// - Returns the errors of [`from_bytes`](Self::from_bytes) if the data is not a public key.
     pub fn read(data: &[u8]) -> Result<(Self, KeyForm), KeyError> {
         match encoding::read(data, Half::Public, None)? {
             (form, Decoded::Private(_)) => Err(KeyError::PrivateGiven(form.structure)),
@@ -311,7 +289,7 @@ impl PublicKey {
     }
 
     /// Returns the SubjectPublicKeyInfo as DER.
-    pub fn to_spki_der(&self) -> &[u8] {
+    pub fn spki_der(&self) -> &[u8] {
         &self.spki_der
     }
 
@@ -358,4 +336,22 @@ fn without_leading_zeros(mut number: Vec<u8>) -> Vec<u8> {
 
 fn bit_length(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
+}
+
+impl FromStr for PrivateKey {
+    type Err = KeyError;
+
+    /// Reads a key as [`from_bytes`](Self::from_bytes) does.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::from_bytes(text)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    /// Reads a key as [`from_bytes`](Self::from_bytes) does.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::from_bytes(text)
+    }
 }

@@ -35,7 +35,7 @@ mod wire;
 
 pub mod detached;
 pub mod hazmat;
-pub mod keyring;
+mod keyring;
 pub mod keys;
 pub mod rsa;
 #[cfg(feature = "rustcrypto")]
@@ -51,11 +51,11 @@ pub use error::{BackendError, Error, FieldProblem, JsonProblem, Malformed, Paylo
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use incoming::danger_peek;
 pub use key_error::KeyError;
-pub use keyring::Keyring;
+pub use keyring::{Keyring, KeyringBuilder};
 pub use keys::{PrivateKey, PublicKey, Strength};
 pub use message::{Expected, Fields, Kind};
 pub use open::Opened;
 pub use passphrase::Passphrase;
 pub use random::{OsRandom, RandomSource};
-pub use request_id::RequestId;
+pub use request_id::{ParseRequestIdError, RequestId};
 pub use seal::{Outgoing, Sealed};

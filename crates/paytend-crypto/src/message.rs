@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::request_id::RequestId;
+
 /// The kind of a message, which determines the fields of its envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -72,8 +74,8 @@ pub struct Fields {
 
 impl Fields {
     /// Creates the fields of a request.
-    pub fn request(partner_id: &str, request_id: &str) -> Self {
-        Self::new(Kind::Request).with("requestId", request_id).with("partnerId", partner_id)
+    pub fn request(partner_id: &str, request_id: &RequestId) -> Self {
+        Self::new(Kind::Request).with("requestId", request_id.as_str()).with("partnerId", partner_id)
     }
 
     /// Creates the fields of a response. A `resp_code` of `"00"` means success, any other value a failure.

@@ -2,18 +2,21 @@
 
 use crate::{Error, RandomSource};
 use std::fmt;
+use std::str::FromStr;
 
-/// A `requestId`: 32 lower-case hexadecimal characters, unique across threads, processes and machines.
+/// A `requestId`: 1 to 32 characters, unique across threads, processes and machines.
 ///
-/// The identifier is a version 7 UUID without hyphens: 48 bits of time, so that identifiers sort by creation time in
-/// milliseconds, and 74 random bits. Paytend documents only the 32 characters; the UUID format is this crate's choice.
+/// A [generated](Self::generate) identifier has 32 lower-case hexadecimal characters. It is a version 7 UUID without
+/// hyphens: 48 bits of time, so that identifiers sort by creation time in milliseconds, and 74 random bits. Paytend documents only the 32 characters; the UUID format is this crate's choice.
 ///
 /// ```
 /// # #[cfg(feature = "os-random")] {
 /// let id = paytend_crypto::RequestId::generate()?;
 /// assert_eq!(id.as_str().len(), 32);
 /// # }
-/// # Ok::<(), paytend_crypto::Error>(())
+/// // An identifier from elsewhere. The documentation specifies 32 characters, but its example has 17.
+/// let id: paytend_crypto::RequestId = "88866600010026020".parse()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(String);
@@ -49,6 +52,20 @@ impl RequestId {
     }
 }
 
+/// A text is not a [`RequestId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid requestId: it must have 1 to 32 characters")]
+#[non_exhaustive]
+pub struct ParseRequestIdError;
+
+impl FromStr for RequestId {
+    type Err = ParseRequestIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseRequestIdError> {
+        if (1..=32).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err(ParseRequestIdError) }
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -61,8 +78,29 @@ impl fmt::Debug for RequestId {
     }
 }
 
+impl AsRef<str> for RequestId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<RequestId> for String {
     fn from(id: RequestId) -> Self {
         id.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifier_has_1_to_32_characters() {
+        for accepted in ["1", &"ü".repeat(32)] {
+            assert_eq!(accepted.parse::<RequestId>().unwrap().as_str(), accepted);
+        }
+        for refused in ["", &"0".repeat(33)] {
+            assert_eq!(refused.parse::<RequestId>(), Err(ParseRequestIdError), "{refused}");
+        }
     }
 }

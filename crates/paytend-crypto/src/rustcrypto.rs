@@ -50,7 +50,7 @@ pub fn generate(bits: usize, random: &dyn RandomSource) -> Result<PrivateKey, Er
     let mut generator = chacha20::ChaCha20Rng::from_seed(*seed);
     let key = ::rsa::PrivateKey::new(&mut generator, bits).map_err(|_| KeyError::Invalid)?;
     let der = key.to_pkcs1_der().map_err(|_| KeyError::Invalid)?;
-    Ok(PrivateKey::from_der(der.as_bytes())?)
+    Ok(PrivateKey::from_bytes(der.as_bytes())?)
 }
 
 struct Private {

@@ -95,7 +95,7 @@ impl Keyring {
     /// # use paytend_crypto::{Fields, Keyring, Outgoing, OsRandom, RequestId, rustcrypto};
     /// # let (own, paytend) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
     /// # let keyring = Keyring::from_keys(&own, paytend.public_key())?;
-    /// let fields = Fields::request("888666000100260", RequestId::generate()?.as_str());
+    /// let fields = Fields::request("888666000100260", &RequestId::generate()?);
     /// let sealed = keyring.seal(&Outgoing::new(&fields).payload(r#"{"cardId":"1755902"}"#))?;
     /// assert!(sealed.document().contains("\"signature\""));
     /// # Ok::<(), paytend_crypto::Error>(())

@@ -15,7 +15,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-use crate::{Code, Json, PartnerId, Personal, Report, RequestId, Rule};
+use crate::{Code, Json, PartnerId, Personal, Report, Rule};
 
 /// The `respCode` of a successful response, and the `status` of an acknowledgement that accepts a notification.
 pub const SUCCESS: &str = "00";
@@ -27,7 +27,7 @@ payload! {
     pub struct RequestEnvelope: Documented {
         required {
             /// The serial number, globally unique.
-            request_id: RequestId => "requestId",
+            request_id: Code => "requestId" = "88866600010026020231106101530001" [MaxChars(32)],
             /// The identifier of the partner.
             partner_id: PartnerId => "partnerId" [Chars(15)],
             /// The signature type, always "RSA".

@@ -46,5 +46,5 @@ pub use rust_decimal::Decimal;
 pub use validate::{Invalid, Report, Rule, Severity, Validate, Violation};
 pub use value::{
     Amount, AmountError, Base64Text, CardId, Code, Count, CountryCode, Currency, Date, FileContent, Gender, HashedText,
-    HolderId, IdType, Json, MAX_FILE_BYTES, OrderNo, PartnerId, Personal, RequestId, TransactionId, UserId,
+    HolderId, IdType, Json, MAX_FILE_BYTES, OrderNo, PartnerId, Personal, TransactionId, UserId,
 };

@@ -306,7 +306,7 @@ impl Story {
         let info = operation(name).map_err(|error| error.to_string())?.info;
         let data = data.map(|data| self.filled(data)).transpose()?.map_or_else(String::new, |data| data.to_string());
         let request_id = RequestId::generate().map_err(|error| error.to_string())?;
-        let fields = Fields::request(self.sandbox.partner_id(), request_id.as_str());
+        let fields = Fields::request(self.sandbox.partner_id(), &request_id);
         let mut outgoing = Outgoing::new(&fields).payload(&data);
         if info.payload == PayloadRule::Unsigned {
             outgoing = outgoing.unsigned_payload();

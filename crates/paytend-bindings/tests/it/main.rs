@@ -10,7 +10,7 @@ use paytend_bindings::{Keyring, PrivateKey, keyring};
 
 /// Returns a private key from the test vectors.
 fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 /// Returns a keyring with keys of the vectors.

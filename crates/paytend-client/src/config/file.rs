@@ -116,8 +116,8 @@ impl ClientBuilder {
     /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file
     /// if any profile has a `private_key`.
     ///
-    /// Keys are read in all formats that [`PrivateKey::from_text`](paytend_crypto::PrivateKey::from_text) and
-    /// [`PublicKey::from_text`](paytend_crypto::PublicKey::from_text) support. Each file is opened once, so a FIFO can
+    /// Keys are read in all formats that [`PrivateKey::from_bytes`](paytend_crypto::PrivateKey::from_bytes) and
+    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened once, so a FIFO can
     /// be used.
     ///
     /// # Errors

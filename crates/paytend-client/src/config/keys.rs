@@ -76,7 +76,7 @@ impl KeyEntries {
             (None, None) => return Err(origin.wrong(&["private_key_file"], "not set")),
         };
         let peer = match (self.public_key, self.public_key_file) {
-            (Some(text), None) => PublicKey::from_text(&text)
+            (Some(text), None) => PublicKey::from_bytes(&text)
                 .and_then(|key| rustcrypto::public(&key))
                 .map_err(|error| origin.wrong(&["public_key"], error))?,
             (None, Some(path)) => PublicKey::from_file(folder.join(path))

@@ -4,7 +4,7 @@ mod display;
 
 use std::time::Duration;
 
-use paytend_crypto::{Opened, UnsignedFailure};
+use paytend_crypto::{Opened, RequestId, UnsignedFailure};
 use paytend_model::OperationKind;
 
 use crate::call_target::CallTarget;
@@ -22,7 +22,7 @@ struct Inner {
     outcome: Outcome,
     operation: Option<String>,
     mutation: bool,
-    request_id: Option<String>,
+    request_id: Option<RequestId>,
     attempts: u32,
     http_status: Option<u16>,
     retry_after: Option<Duration>,
@@ -139,10 +139,10 @@ impl Error {
         self
     }
 
-    pub(crate) fn during(mut self, target: &CallTarget, request_id: &str) -> Self {
+    pub(crate) fn during(mut self, target: &CallTarget, request_id: &RequestId) -> Self {
         self.0.operation = Some(target.name.to_string());
         self.0.mutation = target.kind == OperationKind::Mutation;
-        self.0.request_id = Some(request_id.to_owned());
+        self.0.request_id = Some(request_id.clone());
         self
     }
 
@@ -307,8 +307,8 @@ impl Error {
     }
 
     /// Returns the `requestId` of the request, if one had been assigned.
-    pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.0.request_id.as_ref()
     }
 
     /// Returns the HTTP status of the response, if there was a response.

@@ -46,7 +46,7 @@ async fn dropped_call_reports_whether_it_was_sent() {
     assert_eq!((event.phase, event.outcome, event.error), (Phase::Dropped, Some(Outcome::NotSent), None));
     let event = dropped(vec![Step::Hang(true)]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::Unknown), 1));
-    assert_eq!((event.operation.as_str(), event.request_id.len()), ("topup", 32));
+    assert_eq!((event.operation.as_str(), event.request_id.as_str().len()), ("topup", 32));
     // Dropped between two attempts.
     let event = dropped(vec![Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp))]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::NotSent), 1));

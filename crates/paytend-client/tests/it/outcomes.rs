@@ -74,7 +74,7 @@ async fn each_response_has_its_error_kind_and_outcome() {
         assert_eq!((error.kind(), error.outcome()), (kind, outcome), "{name}");
         assert_eq!(error.is_authenticated(), kind == ErrorKind::Rejected, "{name}");
         assert_eq!(error.http_status().map(|s| s.to_string()).as_deref(), Some(&status[..3]), "{name}");
-        assert_eq!(error.request_id().map(str::len), Some(32), "{name}");
+        assert_eq!(error.request_id().map(|id| id.as_str().len()), Some(32), "{name}");
         let shown = format!("{error} {error:?}");
         assert!(shown.starts_with("topup: ") && !shown.contains("CANARY") && !shown.contains("127.0.0.1"), "{shown}");
     }

@@ -47,9 +47,9 @@ async fn unsent_request_is_retried_with_the_same_request_id() {
         let client = transport.client();
         let id = "0123456789abcdef0123456789ABCDEF";
         if mutation {
-            client.request(&topup()).request_id(id).send().await.unwrap();
+            client.request(&topup()).request_id(id.parse().unwrap()).send().await.unwrap();
         } else {
-            client.request(&query()).request_id(id).send().await.unwrap();
+            client.request(&query()).request_id(id.parse().unwrap()).send().await.unwrap();
         }
         let seen = transport.seen();
         assert_eq!((seen.len(), seen[0].id()), (1, id));
@@ -96,7 +96,7 @@ async fn last_failure_is_reported_with_the_number_of_attempts() {
     let error = transport.client().send(&topup()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome(), error.attempts()), (ErrorKind::Connect, Outcome::NotSent, 4));
     assert!(error.is_retryable());
-    assert_eq!(error.request_id().map(str::len), Some(32));
+    assert_eq!(error.request_id().map(|id| id.as_str().len()), Some(32));
 }
 
 #[tokio::test]

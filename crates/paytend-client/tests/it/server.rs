@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 static KEYS: LazyLock<[PrivateKey; 3]> = LazyLock::new(|| {
     crate::traces::write_traces();
     let keys = paytend_vectors::keys();
-    ["partner", "paytend", "stranger"].map(|name| PrivateKey::from_text(&keys[name].private).unwrap())
+    ["partner", "paytend", "stranger"].map(|name| PrivateKey::from_bytes(&keys[name].private).unwrap())
 });
 
 pub(crate) fn partner() -> Keyring {

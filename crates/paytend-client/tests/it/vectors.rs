@@ -7,7 +7,7 @@ use paytend_vectors::PARTNER_ID;
 
 fn client(own: &str, peer: &str) -> Client {
     let keys = paytend_vectors::keys();
-    let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
+    let key = |name: &str| PrivateKey::from_bytes(&keys[name].private).unwrap();
     let keyring = Keyring::from_keys(&key(own), key(peer).public_key()).unwrap();
     Client::builder(Environment::Sandbox, PARTNER_ID, keyring).build().unwrap()
 }

@@ -137,7 +137,7 @@ fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64)
         }
         reported.dropped += usize::from(event.phase == Phase::Dropped);
         match event.outcome {
-            Some(Outcome::NotSent) => drop(reported.not_sent.insert(event.request_id.clone())),
+            Some(Outcome::NotSent) => drop(reported.not_sent.insert(event.request_id.to_string())),
             _ => reported.unknown += 1,
         }
     };

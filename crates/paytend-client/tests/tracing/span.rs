@@ -26,7 +26,8 @@ async fn call_has_a_span_with_request_id_attempts_and_outcome() {
     let closed = text.lines().rfind(|line| line.contains("close")).unwrap();
     let id = format!("request_id=\"{}\"", error.request_id().unwrap());
     assert!(
-        text.lines().any(|line| line.contains("attempt finished") && line.contains(error.request_id().unwrap())),
+        text.lines()
+            .any(|line| line.contains("attempt finished") && line.contains(error.request_id().unwrap().as_str())),
         "{text}"
     );
     for part in

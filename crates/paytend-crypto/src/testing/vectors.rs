@@ -84,8 +84,8 @@ fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement>
                 continue;
             }
         };
-        let material = checks.get(PrivateKey::from_text(&private), &name)?;
-        let public = checks.get(PublicKey::from_text(&public), &name)?;
+        let material = checks.get(PrivateKey::from_bytes(&private), &name)?;
+        let public = checks.get(PublicKey::from_bytes(&public), &name)?;
         let pair = Pair {
             private: checks.get((loader.private)(&material), &name)?,
             public: checks.get((loader.public)(&public), &name)?,

@@ -126,7 +126,7 @@ fn seal_refuses_messages_that_open_would_refuse() {
         (good.clone().with("encryptFlag", "1"), FieldProblem::Reserved("encryptFlag")),
         (Fields::response("00", "x&retry=1"), FieldProblem::SecondReading),
         (Fields::response("", "x"), FieldProblem::Missing("respCode")),
-        (Fields::request("", "1"), FieldProblem::Missing("partnerId")),
+        (Fields::request("", &"1".parse().unwrap()), FieldProblem::Missing("partnerId")),
     ] {
         assert_eq!(seal(&fields, "{}"), Err(Error::Unsealable(problem)), "{:?}", fields.iter().collect::<Vec<_>>());
     }
@@ -166,7 +166,7 @@ fn keyring_without_the_required_keys_is_an_error() {
         .verification_key(Arc::clone(&key("paytend").public))
         .build()
         .unwrap();
-    let fields = Fields::request(PARTNER_ID, "1");
+    let fields = Fields::request(PARTNER_ID, &"1".parse().unwrap());
     assert_eq!(only_opens.seal(&Outgoing::new(&fields)).unwrap_err(), Error::Key(KeyError::Absent("sign")));
     let only_seals = Keyring::builder()
         .signing_key(Arc::clone(&key("paytend").private))
@@ -201,7 +201,10 @@ fn seal_fails_if_the_random_source_is_broken() {
             .random_source(source)
             .build()
             .unwrap();
-        assert_eq!(ring.seal(&Outgoing::new(&Fields::request(PARTNER_ID, "1"))).unwrap_err(), Error::Random);
+        assert_eq!(
+            ring.seal(&Outgoing::new(&Fields::request(PARTNER_ID, &"1".parse().unwrap()))).unwrap_err(),
+            Error::Random
+        );
     }
 }
 

@@ -19,7 +19,7 @@ fn white_space_line_ends_and_text_around_pem_are_ignored() {
         format!("  {base64}\n"),
         base64.as_bytes().chunks(76).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect(),
     ] {
-        let loaded = PrivateKey::from_text(&variant).unwrap();
+        let loaded = PrivateKey::from_bytes(&variant).unwrap();
         assert_eq!(loaded.pkcs1_der(), key("partner").material.pkcs1_der());
     }
 }
@@ -31,19 +31,19 @@ fn wrong_half_or_algorithm_is_named_in_the_error() {
         KeyError::PublicGiven(structure) | KeyError::PrivateGiven(structure) => structure,
         other => panic!("{other}"),
     };
-    assert_eq!(given(PrivateKey::from_text(&data.public).unwrap_err()), KeyStructure::Spki);
-    assert_eq!(given(PrivateKey::from_text(&data.public_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Public);
-    assert_eq!(given(PublicKey::from_text(&data.private_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Private);
+    assert_eq!(given(PrivateKey::from_bytes(&data.public).unwrap_err()), KeyStructure::Spki);
+    assert_eq!(given(PrivateKey::from_bytes(&data.public_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Public);
+    assert_eq!(given(PublicKey::from_bytes(&data.private_pkcs1_pem).unwrap_err()), KeyStructure::Pkcs1Private);
     for rubbish in ["MIIB", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"] {
-        assert_eq!(PrivateKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
-        assert_eq!(PublicKey::from_text(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
+        assert_eq!(PrivateKey::from_bytes(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
+        assert_eq!(PublicKey::from_bytes(rubbish).unwrap_err(), KeyError::Encoding, "{rubbish}");
     }
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
-    assert!(matches!(PrivateKey::from_text(old).unwrap_err(), KeyError::Encrypted(_)));
+    assert!(matches!(PrivateKey::from_bytes(old).unwrap_err(), KeyError::Encrypted(_)));
     // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §10.1).
     let ed25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
     let named = KeyError::Foreign(ForeignKey::Algorithm(KeyAlgorithm::Ed25519));
-    assert_eq!(PublicKey::from_text(ed25519).unwrap_err(), named);
+    assert_eq!(PublicKey::from_bytes(ed25519).unwrap_err(), named);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn generated_keys_differ_and_have_the_requested_size() {
     for bits in [1024, 1028, 2048] {
         let generated = rustcrypto::generate(bits, &OsRandom).unwrap();
         assert_eq!(generated.public_key().bits(), bits);
-        let again = PrivateKey::from_text(&generated.to_pkcs8_pem().unwrap()).unwrap();
+        let again = PrivateKey::from_bytes(generated.to_pkcs8_pem().unwrap()).unwrap();
         assert_eq!(again.pkcs1_der(), generated.pkcs1_der());
         let ring = paytend_crypto::Keyring::from_keys(&generated, generated.public_key()).unwrap();
         let fields = paytend_crypto::Fields::response("00", "ok");
@@ -103,8 +103,8 @@ fn der_that_ends_in_white_space_bytes_is_read_completely() {
     // The encoding ends with the exponent's last byte: here a tab, a vertical tab or a carriage return.
     for last in [0x09, 0x0b, 0x0d] {
         let key = PublicKey::from_numbers([0xff; 128], [1, last]).unwrap();
-        assert!(key.to_spki_der().ends_with(&[last]));
-        assert_eq!(PublicKey::from_der(key.to_spki_der()).unwrap(), key);
+        assert!(key.spki_der().ends_with(&[last]));
+        assert_eq!(PublicKey::from_bytes(key.spki_der()).unwrap(), key);
     }
 }
 
@@ -116,7 +116,7 @@ fn numbers_that_do_not_belong_together_are_refused() {
     for at in (8..der.len()).step_by(7) {
         let mut damaged = der.clone();
         damaged[at] ^= 0x55;
-        let loaded = PrivateKey::from_der(&damaged).and_then(|key| rustcrypto::private(&key).map(drop));
+        let loaded = PrivateKey::from_bytes(&damaged).and_then(|key| rustcrypto::private(&key).map(drop));
         refused += usize::from(loaded.is_err());
     }
     assert!(refused >= 50, "{refused}");
@@ -125,7 +125,7 @@ fn numbers_that_do_not_belong_together_are_refused() {
 #[test]
 fn fingerprint_is_the_hash_of_the_public_key() {
     let fingerprint = key("partner").material.public_key().fingerprint();
-    assert_eq!(fingerprint, PublicKey::from_text(&key("partner").data.public).unwrap().fingerprint());
+    assert_eq!(fingerprint, PublicKey::from_bytes(&key("partner").data.public).unwrap().fingerprint());
     assert_ne!(fingerprint, key("paytend").material.public_key().fingerprint());
     let shown = fingerprint.to_string();
     assert!(shown.starts_with("SHA256:") && shown.len() == 7 + 64, "{shown}");
@@ -191,7 +191,7 @@ fn form_is_detected_from_the_data() {
         let form = form(mislabelled.as_bytes()).unwrap();
         assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Public, pem("PUBLIC KEY")), "{name}");
     }
-    let der = PrivateKey::from_text(&paytend_vectors::keys()["partner"].private).unwrap();
+    let der = PrivateKey::from_bytes(&paytend_vectors::keys()["partner"].private).unwrap();
     let form = form(der.pkcs1_der()).unwrap();
     assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Private, Armour::Der));
 }

@@ -47,7 +47,7 @@ proptest! {
         let (partner, paytend) = if big { ("partner_2048", "paytend_2048") } else { ("partner", "paytend") };
         for (fields, sender, receiver, expected) in [
             (
-                Fields::request(PARTNER_ID, "0123456789abcdef0123456789abcdef"),
+                Fields::request(PARTNER_ID, &"0123456789abcdef0123456789abcdef".parse().unwrap()),
                 partner,
                 paytend,
                 Expected::request(PARTNER_ID),

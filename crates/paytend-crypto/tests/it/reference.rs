@@ -188,7 +188,7 @@ struct Message {
 impl Message {
     fn fields(&self) -> Fields {
         let fields = match self.kind {
-            Kind::Request => Fields::request(PARTNER_ID, "88866600010026020231025095118321"),
+            Kind::Request => Fields::request(PARTNER_ID, &"88866600010026020231025095118321".parse().unwrap()),
             Kind::Response => Fields::response("1007", "amount > 0 & <= 5000; žąsis 自动化"),
             Kind::Notification => Fields::notification(PARTNER_ID, "2"),
         };

@@ -20,8 +20,8 @@ pub(crate) static KEYS: LazyLock<BTreeMap<String, TestKey>> = LazyLock::new(|| {
     paytend_vectors::keys()
         .into_iter()
         .map(|(name, data)| {
-            let material = PrivateKey::from_text(&data.private).unwrap();
-            let public = PublicKey::from_text(&data.public).unwrap();
+            let material = PrivateKey::from_bytes(&data.private).unwrap();
+            let public = PublicKey::from_bytes(&data.public).unwrap();
             let key = TestKey {
                 private: rustcrypto::private(&material).unwrap(),
                 public: rustcrypto::public(&public).unwrap(),

@@ -47,16 +47,16 @@ fn keys() -> usize {
         let data = &test_key.data;
         let der = STANDARD.decode(&data.private).unwrap();
         let private = [
-            PrivateKey::from_text(&data.private).unwrap(),
-            PrivateKey::from_der(&der).unwrap(),
-            PrivateKey::from_text(&data.private_pkcs1_pem).unwrap(),
-            PrivateKey::from_text(&data.private_pkcs8_pem).unwrap(),
+            PrivateKey::from_bytes(&data.private).unwrap(),
+            PrivateKey::from_bytes(&der).unwrap(),
+            PrivateKey::from_bytes(&data.private_pkcs1_pem).unwrap(),
+            PrivateKey::from_bytes(&data.private_pkcs8_pem).unwrap(),
         ];
         let spki = STANDARD.decode(&data.public).unwrap();
         let public = [
-            PublicKey::from_text(&data.public).unwrap(),
-            PublicKey::from_der(&spki).unwrap(),
-            PublicKey::from_text(&data.public_pkcs1_pem).unwrap(),
+            PublicKey::from_bytes(&data.public).unwrap(),
+            PublicKey::from_bytes(&spki).unwrap(),
+            PublicKey::from_bytes(&data.public_pkcs1_pem).unwrap(),
         ];
         for private in &private {
             assert_eq!(private.pkcs1_der(), test_key.material.pkcs1_der(), "{name}");
@@ -65,7 +65,7 @@ fn keys() -> usize {
             assert_eq!(*private.to_pkcs8_pem().unwrap(), data.private_pkcs8_pem, "{name}");
         }
         for public in &public {
-            assert_eq!(public.to_spki_der(), spki, "{name}");
+            assert_eq!(public.spki_der(), spki, "{name}");
             assert_eq!(public.to_base64(), data.public, "{name}");
         }
     }

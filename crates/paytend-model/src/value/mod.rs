@@ -16,8 +16,7 @@ pub use file::{FileContent, MAX_FILE_BYTES};
 pub use hashed::HashedText;
 pub use json::Json;
 pub use text::{
-    CardId, Code, Count, CountryCode, Currency, Date, HolderId, OrderNo, PartnerId, Personal, RequestId, TransactionId,
-    UserId,
+    CardId, Code, Count, CountryCode, Currency, Date, HolderId, OrderNo, PartnerId, Personal, TransactionId, UserId,
 };
 
 pub(crate) use codes::codes;

@@ -254,12 +254,6 @@ text! {
 }
 
 text! {
-    /// `requestId`: the globally unique identifier of a request. The documentation requires 32 characters, but its
-    /// example has 17.
-    pub struct RequestId shown [Rule::MaxChars(32)] = "88866600010026020231106101530001";
-}
-
-text! {
     /// A code whose values are not documented. In observed messages, codes are JSON strings, but some are documented as
     /// numbers.
     pub struct Code shown = "1";

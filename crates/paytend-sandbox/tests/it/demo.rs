@@ -39,7 +39,7 @@ async fn post_raw(sandbox: &Sandbox, path: &str, document: String) -> Bytes {
 }
 
 fn seal(keyring: &Keyring, sandbox: &Sandbox, request_id: &str, payload: &str) -> String {
-    let fields = Fields::request(sandbox.partner_id(), request_id);
+    let fields = Fields::request(sandbox.partner_id(), &RequestId::generate().unwrap()).with("requestId", request_id);
     keyring.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
 }
 

@@ -58,7 +58,7 @@ async fn used_request_id_is_refused_after_a_restart() {
     let keyring = Keyring::from_keys(&own, paytend.public_key()).unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let send = |url: String, path: &'static str, data: &'static str| {
-        let fields = Fields::request(id, "0123456789abcdef0123456789abcdef");
+        let fields = Fields::request(id, &"0123456789abcdef0123456789abcdef".parse().unwrap());
         let body = keyring.seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document();
         let (sent, keyring) = (http.post(format!("{url}{path}")).body(body).send(), keyring.clone());
         async move {

@@ -134,7 +134,7 @@ async fn responses_follow_the_documented_wire_format() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let partner = sandbox.partner_keyring().unwrap();
     let request = |payload: &str| {
-        let fields = Fields::request(sandbox.partner_id(), RequestId::generate().unwrap().as_str());
+        let fields = Fields::request(sandbox.partner_id(), &RequestId::generate().unwrap());
         partner.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
     };
     let post = |path: &'static str, body: String| {
@@ -178,7 +178,7 @@ async fn responses_have_encrypt_flag_if_enabled() {
     assert_eq!(sandbox.partner_key().unwrap().public_key().fingerprint(), sandbox.public_key().fingerprint());
     client(&sandbox).send(&QueryPartnerBalance::new()).await.unwrap();
     let partner = sandbox.partner_keyring().unwrap();
-    let fields = Fields::request(sandbox.partner_id(), RequestId::generate().unwrap().as_str());
+    let fields = Fields::request(sandbox.partner_id(), &RequestId::generate().unwrap());
     let document = partner.seal(&Outgoing::new(&fields)).unwrap().into_document();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/issuing/partner/getPartnerBalance", sandbox.url());
@@ -217,7 +217,7 @@ async fn given_keys_are_used_and_the_server_stops_with_the_sandbox() {
 #[tokio::test]
 async fn all_request_vectors_are_opened() {
     let keys = paytend_vectors::keys();
-    let key = |name: &str| PrivateKey::from_text(&keys[name].private).unwrap();
+    let key = |name: &str| PrivateKey::from_bytes(&keys[name].private).unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut read = 0;
     for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "bizData") {

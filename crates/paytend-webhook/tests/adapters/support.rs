@@ -15,7 +15,7 @@ use paytend_webhook::{
 use tokio::sync::mpsc;
 
 pub(crate) fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 pub(crate) fn paytend() -> Endpoint<PaytendReceiver> {

@@ -58,7 +58,7 @@ impl Write for Writer {
 }
 
 fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 fn paytend() -> Endpoint<PaytendReceiver> {

@@ -32,7 +32,7 @@ impl RsaPrivate for Counting {
 }
 
 fn key(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 /// Returns a receiver, and a function that returns the number of operations since its last call.

@@ -15,7 +15,7 @@ use crate::{AHEAD, TOO_OLD, without_times};
 const MERCHANT: &str = "P01010113842047";
 
 fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 fn public(name: &str) -> Arc<dyn RsaPublic> {

@@ -12,7 +12,7 @@ use paytend_webhook::{PaytendReceiver, Provider, Reason, Receiver, Reply};
 use serde_json::Value;
 
 fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 fn public(name: &str) -> PublicKey {

@@ -17,7 +17,7 @@ const MERCHANT: &str = "P01010113842047";
 const SENT: u64 = 1_670_837_217_628;
 
 fn private(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 fn at(millis: u64) -> SystemTime {

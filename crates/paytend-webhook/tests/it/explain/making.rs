@@ -11,16 +11,16 @@ use paytend_webhook::explain::{Explanation, Finding, KnownKeys, TextChange, expl
 use sha2::{Digest, Sha256};
 
 pub(super) fn key(name: &str) -> PrivateKey {
-    PrivateKey::from_text(&paytend_vectors::keys()[name].private).unwrap()
+    PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
 /// The keys in the vectors: the partner's, Paytend's, and some unrelated ones.
 pub(super) fn known_keys() -> KnownKeys {
     KnownKeys::new()
         .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
-        .and_then(|keys| keys.sender("Paytend", key("paytend").public_key().to_spki_der()))
+        .and_then(|keys| keys.sender("Paytend", key("paytend").public_key().spki_der()))
         .and_then(|keys| keys.other_private("sandbox", key("partner_2048").to_pkcs8_pem().unwrap().as_bytes()))
-        .and_then(|keys| keys.other_public("PayBy", key("payby").public_key().to_spki_der()))
+        .and_then(|keys| keys.other_public("PayBy", key("payby").public_key().spki_der()))
         .unwrap()
         .partner_id(PARTNER_ID)
 }
@@ -137,7 +137,7 @@ pub(super) fn signed(name: &str, body: &[u8]) -> HeaderMap {
 
 pub(super) fn detached_keys() -> KnownKeys {
     KnownKeys::new()
-        .sender("PayBy", key("payby").public_key().to_spki_der())
-        .and_then(|keys| keys.other_public("PayerMax", key("payermax").public_key().to_spki_der()))
+        .sender("PayBy", key("payby").public_key().spki_der())
+        .and_then(|keys| keys.other_public("PayerMax", key("payermax").public_key().spki_der()))
         .unwrap()
 }

@@ -97,7 +97,7 @@ fn signing_key_is_reported() {
     assert_found(&of(&by("partner")), &[Finding::SignedByOther("own (its public half)".into())]);
     assert_found(&of(&by("stranger")), &[Finding::SignedByUnknown]);
     // Another environment's key is reported by its name.
-    let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().to_spki_der()).unwrap();
+    let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().spki_der()).unwrap();
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
     assert_found(&explanation, &[Finding::SignedByOther("Paytend sandbox".into())]);
     // Our own public key, configured as Paytend's key.

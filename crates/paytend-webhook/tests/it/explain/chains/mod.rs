@@ -96,7 +96,7 @@ fn random_chains_are_explained_and_none_wrongly() {
     let random = Seeded::with_default(15);
     let first = random.next();
     let key = key("paytend");
-    let keys = KnownKeys::new().sender("PayBy", key.public_key().to_spki_der()).unwrap();
+    let keys = KnownKeys::new().sender("PayBy", key.public_key().spki_der()).unwrap();
     let next = AtomicUsize::new(0);
     let run = || {
         let private = rustcrypto::private(&key).unwrap();
