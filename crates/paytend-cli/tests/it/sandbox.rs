@@ -149,7 +149,8 @@ fn control_commands_change_a_running_sandbox() {
         .unwrap();
     assert_eq!(wrong_url.status.code(), Some(2));
     for (arguments, code, word) in [
-        (vec!["fault", "topupp:hang"], 2, "topup:resetAfter:next"),
+        (vec!["fault", "topupp:hang"], 2, "unknown target `topupp`"),
+        (vec!["fault", "topup"], 2, "topup:resetAfter:next"),
         (vec!["advance", "soon"], 6, "15h"),
         (vec!["trigger", "payby"], 6, "url"),
         (vec!["trigger", "baas", "2", "--content", "{"], 2, "--content"),
