@@ -6,13 +6,14 @@ use cargo_metadata::MetadataCommand;
 
 use crate::shell::{cargo, root};
 use crate::test::{self, Skipping};
-use crate::{bindings, deny, fuzz, layers, openapi, package, prose};
+use crate::{bindings, deny, fuzz, layers, openapi, package, prose, typos};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("format", format),
     ("prose", || prose::run(&[])),
+    ("typos", typos::run),
     ("layers", layers::run),
     ("deny", deny::run),
     ("lints", lints),

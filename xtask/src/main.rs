@@ -14,6 +14,7 @@ mod setup;
 mod shell;
 mod stress;
 mod test;
+mod typos;
 mod ui;
 
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ usage: cargo xtask <command>
 
   setup      install what the full test run needs (Debian, as root), or list what is missing
   test       run all tests that this machine supports, and list the skipped ones with the reason
-  ci         format, prose, lints, documentation, layers, packages, and all tests; nothing may be skipped
+  ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; nothing may be skipped
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every second time next to busy loops, and list those
              that failed; a filter is a part of `package/target`, such as paytend-client/it
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
         ["prose", prefixes @ ..] => prose::run(prefixes),
+        ["typos"] => typos::run(),
         ["fuzz-smoke"] => fuzz::smoke(10, None),
         ["fuzz-smoke", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::smoke(seconds, None),

@@ -1,6 +1,6 @@
 //! `setup`: installs what the full test run needs in addition to a Rust toolchain and a C compiler.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::deny;
 use crate::shell::{Program, cargo, program, root, target};
@@ -18,9 +18,15 @@ pub(crate) fn python() -> Option<PathBuf> {
     imports_what_is_required(&python).then_some(python)
 }
 
-fn imports_what_is_required(python: &PathBuf) -> bool {
-    python.is_file()
+fn imports_what_is_required(python: &Path) -> bool {
+    typos(python).is_file()
+        && python.is_file()
         && program(python).args(["-c", "import cryptography, jsonschema, openapi_spec_validator"]).succeeds()
+}
+
+/// Returns the path of the spell checker in the environment of this interpreter.
+pub(crate) fn typos(python: &Path) -> PathBuf {
+    python.with_file_name(format!("typos{}", std::env::consts::EXE_SUFFIX))
 }
 
 pub(crate) fn run() -> Result<(), String> {

@@ -48,7 +48,8 @@ impl Call<'_> {
         result.map(|(_, response)| response)
     }
 
-    /// Makes attempts until one succeeds or the retry policy stops. Returns the last attempt's HTTP status and response.
+    /// Makes attempts until one succeeds or the retry policy stops. Returns the last attempt's HTTP status and
+    /// response.
     async fn attempts<T>(
         mut self,
         observer: &mut CallObserver<'_>,

@@ -100,8 +100,10 @@ impl Client {
     ///
     /// ```no_run
     /// use futures_util::TryStreamExt;
+    /// use paytend_model::issuing::QueryCities;
     /// # async fn example(client: &paytend_client::Client) -> Result<(), paytend_client::Error> {
-    /// let mut cities = client.pages(paytend_model::issuing::QueryCities::builder().country_code("LT").start(0).max_result(100).build());
+    /// let query = QueryCities::builder().country_code("LT").start(0).max_result(100).build();
+    /// let mut cities = client.pages(query);
     /// while let Some(city) = cities.try_next().await? {
     ///     println!("{:?}", city.city_name);
     /// }

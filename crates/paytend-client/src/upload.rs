@@ -63,8 +63,8 @@ impl Client {
     /// use paytend_model::issuing::UploadDocument;
     /// # async fn example(client: &paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let passport = file_from_path("passport.jpeg")?;
-    /// let upload = UploadDocument::builder().holder_id("H000001").file_type("3").file_content(passport).suffix(".jpeg").build();
-    /// client.upload(upload, |sent, total| println!("{sent} of {total} bytes")).await?;
+    /// let upload = UploadDocument::builder().holder_id("H1").file_type("3").file_content(passport).suffix(".jpeg");
+    /// client.upload(upload.build(), |sent, total| println!("{sent} of {total} bytes")).await?;
     /// # Ok(())
     /// # }
     /// ```

@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// A `requestId`: 1 to 32 characters, unique across threads, processes and machines.
 ///
 /// A [generated](Self::generate) identifier has 32 lower-case hexadecimal characters. It is a version 7 UUID without
-/// hyphens: 48 bits of time, so that identifiers sort by creation time in milliseconds, and 74 random bits. Paytend documents only the 32 characters; the UUID format is this crate's choice.
+/// hyphens: 48 bits of time, so that identifiers sort by creation time in milliseconds, and 74 random bits. Paytend
+/// documents only the 32 characters; the UUID format is this crate's choice.
 ///
 /// ```
 /// # #[cfg(feature = "os-random")] {

@@ -187,8 +187,8 @@ impl SandboxBuilder {
     /// Starts the server.
     ///
     /// # Errors
-    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and [`danger_allow_remote`](Self::danger_allow_remote) was not
-    /// called.
+    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and
+    /// [`danger_allow_remote`](Self::danger_allow_remote) was not called.
     ///
     /// Returns [`StartError::Listen`] if the address cannot be listened on.
     ///

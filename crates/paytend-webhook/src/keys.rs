@@ -24,8 +24,8 @@ use crate::config_error::ConfigError;
 /// # let [old, new] = [old, new].map(|key| rustcrypto::public(key.public_key()).unwrap());
 /// let december = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_083_200);
 /// let week = Duration::from_secs(7 * 24 * 3600);
-/// let receiver =
-///     PayByReceiver::new([ScheduledKey::from(old).retire_at(december + week), ScheduledKey::from(new).not_before(december)])?;
+/// let (old, new) = (ScheduledKey::from(old), ScheduledKey::from(new));
+/// let receiver = PayByReceiver::new([old.retire_at(december + week), new.not_before(december)])?;
 /// # let _ = receiver;
 /// # Ok::<(), paytend_webhook::ConfigError>(())
 /// ```

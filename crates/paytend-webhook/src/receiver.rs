@@ -57,8 +57,8 @@ pub struct Rejection {
     reason: Reason,
 }
 
-/// The reason for a rejection. Values from the [`RequestFilter`](crate::RequestFilter) contain what was received, cut to 64 bytes, with
-/// non-printable bytes escaped.
+/// The reason for a rejection. Values from the [`RequestFilter`](crate::RequestFilter) contain what was received, cut
+/// to 64 bytes, with non-printable bytes escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {

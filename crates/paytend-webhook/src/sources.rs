@@ -19,11 +19,11 @@ pub enum Source {
 /// The allowed sources and the trusted proxies.
 ///
 /// # Behind a proxy
-/// The source is the other end of the connection, unless that is one of the [named proxies](Self::trusted_proxies). For a named
-/// proxy, the source is the last address in `X-Forwarded-For` that is not itself a named proxy. Repeated headers are
-/// read in order. Earlier addresses are controlled by the sender and are ignored. If there is no such address, or it
-/// cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An IPv4-mapped IPv6 address
-/// (`::ffff:203.0.113.7`) is treated as the IPv4 address.
+/// The source is the other end of the connection, unless that is one of the [named proxies](Self::trusted_proxies). For
+/// a named proxy, the source is the last address in `X-Forwarded-For` that is not itself a named proxy. Repeated
+/// headers are read in order. Earlier addresses are controlled by the sender and are ignored. If there is no such
+/// address, or it cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An
+/// IPv4-mapped IPv6 address (`::ffff:203.0.113.7`) is treated as the IPv4 address.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     listed: Vec<IpNet>,

@@ -2,7 +2,7 @@
 //!
 //! Encodings are removed from the outermost to the innermost: `text` cleans the text, `armour` finds PEM in it,
 //! `values` finds keys in JSON, YAML and environment files, `lines` repairs lines, `base64_text` and `hexadecimal`
-//! decode them, and `der` identifies the structure. `recognise` finds unsupported formats, `foreign` names them, and
+//! decode them. Then `der` identifies the structure. `recognise` finds unsupported formats, `foreign` names them, and
 //! `select` picks the key to use.
 
 mod armour;

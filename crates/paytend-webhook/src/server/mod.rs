@@ -69,8 +69,8 @@ use handlers::Handlers;
 /// Default time limit for reading a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`Receiver`] at a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap; the clones
-/// share the budgets.
+/// A [`Receiver`] at a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap; the
+/// clones share the budgets.
 ///
 /// ```
 /// use std::time::Duration;
@@ -78,8 +78,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// use paytend_webhook::{RequestFilter, PayByReceiver, Sources};
 ///
 /// # fn example(receiver: PayByReceiver) -> Result<(), paytend_webhook::ConfigError> {
+/// let sources = Sources::new().allow(["203.0.113.0/24"])?.trusted_proxies(["10.0.0.0/8"])?;
 /// let endpoint = Endpoint::new(receiver)
-///     .filter(RequestFilter::new().sources(Sources::new().allow(["203.0.113.0/24"])?.trusted_proxies(["10.0.0.0/8"])?))
+///     .filter(RequestFilter::new().sources(sources))
 ///     .body_timeout(Duration::from_secs(5))
 ///     .other_budget(Budget::new().max_concurrent(1).max_waiting(16));
 /// # let _ = endpoint;
