@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chains;
+mod envelope;
 mod making;
 mod orders;
 mod pairs;
