@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum BodyKind {
     /// An empty body.
-    #[error("empty: it was already consumed (a stream can be read only once), or never passed on")]
+    #[error("empty")]
     Empty,
     /// A JSON object.
     #[error("a JSON object")]
@@ -20,13 +20,13 @@ pub enum BodyKind {
     #[error("a single JSON value (a number, true, false or null), but an object was expected")]
     JsonScalar,
     /// JSON that is cut off.
-    #[error("truncated JSON: read the body to its end, and check size limits of logs and proxies")]
+    #[error("truncated JSON")]
     JsonCutOff,
     /// JSON with a syntax error.
     #[error("JSON with a syntax error: it was edited or built by hand")]
     JsonBroken,
     /// An HTML page.
-    #[error("an HTML page: a proxy, firewall or login page responded instead of the sender")]
+    #[error("an HTML page: a proxy, firewall or login page produced it instead of the sender")]
     Html,
     /// XML.
     #[error("XML: the message belongs to another interface, or a gateway converted it")]
@@ -35,7 +35,7 @@ pub enum BodyKind {
     #[error("a form (name=value): a form parser processed the body, or the sender used another content type")]
     Form,
     /// A multipart body.
-    #[error("a multipart body, with boundaries: extract the part that contains the document")]
+    #[error("a multipart body, with boundaries")]
     Multipart,
     /// PEM.
     #[error("PEM (a key or a certificate): the wrong file was read")]
@@ -44,25 +44,25 @@ pub enum BodyKind {
     #[error("a JSON Web Token: the wrong text was passed on")]
     Jwt,
     /// Base64.
-    #[error("base64: decode it first (API gateways set isBase64Encoded: true)")]
+    #[error("base64")]
     Base64,
     /// Hexadecimal digits.
-    #[error("hexadecimal digits: pass on the bytes instead")]
+    #[error("hexadecimal digits")]
     Hex,
     /// The placeholder that a language prints for a value that has no text representation.
-    #[error("the text {0:?}, which a program prints as a placeholder: pass on the body's bytes instead of an object")]
+    #[error("the text {0:?}, which a program prints as a placeholder")]
     Placeholder(&'static str),
     /// A data structure in a program's print format.
-    #[error("a parsed structure in a program's print format ({0}): pass on the raw body instead")]
+    #[error("a parsed structure in a program's print format ({0})")]
     Structure(&'static str),
     /// Compressed data.
-    #[error("compressed data ({0}): decompress it first")]
+    #[error("compressed data ({0})")]
     Compressed(&'static str),
     /// UTF-16.
-    #[error("UTF-16: pass on the bytes as they arrived")]
+    #[error("UTF-16")]
     Utf16,
     /// A complete HTTP message.
-    #[error("a complete HTTP message: use only the bytes after the empty line that ends the headers")]
+    #[error("a complete HTTP message")]
     HttpMessage,
     /// Other text.
     #[error("plain text")]
@@ -95,6 +95,23 @@ const PLACEHOLDERS: [&str; 18] = [
 ];
 
 impl BodyKind {
+    /// Returns how to pass on the document instead, in a single line, if a receiver can do so.
+    pub fn fix(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Empty => "pass the body on before anything consumes it: a stream can be read only once",
+            Self::JsonCutOff => "read the body to its end, and check the size limits of logs and proxies",
+            Self::Multipart => "extract the part that contains the document",
+            Self::Base64 => "decode the body first (API gateways set isBase64Encoded: true)",
+            Self::Hex => "pass on the bytes themselves, not their printed form",
+            Self::Placeholder(_) => "pass on the body's bytes instead of an object",
+            Self::Structure(_) => "pass on the raw body, not the parsed object",
+            Self::Compressed(_) => "decompress the body first",
+            Self::Utf16 => "pass on the bytes as they arrived",
+            Self::HttpMessage => "use only the bytes after the empty line that ends the headers",
+            _ => return None,
+        })
+    }
+
     /// Returns the kind of data in a body.
     pub fn of(body: &[u8]) -> Self {
         let bare = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();

@@ -71,7 +71,7 @@ pub enum Finding {
         limit: usize,
     },
     /// The document became readable only after unwrapping. All other findings refer to the unwrapped document.
-    #[error("the body is not the document itself but {0}; pass on the bytes as they arrive")]
+    #[error("the body is not the document itself but {0}")]
     Wrapped(Wrapping),
     /// The body is not a JSON object.
     #[error("the body is {0}")]
@@ -129,6 +129,22 @@ pub enum Finding {
         not the decoded bytes"
     )]
     SessionKey(usize),
+    /// The session key is a text of another length or encoding.
+    #[error(
+        "the session key is {chars} characters of {form}; it must be 24 characters: the base64 text of 16 random bytes"
+    )]
+    SessionKeyText {
+        /// The number of characters.
+        chars: usize,
+        /// base64 or hexadecimal.
+        form: &'static str,
+    },
+    /// The payload is encrypted with the decoded session key, which has a length other than 16 bytes.
+    #[error(
+        "the payload is encrypted under the {0} bytes of the decoded session key; the key must be the characters \
+         themselves: 24 characters of base64, with AES-192"
+    )]
+    DecodedKey(usize),
     /// The payload is encrypted with the decoded session key.
     #[error(
         "the payload is encrypted with AES-128 under the 16 bytes of the decoded session key; the key must be the 24 \
@@ -138,7 +154,7 @@ pub enum Finding {
     /// The payload is encrypted with the first part of the session key's text.
     #[error(
         "the payload is encrypted with AES-128 under the first 16 characters of the session key's text; the key must \
-        be all 24 characters, with AES-192"
+         be the whole text: 24 characters of base64, with AES-192"
     )]
     Aes128Truncated,
     /// The payload is encrypted with the session key's text, padded with zero bytes.
@@ -201,7 +217,7 @@ pub enum Finding {
     /// The signed text differs from the received text, and the search ended early.
     #[error(
         "the signature was made with the right key, but over another text; there are too many ways to write it to \
-        try all of them: compare the sender's signed text with ours"
+        try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,
     /// The received text shows traces of data loss. This is a possibility, not a proof.
@@ -249,10 +265,7 @@ pub enum TextChange {
     #[error("{0}")]
     Bytes(Change),
     /// The payload was not signed.
-    #[error(
-        "the sender did not sign the payload (the upload endpoints of the IBAN product work like this: open it with \
-        an unsigned payload)"
-    )]
+    #[error("the sender did not sign the payload (as in the upload endpoints of the IBAN product)")]
     PayloadLeftOut,
     /// The payload was signed but should not be.
     #[error("the sender signed the payload, which should not be signed here")]
@@ -293,6 +306,12 @@ pub enum TextChange {
     /// The values of two fields are swapped.
     #[error("the values of {0:?} and {1:?} are swapped")]
     Swapped(String, String),
+    /// A field has another value than the signed one.
+    #[error("the value of {0:?} is not the signed value: it was changed after signing, or another value was signed")]
+    OtherValue(String),
+    /// A signed field is missing.
+    #[error("{0:?} was signed, but is missing or empty in the document")]
+    Missing(String),
     /// A field was added after signing.
     #[error("{0:?} was not signed")]
     NotSigned(String),
@@ -301,7 +320,7 @@ pub enum TextChange {
 /// Returns what an unexpected value of a field means.
 fn other_value(name: &str) -> &'static str {
     match name {
-        "partnerId" => ": the message is for another partner, or from another environment",
+        "partnerId" => ": it belongs to another partner or another environment",
         "version" => "; the only known version is 2.0",
         "signType" => "; the only known signature type is RSA",
         _ => "",
@@ -312,27 +331,6 @@ impl Finding {
     /// Returns the certainty of the finding. Only a [`Finding::Trace`] is not proven.
     pub fn certainty(&self) -> Certainty {
         if matches!(self, Self::Trace(_)) { Certainty::Possible } else { Certainty::Proven }
-    }
-
-    /// Returns the fixes, each in a single line.
-    pub fn fixes(&self) -> Vec<&'static str> {
-        match self {
-            Self::Text { changes, .. } => {
-                let of = |change: &TextChange| match change {
-                    TextChange::Bytes(change) => Some(change.fix()),
-                    _ => None,
-                };
-                changes.iter().filter_map(of).collect()
-            }
-            Self::Wrapped(wrapping) => vec![wrapping.fix()],
-            Self::Trace(trace) => vec![trace.fix()],
-            Self::Aes128 | Self::Aes128Truncated | Self::Aes256Padded => {
-                vec![
-                    "the sender: use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
-                ]
-            }
-            _ => Vec::new(),
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::base64;
 use super::body_kind::BodyKind;
 use super::finding::{Finding, TextChange};
+use super::fixes::Subject;
 use super::known_keys::KnownKeys;
 use super::result::Explanation;
 use super::search::{Search, Target};
@@ -48,7 +49,7 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
 }
 
 fn is_good(sign: &HeaderValue, body: &[u8], keys: &KnownKeys) -> bool {
-    let mut nothing = Explanation::start(&KnownKeys::new());
+    let mut nothing = Explanation::start(Subject::Body, &KnownKeys::new());
     let sign = String::from_utf8_lossy(sign.as_bytes());
     let nowhere = |_| Searched::NotFound(Zeroizing::new(Vec::new()));
     base64::decode("sign", sign.trim_ascii(), &mut nothing).is_some_and(|signature| {

@@ -37,6 +37,7 @@ mod body_kind;
 mod change;
 mod envelope;
 mod finding;
+mod fixes;
 mod header;
 mod known_keys;
 mod pasted;
@@ -60,10 +61,12 @@ pub use trace::Trace;
 pub use wrapping::Wrapping;
 
 use crate::provider::Provider;
+use fixes::Subject;
 
 /// Explains a notification.
 pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &KnownKeys) -> Explanation {
-    let mut explanation = Explanation::start(keys);
+    let subject = if provider == Provider::Paytend { Subject::Received } else { Subject::Body };
+    let mut explanation = Explanation::start(subject, keys);
     if crate::receiver::check_body(headers, &[], 0).is_err() {
         explanation.find(Finding::Compressed);
     }
@@ -77,7 +80,7 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
 /// Explains a message in Paytend's envelope: a notification, a response, or, on Paytend's side, a request.
 /// `payload_signed` is whether the payload should be signed.
 pub fn explain_envelope(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys) -> Explanation {
-    let mut explanation = Explanation::start(keys);
+    let mut explanation = Explanation::start(Subject::of(kind), keys);
     envelope::explain(kind, payload_signed, body, keys, &mut explanation);
     explanation
 }

@@ -16,36 +16,110 @@ pub enum PastedSignError {
     NotBase64,
 }
 
-/// Parses a pasted `sign` header. The value may be quoted, split over several lines, or have a name or a line break.
+/// Parses a pasted `sign` header. The value may be quoted, split over several lines, escaped as in JSON or HTML, or
+/// have a name or a line break. It may also be part of a curl command, a list of headers, or a JSON object.
 ///
-/// The spelling of the base64 is kept, because it may be the reason for a rejection.
+/// The spelling of the base64 is kept, because it may be the reason for a rejection. [`explain`](super::explain) reads
+/// every spelling and reports it.
 ///
 /// ```
 /// use paytend_webhook::explain::pasted_sign;
 ///
 /// assert_eq!(pasted_sign("Sign: \"QUJD\nREVG\"\r\n")?, "QUJDREVG");
+/// assert_eq!(pasted_sign("curl -H 'sign: QUJDREVG' https://example.com")?, "QUJDREVG");
 /// # Ok::<(), paytend_webhook::explain::PastedSignError>(())
 /// ```
 ///
 /// # Errors
 /// Returns [`PastedSignError`] if no value remains, or if the value is not valid in a header.
 pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
-    let invisible = |c: char| matches!(c, '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}');
+    let invisible =
+        |c: char| matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}');
     let text: String = pasted.chars().filter(|c| !invisible(*c)).map(plain).collect();
-    let text = text.replace("\\r", "").replace("\\n", "\n").replace("\\\n", "\n").replace("\\/", "/");
-    let mut rest = text.as_str();
-    loop {
-        let shorter = without_name(edges(rest));
-        if shorter == rest {
-            break;
-        }
-        rest = shorter;
-    }
-    let value = unwrapped(rest);
+    let text = without_escapes(without_entities(text));
+    let value = unwrapped(without_label(edges(value_of(&text))));
     if value.is_empty() {
         return Err(PastedSignError::Empty);
     }
     HeaderValue::from_str(&value).map_err(|_| PastedSignError::NotBase64)
+}
+
+/// Replaces HTML entities, which may be escaped twice.
+fn without_entities(mut text: String) -> String {
+    for (entity, plain) in [("&plus;", "+"), ("&equals;", "="), ("&NewLine;", "\n"), ("&ZeroWidthSpace;", "")] {
+        text = text.replace(entity, plain);
+    }
+    for _ in 0..2 {
+        text = super::wrapping::unescape_html(&text).unwrap_or(text);
+    }
+    text
+}
+
+/// Replaces the escapes of JSON strings and shells.
+fn without_escapes(mut text: String) -> String {
+    for (digits, plain) in
+        [("002b", "+"), ("002B", "+"), ("002f", "/"), ("002F", "/"), ("003d", "="), ("003D", "="), ("0022", "\"")]
+    {
+        text = text.replace(&format!("\\u{digits}"), plain);
+    }
+    for (escape, plain) in
+        [("\\r", ""), ("\\n", "\n"), ("\\\r\n", "\n"), ("\\\n", "\n"), ("\\/", "/"), ("\\\"", "\""), ("\\=", "=")]
+    {
+        text = text.replace(escape, plain);
+    }
+    text
+}
+
+/// The names under which the header is shown, in lower case.
+const NAMES: [&str; 3] = ["signature", "http_sign", "sign"];
+
+/// Returns the value after the header's name, or the whole text if it has no name.
+fn value_of(text: &str) -> &str {
+    // Changes of the case keep all positions.
+    let lower = text.to_ascii_lowercase();
+    for name in NAMES {
+        for (at, _) in lower.match_indices(name) {
+            let before = text[..at].chars().next_back();
+            let is_start = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '/' | '+' | '_' | '='));
+            let after = &text[at + name.len()..];
+            let quote = after.chars().next().filter(|c| is_quote(*c));
+            let after = after.trim_start_matches(is_quote).trim_start();
+            let Some(value) = after.strip_prefix([':', '=']).filter(|_| is_start) else { continue };
+            let value = value.trim_start_matches('>').trim_start_matches([' ', '\t', '\r', '\n']);
+            // `"sign": "…"`, or `'sign: …'`.
+            let outer = before.filter(|c| is_quote(*c) && quote.is_none());
+            let inner = value.chars().next().filter(|c| is_quote(*c));
+            let value = match (outer, inner) {
+                (Some(end), _) => value.split(end).next().unwrap_or_default(),
+                (None, Some(end)) => value[1..].split(end).next().unwrap_or_default(),
+                (None, None) => value,
+            };
+            let value = up_to_next(value);
+            if !edges(value).is_empty() || quote.is_some() || outer.is_some() || text[..at].trim().is_empty() {
+                return value;
+            }
+        }
+    }
+    text
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`')
+}
+
+/// Returns the lines up to the next header.
+fn up_to_next(text: &str) -> &str {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        let name = line.trim_start_matches(['>', '<', '|', ' ', '\t']).split(':').next().unwrap_or_default();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if end > 0 && (line.trim().is_empty() || (line.contains(':') && !name.is_empty() && name.chars().all(is_name)))
+        {
+            break;
+        }
+        end += line.len();
+    }
+    &text[..end]
 }
 
 /// Replaces typographic quotes and spaces with their ASCII equivalents.
@@ -66,17 +140,14 @@ fn edges(text: &str) -> &str {
     })
 }
 
-/// Removes the header's name, a curl option, or a label.
-fn without_name(text: &str) -> &str {
+/// Removes an option of a command before the value.
+fn without_label(text: &str) -> &str {
     for option in ["--header", "--sign", "-H"] {
         if let Some(rest) = text.strip_prefix(option).filter(|rest| rest.starts_with([' ', '=', '\'', '"'])) {
-            return rest.trim_start_matches([' ', '=']);
+            return edges(rest.trim_start_matches([' ', '=']));
         }
     }
-    let Some((name, value)) = text.split_once([':', '=']) else { return text };
-    let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '-'));
-    let known = ["sign", "signature", "http_sign", "x-sign", "header sign", "sign header"];
-    if known.iter().any(|known| name.eq_ignore_ascii_case(known)) { value.trim_start_matches(['>', ' ']) } else { text }
+    text
 }
 
 /// Joins the lines. A space within a line is either a line break or was a `+`; the resulting length decides.

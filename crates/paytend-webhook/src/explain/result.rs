@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::finding::Finding;
+use super::fixes::Subject;
 use super::known_keys::KnownKeys;
 
 /// The verdict on a message, with the findings.
@@ -45,6 +46,7 @@ pub enum Certainty {
 /// The result of explaining a message.
 #[derive(Clone)]
 pub struct Explanation {
+    pub(super) subject: Subject,
     pub(super) authentic: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) here: Option<Zeroizing<Vec<u8>>>,
@@ -52,9 +54,9 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn start(keys: &KnownKeys) -> Self {
+    pub(super) fn start(subject: Subject, keys: &KnownKeys) -> Self {
         let findings = keys.notes.iter().cloned().chain(keys.same_pairs()).collect();
-        Self { authentic: false, findings, here: None, signed: None }
+        Self { subject, authentic: false, findings, here: None, signed: None }
     }
 
     pub(super) fn find(&mut self, finding: Finding) {
@@ -93,10 +95,11 @@ impl Explanation {
         self.signed.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the fixes for the findings, each in a single line.
+    /// Returns the fixes for the findings, each in a single line. The fixes for a request are for its sender, and all
+    /// others for the receiver.
     pub fn fixes(&self) -> Vec<&'static str> {
         let mut fixes = Vec::new();
-        for fix in self.findings.iter().flat_map(Finding::fixes) {
+        for fix in self.findings.iter().flat_map(|finding| finding.fixes_for(self.subject)) {
             if !fixes.contains(&fix) {
                 fixes.push(fix);
             }

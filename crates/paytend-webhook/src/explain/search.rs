@@ -57,6 +57,16 @@ impl Search {
         self.cut
     }
 
+    /// Runs a part of the search with its share of the current budget: all of it for 1, half of it for 2.
+    pub(super) fn with_share<T>(&mut self, share: usize, part: impl FnOnce(&mut Self) -> T) -> T {
+        let reserve = self.reserve;
+        self.reserve = self.left.saturating_sub(self.left.saturating_sub(reserve) / share);
+        let result = part(self);
+        self.cut |= self.is_spent();
+        self.reserve = reserve;
+        result
+    }
+
     pub(super) fn charge(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }

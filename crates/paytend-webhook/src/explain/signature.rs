@@ -24,6 +24,21 @@ impl Here {
     }
 }
 
+/// Maximum number of fields that are listed.
+const MAX_LISTED: usize = 12;
+
+impl Here {
+    /// Returns the trace of the fields that are signed as they are in the document.
+    fn fields_trace(&self) -> Option<Trace> {
+        let is_plain = |name: &&String| {
+            *name != "randomKey" && !paytend_crypto::Kind::ALL.iter().any(|kind| kind.payload_field() == *name)
+        };
+        let names = self.fields.iter().map(|(_, name)| name).filter(is_plain).take(MAX_LISTED);
+        let names: Vec<String> = names.map(|name| name.escape_debug().collect()).collect();
+        (!names.is_empty()).then(|| Trace::Fields(names.join(", ")))
+    }
+}
+
 /// The result of a search for the signed text.
 pub(super) enum Searched {
     Found(Zeroizing<Vec<u8>>, Vec<TextChange>),
@@ -76,6 +91,10 @@ pub(super) fn explain_signature(
         explanation.here = Some(here.bytes);
         return expected;
     }
+    let traces = |text: &[u8], explanation: &mut Explanation| {
+        let fields = here.fields_trace();
+        Trace::of(text).into_iter().chain(fields).for_each(|trace| explanation.find(Finding::Trace(trace)));
+    };
     match search(digest) {
         Searched::Found(bytes, changes) => {
             let at = here.bytes.iter().zip(bytes.iter()).take_while(|(a, b)| a == b).count();
@@ -84,11 +103,11 @@ pub(super) fn explain_signature(
         }
         Searched::NotFound(text) => {
             explanation.find(Finding::TextUnknown);
-            Trace::of(&text).into_iter().for_each(|trace| explanation.find(Finding::Trace(trace)));
+            traces(&text, explanation);
         }
         Searched::Spent(text) => {
             explanation.find(Finding::TextTooLarge);
-            Trace::of(&text).into_iter().for_each(|trace| explanation.find(Finding::Trace(trace)));
+            traces(&text, explanation);
         }
     }
     explanation.here = Some(here.bytes);

@@ -36,6 +36,27 @@ pub enum Trace {
     /// Asterisks or an ellipsis.
     #[error("the text has a run of asterisks: a log may have masked part of it")]
     Masked,
+    /// The members may have been sorted by their names.
+    #[error(
+        "the members are in alphabetical order: a serializer may have sorted them; the original order cannot be \
+         recovered from the text"
+    )]
+    Sorted,
+    /// Members with integer names may have been moved to the front.
+    #[error(
+        "members with integer names come first: JavaScript may have moved them; the original order cannot be \
+         recovered from the text"
+    )]
+    IntegersFirst,
+    /// The members may have been stored in a hash table.
+    #[error(
+        "the members are in the order of a Java HashMap: a program may have stored them in one (fastjson does); the \
+         original order cannot be recovered from the text"
+    )]
+    HashOrder,
+    /// Signed fields of an envelope, with their names. Any of them may have been changed.
+    #[error("a signed field of the envelope may have been changed, added or removed ({0}); this leaves no trace")]
+    Fields(String),
     /// Members may be missing.
     #[error(
         "the text may have been re-serialized: members that are null, unknown to the program or duplicate may be \
@@ -53,8 +74,15 @@ impl Trace {
             }
             Self::CutOff => "read the body to its end, and compare its length with Content-Length",
             Self::Masked => "use the body as received, not from a log",
+            Self::Sorted | Self::IntegersFirst | Self::HashOrder => {
+                "verify the raw bytes as received, before JSON is parsed"
+            }
             _ => "verify the raw bytes before JSON is parsed",
         }
+    }
+
+    pub(super) fn is_of_fields(&self) -> bool {
+        matches!(self, Self::Fields(_))
     }
 
     /// Returns the traces in a text and in the document that it contains.
@@ -80,7 +108,7 @@ impl Trace {
         let mut traces = Vec::new();
         let lossy = String::from_utf8_lossy(text);
         if let Ok(text) = std::str::from_utf8(text) {
-            let replaced = text.matches(['\u{fffd}']).count() + text.matches("\\ufffd").count();
+            let replaced = text.matches(['\u{fffd}']).count() + text.to_ascii_lowercase().matches("\\ufffd").count();
             let marks = text.matches('?').count();
             if replaced > 0 {
                 traces.push(Self::ReplacementCharacters(replaced));
@@ -104,6 +132,7 @@ impl Trace {
         if matches!(kind, BodyKind::JsonObject | BodyKind::JsonArray | BodyKind::JsonCutOff) {
             traces.extend(Self::of_numbers(&lossy));
         }
+        traces.extend(super::rewrite::order_trace(&lossy));
         if matches!(kind, BodyKind::JsonObject | BodyKind::JsonArray) {
             traces.push(Self::MembersLost);
         }
@@ -143,16 +172,35 @@ mod tests {
             (r#"{"memo":"?ali?kas ?"}"#, Trace::QuestionMarks(3)),
             ("{\"memo\":\"\u{fffd}\u{fffd}\"}", Trace::ReplacementCharacters(2)),
             (r#"{"memo":"\ufffd"}"#, Trace::ReplacementCharacters(1)),
+            (r#"{"memo":"\uFFFD"}"#, Trace::ReplacementCharacters(1)),
             (r#"{"a":{"b":1"#, Trace::CutOff),
             (r#"{"n":9.117e+17}"#, Trace::Rounded(18)),
             (r#"{"n":911700000000000000}"#, Trace::Rounded(18)),
             (r#"{"n":0.30000000000000004}"#, Trace::InexactDecimals(17)),
             (r#"{"iban":"LT12****3"}"#, Trace::Masked),
             ("{\"a\":\"Å½alias\"}", Trace::Misread),
+            (r#"{"code":"1","data":{"amount":{"currency":"EUR"}},"msg":"x","version":"1.0"}"#, Trace::Sorted),
+            (r#"{"code":"1","keyVersion":"1","Msg":"x","version":"1.0"}"#, Trace::Sorted),
+            (r#"{"version":"1.0","msg":"x","data":{"value":"1","currency":"EUR"},"code":"1"}"#, Trace::Sorted),
+            (r#"{"9":1,"10":1,"a":1,"b":2}"#, Trace::Sorted),
+            (r#"{"msg":1,"code":1,"notifyType":1,"keyVersion":1,"notifyTime":1,"appId":1}"#, Trace::HashOrder),
+            (r#"{"9":1,"10":1,"c":1,"b":2}"#, Trace::IntegersFirst),
         ] {
             assert!(Trace::of(text.as_bytes()).contains(&expected), "{text}: {:?}", Trace::of(text.as_bytes()));
         }
         assert_eq!(Trace::of(br#"{"orderNo":"911700000000000017","a":1}"#), [Trace::MembersLost]);
         assert_eq!(Trace::of(b"hello"), []);
+        for text in [
+            // The documented orders, which are alphabetical.
+            r#"{"currency":"EUR","value":"1"}"#,
+            r#"{"amount":{},"counterparty":{},"direction":"IN","relatedTradeNo":"1"}"#,
+            // One object is not sorted.
+            r#"{"code":"1","data":{"value":"EUR","currency":1},"msg":"x","version":"1.0"}"#,
+            r#"{"b":1,"1":1}"#,
+            r#"{"10":1,"9":1,"a":1}"#,
+            r#"{"1":1,"a":1,"2":1}"#,
+        ] {
+            assert_eq!(Trace::of(text.as_bytes()), [Trace::MembersLost], "{text}");
+        }
     }
 }

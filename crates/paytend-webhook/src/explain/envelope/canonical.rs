@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::document::Document;
+use super::values;
 use crate::explain::finding::TextChange;
 use crate::explain::search::{Search, Target};
 use crate::explain::signature::{Here, Searched};
@@ -18,16 +19,17 @@ pub(super) struct Canonical<'a> {
     /// All fields that could be signed, with their plaintext values. Empty fields are left out.
     fields: Fields,
     payload: &'a [u8],
+    partner_id: Option<&'a str>,
 }
 
-type Field = (String, Zeroizing<Vec<u8>>);
-type Fields = Vec<Field>;
+pub(super) type Field = (String, Zeroizing<Vec<u8>>);
+pub(super) type Fields = Vec<Field>;
 
 /// Tests a text and its difference. Returns whether the search is finished.
-type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, TextChange) -> bool;
+type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
 
 /// Tests fields, the text after them, and their difference. Returns whether the search is finished.
-type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], TextChange) -> bool;
+pub(super) type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], Vec<TextChange>) -> bool;
 
 /// Maximum number of bytes hashed for other canonical strings, before other serializations of the payload are searched.
 const MOST: usize = 32 << 20;
@@ -37,9 +39,15 @@ const MANY: usize = 32;
 
 impl<'a> Canonical<'a> {
     pub(super) fn new(kind: Kind, payload_signed: bool, document: &'a Document, key: &[u8], payload: &'a [u8]) -> Self {
-        let mut this = Self { document, kind, payload_signed, fields: Vec::new(), payload };
+        let mut this = Self { document, kind, payload_signed, fields: Vec::new(), payload, partner_id: None };
         this.fields = this.all(key).into_iter().filter(|(_, value)| !value.is_empty()).collect();
         this
+    }
+
+    /// Sets the expected partner.
+    pub(super) fn partner_id(mut self, id: Option<&'a str>) -> Self {
+        self.partner_id = id;
+        self
     }
 
     /// Returns the fields that may be signed, including empty ones.
@@ -89,15 +97,15 @@ impl<'a> Canonical<'a> {
     /// Searches for the text that the sender signed instead: other fields, or another serialization of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MOST);
-        self.others(key, &mut |bytes, change| {
+        self.others(key, &mut |bytes, changes| {
             left = left.saturating_sub(bytes.len());
             if Sha256::digest(&*bytes)[..] == digest {
-                found = Some((bytes, change));
+                found = Some((bytes, changes));
             }
             found.is_some() || left == 0
         });
-        if let Some((bytes, change)) = found {
-            return Searched::Found(bytes, vec![change]);
+        if let Some((bytes, changes)) = found {
+            return Searched::Found(bytes, changes);
         }
         self.search_payload(digest)
     }
@@ -135,7 +143,7 @@ impl<'a> Canonical<'a> {
     /// Generates the texts that a sender may have signed instead, until `try_one` returns true.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
-        let mut attempt = |fields: &[Field], end: &[u8], change: TextChange| try_one(joined(fields, end), change);
+        let mut attempt = |fields: &[Field], end: &[u8], changes| try_one(joined(fields, end), changes);
         let (other, change) = if self.payload_signed {
             (self.without(payload), TextChange::PayloadLeftOut)
         } else {
@@ -151,28 +159,31 @@ impl<'a> Canonical<'a> {
         by_case.sort_by_key(|(name, _)| name.to_lowercase());
         let mut backwards = sorted(regular.clone());
         backwards.reverse();
-        let found = attempt(&sorted(other), b"", change)
-            || attempt(&sorted(self.on_the_wire(&[payload])), b"", TextChange::PayloadEncrypted)
-            || attempt(&sorted(self.on_the_wire(&["randomKey"])), b"", TextChange::KeyEncrypted)
-            || attempt(&sorted(self.on_the_wire(&[payload, "randomKey"])), b"", TextChange::BothEncrypted)
-            || attempt(&sorted(self.without("randomKey")), b"", TextChange::KeyLeftOut)
-            || attempt(&sorted(self.all(key)), b"", TextChange::EmptyFields)
-            || attempt(&sorted(regular.iter().cloned().chain(flag).collect()), b"", TextChange::EncryptFlag)
-            || attempt(&regular, b"", TextChange::FieldOrder)
-            || attempt(&by_case, b"", TextChange::FieldOrder)
-            || attempt(&backwards, b"", TextChange::FieldOrder)
-            || attempt(&sorted(regular.clone()), b"&", TextChange::LastAmpersand)
-            || attempt(&sorted(regular.clone()), b"\n", TextChange::LastNewline)
-            || attempt(&sorted(encoded.collect()), b"", TextChange::PercentEncoded);
+        let found = attempt(&sorted(other), b"", vec![change])
+            || attempt(&sorted(self.on_the_wire(&[payload])), b"", vec![TextChange::PayloadEncrypted])
+            || attempt(&sorted(self.on_the_wire(&["randomKey"])), b"", vec![TextChange::KeyEncrypted])
+            || attempt(&sorted(self.on_the_wire(&[payload, "randomKey"])), b"", vec![TextChange::BothEncrypted])
+            || attempt(&sorted(self.without("randomKey")), b"", vec![TextChange::KeyLeftOut])
+            || attempt(&sorted(self.all(key)), b"", vec![TextChange::EmptyFields])
+            || attempt(&sorted(regular.iter().cloned().chain(flag).collect()), b"", vec![TextChange::EncryptFlag])
+            || attempt(&regular, b"", vec![TextChange::FieldOrder])
+            || attempt(&by_case, b"", vec![TextChange::FieldOrder])
+            || attempt(&backwards, b"", vec![TextChange::FieldOrder])
+            || attempt(&sorted(regular.clone()), b"&", vec![TextChange::LastAmpersand])
+            || attempt(&sorted(regular.clone()), b"\n", vec![TextChange::LastNewline])
+            || attempt(&sorted(encoded.collect()), b"", vec![TextChange::PercentEncoded]);
         let renamed = |other: &Kind| {
             let name = |name: &String| if name == payload { other.payload_field().to_owned() } else { name.clone() };
             regular.iter().map(|(known, value)| (name(known), value.clone())).collect::<Fields>()
         };
         let mut other_kinds = Kind::ALL.iter().filter(|other| **other != self.kind);
         found
-            || other_kinds
-                .any(|other| attempt(&sorted(renamed(other)), b"", TextChange::PayloadName(other.payload_field())))
-            || (regular.len() <= MANY && self.one_by_one(&regular, &mut attempt))
+            || other_kinds.any(|other| {
+                attempt(&sorted(renamed(other)), b"", vec![TextChange::PayloadName(other.payload_field())])
+            })
+            || (regular.len() <= MANY
+                && (self.one_by_one(&regular, &mut attempt)
+                    || values::others(self.kind, &regular, self.partner_id, &mut attempt)))
     }
 
     /// Tries to leave out each field, and to swap each pair of fields.
@@ -181,18 +192,18 @@ impl<'a> Canonical<'a> {
         (0..regular.len()).any(|one| {
             let name = &regular[one].0;
             let rest: Fields = regular.iter().filter(|(known, _)| known != name).cloned().collect();
-            (small(name) && attempt(&sorted(rest), b"", TextChange::NotSigned(name.clone())))
+            (small(name) && attempt(&sorted(rest), b"", vec![TextChange::NotSigned(name.clone())]))
                 || (one + 1..regular.len()).any(|other| {
                     let mut swapped = regular.clone();
                     (swapped[one].1, swapped[other].1) = (regular[other].1.clone(), regular[one].1.clone());
                     let change = TextChange::Swapped(name.clone(), regular[other].0.clone());
-                    attempt(&sorted(swapped), b"", change)
+                    attempt(&sorted(swapped), b"", vec![change])
                 })
         })
     }
 }
 
-fn sorted(mut fields: Fields) -> Fields {
+pub(super) fn sorted(mut fields: Fields) -> Fields {
     fields.sort_by(|a, b| a.0.cmp(&b.0));
     fields
 }

@@ -28,7 +28,10 @@ pub(super) fn decrypt_key(
         explanation.find(Finding::EncryptedForOther(own.name.clone()));
     }
     if key.len() != 24 || STANDARD.decode(&*key).is_err() {
-        explanation.find(Finding::SessionKey(key.len()));
+        explanation.find(
+            form(&key)
+                .map_or(Finding::SessionKey(key.len()), |form| Finding::SessionKeyText { chars: key.len(), form }),
+        );
     }
     Some(key)
 }
@@ -40,12 +43,16 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
     if let Some(plain) = direct.as_ref().filter(|plain| is_json(plain)) {
         return Some(plain.clone());
     }
-    let decoded = STANDARD.decode(key).ok().map(Zeroizing::new);
     let first = key.get(..16).filter(|_| key.len() > 16).map(|first| Zeroizing::new(first.to_vec()));
     let padded = (key.len() == 24).then(|| Zeroizing::new([key, &[0; 8]].concat()));
-    for (other, finding) in
-        [(decoded, Finding::Aes128), (first, Finding::Aes128Truncated), (padded, Finding::Aes256Padded)]
-    {
+    let decoded = [unhex(key), STANDARD.decode(key).ok()].map(|decoded| decoded.map(Zeroizing::new));
+    let of_decoded = |key: &Option<Zeroizing<Vec<u8>>>| match key.as_ref().map_or(0, |key| key.len()) {
+        16 => Finding::Aes128,
+        other => Finding::DecodedKey(other),
+    };
+    let decoded = decoded.map(|key| (of_decoded(&key), key));
+    let others = decoded.into_iter().chain([(Finding::Aes128Truncated, first), (Finding::Aes256Padded, padded)]);
+    for (finding, other) in others {
         if let Some(plain) = other.and_then(|other| decrypt_payload(&other, encrypted)).filter(is_json) {
             explanation.find(finding);
             return Some(plain);
@@ -56,4 +63,20 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
         explanation.find(Finding::Payload);
     }
     direct
+}
+
+/// Returns the encoding of a session key that is a text.
+fn form(key: &[u8]) -> Option<&'static str> {
+    match key {
+        key if unhex(key).is_some_and(|bytes| bytes.len() >= 8) => Some("hexadecimal"),
+        key if key.len() > 8 && STANDARD.decode(key).is_ok() => Some("base64"),
+        _ => None,
+    }
+}
+
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    let whole = text.len().is_multiple_of(2);
+    text.chunks_exact(2).map(pair).collect::<Option<_>>().filter(|_| whole)
 }

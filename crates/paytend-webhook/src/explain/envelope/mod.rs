@@ -3,6 +3,7 @@
 mod canonical;
 mod decrypt;
 mod document;
+mod values;
 
 use paytend_crypto::{Error, Expected, Kind, PayloadProblem};
 use zeroize::Zeroizing;
@@ -69,7 +70,9 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
     let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
     let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
     let payload = payload.as_deref().filter(|_| key_at_hand);
-    let canonical = payload.map(|payload| Canonical::new(kind, payload_signed, document, key, payload));
+    let partner_id = keys.partner_id.as_deref();
+    let canonical =
+        payload.map(|payload| Canonical::new(kind, payload_signed, document, key, payload).partner_id(partner_id));
     let here = canonical.as_ref().map(Canonical::here);
     let search = |digest| match &canonical {
         Some(canonical) => canonical.search(key, digest),

@@ -22,15 +22,36 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
 
 /// Further plausible orders: a sender may write fields in another order than the documentation. Names that are missing
 /// here follow in the documented order.
-const PLAUSIBLE: [&[&str]; 3] = [
+const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
+    // The order of PayBy's table, which has required and optional members mixed.
+    &[
+        "merchantOrderNo",
+        "orderNo",
+        "holderName",
+        "iban",
+        "swiftCode",
+        "beneficiaryAddress",
+        "amount",
+        "memo",
+        "notifyUrl",
+        "accountNo",
+        "networkCode",
+        "bankName",
+        "countryCode",
+        "fundoutCurrencyCode",
+        "fedwireCode",
+        "branchName",
+        "intermediaryBank",
+        "beneficiaryType",
+    ],
     &["merchantOrderNo", "orderNo", "holderName", "memo", "status", "amount"],
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
 /// Returns the names of the documented objects that share the most names with these, at least half of them. Objects
 /// with fewer other names come first.
-pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
+pub(super) fn like(names: &[&str]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();
     if 2 * most < names.len().max(1) {
@@ -43,15 +64,16 @@ pub(super) fn like(names: &[String]) -> Vec<Vec<&'static str>> {
     like
 }
 
-/// Returns the documented and plausible orders for an object with these names.
-pub(super) fn orders(names: &[String]) -> Vec<Vec<&'static str>> {
-    let Some(documented) = like(names).into_iter().next() else { return Vec::new() };
+/// Returns the documented and plausible orders for an object with these names, the most likely order first.
+pub(super) fn orders(names: &[&str]) -> Vec<Vec<&'static str>> {
+    let like = like(names);
+    let Some(documented) = like.first() else { return Vec::new() };
     let plausible = PLAUSIBLE.into_iter().filter(|plausible| plausible.iter().all(|name| documented.contains(name)));
     let plausible = plausible.map(|plausible| {
         let rest = documented.iter().filter(|name| !plausible.contains(name));
         plausible.iter().chain(rest).copied().collect()
     });
-    std::iter::once(documented.clone()).chain(plausible).collect()
+    like.iter().take(1).cloned().chain(plausible).chain(like.iter().skip(1).cloned()).collect()
 }
 
 /// Names that are common in documents of all kinds.

@@ -4,7 +4,7 @@ use super::Structure;
 use super::document::{Document, Node, Number, Text};
 use super::documented;
 use super::numbers::Decimal;
-use super::order::{objects, replaced};
+use super::order::{Members, objects, replaced, size};
 use crate::explain::change::Change;
 
 /// Maximum total number of nodes created for a document.
@@ -12,8 +12,6 @@ const MAX_NODES: usize = 600_000;
 
 /// Maximum number of sets of documented members that are restored.
 const MAX_SETS: usize = 2_500;
-
-type Members = Vec<(usize, Node)>;
 
 fn null() -> Node {
     Node::Literal("null".into())
@@ -36,14 +34,6 @@ fn mapped(node: &Node, keep: &dyn Fn(&Node) -> bool, change: &dyn Fn(&Node) -> O
 
 fn structure(root: Node, change: Change) -> Structure {
     Structure { root, changes: vec![change] }
-}
-
-fn size(node: &Node) -> usize {
-    match node {
-        Node::Object(members) => 1 + members.iter().map(|(_, value)| size(value)).sum::<usize>(),
-        Node::Array(elements) => 1 + elements.iter().map(size).sum::<usize>(),
-        _ => 1,
-    }
 }
 
 /// Returns the structure without null members.
@@ -138,7 +128,8 @@ pub(super) fn documented_put_back(
             document.texts.get(member.0).map(|text| String::from_utf16_lossy(&text.units)).unwrap_or_default()
         };
         let names: Vec<String> = members.iter().map(name).collect();
-        for order in documented::like(&names) {
+        let like = documented::like(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        for order in like {
             for (rank, missed) in order.iter().enumerate() {
                 let before = |name: &String| order[..rank].iter().any(|known| known == name);
                 let place = names.iter().rposition(before).map_or(0, |at| at + 1);

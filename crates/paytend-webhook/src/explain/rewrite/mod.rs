@@ -3,6 +3,7 @@
 //! Each alternative has a cost: 0 for the text as received, 1 for common styles, 2 and more for uncommon styles. All
 //! combinations are tried in the order of their total cost, until the search budget is used up.
 
+mod combined;
 mod document;
 mod documented;
 mod escapes;
@@ -12,17 +13,24 @@ mod numbers;
 mod order;
 mod roots;
 mod slots;
+mod sorted;
 mod template;
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use sha2::Digest as _;
 
 use super::change::Change;
 use super::search::{Found, Search};
+use combined::Expected;
 use document::{Document, Node};
 use escapes::Spelling;
 use layout::Layout;
 use numbers::Forms;
 use template::Template;
+
+pub(super) use sorted::trace as order_trace;
 
 /// The text before and after the JSON.
 struct Structure {
@@ -42,6 +50,16 @@ struct Edge {
 const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
+
+/// Maximum number of combinations of likely orders that are tried at cost 2 and at cost 3.
+const FEW_COMBINED: usize = 1_500;
+const MOST_COMBINED: usize = 10_000;
+
+/// Maximum number of combinations of likely orders to which removed members are added.
+const FEW_BASES: usize = 6;
+
+/// Cost of creating a node of a structure, in bytes of the budget.
+const EACH_NODE: usize = 12;
 
 /// Maximum cost of a structure.
 const MAX_STRUCTURE: usize = 5;
@@ -65,6 +83,9 @@ pub(super) struct Rewriter {
     rules: Vec<Vec<usize>>,
     /// The structures of each cost, created on demand.
     structures: Vec<Vec<Structure>>,
+    /// The hashes of the orders created so far.
+    orders: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl Rewriter {
@@ -72,30 +93,42 @@ impl Rewriter {
     pub(super) fn level(&mut self, level: usize, search: &mut Search) -> Option<Found> {
         let left = level.checked_sub(self.cost)?;
         self.prepare();
-        let most_after = MAX_NUMBERS + 2;
-        for cost in 0..=left.min(MAX_STRUCTURE) {
-            self.prepare_structures(cost);
-            for at in 0..self.structures[cost].len() {
-                let left = left - cost;
-                for spelling in 0..self.spellings.len() {
-                    let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
-                    // The received white space comes first, then the layouts.
-                    for layout in 0..=self.layouts.len() {
-                        let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
-                        let cost_here = layout.map_or(0, |layout| layout.cost);
-                        let Some(left) = left.checked_sub(cost_here).filter(|left| *left <= most_after) else {
-                            continue;
-                        };
-                        let whole = cost == 0 && at == 0;
-                        if layout.is_none() && !(self.irregular && whole) {
-                            continue;
-                        }
-                        if search.is_spent() {
-                            return None;
-                        }
-                        if let Some(found) = self.try_one((cost, at), spelling, layout, left, search) {
-                            return Some(found);
-                        }
+        let last = left.min(MAX_STRUCTURE);
+        for cost in 0..=last {
+            if !self.prepare_structures(cost, search) {
+                return None;
+            }
+            // Likely structures in unlikely styles must not use up the budget of the other structures.
+            let found =
+                search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// Tries the structures of a cost, in all styles whose costs add up to `left`.
+    fn class(&self, cost: usize, left: usize, search: &mut Search) -> Option<Found> {
+        for at in 0..self.structures[cost].len() {
+            for spelling in 0..self.spellings.len() {
+                let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
+                // The received white space comes first, then the layouts.
+                for layout in 0..=self.layouts.len() {
+                    let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
+                    let cost_here = layout.map_or(0, |layout| layout.cost);
+                    let Some(left) = left.checked_sub(cost_here).filter(|left| *left <= MAX_NUMBERS + 2) else {
+                        continue;
+                    };
+                    let whole = cost == 0 && at == 0;
+                    if layout.is_none() && !(self.irregular && whole) {
+                        continue;
+                    }
+                    if search.is_spent() {
+                        return None;
+                    }
+                    if let Some(found) = self.try_one((cost, at), spelling, layout, left, search) {
+                        return Some(found);
                     }
                 }
             }
@@ -149,7 +182,7 @@ impl Rewriter {
         let texts = &self.spellings[0].texts;
         let raw = |template: &Template| template.filled(|_, number| &self.document.numbers[number].raw);
         let here = raw(&Template::with_gaps(&self.document.root, texts, &self.document.gaps));
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut layouts = Vec::new();
         self.irregular = true;
         let large = here.len() > 16 << 10;
@@ -173,10 +206,13 @@ impl Rewriter {
         self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
     }
 
-    /// Creates the structures of a cost.
-    fn prepare_structures(&mut self, cost: usize) {
+    /// Creates the structures of a cost. Returns false if the budget is used up.
+    fn prepare_structures(&mut self, cost: usize, search: &mut Search) -> bool {
         if self.structures.len() > cost {
-            return;
+            return true;
+        }
+        if search.is_spent() {
+            return false;
         }
         let root = self.document.root.clone();
         let nothing = Structure { root: root.clone(), changes: Vec::new() };
@@ -186,6 +222,8 @@ impl Rewriter {
             1 => order::usual(&self.document, &root).into_iter().chain(members::without_nulls(&root)).collect(),
             2 => {
                 let mut all = order::unusual(&self.document, &root);
+                all.extend(combined::combined(&self.document, &root, Expected::Documented, 0, FEW_COMBINED));
+                all.extend(combined::combined(&self.document, &root, Expected::Held, 0, FEW_COMBINED / 2));
                 all.extend(order::of_all(&root, 0, FEW));
                 all.extend(members::documented_put_back(&mut self.document, &root, &null, 2));
                 all.extend(members::emptied(&self.document));
@@ -194,6 +232,14 @@ impl Rewriter {
             }
             3 => {
                 let mut all = order::of_one(&root);
+                all.extend(combined::combined(
+                    &self.document,
+                    &root,
+                    Expected::Documented,
+                    FEW_COMBINED,
+                    MOST_COMBINED,
+                ));
+                all.extend(combined::combined(&self.document, &root, Expected::Held, FEW_COMBINED / 2, MANY));
                 all.extend(order::of_all(&root, FEW, MANY));
                 all.extend(members::documented_put_back(&mut self.document, &root, &null, 4));
                 all.extend(self.with_order(&root, &null, 2));
@@ -208,12 +254,20 @@ impl Rewriter {
             }
             _ => self.unusual(&root, &null),
         };
+        // Several rules create the same order.
+        let hash = |root: &Node| self.hasher.hash_one(root);
+        let is_new = |structure: &Structure| {
+            structure.changes[..] != [Change::Order] || self.orders.insert(hash(&structure.root))
+        };
+        let structures: Vec<Structure> = structures.into_iter().filter(is_new).collect();
+        search.charge(EACH_NODE * structures.iter().map(|structure| order::size(&structure.root)).sum::<usize>());
         self.structures.push(structures);
         self.add_forms();
         for spelling in &mut self.spellings {
             let new = self.document.texts[spelling.texts.len()..].iter();
             spelling.texts.extend(new.map(|text| text.raw.clone()));
         }
+        true
     }
 
     /// Combines orders with up to the given number of documented members that were removed.
@@ -243,7 +297,14 @@ impl Rewriter {
     }
 
     fn bases(&self, root: &Node) -> Vec<Structure> {
-        order::usual(&self.document, root).into_iter().chain(members::without_nulls(root)).collect()
+        let mut bases = order::usual(&self.document, root);
+        for base in combined::combined(&self.document, root, Expected::Documented, 0, FEW_BASES) {
+            if bases.iter().all(|known| known.root != base.root) {
+                bases.push(base);
+            }
+        }
+        bases.extend(members::without_nulls(root));
+        bases
     }
 }
 

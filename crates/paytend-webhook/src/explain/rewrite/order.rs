@@ -10,11 +10,11 @@ use crate::explain::change::Change;
 /// Maximum number of orders tried for a single object.
 const MAX_OF_ONE: usize = 5_040;
 
-type Members = Vec<(usize, Node)>;
-type Sort<'a> = &'a dyn Fn(&mut Members);
+pub(super) type Members = Vec<(usize, Node)>;
+pub(super) type Sort<'a> = &'a dyn Fn(&mut Members);
 
 /// Returns the structure with the members of each object sorted.
-fn sorted(node: &Node, sort: Sort<'_>) -> Node {
+pub(super) fn sorted(node: &Node, sort: Sort<'_>) -> Node {
     match node {
         Node::Object(members) => {
             let mut members: Members = members.iter().map(|(name, value)| (*name, sorted(value, sort))).collect();
@@ -26,15 +26,26 @@ fn sorted(node: &Node, sort: Sort<'_>) -> Node {
     }
 }
 
-fn names(document: &Document) -> Vec<String> {
+pub(super) fn names(document: &Document) -> Vec<String> {
     document.texts.iter().map(|text| String::from_utf16_lossy(&text.units)).collect()
 }
 
-fn is_integer(name: &str) -> bool {
+pub(super) fn is_integer(name: &str) -> bool {
     !name.is_empty()
         && name.len() < 11
         && name.bytes().all(|byte| byte.is_ascii_digit())
         && (name == "0" || !name.starts_with('0'))
+}
+
+/// Returns the number of buckets of a Java HashMap with this many names.
+pub(super) fn buckets(names: usize) -> u32 {
+    (4..16).map(|power| 1_u32 << power).find(|size| names <= *size as usize * 3 / 4).unwrap_or(1 << 16)
+}
+
+/// Returns the bucket of a name in a Java HashMap, which determines its position.
+pub(super) fn bucket(name: &str, buckets: u32) -> u32 {
+    let hash = name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+    (hash ^ (hash >> 16)) & (buckets - 1)
 }
 
 /// Returns the common orders that differ from the order in `root`.
@@ -42,7 +53,7 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
     let documented = |members: &mut Members, which: usize| {
-        let here: Vec<String> = members.iter().map(name).collect();
+        let here: Vec<&str> = members.iter().filter_map(|member| names.get(member.0)).map(String::as_str).collect();
         let orders = documented::orders(&here);
         if let Some(order) = orders.get(which).or(orders.last()) {
             members.sort_by_key(|member| order.iter().position(|known| *known == name(member)).unwrap_or(usize::MAX));
@@ -68,7 +79,11 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
 pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
-    let sorts: [Sort<'_>; 4] = [
+    let sorts: [Sort<'_>; 5] = [
+        &|members| {
+            let buckets = buckets(members.len());
+            members.sort_by_key(|member| bucket(&name(member), buckets));
+        },
         &|members| members.sort_by_key(|member| name(member).to_lowercase()),
         // PostgreSQL's jsonb, and MySQL.
         &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
@@ -153,11 +168,20 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
+/// Returns the number of nodes.
+pub(super) fn size(node: &Node) -> usize {
+    match node {
+        Node::Object(members) => 1 + members.iter().map(|(_, value)| size(value)).sum::<usize>(),
+        Node::Array(elements) => 1 + elements.iter().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 fn factorial(n: usize) -> usize {
     (1..=n).try_fold(1_usize, usize::checked_mul).unwrap_or(usize::MAX)
 }
 
-fn permutations(n: usize) -> Vec<Vec<usize>> {
+pub(super) fn permutations(n: usize) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for next in 0..n {
         all = all
@@ -208,7 +232,7 @@ pub(super) fn replaced(root: &Node, at: usize, members: Members) -> Node {
     put(root, &mut 0, &mut BTreeMap::from([(at, members)]))
 }
 
-fn distinct(root: &Node, nodes: impl IntoIterator<Item = Node>) -> Vec<Structure> {
+pub(super) fn distinct(root: &Node, nodes: impl IntoIterator<Item = Node>) -> Vec<Structure> {
     let mut seen = std::collections::HashSet::from([root.clone()]);
     let nodes = nodes.into_iter().filter(|node| seen.insert(node.clone()));
     nodes.map(|root| Structure { root, changes: vec![Change::Order] }).collect()

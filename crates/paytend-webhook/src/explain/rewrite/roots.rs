@@ -1,6 +1,7 @@
 //! The JSON texts to parse: the contents of the wrappings, also with repaired strings.
 
 use std::collections::HashSet;
+use std::hash::RandomState;
 
 use super::document::{Document, Node};
 use super::{Edge, Rewriter};
@@ -67,6 +68,8 @@ impl Rewriter {
             forms: Vec::new(),
             rules: Vec::new(),
             structures: Vec::new(),
+            orders: HashSet::new(),
+            hasher: RandomState::new(),
         }
     }
 }

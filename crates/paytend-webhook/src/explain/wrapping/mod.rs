@@ -65,9 +65,10 @@ const STEPS: &[Step] = &[
     Step { effect: Effect::Wrapped, cost: 3, undo: encodings::quotes },
     Step { effect: Effect::Wrapped, cost: 2, undo: encodings::html },
     Step { effect: Effect::Wrapped, cost: 2, undo: encodings::quoted_printable },
-    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::percent },
+    // Before the percent-encoding: a form is more specific.
     Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_field },
     Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_key },
+    Step { effect: Effect::Wrapped, cost: 2, undo: encodings::percent },
     Step { effect: Effect::Wrapped, cost: 2, undo: carriers::member },
     Step { effect: Effect::Wrapped, cost: 7, undo: carriers::surrounded },
     Step { effect: Effect::Wrapped, cost: 2, undo: literals::text_literal },

@@ -54,12 +54,13 @@ fn large_messages_are_explained_in_bounded_time() {
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
     assert!(!of(document.as_bytes()).authentic());
     // Much more than needed, so that the test also passes on a busy machine.
-    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 600, "{:?}", start.elapsed());
 
     for (body, limit) in [(vec![b' '; 4 << 20], 8 << 20), (deep, 1 << 20), (flat, 1 << 20)] {
         let explanation =
             explain(Provider::PayBy, &signed("payby", b"{}"), &body, &detached_keys().with_max_bytes(limit));
         assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     }
-    assert!(start.elapsed().as_secs() < 240, "{:?}", start.elapsed());
+    // A search without a bound would take days.
+    assert!(start.elapsed().as_secs() < 1800, "{:?}", start.elapsed());
 }

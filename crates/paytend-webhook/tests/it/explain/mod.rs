@@ -2,7 +2,9 @@
 
 mod bounds;
 mod chains;
+mod envelope;
 mod making;
+mod orders;
 mod pairs;
 mod signatures;
 mod wrapped;
@@ -189,10 +191,6 @@ fn differences_in_the_signed_text_are_reported() {
     }
     // A text that cannot be guessed.
     let explanation = explained(&|_, _, _| b"nonsense".to_vec());
-    assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
-    // A field changed in transit.
-    let changed = String::from_utf8(sender.send_well()).unwrap().replace(r#""notifyType":"2""#, r#""notifyType":"3""#);
-    let explanation = of(changed.as_bytes());
     assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     // An added field.
     let added = String::from_utf8(sender.send_well()).unwrap().replacen('{', r#"{"traceId":"7","#, 1);

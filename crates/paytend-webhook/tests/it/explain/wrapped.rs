@@ -124,6 +124,114 @@ fn pasted_sign_header_is_parsed() {
     assert!(pasted_sign("AB+C/D==").unwrap() == "AB+C/D==");
 }
 
+/// Each form contains the base64 of a signature as `S`. The finding is the deviation that remains in the header.
+#[test]
+fn pasted_sign_header_is_verified_in_every_form() {
+    let body = br#"{"a":7}"#;
+    let sign = signed("payby", body)["sign"].to_str().unwrap().to_owned();
+    assert!(sign.contains('+') && sign.contains('/') && sign.ends_with("=="), "{sign}");
+    let lines = |end: &str| {
+        let lines: Vec<&str> = sign.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        lines.join(end)
+    };
+    let replaced =
+        |pairs: [(&str, &str); 3]| pairs.iter().fold(sign.clone(), |sign, (from, to)| sign.replace(from, to));
+    let percent = replaced([("+", "%2B"), ("/", "%2F"), ("=", "%3D")]);
+    let flaw = |flaw| vec![Finding::Base64 { field: "sign", flaw }];
+    let mut forms: Vec<(String, Vec<Finding>)> = [
+        "S",
+        "'S'",
+        "\"S\"",
+        "`S`",
+        "<S>",
+        "<'S'>",
+        " S\r\n",
+        "sign: S",
+        "sign:S",
+        "Sign=S",
+        "SIGN : S\r\n",
+        "`sign: S`",
+        "sign=\"S\"",
+        "-H 'sign: S'",
+        "-H \"Sign: S\"",
+        "-H sign:S",
+        "--header 'sign: S'",
+        "--header='sign: S'",
+        "--sign S",
+        "--sign='S'",
+        "curl -X POST -H 'content-type: application/json' -H 'sign: S' --data @body https://example.com/a?sign=1",
+        "curl https://example.com \\\n  -H 'accept: */*' \\\n  -H 'sign: S' \\\n  --data-raw '{}'",
+        "\"sign\":\"S\"",
+        "\"sign\": \"S\",",
+        "{\"sign\":\"S\"}",
+        "{ 'Sign': 'S' }",
+        "{\"content-type\":\"application/json\",\"sign\":\"S\",\"host\":\"example.com\"}",
+        "{\\\"sign\\\":\\\"S\\\"}",
+        "['sign' => 'S']",
+        "host: example.com\r\nsign: S\r\ncontent-length: 7\r\n\r\n{\"a\":7}",
+        "> host: example.com\n> sign: S\n> content-length: 7\n",
+        "sign:\n  S\n",
+        "\u{200b}S\u{feff}",
+        "sign\u{ff1a} \u{201c}S\u{201d}",
+        "&quot;sign&quot;:&quot;S&quot;",
+    ]
+    .map(|form| {
+        (
+            form.replace('S', &sign).replace(&format!("{sign}ign"), "Sign").replace(&format!("{sign}IGN"), "SIGN"),
+            Vec::new(),
+        )
+    })
+    .into();
+    forms.extend(
+        ["\n", "\r\n", "\n  ", "\r\n\t", "\\n", "\\\n", " \n ", "\u{200b}"].map(|end| (lines(end), Vec::new())),
+    );
+    forms.push((format!("sign: {}\r\n", lines("\r\n ")), Vec::new()));
+    forms.push((format!("\"{}\"", lines("\n")), Vec::new()));
+    for pairs in [
+        [("+", "&#43;"), ("/", "&#x2F;"), ("=", "&#61;")],
+        [("+", "&#x2b;"), ("/", "&#47;"), ("=", "&#x3D;")],
+        [("+", "&plus;"), ("/", "&sol;"), ("=", "&equals;")],
+        [("+", "&amp;#43;"), ("/", "/"), ("=", "=")],
+        [("+", "+"), ("/", "\\/"), ("=", "=")],
+        [("+", "\\u002B"), ("/", "\\u002F"), ("=", "\\u003D")],
+        [("+", "\\u002b"), ("/", "\\/"), ("=", "\\u003d")],
+    ] {
+        forms.push((replaced(pairs), Vec::new()));
+        forms.push((format!("\"sign\":\"{}\"", replaced(pairs)), Vec::new()));
+    }
+    for percent in [percent.clone(), format!("sign={percent}"), format!("'{percent}'")] {
+        forms.push((percent, flaw(Base64Flaw::PercentEncoded)));
+    }
+    let spaces = sign.replace('+', " ");
+    forms.push((spaces.clone(), flaw(Base64Flaw::Spaces)));
+    forms.push((format!("sign: {spaces}\r\n"), flaw(Base64Flaw::Spaces)));
+    forms.push((format!("\"{spaces}\""), flaw(Base64Flaw::Spaces)));
+    forms.push((sign.replace('+', "-").replace('/', "_"), flaw(Base64Flaw::UrlAlphabet)));
+    let mut wrong = Vec::new();
+    for (pasted, findings) in forms {
+        let header = pasted_sign(&pasted).unwrap_or(HeaderValue::from_static("refused"));
+        let headers = HeaderMap::from_iter([("sign".parse().unwrap(), header.clone())]);
+        let explanation = explain(Provider::PayBy, &headers, body, &detached_keys());
+        if !explanation.authentic() || explanation.findings() != findings {
+            wrong.push(format!("{pasted:?} is {header:?}: {explanation}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("\n\n"));
+    for (pasted, expected) in [
+        ("sign: ", Err(PastedSignError::Empty)),
+        ("-H 'sign: ' -H 'host: x'", Err(PastedSignError::Empty)),
+        ("{\"sign\":\"\",\"host\":\"x\"}", Err(PastedSignError::Empty)),
+        ("QUJDsign==", Ok("QUJDsign==")),
+        ("QU/sign=", Ok("QU/sign=")),
+    ] {
+        assert_eq!(
+            pasted_sign(pasted).as_ref().map(|value| value.to_str().unwrap()),
+            expected.as_ref().copied(),
+            "{pasted:?}"
+        );
+    }
+}
+
 #[test]
 fn authentic_body_that_parsers_reject_is_authentic_but() {
     for (body, finding) in [

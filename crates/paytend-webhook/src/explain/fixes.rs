@@ -1,0 +1,98 @@
+//! The fixes for findings, worded for whoever can carry them out.
+
+use paytend_crypto::Kind;
+
+use super::finding::{Finding, TextChange};
+
+/// The message, which determines who reads the explanation and what can have changed the signed text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A notification that is signed in a header. A receiver reads the explanation.
+    Body,
+    /// A notification or a response in Paytend's envelope. A receiver reads the explanation.
+    Received,
+    /// A request in Paytend's envelope. Its sender reads the explanation.
+    Request,
+}
+
+/// The payload is encrypted, so only its sender can have signed another text.
+const SIGN_SAME_BYTES: &str = "serialize the payload once, as UTF-8, and both sign and encrypt exactly these bytes";
+const SENDER_SIGNS_SAME_BYTES: &str =
+    "inform the sender: it must serialize the payload once, and both sign and encrypt exactly these bytes";
+
+impl Subject {
+    pub(super) fn of(kind: Kind) -> Self {
+        if kind == Kind::Request { Self::Request } else { Self::Received }
+    }
+
+    /// Chooses between the fix for a receiver and the fix for the sender of a request.
+    fn choose(self, receiver: &'static str, sender: &'static str) -> &'static str {
+        if self == Self::Request { sender } else { receiver }
+    }
+
+    fn same_bytes(self, body: &'static str) -> &'static str {
+        if self == Self::Body { body } else { self.choose(SENDER_SIGNS_SAME_BYTES, SIGN_SAME_BYTES) }
+    }
+}
+
+impl Finding {
+    /// Returns the fixes for the receiver of a notification that is signed in a header, each in a single line.
+    /// [`Explanation::fixes`](super::Explanation::fixes) returns the fixes for the explained message.
+    pub fn fixes(&self) -> Vec<&'static str> {
+        self.fixes_for(Subject::Body)
+    }
+
+    pub(super) fn fixes_for(&self, subject: Subject) -> Vec<&'static str> {
+        match self {
+            Self::Text { changes, .. } => changes.iter().filter_map(|change| change.fix(subject)).collect(),
+            Self::Wrapped(wrapping) => {
+                vec![subject.choose(wrapping.fix(), "send the JSON document itself as the body, in UTF-8")]
+            }
+            Self::NotJson(kind) => {
+                let sender = "send the JSON document of the envelope as the body";
+                if subject == Subject::Request { vec![sender] } else { kind.fix().into_iter().collect() }
+            }
+            Self::Trace(trace) => vec![if trace.is_of_fields() {
+                subject.choose(
+                    "compare each field with the one that the sender signed",
+                    "sign each field with exactly the value that is sent, after all fields have been set",
+                )
+            } else {
+                subject.same_bytes(trace.fix())
+            }],
+            Self::Aes128 | Self::Aes128Truncated | Self::Aes256Padded | Self::DecodedKey(_) => vec![subject.choose(
+                "the sender: use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
+                "use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
+            )],
+            Self::SessionKey(_) | Self::SessionKeyText { .. } => vec![subject.choose(
+                "the sender: encrypt the base64 text of 16 random bytes as randomKey",
+                "encrypt the base64 text of 16 random bytes as randomKey",
+            )],
+            Self::SignedByUnknown => vec![subject.choose(
+                "ask the sender for its current public key",
+                "sign with the private key that belongs to the public key that Paytend has for this partner",
+            )],
+            Self::EncryptedForOther(_) | Self::EncryptedForUnknown { .. } if subject == Subject::Request => {
+                vec!["encrypt randomKey with the public key that Paytend has published for this environment"]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl TextChange {
+    fn fix(&self, subject: Subject) -> Option<&'static str> {
+        match self {
+            Self::Bytes(change) => Some(subject.same_bytes(change.fix())),
+            Self::PayloadLeftOut => Some(subject.choose(
+                "open a message of such an endpoint with an unsigned payload",
+                "sign the payload too, except in requests to the upload endpoints of the IBAN product",
+            )),
+            Self::OtherValue(_) | Self::Missing(_) | Self::NotSigned(_) => Some(subject.choose(
+                "verify the document as received; the sender must sign each field with exactly the value that it sends",
+                "sign each field with exactly the value that is sent, after all fields have been set",
+            )),
+            _ => None,
+        }
+    }
+}
