@@ -27,6 +27,9 @@ mod time_limit;
 mod transport;
 mod upload;
 
+pub use paytend_crypto as crypto;
+pub use paytend_model as model;
+
 pub use client::Client;
 pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ClientBuilder, Environment};
@@ -43,6 +46,6 @@ pub use retry::{Decision, FailedAttempt, RetryPolicy};
 pub use time_limit::TimeLimit;
 pub use transport::{
     CertificateProblem, ConnectFailure, Exchange, HttpRequest, HttpTransport, OutgoingBody, Transport, TransportError,
-    TransportErrorKind, Withdrawn,
+    TransportErrorKind, WithdrawnError,
 };
 pub use upload::{file_from_path, file_from_reader};

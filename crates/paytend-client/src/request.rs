@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use paytend_crypto::RequestId;
-use paytend_model::{Invalid, Operation};
+use paytend_model::{Operation, ValidationError};
 
 use crate::call::Call;
 use crate::call_target::CallTarget;
@@ -48,7 +48,7 @@ enum Validation {
 }
 
 impl Validation {
-    fn check<O: Operation>(self, operation: &O) -> Result<(), Invalid> {
+    fn check<O: Operation>(self, operation: &O) -> Result<(), ValidationError> {
         match self {
             Self::Off => Ok(()),
             Self::Errors => {

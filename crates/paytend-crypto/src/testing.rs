@@ -13,7 +13,7 @@
 //! };
 //! let checks = testing::check_backend(&loader)?;
 //! assert!(checks > 1000);
-//! # Ok::<(), testing::Disagreement>(())
+//! # Ok::<(), testing::ConformanceError>(())
 //! ```
 
 mod pair;
@@ -48,15 +48,15 @@ impl fmt::Debug for Loader<'_> {
 
 /// The first check that a backend fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disagreement(String);
+pub struct ConformanceError(String);
 
-impl fmt::Display for Disagreement {
+impl fmt::Display for ConformanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the backend does not conform: {}", self.0)
     }
 }
 
-impl std::error::Error for Disagreement {}
+impl std::error::Error for ConformanceError {}
 
 /// A counter of checks, which stops at the first failure.
 #[derive(Default)]
@@ -65,14 +65,14 @@ struct Checks {
 }
 
 impl Checks {
-    fn that(&mut self, holds: bool, what: impl FnOnce() -> String) -> Result<(), Disagreement> {
+    fn that(&mut self, holds: bool, what: impl FnOnce() -> String) -> Result<(), ConformanceError> {
         self.done += 1;
-        if holds { Ok(()) } else { Err(Disagreement(what())) }
+        if holds { Ok(()) } else { Err(ConformanceError(what())) }
     }
 
     /// Unwraps the result of a step that must not fail.
-    fn get<T, E: fmt::Display>(&mut self, result: Result<T, E>, what: &str) -> Result<T, Disagreement> {
+    fn get<T, E: fmt::Display>(&mut self, result: Result<T, E>, what: &str) -> Result<T, ConformanceError> {
         self.done += 1;
-        result.map_err(|error| Disagreement(format!("{what}: {error}")))
+        result.map_err(|error| ConformanceError(format!("{what}: {error}")))
     }
 }

@@ -10,7 +10,7 @@
 //! let names: Vec<_> = needed.iter().map(|requirement| requirement.to_string()).collect();
 //! assert_eq!(names, ["passport", "face photo", "EEA residence permit or EEA address certificate"]);
 //! assert_eq!(needed.iter().find(|r| !r.is_met_by(&[Passport, FacePhoto])).unwrap(), &needed[2]);
-//! # Ok::<(), paytend_model::documents::NoCountry>(())
+//! # Ok::<(), paytend_model::documents::CountryError>(())
 //! ```
 
 use std::fmt;
@@ -42,13 +42,13 @@ impl fmt::Display for Country {
 /// The error for a text that is not a two-letter country code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid country code; use two letters of ISO 3166-1, such as LT")]
-pub struct NoCountry;
+pub struct CountryError;
 
 impl FromStr for Country {
-    type Err = NoCountry;
+    type Err = CountryError;
 
     /// Reads a two-letter code in upper or lower case. `EL` is read as `GR`, and `UK` as `GB`.
-    fn from_str(text: &str) -> Result<Self, NoCountry> {
+    fn from_str(text: &str) -> Result<Self, CountryError> {
         match text.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
                 Ok(Self(match &[a.to_ascii_uppercase(), b.to_ascii_uppercase()] {
@@ -58,7 +58,7 @@ impl FromStr for Country {
                     code => *code,
                 }))
             }
-            _ => Err(NoCountry),
+            _ => Err(CountryError),
         }
     }
 }
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(country("lt"), country("LT"));
         assert_eq!((country("EL").to_string(), country("uk").to_string()), ("GR".into(), "GB".into()));
         for wrong in ["", "L", "LTU", "L1", "Ž", "UK "] {
-            assert_eq!(wrong.parse::<Country>(), Err(NoCountry), "{wrong}");
+            assert_eq!(wrong.parse::<Country>(), Err(CountryError), "{wrong}");
         }
         assert_eq!(EEA.iter().collect::<std::collections::HashSet<_>>().len(), 30);
         assert!(EEA.is_sorted());

@@ -40,10 +40,10 @@ pub use notification::{BaasNotification, IssuingNotification, Notification, Noti
 pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
 pub use payload::{Description, Extra, Field, Payload};
 pub use problem::Problem;
-pub use registry::{NoSuchOperation, OperationEntry, operation, operations};
+pub use registry::{OperationEntry, OperationError, operation, operations};
 pub use review::Finding;
 pub use rust_decimal::Decimal;
-pub use validate::{Invalid, Report, Rule, Severity, Validate, Violation};
+pub use validate::{Report, Rule, Severity, Validate, ValidationError, Violation};
 pub use value::{
     Amount, AmountError, Base64Text, CardId, Code, Count, CountryCode, Currency, Date, FileContent, Gender, HashedText,
     HolderId, IdType, Json, MAX_FILE_BYTES, OrderNo, PartnerId, Personal, TransactionId, UserId,

@@ -56,13 +56,13 @@ pub fn operations() -> &'static [OperationEntry] {
 /// assert_eq!(paytend_model::operation("getTopupResult")?.info.path, "/issuing/card/getTopupResult");
 /// assert!(paytend_model::operation("getCities").is_err());
 /// assert!(paytend_model::operation("baas.getCities").is_ok());
-/// # Ok::<(), paytend_model::NoSuchOperation>(())
+/// # Ok::<(), paytend_model::OperationError>(())
 /// ```
 ///
 /// # Errors
-/// - Returns [`NoSuchOperation::Unknown`] if there is no such operation.
-/// - Returns [`NoSuchOperation::Ambiguous`] if both products have an operation of this name.
-pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, NoSuchOperation> {
+/// - Returns [`OperationError::Unknown`] if there is no such operation.
+/// - Returns [`OperationError::Ambiguous`] if both products have an operation of this name.
+pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, OperationError> {
     let is_meant = |entry: &&OperationEntry| {
         let info = entry.info;
         info.path == name_or_path
@@ -72,15 +72,15 @@ pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, NoSuchOp
     let mut found = operations().iter().filter(is_meant);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (None, _) => Err(NoSuchOperation::Unknown),
-        (Some(_), Some(_)) => Err(NoSuchOperation::Ambiguous),
+        (None, _) => Err(OperationError::Unknown),
+        (Some(_), Some(_)) => Err(OperationError::Ambiguous),
     }
 }
 
 /// The reason why no operation was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NoSuchOperation {
+pub enum OperationError {
     /// No operation has this name or path.
     #[error("no operation has this name or path")]
     Unknown,
@@ -131,7 +131,7 @@ impl OperationEntry {
     ///     "`orderNo` is missing; `orderno` is not a field of this request: did you mean `orderNo`?",
     ///     "`amount` must be written as a JSON string; found a number",
     /// ]);
-    /// # Ok::<(), paytend_model::NoSuchOperation>(())
+    /// # Ok::<(), paytend_model::OperationError>(())
     /// ```
     pub fn review(&self, json: &str) -> Vec<Finding> {
         (self.review)(json)
@@ -220,8 +220,8 @@ mod tests {
                 assert_eq!(operation(info.name).unwrap().info, info);
             }
         }
-        assert_eq!(operation("getCities").unwrap_err(), NoSuchOperation::Ambiguous);
-        assert_eq!(operation("").unwrap_err(), NoSuchOperation::Unknown);
+        assert_eq!(operation("getCities").unwrap_err(), OperationError::Ambiguous);
+        assert_eq!(operation("").unwrap_err(), OperationError::Unknown);
     }
 
     #[test]

@@ -37,6 +37,9 @@ mod sources;
 pub mod testing;
 mod verified;
 
+pub use paytend_crypto as crypto;
+pub use paytend_model as model;
+
 pub use config_error::ConfigError;
 pub use dedup_key::{DedupKey, ParseDedupKeyError};
 pub use detached::DetachedReceiver;

@@ -1,7 +1,7 @@
 //! `paytend endpoints`: lists the operations of the API.
 
 use clap::Args as ClapArgs;
-use paytend_model::{Description, NoSuchOperation, OperationEntry, operation, operations};
+use paytend_model::{Description, OperationEntry, OperationError, operation, operations};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let entry = operation(name).map_err(|error: NoSuchOperation| {
+    let entry = operation(name).map_err(|error: OperationError| {
         Failure::usage(format!("{name}: {error}; run `paytend endpoints` for a list"))
     })?;
     output::line(&if args.json { described(entry).to_string() } else { detailed(entry) })?;

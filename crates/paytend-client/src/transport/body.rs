@@ -31,15 +31,15 @@ pub struct OutgoingBody {
 /// The error returned if the caller gave up before the body was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Withdrawn;
+pub struct WithdrawnError;
 
-impl fmt::Display for Withdrawn {
+impl fmt::Display for WithdrawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the caller gave up before the request was sent")
     }
 }
 
-impl std::error::Error for Withdrawn {}
+impl std::error::Error for WithdrawnError {}
 
 impl From<Bytes> for OutgoingBody {
     /// Creates a body that belongs to no call, for tests of a transport.
@@ -56,16 +56,16 @@ impl OutgoingBody {
     /// Returns the whole body. After that the request counts as sent.
     ///
     /// # Errors
-    /// Returns [`Withdrawn`] if the caller has given up. The transport must not send anything then.
-    pub fn into_bytes(mut self) -> Result<Bytes, Withdrawn> {
+    /// Returns [`WithdrawnError`] if the caller has given up. The transport must not send anything then.
+    pub fn into_bytes(mut self) -> Result<Bytes, WithdrawnError> {
         let length = self.left.len();
         self.take(length)
     }
 
     /// Takes a piece from the front. The last piece is released only if the caller has not given up.
-    fn take(&mut self, length: usize) -> Result<Bytes, Withdrawn> {
+    fn take(&mut self, length: usize) -> Result<Bytes, WithdrawnError> {
         if length == self.left.len() && !self.handover.hand_over() {
-            return Err(Withdrawn);
+            return Err(WithdrawnError);
         }
         let piece = self.left.split_to(length);
         if let Some(progress) = &self.progress {
@@ -77,9 +77,9 @@ impl OutgoingBody {
 
 impl Body for OutgoingBody {
     type Data = Bytes;
-    type Error = Withdrawn;
+    type Error = WithdrawnError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WithdrawnError>>> {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }

@@ -12,7 +12,7 @@ mod sync {
 }
 
 pub(crate) use body::Progress;
-pub use body::{OutgoingBody, Withdrawn};
+pub use body::{OutgoingBody, WithdrawnError};
 pub use connect::{CertificateProblem, ConnectFailure};
 pub(crate) use handover::Handover;
 pub use http::HttpTransport;
@@ -171,8 +171,8 @@ impl fmt::Display for TransportError {
     }
 }
 
-impl From<Withdrawn> for TransportError {
-    fn from(withdrawn: Withdrawn) -> Self {
+impl From<WithdrawnError> for TransportError {
+    fn from(withdrawn: WithdrawnError) -> Self {
         Self::new(TransportErrorKind::Timeout).caused_by(withdrawn)
     }
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::{Checks, Disagreement};
+use super::{Checks, ConformanceError};
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, RandomSource, detached, pkcs1v15, rustcrypto};
 
@@ -21,7 +21,7 @@ const MESSAGES_A_THREAD: usize = 25;
 ///
 /// # Errors
 /// Returns the first check that fails.
-pub fn check_pair(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) -> Result<usize, Disagreement> {
+pub fn check_pair(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) -> Result<usize, ConformanceError> {
     let mut checks = Checks::default();
     let key = private.public_key().clone();
     checks.that(public.public_key() == &key, || "the private and the public half report different keys".into())?;
@@ -38,7 +38,7 @@ fn signatures(
     private: &dyn RsaPrivate,
     public: &dyn RsaPublic,
     reference: &dyn RsaPublic,
-) -> Result<(), Disagreement> {
+) -> Result<(), ConformanceError> {
     let size = private.public_key().size();
     for text in ["", "a", "the quick brown fox"] {
         let digest: [u8; 32] = Sha256::digest(text).into();
@@ -78,7 +78,7 @@ fn raw_operations(
     private: &dyn RsaPrivate,
     public: &dyn RsaPublic,
     reference: &dyn RsaPublic,
-) -> Result<(), Disagreement> {
+) -> Result<(), ConformanceError> {
     let size = private.public_key().size();
     let block_of = |bytes: &[(usize, u8)]| {
         let mut block = vec![0; size];
@@ -114,7 +114,7 @@ fn messages(
     checks: &mut Checks,
     private: &Arc<dyn RsaPrivate>,
     public: &Arc<dyn RsaPublic>,
-) -> Result<(), Disagreement> {
+) -> Result<(), ConformanceError> {
     let key = private.public_key();
     let theirs = checks.get(rustcrypto::generate(1024, &OsRandom), "cannot generate a key")?;
     let ours = checks.get(rustcrypto::public(key), "the default backend cannot load the public key")?;
@@ -143,7 +143,7 @@ fn refusals(
     checks: &mut Checks,
     private: &Arc<dyn RsaPrivate>,
     public: &Arc<dyn RsaPublic>,
-) -> Result<(), Disagreement> {
+) -> Result<(), ConformanceError> {
     let size = private.public_key().size();
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let text = format!("notifyType=2&partnerId={PARTNER_ID}&randomKey={session_key}&signType=RSA&version=2.0");
@@ -178,7 +178,7 @@ fn together(
     checks: &mut Checks,
     private: &Arc<dyn RsaPrivate>,
     public: &Arc<dyn RsaPublic>,
-) -> Result<(), Disagreement> {
+) -> Result<(), ConformanceError> {
     let ring = &checks.get(ring(private, public), "cannot build a keyring")?;
     let work = |thread: usize| {
         (0..MESSAGES_A_THREAD).all(|n| {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::{Checks, Disagreement, Loader, check_pair};
+use super::{Checks, ConformanceError, Loader, check_pair};
 use crate::rsa::{RsaPrivate, RsaPublic};
 use crate::{Error, Expected, Keyring, Kind, PrivateKey, PublicKey, detached, hazmat, rustcrypto};
 
@@ -51,7 +51,7 @@ type Pairs = BTreeMap<String, Pair>;
 ///
 /// # Errors
 /// Returns the first check that fails.
-pub fn check_backend(loader: &Loader<'_>) -> Result<usize, Disagreement> {
+pub fn check_backend(loader: &Loader<'_>) -> Result<usize, ConformanceError> {
     let mut checks = Checks::default();
     let pairs = load(&mut checks, loader)?;
     for pair in pairs.values() {
@@ -64,11 +64,11 @@ pub fn check_backend(loader: &Loader<'_>) -> Result<usize, Disagreement> {
     Ok(checks.done)
 }
 
-fn read<T: for<'de> Deserialize<'de>>(checks: &mut Checks, text: &str) -> Result<T, Disagreement> {
+fn read<T: for<'de> Deserialize<'de>>(checks: &mut Checks, text: &str) -> Result<T, ConformanceError> {
     checks.get(serde_json::from_str(text), "cannot read the test vectors")
 }
 
-fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement> {
+fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, ConformanceError> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Entry {
@@ -100,7 +100,7 @@ fn load(checks: &mut Checks, loader: &Loader<'_>) -> Result<Pairs, Disagreement>
     Ok(pairs)
 }
 
-fn ring(checks: &mut Checks, pairs: &Pairs, own: &str, peer: &str) -> Result<Keyring, Disagreement> {
+fn ring(checks: &mut Checks, pairs: &Pairs, own: &str, peer: &str) -> Result<Keyring, ConformanceError> {
     let own = checks.get(pairs.get(own).ok_or("no such key"), own)?;
     let peer = checks.get(pairs.get(peer).ok_or("no such key"), peer)?;
     let built = Keyring::builder().own_key(Arc::clone(&own.private)).peer_key(Arc::clone(&peer.public)).build();
@@ -115,7 +115,7 @@ fn expected(payload_field: &str) -> Expected {
     }
 }
 
-fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     for case in read::<Vec<Case>>(checks, ENVELOPE)? {
         let mut expected = expected(&case.payload_field);
         if !case.sign_payload {
@@ -133,7 +133,7 @@ fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
     Ok(())
 }
 
-fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     let ring = ring(checks, pairs, "partner", "paytend")?;
     for case in read::<Vec<Case>>(checks, REFUSE)? {
         // Cases without a document test public rules, which do not use the backend.
@@ -150,7 +150,7 @@ fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
     Ok(())
 }
 
-fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     for case in read::<Vec<Case>>(checks, DETACHED)? {
         let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
         let body = checks.get(STANDARD.decode(&case.body_base64), &case.name)?;
@@ -165,7 +165,7 @@ fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
     Ok(())
 }
 
-fn blocks(checks: &mut Checks, pairs: &Pairs) -> Result<(), Disagreement> {
+fn blocks(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     for case in read::<Vec<Case>>(checks, BLOCKS)? {
         let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
         let wire = checks.get(STANDARD.decode(case.wire.unwrap_or_default()), &case.name)?;

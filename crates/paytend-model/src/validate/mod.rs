@@ -31,7 +31,7 @@ pub trait Validate {
     /// Checks lengths and formats, and returns the warnings.
     ///
     /// # Errors
-    /// Returns [`Invalid`] if a documented or observed rule is violated. The error contains fields and rules, but no
+    /// Returns [`ValidationError`] if a documented or observed rule is violated. The error contains fields and rules, but no
     /// values.
     ///
     /// ```
@@ -42,16 +42,16 @@ pub trait Validate {
     /// assert_eq!(invalid.warnings()[0].to_string(), "`amount` should be above zero");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn validate(&self) -> Result<Vec<Violation>, Invalid> {
+    fn validate(&self) -> Result<Vec<Violation>, ValidationError> {
         let (errors, warnings): (Vec<_>, Vec<_>) =
             self.violations().into_iter().partition(|violation| violation.severity == Severity::Error);
-        if errors.is_empty() { Ok(warnings) } else { Err(Invalid { errors, warnings }) }
+        if errors.is_empty() { Ok(warnings) } else { Err(ValidationError { errors, warnings }) }
     }
 
     /// Checks lengths and formats, and treats every warning as an error.
     ///
     /// # Errors
-    /// Returns [`Invalid`] if any rule is violated.
+    /// Returns [`ValidationError`] if any rule is violated.
     ///
     /// ```
     /// use paytend_model::{Validate, issuing::Topup};
@@ -60,12 +60,12 @@ pub trait Validate {
     /// assert_eq!(topup.validate_strict().unwrap_err().to_string(), "`amount` must be above zero");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn validate_strict(&self) -> Result<(), Invalid> {
+    fn validate_strict(&self) -> Result<(), ValidationError> {
         let mut errors = self.violations();
         for violation in &mut errors {
             violation.severity = Severity::Error;
         }
-        if errors.is_empty() { Ok(()) } else { Err(Invalid { errors, warnings: Vec::new() }) }
+        if errors.is_empty() { Ok(()) } else { Err(ValidationError { errors, warnings: Vec::new() }) }
     }
 }
 
@@ -99,12 +99,12 @@ impl fmt::Display for Violation {
 
 /// The error for an invalid payload, with its violations. At least one of them is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
+pub struct ValidationError {
     errors: Vec<Violation>,
     warnings: Vec<Violation>,
 }
 
-impl Invalid {
+impl ValidationError {
     /// Returns the violations that are errors, in the order of the fields.
     pub fn errors(&self) -> &[Violation] {
         &self.errors
@@ -116,7 +116,7 @@ impl Invalid {
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for ValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, violation) in self.errors.iter().enumerate() {
             write!(f, "{}{violation}", if index == 0 { "" } else { "; " })?;
@@ -125,4 +125,4 @@ impl fmt::Display for Invalid {
     }
 }
 
-impl std::error::Error for Invalid {}
+impl std::error::Error for ValidationError {}
