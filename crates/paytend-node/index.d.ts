@@ -177,7 +177,7 @@ declare class Receiver {
   receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
   receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
-  response (reply: Reply): ProviderResponse
+  respond (reply: Reply): ProviderResponse
 }
 /** A receiver for the notifications of one Paytend product to one partner. The route determines both. */
 export class PaytendReceiver extends Receiver {

@@ -330,14 +330,14 @@ class Receiver {
       this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
-  response (reply) { return JSON.parse(calling(() => this.#native.response(text(reply, '`reply`')))) }
+  respond (reply) { return JSON.parse(calling(() => this.#native.respond(text(reply, '`reply`')))) }
 }
 
 const scheduled = (keys) => {
   const all = new native.Keys()
   for (const [merchant, given] of keys) {
     const { key, notBefore, retireAt } = given instanceof PublicKey ? { key: given } : given ?? {}
-    all.addDated(String(merchant), PublicKey._native(key), millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt'))
+    all.addScheduled(String(merchant), PublicKey._native(key), millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt'))
   }
   return all
 }

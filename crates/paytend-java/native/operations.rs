@@ -15,15 +15,15 @@ pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
     match result.unwrap_or_else(|defect| Err(defect.into())) {
         Ok(written) => written.done(),
-        Err(rejected) => {
-            let Rejected { failure, response } = *rejected.0;
-            let response_parts = failure.api_error();
+        Err(failed) => {
+            let Rejected { failure, response } = *failed.0;
+            let api_error = failure.api_error();
             let written = Writer::default()
                 .bytes(failure.code().name())
                 .bytes(failure.message())
-                .optional_text(response_parts.map(|(code, _)| code))
-                .optional_text(response_parts.map(|(_, message)| message));
-            match rejected.1 {
+                .optional_text(api_error.map(|(code, _)| code))
+                .optional_text(api_error.map(|(_, message)| message));
+            match failed.1 {
                 true => with_response(written, &response).done(),
                 false => written.done(),
             }
@@ -202,21 +202,21 @@ fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     while !arguments.is_empty() {
         headers.push((arguments.text()?, arguments.bytes()?));
     }
-    let taken = receiver.receiver()?.receive(headers, body, now).map_err(|rejected| Failed(rejected, true))?;
+    let notification = receiver.receiver()?.receive(headers, body, now).map_err(|rejected| Failed(rejected, true))?;
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let about = taken.business_key.as_ref();
-    let sent_at = taken.sent_at.and_then(|millis| i64::try_from(millis).ok()).map(i64::to_be_bytes);
+    let about = notification.business_key.as_ref();
+    let sent_at = notification.sent_at.and_then(|millis| i64::try_from(millis).ok()).map(i64::to_be_bytes);
     Ok(ok()
-        .bytes(taken.provider)
-        .optional_text(some(&taken.product).as_deref())
-        .optional_text(some(&taken.notify_type).as_deref())
-        .bytes(&taken.content)
-        .bytes(taken.reading)
-        .optional_text(taken.problem.as_deref())
-        .bytes(&taken.dedup_key)
+        .bytes(notification.provider)
+        .optional_text(some(&notification.product).as_deref())
+        .optional_text(some(&notification.notify_type).as_deref())
+        .bytes(&notification.content)
+        .bytes(notification.reading)
+        .optional_text(notification.problem.as_deref())
+        .bytes(&notification.dedup_key)
         .optional_text(about.map(|key| key.kind))
         .optional_text(about.map(|key| key.id.as_str()))
         .optional_text(about.and_then(|key| key.state.as_deref()))
-        .bytes(&taken.verified_by)
+        .bytes(&notification.verified_by)
         .optional(sent_at.as_ref().map(<[u8; 8]>::as_slice)))
 }

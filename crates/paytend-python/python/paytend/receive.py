@@ -180,7 +180,7 @@ class _Receiver:
     @_translated
     def respond(self, reply: Reply) -> ProviderResponse:
         """Returns the HTTP response for a received notification. Send it after storing the notification durably."""
-        return ProviderResponse._of(self._receiver.response(reply))
+        return ProviderResponse._of(self._receiver.respond(reply))
 
 
 class PaytendReceiver(_Receiver):

@@ -130,8 +130,8 @@ public final class Receiver implements AutoCloseable {
   }
 
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
-  public ProviderResponse response(Reply reply) {
-    return Native.call(Native.ANSWER, new Arguments().add(handle).add("reply", reply.text)).response();
+  public ProviderResponse respond(Reply reply) {
+    return Native.call(Native.RESPOND, new Arguments().add(handle).add("reply", reply.text)).response();
   }
 
   @Override
