@@ -1,4 +1,4 @@
-//! Sealing and opening of messages.
+//! Sealing and opening messages.
 
 use std::sync::OnceLock;
 
@@ -17,7 +17,7 @@ use crate::keys::PaytendKeyring;
 pub enum PaytendKind {
     /// A request from a partner to Paytend; the payload is in `bizData`.
     Request = 0,
-    /// The response of Paytend; the payload is in `respData`.
+    /// A response from Paytend to a partner; the payload is in `respData`.
     Response = 1,
     /// A notification from Paytend to a callback URL; the payload is in `content`.
     Notification = 2,
