@@ -310,7 +310,7 @@ function notification ({ summary, content }) {
   }, { content, json: () => parsed(content.toString(), 'content') })
 }
 
-/** Returns headers as pairs. Accepts the header objects of Node, Express and Fastify, `Headers`, and pairs. */
+/** Converts headers to pairs. Accepts the header objects of Node, Express and Fastify, `Headers`, and pairs. */
 function pairs (headers) {
   const entries = typeof headers?.[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers ?? {})
   return entries.flatMap(([name, value]) =>
@@ -337,7 +337,8 @@ const scheduled = (keys) => {
   const all = new native.Keys()
   for (const [merchant, given] of keys) {
     const { key, notBefore, retireAt } = given instanceof PublicKey ? { key: given } : given ?? {}
-    all.addScheduled(String(merchant), PublicKey._native(key), millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt'))
+    const [start, end] = [millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt')]
+    all.addScheduled(String(merchant), PublicKey._native(key), start, end)
   }
   return all
 }
