@@ -12,7 +12,9 @@ from . import _native
 from ._json import read_json, write_json
 from .errors import UsageError, _translated
 
+#: The kind of a message.
 Kind = Literal["request", "response", "notification"]
+#: Bytes, or text that is encoded as UTF-8.
 Data = Union[str, bytes, bytearray, memoryview]
 
 
@@ -118,6 +120,7 @@ class KeyInfo:
 
     private: bool
     bits: int
+    #: The fingerprint of the public key.
     fingerprint: str
     format: Literal["pkcs1", "pkcs8", "spki"]
     armour: Literal["der", "base64", "pem"]
