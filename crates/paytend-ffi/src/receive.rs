@@ -2,7 +2,7 @@
 
 use paytend_bindings::{Failure, Notification, ProviderResponse, Receiver, Reply, ScheduledKey};
 
-use crate::abi::{PaytendHeader, PaytendSlice, array, free, give_handle, handle, usage};
+use crate::abi::{PaytendHeader, PaytendSlice, array, free, handle, usage, write_handle};
 use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
                 partner_id.text("partner_id")?,
                 handle(keyring, "keyring")?.0.clone(),
             )?;
-            give_handle(out, limited(receiver, limits)?)
+            write_handle(out, limited(receiver, limits)?)
         })
     }
 }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
                 return Err(usage("unexpected merchant of a PayBy key; only PayerMax keys have a merchant"));
             }
             let keys = keys.iter().map(|key| key.read()).collect::<Result<_, _>>()?;
-            give_handle(out, limited(Receiver::payby(keys)?, limits)?)
+            write_handle(out, limited(Receiver::payby(keys)?, limits)?)
         })
     }
 }
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
                 .iter()
                 .map(|key| Ok((key.merchant.text("a key's merchant")?.to_owned(), key.read()?)));
             let keys = keys.collect::<Result<Vec<_>, Failure>>()?;
-            give_handle(out, limited(Receiver::payermax(keys)?, limits)?)
+            write_handle(out, limited(Receiver::payermax(keys)?, limits)?)
         })
     }
 }
@@ -179,11 +179,11 @@ pub unsafe extern "C" fn paytend_receive(
             let now = (now != UNSET).then_some(now);
             match handle(receiver, "receiver")?.0.receive(headers, body.bytes("body")?, now) {
                 Ok(notification) => {
-                    give_handle(out, PaytendNotification { summary: notification.summary(), notification })
+                    write_handle(out, PaytendNotification { summary: notification.summary(), notification })
                 }
                 Err(rejected) => {
                     if !response.is_null() {
-                        give_handle(response, PaytendProviderResponse(rejected.response))?;
+                        write_handle(response, PaytendProviderResponse(rejected.response))?;
                     }
                     Err(rejected.failure)
                 }
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn paytend_receiver_respond(
                 2 => Reply::TryAgainLater,
                 _ => return Err(usage(&format!("reply is {reply}; it must be a value of PaytendReply"))),
             };
-            give_handle(out, PaytendProviderResponse(handle(receiver, "receiver")?.0.respond(reply)))
+            write_handle(out, PaytendProviderResponse(handle(receiver, "receiver")?.0.respond(reply)))
         })
     }
 }

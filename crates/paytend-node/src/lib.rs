@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 fn thrown(failure: &Failure, response: Option<&paytend::ProviderResponse>) -> Error {
     let (resp_code, resp_msg) = failure.api_error().unzip();
-    let told = json!({
+    let details = json!({
         "code": failure.code().name(),
         "message": failure.message(),
         "respCode": resp_code,
         "respMsg": resp_msg,
         "response": response.map(provider_response),
     });
-    Error::new(Status::GenericFailure, told.to_string())
+    Error::new(Status::GenericFailure, details.to_string())
 }
 
 fn provider_response(response: &paytend::ProviderResponse) -> Value {

@@ -247,8 +247,8 @@ class Keyring:
         A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON; its amounts must be ``str``, not
         ``Decimal``.
 
-        Raises :class:`UsageError` if an argument has the wrong type, :class:`Unsealable` if a field or the payload
-        cannot be sealed, and :class:`KeyUnusable` if the keyring has no key to sign or encrypt with.
+        Raises :class:`UsageError` if an argument has the wrong type. Raises :class:`Unsealable` if a field or the
+        payload cannot be sealed. Raises :class:`KeyUnusable` if the keyring has no key to sign or encrypt with.
         """
         if payload is not None and not isinstance(payload, str):
             payload = write_json(payload)

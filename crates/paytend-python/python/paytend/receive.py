@@ -175,13 +175,13 @@ class _Receiver:
         ``None`` if an argument has the wrong type.
         """
         summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
-        told = json.loads(summary)
-        about, sent_at = told.pop("business_key"), told.pop("sent_at")
+        values = json.loads(summary)
+        about, sent_at = values.pop("business_key"), values.pop("sent_at")
         return Notification(
             content=bytes(content),
             business_key=BusinessKey(**about) if about else None,
             sent_at=None if sent_at is None else _EPOCH + timedelta(milliseconds=sent_at),
-            **told,
+            **values,
         )
 
     @_translated
