@@ -1,7 +1,13 @@
 /** Bytes, or text that is encoded as UTF-8. */
 export type Data = string | Uint8Array
+/** The kind of a message. */
 export type Kind = 'request' | 'response' | 'notification'
+/**
+ * The result of handling a notification. `try_again_later` means that it could not be stored, so the provider should
+ * retry.
+ */
 export type Reply = 'accepted' | 'duplicate' | 'try_again_later'
+/** An error code. The codes are the same in every language. */
 export type Code =
   | 'usage' | 'not_authentic' | 'malformed' | 'payload' | 'unsigned_failure' | 'unsealable' | 'key' | 'unavailable'
   | 'rejected' | 'internal'
@@ -11,8 +17,9 @@ export interface ProviderResponse { status: number, headers: Record<string, stri
 
 /** The base class of all errors of this package. Errors contain no secrets and no personal data. */
 export class PaytendError extends Error {
+  /** The error code, such as `not_authentic`. */
   readonly code: Code
-  /** The response to send to the provider, if a notification was refused. */
+  /** The response to send to the provider, if a notification was rejected. */
   readonly response?: ProviderResponse
 }
 /** An argument is invalid. */
@@ -27,7 +34,12 @@ export class Malformed extends PaytendError {}
 /** The message is authentic, but its payload is not a single JSON object. */
 export class PayloadError extends PaytendError {}
 /** An error response without a signature. It is not authenticated: an attacker on the network may have written it. */
-export class UnsignedFailure extends PaytendError { readonly respCode: string; readonly respMsg: string }
+export class UnsignedFailure extends PaytendError {
+  /** The `respCode` of the response. */
+  readonly respCode: string
+  /** The `respMsg` of the response. */
+  readonly respMsg: string
+}
 /** The message would be ambiguous, so receivers would refuse it. */
 export class Unsealable extends PaytendError {}
 /** A key cannot be read or used. */
@@ -39,17 +51,25 @@ export class Rejected extends PaytendError {}
 
 /** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
 export class PublicKey {
+  /** Reads a key. */
   constructor (data: Data)
+  /** Reads a key from a file. */
   static fromFile (path: string): PublicKey
+  /** Encodes the key. */
   write (form?: 'spki-pem' | 'spki-base64' | 'spki-der'): Buffer
+  /** The fingerprint: `SHA256:` followed by hexadecimal digits. */
   readonly fingerprint: string
 }
 
-/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. A file that other users can read is refused. */
+/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. */
 export class PrivateKey {
+  /** Reads a key. */
   constructor (data: Data)
+  /** Reads a key from a file. Throws `KeyUnusable` if the file is missing, or if other users can read it. */
   static fromFile (path: string): PrivateKey
+  /** Generates a key pair of 1024 to 8192 bits. */
   static generate (bits: number): PrivateKey
+  /** The public key. */
   readonly publicKey: PublicKey
   /** Encodes the key. The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
@@ -62,22 +82,27 @@ export class PrivateKey {
   hazmatDecryptBlocks (ciphertext: Uint8Array): Buffer
 }
 
+/** The description of a key. */
 export interface KeyInfo {
   private: boolean
   bits: number
+  /** The fingerprint of the public key. */
   fingerprint: string
   format: 'pkcs1' | 'pkcs8' | 'spki'
   armour: 'der' | 'base64' | 'pem'
 }
+/** Describes a private or public key. */
 export function inspectKey (data: Data): KeyInfo
 /** Verifies a `sign` header over a body as received, and returns the fingerprint of the key that verified it. */
 export function verify (keys: PublicKey | PublicKey[], body: Data, sign: string): string
 /** Generates a unique request identifier of 32 characters. */
 export function requestId (): string
+/** The version of the package. */
 export const version: string
 
 /** The contents of an authentic message. Secret properties are not enumerable, which keeps them out of logs. */
 export interface Opened {
+  /** The unencrypted fields. */
   readonly fields: Readonly<Record<string, string>>
   /**
    * The payload as text, exactly as signed; empty for a message without payload.
@@ -86,11 +111,13 @@ export interface Opened {
   readonly payload: string
   /** The bytes of the payload, exactly as signed. */
   readonly payloadBytes: Buffer
-  /** Why the payload is not a single strict JSON object, if it is not. The payload is authentic either way. */
+  /** The reason why the payload is not a single strict JSON object, if it is not. It is authentic either way. */
   readonly payloadProblem?: string
   /** The signed text. It is secret, since it contains the session key and the payload. */
   readonly canonical: string
+  /** The fingerprint of the key that verified the signature. */
   readonly verifiedBy: string
+  /** The fingerprint of the key that decrypted the message, if anything was encrypted. */
   readonly decryptedBy?: string
   /**
    * Returns the parsed payload. Its numbers are JavaScript numbers, so read amounts from `payload` with a parser that
@@ -99,17 +126,28 @@ export interface Opened {
   json (): any
 }
 
-export interface SealOptions { payloadSigned?: boolean }
-export interface OpenOptions extends SealOptions { partnerId?: string, maxBytes?: number }
+/** Options for sealing. */
+export interface SealOptions {
+  /** Whether the payload is signed. The default is true. It is false for the upload endpoints of the IBAN product. */
+  payloadSigned?: boolean
+}
+/** Options for opening. */
+export interface OpenOptions extends SealOptions {
+  /** The partner in a request or notification. */
+  partnerId?: string
+  /** The maximum size of the document, in bytes. */
+  maxBytes?: number
+}
 
 /**
  * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
  * peer key encrypts, and all peer keys verify.
  */
 export class Keyring {
+  /** Creates a keyring. Several keys are used during a key rotation. */
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
   /**
-   * Seals a message on Node's worker pool. Resolves to the document.
+   * Seals a message on Node's worker pool. The promise resolves to the document.
    *
    * `fields` are the unencrypted fields except `signType` and `version`, which `seal` adds. Adds a `requestId` of 32
    * characters to a request that has none. An existing `requestId` is kept. To read the `requestId`, use
@@ -121,23 +159,34 @@ export class Keyring {
    * sealed.
    */
   seal (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): Promise<string>
-  /** Seals a message synchronously. */
+  /** Seals a message synchronously. Otherwise like `seal`. */
   sealSync (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): string
   /**
-   * Opens a message on Node's worker pool. `partnerId` is required for requests and notifications, and not allowed for
-   * responses.
+   * Decrypts and verifies a message on Node's worker pool. `partnerId` is required for requests and notifications, and
+   * not allowed for responses.
    */
   open (kind: Kind, document: Data, options?: OpenOptions): Promise<Opened>
+  /** Decrypts and verifies a message synchronously. Otherwise like `open`. */
   openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
 }
 
-export interface ScheduledKey { key: PublicKey, notBefore?: Date, retireAt?: Date }
+/** A provider's key and its period of use. */
+export interface ScheduledKey {
+  key: PublicKey
+  /** The time from which the key is used. */
+  notBefore?: Date
+  /** The time from which the key is no longer used. */
+  retireAt?: Date
+}
+/** The object that a notification is about, and the state that it reports. */
 export interface BusinessKey { kind: string, id: string, state?: string }
 
 /** A verified notification. Its contents are not enumerable, which keeps them out of logs. */
 export interface Notification {
   readonly provider: 'paytend' | 'payby' | 'payermax'
+  /** The product of Paytend. */
   readonly product?: 'baas' | 'issuing'
+  /** The `notifyType` of Paytend. */
   readonly notifyType?: string
   /** The signed content: `content` for Paytend, the body for PayBy and PayerMax. */
   readonly content: Buffer
@@ -158,7 +207,9 @@ export interface Notification {
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
+  /** The fingerprint of the key that verified the signature. */
   readonly verifiedBy: string
+  /** The time of sending, if the provider reports it. Paytend does not report it. */
   readonly sentAt?: Date
   /**
    * Returns the parsed content. Its numbers are JavaScript numbers, so read amounts from `content` with a parser that
@@ -167,17 +218,21 @@ export interface Notification {
   json (): any
 }
 
+/** The headers of a request: those of Node, Express or Fastify, a `Headers` object, or pairs. */
 export type HeadersLike = Record<string, string | string[] | undefined> | Iterable<[string, string]>
 
+/** A receiver for the notifications of one HTTP route. */
 declare class Receiver {
   /**
    * Verifies a notification on Node's worker pool. `body` must be the raw body, as received.
-   * Throws a `PaytendError` if the notification is rejected; its `response` is the response to send.
+   *
+   * Throws a `PaytendError` if the notification is rejected. The error's `response` is the response to send.
    */
   receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
+  /** Verifies a notification synchronously. Otherwise like `receive`. */
   receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
-  response (reply: Reply): ProviderResponse
+  respond (reply: Reply): ProviderResponse
 }
 /** A receiver for the notifications of one Paytend product to one partner. The route determines both. */
 export class PaytendReceiver extends Receiver {
@@ -195,5 +250,8 @@ export class PayByReceiver extends Receiver {
  * default is 3 days.
  */
 export class PayerMaxReceiver extends Receiver {
-  constructor (merchants: Iterable<[string, PublicKey | ScheduledKey]>, options?: { maxBytes?: number, maxAge?: number })
+  constructor (
+    merchants: Iterable<[string, PublicKey | ScheduledKey]>,
+    options?: { maxBytes?: number, maxAge?: number }
+  )
 }

@@ -51,17 +51,18 @@ const usage = (message) => new UsageError(message, 'usage')
 
 /** Converts an error of the native part, whose message is JSON. */
 function translated (error) {
-  let told
+  let details
   try {
-    told = JSON.parse(error.message)
+    details = JSON.parse(error.message)
   } catch {
     // A napi error about an argument's type. Its message would reveal the argument.
     return usage('an argument has the wrong type')
   }
-  const failure = new (CLASSES[told.code] ?? PaytendError)(told.message, told.code, told.response ?? undefined)
+  const { code, message, response } = details
+  const failure = new (CLASSES[code] ?? PaytendError)(message, code, response ?? undefined)
   if (failure instanceof UnsignedFailure) {
-    failure.respCode = told.respCode
-    failure.respMsg = told.respMsg
+    failure.respCode = details.respCode
+    failure.respMsg = details.respMsg
   }
   return failure
 }
@@ -295,22 +296,22 @@ class Opened {
 }
 
 function notification ({ summary, content }) {
-  const told = JSON.parse(summary)
-  const about = told.business_key
+  const values = JSON.parse(summary)
+  const about = values.business_key
   return hidden({
-    provider: told.provider,
-    product: told.product ?? undefined,
-    notifyType: told.notify_type ?? undefined,
-    reading: told.reading,
-    problem: told.problem ?? undefined,
-    dedupKey: told.dedup_key,
+    provider: values.provider,
+    product: values.product ?? undefined,
+    notifyType: values.notify_type ?? undefined,
+    reading: values.reading,
+    problem: values.problem ?? undefined,
+    dedupKey: values.dedup_key,
     businessKey: about === null ? undefined : { kind: about.kind, id: about.id, state: about.state ?? undefined },
-    verifiedBy: told.verified_by,
-    sentAt: told.sent_at === null ? undefined : new Date(told.sent_at)
+    verifiedBy: values.verified_by,
+    sentAt: values.sent_at === null ? undefined : new Date(values.sent_at)
   }, { content, json: () => parsed(content.toString(), 'content') })
 }
 
-/** Returns headers as pairs. Accepts the header objects of Node, Express and Fastify, `Headers`, and pairs. */
+/** Converts headers to pairs. Accepts the header objects of Node, Express and Fastify, `Headers`, and pairs. */
 function pairs (headers) {
   const entries = typeof headers?.[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers ?? {})
   return entries.flatMap(([name, value]) =>
@@ -330,14 +331,15 @@ class Receiver {
       this.#native.receive(pairs(headers), bytes(body, '`body`'), millis(options?.now, 'now'))))
   }
 
-  response (reply) { return JSON.parse(calling(() => this.#native.response(text(reply, '`reply`')))) }
+  respond (reply) { return JSON.parse(calling(() => this.#native.respond(text(reply, '`reply`')))) }
 }
 
 const scheduled = (keys) => {
   const all = new native.Keys()
   for (const [merchant, given] of keys) {
     const { key, notBefore, retireAt } = given instanceof PublicKey ? { key: given } : given ?? {}
-    all.addDated(String(merchant), PublicKey._native(key), millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt'))
+    const [start, end] = [millis(notBefore, 'notBefore'), millis(retireAt, 'retireAt')]
+    all.addScheduled(String(merchant), PublicKey._native(key), start, end)
   }
   return all
 }

@@ -81,9 +81,11 @@ fn vectors() -> String {
         let (receiver, now) =
             if case.key == "payby" { (&payby, 1_586_849_300_000) } else { (&payermax, 1_670_837_217_628) };
         let headers = [("Sign", case.sign.as_bytes())];
-        let taken = receiver.receive(headers, &case.body(), Some(now)).map_err(|rejected| rejected.failure);
-        assert_eq!(taken.is_ok(), case.valid, "{}", case.name);
-        line(&format!("detached/{}", case.name), taken.as_ref().map_or_else(|_| outcome(&taken), |it| &it.dedup_key));
+        let received = receiver.receive(headers, &case.body(), Some(now)).map_err(|rejected| rejected.failure);
+        assert_eq!(received.is_ok(), case.valid, "{}", case.name);
+        let result: &str =
+            received.as_ref().map_or_else(|_| outcome(&received), |notification| &notification.dedup_key);
+        line(&format!("detached/{}", case.name), result);
     }
     for case in paytend_vectors::rsa_blocks() {
         let plain = hazmat_decrypt_blocks(&private(&case.key), &STANDARD.decode(&case.wire).unwrap()).unwrap();

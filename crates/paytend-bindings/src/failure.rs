@@ -74,13 +74,13 @@ impl Code {
 pub struct Failure {
     code: Code,
     message: String,
-    response_parts: Option<(String, String)>,
+    api_error: Option<(String, String)>,
 }
 
 impl Failure {
     /// Creates a failure with a code and a message.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string(), response_parts: None }
+        Self { code, message: message.to_string(), api_error: None }
     }
 
     /// Returns the same failure with another message.
@@ -98,10 +98,10 @@ impl Failure {
         &self.message
     }
 
-    /// Returns `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure). They are not authenticated:
-    /// an attacker on the network may have written them.
+    /// Returns `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure), or `None` for other failures.
+    /// They are not authenticated: an attacker on the network may have written them.
     pub fn api_error(&self) -> Option<(&str, &str)> {
-        self.response_parts.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
+        self.api_error.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
     }
 }
 
@@ -125,11 +125,11 @@ impl From<Error> for Failure {
             Error::Backend(_) | Error::Random => Code::Unavailable,
             _ => Code::Internal,
         };
-        let response_parts = match &error {
+        let api_error = match &error {
             Error::UnsignedFailure(failure) => Some((failure.resp_code().to_owned(), failure.resp_msg().to_owned())),
             _ => None,
         };
-        Self { code, message: error.to_string(), response_parts }
+        Self { code, message: error.to_string(), api_error }
     }
 }
 

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::{Code, Failure, backend};
 
-/// Describes a key as JSON with `private`, `bits`, `fingerprint`, `format` (`pkcs1`, `pkcs8` or `spki`; for a
-/// certificate, the format of the key in it) and `armour` (`der`, `base64` or `pem`).
+/// Describes a key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`. `format` is `pkcs1`, `pkcs8`
+/// or `spki`; for a certificate, it is the format of the key in it. `armour` is `der`, `base64` or `pem`.
 ///
 /// # Errors
 /// Returns [`Code::Key`] if the key cannot be read.

@@ -141,7 +141,7 @@ impl From<http::Response<Bytes>> for ProviderResponse {
     }
 }
 
-/// A notification that was not accepted.
+/// A rejected notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// The reason, for logs.
@@ -177,7 +177,7 @@ impl Reply {
 }
 
 impl Receiver {
-    /// Creates a receiver for a Paytend product's notifications (`baas` or `issuing`) to a partner.
+    /// Creates a receiver for the notifications of a Paytend product, `baas` or `issuing`, to a partner.
     ///
     /// # Errors
     /// - Returns [`Code::Usage`] if the product is unknown or `partner_id` is empty.
@@ -284,20 +284,20 @@ impl Receiver {
     /// Verifies a notification. `now` is in milliseconds since 1970; `None` means the system time.
     ///
     /// # Errors
-    /// Returns [`Rejected`] if the notification is refused, with the reason and the response to send.
+    /// Returns [`Rejected`], with the reason and the response to send, if the notification is rejected.
     pub fn receive<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         body: &[u8],
         now: Option<u64>,
     ) -> Result<Notification, Box<Rejected>> {
-        let taken = guard::caught(|| self.take(headers, body, now));
+        let result = guard::caught(|| self.verify(headers, body, now));
         // After a panic, the sender should retry, because the notification may be valid.
         let defect = || Rejected { failure: guard::defect(), response: self.respond(Reply::TryAgainLater) };
-        taken.unwrap_or_else(|| Err(Box::new(defect())))
+        result.unwrap_or_else(|| Err(Box::new(defect())))
     }
 
-    fn take<'a>(
+    fn verify<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         body: &[u8],
@@ -399,8 +399,8 @@ fn refused(error: ConfigError) -> Failure {
     }
 }
 
-/// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end,
-/// because some platforms cannot represent them.
+/// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end, because some platforms
+/// cannot represent them.
 fn moment(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

@@ -46,7 +46,7 @@ func TestRejectionHasTheFullMessage(t *testing.T) {
 	public := must(key.Public())(t)
 	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	body := []byte(fmt.Sprintf(`{"notify_timestamp":%d,"name":"CANARY"}`, now.UnixMilli()))
-	keys := []paytend.ProviderKey{{Key: public}}
+	keys := []paytend.ScheduledKey{{Key: public}}
 	receiver := must(paytend.NewPayByReceiver(keys, paytend.Limits{MaxAge: time.Minute}))(t)
 	keys[0].NotBefore = now.Add(time.Hour)
 	later := must(paytend.NewPayByReceiver(keys, paytend.Limits{}))(t)

@@ -17,11 +17,11 @@ type HandlerOptions struct {
 	MaxConcurrent int
 	// QueueTimeout is the maximum time that a notification waits before the response is 503 (default: 10 s).
 	QueueTimeout time.Duration
-	// Refused is called for every rejected notification, with the reason. The reason is not sent to the sender.
-	Refused func(*http.Request, error)
+	// OnRejection is called for every rejected notification, with the reason. The reason is not sent to the sender.
+	OnRejection func(*http.Request, error)
 }
 
-// Errors that a Handler passes to Refused in addition to those of the library.
+// Errors that Handler passes to OnRejection in addition to those of the library.
 var (
 	// ErrBodyTimeout means that the body did not arrive in time.
 	ErrBodyTimeout = errors.New("paytend: the body did not arrive in time")
@@ -39,8 +39,8 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	if o.QueueTimeout <= 0 {
 		o.QueueTimeout = 10 * time.Second
 	}
-	if o.Refused == nil {
-		o.Refused = func(*http.Request, error) {}
+	if o.OnRejection == nil {
+		o.OnRejection = func(*http.Request, error) {}
 	}
 	return o
 }
@@ -77,16 +77,16 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 	}
 }
 
-// Handler returns a handler for a route. It verifies each notification, passes authentic ones to take, and sends the
-// response. The response is 408 if the body arrives too slowly, and 503 if too many notifications are handled at once.
-// Limit the number of connections and the time to read headers in the server.
-func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options HandlerOptions) http.Handler {
+// Handler returns an HTTP handler for a route. It verifies each notification, passes it to handle if it is authentic,
+// and sends the response. The response is 408 if the body arrives too slowly, and 503 if too many notifications are
+// handled at once. Limit the number of connections and the time to read headers in the server.
+func (r *Receiver) Handler(handle func(*http.Request, *Received) Reply, options HandlerOptions) http.Handler {
 	options = options.withDefaults()
-	refused := options.Refused
+	onRejection := options.OnRejection
 	slots := make(chan struct{}, options.MaxConcurrent)
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if request.Method != http.MethodPost {
-			refused(request, usage(fmt.Sprintf("the method is %.16q; it must be POST", request.Method)))
+			onRejection(request, usage(fmt.Sprintf("the method is %.16q; it must be POST", request.Method)))
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "POST only", http.StatusMethodNotAllowed)
 			return
@@ -95,17 +95,17 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options Ha
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.Is(err, ErrBodyTimeout):
-			refused(request, err)
+			onRejection(request, err)
 			w.Header().Set("Connection", "close")
 			http.Error(w, "the body did not arrive in time", http.StatusRequestTimeout)
 			return
 		case errors.As(err, &tooLarge):
 			message := fmt.Sprintf("the body is larger than Limits.MaxBytes (%d bytes)", r.limit)
-			refused(request, &Error{Code: Malformed, Name: ErrMalformed.Name, Message: message})
+			onRejection(request, &Error{Code: Malformed, Name: ErrMalformed.Name, Message: message})
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 			return
 		case err != nil:
-			refused(request, err)
+			onRejection(request, err)
 			http.Error(w, "the body could not be read", http.StatusBadRequest)
 			return
 		}
@@ -113,28 +113,28 @@ func (r *Receiver) Handler(take func(*http.Request, *Received) Reply, options Ha
 		defer turn.Stop()
 		select {
 		case slots <- struct{}{}:
-			// Frees the slot even if take panics.
+			// Frees the slot even if handle panics.
 			defer func() { <-slots }()
 		case <-turn.C:
-			refused(request, ErrOverloaded)
+			onRejection(request, ErrOverloaded)
 			w.Header().Set("Retry-After", "60")
 			http.Error(w, "try again later", http.StatusServiceUnavailable)
 			return
 		case <-request.Context().Done():
-			refused(request, request.Context().Err())
+			onRejection(request, request.Context().Err())
 			return
 		}
-		received, toSend, err := r.Receive(request.Header, body, time.Now())
+		received, response, err := r.Receive(request.Header, body, time.Now())
 		if err == nil {
-			toSend, err = r.Respond(take(request, received))
+			response, err = r.Respond(handle(request, received))
 		}
 		if err != nil {
-			refused(request, err)
+			onRejection(request, err)
 		}
-		if toSend == nil {
+		if response == nil {
 			http.Error(w, "try again later", http.StatusServiceUnavailable)
 			return
 		}
-		_ = toSend.Write(w)
+		_ = response.Write(w)
 	})
 }

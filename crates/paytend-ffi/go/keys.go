@@ -153,7 +153,7 @@ func (k *PublicKey) Write(form string) ([]byte, error) {
 	return taken(out), nil
 }
 
-// KeyInfo describes a key.
+// KeyInfo is the description of a key.
 type KeyInfo struct {
 	Private     bool   `json:"private"`
 	Bits        int    `json:"bits"`
@@ -190,7 +190,8 @@ func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	}
 	var handle *C.PaytendKeyring
 	var err *C.PaytendError
-	if code := C.paytend_keyring_new(&owns[0], C.size_t(len(own)), &peers[0], C.size_t(len(peer)), &handle, &err); code != 0 {
+	code := C.paytend_keyring_new(&owns[0], C.size_t(len(own)), &peers[0], C.size_t(len(peer)), &handle, &err)
+	if code != 0 {
 		return nil, failed(code, err)
 	}
 	ring := &Keyring{handle}

@@ -23,6 +23,7 @@ const (
 
 // Message is a message to seal.
 type Message struct {
+	// Kind is the kind of the message.
 	Kind Kind
 	// Fields are the unencrypted fields except signType and version, which Seal adds. If a request has no requestId,
 	// Seal adds one.
@@ -36,9 +37,11 @@ type Message struct {
 // Expected contains the expected properties of a message. Take them from the route or the configuration, never from the
 // message.
 type Expected struct {
+	// Kind is the kind of the message.
 	Kind Kind
 	// PartnerID is the partner in a request or notification. It must be empty for a response.
-	PartnerID       string
+	PartnerID string
+	// UnsignedPayload expects a payload that is not signed, as in the upload endpoints of the IBAN product.
 	UnsignedPayload bool
 	// MaxBytes is the maximum size of the document; 0 means the default for the kind.
 	MaxBytes int
@@ -46,6 +49,7 @@ type Expected struct {
 
 // Opened contains the contents of an authentic message.
 type Opened struct {
+	// Fields are the unencrypted fields.
 	Fields map[string]string
 	// Payload is the payload exactly as signed; empty for a message without payload.
 	Payload string `json:"-"`

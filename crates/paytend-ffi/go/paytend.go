@@ -49,9 +49,10 @@ type Error struct {
 	RespCode, RespMsg string
 }
 
+// Error returns the message with the prefix "paytend: ".
 func (e *Error) Error() string { return "paytend: " + e.Message }
 
-// Is compares the codes only, so that errors.Is(err, paytend.ErrNotAuthentic) works.
+// Is returns whether target is the Err variable with the same code, such as ErrNotAuthentic. It is called by errors.Is.
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code && other.Message == ""

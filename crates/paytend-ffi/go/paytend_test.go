@@ -88,24 +88,27 @@ func TestErrorsHaveTheirCodes(t *testing.T) {
 		}
 	}
 	var failure *paytend.Error
-	if !errors.As(unsigned, &failure) || failure.RespCode != "99" || failure.RespMsg != "no" || failure.Name != "unsigned_failure" {
+	if !errors.As(unsigned, &failure) || failure.RespCode != "99" || failure.RespMsg != "no" ||
+		failure.Name != "unsigned_failure" {
 		t.Errorf("%+v", failure)
 	}
 }
 
-func TestHandlerSendsTheResponseOfTheProvider(t *testing.T) {
+func TestHandlerSendsTheResponseThatTheProviderExpects(t *testing.T) {
 	own, peer := pair(t)
 	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{MaxBytes: 4096})
 	if err != nil {
 		t.Fatal(err)
 	}
 	reply := paytend.Accepted
-	var taken []*paytend.Received
-	var refused []error
+	var handled []*paytend.Received
+	var rejections []error
 	server := httptest.NewServer(receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
-		taken = append(taken, received)
+		handled = append(handled, received)
 		return reply
-	}, paytend.HandlerOptions{Refused: func(_ *http.Request, err error) { refused = append(refused, err) }}))
+	}, paytend.HandlerOptions{
+		OnRejection: func(_ *http.Request, err error) { rejections = append(rejections, err) },
+	}))
 	defer server.Close()
 	post := func(body []byte) (int, string, http.Header) {
 		response, err := http.Post(server.URL, "application/json", bytes.NewReader(body))
@@ -120,24 +123,29 @@ func TestHandlerSendsTheResponseOfTheProvider(t *testing.T) {
 		return response.StatusCode, text.String(), response.Header
 	}
 	deposit := `{"transactionId":"T1","tradeStatus":2}`
-	if status, _, _ := post([]byte("{}")); status != 400 || len(refused) != 1 || !errors.Is(refused[0], paytend.ErrMalformed) {
-		t.Error(status, refused)
+	status, _, _ := post([]byte("{}"))
+	if status != 400 || len(rejections) != 1 || !errors.Is(rejections[0], paytend.ErrMalformed) {
+		t.Error(status, rejections)
 	}
-	if status, body, _ := post(notification(t, peer, deposit)); status != 200 || body != `{"msg":"success","status":"00"}` {
+	status, body, _ := post(notification(t, peer, deposit))
+	if status != 200 || body != `{"msg":"success","status":"00"}` {
 		t.Error(status, body)
 	}
-	first := taken[0]
-	if logged, err := json.Marshal(first); err != nil || bytes.Contains(logged, []byte("tradeStatus")) || strings.Contains(fmt.Sprintf("%v %+v %#v", *first, *first, *first), "tradeStatus") {
+	first := handled[0]
+	logged, err := json.Marshal(first)
+	formatted := fmt.Sprintf("%v %+v %#v", *first, *first, *first)
+	if err != nil || bytes.Contains(logged, []byte("tradeStatus")) || strings.Contains(formatted, "tradeStatus") {
 		t.Error("the content appears in a log", err)
 	}
-	if string(first.Content) != deposit || first.BusinessKey == nil || *first.BusinessKey != (paytend.BusinessKey{Kind: "deposit", ID: "T1", State: "2"}) ||
+	about := paytend.BusinessKey{Kind: "deposit", ID: "T1", State: "2"}
+	if string(first.Content) != deposit || first.BusinessKey == nil || *first.BusinessKey != about ||
 		first.Product != paytend.BaaS || first.NotifyType != "2" || !first.SentAt.IsZero() {
 		t.Errorf("%#v", *first)
 	}
 	// The same notification, sealed again.
 	post(notification(t, peer, deposit))
-	if taken[1].DedupKey != first.DedupKey || len(first.DedupKey) != 64 {
-		t.Error(taken[1].DedupKey, first.DedupKey)
+	if handled[1].DedupKey != first.DedupKey || len(first.DedupKey) != 64 {
+		t.Error(handled[1].DedupKey, first.DedupKey)
 	}
 	reply = paytend.TryAgainLater
 	if status, _, header := post(notification(t, peer, "")); status != 503 || header.Get("Retry-After") != "60" {
@@ -151,12 +159,12 @@ func TestHandlerSendsTheResponseOfTheProvider(t *testing.T) {
 	if response, err := http.Get(server.URL); err != nil || response.StatusCode != 405 {
 		t.Error(response.StatusCode, err)
 	}
-	if len(taken) != 3 {
-		t.Error(len(taken))
+	if len(handled) != 3 {
+		t.Error(len(handled))
 	}
 }
 
-func TestProviderKeysAreUsedInTheirPeriod(t *testing.T) {
+func TestScheduledKeysAreUsedInTheirPeriod(t *testing.T) {
 	key, err := paytend.GenerateKey(1024)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +174,8 @@ func TestProviderKeysAreUsedInTheirPeriod(t *testing.T) {
 		t.Fatal(err)
 	}
 	day := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	receiver, err := paytend.NewPayByReceiver([]paytend.ProviderKey{{Key: public, NotBefore: day, RetireAt: day.Add(time.Hour)}}, paytend.Limits{MaxAge: time.Minute})
+	keys := []paytend.ScheduledKey{{Key: public, NotBefore: day, RetireAt: day.Add(time.Hour)}}
+	receiver, err := paytend.NewPayByReceiver(keys, paytend.Limits{MaxAge: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,19 +190,19 @@ func TestProviderKeysAreUsedInTheirPeriod(t *testing.T) {
 		}
 		return err
 	}
-	scheduled := fmt.Sprintf(`{"notify_timestamp":%d}`, day.UnixMilli())
+	withTime := fmt.Sprintf(`{"notify_timestamp":%d}`, day.UnixMilli())
 	for at, row := range []struct{ got, want error }{
 		{receive("{}", day), nil},
 		{receive("{}", day.Add(-time.Millisecond)), paytend.ErrKey},
 		{receive("{}", day.Add(time.Hour)), paytend.ErrKey},
-		{receive(scheduled, day.Add(time.Minute)), nil},
-		{receive(scheduled, day.Add(time.Minute+time.Millisecond)), paytend.ErrRejected},
+		{receive(withTime, day.Add(time.Minute)), nil},
+		{receive(withTime, day.Add(time.Minute+time.Millisecond)), paytend.ErrRejected},
 	} {
 		if row.want == nil && row.got != nil || row.want != nil && !errors.Is(row.got, row.want) {
 			t.Errorf("%d: %v", at, row.got)
 		}
 	}
-	_, err = paytend.NewPayerMaxReceiver([]paytend.ProviderKey{{Key: public}}, paytend.Limits{})
+	_, err = paytend.NewPayerMaxReceiver([]paytend.ScheduledKey{{Key: public}}, paytend.Limits{})
 	if !errors.Is(err, paytend.ErrUsage) {
 		t.Error(err)
 	}
@@ -210,14 +219,16 @@ func TestKeysAreEncodedAndLoaded(t *testing.T) {
 			t.Fatal(err)
 		}
 		info, err := paytend.InspectKey(data)
-		if err != nil || !info.Private || info.Bits != 1024 || !strings.HasPrefix(form, info.Format) || !strings.HasSuffix(form, info.Armour) {
+		if err != nil || !info.Private || info.Bits != 1024 || !strings.HasPrefix(form, info.Format) ||
+			!strings.HasSuffix(form, info.Armour) {
 			t.Error(form, info, err)
 		}
 	}
 	if _, err := key.Write("jwk"); !errors.Is(err, paytend.ErrUsage) {
 		t.Error(err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "BEGIN") || strings.Contains(text, "0x") {
+	text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key)
+	if strings.Contains(text, "BEGIN") || strings.Contains(text, "0x") {
 		t.Error(text)
 	}
 }
@@ -274,7 +285,9 @@ func Example() {
 	mux.Handle("/paytend/baas", receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
 		// Store the notification once for each received.DedupKey before accepting it.
 		return paytend.Accepted
-	}, paytend.HandlerOptions{Refused: func(_ *http.Request, err error) { log.Print("notification rejected: ", err) }}))
+	}, paytend.HandlerOptions{
+		OnRejection: func(_ *http.Request, err error) { log.Print("notification rejected: ", err) },
+	}))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: mux, ReadTimeout: 10 * time.Second}
 	fmt.Println(server.Addr)
 	// Output: 127.0.0.1:8080
@@ -291,7 +304,10 @@ func TestSlowBodyTimesOut(t *testing.T) {
 	}
 	reasons := make(chan error, 2)
 	handler := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { return paytend.Accepted },
-		paytend.HandlerOptions{BodyTimeout: 50 * time.Millisecond, Refused: func(_ *http.Request, err error) { reasons <- err }})
+		paytend.HandlerOptions{
+			BodyTimeout: 50 * time.Millisecond,
+			OnRejection: func(_ *http.Request, err error) { reasons <- err },
+		})
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	connection, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -299,8 +315,9 @@ func TestSlowBodyTimesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	// The body is announced but never sent.
-	if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"); err != nil {
+	// Only the first byte of the body is sent.
+	head := "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+	if _, err := io.WriteString(connection, head+"{"); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -331,7 +348,11 @@ func TestConcurrencyIsLimited(t *testing.T) {
 		began <- struct{}{}
 		<-goOn
 		return paytend.Accepted
-	}, paytend.HandlerOptions{MaxConcurrent: 2, QueueTimeout: 20 * time.Millisecond, Refused: func(_ *http.Request, err error) { reasons <- err }})
+	}, paytend.HandlerOptions{
+		MaxConcurrent: 2,
+		QueueTimeout:  20 * time.Millisecond,
+		OnRejection:   func(_ *http.Request, err error) { reasons <- err },
+	})
 	document := notification(t, peer, `{"transactionId":"T1","tradeStatus":2}`)
 	serve := func() int {
 		recorder := httptest.NewRecorder()
@@ -358,16 +379,18 @@ func TestConcurrencyIsLimited(t *testing.T) {
 	if code := serve(); code != http.StatusOK {
 		t.Error(code)
 	}
-	// A panic in take frees its slot.
-	panics := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { panic("take") }, paytend.HandlerOptions{MaxConcurrent: 1, QueueTimeout: time.Minute})
+	// The slot is freed if the function panics.
+	panics := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { panic("handle") },
+		paytend.HandlerOptions{MaxConcurrent: 1, QueueTimeout: time.Minute})
 	for i := 0; i < 2; i++ {
 		func() {
 			defer func() {
-				if recover() != "take" {
-					t.Error("take was not called")
+				if recover() != "handle" {
+					t.Error("the function was not called")
 				}
 			}()
-			panics.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(document)))
+			request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(document))
+			panics.ServeHTTP(httptest.NewRecorder(), request)
 		}()
 	}
 }
@@ -380,7 +403,7 @@ func TestNilArgumentsAreRefused(t *testing.T) {
 	_, seal := keyring.Seal(paytend.Message{})
 	_, open := keyring.Open(nil, paytend.Expected{MaxBytes: -1})
 	_, receiver := paytend.NewPaytendReceiver(paytend.BaaS, "888666000100260", nil, paytend.Limits{})
-	_, payby := paytend.NewPayByReceiver([]paytend.ProviderKey{{}}, paytend.Limits{})
+	_, payby := paytend.NewPayByReceiver([]paytend.ScheduledKey{{}}, paytend.Limits{})
 	for at, err := range []error{sign, verify, ring, seal, open, receiver, payby} {
 		if !errors.Is(err, paytend.ErrUsage) {
 			t.Error(at, err)

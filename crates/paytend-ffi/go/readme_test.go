@@ -60,7 +60,7 @@ func routes(keyring *paytend.Keyring, store func(*paytend.Received) (isNew bool,
 		}
 		return paytend.Accepted
 	}, paytend.HandlerOptions{
-		Refused: func(_ *http.Request, err error) { log.Print("notification rejected: ", err) },
+		OnRejection: func(_ *http.Request, err error) { log.Print("notification rejected: ", err) },
 	}))
 	return mux, nil
 }
@@ -184,8 +184,8 @@ func TestReadmeUntypedNotificationKeepsItsBytes(t *testing.T) {
 	post, stored := readmeRoute(t, own, nil)
 	fields := map[string]string{"partnerId": partnerID, "notifyType": "77"}
 	post(must(peer.Seal(paytend.Message{Kind: paytend.Notification, Fields: fields, Payload: `{"new": 1}`}))(t))
-	if taken := (*stored)[0]; taken.Reading != "unknown" || string(taken.Content) != `{"new": 1}` {
-		t.Error(taken.Reading, string(taken.Content))
+	if first := (*stored)[0]; first.Reading != "unknown" || string(first.Content) != `{"new": 1}` {
+		t.Error(first.Reading, string(first.Content))
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// Product is a Paytend product. Each product has its own numbering of notification types.
+// Product is a Paytend product. Notification types are numbered separately for each product.
 type Product string
 
 // The products.
@@ -57,9 +57,10 @@ func (l Limits) c() C.PaytendLimits {
 	return limits
 }
 
-// ProviderKey is a provider's key and its period of use. Zero times mean an unlimited period.
-type ProviderKey struct {
-	Key                 *PublicKey
+// ScheduledKey is a provider's key and its period of use. A zero time means no limit.
+type ScheduledKey struct {
+	Key *PublicKey
+	// NotBefore is the time from which the key is used. RetireAt is the time from which it is no longer used.
 	NotBefore, RetireAt time.Time
 	// Merchant is the merchant number for PayerMax, and empty for PayBy.
 	Merchant string
@@ -83,7 +84,8 @@ func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, lim
 	defer runtime.KeepAlive(keyring)
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
-	code := C.paytend_receiver_paytend(lentText(&pinner, string(product)), lentText(&pinner, partnerID), keyring.c(), limits.c(), &handle, &err)
+	code := C.paytend_receiver_paytend(lentText(&pinner, string(product)), lentText(&pinner, partnerID), keyring.c(),
+		limits.c(), &handle, &err)
 	if code != 0 {
 		return nil, failed(code, err)
 	}
@@ -91,7 +93,7 @@ func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, lim
 }
 
 // withKeys copies keys to C memory for the duration of one call.
-func withKeys(keys []ProviderKey, use func(first *C.PaytendScheduledKey, count C.size_t)) {
+func withKeys(keys []ScheduledKey, use func(first *C.PaytendScheduledKey, count C.size_t)) {
 	defer runtime.KeepAlive(keys)
 	size := C.size_t(unsafe.Sizeof(C.PaytendScheduledKey{}))
 	first := (*C.PaytendScheduledKey)(C.calloc(C.size_t(len(keys)+1), size))
@@ -114,7 +116,7 @@ func withKeys(keys []ProviderKey, use func(first *C.PaytendScheduledKey, count C
 }
 
 // NewPayByReceiver creates a receiver for PayBy's notifications.
-func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
+func NewPayByReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
 	var code C.int32_t
@@ -128,7 +130,7 @@ func NewPayByReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 }
 
 // NewPayerMaxReceiver creates a receiver for PayerMax's notifications to the keys' merchants.
-func NewPayerMaxReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
+func NewPayerMaxReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
 	var code C.int32_t
@@ -143,9 +145,9 @@ func NewPayerMaxReceiver(keys []ProviderKey, limits Limits) (*Receiver, error) {
 
 // Received is a verified notification.
 type Received struct {
-	Provider   string // paytend, payby or payermax
-	Product    Product
-	NotifyType string
+	Provider   string  // paytend, payby or payermax
+	Product    Product // empty unless the provider is Paytend
+	NotifyType string  // the notifyType of Paytend
 	// Content is the signed content: content for Paytend, the body for PayBy and PayerMax.
 	Content []byte `json:"-"`
 	// Reading is "typed", "unreadable" (a documented type that could not be parsed) or "unknown" (an unknown type).
@@ -160,12 +162,13 @@ type Received struct {
 	DedupKey string
 	// BusinessKey identifies the object that the notification is about, with the state that it reports, if any.
 	BusinessKey *BusinessKey
-	VerifiedBy  string
+	// VerifiedBy is the fingerprint of the key that verified the signature.
+	VerifiedBy string
 	// SentAt is the time of sending, or zero if the provider does not report it.
 	SentAt time.Time
 }
 
-// BusinessKey identifies the object that a notification is about.
+// BusinessKey identifies the object that a notification is about, and contains the state that it reports.
 type BusinessKey struct {
 	Kind  string `json:"kind"`
 	ID    string `json:"id"`
@@ -185,25 +188,29 @@ type ProviderResponse struct {
 	Body   []byte
 }
 
-// Write sends the response.
-func (a *ProviderResponse) Write(w http.ResponseWriter) error {
-	for name, values := range a.Header {
+// Write sends the response to w.
+func (p *ProviderResponse) Write(w http.ResponseWriter) error {
+	for name, values := range p.Header {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(a.Status)
-	_, err := w.Write(a.Body)
+	w.WriteHeader(p.Status)
+	_, err := w.Write(p.Body)
 	return err
 }
 
-// response converts a response and frees the original.
-func response(handle *C.PaytendProviderResponse) *ProviderResponse {
+// providerResponse converts a response and frees the original.
+func providerResponse(handle *C.PaytendProviderResponse) *ProviderResponse {
 	defer C.paytend_provider_response_free(handle)
-	made := &ProviderResponse{Status: int(C.paytend_provider_response_status(handle)), Header: http.Header{}, Body: bytesOf(C.paytend_provider_response_body(handle))}
+	response := &ProviderResponse{
+		Status: int(C.paytend_provider_response_status(handle)),
+		Header: http.Header{},
+		Body:   bytesOf(C.paytend_provider_response_body(handle)),
+	}
 	var header C.PaytendHeader
 	for at := C.size_t(0); bool(C.paytend_provider_response_header(handle, at, &header)); at++ {
-		made.Header.Add(textOf(header.name), textOf(header.value))
+		response.Header.Add(textOf(header.name), textOf(header.value))
 	}
-	return made
+	return response
 }
 
 // Reply is the result of handling a notification.
@@ -224,11 +231,11 @@ func (r *Receiver) Respond(reply Reply) (*ProviderResponse, error) {
 	if code := C.paytend_receiver_respond(r.c(), C.int32_t(reply), &handle, &err); code != 0 {
 		return nil, failed(code, err)
 	}
-	return response(handle), nil
+	return providerResponse(handle), nil
 }
 
 // Receive verifies a notification. The body must be the raw body, as received. A zero time means the system time. If
-// the notification is rejected, the response is the response to send.
+// the notification is rejected, Receive returns the response to send and the reason.
 func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *ProviderResponse, error) {
 	defer runtime.KeepAlive(r)
 	var pinner runtime.Pinner
@@ -243,29 +250,28 @@ func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Rec
 	at := 0
 	for name, values := range header {
 		for _, value := range values {
-			names, value := C.CBytes([]byte(name)), []byte(value)
-			defer C.free(names)
-			copied := C.CBytes(value)
-			defer C.free(copied)
-			headers[at].name = C.PaytendSlice{data: (*C.uint8_t)(names), len: C.size_t(len(name))}
-			headers[at].value = C.PaytendSlice{data: (*C.uint8_t)(copied), len: C.size_t(len(value))}
+			nameCopy, valueCopy := C.CBytes([]byte(name)), C.CBytes([]byte(value))
+			defer C.free(nameCopy)
+			defer C.free(valueCopy)
+			headers[at].name = C.PaytendSlice{data: (*C.uint8_t)(nameCopy), len: C.size_t(len(name))}
+			headers[at].value = C.PaytendSlice{data: (*C.uint8_t)(valueCopy), len: C.size_t(len(value))}
 			at++
 		}
 	}
 	var handle *C.PaytendNotification
-	var response_parts *C.PaytendProviderResponse
+	var responseHandle *C.PaytendProviderResponse
 	var err *C.PaytendError
 	moment := C.uint64_t(math.MaxUint64) // the system time
 	if !now.IsZero() {
 		moment = C.uint64_t(max(now.UnixMilli(), 0))
 	}
-	code := C.paytend_receive(r.c(), first, C.size_t(count), lent(&pinner, body), moment, &handle, &response_parts, &err)
+	code := C.paytend_receive(r.c(), first, C.size_t(count), lent(&pinner, body), moment, &handle, &responseHandle, &err)
 	if code != 0 {
-		var toSend *ProviderResponse
-		if response_parts != nil {
-			toSend = response(response_parts)
+		var response *ProviderResponse
+		if responseHandle != nil {
+			response = providerResponse(responseHandle)
 		}
-		return nil, toSend, failed(code, err)
+		return nil, response, failed(code, err)
 	}
 	defer C.paytend_notification_free(handle)
 	var summary struct {

@@ -67,7 +67,7 @@ enum PaytendKind
  {
   // A request from a partner to Paytend; the payload is in `bizData`.
   PAYTEND_KIND_REQUEST = 0,
-  // The response of Paytend; the payload is in `respData`.
+  // A response from Paytend to a partner; the payload is in `respData`.
   PAYTEND_KIND_RESPONSE = 1,
   // A notification from Paytend to a callback URL; the payload is in `content`.
   PAYTEND_KIND_NOTIFICATION = 2,
@@ -173,7 +173,7 @@ typedef struct {
   uint64_t max_age;
 } PaytendLimits;
 
-// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means none.
+// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means no limit.
 typedef struct {
   // The key.
   const PaytendPublicKey *key;
@@ -310,7 +310,8 @@ int32_t paytend_public_key_write(const PaytendPublicKey *key,
 // `key` must be null or a valid handle, which must not be used afterwards.
 void paytend_public_key_free(PaytendPublicKey *key);
 
-// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
+// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`. `format` is
+// `pkcs1`, `pkcs8` or `spki`. `armour` is `der`, `base64` or `pem`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -455,7 +456,7 @@ PaytendSlice paytend_opened_decrypted_by(const PaytendOpened *opened);
 // `opened` must be null or a valid handle, which must not be used afterwards.
 void paytend_opened_free(PaytendOpened *opened);
 
-// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
+// Creates a receiver for the notifications of a Paytend product, `baas` or `issuing`, to a partner.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -515,15 +516,17 @@ int32_t paytend_receiver_respond(const PaytendReceiver *receiver,
 // `receiver` must be null or a valid handle, which must not be used afterwards.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// Returns everything except the content of a notification, as a JSON object. Its members are `provider`, `product`,
-// `notify_type`, `reading` (`typed`, `unreadable` or `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`,
-// `state`), `verified_by` and `sent_at`. Absent values are null.
+// Returns everything except the content of a notification, as a JSON object. The slice is empty for null.
+//
+// The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
+// `verified_by` and `sent_at`. `reading` is `typed`, `unreadable` or `unknown`. The members of `business_key` are
+// `kind`, `id` and `state`. Absent values are null.
 //
 // # Safety
 // `notification` must be null or a valid handle.
 PaytendSlice paytend_notification_summary(const PaytendNotification *notification);
 
-// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax.
+// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax. The slice is empty for null.
 //
 // # Safety
 // `notification` must be null or a valid handle.
@@ -547,13 +550,13 @@ uint16_t paytend_provider_response_status(const PaytendProviderResponse *respons
 // `response` must be null or a valid handle.
 PaytendSlice paytend_provider_response_body(const PaytendProviderResponse *response);
 
-// Writes the header with the given index, which starts at 0, to `out`. Returns whether it was written; it is not if
-// the index is out of range or an argument is null.
+// Writes a header of a response to `out`. The first header has index 0. Returns false, and writes nothing, if the
+// index is out of range or an argument is null.
 //
 // # Safety
 // `response` must be null or a valid handle; `out` must be null or valid for writes.
 bool paytend_provider_response_header(const PaytendProviderResponse *response,
-                                      size_t number,
+                                      size_t index,
                                       PaytendHeader *out);
 
 // Frees a response.

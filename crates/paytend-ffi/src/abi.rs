@@ -104,7 +104,7 @@ pub(crate) fn usage(message: &str) -> Failure {
 ///
 /// # Safety
 /// `out` must be null or valid for writes.
-pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Result<(), Failure> {
+pub(crate) unsafe fn write_value<T>(out: *mut T, value: T) -> Result<(), Failure> {
     required(out)?;
     // SAFETY: the caller guarantees that the pointer is valid for writes.
     unsafe { out.write(value) };
@@ -115,10 +115,10 @@ pub(crate) unsafe fn give<T>(out: *mut T, value: T) -> Result<(), Failure> {
 ///
 /// # Safety
 /// `out` must be null or valid for writes.
-pub(crate) unsafe fn give_buffer(out: *mut PaytendBuffer, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) unsafe fn write_buffer(out: *mut PaytendBuffer, bytes: &[u8]) -> Result<(), Failure> {
     required(out)?;
     // SAFETY: the caller upholds the same requirements.
-    unsafe { give(out, PaytendBuffer::of(bytes)) }
+    unsafe { write_value(out, PaytendBuffer::of(bytes)) }
 }
 
 /// Returns a usage error if the output pointer is null.
@@ -130,10 +130,10 @@ pub(crate) fn required<T>(out: *mut T) -> Result<(), Failure> {
 ///
 /// # Safety
 /// `out` must be null or valid for writes.
-pub(crate) unsafe fn give_handle<T>(out: *mut *mut T, value: T) -> Result<(), Failure> {
+pub(crate) unsafe fn write_handle<T>(out: *mut *mut T, value: T) -> Result<(), Failure> {
     required(out)?;
     // SAFETY: the caller upholds the same requirements.
-    unsafe { give(out, Box::into_raw(Box::new(value))) }
+    unsafe { write_value(out, Box::into_raw(Box::new(value))) }
 }
 
 /// Returns the value of a handle. `name` is the name of the argument in an error.
@@ -167,7 +167,7 @@ pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize, name: &str) -> Re
 /// `handle` must be null or a valid handle, which must not be used afterwards.
 pub(crate) unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: `give_handle` allocated it, and the caller frees it only once.
+        // SAFETY: `write_handle` allocated it, and the caller frees it only once.
         drop(unsafe { Box::from_raw(handle) });
     }
 }

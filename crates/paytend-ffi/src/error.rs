@@ -111,8 +111,8 @@ pub unsafe extern "C" fn paytend_error_message(error: *const PaytendError) -> *c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_resp_code(error: *const PaytendError) -> PaytendSlice {
     // SAFETY: the caller upholds the safety requirements.
-    let response_parts = unsafe { error.as_ref() }.and_then(|error| error.failure.api_error());
-    response_parts.map_or(PaytendSlice::NONE, |(code, _)| PaytendSlice::of(code.as_bytes()))
+    let api_error = unsafe { error.as_ref() }.and_then(|error| error.failure.api_error());
+    api_error.map_or(PaytendSlice::NONE, |(code, _)| PaytendSlice::of(code.as_bytes()))
 }
 
 /// Returns `respMsg` of an unsigned error response, as a slice that lives as long as the error. The value is not
@@ -123,8 +123,8 @@ pub unsafe extern "C" fn paytend_error_resp_code(error: *const PaytendError) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_error_resp_msg(error: *const PaytendError) -> PaytendSlice {
     // SAFETY: the caller upholds the safety requirements.
-    let response_parts = unsafe { error.as_ref() }.and_then(|error| error.failure.api_error());
-    response_parts.map_or(PaytendSlice::NONE, |(_, message)| PaytendSlice::of(message.as_bytes()))
+    let api_error = unsafe { error.as_ref() }.and_then(|error| error.failure.api_error());
+    api_error.map_or(PaytendSlice::NONE, |(_, message)| PaytendSlice::of(message.as_bytes()))
 }
 
 /// Frees an error. Does nothing for null.

@@ -2,7 +2,7 @@
 
 use paytend_bindings::{Keyring, PrivateKey, PublicKey};
 
-use crate::abi::{PaytendBuffer, PaytendSlice, array, free, give_buffer, give_handle, handle};
+use crate::abi::{PaytendBuffer, PaytendSlice, array, free, handle, write_buffer, write_handle};
 use crate::error::PaytendError;
 use crate::guard::{guard, guard_out};
 
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn paytend_private_key_load(
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
-        guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes("data")?)?)))
+        guard_out(out, error, || write_handle(out, PaytendPrivateKey(PrivateKey::from_bytes(data.bytes("data")?)?)))
     }
 }
 
@@ -40,7 +40,9 @@ pub unsafe extern "C" fn paytend_private_key_load_file(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text("path")?)?))) }
+    unsafe {
+        guard_out(out, error, || write_handle(out, PaytendPrivateKey(PrivateKey::from_file(path.text("path")?)?)))
+    }
 }
 
 /// Generates a key pair of 1024 to 8192 bits.
@@ -54,7 +56,7 @@ pub unsafe extern "C" fn paytend_private_key_generate(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
+    unsafe { guard_out(out, error, || write_handle(out, PaytendPrivateKey(paytend_bindings::generate(bits)?))) }
 }
 
 /// Encodes a private key. `form` is `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
@@ -72,7 +74,7 @@ pub unsafe extern "C" fn paytend_private_key_write(
     unsafe {
         guard_out(out, error, || {
             let written = paytend_bindings::write_private(&handle(key, "key")?.0, form.text("form")?)?;
-            give_buffer(out, &written)
+            write_buffer(out, &written)
         })
     }
 }
@@ -88,7 +90,7 @@ pub unsafe extern "C" fn paytend_private_key_public(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(handle(key, "key")?.0.public_key().clone()))) }
+    unsafe { guard_out(out, error, || write_handle(out, PaytendPublicKey(handle(key, "key")?.0.public_key().clone()))) }
 }
 
 /// Wipes and frees a private key. Keyrings created with the key keep their own copy.
@@ -112,7 +114,9 @@ pub unsafe extern "C" fn paytend_public_key_load(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes("data")?)?))) }
+    unsafe {
+        guard_out(out, error, || write_handle(out, PaytendPublicKey(PublicKey::from_bytes(data.bytes("data")?)?)))
+    }
 }
 
 /// Reads a public key from a file.
@@ -126,7 +130,7 @@ pub unsafe extern "C" fn paytend_public_key_load_file(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_handle(out, PaytendPublicKey(PublicKey::from_file(path.text("path")?)?))) }
+    unsafe { guard_out(out, error, || write_handle(out, PaytendPublicKey(PublicKey::from_file(path.text("path")?)?))) }
 }
 
 /// Encodes a public key. `form` is `spki-pem`, `spki-base64` or `spki-der`.
@@ -144,7 +148,7 @@ pub unsafe extern "C" fn paytend_public_key_write(
     unsafe {
         guard_out(out, error, || {
             let written = paytend_bindings::write_public(&handle(key, "key")?.0, form.text("form")?)?;
-            give_buffer(out, &written)
+            write_buffer(out, &written)
         })
     }
 }
@@ -159,7 +163,8 @@ pub unsafe extern "C" fn paytend_public_key_free(key: *mut PaytendPublicKey) {
     unsafe { free(key) };
 }
 
-/// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`.
+/// Describes a private or public key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`. `format` is
+/// `pkcs1`, `pkcs8` or `spki`. `armour` is `der`, `base64` or `pem`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -170,7 +175,7 @@ pub unsafe extern "C" fn paytend_key_info(
     error: *mut *mut PaytendError,
 ) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::key_info(data.bytes("data")?)?.as_bytes())) }
+    unsafe { guard_out(out, error, || write_buffer(out, paytend_bindings::key_info(data.bytes("data")?)?.as_bytes())) }
 }
 
 /// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
@@ -196,7 +201,7 @@ pub unsafe extern "C" fn paytend_keyring_new(
                 own.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?,
                 peer.collect::<Result<Vec<_>, paytend_bindings::Failure>>()?,
             );
-            give_handle(out, PaytendKeyring(paytend_bindings::keyring(&own, &peer)?))
+            write_handle(out, PaytendKeyring(paytend_bindings::keyring(&own, &peer)?))
         })
     }
 }
@@ -225,7 +230,7 @@ pub unsafe extern "C" fn paytend_sign(
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
     unsafe {
         guard_out(out, error, || {
-            give_buffer(out, paytend_bindings::sign(&handle(key, "key")?.0, body.bytes("body")?)?.as_bytes())
+            write_buffer(out, paytend_bindings::sign(&handle(key, "key")?.0, body.bytes("body")?)?.as_bytes())
         })
     }
 }
@@ -253,7 +258,7 @@ pub unsafe extern "C" fn paytend_verify(
             // A header that is not UTF-8 is reported as an invalid signature, not as an invalid argument.
             let sign = std::str::from_utf8(sign.bytes("sign")?).unwrap_or("!");
             let by = paytend_bindings::verify(&keys, body, sign)?;
-            if out.is_null() { Ok(()) } else { give_buffer(out, by.as_bytes()) }
+            if out.is_null() { Ok(()) } else { write_buffer(out, by.as_bytes()) }
         })
     }
 }
@@ -275,7 +280,7 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
         guard_out(out, error, || {
             let plain =
                 paytend_bindings::hazmat_decrypt_blocks(&handle(key, "key")?.0, ciphertext.bytes("ciphertext")?)?;
-            give_buffer(out, &plain)
+            write_buffer(out, &plain)
         })
     }
 }
@@ -287,5 +292,5 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_request_id(out: *mut PaytendBuffer, error: *mut *mut PaytendError) -> i32 {
     // SAFETY: the caller guarantees that all pointers satisfy the rules.
-    unsafe { guard_out(out, error, || give_buffer(out, paytend_bindings::request_id()?.as_bytes())) }
+    unsafe { guard_out(out, error, || write_buffer(out, paytend_bindings::request_id()?.as_bytes())) }
 }

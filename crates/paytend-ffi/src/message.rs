@@ -1,4 +1,4 @@
-//! Sealing and opening of messages.
+//! Sealing and opening messages.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,9 @@ use paytend_bindings::{Failure, Kind, Opened, open, seal};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::abi::{PaytendBuffer, PaytendHeader, PaytendSlice, free, give, give_buffer, give_handle, handle, usage};
+use crate::abi::{
+    PaytendBuffer, PaytendHeader, PaytendSlice, free, handle, usage, write_buffer, write_handle, write_value,
+};
 use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::PaytendKeyring;
@@ -17,7 +19,7 @@ use crate::keys::PaytendKeyring;
 pub enum PaytendKind {
     /// A request from a partner to Paytend; the payload is in `bizData`.
     Request = 0,
-    /// The response of Paytend; the payload is in `respData`.
+    /// A response from Paytend to a partner; the payload is in `respData`.
     Response = 1,
     /// A notification from Paytend to a callback URL; the payload is in `content`.
     Notification = 2,
@@ -73,7 +75,7 @@ pub unsafe extern "C" fn paytend_seal(
                 Some(payload.text("payload")?),
                 payload_signed,
             )?;
-            give_buffer(out, sealed.as_bytes())
+            write_buffer(out, sealed.as_bytes())
         })
     }
 }
@@ -160,7 +162,7 @@ pub unsafe extern "C" fn paytend_open(
             let keyring = &handle(keyring, "keyring")?.0;
             let opened =
                 open(keyring, kind(kind_number)?, partner, document.bytes("document")?, payload_signed, limit)?;
-            give_handle(out, PaytendOpened::from(opened))
+            write_handle(out, PaytendOpened::from(opened))
         })
     }
 }
@@ -233,7 +235,7 @@ pub unsafe extern "C" fn paytend_opened_view(opened: *const PaytendOpened, out: 
     // SAFETY: the caller upholds the safety requirements.
     let Some(view) = (unsafe { opened.as_ref() }).map(PaytendOpened::view) else { return false };
     // SAFETY: the caller upholds the safety requirements.
-    unsafe { give(out, view) }.is_ok()
+    unsafe { write_value(out, view) }.is_ok()
 }
 
 /// Returns the signed text. It is secret, since it contains the session key and the payload.

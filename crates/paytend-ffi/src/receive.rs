@@ -2,13 +2,13 @@
 
 use paytend_bindings::{Failure, Notification, ProviderResponse, Receiver, Reply, ScheduledKey};
 
-use crate::abi::{PaytendHeader, PaytendSlice, array, free, give_handle, handle, usage};
+use crate::abi::{PaytendHeader, PaytendSlice, array, free, handle, usage, write_handle};
 use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
 
 /// The value that means "no time" or "the default limit".
-const NEVER: u64 = u64::MAX;
+const UNSET: u64 = u64::MAX;
 
 /// A receiver for the notifications of one HTTP route.
 pub struct PaytendReceiver(Receiver);
@@ -20,7 +20,7 @@ pub struct PaytendNotification {
 /// The HTTP response to send to the provider. Free it with `paytend_provider_response_free`.
 pub struct PaytendProviderResponse(ProviderResponse);
 
-/// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means none.
+/// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means no limit.
 #[repr(C)]
 pub struct PaytendScheduledKey {
     /// The key.
@@ -39,7 +39,7 @@ impl PaytendScheduledKey {
     /// # Safety
     /// `key` must be null or a valid handle.
     unsafe fn read(&self) -> Result<ScheduledKey, Failure> {
-        let moment = |millis: u64| (millis != NEVER).then_some(millis);
+        let moment = |millis: u64| (millis != UNSET).then_some(millis);
         // SAFETY: the caller upholds the safety requirements.
         let key = unsafe { handle(self.key, "a key") }?.0.clone();
         Ok(ScheduledKey { key, not_before: moment(self.not_before), retire_at: moment(self.retire_at) })
@@ -69,12 +69,12 @@ pub struct PaytendLimits {
 }
 
 fn limited(receiver: Receiver, limits: PaytendLimits) -> Result<PaytendReceiver, Failure> {
-    let given = |limit: u64| (limit != NEVER).then_some(limit);
+    let given = |limit: u64| (limit != UNSET).then_some(limit);
     let max_bytes = given(limits.max_bytes).and_then(|bytes| usize::try_from(bytes).ok());
     Ok(PaytendReceiver(receiver.limited(max_bytes, given(limits.max_age))?))
 }
 
-/// Creates a receiver for the notifications of a Paytend product (`baas` or `issuing`) to a partner.
+/// Creates a receiver for the notifications of a Paytend product, `baas` or `issuing`, to a partner.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
                 partner_id.text("partner_id")?,
                 handle(keyring, "keyring")?.0.clone(),
             )?;
-            give_handle(out, limited(receiver, limits)?)
+            write_handle(out, limited(receiver, limits)?)
         })
     }
 }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
                 return Err(usage("unexpected merchant of a PayBy key; only PayerMax keys have a merchant"));
             }
             let keys = keys.iter().map(|key| key.read()).collect::<Result<_, _>>()?;
-            give_handle(out, limited(Receiver::payby(keys)?, limits)?)
+            write_handle(out, limited(Receiver::payby(keys)?, limits)?)
         })
     }
 }
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
                 .iter()
                 .map(|key| Ok((key.merchant.text("a key's merchant")?.to_owned(), key.read()?)));
             let keys = keys.collect::<Result<Vec<_>, Failure>>()?;
-            give_handle(out, limited(Receiver::payermax(keys)?, limits)?)
+            write_handle(out, limited(Receiver::payermax(keys)?, limits)?)
         })
     }
 }
@@ -176,14 +176,14 @@ pub unsafe extern "C" fn paytend_receive(
                 ))
             });
             let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
-            let now = (now != NEVER).then_some(now);
+            let now = (now != UNSET).then_some(now);
             match handle(receiver, "receiver")?.0.receive(headers, body.bytes("body")?, now) {
                 Ok(notification) => {
-                    give_handle(out, PaytendNotification { summary: notification.summary(), notification })
+                    write_handle(out, PaytendNotification { summary: notification.summary(), notification })
                 }
                 Err(rejected) => {
                     if !response.is_null() {
-                        give_handle(response, PaytendProviderResponse(rejected.response))?;
+                        write_handle(response, PaytendProviderResponse(rejected.response))?;
                     }
                     Err(rejected.failure)
                 }
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn paytend_receiver_respond(
                 2 => Reply::TryAgainLater,
                 _ => return Err(usage(&format!("reply is {reply}; it must be a value of PaytendReply"))),
             };
-            give_handle(out, PaytendProviderResponse(handle(receiver, "receiver")?.0.respond(reply)))
+            write_handle(out, PaytendProviderResponse(handle(receiver, "receiver")?.0.respond(reply)))
         })
     }
 }
@@ -227,9 +227,11 @@ pub unsafe extern "C" fn paytend_receiver_free(receiver: *mut PaytendReceiver) {
     unsafe { free(receiver) };
 }
 
-/// Returns everything except the content of a notification, as a JSON object. Its members are `provider`, `product`,
-/// `notify_type`, `reading` (`typed`, `unreadable` or `unknown`), `problem`, `dedup_key`, `business_key` (`kind`, `id`,
-/// `state`), `verified_by` and `sent_at`. Absent values are null.
+/// Returns everything except the content of a notification, as a JSON object. The slice is empty for null.
+///
+/// The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
+/// `verified_by` and `sent_at`. `reading` is `typed`, `unreadable` or `unknown`. The members of `business_key` are
+/// `kind`, `id` and `state`. Absent values are null.
 ///
 /// # Safety
 /// `notification` must be null or a valid handle.
@@ -239,7 +241,7 @@ pub unsafe extern "C" fn paytend_notification_summary(notification: *const Payte
     unsafe { notification.as_ref() }.map_or(PaytendSlice::NONE, |it| PaytendSlice::of(it.summary.as_bytes()))
 }
 
-/// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax.
+/// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax. The slice is empty for null.
 ///
 /// # Safety
 /// `notification` must be null or a valid handle.
@@ -279,19 +281,19 @@ pub unsafe extern "C" fn paytend_provider_response_body(response: *const Paytend
     unsafe { response.as_ref() }.map_or(PaytendSlice::NONE, |response| PaytendSlice::of(&response.0.body))
 }
 
-/// Writes the header with the given index, which starts at 0, to `out`. Returns whether it was written; it is not if
-/// the index is out of range or an argument is null.
+/// Writes a header of a response to `out`. The first header has index 0. Returns false, and writes nothing, if the
+/// index is out of range or an argument is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle; `out` must be null or valid for writes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_provider_response_header(
     response: *const PaytendProviderResponse,
-    number: usize,
+    index: usize,
     out: *mut PaytendHeader,
 ) -> bool {
     // SAFETY: the caller upholds the safety requirements.
-    let header = unsafe { response.as_ref() }.and_then(|response| response.0.headers.get(number));
+    let header = unsafe { response.as_ref() }.and_then(|response| response.0.headers.get(index));
     let Some((name, value)) = header.filter(|_| !out.is_null()) else { return false };
     let header = PaytendHeader { name: PaytendSlice::of(name.as_bytes()), value: PaytendSlice::of(value.as_bytes()) };
     // SAFETY: the caller guarantees that the pointer is valid for writes.

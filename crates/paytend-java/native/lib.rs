@@ -1,5 +1,4 @@
-//! The native part of the Java library: one function, which takes an operation and its arguments as frames of bytes and
-//! returns the results as frames.
+//! The native part of the Java library: one function for all operations. Arguments and results are frames of bytes.
 //!
 //! Java refers to native objects by number, not by pointer, so no sequence of calls in Java can access freed memory.
 

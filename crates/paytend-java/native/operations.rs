@@ -7,7 +7,7 @@ use paytend_bindings::{
 };
 
 use crate::frames::{Reader, Writer};
-use crate::registry::{Thing, drop, get, keep};
+use crate::registry::{Object, drop, get, keep};
 
 /// Performs an operation. The result is `ok` and the values, or the code, message, `respCode` and `respMsg` of a
 /// failure, and the response to send, if any.
@@ -15,15 +15,15 @@ pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
     match result.unwrap_or_else(|defect| Err(defect.into())) {
         Ok(written) => written.done(),
-        Err(rejected) => {
-            let Rejected { failure, response } = *rejected.0;
-            let response_parts = failure.api_error();
+        Err(failed) => {
+            let Rejected { failure, response } = *failed.0;
+            let api_error = failure.api_error();
             let written = Writer::default()
                 .bytes(failure.code().name())
                 .bytes(failure.message())
-                .optional_text(response_parts.map(|(code, _)| code))
-                .optional_text(response_parts.map(|(_, message)| message));
-            match rejected.1 {
+                .optional_text(api_error.map(|(code, _)| code))
+                .optional_text(api_error.map(|(_, message)| message));
+            match failed.1 {
                 true => with_response(written, &response).done(),
                 false => written.done(),
             }
@@ -58,16 +58,16 @@ fn with_response(writer: Writer, response: &ProviderResponse) -> Writer {
 fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     match operation {
         0 => Ok(ok().bytes(VERSION)),
-        1 => kept(Thing::Private(PrivateKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
-        2 => kept(Thing::Private(PrivateKey::from_file(arguments.text()?).map_err(Failure::from)?)),
-        3 => kept(Thing::Private(generate(usize::try_from(arguments.number()?).unwrap_or_default())?)),
-        4 => kept(Thing::Public(thing(arguments)?.private()?.public_key().clone())),
-        5 => Ok(ok().bytes(&*write_private(thing(arguments)?.private()?, arguments.text()?)?)),
-        6 => Ok(ok().bytes(sign(thing(arguments)?.private()?, arguments.bytes()?)?)),
-        7 => Ok(ok().bytes(&*hazmat_decrypt_blocks(thing(arguments)?.private()?, arguments.bytes()?)?)),
-        8 => kept(Thing::Public(PublicKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
-        9 => kept(Thing::Public(PublicKey::from_file(arguments.text()?).map_err(Failure::from)?)),
-        10 => Ok(ok().bytes(write_public(thing(arguments)?.public()?, arguments.text()?)?)),
+        1 => kept(Object::Private(PrivateKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
+        2 => kept(Object::Private(PrivateKey::from_file(arguments.text()?).map_err(Failure::from)?)),
+        3 => kept(Object::Private(generate(usize::try_from(arguments.number()?).unwrap_or_default())?)),
+        4 => kept(Object::Public(object(arguments)?.private()?.public_key().clone())),
+        5 => Ok(ok().bytes(&*write_private(object(arguments)?.private()?, arguments.text()?)?)),
+        6 => Ok(ok().bytes(sign(object(arguments)?.private()?, arguments.bytes()?)?)),
+        7 => Ok(ok().bytes(&*hazmat_decrypt_blocks(object(arguments)?.private()?, arguments.bytes()?)?)),
+        8 => kept(Object::Public(PublicKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
+        9 => kept(Object::Public(PublicKey::from_file(arguments.text()?).map_err(Failure::from)?)),
+        10 => Ok(ok().bytes(write_public(object(arguments)?.public()?, arguments.text()?)?)),
         11 => Ok(ok().bytes(key_info(arguments.bytes()?)?)),
         12 => Ok(ok().bytes(request_id()?)),
         13 => verified(arguments),
@@ -79,7 +79,7 @@ fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
         19 => new_payermax(arguments),
         20 => received(arguments),
         21 => {
-            let receiver = thing(arguments)?;
+            let receiver = object(arguments)?;
             let reply = Reply::named(arguments.text()?)?;
             Ok(with_response(ok(), &receiver.receiver()?.respond(reply)))
         }
@@ -91,11 +91,11 @@ fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     }
 }
 
-fn kept(thing: Thing) -> Result<Writer, Failed> {
-    Ok(ok().number(keep(thing)))
+fn kept(object: Object) -> Result<Writer, Failed> {
+    Ok(ok().number(keep(object)))
 }
 
-fn thing(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Thing>, Failure> {
+fn object(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Object>, Failure> {
     get(arguments.number()?)
 }
 
@@ -115,7 +115,7 @@ fn verified(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (body, sign) = (arguments.bytes()?, arguments.text()?);
     let mut keys = Vec::new();
     while !arguments.is_empty() {
-        keys.push(thing(arguments)?.public()?.clone());
+        keys.push(object(arguments)?.public()?.clone());
     }
     Ok(ok().bytes(verify(&keys, body, sign)?))
 }
@@ -124,19 +124,19 @@ fn verified(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 fn new_keyring(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (mut own, mut peer) = (Vec::new(), Vec::new());
     for _ in 0..arguments.number()? {
-        own.push(thing(arguments)?);
+        own.push(object(arguments)?);
     }
     while !arguments.is_empty() {
-        peer.push(thing(arguments)?);
+        peer.push(object(arguments)?);
     }
     let own = own.iter().map(|key| key.private()).collect::<Result<Vec<_>, _>>()?;
     let peer = peer.iter().map(|key| key.public()).collect::<Result<Vec<_>, _>>()?;
-    kept(Thing::Keyring(keyring(&own, &peer)?))
+    kept(Object::Keyring(keyring(&own, &peer)?))
 }
 
 /// Seals a message. Arguments: keyring, kind, payload, whether the payload is signed, names and values of fields.
 fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let ring = thing(arguments)?;
+    let ring = object(arguments)?;
     let (kind, payload, signed) = (kind(arguments.text()?)?, arguments.optional_text()?, arguments.flag()?);
     let mut fields = Vec::new();
     while !arguments.is_empty() {
@@ -147,10 +147,10 @@ fn sealed(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 
 /// Opens a message. Arguments: keyring, kind, document, partner, whether the payload is signed, maximum size.
 fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let ring = thing(arguments)?;
+    let ring = object(arguments)?;
     let (kind, document, partner) = (kind(arguments.text()?)?, arguments.bytes()?, arguments.optional_text()?);
-    let (signed, most) = (arguments.flag()?, limit("maxBytes", arguments.optional_number()?)?);
-    let opened = open(ring.keyring()?, kind, partner, document, signed, most)?;
+    let (signed, max_bytes) = (arguments.flag()?, limit("maxBytes", arguments.optional_number()?)?);
+    let opened = open(ring.keyring()?, kind, partner, document, signed, max_bytes)?;
     let written = ok()
         .bytes(opened.payload_text()?)
         .bytes(opened.canonical_text()?.as_bytes())
@@ -159,64 +159,64 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     Ok(opened.fields.iter().fold(written, |written, (name, value)| written.bytes(name).bytes(value)))
 }
 
-fn limited(receiver: Receiver, most: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {
-    kept(Thing::Receiver(receiver.limited(limit("maxBytes", most)?, limit("maxAge", max_age)?)?))
+fn limited(receiver: Receiver, max_bytes: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {
+    kept(Object::Receiver(receiver.limited(limit("maxBytes", max_bytes)?, limit("maxAge", max_age)?)?))
 }
 
 /// Creates a receiver for Paytend. Arguments: product, partner, keyring, maximum size.
 fn new_paytend(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let (product, partner, ring) = (arguments.text()?, arguments.text()?, thing(arguments)?);
+    let (product, partner, ring) = (arguments.text()?, arguments.text()?, object(arguments)?);
     limited(Receiver::paytend(product, partner, ring.keyring()?.clone())?, arguments.optional_number()?, None)
 }
 
 fn scheduled(arguments: &mut Reader<'_>) -> Result<ScheduledKey, Failure> {
-    let key = thing(arguments)?.public()?.clone();
+    let key = object(arguments)?.public()?.clone();
     let (not_before, retire_at) = (arguments.optional_number()?, arguments.optional_number()?);
     Ok(ScheduledKey { key, not_before: moment(not_before), retire_at: moment(retire_at) })
 }
 
 /// Creates a receiver for PayBy. Arguments: maximum size, maximum age, keys with their periods of use.
 fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
+    let (max_bytes, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut keys = Vec::new();
     while !arguments.is_empty() {
         keys.push(scheduled(arguments)?);
     }
-    limited(Receiver::payby(keys)?, most, max_age)
+    limited(Receiver::payby(keys)?, max_bytes, max_age)
 }
 
 /// Creates a receiver for PayerMax. Arguments: maximum size, maximum age, merchants and keys with their periods of use.
 fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let (most, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
+    let (max_bytes, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut merchants = Vec::new();
     while !arguments.is_empty() {
         merchants.push((arguments.text()?.to_owned(), scheduled(arguments)?));
     }
-    limited(Receiver::payermax(merchants)?, most, max_age)
+    limited(Receiver::payermax(merchants)?, max_bytes, max_age)
 }
 
 /// Verifies a notification. Arguments: receiver, body, time, names and values of headers.
 fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let (receiver, body, now) = (thing(arguments)?, arguments.bytes()?, moment(arguments.optional_number()?));
+    let (receiver, body, now) = (object(arguments)?, arguments.bytes()?, moment(arguments.optional_number()?));
     let mut headers = Vec::new();
     while !arguments.is_empty() {
         headers.push((arguments.text()?, arguments.bytes()?));
     }
-    let taken = receiver.receiver()?.receive(headers, body, now).map_err(|rejected| Failed(rejected, true))?;
+    let notification = receiver.receiver()?.receive(headers, body, now).map_err(|rejected| Failed(rejected, true))?;
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let about = taken.business_key.as_ref();
-    let sent_at = taken.sent_at.and_then(|millis| i64::try_from(millis).ok()).map(i64::to_be_bytes);
+    let about = notification.business_key.as_ref();
+    let sent_at = notification.sent_at.and_then(|millis| i64::try_from(millis).ok()).map(i64::to_be_bytes);
     Ok(ok()
-        .bytes(taken.provider)
-        .optional_text(some(&taken.product).as_deref())
-        .optional_text(some(&taken.notify_type).as_deref())
-        .bytes(&taken.content)
-        .bytes(taken.reading)
-        .optional_text(taken.problem.as_deref())
-        .bytes(&taken.dedup_key)
+        .bytes(notification.provider)
+        .optional_text(some(&notification.product).as_deref())
+        .optional_text(some(&notification.notify_type).as_deref())
+        .bytes(&notification.content)
+        .bytes(notification.reading)
+        .optional_text(notification.problem.as_deref())
+        .bytes(&notification.dedup_key)
         .optional_text(about.map(|key| key.kind))
         .optional_text(about.map(|key| key.id.as_str()))
         .optional_text(about.and_then(|key| key.state.as_deref()))
-        .bytes(&taken.verified_by)
+        .bytes(&notification.verified_by)
         .optional(sent_at.as_ref().map(<[u8; 8]>::as_slice)))
 }

@@ -11,15 +11,15 @@ export function makeApp (receiver, store) {
   const app = express()
   // The signature covers the raw bytes, so the body must not be parsed and re-serialized.
   const raw = express.raw({ type: () => true, limit: '64kb', inflate: false })
-  app.post('/paytend/baas', raw, async (request, response) => {
+  app.post('/paytend/baas', raw, async (req, res) => {
     let response
     try {
-      const notification = await receiver.receive(request.headers, request.body)
+      const notification = await receiver.receive(req.headers, req.body)
       response = receiver.respond(await store(notification) ? 'accepted' : 'duplicate')
     } catch (error) {
       response = (error instanceof PaytendError ? error.response : undefined) ?? receiver.respond('try_again_later')
     }
-    response.status(response.status).set(response.headers).send(response.body)
+    res.status(response.status).set(response.headers).send(response.body)
   })
   return app
 }

@@ -97,7 +97,13 @@ impl Keys {
     }
 
     #[napi]
-    pub fn add_dated(&mut self, merchant: String, key: &PublicKey, not_before: Option<i64>, retire_at: Option<i64>) {
+    pub fn add_scheduled(
+        &mut self,
+        merchant: String,
+        key: &PublicKey,
+        not_before: Option<i64>,
+        retire_at: Option<i64>,
+    ) {
         let (not_before, retire_at) = (moment(not_before), moment(retire_at));
         self.scheduled.push((merchant, ScheduledKey { key: key.0.clone(), not_before, retire_at }));
     }

@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 fn thrown(failure: &Failure, response: Option<&paytend::ProviderResponse>) -> Error {
     let (resp_code, resp_msg) = failure.api_error().unzip();
-    let told = json!({
+    let details = json!({
         "code": failure.code().name(),
         "message": failure.message(),
         "respCode": resp_code,
         "respMsg": resp_msg,
         "response": response.map(provider_response),
     });
-    Error::new(Status::GenericFailure, told.to_string())
+    Error::new(Status::GenericFailure, details.to_string())
 }
 
 fn provider_response(response: &paytend::ProviderResponse) -> Value {
@@ -228,7 +228,7 @@ fn limited(
 
 /// A verified notification: the summary as JSON, and the content.
 #[napi(object)]
-pub struct Taken {
+pub struct Received {
     pub summary: String,
     pub content: Buffer,
 }
@@ -241,7 +241,7 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    fn take(&self) -> Result<(String, Vec<u8>)> {
+    fn verify(&self) -> Result<(String, Vec<u8>)> {
         // Node decodes header values as Latin-1.
         let latin1 = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect::<Vec<u8>>();
         let headers: Vec<(&str, Vec<u8>)> =
@@ -256,14 +256,14 @@ impl Receiving {
 
 impl Task for Receiving {
     type Output = (String, Vec<u8>);
-    type JsValue = Taken;
+    type JsValue = Received;
 
     fn compute(&mut self) -> Result<(String, Vec<u8>)> {
-        self.take()
+        self.verify()
     }
 
-    fn resolve(&mut self, _: Env, (summary, content): (String, Vec<u8>)) -> Result<Taken> {
-        Ok(Taken { summary, content: content.into() })
+    fn resolve(&mut self, _: Env, (summary, content): (String, Vec<u8>)) -> Result<Received> {
+        Ok(Received { summary, content: content.into() })
     }
 }
 
@@ -274,9 +274,9 @@ impl Receiver {
     }
 
     #[napi]
-    pub fn receive_sync(&self, headers: Vec<Vec<String>>, body: Uint8Array, now: Option<i64>) -> Result<Taken> {
-        let (summary, content) = self.receiving(headers, &body, now).take()?;
-        Ok(Taken { summary, content: content.into() })
+    pub fn receive_sync(&self, headers: Vec<Vec<String>>, body: Uint8Array, now: Option<i64>) -> Result<Received> {
+        let (summary, content) = self.receiving(headers, &body, now).verify()?;
+        Ok(Received { summary, content: content.into() })
     }
 
     #[napi]

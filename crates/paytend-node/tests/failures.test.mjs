@@ -108,6 +108,6 @@ test('invalid option is named', async () => {
 
 test('content that is not JSON causes a payload error', async () => {
   const body = '{"name":"CANARY"'
-  const taken = new paytend.PayByReceiver(own.publicKey).receiveSync({ sign: own.sign(body) }, body)
-  assert.equal(await thrown('payload', () => taken.json()), 'the content is not JSON')
+  const received = new paytend.PayByReceiver(own.publicKey).receiveSync({ sign: own.sign(body) }, body)
+  assert.equal(await thrown('payload', () => received.json()), 'the content is not JSON')
 })

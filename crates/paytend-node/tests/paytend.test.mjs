@@ -87,11 +87,11 @@ test('field names may be names of JavaScript properties', () => {
 
 test('secrets are not shown', () => {
   const document = sealed({ iban: 'CANARY' })
-  const taken = new paytend.PaytendReceiver('baas', PARTNER_ID, ring).receiveSync({}, document)
-  const all = { opened: open(document), taken, own, ring }
+  const received = new paytend.PaytendReceiver('baas', PARTNER_ID, ring).receiveSync({}, document)
+  const all = { opened: open(document), received, own, ring }
   const shown = inspect(all, { depth: 9 }) + JSON.stringify(all) + `${own}`
   assert.ok(!shown.includes('CANARY') && !shown.includes('BEGIN'), shown)
-  assert.equal(taken.json().iban, 'CANARY')
+  assert.equal(received.json().iban, 'CANARY')
 })
 
 test('keys are encoded and loaded', () => {
@@ -121,18 +121,18 @@ test('keys are used in their period', () => {
   const receiver = new paytend.PayByReceiver(key, { maxAge: 60_000 })
   const body = JSON.stringify({ notify_timestamp: day })
   const headers = new Headers({ sign: own.sign(body) })
-  const taken = receiver.receiveSync(headers, body, at(60_000))
+  const received = receiver.receiveSync(headers, body, at(60_000))
   const sign = headers.get('sign')
   const generated = function * () { yield ['sign', sign] }
   const map = new Map([['SIGN', sign]])
   for (const form of [{ Sign: sign }, { sign: [sign], other: undefined }, [['sign', sign]], generated(), map]) {
-    assert.equal(receiver.receiveSync(form, body, at(60_000)).dedupKey, taken.dedupKey)
+    assert.equal(receiver.receiveSync(form, body, at(60_000)).dedupKey, received.dedupKey)
   }
   for (const maxAge of [NaN, -1, 1.5, '1']) {
     assert.throws(() => new paytend.PayByReceiver(own.publicKey, { maxAge }), paytend.UsageError)
   }
   new paytend.PayByReceiver(own.publicKey, { maxAge: Infinity }).receiveSync(headers, body, at(1e12))
-  assert.deepEqual([taken.provider, taken.sentAt], ['payby', new Date(day)])
+  assert.deepEqual([received.provider, received.sentAt], ['payby', new Date(day)])
   assert.throws(
     () => receiver.receiveSync(headers, body, at(60_001)),
     (error) => error instanceof paytend.Rejected && error.response.status === 400
@@ -183,15 +183,15 @@ test('Express', async () => {
 })
 
 test('Fastify', async () => {
-  const taken = []
-  const app = makeFastify(new paytend.PayByReceiver(own.publicKey), async (it) => Boolean(taken.push(it)))
+  const received = []
+  const app = makeFastify(new paytend.PayByReceiver(own.publicKey), async (it) => Boolean(received.push(it)))
   const body = '{"notify_id": "N1"}'
   const post = (sign) => app.inject({
     method: 'POST', url: '/payby', payload: body, headers: { sign, 'content-type': 'application/json' }
   })
   const response = await post(own.sign(body))
   assert.deepEqual([response.statusCode, response.body], [200, '{"response":"SUCCESS"}'])
-  assert.deepEqual(taken[0].json(), { notify_id: 'N1' })
+  assert.deepEqual(received[0].json(), { notify_id: 'N1' })
   assert.equal((await post(own.sign('{}'))).statusCode, 400)
   await app.close()
 })

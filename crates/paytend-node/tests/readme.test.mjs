@@ -28,9 +28,9 @@ async function readme () {
   writeFileSync(join(folder, 'paytend.pem'), theirs.publicKey.write())
   process.chdir(folder)
   const stored = []
-  globalThis.readmeStore = async (taken) => {
-    const isNew = !stored.some(({ dedupKey }) => dedupKey === taken.dedupKey)
-    stored.push(taken)
+  globalThis.readmeStore = async (received) => {
+    const isNew = !stored.some(({ dedupKey }) => dedupKey === received.dedupKey)
+    stored.push(received)
     return isNew
   }
   globalThis.readmeLog = []

@@ -6,7 +6,7 @@ import {
 const keyring = new Keyring(PrivateKey.fromFile('private.pem'), [PublicKey.fromFile('paytend.pem')])
 const opened: Promise<Opened> = keyring.open('response', new Uint8Array(), { maxBytes: 1 })
 const receiver = new PaytendReceiver('baas', '888666000100260', keyring)
-const taken: Notification = receiver.receiveSync({ sign: ['a', 'b'], other: undefined }, '{}', { now: new Date() })
+const received: Notification = receiver.receiveSync({ sign: ['a', 'b'], other: undefined }, '{}', { now: new Date() })
 const status: number = receiver.respond('accepted').status
 try {
   await opened
@@ -20,4 +20,4 @@ void keyring.sealSync('request', { a: 1 })
 // @ts-expect-error 'ok' is not a reply
 void receiver.respond('ok')
 // @ts-expect-error a notification is read-only
-taken.dedupKey = `${status}`
+received.dedupKey = `${status}`

@@ -25,8 +25,8 @@ def make_view(
         try:
             notification = receiver.receive(dict(request.headers.items()), request.body)
             response = receiver.respond("accepted" if store(notification) else "duplicate")
-        except paytend.PaytendError as refused:
-            response = refused.response or receiver.respond("try_again_later")
+        except paytend.PaytendError as error:
+            response = error.response or receiver.respond("try_again_later")
         return HttpResponse(response.body, status=response.status, headers=response.headers)
 
     return view

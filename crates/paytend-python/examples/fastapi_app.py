@@ -16,11 +16,11 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
     """
     app = FastAPI()
 
-    def take(headers: paytend.Headers, body: bytes) -> paytend.ProviderResponse:
+    def handle(headers: paytend.Headers, body: bytes) -> paytend.ProviderResponse:
         try:
             notification = receiver.receive(headers, body)
-        except paytend.PaytendError as refused:
-            return refused.response or receiver.respond("try_again_later")
+        except paytend.PaytendError as error:
+            return error.response or receiver.respond("try_again_later")
         try:
             return receiver.respond("accepted" if store(notification) else "duplicate")
         except OSError:
@@ -34,7 +34,7 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
             if len(body) > 64 * 1024:
                 return Response(status_code=413)
         # Runs outside the event loop: verification takes about a millisecond, and the store may take longer.
-        response = await run_in_threadpool(take, request.headers.raw, body)
+        response = await run_in_threadpool(handle, request.headers.raw, body)
         return Response(response.body, response.status, response.headers)
 
     return app

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, response");
 
-/// An HTTP response as a tuple: status, headers, body.
+/// The HTTP response to send to the provider, as a tuple: status, headers, body.
 type ResponseParts<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 
 fn response_parts<'py>(py: Python<'py>, response: paytend::ProviderResponse) -> ResponseParts<'py> {
@@ -23,13 +23,12 @@ fn raised(py: Python<'_>, failure: &Failure, response: Option<paytend::ProviderR
         Some((code, message)) => (Some(code.to_owned()), Some(message.to_owned())),
         None => (None, None),
     };
-    let response = response.map(|response| response_parts(py, response));
     Failed::new_err((
         failure.code().name(),
         failure.message().to_owned(),
         resp_code,
         resp_msg,
-        response.map(|a| a.into_pyobject(py).map(Bound::unbind).ok()),
+        response.map(|response| response_parts(py, response).into_pyobject(py).map(Bound::unbind).ok()),
     ))
 }
 
@@ -176,7 +175,7 @@ impl Keyring {
     }
 }
 
-/// A key, and the start and end of its period of use, in milliseconds since 1970.
+/// A key, and the start and end of its period of use in milliseconds since 1970.
 type Scheduled<'py> = (PyRef<'py, PublicKey>, Option<u64>, Option<u64>);
 
 fn scheduled((key, not_before, retire_at): &Scheduled<'_>) -> ScheduledKey {
@@ -238,10 +237,10 @@ impl Receiver {
         body: &[u8],
         now: Option<u64>,
     ) -> PyResult<(String, Bound<'py, PyBytes>)> {
-        let taken = py.detach(|| {
+        let received = py.detach(|| {
             self.0.receive(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())), body, now)
         });
-        match taken {
+        match received {
             Ok(notification) => Ok((notification.summary(), PyBytes::new(py, &notification.content))),
             Err(rejected) => Err(raised(py, &rejected.failure, Some(rejected.response))),
         }

@@ -83,10 +83,10 @@ def test_value_that_is_not_json_is_named(own, payload, said):
 def test_content_that_is_not_json_causes_a_payload_error(own, body):
     receiver = paytend.PayByReceiver(own.public_key)
     try:
-        taken = receiver.receive({"sign": own.sign(body)}, body)
+        received = receiver.receive({"sign": own.sign(body)}, body)
     except paytend.PaytendError as error:
         assert "CANARY" not in str(error)
         return
     with pytest.raises(paytend.PayloadError) as raised:
-        taken.json()
+        received.json()
     assert raised.value.__cause__ is None and "CANARY" not in str(raised.value)

@@ -45,7 +45,7 @@ static void key_file_is_named(const PaytendPrivateKey *own) {
 static void rejection_has_the_full_message(const PaytendPrivateKey *own, const PaytendPublicKey *public) {
   PaytendError *error = NULL;
   PaytendReceiver *receiver = NULL, *later = NULL;
-  PaytendNotification *taken = NULL;
+  PaytendNotification *notification = NULL;
   PaytendBuffer sign, other;
   PaytendSlice body = slice("{\"notify_timestamp\":1796083200000,\"name\":\"CANARY\"}");
   PaytendScheduledKey key = {public, UINT64_MAX, UINT64_MAX, slice("")};
@@ -55,11 +55,11 @@ static void rejection_has_the_full_message(const PaytendPrivateKey *own, const P
   CHECK(paytend_sign(own, body, &sign, NULL) == 0 && paytend_sign(own, slice("{}"), &other, NULL) == 0);
   PaytendHeader header = {slice("sign"), borrowed(sign)}, wrong = {slice("sign"), borrowed(other)};
   says(PAYTEND_CODE_REJECTED, "the notification was sent 2 h ago; `max_age` is 1 min",
-       paytend_receive(receiver, &header, 1, body, NOW + 7200000, &taken, NULL, &error), &error);
+       paytend_receive(receiver, &header, 1, body, NOW + 7200000, &notification, NULL, &error), &error);
   says(PAYTEND_CODE_NOT_AUTHENTIC, "rejected: the message is not authentic",
-       paytend_receive(receiver, &wrong, 1, body, NOW, &taken, NULL, &error), &error);
-  says(PAYTEND_CODE_KEY, "cannot verify now: ", paytend_receive(later, &header, 1, body, NOW, &taken, NULL, &error),
-       &error);
+       paytend_receive(receiver, &wrong, 1, body, NOW, &notification, NULL, &error), &error);
+  says(PAYTEND_CODE_KEY, "cannot verify now: ",
+       paytend_receive(later, &header, 1, body, NOW, &notification, NULL, &error), &error);
   paytend_buffer_free(sign), paytend_buffer_free(other);
   paytend_receiver_free(receiver), paytend_receiver_free(later);
 }

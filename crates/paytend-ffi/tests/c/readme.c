@@ -50,9 +50,9 @@ static PaytendBuffer seal_request(const PaytendKeyring *keyring) {
 static char summary[4096], content[4096], logged[4096];
 static bool durable = true;
 
-static bool store(PaytendSlice told, PaytendSlice signed_bytes) {
-  CHECK(told.len < sizeof summary && signed_bytes.len < sizeof content);
-  snprintf(summary, sizeof summary, "%.*s", (int)told.len, (const char *)told.data);
+static bool store(PaytendSlice given, PaytendSlice signed_bytes) {
+  CHECK(given.len < sizeof summary && signed_bytes.len < sizeof content);
+  snprintf(summary, sizeof summary, "%.*s", (int)given.len, (const char *)given.data);
   snprintf(content, sizeof content, "%.*s", (int)signed_bytes.len, (const char *)signed_bytes.data);
   return durable;
 }

@@ -260,14 +260,15 @@ static void run_detached(FILE *out) {
     PaytendBuffer body = decode(text_of(it, "body_base64"));
     PaytendHeader header = {slice("Sign"), slice(text_of(it, "sign"))};
     uint64_t now = strcmp(provider, "payby") ? 1670837217628u : 1586849300000u;
-    PaytendNotification *taken = NULL;
+    PaytendNotification *notification = NULL;
     PaytendProviderResponse *response = NULL;
     PaytendError *error = NULL;
-    int32_t code = paytend_receive(receiver, &header, 1, of(body), now, &taken, &response, &error);
+    int32_t code = paytend_receive(receiver, &header, 1, of(body), now, &notification, &response, &error);
     bool valid = cJSON_IsTrue(cJSON_GetObjectItem(it, "valid"));
     CHECK((code == 0) == valid);
     if (valid) {
-      PaytendSlice summary = paytend_notification_summary(taken), content = paytend_notification_content(taken);
+      PaytendSlice summary = paytend_notification_summary(notification);
+      PaytendSlice content = paytend_notification_content(notification);
       CHECK(content.len == body.len && memcmp(content.data, body.data, body.len) == 0 && response == NULL);
       cJSON *parsed = cJSON_ParseWithLength((const char *)summary.data, summary.len);
       fprintf(out, "detached/%s: %s\n", text_of(it, "name"), text_of(parsed, "dedup_key"));
@@ -276,7 +277,7 @@ static void run_detached(FILE *out) {
       CHECK(paytend_provider_response_status(response) == 400 && paytend_provider_response_body(response).len > 2);
       fprintf(out, "detached/%s: %s\n", text_of(it, "name"), outcome(code, error));
     }
-    paytend_notification_free(taken);
+    paytend_notification_free(notification);
     paytend_provider_response_free(response);
     paytend_receiver_free(receiver);
     free(body.data);
@@ -469,8 +470,14 @@ static void invalid_arguments_are_refused(void) {
   PaytendOpened *opened = NULL;
   PaytendReceiver *receiver = NULL;
   const PaytendSlice broken = {NULL, 7}, huge = {(const uint8_t *)"x", SIZE_MAX}, binary = {(const uint8_t *)"\xff", 1};
-#define IS(code, call) CHECK((call) == PAYTEND_CODE_##code && !strcmp(outcome(PAYTEND_CODE_##code, error), names[PAYTEND_CODE_##code])), error = NULL
-  static const char *const names[] = {"", "usage", "not_authentic", "malformed", "payload", "unsigned_failure", "unsealable", "key"};
+#define IS(code, call)                                                                                       \
+  do {                                                                                                       \
+    CHECK((call) == PAYTEND_CODE_##code);                                                                    \
+    CHECK(!strcmp(outcome(PAYTEND_CODE_##code, error), names[PAYTEND_CODE_##code]));                         \
+    error = NULL;                                                                                            \
+  } while (0)
+  static const char *const names[] = {"",        "usage",            "not_authentic", "malformed",
+                                      "payload", "unsigned_failure", "unsealable",    "key"};
   IS(KEY, paytend_private_key_load(slice("no key"), &key, &error));
   IS(USAGE, paytend_private_key_load(broken, &key, &error));
   IS(USAGE, paytend_private_key_load(huge, &key, &error));
@@ -500,12 +507,15 @@ static void invalid_arguments_are_refused(void) {
   CHECK(same(paytend_error_resp_code(error), "99") && same(paytend_error_resp_msg(error), "no"));
   paytend_error_free(error);
   /* The error pointer may be null, and freeing null does nothing. */
-  CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, &opened, NULL) == PAYTEND_CODE_MALFORMED);
+  CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, &opened, NULL) ==
+        PAYTEND_CODE_MALFORMED);
   CHECK(opened == NULL && key == NULL && receiver == NULL);
   paytend_buffer_free((PaytendBuffer){NULL, 0});
   paytend_error_free(NULL), paytend_opened_free(NULL), paytend_keyring_free(NULL), paytend_receiver_free(NULL);
-  paytend_provider_response_free(NULL), paytend_notification_free(NULL), paytend_private_key_free(NULL), paytend_public_key_free(NULL);
-  CHECK(paytend_error_code(NULL) == 0 && paytend_provider_response_status(NULL) == 0 && paytend_opened_payload(NULL).len == 0);
+  paytend_provider_response_free(NULL), paytend_notification_free(NULL);
+  paytend_private_key_free(NULL), paytend_public_key_free(NULL);
+  CHECK(paytend_error_code(NULL) == 0 && paytend_provider_response_status(NULL) == 0);
+  CHECK(paytend_opened_payload(NULL).len == 0);
   paytend_keyring_free(ring);
 }
 
@@ -514,7 +524,8 @@ static void keys_are_generated_and_encoded(void) {
   PaytendPublicKey *public = NULL, *read = NULL;
   PaytendBuffer text, sign, by, id, other;
   CHECK(paytend_private_key_generate(1024, &key, NULL) == 0);
-  const char *private_forms[] = {"pkcs8-pem", "pkcs8-base64", "pkcs1-der"}, *public_forms[] = {"spki-pem", "spki-base64", "spki-der"};
+  const char *private_forms[] = {"pkcs8-pem", "pkcs8-base64", "pkcs1-der"};
+  const char *public_forms[] = {"spki-pem", "spki-base64", "spki-der"};
   for (size_t at = 0; at < 3; at++) {
     CHECK(paytend_private_key_write(key, slice(private_forms[at]), &text, NULL) == 0);
     CHECK(paytend_private_key_load(of(text), &again, NULL) == 0);
@@ -528,7 +539,8 @@ static void keys_are_generated_and_encoded(void) {
     CHECK(paytend_verify(one, 1, slice("{}"), of(sign), &by, NULL) == 0 && by.len == 71);
     CHECK(paytend_verify(one, 1, slice("{}"), of(sign), NULL, NULL) == 0);
     CHECK(paytend_verify(one, 1, slice("{} "), of(sign), NULL, NULL) == PAYTEND_CODE_NOT_AUTHENTIC);
-    CHECK(paytend_verify(one, 1, slice("{}"), (PaytendSlice){(const uint8_t *)"\xff", 1}, NULL, NULL) == PAYTEND_CODE_NOT_AUTHENTIC);
+    CHECK(paytend_verify(one, 1, slice("{}"), (PaytendSlice){(const uint8_t *)"\xff", 1}, NULL, NULL) ==
+          PAYTEND_CODE_NOT_AUTHENTIC);
     paytend_buffer_free(sign), paytend_buffer_free(by);
     paytend_private_key_free(again), paytend_public_key_free(public), paytend_public_key_free(read);
   }
@@ -541,36 +553,42 @@ static void keys_are_generated_and_encoded(void) {
 static void notifications_are_received_and_acknowledged(void) {
   PaytendKeyring *paytend = keyring("paytend", "partner"), *own = keyring("partner", "paytend");
   PaytendBuffer document;
-  CHECK(paytend_seal(paytend, PAYTEND_KIND_NOTIFICATION, slice("{\"partnerId\":\"" PARTNER_ID "\",\"notifyType\":\"2\"}"),
-                     slice("{\"transactionId\":\"T1\",\"tradeStatus\":2}"), true, &document, NULL) == 0);
+  PaytendSlice fields = slice("{\"partnerId\":\"" PARTNER_ID "\",\"notifyType\":\"2\"}");
+  PaytendSlice payload = slice("{\"transactionId\":\"T1\",\"tradeStatus\":2}");
+  CHECK(paytend_seal(paytend, PAYTEND_KIND_NOTIFICATION, fields, payload, true, &document, NULL) == 0);
   PaytendReceiver *receiver = NULL;
   CHECK(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), own, NO_LIMITS, &receiver, NULL) == 0);
-  PaytendNotification *taken = NULL;
-  CHECK(paytend_receive(receiver, NULL, 0, of(document), UINT64_MAX, &taken, NULL, NULL) == 0);
-  PaytendSlice summary = paytend_notification_summary(taken);
+  PaytendNotification *notification = NULL;
+  CHECK(paytend_receive(receiver, NULL, 0, of(document), UINT64_MAX, &notification, NULL, NULL) == 0);
+  PaytendSlice summary = paytend_notification_summary(notification);
   cJSON *parsed = cJSON_ParseWithLength((const char *)summary.data, summary.len);
   const cJSON *about = cJSON_GetObjectItem(parsed, "business_key");
   CHECK(!strcmp(text_of(parsed, "provider"), "paytend") && !strcmp(text_of(parsed, "notify_type"), "2"));
-  CHECK(!strcmp(text_of(about, "kind"), "deposit") && !strcmp(text_of(about, "id"), "T1") && !strcmp(text_of(about, "state"), "2"));
-  CHECK(same(paytend_notification_content(taken), "{\"transactionId\":\"T1\",\"tradeStatus\":2}"));
+  CHECK(!strcmp(text_of(about, "kind"), "deposit") && !strcmp(text_of(about, "id"), "T1"));
+  CHECK(!strcmp(text_of(about, "state"), "2"));
+  CHECK(same(paytend_notification_content(notification), "{\"transactionId\":\"T1\",\"tradeStatus\":2}"));
   cJSON_Delete(parsed);
-  paytend_notification_free(taken);
+  paytend_notification_free(notification);
   PaytendProviderResponse *response = NULL;
   PaytendHeader header;
   for (int32_t reply = 0; reply < 3; reply++) {
     CHECK(paytend_receiver_respond(receiver, reply, &response, NULL) == 0);
     CHECK(paytend_provider_response_status(response) == (reply == PAYTEND_REPLY_TRY_AGAIN_LATER ? 503 : 200));
-    CHECK(paytend_provider_response_header(response, 0, &header) && same(header.name, "content-type") && same(header.value, "application/json"));
+    CHECK(paytend_provider_response_header(response, 0, &header));
+    CHECK(same(header.name, "content-type") && same(header.value, "application/json"));
     CHECK(!paytend_provider_response_header(response, 9, &header));
-    if (reply == PAYTEND_REPLY_ACCEPTED) CHECK(same(paytend_provider_response_body(response), "{\"msg\":\"success\",\"status\":\"00\"}"));
+    PaytendSlice sent = paytend_provider_response_body(response);
+    if (reply == PAYTEND_REPLY_ACCEPTED) CHECK(same(sent, "{\"msg\":\"success\",\"status\":\"00\"}"));
     paytend_provider_response_free(response);
   }
   CHECK(paytend_receiver_respond(receiver, 3, &response, NULL) == PAYTEND_CODE_USAGE);
   /* One limit is set, the other is the default. */
   paytend_receiver_free(receiver);
-  CHECK(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), own, (PaytendLimits){10, UINT64_MAX}, &receiver, NULL) == 0);
+  PaytendLimits limits = {10, UINT64_MAX};
+  CHECK(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), own, limits, &receiver, NULL) == 0);
   response = NULL;
-  CHECK(paytend_receive(receiver, NULL, 0, of(document), UINT64_MAX, &taken, &response, NULL) == PAYTEND_CODE_MALFORMED);
+  CHECK(paytend_receive(receiver, NULL, 0, of(document), UINT64_MAX, &notification, &response, NULL) ==
+        PAYTEND_CODE_MALFORMED);
   CHECK(paytend_provider_response_status(response) == 413);
   paytend_provider_response_free(response), paytend_receiver_free(receiver), paytend_buffer_free(document);
   paytend_keyring_free(own), paytend_keyring_free(paytend);
@@ -595,8 +613,8 @@ static void *open_many(void *argument) {
 static void threads_share_handles(void) {
   PaytendKeyring *paytend = keyring("paytend", "partner"), *own = keyring("partner", "paytend");
   PaytendBuffer document;
-  CHECK(paytend_seal(paytend, PAYTEND_KIND_RESPONSE, slice("{\"respCode\":\"00\",\"respMsg\":\"ok\"}"), slice("{\"a\":1}"), true,
-                     &document, NULL) == 0);
+  PaytendSlice fields = slice("{\"respCode\":\"00\",\"respMsg\":\"ok\"}");
+  CHECK(paytend_seal(paytend, PAYTEND_KIND_RESPONSE, fields, slice("{\"a\":1}"), true, &document, NULL) == 0);
   struct shared shared = {own, of(document)};
   pthread_t threads[4];
   for (int n = 0; n < 4; n++) CHECK(pthread_create(&threads[n], NULL, open_many, &shared) == 0);
@@ -610,7 +628,7 @@ int main(int count, char **arguments) {
   keys = read_json(vectors, "keys.json");
   if (count == 2) {
     invalid_arguments_are_refused();
-  null_output_pointers_are_refused();
+    null_output_pointers_are_refused();
     keys_are_generated_and_encoded();
     notifications_are_received_and_acknowledged();
     threads_share_handles();

@@ -1,4 +1,4 @@
-"""Seal, open, sign and verify the messages of Paytend, PayBy and PayerMax.
+"""Seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax.
 
 The package uses the Rust crates of paytend-rs, so results are the same as in every other language. The global
 interpreter lock is released during cryptographic operations.
@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from . import _native
 from .errors import (
-    ProviderResponse,
     KeyUnusable,
     Malformed,
     NotAuthentic,
     PayloadError,
     PaytendError,
+    ProviderResponse,
     Rejected,
     Unavailable,
     Unsealable,
@@ -29,19 +29,19 @@ from .errors import (
 from .messages import Data, KeyInfo, Keyring, Kind, Opened, PrivateKey, PublicKey, inspect_key, request_id, verify
 from .receive import (
     BusinessKey,
-    ScheduledKey,
     Headers,
     Notification,
     PayByReceiver,
     PayerMaxReceiver,
     PaytendReceiver,
     Reply,
+    ScheduledKey,
 )
 
 __version__ = _native.VERSION
 __all__ = [
-    "ProviderResponse", "BusinessKey", "Data", "ScheduledKey", "Headers", "KeyInfo", "Kind", "KeyUnusable", "Keyring", "Malformed",
-    "NotAuthentic", "Notification", "Opened", "PayByReceiver", "PayerMaxReceiver", "PayloadError", "PaytendError",
-    "PaytendReceiver", "PrivateKey", "PublicKey", "Rejected", "Reply", "Unavailable", "Unsealable", "UnsignedFailure",
-    "UsageError", "inspect_key", "request_id", "verify",
+    "BusinessKey", "Data", "Headers", "KeyInfo", "KeyUnusable", "Keyring", "Kind", "Malformed", "NotAuthentic",
+    "Notification", "Opened", "PayByReceiver", "PayerMaxReceiver", "PayloadError", "PaytendError", "PaytendReceiver",
+    "PrivateKey", "ProviderResponse", "PublicKey", "Rejected", "Reply", "ScheduledKey", "Unavailable", "Unsealable",
+    "UnsignedFailure", "UsageError", "inspect_key", "request_id", "verify",
 ]  # fmt: skip

@@ -1,12 +1,12 @@
 from collections.abc import Sequence
 from typing import Optional
 
-_Answer = tuple[int, list[tuple[str, str]], bytes]
+_ProviderResponse = tuple[int, list[tuple[str, str]], bytes]
 
 VERSION: str
 
 class Failed(Exception):
-    args: tuple[str, str, Optional[str], Optional[str], Optional[_Answer]]
+    args: tuple[str, str, Optional[str], Optional[str], Optional[_ProviderResponse]]
 
 class PrivateKey:
     @staticmethod
@@ -54,21 +54,21 @@ class Opened:
     def verified_by(self) -> str: ...
     def decrypted_by(self) -> Optional[str]: ...
 
-_Dated = tuple[PublicKey, Optional[int], Optional[int]]
+_ScheduledKey = tuple[PublicKey, Optional[int], Optional[int]]
 
 class Receiver:
     @staticmethod
     def paytend(product: str, partner_id: str, keyring: Keyring, max_bytes: Optional[int]) -> Receiver: ...
     @staticmethod
-    def payby(keys: Sequence[_Dated], max_bytes: Optional[int], max_age: Optional[int]) -> Receiver: ...
+    def payby(keys: Sequence[_ScheduledKey], max_bytes: Optional[int], max_age: Optional[int]) -> Receiver: ...
     @staticmethod
     def payermax(
-        merchants: Sequence[tuple[str, _Dated]], max_bytes: Optional[int], max_age: Optional[int]
+        merchants: Sequence[tuple[str, _ScheduledKey]], max_bytes: Optional[int], max_age: Optional[int]
     ) -> Receiver: ...
     def receive(
         self, headers: Sequence[tuple[str, bytes]], body: bytes, now: Optional[int]
     ) -> tuple[str, bytes]: ...
-    def respond(self, reply: str) -> _Answer: ...
+    def respond(self, reply: str) -> _ProviderResponse: ...
 
 def key_info(data: bytes) -> str: ...
 def verify(keys: Sequence[PublicKey], body: bytes, sign: str) -> str: ...

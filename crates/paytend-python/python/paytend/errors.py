@@ -12,7 +12,7 @@ from . import _native
 
 @dataclass(frozen=True)
 class ProviderResponse:
-    """The HTTP response to send to the provider."""
+    """The HTTP response to send to the provider: the status, the headers and the body."""
 
     status: int
     headers: dict[str, str]
@@ -27,11 +27,12 @@ class ProviderResponse:
 class PaytendError(Exception):
     """The base class of all errors of this package. Errors contain no secrets and no personal data."""
 
+    #: The error code, such as ``not_authentic``.
     code = "internal"
 
     def __init__(self, message: str, response: Optional[ProviderResponse] = None) -> None:
         super().__init__(message)
-        #: The response to send to the provider, if a notification was refused.
+        #: The response to send to the provider, if a notification was rejected.
         self.response = response
 
 
@@ -64,8 +65,9 @@ class UnsignedFailure(PaytendError):
 
     code = "unsigned_failure"
 
-    #: The code and message as received. They are not authenticated: an attacker on the network may have written them.
+    #: The ``respCode`` of the response. It is not authenticated: an attacker on the network may have written it.
     resp_code: str = ""
+    #: The ``respMsg`` of the response. It is not authenticated either.
     resp_msg: str = ""
 
 

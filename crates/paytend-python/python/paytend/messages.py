@@ -12,7 +12,9 @@ from . import _native
 from ._json import read_json, write_json
 from .errors import UsageError, _translated
 
+#: The kind of a message.
 Kind = Literal["request", "response", "notification"]
+#: Bytes, or text that is encoded as UTF-8.
 Data = Union[str, bytes, bytearray, memoryview]
 
 
@@ -118,6 +120,7 @@ class KeyInfo:
 
     private: bool
     bits: int
+    #: The fingerprint of the public key.
     fingerprint: str
     format: Literal["pkcs1", "pkcs8", "spki"]
     armour: Literal["der", "base64", "pem"]
@@ -244,8 +247,8 @@ class Keyring:
         A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON; its amounts must be ``str``, not
         ``Decimal``.
 
-        Raises :class:`UsageError` if an argument has the wrong type, :class:`Unsealable` if a field or the payload
-        cannot be sealed, and :class:`KeyUnusable` if the keyring has no key to sign or encrypt with.
+        Raises :class:`UsageError` if an argument has the wrong type. Raises :class:`Unsealable` if a field or the
+        payload cannot be sealed. Raises :class:`KeyUnusable` if the keyring has no key to sign or encrypt with.
         """
         if payload is not None and not isinstance(payload, str):
             payload = write_json(payload)

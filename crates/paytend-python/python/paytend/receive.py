@@ -13,6 +13,8 @@ from ._json import read_json
 from .errors import ProviderResponse, UsageError, _translated
 from .messages import Keyring, PublicKey
 
+#: The result of handling a notification. ``try_again_later`` means that it could not be stored, so the provider should
+#: retry.
 Reply = Literal["accepted", "duplicate", "try_again_later"]
 
 
@@ -21,7 +23,9 @@ class ScheduledKey:
     """A provider's key and its period of use."""
 
     key: PublicKey
+    #: The time from which the key is used.
     not_before: Optional[datetime] = None
+    #: The time from which the key is no longer used.
     retire_at: Optional[datetime] = None
 
 
@@ -57,8 +61,9 @@ class Notification:
     """A verified notification."""
 
     provider: Literal["paytend", "payby", "payermax"]
-    #: The product and ``notifyType`` of Paytend.
+    #: The product of Paytend, ``baas`` or ``issuing``.
     product: Optional[str]
+    #: The ``notifyType`` of Paytend.
     notify_type: Optional[str]
     #: The signed content: ``content`` for Paytend, the body for PayBy and PayerMax.
     content: bytes
@@ -72,7 +77,9 @@ class Notification:
     #: again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key
     #: may still be an update. Store the repeat, and query the state of the object that ``business_key`` identifies.
     dedup_key: str
+    #: The object that the notification is about, and the state that it reports.
     business_key: Optional[BusinessKey]
+    #: The fingerprint of the key that verified the signature.
     verified_by: str
     #: The time of sending, if the provider reports it. Paytend does not report it.
     sent_at: Optional[datetime] = field(default=None)
@@ -168,19 +175,19 @@ class _Receiver:
         ``None`` if an argument has the wrong type.
         """
         summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
-        told = json.loads(summary)
-        about, sent_at = told.pop("business_key"), told.pop("sent_at")
+        values = json.loads(summary)
+        about, sent_at = values.pop("business_key"), values.pop("sent_at")
         return Notification(
             content=bytes(content),
             business_key=BusinessKey(**about) if about else None,
             sent_at=None if sent_at is None else _EPOCH + timedelta(milliseconds=sent_at),
-            **told,
+            **values,
         )
 
     @_translated
     def respond(self, reply: Reply) -> ProviderResponse:
         """Returns the HTTP response for a received notification. Send it after storing the notification durably."""
-        return ProviderResponse._of(self._receiver.response(reply))
+        return ProviderResponse._of(self._receiver.respond(reply))
 
 
 class PaytendReceiver(_Receiver):

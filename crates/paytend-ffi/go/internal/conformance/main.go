@@ -117,7 +117,8 @@ func runVectors() string {
 	}
 	read("envelope.json", &envelope)
 	for _, it := range envelope {
-		opened, err := keyring(it.Receiver, it.Sender).Open([]byte(it.Wire), expected(kindOf(it.PayloadField), it.SignPayload))
+		ring, expected := keyring(it.Receiver, it.Sender), expected(kindOf(it.PayloadField), it.SignPayload)
+		opened, err := ring.Open([]byte(it.Wire), expected)
 		line("envelope", it.Name, outcome(err))
 		require(opened.Payload == it.Payload && opened.Canonical == it.Canonical, it.Name)
 	}
@@ -161,7 +162,7 @@ func runVectors() string {
 	}
 	read("detached.json", &detached)
 	for _, it := range detached {
-		key := []paytend.ProviderKey{{Key: public(it.Key)}}
+		key := []paytend.ScheduledKey{{Key: public(it.Key)}}
 		receiver, now := (*paytend.Receiver)(nil), time.UnixMilli(1_586_849_300_000)
 		if it.Key == "payby" {
 			receiver = must(paytend.NewPayByReceiver(key, paytend.Limits{}))
@@ -199,7 +200,8 @@ func runVectors() string {
 		}
 		read(filepath.Join("samples", filepath.Base(file)), &samples)
 		for _, it := range samples.Samples {
-			message := paytend.Message{Kind: paytend.Request, Fields: map[string]string{"partnerId": partnerID, "requestId": strings.Repeat("0", 32)}, Payload: string(it.Sample)}
+			fields := map[string]string{"partnerId": partnerID, "requestId": strings.Repeat("0", 32)}
+			message := paytend.Message{Kind: paytend.Request, Fields: fields, Payload: string(it.Sample)}
 			opened := must(theirs.Open(must(own.Seal(message)), expected(paytend.Request, true)))
 			require(opened.Payload == string(it.Sample), it.Name)
 			line("samples/"+strings.TrimSuffix(filepath.Base(file), ".json"), it.Name, "ok")
@@ -219,11 +221,11 @@ func oddArguments(own *paytend.Keyring, key *paytend.PublicKey, tried func(name 
 		_, err := own.Seal(paytend.Message{Kind: paytend.Request, Fields: fields, Payload: payload})
 		return err
 	}
-	payby := func(limits paytend.Limits, keys ...paytend.ProviderKey) error {
+	payby := func(limits paytend.Limits, keys ...paytend.ScheduledKey) error {
 		_, err := paytend.NewPayByReceiver(keys, limits)
 		return err
 	}
-	one := paytend.ProviderKey{Key: key}
+	one := paytend.ScheduledKey{Key: key}
 	tried("request without a partner", open(paytend.Request, ""))
 	// In Go, an empty partner is the same as none.
 	tried("request with an empty partner", open(paytend.Request, ""))
@@ -232,7 +234,7 @@ func oddArguments(own *paytend.Keyring, key *paytend.PublicKey, tried func(name 
 	tried("field that is not Unicode", seal("\xff", ""))
 	_, err := paytend.NewPaytendReceiver(paytend.BaaS, "", own, paytend.Limits{})
 	tried("receiver with an empty partner", err)
-	_, err = paytend.NewPayerMaxReceiver([]paytend.ProviderKey{one}, paytend.Limits{})
+	_, err = paytend.NewPayerMaxReceiver([]paytend.ScheduledKey{one}, paytend.Limits{})
 	tried("PayerMax without a merchant", err)
 	tried("PayBy without a key", payby(paytend.Limits{}))
 	tried("size limit of 0", payby(paytend.Limits{MaxBytes: -1}, one))
@@ -256,7 +258,9 @@ func sealAll() []sealed {
 		kind, sender, receiver string
 		fields                 map[string]string
 	}{
-		{"request", "partner", "paytend", map[string]string{"partnerId": partnerID, "requestId": "0123456789abcdef0123456789abcdef"}},
+		{"request", "partner", "paytend", map[string]string{
+			"partnerId": partnerID, "requestId": "0123456789abcdef0123456789abcdef",
+		}},
 		{"response", "paytend", "partner", map[string]string{"respCode": "00", "respMsg": "got it & more"}},
 		{"notification", "paytend_2048", "partner_2048", map[string]string{"partnerId": partnerID, "notifyType": "2"}},
 	} {

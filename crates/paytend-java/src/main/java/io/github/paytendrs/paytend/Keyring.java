@@ -31,24 +31,31 @@ public final class Keyring implements AutoCloseable {
     this(List.of(own), List.of(peer));
   }
 
-  /** The expected properties of a message. Take them from the route or the configuration, never from the message. */
+  /**
+   * The expected properties of a message. Take them from the route or the configuration, never from the message.
+   *
+   * @param kind the kind of the message.
+   * @param partnerId the partner in a request or notification; empty for a response.
+   * @param payloadSigned whether the payload is signed. It is false for the upload endpoints of the IBAN product.
+   * @param maxBytes the maximum size of the document, in bytes; empty for the default of the kind.
+   */
   public record Expected(Kind kind, Optional<String> partnerId, boolean payloadSigned, Optional<Integer> maxBytes) {
-    /** Expects a request of this partner (Paytend's side). */
+    /** Creates the expected properties of a request from this partner, for Paytend's side. */
     public static Expected request(String partnerId) {
       return new Expected(Kind.REQUEST, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** Expects a response, which contains no partner (a partner's side). */
+    /** Creates the expected properties of a response, which contains no partner, for a partner's side. */
     public static Expected response() {
       return new Expected(Kind.RESPONSE, Optional.empty(), true, Optional.empty());
     }
 
-    /** Expects a notification to this partner (a partner's side). */
+    /** Creates the expected properties of a notification to this partner, for the partner's side. */
     public static Expected notification(String partnerId) {
       return new Expected(Kind.NOTIFICATION, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** Expects an encrypted payload that is not signed, as in the upload endpoints of the IBAN product. */
+    /** Sets that the payload is not signed, as in the upload endpoints of the IBAN product. */
     public Expected unsignedPayload() {
       return new Expected(kind, partnerId, false, maxBytes);
     }
@@ -63,10 +70,10 @@ public final class Keyring implements AutoCloseable {
    * Seals a message and returns its document, a JSON object. Adds a {@code requestId} of 32 characters to a request
    * that has none. An existing {@code requestId} is kept.
    *
-   * @param fields the unencrypted fields except {@code signType} and {@code version}, which sealing adds
-   * @param payload the text of one JSON object, sealed exactly as given; empty or null for no payload
-   * @throws PaytendException.Unsealable if a field or the payload cannot be sealed
-   * @throws PaytendException.KeyUnusable if the keyring has no key to sign or encrypt with
+   * @param fields the unencrypted fields except {@code signType} and {@code version}, which sealing adds.
+   * @param payload the text of one JSON object, sealed exactly as given; empty or null for no payload.
+   * @throws PaytendException.Unsealable if a field or the payload cannot be sealed.
+   * @throws PaytendException.KeyUnusable if the keyring has no key to sign or encrypt with.
    */
   public String seal(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, true);
@@ -108,11 +115,13 @@ public final class Keyring implements AutoCloseable {
     return new Opened(Collections.unmodifiableMap(fields), payload, canonical, verifiedBy, decryptedBy);
   }
 
+  /** Closes the keyring. Later calls throw {@link PaytendException.Usage}. */
   @Override
   public void close() {
     handle.close();
   }
 
+  /** Returns a description without the keys, which keeps them out of logs. */
   @Override
   public String toString() {
     return "paytend.Keyring";

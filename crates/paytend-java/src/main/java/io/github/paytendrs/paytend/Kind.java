@@ -4,7 +4,7 @@ package io.github.paytendrs.paytend;
 public enum Kind {
   /** A request from a partner to Paytend; the payload is in {@code bizData}. */
   REQUEST("request"),
-  /** The response of Paytend; the payload is in {@code respData}. */
+  /** A response from Paytend to a partner; the payload is in {@code respData}. */
   RESPONSE("response"),
   /** A notification from Paytend to a callback URL; the payload is in {@code content}. */
   NOTIFICATION("notification");

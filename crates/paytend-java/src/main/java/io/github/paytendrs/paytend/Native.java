@@ -38,7 +38,7 @@ final class Native {
   static final int RECEIVER_PAYBY = 18;
   static final int RECEIVER_PAYERMAX = 19;
   static final int RECEIVE = 20;
-  static final int ANSWER = 21;
+  static final int RESPOND = 21;
   private static final int CLOSE = 22;
 
   private static final Cleaner CLEANER = Cleaner.create();

@@ -34,7 +34,13 @@ public record Notification(
     String verifiedBy,
     Optional<Instant> sentAt) {
 
-  /** The object that a notification is about, and the state that it reports. */
+  /**
+   * The object that a notification is about, and the state that it reports.
+   *
+   * @param kind the kind of the object, such as {@code deposit}.
+   * @param id the identifier of the object.
+   * @param state the state, if the notification reports it.
+   */
   public record BusinessKey(String kind, String id, Optional<String> state) {}
 
   /** Returns a description without the content, which keeps it out of logs. */

@@ -41,7 +41,7 @@ public class PaytendException extends RuntimeException {
     return code;
   }
 
-  /** Returns the response to send to the provider, if a notification was refused. */
+  /** Returns the response to send to the provider, if a notification was rejected. */
   public Optional<ProviderResponse> response() {
     return Optional.ofNullable(response);
   }

@@ -9,8 +9,11 @@ import java.nio.file.Path;
 public final class PrivateKey implements AutoCloseable {
   /** The encoding of a private key. */
   public enum Form {
+    /** PKCS#8 in PEM. */
     PKCS8_PEM("pkcs8-pem"),
+    /** PKCS#8 in base64, without line breaks. */
     PKCS8_BASE64("pkcs8-base64"),
+    /** PKCS#1 in DER. */
     PKCS1_DER("pkcs1-der");
 
     private final String text;
@@ -39,7 +42,7 @@ public final class PrivateKey implements AutoCloseable {
   /**
    * Reads a key from a file.
    *
-   * @throws PaytendException.KeyUnusable if the file is missing, or if other users can read it
+   * @throws PaytendException.KeyUnusable if the file is missing, or if other users can read it.
    */
   public static PrivateKey fromFile(Path path) {
     Arguments arguments = new Arguments().add("path", path == null ? null : path.toString());
@@ -75,11 +78,13 @@ public final class PrivateKey implements AutoCloseable {
     return Native.call(Native.PRIVATE_DECRYPT_BLOCKS, arguments).bytes();
   }
 
+  /** Closes the key. Later calls throw {@link PaytendException.Usage}. */
   @Override
   public void close() {
     handle.close();
   }
 
+  /** Returns a description without the key, which keeps it out of logs. */
   @Override
   public String toString() {
     return "paytend.PrivateKey";

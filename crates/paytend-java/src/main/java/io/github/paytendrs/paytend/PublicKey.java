@@ -9,8 +9,11 @@ import java.nio.file.Path;
 public final class PublicKey implements AutoCloseable {
   /** The encoding of a public key. */
   public enum Form {
+    /** SubjectPublicKeyInfo in PEM. */
     SPKI_PEM("spki-pem"),
+    /** SubjectPublicKeyInfo in base64, without line breaks. */
     SPKI_BASE64("spki-base64"),
+    /** SubjectPublicKeyInfo in DER. */
     SPKI_DER("spki-der");
 
     private final String text;
@@ -47,11 +50,13 @@ public final class PublicKey implements AutoCloseable {
     return Native.call(Native.PUBLIC_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }
 
+  /** Closes the key. Later calls throw {@link PaytendException.Usage}. */
   @Override
   public void close() {
     handle.close();
   }
 
+  /** Returns a description without the key. */
   @Override
   public String toString() {
     return "paytend.PublicKey";

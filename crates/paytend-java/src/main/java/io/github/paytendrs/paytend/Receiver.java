@@ -12,7 +12,7 @@ import java.util.Optional;
 
 /** A receiver for the notifications of one HTTP route. Threads may share a receiver. */
 public final class Receiver implements AutoCloseable {
-  /** The products of Paytend. Each product has its own numbering of notification types. */
+  /** A product of Paytend. Notification types are numbered separately for each product. */
   public enum Product {
     /** BaaS Core, Funding and Payout. */
     BAAS("baas"),
@@ -26,13 +26,24 @@ public final class Receiver implements AutoCloseable {
     }
   }
 
-  /** The limits of a receiver. Empty means the default: 64 KiB; 26 hours for PayBy, 3 days for PayerMax. */
+  /**
+   * The limits of a receiver. Empty means the default.
+   *
+   * @param maxBytes the maximum size of a body, in bytes. The default is 64 KiB.
+   * @param maxAge the maximum age of a notification. The default is 26 hours for PayBy and 3 days for PayerMax.
+   */
   public record Limits(Optional<Integer> maxBytes, Optional<Duration> maxAge) {
     /** The default limits. */
     public static final Limits NONE = new Limits(Optional.empty(), Optional.empty());
   }
 
-  /** A provider's key and its period of use. */
+  /**
+   * A provider's key and its period of use.
+   *
+   * @param key the key.
+   * @param notBefore the time from which the key is used.
+   * @param retireAt the time from which the key is no longer used.
+   */
   public record ScheduledKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
     /** Creates a key whose period of use is unlimited. */
     public static ScheduledKey always(PublicKey key) {
@@ -40,7 +51,12 @@ public final class Receiver implements AutoCloseable {
     }
   }
 
-  /** A merchant of PayerMax, and its key. */
+  /**
+   * A merchant of PayerMax, and its key.
+   *
+   * @param merchantNo the merchant number.
+   * @param key the key.
+   */
   public record Merchant(String merchantNo, ScheduledKey key) {}
 
   private final Handle handle;
@@ -87,7 +103,7 @@ public final class Receiver implements AutoCloseable {
   /**
    * Verifies a notification. {@code body} must be the raw body, as received.
    *
-   * @throws PaytendException if the notification is rejected; its {@code response} is the response to send
+   * @throws PaytendException if the notification is rejected. Its {@code response()} is the response to send.
    */
   public Notification receive(Map<String, List<String>> headers, byte[] body) {
     return receive(headers, body, Instant.now());
@@ -130,10 +146,11 @@ public final class Receiver implements AutoCloseable {
   }
 
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
-  public ProviderResponse response(Reply reply) {
-    return Native.call(Native.ANSWER, new Arguments().add(handle).add("reply", reply.text)).response();
+  public ProviderResponse respond(Reply reply) {
+    return Native.call(Native.RESPOND, new Arguments().add(handle).add("reply", reply.text)).response();
   }
 
+  /** Closes the receiver. Later calls throw {@link PaytendException.Usage}. */
   @Override
   public void close() {
     handle.close();

@@ -90,7 +90,8 @@ public final class Conformance {
       String fingerprint = null;
       List<String> forms = List.of("private", "private_pkcs1_pem", "private_pkcs8_pem", "public", "public_pkcs1_pem");
       for (String form : forms) {
-        JsonNode info = JSON.readTree(Paytend.inspectKey(key.getValue().get(form).asText().getBytes(StandardCharsets.UTF_8)));
+        byte[] data = key.getValue().get(form).asText().getBytes(StandardCharsets.UTF_8);
+        JsonNode info = JSON.readTree(Paytend.inspectKey(data));
         check(info.get("private").asBoolean() == form.startsWith("private"), key.getKey());
         check(fingerprint == null || fingerprint.equals(info.get("fingerprint").asText()), key.getKey());
         fingerprint = info.get("fingerprint").asText();
@@ -129,16 +130,17 @@ public final class Conformance {
       String name = it.get("name").asText();
       out.append("detached/").append(name).append(": ");
       try {
-        Notification taken = receiver.receive(Map.of("Sign", List.of(it.get("sign").asText())), body, now);
-        check(it.get("valid").asBoolean() && Arrays.equals(taken.content(), body), name);
-        out.append(taken.dedupKey()).append('\n');
+        Notification received = receiver.receive(Map.of("Sign", List.of(it.get("sign").asText())), body, now);
+        check(it.get("valid").asBoolean() && Arrays.equals(received.content(), body), name);
+        out.append(received.dedupKey()).append('\n');
       } catch (PaytendException thrown) {
         check(!it.get("valid").asBoolean() && thrown.response().orElseThrow().status() == 400, name);
         out.append(thrown.code()).append('\n');
       }
     }
     for (JsonNode it : read("rsa_blocks.json")) {
-      byte[] plain = privateKey(it.get("key").asText()).hazmatDecryptBlocks(Base64.getDecoder().decode(it.get("wire").asText()));
+      byte[] wire = Base64.getDecoder().decode(it.get("wire").asText());
+      byte[] plain = privateKey(it.get("key").asText()).hazmatDecryptBlocks(wire);
       check(new String(plain, StandardCharsets.UTF_8).equals(it.get("plain").asText()), it.get("name").asText());
       out.append("rsa_blocks/").append(it.get("name").asText()).append(": ok\n");
     }
@@ -210,11 +212,14 @@ public final class Conformance {
     record Text(String payload, boolean signed) {}
     ArrayNode sealed = JSON.createArrayNode();
     for (Sent it : List.of(
-        new Sent("request", "partner", "paytend", Map.of("partnerId", PARTNER_ID, "requestId", "0123456789abcdef0123456789abcdef")),
+        new Sent("request", "partner", "paytend",
+            Map.of("partnerId", PARTNER_ID, "requestId", "0123456789abcdef0123456789abcdef")),
         new Sent("response", "paytend", "partner", Map.of("respCode", "00", "respMsg", "got it & more")),
         new Sent("notification", "paytend_2048", "partner_2048", Map.of("partnerId", PARTNER_ID, "notifyType", "2")))) {
       for (Text text : List.of(
-          new Text("", true), new Text("{\"amount\":\"0.10\",\"name\":\"Žalgirio & Söhne 中文 💶\"}", true), new Text("{\"a\":1}", false))) {
+          new Text("", true),
+          new Text("{\"amount\":\"0.10\",\"name\":\"Žalgirio & Söhne 中文 💶\"}", true),
+          new Text("{\"a\":1}", false))) {
         Keyring ring = keyring(it.sender, it.receiver);
         String document = text.signed
             ? ring.seal(kind(it.kind), it.fields, text.payload)

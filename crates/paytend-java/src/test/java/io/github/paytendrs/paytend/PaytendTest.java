@@ -92,8 +92,8 @@ class PaytendTest {
   void secretsAreNotShown() {
     Opened opened = open(sealed("{\"iban\":\"CANARY\"}"));
     try (Receiver receiver = Receiver.paytend(Receiver.Product.BAAS, PARTNER_ID, RING, Receiver.Limits.NONE)) {
-      Notification taken = receiver.receive(Map.of(), sealed("{\"iban\":\"CANARY\"}"));
-      assertFalse((opened + " " + taken + OWN + RING).matches(".*(CANARY|BEGIN|randomKey).*"));
+      Notification received = receiver.receive(Map.of(), sealed("{\"iban\":\"CANARY\"}"));
+      assertFalse((opened + " " + received + OWN + RING).matches(".*(CANARY|BEGIN|randomKey).*"));
       assertTrue(opened.payload().contains("CANARY"));
     }
   }
@@ -113,13 +113,13 @@ class PaytendTest {
     byte[] body = bytes("{\"notify_timestamp\":" + day.toEpochMilli() + "}");
     Map<String, List<String>> headers = Map.of("Sign", List.of(OWN.sign(body)));
     try (Receiver receiver = Receiver.payBy(List.of(scheduled), limits)) {
-      Notification taken = receiver.receive(headers, body, day.plusSeconds(60));
-      assertEquals(List.of("payby", Optional.of(day)), List.of(taken.provider(), taken.sentAt()));
+      Notification received = receiver.receive(headers, body, day.plusSeconds(60));
+      assertEquals(List.of("payby", Optional.of(day)), List.of(received.provider(), received.sentAt()));
       Map<String, List<String>> withNulls = new java.util.HashMap<>(headers);
       withNulls.put(null, List.of("HTTP/1.1 200 OK"));
       withNulls.put("x-empty", null);
       withNulls.put("x-null", java.util.Collections.singletonList(null));
-      assertEquals(taken.dedupKey(), receiver.receive(withNulls, body, day).dedupKey());
+      assertEquals(received.dedupKey(), receiver.receive(withNulls, body, day).dedupKey());
       PaytendException late = assertThrows(
           PaytendException.Rejected.class, () -> receiver.receive(headers, body, day.plusSeconds(61)));
       assertEquals(400, late.response().orElseThrow().status());

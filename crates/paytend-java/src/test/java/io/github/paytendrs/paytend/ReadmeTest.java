@@ -111,8 +111,8 @@ class ReadmeTest {
     Map<String, Notification> stored = new HashMap<>();
     List<Boolean> wereNew = new ArrayList<>();
     try (Receiver receiver = newReceiver(rings[0])) {
-      Predicate<Notification> store = taken -> {
-        wereNew.add(stored.put(taken.dedupKey(), taken) == null);
+      Predicate<Notification> store = received -> {
+        wereNew.add(stored.put(received.dedupKey(), received) == null);
         return wereNew.get(wereNew.size() - 1);
       };
       for (int state : new int[] {2, 2, 3}) {
@@ -123,7 +123,7 @@ class ReadmeTest {
       }
     }
     assertEquals(List.of(true, false, true), wereNew);
-    assertTrue(stored.values().stream().anyMatch(taken -> taken.businessKey().equals(
+    assertTrue(stored.values().stream().anyMatch(received -> received.businessKey().equals(
         Optional.of(new Notification.BusinessKey("deposit", "T1", Optional.of("2"))))));
   }
 

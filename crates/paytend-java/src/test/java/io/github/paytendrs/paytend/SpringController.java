@@ -24,15 +24,15 @@ public class SpringController {
     this.store = store;
   }
 
-  /** The signature covers the raw bytes, so the body must not be parsed and re-serialized. */
+  /** Handles a notification. The signature covers the raw bytes, so the body must not be parsed and re-serialized. */
   @PostMapping("/paytend/baas")
   public ResponseEntity<byte[]> take(@RequestHeader HttpHeaders headers, @RequestBody(required = false) byte[] body) {
     ProviderResponse response;
     try {
       Notification notification = receiver.receive(headers, body == null ? new byte[0] : body);
       response = receiver.respond(store.test(notification) ? Reply.ACCEPTED : Reply.DUPLICATE);
-    } catch (PaytendException refused) {
-      response = refused.response().orElseGet(() -> receiver.respond(Reply.TRY_AGAIN_LATER));
+    } catch (PaytendException rejected) {
+      response = rejected.response().orElseGet(() -> receiver.respond(Reply.TRY_AGAIN_LATER));
     }
     HttpHeaders out = new HttpHeaders();
     response.headers().forEach(out::set);
