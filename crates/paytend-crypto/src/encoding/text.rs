@@ -76,14 +76,15 @@ fn wide(data: &[u8]) -> Option<(usize, bool)> {
         [0xfe, 0xff, ..] => return Some((2, true)),
         _ => {}
     }
-    // Without a byte order mark: every second byte of ASCII text in UTF-16 is zero.
-    let start = &data[..data.len().min(64) & !1];
+    // Without a byte order mark: every second byte of ASCII text in UTF-16 is zero. Some characters may be invisible
+    // ones from elsewhere in Unicode.
+    let start = &data[..data.len().min(1024) & !1];
     let pairs = start.len() / 2;
     let zeros = |offset: usize| start.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
     match (zeros(0), zeros(1)) {
         _ if pairs < 4 => None,
-        (0, odd) if odd * 4 >= pairs * 3 => Some((2, false)),
-        (even, 0) if even * 4 >= pairs * 3 => Some((2, true)),
+        (0, odd) if odd * 2 >= pairs => Some((2, false)),
+        (even, 0) if even * 2 >= pairs => Some((2, true)),
         _ => None,
     }
 }

@@ -159,3 +159,12 @@ fn truncated_key_is_refused_at_every_length() {
         }
     }
 }
+
+/// Invisible characters in UTF-16 without a byte order mark do not hide the encoding.
+#[test]
+fn utf_16_with_many_invisible_characters_is_read() {
+    let text = paytend_vectors::keys()["partner"].private_pkcs8_pem.clone();
+    let text: String = text.chars().flat_map(|c| ['\u{200b}', c]).collect();
+    let data: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(PrivateKey::from_bytes(&data).is_ok());
+}
