@@ -142,14 +142,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring).build()?;
     client.send(&SetCallbackUrl::builder().type_("2").url(url).build()).await?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
-    println!("deposit acknowledged: {}", delivery.acknowledged());
+    println!("deposit acknowledged: {}", delivery.is_acknowledged());
     // A deposit whose money has not arrived goes to review.
     let pending = r#"{"transactionId":"T9","orderNo":"F9","tradeStatus":1,"amount":5.00,"currency":"EUR"}"#;
-    println!("pending deposit acknowledged: {}", sandbox.notify(Product::Baas, "2", pending).await?.acknowledged());
+    println!("pending deposit acknowledged: {}", sandbox.notify(Product::Baas, "2", pending).await?.is_acknowledged());
     // An unknown notification is delivered twice; the second delivery is recorded as a repetition of the first.
     for _ in 0..2 {
         let delivery = sandbox.notify(Product::Baas, "99", r#"{"update":1}"#).await?;
-        println!("unknown notification acknowledged: {}", delivery.acknowledged());
+        println!("unknown notification acknowledged: {}", delivery.is_acknowledged());
     }
     let counts = [inbox.count("deposit")?, inbox.count("known")?, inbox.count("review")?];
     println!("deposits: {}, keys: {}, for review: {}", counts[0], counts[1], counts[2]);

@@ -133,7 +133,7 @@ impl<'g> CallObserver<'g> {
 
     fn event(&self, event: Event) {
         if let Some(events) = &self.shared.events {
-            events.on(&event);
+            events.on_event(&event);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Events of calls, for metrics and alerts.
+//! EventListener of calls, for metrics and alerts.
 
 use std::time::Duration;
 
@@ -43,13 +43,13 @@ pub enum Phase {
 /// A receiver of events. Every `Fn(&Event)` implements it.
 ///
 /// It is called synchronously during the call, so it must return quickly.
-pub trait Events: Send + Sync + 'static {
+pub trait EventListener: Send + Sync + 'static {
     /// Called for each event.
-    fn on(&self, event: &Event);
+    fn on_event(&self, event: &Event);
 }
 
-impl<F: Fn(&Event) + Send + Sync + 'static> Events for F {
-    fn on(&self, event: &Event) {
+impl<F: Fn(&Event) + Send + Sync + 'static> EventListener for F {
+    fn on_event(&self, event: &Event) {
         self(event);
     }
 }

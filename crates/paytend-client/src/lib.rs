@@ -34,7 +34,7 @@ pub use client::Client;
 pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ClientBuilder, Environment};
 pub use error::{Error, ErrorKind, Outcome};
-pub use events::{Event, Events, Phase};
+pub use events::{Event, EventListener, Phase};
 pub use order::{OrderState, OrderStates};
 pub use paging::Paged;
 pub use prepared::Prepared;

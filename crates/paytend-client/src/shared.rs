@@ -13,7 +13,7 @@ use tokio::sync::SemaphorePermit;
 use crate::call_target::CallTarget;
 use crate::clock::Clock;
 use crate::error::{Error, Outcome};
-use crate::events::Events;
+use crate::events::EventListener;
 use crate::limits::Limits;
 use crate::order::OrderStates;
 use crate::prepared::Sealer;
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
-    pub(crate) events: Option<Arc<dyn Events>>,
+    pub(crate) events: Option<Arc<dyn EventListener>>,
 }
 
 impl fmt::Debug for Shared {

@@ -32,8 +32,8 @@ impl Operation for SetCallbackUrl {
     const INFO: OperationInfo =
         OperationInfo::new(Product::Baas, Mutation, "Set callback URL", "/iban/funding/setCallbackUrl")
             .documented("Paytend Funding Notification API")
-            .takes("CallBackURL_BizData")
-            .sure(Provenance {
+            .request_object("CallBackURL_BizData")
+            .provenance(Provenance {
                 operation: Source::Documented,
                 path: Source::Inferred,
                 request: Source::Documented,

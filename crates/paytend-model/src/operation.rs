@@ -86,13 +86,13 @@ impl OperationInfo {
 
     /// Sets the documented name of the request object.
     #[must_use]
-    pub const fn takes(self, object: &'static str) -> Self {
+    pub const fn request_object(self, object: &'static str) -> Self {
         Self { request_object: Some(object), ..self }
     }
 
     /// Sets the documented name of the response object.
     #[must_use]
-    pub const fn gives(self, object: &'static str) -> Self {
+    pub const fn response_object(self, object: &'static str) -> Self {
         Self { response_object: Some(object), ..self }
     }
 
@@ -104,13 +104,13 @@ impl OperationInfo {
 
     /// Sets the size of the largest file that the operation accepts, in bytes before base64.
     #[must_use]
-    pub const fn files_up_to(self, bytes: usize) -> Self {
+    pub const fn max_file_bytes(self, bytes: usize) -> Self {
         Self { max_file_bytes: Some(bytes), ..self }
     }
 
     /// Sets the sources of the name, the path and the fields.
     #[must_use]
-    pub const fn sure(self, provenance: Provenance) -> Self {
+    pub const fn provenance(self, provenance: Provenance) -> Self {
         Self { provenance, ..self }
     }
 }

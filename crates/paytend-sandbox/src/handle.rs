@@ -75,7 +75,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// Returns the name of the notification: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
-    pub fn what(&self) -> &str {
+    pub fn notification(&self) -> &str {
         &self.what
     }
 
@@ -111,12 +111,12 @@ impl Delivery {
     }
 
     /// Returns whether the receiver acknowledged the notification as documented.
-    pub fn acknowledged(&self) -> bool {
+    pub fn is_acknowledged(&self) -> bool {
         self.state == DeliveryState::Acknowledged
     }
 
     /// Returns whether no further attempt will be made.
-    pub fn ended(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         self.state != DeliveryState::Pending
     }
 }
@@ -215,7 +215,7 @@ impl Sandbox {
     ///
     /// Returns [`DeliverError::Lost`] if the data file cannot be written.
     ///
-    /// A response that is not an acknowledgement is not an error; see [`Delivery::acknowledged`].
+    /// A response that is not an acknowledgement is not an error; see [`Delivery::is_acknowledged`].
     pub async fn deposit(&self, deposit: &Deposit) -> Result<Delivery, DeliverError> {
         self.notify(Product::Baas, "2", &deposit.content()).await
     }
@@ -248,15 +248,15 @@ impl Sandbox {
     /// # Errors
     /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL or `content` is not a JSON object, and
     /// [`DeliverError::Lost`] if the data file cannot be written.
-    pub async fn payby(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
+    pub async fn notify_payby(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
         self.happen(Trigger::PayBy { url: url.to_owned(), content: content.to_owned() }).await
     }
 
     /// Posts a PayerMax notification to a URL.
     ///
     /// # Errors
-    /// Returns [`DeliverError`] in the same cases as [`payby`](Self::payby).
-    pub async fn payermax(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
+    /// Returns [`DeliverError`] in the same cases as [`notify_payby`](Self::notify_payby).
+    pub async fn notify_payermax(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
         self.happen(Trigger::PayerMax { url: url.to_owned(), content: content.to_owned() }).await
     }
 

@@ -55,7 +55,7 @@ where
     T: Future<Output = Reply> + 'static,
 {
     // The filter rejects other methods.
-    web::resource(path).app_data(endpoint).to(move |notified: Notified<R>| notified.handle(handler.clone()))
+    web::resource(path).app_data(endpoint).to(move |request: NotificationRequest<R>| request.handle(handler.clone()))
 }
 
 /// Extractor for a notification, verified by the [`Endpoint`] in the app data. The endpoint may be wrapped in
@@ -65,12 +65,12 @@ where
 /// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
-/// use paytend_webhook::actix_web::Notified;
+/// use paytend_webhook::actix_web::NotificationRequest;
 /// use paytend_webhook::server::Endpoint;
 /// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 ///
-/// async fn take(notified: Notified<PaytendReceiver>) -> ProviderResponse {
-///     let handled = notified.handle(async |verified| {
+/// async fn take(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
+///     let handled = request.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
@@ -83,12 +83,12 @@ where
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Notified<R: Receiver> {
+pub struct NotificationRequest<R: Receiver> {
     verified: Verified<R::Notification>,
     endpoint: Endpoint<R>,
 }
 
-impl<R: Receiver> Notified<R> {
+impl<R: Receiver> NotificationRequest<R> {
     /// Runs a handler in its own task on this thread, as [`Endpoint::handle`] does. The handler need not be `Send`.
     ///
     /// # Panics
@@ -108,7 +108,7 @@ impl<R: Receiver> Notified<R> {
     }
 }
 
-impl<R: Receiver> FromRequest for Notified<R> {
+impl<R: Receiver> FromRequest for NotificationRequest<R> {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 

@@ -53,7 +53,7 @@ where
 ///
 /// ```
 /// use axum::extract::FromRef;
-/// use paytend_webhook::axum::Notified;
+/// use paytend_webhook::axum::NotificationRequest;
 /// use paytend_webhook::server::Endpoint;
 /// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 ///
@@ -63,8 +63,8 @@ where
 ///     // …
 /// }
 ///
-/// async fn take(notified: Notified<PaytendReceiver>) -> ProviderResponse {
-///     let handled = notified.handle(async |verified| {
+/// async fn take(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
+///     let handled = request.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
@@ -76,12 +76,12 @@ where
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Notified<R: Receiver> {
+pub struct NotificationRequest<R: Receiver> {
     verified: Verified<R::Notification>,
     endpoint: Endpoint<R>,
 }
 
-impl<R: Receiver> Notified<R> {
+impl<R: Receiver> NotificationRequest<R> {
     /// Runs a handler in its own task, as [`Endpoint::handle`] does.
     pub async fn handle<F, T>(self, handler: F) -> ProviderResponse
     where
@@ -98,7 +98,7 @@ impl<R: Receiver> Notified<R> {
     }
 }
 
-impl<R, S> FromRequest<S> for Notified<R>
+impl<R, S> FromRequest<S> for NotificationRequest<R>
 where
     R: Receiver,
     Endpoint<R>: FromRef<S>,

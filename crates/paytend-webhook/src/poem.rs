@@ -74,14 +74,14 @@ where
 /// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
-/// use paytend_webhook::poem::Notified;
+/// use paytend_webhook::poem::NotificationRequest;
 /// use paytend_webhook::server::Endpoint;
 /// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 /// use poem::EndpointExt;
 ///
 /// #[poem::handler]
-/// async fn take(notified: Notified<PaytendReceiver>) -> ProviderResponse {
-///     let handled = notified.handle(async |verified| {
+/// async fn take(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
+///     let handled = request.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
 ///         Reply::Accepted
@@ -94,12 +94,12 @@ where
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Notified<R: Receiver> {
+pub struct NotificationRequest<R: Receiver> {
     verified: Verified<R::Notification>,
     endpoint: Endpoint<R>,
 }
 
-impl<R: Receiver> Notified<R> {
+impl<R: Receiver> NotificationRequest<R> {
     /// Runs a handler in its own task, as [`Endpoint::handle`] does.
     pub async fn handle<F, T>(self, handler: F) -> ProviderResponse
     where
@@ -116,7 +116,7 @@ impl<R: Receiver> Notified<R> {
     }
 }
 
-impl<'a, R: Receiver> FromRequest<'a> for Notified<R> {
+impl<'a, R: Receiver> FromRequest<'a> for NotificationRequest<R> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let endpoint = request.data::<Endpoint<R>>().ok_or_else(|| {
             Error::from_string("no Endpoint for this receiver in the data", StatusCode::INTERNAL_SERVER_ERROR)

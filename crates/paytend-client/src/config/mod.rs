@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::checks::check_partner;
 use self::checks::{checked_states, order_states_by_path, parse_base_url, paths, response_names};
 use crate::clock::{Clock, SystemClock};
-use crate::events::Events;
+use crate::events::EventListener;
 use crate::limits::{Limits, Rate};
 use crate::order::OrderStates;
 use crate::resolution::Resolution;
@@ -76,7 +76,7 @@ pub struct ClientBuilder {
     rate: Option<(u32, Duration)>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn RandomSource>,
-    events: Option<Arc<dyn Events>>,
+    events: Option<Arc<dyn EventListener>>,
 }
 
 /// The transport of requests.
@@ -310,7 +310,7 @@ impl ClientBuilder {
     }
 
     /// Sets the receiver of events of calls, for metrics and alerts.
-    pub fn events(mut self, events: impl Events) -> Self {
+    pub fn events(mut self, events: impl EventListener) -> Self {
         self.events = Some(Arc::new(events));
         self
     }

@@ -49,8 +49,8 @@ impl Operation for QueryUser {
 
     const INFO: OperationInfo = named(Query, "Query user information", "/iban/user/getUser")
         .documented(SECTION)
-        .takes("UserInquery_BizData")
-        .gives("UserResponse");
+        .request_object("UserInquery_BizData")
+        .response_object("UserResponse");
 }
 
 payload! {
@@ -89,8 +89,8 @@ impl Operation for QueryCities {
 
     const INFO: OperationInfo = named(Query, "Query cities", "/iban/user/getCities")
         .documented(SECTION)
-        .takes("Cities_BizData")
-        .gives("CitiesResponse");
+        .request_object("Cities_BizData")
+        .response_object("CitiesResponse");
 }
 
 payload! {
@@ -109,8 +109,8 @@ impl Operation for QueryUserFees {
 
     const INFO: OperationInfo = named(Query, "Query user fees", "/iban/user/getUserFees")
         .documented(SECTION)
-        .takes("UserID_BizData")
-        .gives("UserFeesResponse");
+        .request_object("UserID_BizData")
+        .response_object("UserFeesResponse");
 }
 
 payload! {
@@ -150,8 +150,8 @@ impl Operation for QueryUpgradeFee {
     const INFO: OperationInfo = named(Query, "Query user upgrade fee", "/iban/user/getUpgradeFee")
         .documented(SECTION)
         .payload(PayloadRule::None)
-        .gives("UpgradeFeeResponse")
-        .sure(Provenance {
+        .response_object("UpgradeFeeResponse")
+        .provenance(Provenance {
             operation: Source::Documented,
             path: Source::Inferred,
             request: Source::Documented,
@@ -187,8 +187,8 @@ impl Operation for QueryAccounts {
 
     const INFO: OperationInfo = named(Query, "Query account information", "/iban/account/getAccounts")
         .documented(SECTION)
-        .takes("UserID_BizData")
-        .gives("AccountsResponse");
+        .request_object("UserID_BizData")
+        .response_object("AccountsResponse");
 }
 
 payload! {

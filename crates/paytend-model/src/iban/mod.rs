@@ -49,7 +49,7 @@ use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
 /// Describes an operation of which only its name and the names of its objects are documented.
 const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
-    OperationInfo::new(Product::Baas, kind, title, path).sure(Provenance {
+    OperationInfo::new(Product::Baas, kind, title, path).provenance(Provenance {
         operation: Source::Documented,
         path: Source::Inferred,
         request: Source::Inferred,
@@ -60,5 +60,5 @@ const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> 
 /// Describes such an operation with a documented response, which is an object without fields.
 const fn named_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = named(kind, title, path);
-    info.sure(Provenance { response: Source::Documented, ..info.provenance })
+    info.provenance(Provenance { response: Source::Documented, ..info.provenance })
 }

@@ -31,8 +31,8 @@ impl Operation for VerifyMobileNumber {
 
     const INFO: OperationInfo = named(Mutation, "Verify mobile number", "/iban/user/verifyMobileNumber")
         .documented(SECTION)
-        .takes("VerificationCode_BizData")
-        .sure(Provenance {
+        .request_object("VerificationCode_BizData")
+        .provenance(Provenance {
             operation: Source::Documented,
             path: Source::Inferred,
             request: Source::Documented,
@@ -79,8 +79,8 @@ impl Operation for CreateIndividual {
 
     const INFO: OperationInfo = named(Mutation, "Create individual user", "/iban/user/createIndividual")
         .documented(SECTION)
-        .takes("Individual_BizData")
-        .gives("RegisterResponse");
+        .request_object("Individual_BizData")
+        .response_object("RegisterResponse");
 }
 
 payload! {
@@ -116,8 +116,8 @@ impl Operation for CreateCorporation {
 
     const INFO: OperationInfo = named(Mutation, "Create corporation user", "/iban/user/createCorporation")
         .documented(SECTION)
-        .takes("Corporation_BizData")
-        .gives("RegisterResponse");
+        .request_object("Corporation_BizData")
+        .response_object("RegisterResponse");
 }
 
 payload! {
@@ -189,7 +189,7 @@ impl Operation for UploadDocument {
     const INFO: OperationInfo =
         named_without_response(Mutation, "Upload supporting documents", "/iban/user/uploadDocument")
             .documented(SECTION)
-            .takes("File_BizData")
+            .request_object("File_BizData")
             .payload(PayloadRule::Unsigned)
-            .files_up_to(MAX_FILE_BYTES);
+            .max_file_bytes(MAX_FILE_BYTES);
 }

@@ -23,7 +23,7 @@ impl Operation for IndividualQuestionnaire {
     const INFO: OperationInfo =
         named_without_response(Mutation, "Individual questionnaire", "/iban/user/individualQuestionnaire")
             .documented(SECTION)
-            .takes("IndividualQuestionnaire_BizData");
+            .request_object("IndividualQuestionnaire_BizData");
 }
 
 payload! {
@@ -44,5 +44,5 @@ impl Operation for CorporationQuestionnaire {
     const INFO: OperationInfo =
         named_without_response(Mutation, "Corporation questionnaire", "/iban/user/corporationQuestionnaire")
             .documented(SECTION)
-            .takes("CorporationQuestionnaire_BizData");
+            .request_object("CorporationQuestionnaire_BizData");
 }

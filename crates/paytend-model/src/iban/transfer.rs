@@ -23,7 +23,7 @@ impl Operation for SubmitTransferOrder {
     const INFO: OperationInfo =
         named_without_response(Mutation, "Submit transfer order information", "/iban/transfer/submitTransferOrder")
             .documented(SECTION)
-            .takes("TransferOrderRequest_BizData");
+            .request_object("TransferOrderRequest_BizData");
 }
 
 payload! {
@@ -52,7 +52,7 @@ impl Operation for UploadTransferOrderFile {
     const INFO: OperationInfo =
         named_without_response(Mutation, "Upload transfer order file", "/iban/transfer/uploadTransferOrderFile")
             .documented(SECTION)
-            .takes("TransferOrderFile_BizData")
+            .request_object("TransferOrderFile_BizData")
             .payload(PayloadRule::Unsigned)
-            .files_up_to(MAX_FILE_BYTES);
+            .max_file_bytes(MAX_FILE_BYTES);
 }

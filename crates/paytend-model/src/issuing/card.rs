@@ -20,7 +20,7 @@ impl Operation for QuerySkus {
     const INFO: OperationInfo = observed(Query, "Query card design style", "/issuing/card/getSKUs")
         .documented(SECTION)
         .payload(PayloadRule::None)
-        .gives("SKUResponse");
+        .response_object("SKUResponse");
 }
 
 payload! {
@@ -87,7 +87,7 @@ impl Operation for ApplyCard {
 
     const INFO: OperationInfo = observed_without_response(Mutation, "Apply card", "/issuing/card/applyCard")
         .documented(SECTION)
-        .takes("CardApply_BizData");
+        .request_object("CardApply_BizData");
 }
 
 payload! {
@@ -110,8 +110,8 @@ impl Operation for QueryApplyResult {
 
     const INFO: OperationInfo = observed(Query, "Query apply result", "/issuing/card/getApplyCardResult")
         .documented(SECTION)
-        .takes("CardApplyResult_BizData")
-        .gives("CardApplyResponse");
+        .request_object("CardApplyResult_BizData")
+        .response_object("CardApplyResponse");
 }
 
 payload! {
@@ -150,7 +150,7 @@ impl Operation for ActiveCard {
 
     const INFO: OperationInfo = observed_without_response(Mutation, "Active card", "/issuing/card/activeCard")
         .documented(SECTION)
-        .takes("activeCard_bizData");
+        .request_object("activeCard_bizData");
 }
 
 payload! {
@@ -169,8 +169,8 @@ impl Operation for QueryCardInfo {
 
     const INFO: OperationInfo = observed(Query, "Query card information", "/issuing/card/getCardInfo")
         .documented(SECTION)
-        .takes("CardID_BizData")
-        .gives("CardInfoResponse");
+        .request_object("CardID_BizData")
+        .response_object("CardInfoResponse");
 }
 
 payload! {
@@ -216,7 +216,7 @@ impl Operation for ReplaceCard {
 
     const INFO: OperationInfo = observed_without_response(Mutation, "Replace card", "/issuing/card/replaceCard")
         .documented(SECTION)
-        .takes("ReplaceCard_BizData");
+        .request_object("ReplaceCard_BizData");
 }
 
 payload! {
@@ -235,7 +235,7 @@ impl Operation for ReportLoss {
 
     const INFO: OperationInfo = observed_without_response(Mutation, "Report loss", "/issuing/card/lostCard")
         .documented(SECTION)
-        .takes("CardID_BizData");
+        .request_object("CardID_BizData");
 }
 
 payload! {
@@ -255,7 +255,7 @@ impl Operation for CancelReportLoss {
     const INFO: OperationInfo =
         observed_without_response(Mutation, "Cancel report loss", "/issuing/card/cancelCardLost")
             .documented(SECTION)
-            .takes("CardID_BizData");
+            .request_object("CardID_BizData");
 }
 
 payload! {
@@ -276,5 +276,5 @@ impl Operation for RetrievePassword {
     const INFO: OperationInfo =
         observed_without_response(Mutation, "Retrieve password", "/issuing/card/retrievePassword")
             .documented(SECTION)
-            .takes("CardID_BizData");
+            .request_object("CardID_BizData");
 }

@@ -26,8 +26,8 @@ impl Operation for QueryCardBalance {
 
     const INFO: OperationInfo = observed(Query, "Query card balance", "/issuing/card/getCardBalance")
         .documented(SECTION)
-        .takes("CardID_BizData")
-        .gives("CardBalanceResponse");
+        .request_object("CardID_BizData")
+        .response_object("CardBalanceResponse");
 }
 
 payload! {
@@ -61,9 +61,9 @@ impl Operation for QueryCardOverdueMonthlyFee {
     const INFO: OperationInfo =
         observed(Query, "Query card overdue monthly fee", "/issuing/card/getCardOverdueMonthlyFee")
             .documented(SECTION)
-            .takes("CardID_BizData")
-            .gives("CardBalanceResponse")
-            .sure(Provenance {
+            .request_object("CardID_BizData")
+            .response_object("CardBalanceResponse")
+            .provenance(Provenance {
                 operation: Source::Documented,
                 path: Source::Inferred,
                 request: Source::Documented,
@@ -96,8 +96,8 @@ impl Operation for Topup {
 
     const INFO: OperationInfo = observed(Mutation, "Topup", "/issuing/card/topup")
         .documented(SECTION)
-        .takes("Topup_BizData")
-        .gives("TopupResponse");
+        .request_object("Topup_BizData")
+        .response_object("TopupResponse");
 }
 
 payload! {
@@ -128,8 +128,8 @@ impl Operation for QueryTopupResult {
 
     const INFO: OperationInfo = observed(Query, "Query topup result", "/issuing/card/getTopupResult")
         .documented(SECTION)
-        .takes("TopupResult_BizData")
-        .gives("TopupResultResponse");
+        .request_object("TopupResult_BizData")
+        .response_object("TopupResultResponse");
 }
 
 payload! {
@@ -183,8 +183,8 @@ impl Operation for QueryCardTransactions {
 
     const INFO: OperationInfo = observed(Query, "Query transaction information", "/issuing/card/getCardTransactions")
         .documented(SECTION)
-        .takes("CardTransactions_BizData")
-        .gives("CardTransactionsResponse");
+        .request_object("CardTransactions_BizData")
+        .response_object("CardTransactionsResponse");
 }
 
 payload! {
@@ -321,8 +321,8 @@ impl Operation for QueryAuthorizations {
     const INFO: OperationInfo =
         observed(Query, "Query authorization transactions", "/issuing/card/getAuthorizationTransactions")
             .documented(SECTION)
-            .takes("AuthorizeTrans_BizData")
-            .gives("AuthorizeTransResponse");
+            .request_object("AuthorizeTrans_BizData")
+            .response_object("AuthorizeTransResponse");
 }
 
 payload! {

@@ -48,8 +48,8 @@ impl Operation for CreateCardholder {
 
     const INFO: OperationInfo = observed(Mutation, "Create cardholder", "/issuing/holder/createCardholder")
         .documented(SECTION)
-        .takes("CreateHolder_BizData")
-        .gives("HolderResponse");
+        .request_object("CreateHolder_BizData")
+        .response_object("HolderResponse");
 }
 
 payload! {
@@ -120,8 +120,8 @@ impl Operation for UpdateCardholder {
 
     const INFO: OperationInfo = observed(Mutation, "Update cardholder", "/issuing/holder/updateCardholder")
         .documented(SECTION)
-        .takes("CardHolderUpdate_BizData")
-        .gives("HolderResponse");
+        .request_object("CardHolderUpdate_BizData")
+        .response_object("HolderResponse");
 }
 
 payload! {
@@ -162,8 +162,8 @@ impl Operation for QueryCardholder {
 
     const INFO: OperationInfo = observed(Query, "Query cardholder", "/issuing/holder/getHolder")
         .documented(SECTION)
-        .takes("GetHolder_BizData")
-        .gives("HolderResponse");
+        .request_object("GetHolder_BizData")
+        .response_object("HolderResponse");
 }
 
 payload! {
@@ -190,8 +190,8 @@ impl Operation for UploadDocument {
     const INFO: OperationInfo =
         observed_without_response(Mutation, "Upload supporting documents", "/issuing/holder/uploadDocument")
             .documented(SECTION)
-            .takes("Issuing_File_BizData")
-            .files_up_to(MAX_FILE_BYTES);
+            .request_object("Issuing_File_BizData")
+            .max_file_bytes(MAX_FILE_BYTES);
 }
 
 payload! {
@@ -214,8 +214,8 @@ impl Operation for QueryCities {
 
     const INFO: OperationInfo = observed(Query, "Query cities", "/issuing/holder/getCities")
         .documented(SECTION)
-        .takes("Cities_BizData")
-        .gives("CitiesResponse");
+        .request_object("Cities_BizData")
+        .response_object("CitiesResponse");
 }
 
 payload! {

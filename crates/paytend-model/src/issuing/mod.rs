@@ -60,7 +60,7 @@ use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 /// Describes an operation whose name is documented, and whose path and request fields are observed in the published
 /// demo.
 const fn observed(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
-    OperationInfo::new(Product::Issuing, kind, title, path).sure(Provenance {
+    OperationInfo::new(Product::Issuing, kind, title, path).provenance(Provenance {
         operation: Source::Documented,
         path: Source::Observed,
         request: Source::Observed,
@@ -71,5 +71,5 @@ const fn observed(kind: OperationKind, title: &'static str, path: &'static str) 
 /// Describes such an operation with a documented response, which is an object without fields.
 const fn observed_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = observed(kind, title, path);
-    info.sure(Provenance { response: Source::Documented, ..info.provenance })
+    info.provenance(Provenance { response: Source::Documented, ..info.provenance })
 }

@@ -21,7 +21,7 @@ impl Operation for QueryPartnerBalance {
     const INFO: OperationInfo = observed(Query, "Query partner balance", "/issuing/partner/getPartnerBalance")
         .documented(SECTION)
         .payload(PayloadRule::None)
-        .gives("PartnerBalanceResponse");
+        .response_object("PartnerBalanceResponse");
 }
 
 payload! {
@@ -62,8 +62,8 @@ impl Operation for QueryPartnerTopup {
 
     const INFO: OperationInfo = observed(Query, "Query partner topup information", "/issuing/partner/getPartnerTopup")
         .documented(SECTION)
-        .takes("PartnerTopup_BizData")
-        .gives("PartnerTopupResponse");
+        .request_object("PartnerTopup_BizData")
+        .response_object("PartnerTopupResponse");
 }
 
 payload! {
@@ -108,8 +108,8 @@ impl Operation for QueryPartnerTransactions {
     const INFO: OperationInfo =
         observed(Query, "Query partner transaction information", "/issuing/partner/getPartnerTransactions")
             .documented(SECTION)
-            .takes("PartnerTransaction_BizData")
-            .gives("PartnerTransactionResponse");
+            .request_object("PartnerTransaction_BizData")
+            .response_object("PartnerTransactionResponse");
 }
 
 payload! {

@@ -29,14 +29,14 @@ async fn set_url(sandbox: &Sandbox, url: &str) {
 async fn payby_is_retried_on_the_documented_schedule() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(200, r#"{"response":"FAIL"}"#); 20], PAYBY).await;
-    let first = sandbox.payby(&url, "").await.unwrap();
-    assert_eq!((first.acknowledged(), first.attempts(), first.status()), (false, 1, Some(200)));
+    let first = sandbox.notify_payby(&url, "").await.unwrap();
+    assert_eq!((first.is_acknowledged(), first.attempts(), first.status()), (false, 1, Some(200)));
     // Waits of 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h.
     sandbox.advance(minutes(30 * 60)).await;
     let delivery = sandbox.deliveries().pop().unwrap();
     let waits: Vec<u64> = delivery.times().map(|at| (at - NOON) / 60_000).collect();
     assert_eq!(waits, [0, 2, 12, 22, 82, 202, 562, 1462]);
-    assert!(delivery.ended() && !delivery.acknowledged());
+    assert!(delivery.is_final() && !delivery.is_acknowledged());
     assert_eq!(came.lock().unwrap().len(), 8);
     // A receiver accepts each attempt and sees the same notification.
     let key = paytend_crypto::rustcrypto::public(&sandbox.payby_key().unwrap()).unwrap();
@@ -55,10 +55,10 @@ async fn payby_is_retried_on_the_documented_schedule() {
 async fn payermax_receiver_accepts_a_retried_notification() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(500, "later")], PAYERMAX).await;
-    sandbox.payermax(&url, r#"{"notifyType":"WITHDRAW"}"#).await.unwrap();
+    sandbox.notify_payermax(&url, r#"{"notifyType":"WITHDRAW"}"#).await.unwrap();
     sandbox.advance(minutes(1)).await;
     let delivery = sandbox.deliveries().pop().unwrap();
-    assert_eq!((delivery.acknowledged(), delivery.attempts()), (true, 2));
+    assert_eq!((delivery.is_acknowledged(), delivery.attempts()), (true, 2));
     let key = paytend_crypto::rustcrypto::public(&sandbox.payermax_key().unwrap()).unwrap();
     let receiver = PayerMaxReceiver::new([("P01010113842047".to_owned(), key)]).unwrap();
     let (headers, body) = came.lock().unwrap()[1].clone();
@@ -105,7 +105,7 @@ async fn paytend_receiver_accepts_all_nine_kinds() {
         (Product::Issuing, "3", r#"{"orderNo":"A-1"}"#),
     ] {
         let delivery = sandbox.notify(product, notify_type, content).await.unwrap();
-        assert!(delivery.acknowledged(), "{product} {notify_type}: {delivery:?}");
+        assert!(delivery.is_acknowledged(), "{product} {notify_type}: {delivery:?}");
         let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
         let receiver = PaytendReceiver::new(product, sandbox.partner_id(), keyring.clone());
         let taken = receiver.receive(&headers, &body, std::time::SystemTime::now()).unwrap();
@@ -144,7 +144,7 @@ async fn first_attempts_keep_their_order_and_retries_do_not_delay_them() {
     assert_eq!(order(), [1, 2, 3]);
     sandbox.advance(Duration::from_secs(1)).await;
     assert_eq!(order(), [1, 2, 3, 2]);
-    assert!(sandbox.deliveries().iter().all(|one| one.acknowledged()));
+    assert!(sandbox.deliveries().iter().all(|one| one.is_acknowledged()));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn faults_duplicate_delay_and_reorder_notifications() {
     assert_eq!(came.lock().unwrap().len(), 2);
     sandbox.fault(Fault::on_all_notifications(FaultKind::Late { millis: 60_000 }).once()).unwrap();
     let late = sandbox.notify(Product::Baas, "2", "{}").await.unwrap();
-    assert_eq!((late.attempts(), late.ended()), (0, false));
+    assert_eq!((late.attempts(), late.is_final()), (0, false));
     sandbox.advance(Duration::from_secs(59)).await;
     assert_eq!(came.lock().unwrap().len(), 2);
     sandbox.advance(Duration::from_secs(1)).await;
@@ -190,7 +190,7 @@ async fn receiver_refuses_skewed_or_forged_notifications() {
             sandbox.fault(Fault::on_payby(fault).once()).unwrap();
         }
         let amount = r#"{"amount":{"amount":1250.070,"currency":"AED"}}"#;
-        sandbox.payby(&url, amount).await.unwrap();
+        sandbox.notify_payby(&url, amount).await.unwrap();
         let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
         assert_eq!(receiver(&sandbox).receive(&headers, &body, now).is_ok(), taken, "{fault:?}");
         // The digits of the amount are kept exactly.
@@ -203,9 +203,9 @@ async fn receiver_refuses_skewed_or_forged_notifications() {
 async fn overdue_delivery_gets_one_attempt() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(40_000_000)).start().await.unwrap();
     let (url, came) = hook(&[(500, "no"); 3], PAYBY).await;
-    sandbox.payby(&url, "").await.unwrap();
+    sandbox.notify_payby(&url, "").await.unwrap();
     let ended = async {
-        while !sandbox.deliveries()[0].ended() {
+        while !sandbox.deliveries()[0].is_final() {
             tokio::task::yield_now().await;
         }
     };
@@ -253,7 +253,7 @@ async fn reset_waits_for_deliveries_in_flight() {
     assert!(sandbox.deliveries().is_empty());
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
-    assert!(sandbox.notify(Product::Baas, "2", "{}").await.unwrap().acknowledged());
+    assert!(sandbox.notify(Product::Baas, "2", "{}").await.unwrap().is_acknowledged());
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
@@ -307,7 +307,7 @@ async fn callback_response_is_read_up_to_64_kib() {
     let (url, task) = endless().await;
     set_url(&sandbox, &url).await;
     let delivery = sandbox.notify(Product::Baas, "2", "{}").await.unwrap();
-    assert_eq!((delivery.acknowledged(), delivery.status()), (false, Some(200)));
+    assert_eq!((delivery.is_acknowledged(), delivery.status()), (false, Some(200)));
     // The socket buffers hold this much; ten seconds of reading would be gigabytes.
     let written = task.await.unwrap();
     assert!(written < 32 << 20, "{written}");
@@ -363,8 +363,8 @@ async fn failed_delivery_has_a_reason() {
         (server_error, 500, "the status is 500; expected 200"),
         (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),
     ] {
-        let delivery = sandbox.payby(&url, "").await.unwrap();
-        assert_eq!((delivery.acknowledged(), delivery.status()), (false, (status > 0).then_some(status)));
+        let delivery = sandbox.notify_payby(&url, "").await.unwrap();
+        assert_eq!((delivery.is_acknowledged(), delivery.status()), (false, (status > 0).then_some(status)));
         assert!(delivery.reason().unwrap().starts_with(reason), "{delivery:?}");
     }
 }
@@ -376,8 +376,8 @@ async fn self_signed_certificate_is_accepted_for_allowed_host() {
         let mut settings = paytend_sandbox::Settings::default();
         settings.self_signed_hosts = allowed.into_iter().map(str::to_owned).collect();
         let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
-        let delivery = sandbox.payby(&url, "").await.unwrap();
-        assert_eq!(delivery.acknowledged(), acknowledged, "{delivery:?}");
+        let delivery = sandbox.notify_payby(&url, "").await.unwrap();
+        assert_eq!(delivery.is_acknowledged(), acknowledged, "{delivery:?}");
     }
 }
 
@@ -388,6 +388,6 @@ async fn bare_success_from_payby_is_accepted_only_if_enabled() {
         settings.payby_plain_success = plain;
         let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
         let (url, _) = hook(&[(200, "SUCCESS")], PAYBY).await;
-        assert_eq!(sandbox.payby(&url, "").await.unwrap().acknowledged(), plain);
+        assert_eq!(sandbox.notify_payby(&url, "").await.unwrap().is_acknowledged(), plain);
     }
 }

@@ -111,7 +111,7 @@ async fn account_of_a_person_is_opened() {
     let found = client.send(&QueryUser::by_mobile("37060000000".into())).await.unwrap();
     assert_eq!((found.user_id, found.user_status), (Some(user.clone()), Some("3".into())));
     // The status change is notified first, and then the account.
-    let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
+    let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.notification().to_owned()).collect();
     assert_eq!(told, ["baas 3", "baas 1"]);
     assert_eq!(came.lock().unwrap().len(), 2);
     // A large deposit is booked and triggers a transfer order.
@@ -119,7 +119,7 @@ async fn account_of_a_person_is_opened() {
     let accounts = client.send(&QueryAccounts::new(user)).await.unwrap().accounts.unwrap();
     assert_eq!(accounts[0].balance.as_ref().unwrap().to_string(), "12500.50");
     let asked = sandbox.deliveries().pop().unwrap();
-    assert_eq!(asked.what(), "baas 8");
+    assert_eq!(asked.notification(), "baas 8");
     let order =
         serde_json::from_str::<serde_json::Value>(asked.content()).unwrap()["orderNo"].as_str().unwrap().to_owned();
     client.send(&SubmitTransferOrder::new(order.as_str())).await.unwrap();
@@ -202,7 +202,7 @@ async fn cards_are_ordered_shipped_and_activated() {
     refused(&client, &ReportLoss::new(plain.clone()), Failure::WrongState).await;
     client.send(&CancelReportLoss::new(plain.clone())).await.unwrap();
     // One notification for the audit, one for the virtual card, and one for each of the three physical cards.
-    let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.what().to_owned()).collect();
+    let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.notification().to_owned()).collect();
     assert_eq!(told, ["issuing 2", "issuing 3", "issuing 3", "issuing 3", "issuing 3"]);
     let cities =
         client.send(&QueryCities::builder().country_code("LT").start(1u64).max_result(2u64).build()).await.unwrap();

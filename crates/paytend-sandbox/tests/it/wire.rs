@@ -79,7 +79,7 @@ async fn deposit_is_posted_to_the_callback_url() {
 
     client(&sandbox).send(&SetCallbackUrl::builder().type_("2").url(url).build()).await.unwrap();
     let delivery = sandbox.deposit(&deposit).await.unwrap();
-    assert!(delivery.acknowledged(), "{delivery:?}");
+    assert!(delivery.is_acknowledged(), "{delivery:?}");
     let Some(Content::Typed(Notification::Baas(BaasNotification::FundDeposit(transaction)))) = received.recv().await
     else {
         panic!()
@@ -110,7 +110,7 @@ async fn only_the_documented_response_acknowledges() {
         tokio::spawn(async move { axum::serve(listener, app).await });
         client(&sandbox).send(&SetCallbackUrl::builder().type_("2").url(url).build()).await.unwrap();
         let delivery = sandbox.deposit(&Deposit::new("1".parse().unwrap(), "EUR")).await.unwrap();
-        assert_eq!((delivery.acknowledged(), delivery.status()), (expected, Some(status)), "{body}");
+        assert_eq!((delivery.is_acknowledged(), delivery.status()), (expected, Some(status)), "{body}");
     }
 }
 

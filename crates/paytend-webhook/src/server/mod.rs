@@ -158,7 +158,7 @@ impl<R: Receiver> Endpoint<R> {
 
     /// Shares the budgets of another endpoint, for several routes of a program that share its processors.
     #[must_use]
-    pub fn sharing<Q>(mut self, other: &Endpoint<Q>) -> Self {
+    pub fn share_budgets_with<Q>(mut self, other: &Endpoint<Q>) -> Self {
         (self.listed, self.others) = (other.listed.clone(), other.others.clone());
         self
     }
@@ -280,7 +280,7 @@ impl<R: Receiver> Endpoint<R> {
     }
 
     /// Waits until no handler of this endpoint and its clones is running: see [Shutdown](self#shutdown). Endpoints that
-    /// only [share budgets](Self::sharing) must be waited for separately. While the server still accepts requests, new
+    /// only [share budgets](Self::share_budgets_with) must be waited for separately. While the server still accepts requests, new
     /// handlers may start at any time.
     pub async fn idle(&self) {
         self.handlers.idle().await;

@@ -163,7 +163,7 @@ async fn slow_handler_counts_against_the_budget() {
 #[tokio::test]
 async fn endpoints_share_a_budget() {
     let one = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
-    let other = paytend().sharing(&one);
+    let other = paytend().share_budgets_with(&one);
     let (method, headers) = (Method::POST, HeaderMap::new());
     let held = one.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await.unwrap();
     assert_eq!(post(&other, sealed("{}")).await, Err(Reason::Overloaded));

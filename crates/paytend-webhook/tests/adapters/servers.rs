@@ -51,8 +51,8 @@ impl Server {
                 axum(::axum::Router::new().route("/", paytend_webhook::axum::route(endpoint, respond))).await
             }
             Self::AxumExtractor => {
-                use paytend_webhook::axum::Notified;
-                let take = move |notified: Notified<R>| notified.handle(respond.clone());
+                use paytend_webhook::axum::NotificationRequest;
+                let take = move |request: NotificationRequest<R>| request.handle(respond.clone());
                 axum(::axum::Router::new().route("/", ::axum::routing::any(take)).with_state(endpoint)).await
             }
             Self::TowerLayer => {
@@ -76,10 +76,10 @@ impl Server {
                 ::actix_web::App::new().service(resource)
             }),
             Self::ActixExtractor => {
-                use paytend_webhook::actix_web::Notified;
+                use paytend_webhook::actix_web::NotificationRequest;
                 actix(move || {
                     let respond = respond.clone();
-                    let take = move |notified: Notified<R>| notified.handle(respond.clone());
+                    let take = move |request: NotificationRequest<R>| request.handle(respond.clone());
                     let data = ::actix_web::web::Data::new(endpoint.clone());
                     ::actix_web::App::new().app_data(data).route("/", ::actix_web::web::to(take))
                 })
@@ -91,9 +91,10 @@ impl Server {
                     let respond = respond.clone();
                     async move {
                         let (request, mut body) = request.split();
-                        type Notified<R> = paytend_webhook::poem::Notified<R>;
-                        let notified = <Notified<R> as FromRequest<'_>>::from_request(&request, &mut body).await?;
-                        Ok::<_, ::poem::Error>(notified.handle(respond).await.into_response())
+                        type NotificationRequest<R> = paytend_webhook::poem::NotificationRequest<R>;
+                        let request =
+                            <NotificationRequest<R> as FromRequest<'_>>::from_request(&request, &mut body).await?;
+                        Ok::<_, ::poem::Error>(request.handle(respond).await.into_response())
                     }
                 });
                 poem(take.data(endpoint)).await

@@ -178,7 +178,7 @@ impl Demo<'_> {
         let deposit = Deposit::new(amount.clone(), "EUR").reference("Invoice 42");
         let delivery = sandbox.deposit(&deposit).await.map_err(|e| Failure::new(Category::Network, e))?;
         self.report.wire("notification", delivery.document())?;
-        require(delivery.acknowledged(), "the notification is acknowledged")?;
+        require(delivery.is_acknowledged(), "the notification is acknowledged")?;
         self.report.fact("acknowledged", true)?;
         self.report.end()?;
 
