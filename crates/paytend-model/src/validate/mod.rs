@@ -31,8 +31,8 @@ pub trait Validate {
     /// Checks lengths and formats, and returns the warnings.
     ///
     /// # Errors
-    /// Returns [`ValidationError`] if a documented or observed rule is violated. The error contains fields and rules, but no
-    /// values.
+    /// Returns [`ValidationError`] if a documented or observed rule is violated. The error contains fields and rules,
+    /// but no values.
     ///
     /// ```
     /// use paytend_model::{Validate, issuing::Topup};

@@ -280,8 +280,8 @@ impl<R: Receiver> Endpoint<R> {
     }
 
     /// Waits until no handler of this endpoint and its clones is running: see [Shutdown](self#shutdown). Endpoints that
-    /// only [share budgets](Self::share_budgets_with) must be waited for separately. While the server still accepts requests, new
-    /// handlers may start at any time.
+    /// only [share budgets](Self::share_budgets_with) must be waited for separately. While the server still accepts
+    /// requests, new handlers may start at any time.
     pub async fn idle(&self) {
         self.handlers.idle().await;
     }
