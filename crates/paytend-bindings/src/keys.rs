@@ -61,10 +61,7 @@ pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>,
 pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
     match form {
         "spki-pem" => Ok(key.to_spki_pem().into_bytes()),
-        "spki-base64" => {
-            let pem = key.to_spki_pem();
-            Ok(pem.lines().filter(|line| !line.starts_with('-')).flat_map(str::bytes).collect())
-        }
+        "spki-base64" => Ok(key.to_base64().into_bytes()),
         "spki-der" => Ok(key.spki_der().to_vec()),
         _ => Err(Failure::new(Code::Usage, "`form` of a public key must be spki-pem, spki-base64 or spki-der")),
     }

@@ -41,6 +41,7 @@ mod fixes;
 mod header;
 mod known_keys;
 mod pasted;
+mod raw_members;
 mod result;
 mod rewrite;
 mod search;

@@ -1,5 +1,6 @@
 //! Documents that contain the text: forms, other JSON documents, multipart bodies, log lines.
 
+use crate::explain::raw_members::RawMembers;
 use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -95,34 +96,11 @@ pub(super) fn member(body: &[u8], out: &mut Vec<Undone>) {
             push(out, string.into_bytes(), Wrapping::Member);
         }
         if depth < 3 {
-            let members = serde_json::from_str::<Members<'_>>(raw).map(|members| members.0);
+            let members = serde_json::from_str::<RawMembers<'_>>(raw).map(RawMembers::into_values);
             let elements = || serde_json::from_str::<Vec<&RawValue>>(raw);
             let inner = members.or_else(|_| elements()).unwrap_or_default();
             pending.extend(inner.into_iter().take(MANY).map(|value| (value.get(), depth + 1)));
         }
-    }
-}
-
-/// The raw values of an object's members.
-struct Members<'a>(Vec<&'a RawValue>);
-
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<'a>(std::marker::PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> serde::de::Visitor<'de> for Visitor<'a> {
-            type Value = Members<'a>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut values = Vec::new();
-                while let Some((_, value)) = map.next_entry::<serde::de::IgnoredAny, &'de RawValue>()? {
-                    values.push(value);
-                }
-                Ok(Members(values))
-            }
-        }
-        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
     }
 }
 
