@@ -22,12 +22,12 @@ pub enum Error {
 
     /// The document breaks a rule that can be checked without a key.
     #[error("the message is malformed: {0}")]
-    Malformed(#[from] Malformed),
+    Malformed(Malformed),
 
     /// The message is authentic, but its payload is not one object with an unambiguous end. Problems inside the
     /// object do not make a message invalid; see [`Opened::payload_problem`](crate::Opened::payload_problem).
     #[error("the message is authentic, but its payload {0}")]
-    Payload(#[from] PayloadProblem),
+    Payload(PayloadProblem),
 
     /// The provider returned an error response without a signature. Such a response proves nothing: log it, but never
     /// treat the outcome as final.
@@ -49,6 +49,18 @@ pub enum Error {
     /// The source of random bytes failed.
     #[error("the source of random bytes failed")]
     Random,
+}
+
+impl From<Malformed> for Error {
+    fn from(reason: Malformed) -> Self {
+        Self::Malformed(reason)
+    }
+}
+
+impl From<PayloadProblem> for Error {
+    fn from(problem: PayloadProblem) -> Self {
+        Self::Payload(problem)
+    }
 }
 
 /// The reason why a document is malformed. It can be determined without a key.
@@ -256,5 +268,24 @@ impl Eq for BackendError {}
 impl std::error::Error for BackendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|e| e as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    /// A report of an error and its sources does not repeat a text.
+    #[test]
+    fn text_that_is_displayed_is_not_a_source() {
+        for error in [Error::from(Malformed::NotUtf8 { at: 3 }), Malformed::TooLarge { bytes: 2, limit: 1 }.into()] {
+            assert!(error.to_string().starts_with("the message is malformed: ") && error.source().is_none());
+        }
+        // The text of a key error is the whole text, and its own source is the next one.
+        let error = Error::from(KeyError::Empty);
+        assert_eq!(error.to_string(), KeyError::Empty.to_string());
+        assert!(error.source().is_none());
     }
 }

@@ -53,7 +53,6 @@ pub trait Receiver: Clone + Send + Sync + 'static {
 #[error("{provider}: {reason}")]
 pub struct Rejection {
     provider: Provider,
-    #[source]
     reason: Reason,
 }
 
