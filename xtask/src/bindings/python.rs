@@ -89,7 +89,7 @@ pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(installed()).args(["-I", "-B"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
 }
 
-/// Builds and returns the program that measures opening.
+/// Builds and returns the benchmark program.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let python = environment("python-bench", &[&wheel()?.to_string_lossy(), "cryptography==46.0.3"], true)?;
