@@ -40,15 +40,15 @@ impl Inbox {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Commits the deduplication key together with the effect. After an error neither is stored, and the provider sends
-    /// the notification again.
+    /// Commits the deduplication key together with the effect. If an error occurs, neither is stored, and the provider
+    /// sends the notification again.
     fn store(&self, verified: &Verified<Content<Notification>>) -> rusqlite::Result<Reply> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = verified.dedup_key();
         let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
         if !new {
-            // A retry and a state that is reported a second time look the same, so the current state must be queried.
+            // A retry cannot be distinguished from a state that is reported again, so the state must be queried.
             review(&transaction, verified, "repeated delivery: query the state")?;
             transaction.commit()?;
             return Ok(Reply::Duplicate);

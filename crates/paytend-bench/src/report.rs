@@ -28,7 +28,7 @@ impl Row {
     fn floors(&self) -> Option<(u128, u128)> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some((950, 270)),
-            // With 2048 bits, RSA takes as long as the encryption of 1 MiB, so the share describes neither of them well.
+            // With 2048 bits, RSA takes as long as encrypting 1 MiB, so the share describes neither of them well.
             (_, "1 MiB", 2048) => None,
             ("seal", "1 MiB", _) => Some((850, 700)),
             ("open", "1 MiB", _) => Some((750, 650)),

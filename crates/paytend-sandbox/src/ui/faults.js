@@ -62,7 +62,7 @@ function addFault(event) {
 }
 
 function frequency(percent, times) {
-  const often = times === null || times === undefined ? "always" : times === 1 ? "once" : `${times} times more`;
+  const often = times === null || times === undefined ? "always" : times === 1 ? "once" : `${times} more times`;
   return `${percent < 100 ? `${percent} percent of the time, ` : ""}${often}`;
 }
 
