@@ -24,7 +24,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 const TABLES: &str = "
     CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE deposit (transaction_id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
-    CREATE TABLE review (dedup_key BLOB NOT NULL, about TEXT, why TEXT NOT NULL, content BLOB NOT NULL);";
+    CREATE TABLE review (dedup_key BLOB NOT NULL, about TEXT, reason TEXT NOT NULL, content BLOB NOT NULL);";
 
 #[derive(Clone)]
 struct Inbox(Arc<Mutex<Connection>>);
@@ -60,8 +60,8 @@ impl Inbox {
                 }
             }
             Content::Typed(other) => {
-                let why = format!("notifyType {} is not handled by this program", other.notify_type());
-                review(&transaction, verified, &why)?;
+                let reason = format!("notifyType {} is not handled by this program", other.notify_type());
+                review(&transaction, verified, &reason)?;
             }
             Content::Unreadable(raw) => {
                 let problem = raw.problem.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -105,11 +105,11 @@ fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::R
 fn review(
     transaction: &Transaction<'_>,
     verified: &Verified<Content<Notification>>,
-    why: &str,
+    reason: &str,
 ) -> rusqlite::Result<()> {
     let sighting = verified.sighting();
     let about = sighting.business_key.map(|about| format!("{} {}", about.kind, about.id));
-    let row = params![sighting.dedup_key.as_bytes(), about, why, verified.content()];
+    let row = params![sighting.dedup_key.as_bytes(), about, reason, verified.content()];
     transaction.execute("INSERT INTO review VALUES (?1, ?2, ?3, ?4)", row)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `setup`: installs what the full test run needs in addition to a Rust toolchain and a C compiler.
+//! `setup`: installs the tools that the full test run needs, in addition to a Rust toolchain and a C compiler.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ fn environment() -> PathBuf {
 
 /// Returns the interpreter that can run the reference implementation, if `setup` has created it.
 pub(crate) fn python() -> Option<PathBuf> {
-    let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-    let python = environment().join(inside);
+    let interpreter = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    let python = environment().join(interpreter);
     has_required_packages(&python).then_some(python)
 }
 
@@ -50,9 +50,9 @@ pub(crate) fn run() -> Result<(), String> {
         let base = find_python().ok_or("cannot find Python 3 with venv and pip")?;
         // `--clear` removes an incomplete environment of an earlier run.
         base.args(["-m", "venv", "--clear"]).args([environment()]).run()?;
-        let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+        let interpreter = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
         let requirements = root().join("xtask/requirements.txt");
-        program(environment().join(inside))
+        program(environment().join(interpreter))
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
             .args([requirements])
             .run()?;
@@ -86,11 +86,11 @@ pub(crate) fn openssl() -> bool {
 }
 
 /// Checks that a tool is installed. On Debian, as root, installs it if it is missing.
-fn ensure(what: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Result<(), String> {
+fn ensure(tool: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Result<(), String> {
     if is_installed() {
         return Ok(());
     }
-    let advice = format!("{what} is missing; on Debian, install {}", packages.join(" "));
+    let advice = format!("{tool} is missing; on Debian, install {}", packages.join(" "));
     let debian = program("apt-get").args(["--version"]).succeeds();
     let root = is_root();
     if !debian || !(root || program("sudo").args(["-n", "true"]).succeeds()) {

@@ -52,11 +52,11 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
         }
     });
     let address = sandbox.url().trim_start_matches("http://").to_owned();
-    let (orders, wanted) = mpsc::channel::<usize>();
+    let (batch_sender, batches) = mpsc::channel::<usize>();
     let (done, mut finished) = tokio::sync::mpsc::channel::<()>(1);
     std::thread::spawn(move || {
         let mut callers: Vec<Caller> = (0..CONNECTIONS).map(|_| Caller::new(&address, own.clone())).collect();
-        for repetitions in wanted {
+        for repetitions in batches {
             let each = repetitions.div_ceil(CONNECTIONS);
             std::thread::scope(|scope| {
                 for caller in &mut callers {
@@ -67,7 +67,7 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
         }
     });
     let serving: Work<'_> = Box::new(|repetitions| {
-        orders.send(repetitions).unwrap();
+        batch_sender.send(repetitions).unwrap();
         runtime.block_on(finished.recv()).unwrap();
     });
     let times = medians(&mut [cryptography, serving], batch * 8);

@@ -88,9 +88,9 @@ pub(super) fn bench() -> Result<Program, String> {
 
 /// Returns the folder `lib` and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
-    let place = source().join("lib");
-    let inside = library(&source()).strip_prefix(&place).map(Path::to_path_buf).unwrap_or_default();
-    (place, inside.join("libpaytend.a"))
+    let base = source().join("lib");
+    let inside = library(&source()).strip_prefix(&base).map(Path::to_path_buf).unwrap_or_default();
+    (base, inside.join("libpaytend.a"))
 }
 
 /// Packs the module with the library of this platform.

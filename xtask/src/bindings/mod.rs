@@ -142,10 +142,10 @@ fn natives() -> PathBuf {
 /// Copies this platform's library to the folder for `merge`.
 fn keep_library(binding: &Binding) -> Result<(), String> {
     let Some(native) = binding.native else { return Ok(()) };
-    let (place, inside) = native();
-    let kept = natives().join(binding.name).join(&inside);
+    let (base, relative) = native();
+    let kept = natives().join(binding.name).join(&relative);
     std::fs::create_dir_all(kept.parent().unwrap_or(&kept)).map_err(|e| format!("{}: {e}", kept.display()))?;
-    copy(&place.join(inside), &kept)
+    copy(&base.join(relative), &kept)
 }
 
 /// Packs the packages that contain the libraries of several platforms.
@@ -155,18 +155,18 @@ fn merge(from: &Path) -> Result<(), String> {
     for binding in &ALL {
         let Some(native) = binding.native else { continue };
         println!("\n== {} (merge)", binding.name);
-        let (place, mut platforms) = (native().0, BTreeSet::new());
+        let (base, mut platforms) = (native().0, BTreeSet::new());
         for file in files(from)? {
             // …/natives/LANGUAGE/INSIDE
             let parts: Vec<_> = file.components().map(|part| part.as_os_str()).collect();
             let Some(at) = parts.windows(2).position(|pair| pair[0] == "natives" && pair[1] == binding.name) else {
                 continue;
             };
-            let inside: PathBuf = parts[at + 2..].iter().collect();
-            let target = place.join(&inside);
-            std::fs::create_dir_all(target.parent().unwrap_or(&place)).map_err(|e| e.to_string())?;
+            let relative: PathBuf = parts[at + 2..].iter().collect();
+            let target = base.join(&relative);
+            std::fs::create_dir_all(target.parent().unwrap_or(&base)).map_err(|e| e.to_string())?;
             copy(&file, &target)?;
-            platforms.insert(inside);
+            platforms.insert(relative);
         }
         if platforms.is_empty() {
             return Err(format!("{} contains no files in a folder natives/{}", from.display(), binding.name));
