@@ -24,7 +24,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 const TABLES: &str = "
     CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE deposit (transaction_id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
-    CREATE TABLE review (dedup_key BLOB NOT NULL, about TEXT, why TEXT NOT NULL, content BLOB NOT NULL);";
+    CREATE TABLE review (dedup_key BLOB NOT NULL, about TEXT, reason TEXT NOT NULL, content BLOB NOT NULL);";
 
 #[derive(Clone)]
 struct Inbox(Arc<Mutex<Connection>>);
@@ -40,15 +40,15 @@ impl Inbox {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Commits the deduplication key together with the effect. After an error neither is stored, and the provider sends
-    /// the notification again.
+    /// Commits the deduplication key together with the effect. If an error occurs, neither is stored, and the provider
+    /// sends the notification again.
     fn store(&self, verified: &Verified<Content<Notification>>) -> rusqlite::Result<Reply> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = verified.dedup_key();
         let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
         if !new {
-            // A retry and a state that is reported a second time look the same, so the current state must be queried.
+            // A retry cannot be distinguished from a state that is reported again, so the state must be queried.
             review(&transaction, verified, "repeated delivery: query the state")?;
             transaction.commit()?;
             return Ok(Reply::Duplicate);
@@ -60,8 +60,8 @@ impl Inbox {
                 }
             }
             Content::Typed(other) => {
-                let why = format!("notifyType {} is not handled by this program", other.notify_type());
-                review(&transaction, verified, &why)?;
+                let reason = format!("notifyType {} is not handled by this program", other.notify_type());
+                review(&transaction, verified, &reason)?;
             }
             Content::Unreadable(raw) => {
                 let problem = raw.problem.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -85,8 +85,8 @@ const ARRIVED: &str = "2";
 
 /// Books a deposit once and returns whether it was booked.
 ///
-/// A deposit is not booked if its money has not arrived, if a required field is absent or unreadable, or if the
-/// transaction is already booked.
+/// A deposit is not booked if its money has not arrived, a required field is absent or unreadable, or the transaction is
+/// already booked.
 fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::Result<bool> {
     let (Some(id), Some(amount), Some(currency)) = (&deposit.transaction_id, &deposit.amount, &deposit.currency) else {
         return Ok(false);
@@ -105,11 +105,11 @@ fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::R
 fn review(
     transaction: &Transaction<'_>,
     verified: &Verified<Content<Notification>>,
-    why: &str,
+    reason: &str,
 ) -> rusqlite::Result<()> {
     let sighting = verified.sighting();
     let about = sighting.business_key.map(|about| format!("{} {}", about.kind, about.id));
-    let row = params![sighting.dedup_key.as_bytes(), about, why, verified.content()];
+    let row = params![sighting.dedup_key.as_bytes(), about, reason, verified.content()];
     transaction.execute("INSERT INTO review VALUES (?1, ?2, ?3, ?4)", row)?;
     Ok(())
 }

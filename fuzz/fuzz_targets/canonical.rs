@@ -26,13 +26,13 @@ fuzz_target!(|input: &[u8]| {
             if opened.session_key().is_empty() {
                 continue;
             }
-            let key = |text: &str, key: &str| text.replacen(&format!("randomKey={key}"), "randomKey=", 1);
+            let without_key = |text: &str, key: &str| text.replacen(&format!("randomKey={key}"), "randomKey=", 1);
             let again = KEYRING
                 .open(sealed.document().as_bytes(), &Expected::danger_any_partner(kind))
                 .expect("the sealed document can be opened");
             assert_eq!(
-                key(&text, again.session_key()),
-                key(&String::from_utf8_lossy(&opened.canonical()), opened.session_key())
+                without_key(&text, again.session_key()),
+                without_key(&String::from_utf8_lossy(&opened.canonical()), opened.session_key())
             );
             assert!(again.fields().eq(opened.fields()));
         }
@@ -45,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
             .filter_map(|line| line.split_once('='))
             .fold(Fields::new(kind), |fields, (name, value)| fields.with(name, value));
         if let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(payload)) {
-            let expected = Expected::danger_any_partner(kind).max_bytes(16 << 20);
+            let expected = Expected::danger_any_partner(kind).with_max_bytes(16 << 20);
             let opened =
                 KEYRING.open(sealed.document().as_bytes(), &expected).expect("the sealed document can be opened");
             assert_eq!(opened.payload_text(), Some(payload));

@@ -1,4 +1,4 @@
-//! Finds the end and the members of an object at the start of any bytes.
+//! Finds the end and the members of an object at the start of arbitrary bytes.
 
 #![no_main]
 

@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     let fields = Fields::notification(PARTNER_ID, &notify_type);
     // A receiver would refuse any content that cannot be sealed.
     let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(content)) else { return };
-    let receiver = PaytendReceiver::new(product, PARTNER_ID, KEYRING.clone()).max_bytes(16 << 20);
+    let receiver = PaytendReceiver::new(product, PARTNER_ID, KEYRING.clone()).with_max_bytes(16 << 20);
     let document = sealed.into_document();
     let verified = receiver
         .receive(&HeaderMap::new(), document.as_bytes(), SystemTime::UNIX_EPOCH)

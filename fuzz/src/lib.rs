@@ -82,7 +82,7 @@ impl RandomSource for Fixed {
     }
 }
 
-/// Receives a body, with any signature accepted and at the time of the samples, and checks the result.
+/// Receives a body with a constant `sign` header at the time of the samples, and checks the result.
 pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Content<T>>, body: &[u8]) {
     let headers =
         HeaderMap::from_iter([("sign".parse().expect("valid header name"), HeaderValue::from_static("AAAA"))]);
@@ -94,7 +94,7 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
                 receiver.receive(&headers, body, now).expect("the body is received a second time").dedup_key(),
                 verified.dedup_key()
             );
-            // A value that is not strict JSON cannot be written, and may be what identifies the type.
+            // A value that is not strict JSON cannot be written, and may be the value that identifies the type.
             let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
             if let Some(typed) = verified.notification().typed().filter(|_| strict) {
                 let written = serde_json::to_vec(typed).expect("a notification that was read can be written");

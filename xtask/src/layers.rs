@@ -34,7 +34,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
 const OPENSSL_ONLY: [&str; 3] = ["openssl-sys", "native-tls", "openssl"];
 
 /// Packages that a crate must not depend on, directly or indirectly.
-const WITHOUT: [(&str, &[&str]); 3] = [
+const FORBIDDEN: [(&str, &[&str]); 3] = [
     ("paytend-crypto", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "cc"]),
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
@@ -82,8 +82,11 @@ fn check(metadata: &Metadata) -> Vec<String> {
                 continue;
             }
         };
-        let forbidden =
-            WITHOUT.iter().filter(|(of, _)| *of == name).flat_map(|(_, list)| list.iter()).chain(&OPENSSL_ONLY);
+        let forbidden = FORBIDDEN
+            .iter()
+            .filter(|(crate_name, _)| *crate_name == name)
+            .flat_map(|(_, list)| list.iter())
+            .chain(&OPENSSL_ONLY);
         for unwanted in forbidden.filter(|unwanted| found.contains(**unwanted)) {
             problems.push(format!("{name} must not depend on {unwanted}, directly or indirectly"));
         }

@@ -26,8 +26,8 @@ usage: cargo xtask <command>
   test       run all tests that this machine supports, and list the skipped ones with the reason
   ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; nothing may be skipped
   stress [RUNS] [FILTER...]
-             run every test binary RUNS times (default 20), every second time next to busy loops, and list those
-             that failed; a filter is a part of `package/target`, such as paytend-client/it
+             run every test binary RUNS times (default 20), every second time under CPU load, and list those that
+             failed; a filter is a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
   layers     check that no crate depends on a crate above or beside it
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
@@ -50,8 +50,8 @@ usage: cargo xtask <command>
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
-             cancel calls around the moment at which they are sent, TRIES times for each way of connecting (default
-             100,000), and check that no request reported as not sent arrives (some minutes)
+             cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
+             and check that no request reported as not sent arrives (some minutes)
   timing     measure whether the time to open a message depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
         ["race", tries] => race(tries),
         ["bench"] => {
             let section = bindings::bench::section();
-            bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::put(&section))
+            bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
         }
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "--check"] => bench(&["--check"]),

@@ -11,18 +11,18 @@ fn file() -> PathBuf {
 
 /// Writes the file, or, with `--check`, returns an error if it is stale.
 pub(crate) fn run(check: bool) -> Result<(), String> {
-    let made =
+    let generated =
         cargo(["run", "--quiet", "--locked", "-p", "paytend-model", "--features", "schema", "--example", "openapi"])
             .output()?;
     if check {
         let written = std::fs::read_to_string(file()).unwrap_or_default();
-        if written != made {
+        if written != generated {
             return Err("crates/paytend-model/openapi.json is stale: run `cargo xtask openapi`".into());
         }
         println!("openapi: crates/paytend-model/openapi.json is up to date");
         return Ok(());
     }
-    std::fs::write(file(), made).map_err(|error| format!("{}: {error}", file().display()))?;
+    std::fs::write(file(), generated).map_err(|error| format!("{}: {error}", file().display()))?;
     println!("openapi: wrote crates/paytend-model/openapi.json");
     Ok(())
 }

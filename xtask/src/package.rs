@@ -16,10 +16,10 @@ pub(crate) fn run() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
     let order = publishing_order(&metadata)?;
     for package in &order {
-        complete(package)?;
+        check_metadata(package)?;
     }
     let names: Vec<&str> = order.iter().map(|package| package.name.as_str()).collect();
-    forget_earlier_packages(&order)?;
+    remove_earlier_packages(&order)?;
     println!("packages in dependency order: {}", names.join(", "));
     // With a single call, cargo builds each package against the packages before it.
     let selected = names.iter().flat_map(|name| ["-p", name]);
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<(), String> {
 /// Removes the unpacked sources and builds of earlier packages of this workspace.
 ///
 /// Cargo unpacks and builds each version only once, so it would build the current crates against outdated ones.
-fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
+fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     for built in std::fs::read_dir(folder().join("debug/.fingerprint")).into_iter().flatten().flatten() {
         let name = built.file_name().to_string_lossy().into_owned();
         if packages.iter().any(|package| name.starts_with(package.name.as_str())) {
@@ -61,18 +61,18 @@ fn forget_earlier_packages(packages: &[&Package]) -> Result<(), String> {
 
 /// Returns the publishable packages, each after the packages that it depends on.
 fn publishing_order(metadata: &Metadata) -> Result<Vec<&Package>, String> {
-    let mut left: Vec<&Package> =
+    let mut remaining: Vec<&Package> =
         metadata.workspace_packages().into_iter().filter(|package| package.publish.is_none()).collect();
-    let publishable: BTreeSet<&str> = left.iter().map(|package| package.name.as_str()).collect();
+    let publishable: BTreeSet<&str> = remaining.iter().map(|package| package.name.as_str()).collect();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     let mut order = Vec::new();
-    while !left.is_empty() {
-        let ready = left.iter().position(|package| {
+    while !remaining.is_empty() {
+        let ready = remaining.iter().position(|package| {
             package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development).all(
                 |dependency| !publishable.contains(dependency.name.as_str()) || done.contains(dependency.name.as_str()),
             )
         });
-        let next = left.remove(ready.ok_or("the crates have a circular dependency")?);
+        let next = remaining.remove(ready.ok_or("the crates have a circular dependency")?);
         done.insert(next.name.as_str());
         order.push(next);
     }
@@ -80,7 +80,7 @@ fn publishing_order(metadata: &Metadata) -> Result<Vec<&Package>, String> {
 }
 
 /// Checks that a package has the metadata that crates.io requires or displays.
-fn complete(package: &Package) -> Result<(), String> {
+fn check_metadata(package: &Package) -> Result<(), String> {
     let missing: Vec<&str> = [
         ("description", package.description.is_none()),
         ("license", package.license.is_none()),
@@ -93,5 +93,9 @@ fn complete(package: &Package) -> Result<(), String> {
     .into_iter()
     .filter_map(|(name, missing)| missing.then_some(name))
     .collect();
-    if missing.is_empty() { Ok(()) } else { Err(format!("{}: Cargo.toml lacks: {}", package.name, missing.join(", "))) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{}: missing in Cargo.toml: {}", package.name, missing.join(", ")))
+    }
 }

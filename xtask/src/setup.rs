@@ -1,4 +1,4 @@
-//! `setup`: installs what the full test run needs in addition to a Rust toolchain and a C compiler.
+//! `setup`: installs the tools that the full test run needs, in addition to a Rust toolchain and a C compiler.
 
 use std::path::{Path, PathBuf};
 
@@ -6,19 +6,19 @@ use crate::deny;
 use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
-/// Returns the folder of the Python environment. It is in the target folder and is recreated if that was removed.
+/// Returns the folder of the Python environment, which is in the target folder.
 fn environment() -> PathBuf {
     target().join("xtask/python")
 }
 
 /// Returns the interpreter that can run the reference implementation, if `setup` has created it.
 pub(crate) fn python() -> Option<PathBuf> {
-    let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-    let python = environment().join(inside);
-    imports_what_is_required(&python).then_some(python)
+    let interpreter = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    let python = environment().join(interpreter);
+    has_required_packages(&python).then_some(python)
 }
 
-fn imports_what_is_required(python: &Path) -> bool {
+fn has_required_packages(python: &Path) -> bool {
     typos(python).is_file()
         && python.is_file()
         && program(python).args(["-c", "import cryptography, jsonschema, openapi_spec_validator"]).succeeds()
@@ -50,9 +50,9 @@ pub(crate) fn run() -> Result<(), String> {
         let base = find_python().ok_or("cannot find Python 3 with venv and pip")?;
         // `--clear` removes an incomplete environment of an earlier run.
         base.args(["-m", "venv", "--clear"]).args([environment()]).run()?;
-        let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+        let interpreter = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
         let requirements = root().join("xtask/requirements.txt");
-        program(environment().join(inside))
+        program(environment().join(interpreter))
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
             .args([requirements])
             .run()?;
@@ -65,7 +65,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Installs what the tests of the bindings need.
+/// Installs the tools that the tests of the bindings need.
 fn bindings_tools() -> Result<(), String> {
     ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
         program("pkg-config").args(["--exists", "libcjson"]).succeeds()
@@ -86,11 +86,11 @@ pub(crate) fn openssl() -> bool {
 }
 
 /// Checks that a tool is installed. On Debian, as root, installs it if it is missing.
-fn ensure(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<(), String> {
-    if is_there() {
+fn ensure(tool: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Result<(), String> {
+    if is_installed() {
         return Ok(());
     }
-    let advice = format!("{what} is missing; on Debian, install {}", packages.join(" "));
+    let advice = format!("{tool} is missing; on Debian, install {}", packages.join(" "));
     let debian = program("apt-get").args(["--version"]).succeeds();
     let root = is_root();
     if !debian || !(root || program("sudo").args(["-n", "true"]).succeeds()) {
@@ -104,7 +104,7 @@ fn ensure(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<
         .args(["install", "-y", "-qq", "--no-install-recommends"])
         .args(packages)
         .run()?;
-    if is_there() { Ok(()) } else { Err(advice) }
+    if is_installed() { Ok(()) } else { Err(advice) }
 }
 
 fn is_root() -> bool {

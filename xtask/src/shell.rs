@@ -35,7 +35,7 @@ pub(crate) fn output(name: &str, arguments: &[&str]) -> Option<String> {
 /// A program that runs in the workspace's root.
 pub(crate) struct Program(Command);
 
-/// Returns the cargo that runs this command, with the given arguments.
+/// Returns a cargo command with the given arguments, for the cargo that runs xtask.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Program {
     program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
 }
@@ -62,15 +62,15 @@ impl Program {
     /// # Errors
     /// Returns the command line if the program cannot be run or fails.
     pub(crate) fn run(mut self) -> Result<(), String> {
-        println!("$ {}", self.shown());
+        println!("$ {}", self.command_line());
         self.run_without_echo()
     }
 
     fn run_without_echo(&mut self) -> Result<(), String> {
         match self.0.status() {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{}` failed ({status})", self.shown())),
-            Err(error) => Err(format!("cannot run `{}`: {error}", self.shown())),
+            Ok(status) => Err(format!("`{}` failed ({status})", self.command_line())),
+            Err(error) => Err(format!("cannot run `{}`: {error}", self.command_line())),
         }
     }
 
@@ -81,7 +81,7 @@ impl Program {
 
     /// Runs the program and writes its output to a file.
     pub(crate) fn run_into(mut self, log: &Path) -> Result<(), String> {
-        println!("$ {}", self.shown());
+        println!("$ {}", self.command_line());
         let named = |error: std::io::Error| format!("{}: {error}", log.display());
         let file = std::fs::File::create(log).map_err(named)?;
         self.0.stdout(file.try_clone().map_err(named)?).stderr(file);
@@ -90,12 +90,15 @@ impl Program {
 
     /// Runs the program and returns its standard output.
     pub(crate) fn output(mut self) -> Result<String, String> {
-        let output =
-            self.0.stderr(Stdio::inherit()).output().map_err(|e| format!("cannot run `{}`: {e}", self.shown()))?;
+        let output = self
+            .0
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|e| format!("cannot run `{}`: {e}", self.command_line()))?;
         if !output.status.success() {
-            return Err(format!("`{}` failed ({})", self.shown(), output.status));
+            return Err(format!("`{}` failed ({})", self.command_line(), output.status));
         }
-        String::from_utf8(output.stdout).map_err(|_| format!("the output of `{}` is not UTF-8", self.shown()))
+        String::from_utf8(output.stdout).map_err(|_| format!("the output of `{}` is not UTF-8", self.command_line()))
     }
 
     /// Returns the program's standard output, if it runs and succeeds.
@@ -109,7 +112,7 @@ impl Program {
         self.0.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
     }
 
-    fn shown(&self) -> String {
+    fn command_line(&self) -> String {
         let name = Path::new(self.0.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let arguments = self.0.get_args().map(|argument| argument.to_string_lossy().into_owned());
         std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! `stress`: runs every test binary many times, every second time on busy processors, to find tests that fail
+//! `stress`: runs every test binary many times, every second time under CPU load, to find tests that fail
 //! intermittently.
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::shell::{cargo, root, target};
 /// The default number of runs per binary.
 const RUNS: u32 = 20;
 /// The maximum duration of a run. A longer run is stopped and counts as failed.
-const LONGEST: Duration = Duration::from_secs(600);
+const MAX_DURATION: Duration = Duration::from_secs(600);
 /// The interval between checks on a running binary.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -33,7 +33,7 @@ struct Binary {
 #[derive(Default)]
 struct Outcome {
     failed: u32,
-    /// The number of failed runs next to busy loops.
+    /// The number of failed runs under CPU load.
     failed_busy: u32,
     slowest: Duration,
     /// The output of the first failed run.
@@ -57,11 +57,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
         return Err(format!("no test binary matches {}", filters.join(", ")));
     }
     let logs = target().join("xtask/stress");
-    keep(&mut binaries, &logs.join("bin"))?;
+    copy_binaries(&mut binaries, &logs.join("bin"))?;
     let mut table = format!("{:<44} {:>5} {:>7} {:>5} {:>9}\n", "binary", "runs", "failed", "busy", "slowest");
     let mut failed = Vec::new();
     for binary in &binaries {
-        let outcome = repeat(&binary.name, runs, &logs, |log| once(binary, log))?;
+        let outcome = repeat(&binary.name, runs, &logs, |log| run_once(binary, log))?;
         let slowest = format!("{}.{:03} s", outcome.slowest.as_secs(), outcome.slowest.subsec_millis());
         let Outcome { failed: count, failed_busy: busy, log, .. } = outcome;
         let row = format!("{:<44} {runs:>5} {count:>7} {busy:>5} {slowest:>9}", binary.name);
@@ -72,12 +72,12 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             failed.push(binary.name.as_str());
         }
     }
-    println!("\n{table}\n`failed` counts all failed runs, `busy` the failed runs next to busy loops");
+    println!("\n{table}\n`failed` counts all failed runs, `busy` the failed runs under CPU load");
     if failed.is_empty() { Ok(()) } else { Err(format!("failed at least once: {}", failed.join(", "))) }
 }
 
 /// Links or copies each binary to a path that a concurrent build does not overwrite.
-fn keep(binaries: &mut [Binary], folder: &Path) -> Result<(), String> {
+fn copy_binaries(binaries: &mut [Binary], folder: &Path) -> Result<(), String> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
@@ -137,16 +137,21 @@ fn features(package: &Package) -> Vec<String> {
     names.map(|name| format!("{}/{name}", package.name)).collect()
 }
 
-/// Runs a binary the given number of times, every second time next to busy loops.
+/// Runs a binary the given number of times, every second time under CPU load.
 ///
-/// `once` runs it, writes the output to a file and returns whether the run passed.
-fn repeat(name: &str, runs: u32, logs: &Path, once: impl Fn(&Path) -> Result<bool, String>) -> Result<Outcome, String> {
+/// `run_once` runs it, writes the output to a file and returns whether the run passed.
+fn repeat(
+    name: &str,
+    runs: u32,
+    logs: &Path,
+    run_once: impl Fn(&Path) -> Result<bool, String>,
+) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     for run in 1..=runs {
         let busy = run % 2 == 0;
         let log = logs.join(format!("{}-{run}.log", name.replace('/', "-")));
         let start = Instant::now();
-        let passed = with_busy_loops(busy, || once(&log))?;
+        let passed = with_busy_loops(busy, || run_once(&log))?;
         outcome.slowest = outcome.slowest.max(start.elapsed());
         if passed {
             std::fs::remove_file(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -161,7 +166,7 @@ fn repeat(name: &str, runs: u32, logs: &Path, once: impl Fn(&Path) -> Result<boo
 }
 
 /// Runs a binary once, writes its output to a file, and returns whether the run passed.
-fn once(binary: &Binary, log: &Path) -> Result<bool, String> {
+fn run_once(binary: &Binary, log: &Path) -> Result<bool, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", binary.name);
     let file = File::create(log).map_err(failed)?;
     let mut command = Command::new(&binary.path);
@@ -176,9 +181,9 @@ fn once(binary: &Binary, log: &Path) -> Result<bool, String> {
         if let Some(status) = child.try_wait().map_err(failed)? {
             return Ok(status.success());
         }
-        if start.elapsed() > LONGEST {
+        if start.elapsed() > MAX_DURATION {
             child.kill().and_then(|()| child.wait()).map_err(failed)?;
-            println!("{}: stopped after {} s", binary.name, LONGEST.as_secs());
+            println!("{}: stopped after {} s", binary.name, MAX_DURATION.as_secs());
             return Ok(false);
         }
         thread::sleep(POLL_INTERVAL);
@@ -249,14 +254,14 @@ mod tests {
         let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         // Cargo without arguments prints its help and succeeds.
         let mut binary = Binary { name: "package/target".into(), path: cargo, folder: folder.0.clone() };
-        assert!(once(&binary, &log).unwrap());
+        assert!(run_once(&binary, &log).unwrap());
         assert!(std::fs::read_to_string(&log).unwrap().contains("Usage"));
         binary.path = folder.0.join("absent");
-        assert!(once(&binary, &log).unwrap_err().contains("package/target"));
+        assert!(run_once(&binary, &log).unwrap_err().contains("package/target"));
     }
 
     #[test]
-    fn filter_is_part_of_package_and_target() {
+    fn filter_matches_part_of_package_and_target() {
         assert!(matches("paytend-client/memory", &[]));
         assert!(matches("paytend-client/memory", &["sandbox", "client/mem"]));
         assert!(!matches("paytend-client/memory", &["sandbox"]));

@@ -17,7 +17,7 @@ pub(crate) enum Skipping {
 }
 
 struct Row {
-    what: &'static str,
+    name: &'static str,
     skipped: Option<String>,
 }
 
@@ -37,10 +37,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
     }
     tests.run()?;
-    rows.push(Row { what: "unit, integration and documentation tests of every crate", skipped: None });
+    rows.push(Row { name: "unit, integration and documentation tests of every crate", skipped: None });
 
     rows.push(Row {
-        what: "the OpenSSL backend, compared with the default backend",
+        name: "the OpenSSL backend, compared with the default backend",
         skipped: (!openssl).then(|| "OpenSSL 3.0.8 or its headers are missing: run `cargo xtask setup`".into()),
     });
 
@@ -53,60 +53,64 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     // Without `setup`, the tests use the Python on the path, and are skipped if it lacks the package.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.push(Row {
-        what: "agreement with the Python reference implementation",
+        name: "agreement with the Python reference implementation",
         skipped: (!reference).then(|| "Python's cryptography package is missing: run `cargo xtask setup`".into()),
     });
 
     let with_schemas = ["test", "--locked", "-p", "paytend-model", "--all-features", "--lib", "--test", "it"];
     cargo(with_schemas).args(["--", "openapi", "schema"]).run()?;
-    rows.push(Row { what: "the OpenAPI document, compared with the types", skipped: None });
+    rows.push(Row { name: "the OpenAPI document, compared with the types", skipped: None });
 
     cargo(["test", "--locked", "-p", "paytend-client", "--all-features", "--test", "it", "blocking"]).run()?;
-    rows.push(Row { what: "the blocking client", skipped: None });
+    rows.push(Row { name: "the blocking client", skipped: None });
 
     cargo(["test", "--locked", "-p", "paytend-webhook", "--all-features"]).run()?;
-    rows.push(Row { what: "the adapters of all web frameworks, over real connections", skipped: None });
+    rows.push(Row { name: "the adapters of all web frameworks, over real connections", skipped: None });
 
     if python.is_some() {
         openapi::validate()?;
     }
     rows.push(Row {
-        what: "validity of the OpenAPI document and its examples",
+        name: "validity of the OpenAPI document and its examples",
         skipped: python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
     });
 
     // paytend-crypto also supports a build without default features.
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
-    rows.push(Row { what: "paytend-crypto without a backend", skipped: None });
+    rows.push(Row { name: "paytend-crypto without a backend", skipped: None });
 
     // Any crate in a program can enable this feature of serde_json for all crates. It changes how numbers are stored.
     let features = "paytend-crypto/testing,serde_json/arbitrary_precision";
     cargo(["test", "--locked", "-p", "paytend-crypto", "-p", "paytend-model", "--tests", "--features", features])
         .run()?;
-    rows.push(Row { what: "crypto and model with serde_json's arbitrary_precision", skipped: None });
+    rows.push(Row { name: "crypto and model with serde_json's arbitrary_precision", skipped: None });
 
-    // All languages run together, so that each opens what the others have sealed.
+    // All languages run together, so that each opens the messages of the others.
     let languages = bindings::available();
     let here: Vec<&str> = languages.iter().filter(|(_, missing)| missing.is_none()).map(|(name, _)| *name).collect();
     if !here.is_empty() {
         bindings::run(&[&["test"], &here[..]].concat())?;
     }
-    rows.extend(languages.into_iter().map(|(name, missing)| Row { what: bindings::describe(name), skipped: missing }));
+    rows.extend(languages.into_iter().map(|(name, missing)| Row { name: bindings::describe(name), skipped: missing }));
 
     let missing = ui::missing();
     if missing.is_none() {
         ui::test()?;
     }
-    rows.push(Row { what: "the sandbox's web page, in a headless Chromium", skipped: missing });
+    rows.push(Row { name: "the sandbox's web page, in a headless Chromium", skipped: missing });
 
     for example in EXAMPLES {
         cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;
     }
-    rows.push(Row { what: "the examples", skipped: None });
+    rows.push(Row { name: "the examples", skipped: None });
 
     println!("\n{:<62} result", "test");
     for row in &rows {
-        println!("{:<62} {}", row.what, row.skipped.as_ref().map_or("ran".to_owned(), |why| format!("SKIPPED: {why}")));
+        println!(
+            "{:<62} {}",
+            row.name,
+            row.skipped.as_ref().map_or("ran".to_owned(), |reason| format!("SKIPPED: {reason}"))
+        );
     }
     let skipped = rows.iter().filter(|row| row.skipped.is_some()).count();
     println!("{} passed, 0 failed, {skipped} skipped", rows.len() - skipped);

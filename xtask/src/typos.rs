@@ -1,4 +1,4 @@
-//! `typos`: checks the spelling of all files with the program of that name.
+//! `typos`: checks the spelling of all files with the `typos` program.
 
 use crate::setup;
 use crate::shell::{program, root};
@@ -11,6 +11,6 @@ pub(crate) fn run() -> Result<(), String> {
         .args([root().join("typos.toml")])
         .args([root()])
         .run()?;
-    println!("typos: no misspelt word");
+    println!("typos: no spelling errors");
     Ok(())
 }

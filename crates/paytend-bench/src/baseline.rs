@@ -1,7 +1,7 @@
-//! The baseline: what a careful C programmer would write on libcrypto. It parses everything once, keeps contexts and
-//! buffers, and performs none of the checks of paytend-crypto.
+//! The baseline: code that uses libcrypto directly. It parses keys once, reuses contexts and buffers, and performs none
+//! of the checks of paytend-crypto.
 //!
-//! It is not an example to follow: it is a padding oracle and trusts its input.
+//! Do not use this code elsewhere: it is a padding oracle and trusts its input.
 
 use openssl::base64::{decode_block, encode_block};
 use openssl::cipher::Cipher;

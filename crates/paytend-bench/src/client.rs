@@ -40,9 +40,9 @@ fn share(backend: &Backend, batch: Duration) -> u128 {
         .build()
         .unwrap();
     let query = QueryCardBalance::new("1755902");
-    let by_hand: Work<'_> = Box::new(|repetitions| {
+    let handwritten: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
-            let response = runtime.block_on(by_hand(&http, &url, &backend.sender, &query));
+            let response = runtime.block_on(handwritten(&http, &url, &backend.sender, &query));
             assert!(response.balance.is_some());
         }
     });
@@ -52,11 +52,11 @@ fn share(backend: &Backend, batch: Duration) -> u128 {
             assert!(response.balance.is_some());
         }
     });
-    let times = medians(&mut [by_hand, with_client], batch);
+    let times = medians(&mut [handwritten, with_client], batch);
     times[0] * 1000 / times[1].max(1)
 }
 
-async fn by_hand(
+async fn handwritten(
     http: &reqwest::Client,
     url: &str,
     keyring: &Keyring,
@@ -95,19 +95,19 @@ fn serve(response: String) -> String {
 fn connection(mut stream: TcpStream, response: &[u8]) {
     stream.set_nodelay(true).unwrap();
     let mut bytes = vec![0; 64 << 10];
-    let mut held = 0;
+    let mut filled = 0;
     loop {
-        match stream.read(&mut bytes[held..]) {
-            Ok(read) if read > 0 => held += read,
+        match stream.read(&mut bytes[filled..]) {
+            Ok(read) if read > 0 => filled += read,
             _ => return,
         }
-        let text = String::from_utf8_lossy(&bytes[..held]);
+        let text = String::from_utf8_lossy(&bytes[..filled]);
         let Some(end) = text.find("\r\n\r\n") else { continue };
         let head = text[..end].to_lowercase();
         let length: usize =
             head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
-        if held >= end + 4 + length {
-            held = 0;
+        if filled >= end + 4 + length {
+            filled = 0;
             if stream.write_all(response).is_err() {
                 return;
             }

@@ -113,10 +113,13 @@ fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver:
         let seal = |ring: &Keyring| ring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap();
         let document = seal(&rust.sender).into_document();
         let open = |ring: &Keyring| ring.open(document.as_bytes(), &expected).unwrap();
-        // The comparison is meaningful only if each contestant opens what the others have sealed.
+        // The comparison is meaningful only if each candidate opens the documents of the others.
         assert_eq!(opening.open(&document).unwrap(), payload.len());
-        let theirs = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
-        assert_eq!(openssl.receiver.open(theirs.as_bytes(), &expected).unwrap().payload_text(), Some(&*payload));
+        let baseline_document = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
+        assert_eq!(
+            openssl.receiver.open(baseline_document.as_bytes(), &expected).unwrap().payload_text(),
+            Some(&*payload)
+        );
 
         let times = medians(
             &mut [
@@ -175,18 +178,18 @@ fn parallel() -> [(&'static str, u128); 2] {
     let fields = Fields::notification(PARTNER_ID, "2");
     let text = payload(400);
     let document = &openssl.sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document();
-    let nothing_shared = |opens: usize| {
-        let mut own = Baseline::new(receiver.pkcs1_der(), sender.public_key().spki_der()).unwrap();
-        (0..opens).for_each(|_| assert_eq!(own.open(document).unwrap(), 400));
+    let reference = |opens: usize| {
+        let mut baseline = Baseline::new(receiver.pkcs1_der(), sender.public_key().spki_der()).unwrap();
+        (0..opens).for_each(|_| assert_eq!(baseline.open(document).unwrap(), 400));
     };
-    let sharing = |backend: &Backend, opens: usize| {
+    let measured = |backend: &Backend, opens: usize| {
         let expected = Expected::notification(PARTNER_ID);
         (0..opens).for_each(|_| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap()));
     };
     [("OpenSSL", &openssl, 4000), ("RustCrypto", &rust, 1300)].map(|(name, backend, opens)| {
         // The result is the median of five measurements, each back to back with its reference.
         let mut shares: Vec<u128> = (0..5)
-            .map(|_| speed_up(&|| sharing(backend, opens)) * 1000 / speed_up(&|| nothing_shared(4000)).max(1))
+            .map(|_| speed_up(&|| measured(backend, opens)) * 1000 / speed_up(&|| reference(4000)).max(1))
             .collect();
         shares.sort_unstable();
         (name, shares[2])

@@ -1,6 +1,6 @@
-//! Interleaved measurement: each round measures the CPU time of one batch per contestant, in random order.
+//! Interleaved measurement: each round measures the CPU time of one batch per candidate, in random order.
 //!
-//! Changes in the machine's speed affect all contestants equally, so ratios are comparable even where times are not.
+//! Changes in the machine's speed affect all candidates equally, so ratios are comparable even where times are not.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// The number of counted rounds. One warm-up round precedes them.
 const ROUNDS: usize = 9;
 
-/// One contestant's work, repeated the given number of times.
+/// One candidate's work, repeated the given number of times.
 pub(crate) type Work<'w> = Box<dyn FnMut(usize) + 'w>;
 
 /// The threads whose CPU time is counted.
@@ -22,29 +22,29 @@ pub(crate) enum Clock {
     Process,
 }
 
-/// Returns the median time of one repetition for each contestant, in nanoseconds of the thread's CPU time.
-pub(crate) fn medians(contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
-    medians_by(Clock::Thread, contestants, batch)
+/// Returns the median time of one repetition for each candidate, in nanoseconds of the thread's CPU time.
+pub(crate) fn medians(candidates: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
+    medians_by(Clock::Thread, candidates, batch)
 }
 
 /// Returns the same medians as [`medians`], measured with the given clock.
-pub(crate) fn medians_by(clock: Clock, contestants: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
+pub(crate) fn medians_by(clock: Clock, candidates: &mut [Work<'_>], batch: Duration) -> Vec<u128> {
     let time = |work: &mut Work<'_>, repetitions: usize| {
         let start = clock.now();
         work(repetitions);
         clock.now() - start
     };
-    // The first contestant's speed determines how many repetitions fill a batch.
-    let once = time(&mut contestants[0], 3) / 3;
-    let repetitions = usize::try_from(batch.as_nanos() / once.max(1)).unwrap_or(1).max(1);
-    let mut times = vec![Vec::new(); contestants.len()];
-    let mut order: Vec<usize> = (0..contestants.len()).collect();
+    // The first candidate's speed determines how many repetitions fill a batch.
+    let single = time(&mut candidates[0], 3) / 3;
+    let repetitions = usize::try_from(batch.as_nanos() / single.max(1)).unwrap_or(1).max(1);
+    let mut times = vec![Vec::new(); candidates.len()];
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
     for round in 0..=ROUNDS {
         shuffle(&mut order);
-        for &contestant in &order {
-            let taken = time(&mut contestants[contestant], repetitions);
+        for &candidate in &order {
+            let elapsed = time(&mut candidates[candidate], repetitions);
             if round > 0 {
-                times[contestant].push(taken / repetitions as u128);
+                times[candidate].push(elapsed / repetitions as u128);
             }
         }
     }

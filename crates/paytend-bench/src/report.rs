@@ -28,7 +28,7 @@ impl Row {
     fn floors(&self) -> Option<(u128, u128)> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some((950, 270)),
-            // With 2048 bits, RSA takes as long as the mebibyte, so the share does not describe either of them well.
+            // With 2048 bits, RSA takes as long as encrypting 1 MiB, so the share describes neither of them well.
             (_, "1 MiB", 2048) => None,
             ("seal", "1 MiB", _) => Some((850, 700)),
             ("open", "1 MiB", _) => Some((750, 650)),
@@ -64,7 +64,7 @@ impl Report {
     pub(crate) fn holds(&self) -> bool {
         let scales = self.parallel.is_none_or(|backends| backends.iter().all(|(_, share)| *share >= 950));
         let client = self.client.iter().all(|(_, share)| *share >= crate::client::FLOOR);
-        let sandbox = self.sandbox.as_ref().is_none_or(|it| it.share >= sandbox::FLOOR);
+        let sandbox = self.sandbox.as_ref().is_none_or(|throughput| throughput.share >= sandbox::FLOOR);
         let starts = self.start.is_none_or(|millis| millis <= sandbox::START);
         scales && client && sandbox && starts && self.webhook.holds() && self.rows.iter().all(Row::holds)
     }
@@ -81,7 +81,7 @@ impl Report {
         for (name, share) in self.parallel.iter().flatten() {
             let _ = writeln!(
                 out,
-                "\nOpening on all processors at once, {name}: {} of the speed-up of work that shares nothing \
+                "\nOpening on all processors at once, {name}: {} of the speed-up of threads that share no data \
                  (floor 0.950).",
                 decimal(*share)
             );
@@ -90,12 +90,12 @@ impl Report {
             let _ = writeln!(
                 out,
                 "\nA client call, {name}, 1024 bits, small payload: {} (floor {}) of the speed of\n\
-                 sealing, posting with reqwest and opening by hand.",
+                 handwritten code that seals, posts with reqwest and opens.",
                 decimal(*share),
                 decimal(crate::client::FLOOR)
             );
         }
-        for (name, [receive, service, handed_over]) in &self.webhook.shares {
+        for (name, [receive, service, threaded]) in &self.webhook.shares {
             let (floor, service_floor) = (decimal(webhook::FLOOR), decimal(webhook::SERVICE_FLOOR));
             let _ = writeln!(
                 out,
@@ -106,18 +106,18 @@ impl Report {
                  which wakes two threads per request: {}",
                 decimal(*receive),
                 decimal(*service),
-                decimal(*handed_over),
+                decimal(*threaded),
             );
         }
-        if let Some(it) = &self.sandbox {
+        if let Some(throughput) = &self.sandbox {
             let _ = writeln!(
                 out,
                 "\nThe sandbox, on one core, 1024 bits: {} of the throughput of its cryptography alone (floor {}):\n\
                  {} calls per second, compared with {}.",
-                decimal(it.share),
+                decimal(throughput.share),
                 decimal(sandbox::FLOOR),
-                it.served,
-                it.allowed
+                throughput.served,
+                throughput.allowed
             );
         }
         if let Some(millis) = self.start {
@@ -170,8 +170,8 @@ impl Report {
         format!(
             "# Benchmarks\n\n\
              Written by `cargo xtask bench`. The table shows the speed of each backend as a share of libcrypto's;\n\
-             1.000 is equal speed. The libcrypto baseline parses everything once and performs no checks. All\n\
-             contestants run in one process, in shuffled batches. Times are medians of nine rounds of the thread's\n\
+             1.000 is equal speed. The libcrypto baseline parses keys once and performs no checks. All\n\
+             candidates run in one process, in shuffled batches. Times are medians of nine rounds of the thread's\n\
              CPU time. Only the ratios are meaningful, and only within one run.\n\n\
              Machine: {} processors, {}, {}.\n\
              Versions: {}; {}; `rsa` 0.10.0.\n\n{}",

@@ -34,28 +34,29 @@ pub(crate) struct Throughput {
     pub(crate) allowed: u128,
 }
 
-/// Measures the sandbox's throughput. It runs on this thread; its callers run on others, whose time is not counted.
+/// Measures the sandbox's throughput. The sandbox runs on this thread. The callers run on other threads, whose time is
+/// not counted.
 pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Duration) -> Throughput {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sandbox = runtime
         .block_on(Sandbox::builder().key(paytend.clone()).partner(PARTNER_ID, partner.public_key().clone()).start())
         .unwrap();
-    let theirs = Keyring::from_keys(paytend, partner.public_key()).unwrap();
+    let paytend_keyring = Keyring::from_keys(paytend, partner.public_key()).unwrap();
     let own = Keyring::from_keys(partner, paytend.public_key()).unwrap();
     let request = sealed(&own);
     let cryptography: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
-            let opened = theirs.open(request.as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
+            let opened = paytend_keyring.open(request.as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
             assert_eq!(opened.payload_text(), Some(DATA));
-            theirs.seal(&Outgoing::new(&Fields::response("00", "success")).payload(RESPONSE)).unwrap();
+            paytend_keyring.seal(&Outgoing::new(&Fields::response("00", "success")).payload(RESPONSE)).unwrap();
         }
     });
     let address = sandbox.url().trim_start_matches("http://").to_owned();
-    let (orders, wanted) = mpsc::channel::<usize>();
+    let (batch_sender, batches) = mpsc::channel::<usize>();
     let (done, mut finished) = tokio::sync::mpsc::channel::<()>(1);
     std::thread::spawn(move || {
         let mut callers: Vec<Caller> = (0..CONNECTIONS).map(|_| Caller::new(&address, own.clone())).collect();
-        for repetitions in wanted {
+        for repetitions in batches {
             let each = repetitions.div_ceil(CONNECTIONS);
             std::thread::scope(|scope| {
                 for caller in &mut callers {
@@ -66,7 +67,7 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
         }
     });
     let serving: Work<'_> = Box::new(|repetitions| {
-        orders.send(repetitions).unwrap();
+        batch_sender.send(repetitions).unwrap();
         runtime.block_on(finished.recv()).unwrap();
     });
     let times = medians(&mut [cryptography, serving], batch * 8);
@@ -118,9 +119,9 @@ impl Caller {
     }
 }
 
-struct Killed(Child);
+struct KillOnDrop(Child);
 
-impl Drop for Killed {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -136,7 +137,7 @@ pub(crate) fn start(command: &Path) -> u128 {
     let start = || {
         let process =
             Command::new(command).args(["sandbox", "--keys"]).arg(&keys).stdout(Stdio::piped()).spawn().unwrap();
-        let mut process = Killed(process);
+        let mut process = KillOnDrop(process);
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -76,7 +76,7 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
             });
         }
     };
-    // Some contestants use several threads, so the CPU time of the whole process is counted for all.
+    // Some candidates use several threads, so the CPU time of the whole process is counted for all.
     let times = medians_by(
         Clock::Process,
         &mut [
@@ -87,10 +87,10 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
         ],
         batch,
     );
-    [1, 2, 3].map(|contestant: usize| times[0] * 1000 / times[contestant].max(1))
+    [1, 2, 3].map(|candidate: usize| times[0] * 1000 / times[candidate].max(1))
 }
 
-/// Measures the rejection of 1 KiB of data that is recognisable as garbage without a key, for several kinds.
+/// Measures the time to reject 1 KiB of garbage that can be recognized without a key, for each kind.
 fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Vec<(&'static str, u128)> {
     let sealed = |partner: &str| {
         let (fields, text) = (Fields::notification(partner, "2"), payload(230));

@@ -20,13 +20,13 @@ const PARTNER_ID: &str = "888666000100260";
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["prepare", file] => std::fs::write(file, prepared().to_string()).unwrap(),
+        ["prepare", file] => std::fs::write(file, prepare_jobs().to_string()).unwrap(),
         [file] => serve(&serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()),
         _ => panic!("usage: bench prepare FILE | FILE"),
     }
 }
 
-fn prepared() -> Value {
+fn prepare_jobs() -> Value {
     let job = |bits: usize| {
         let [own, peer] = [(); 2].map(|()| generate(bits).unwrap());
         let text = |written: &[u8]| String::from_utf8(written.to_vec()).unwrap();

@@ -100,14 +100,14 @@ fn vectors() -> String {
         assert_eq!(opened.payload(), sample.json.as_bytes());
         line(&format!("samples/{}/{}", sample.document, sample.name), "ok");
     }
-    for (name, outcome) in odd_arguments(&own, &public("payby")) {
+    for (name, outcome) in invalid_arguments(&own, &public("payby")) {
         line(&format!("arguments/{name}"), outcome);
     }
     out
 }
 
 /// Returns the outcomes of calls with invalid arguments, which must be the same in every language.
-fn odd_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'static str)> {
+fn invalid_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'static str)> {
     let opened = |kind, partner| outcome(&open(own, kind, partner, b"{}", true, None));
     let payby = |bytes, age| outcome(&Receiver::payby(vec![key.clone().into()]).unwrap().limited(bytes, age));
     vec![

@@ -9,16 +9,16 @@ use crate::{Code, Failure};
 /// # Errors
 /// Returns the failure of `work`, or [`Code::Internal`] if it panics.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    caught(work).unwrap_or_else(|| Err(defect()))
+    catch_panic(work).unwrap_or_else(|| Err(internal_failure()))
 }
 
 /// Returns the result of `work`, or `None` if it panics.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
     // This is unwind safe: the bindings hold only immutable values, so a panic cannot leave them partly changed.
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-pub(crate) fn defect() -> Failure {
+pub(crate) fn internal_failure() -> Failure {
     Failure::new(Code::Internal, "internal error: this is a bug in paytend; please report it")
 }
 

@@ -46,10 +46,10 @@ impl ScheduledKey {
     fn load(self) -> Result<paytend_webhook::ScheduledKey<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
         let mut scheduled = paytend_webhook::ScheduledKey::from(backend::public(&self.key)?);
         if let Some(millis) = self.not_before {
-            scheduled = scheduled.not_before(moment(millis));
+            scheduled = scheduled.not_before(time_from_millis(millis));
         }
         if let Some(millis) = self.retire_at {
-            scheduled = scheduled.retire_at(moment(millis));
+            scheduled = scheduled.retire_at(time_from_millis(millis));
         }
         Ok(scheduled)
     }
@@ -210,7 +210,7 @@ impl Receiver {
     /// - Returns [`Code::Usage`] if the period of use of a key is empty.
     pub fn payby(keys: Vec<ScheduledKey>) -> Result<Self, Failure> {
         let keys = keys.into_iter().map(ScheduledKey::load).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::PayBy(PayByReceiver::new(keys).map_err(refused)?))
+        Ok(Self::PayBy(PayByReceiver::new(keys).map_err(config_failure)?))
     }
 
     /// Creates a receiver for PayerMax's notifications to these merchants.
@@ -224,7 +224,7 @@ impl Receiver {
         }
         let load = |(merchant, key): (String, ScheduledKey)| Ok((merchant, key.load()?));
         let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
-        Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(refused)?))
+        Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(config_failure)?))
     }
 
     /// Sets the largest body in bytes, and the greatest age of a notification from PayBy or PayerMax in milliseconds.
@@ -291,10 +291,10 @@ impl Receiver {
         body: &[u8],
         now: Option<u64>,
     ) -> Result<Notification, Box<Rejected>> {
-        let result = guard::caught(|| self.verify(headers, body, now));
+        let result = guard::catch_panic(|| self.verify(headers, body, now));
         // After a panic, the sender should retry, because the notification may be valid.
-        let defect = || Rejected { failure: guard::defect(), response: self.respond(Reply::TryAgainLater) };
-        result.unwrap_or_else(|| Err(Box::new(defect())))
+        let internal = || Rejected { failure: guard::internal_failure(), response: self.respond(Reply::TryAgainLater) };
+        result.unwrap_or_else(|| Err(Box::new(internal())))
     }
 
     fn verify<'a>(
@@ -303,7 +303,7 @@ impl Receiver {
         body: &[u8],
         now: Option<u64>,
     ) -> Result<Notification, Box<Rejected>> {
-        let now = now.map_or_else(SystemTime::now, moment);
+        let now = now.map_or_else(SystemTime::now, time_from_millis);
         let headers = header_map(headers).map_err(|failure| {
             Box::new(Rejected {
                 failure,
@@ -315,15 +315,15 @@ impl Receiver {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
                 let notify_type = verified.opened().and_then(|opened| opened.field("notifyType")).unwrap_or_default();
                 let names = ("paytend", receiver.product().as_str(), notify_type);
-                Ok(plain(names, &verified, paytend_model::Notification::problems))
+                Ok(convert(names, &verified, paytend_model::Notification::problems))
             }
             Self::PayBy(receiver) => {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
-                Ok(plain(("payby", "", ""), &verified, |typed| typed.problems.as_slice()))
+                Ok(convert(("payby", "", ""), &verified, |typed| typed.problems.as_slice()))
             }
             Self::PayerMax(receiver) => {
                 let verified = receiver.receive(&headers, body, now).map_err(rejected)?;
-                Ok(plain(("payermax", "", ""), &verified, |typed| typed.problems.as_slice()))
+                Ok(convert(("payermax", "", ""), &verified, |typed| typed.problems.as_slice()))
             }
         }
     }
@@ -333,7 +333,7 @@ impl Receiver {
 fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let Some(name) = READ.into_iter().find(|read| read.eq_ignore_ascii_case(name)) else { continue };
+        let Some(name) = HEADERS_READ.into_iter().find(|read| read.eq_ignore_ascii_case(name)) else { continue };
         let value = HeaderValue::from_bytes(value).map_err(|_| {
             Failure::new(
                 Code::Malformed,
@@ -348,10 +348,10 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
     Ok(map)
 }
 
-const READ: [&str; 2] = ["sign", "content-encoding"];
+const HEADERS_READ: [&str; 2] = ["sign", "content-encoding"];
 
 /// Converts a verified notification. The first argument is the provider, the product and the `notifyType`.
-fn plain<T>(
+fn convert<T>(
     (provider, product, notify_type): (&'static str, &str, &str),
     verified: &Verified<Content<T>>,
     problems: impl Fn(&T) -> &[Problem],
@@ -391,7 +391,7 @@ fn rejected(rejection: Rejection) -> Box<Rejected> {
     Box::new(Rejected { failure, response: rejection.to_http().into() })
 }
 
-fn refused(error: ConfigError) -> Failure {
+fn config_failure(error: ConfigError) -> Failure {
     match error {
         ConfigError::NoKey => Failure::new(Code::Key, error),
         ConfigError::Crypto(error) => Failure::from(error),
@@ -401,6 +401,6 @@ fn refused(error: ConfigError) -> Failure {
 
 /// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end, because some platforms
 /// cannot represent them.
-fn moment(millis: u64) -> SystemTime {
+fn time_from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

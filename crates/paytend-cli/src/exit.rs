@@ -24,7 +24,7 @@ pub(crate) enum Category {
 pub(crate) struct Failure {
     category: Category,
     message: String,
-    /// Whether the program that reads the output closed the pipe. This is not reported, and the exit code is 0.
+    /// Whether the reader of the output closed the pipe. Such a failure is not reported, and the exit code is 0.
     broken_pipe: bool,
 }
 
@@ -51,7 +51,7 @@ impl Failure {
 
     pub(crate) fn report(&self) {
         if !self.broken_pipe {
-            crate::output::complain(&self.message);
+            crate::output::error(&self.message);
         }
     }
 }
@@ -101,7 +101,7 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// Makes a call for each client error that has its own exit code.
+    /// Causes one client error for each exit code that client errors can have.
     #[test]
     fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};

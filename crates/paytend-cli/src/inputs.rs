@@ -17,9 +17,9 @@ const MAX_KEY: usize = 64 << 10;
 #[derive(Default)]
 pub(crate) struct Inputs {
     /// The option or message that standard input is reserved for.
-    standard: Option<&'static str>,
+    reserved_for: Option<&'static str>,
     /// Whether standard input has been read.
-    taken: bool,
+    stdin_read: bool,
     /// The passphrase, once it has been read.
     passphrase: Option<Passphrase>,
 }
@@ -36,18 +36,18 @@ pub(crate) struct Input {
 impl Inputs {
     /// Creates the inputs of a command that reads a message from standard input.
     pub(crate) fn with_message() -> Self {
-        Self { standard: Some("the message"), taken: true, passphrase: None }
+        Self { reserved_for: Some("the message"), stdin_read: true, passphrase: None }
     }
 
     /// Reserves standard input for an option whose path is `-`, before anything is read.
     ///
     /// # Errors
     /// Returns a usage error if standard input is already reserved.
-    pub(crate) fn claim(&mut self, path: Option<&Path>, option: &'static str) -> Result<(), Failure> {
+    pub(crate) fn reserve(&mut self, path: Option<&Path>, option: &'static str) -> Result<(), Failure> {
         if path != Some(Path::new("-")) {
             return Ok(());
         }
-        match self.standard.replace(option) {
+        match self.reserved_for.replace(option) {
             None => Ok(()),
             Some(first) if first == option => Err(Failure::usage(format!(
                 "standard input cannot be read twice for {option}: give a file for one of them"
@@ -65,7 +65,7 @@ impl Inputs {
         option: &'static str,
         limit: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        if self.takes(path, option)? {
+        if self.use_stdin(path, option)? {
             return stdin(limit);
         }
         let name = path.display().to_string();
@@ -81,10 +81,10 @@ impl Inputs {
         option: &'static str,
         permissions: FilePermissions,
     ) -> Result<Input, Failure> {
-        let standard = self.takes(path, option)?;
+        let standard = self.use_stdin(path, option)?;
         let name = if standard { format!("standard input ({option})") } else { path.display().to_string() };
         let file = if standard {
-            standard_file()?
+            redirected_file()?
         } else {
             Some(File::open(path).map_err(|e| KeyError::File { path: name.clone(), kind: e.kind() })?)
         };
@@ -122,29 +122,29 @@ impl Inputs {
         Ok(self.passphrase.clone())
     }
 
-    /// Returns whether a path is `-`, and takes standard input for this option.
-    fn takes(&mut self, path: &Path, option: &'static str) -> Result<bool, Failure> {
+    /// Returns whether a path is `-`. If it is, marks standard input as read.
+    fn use_stdin(&mut self, path: &Path, option: &'static str) -> Result<bool, Failure> {
         if path != Path::new("-") {
             return Ok(false);
         }
-        if self.taken || self.standard != Some(option) {
-            self.claim(Some(path), option)?;
+        if self.stdin_read || self.reserved_for != Some(option) {
+            self.reserve(Some(path), option)?;
         }
-        self.taken = true;
+        self.stdin_read = true;
         Ok(true)
     }
 }
 
 /// Returns standard input if it is a file, or `None` for a pipe or a terminal, whose permissions do not matter.
 #[cfg(unix)]
-fn standard_file() -> Result<Option<File>, Failure> {
+fn redirected_file() -> Result<Option<File>, Failure> {
     use std::os::fd::AsFd as _;
     let file = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     Ok(if file.metadata()?.is_file() { Some(file) } else { None })
 }
 
 #[cfg(not(unix))]
-fn standard_file() -> Result<Option<File>, Failure> {
+fn redirected_file() -> Result<Option<File>, Failure> {
     Ok(None)
 }
 
@@ -153,9 +153,9 @@ pub(crate) fn stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read_all(std::io::stdin().lock(), limit, "standard input")
 }
 
-/// Reads at most `most` bytes of standard input and ignores the rest.
-pub(crate) fn start_of_stdin(most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_up_to(std::io::stdin().lock(), most, "standard input")
+/// Reads at most `max` bytes of standard input and ignores the rest.
+pub(crate) fn start_of_stdin(max: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_up_to(std::io::stdin().lock(), max, "standard input")
 }
 
 fn read_all(from: impl Read, limit: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -163,10 +163,10 @@ fn read_all(from: impl Read, limit: usize, name: &str) -> Result<Zeroizing<Vec<u
     if bytes.len() > limit { Err(Failure::usage(format!("{name} is longer than {limit} bytes"))) } else { Ok(bytes) }
 }
 
-fn read_up_to(from: impl Read, most: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn read_up_to(from: impl Read, max: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Allocated once: a growing vector would leave copies of the key in freed memory.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(most.min(MAX_KEY + 1)));
-    from.take(most as u64)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(max.min(MAX_KEY + 1)));
+    from.take(max as u64)
         .read_to_end(&mut bytes)
         .map_err(|e| Failure::new(Category::Configuration, format!("cannot read {name}: {e}")))?;
     Ok(bytes)

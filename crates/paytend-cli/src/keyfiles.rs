@@ -49,22 +49,22 @@ pub(crate) struct PermissionArgs {
 }
 
 impl PermissionArgs {
-    pub(crate) fn accepted(&self) -> FilePermissions {
+    pub(crate) fn file_permissions(&self) -> FilePermissions {
         if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly }
     }
 }
 
 impl KeyArgs {
     /// Reserves standard input if one of the files is `-`.
-    pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
-        inputs.claim(self.private_key.as_deref(), "--private-key")?;
-        inputs.claim(Some(&self.public_key), "--public-key")?;
-        self.secrets.claim(inputs)
+    pub(crate) fn reserve(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        inputs.reserve(self.private_key.as_deref(), "--private-key")?;
+        inputs.reserve(Some(&self.public_key), "--public-key")?;
+        self.secrets.reserve(inputs)
     }
 
     /// Reads both keys.
     pub(crate) fn keyring(&self, inputs: &mut Inputs) -> Result<Keyring, Failure> {
-        let own = self.secrets.own(self.private_key.as_deref(), inputs)?;
+        let own = self.secrets.own_key(self.private_key.as_deref(), inputs)?;
         let peer = public(&self.public_key, "--public-key", inputs)?;
         Ok(Keyring::builder().own_key(own).peer_key(peer).build()?)
     }
@@ -72,58 +72,58 @@ impl KeyArgs {
 
 impl SecretArgs {
     /// Reserves standard input if the passphrase file is `-`.
-    pub(crate) fn claim(&self, inputs: &mut Inputs) -> Result<(), Failure> {
-        inputs.claim(self.passphrase_file.as_deref(), "--passphrase-file")
+    pub(crate) fn reserve(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        inputs.reserve(self.passphrase_file.as_deref(), "--passphrase-file")
     }
 
     /// Reads the private key from a file, or from the environment if no file is given.
-    fn own(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
+    fn own_key(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
         let missing = || {
             Failure::usage(format!(
                 "no private key: give --private-key FILE, or set {PRIVATE_KEY_VARIABLE} to its text"
             ))
         };
-        let own = match file {
+        let loaded = match file {
             Some(path) => self.private(path, "--private-key", inputs)?,
             None => self.in_environment(inputs)?.ok_or_else(missing)?,
         };
-        Ok(own.own)
+        Ok(loaded.key)
     }
 
     /// Reads a private key file.
     pub(crate) fn private(&self, path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
-        let input = inputs.key(path, option, self.permissions.accepted())?;
-        self.loaded(input.bytes, &input.name, inputs)
+        let input = inputs.key(path, option, self.permissions.file_permissions())?;
+        self.load(input.bytes, &input.name, inputs)
     }
 
     /// Reads the private key from the environment, if the variable is set.
     pub(crate) fn in_environment(&self, inputs: &mut Inputs) -> Result<Option<LoadedKey>, Failure> {
-        private_from_environment().map(|text| self.loaded(text, PRIVATE_KEY_VARIABLE, inputs)).transpose()
+        private_from_environment().map(|text| self.load(text, PRIVATE_KEY_VARIABLE, inputs)).transpose()
     }
 
-    fn loaded(&self, bytes: Zeroizing<Vec<u8>>, name: &str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
+    fn load(&self, bytes: Zeroizing<Vec<u8>>, name: &str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
         let read = |passphrase: Option<&Passphrase>| PrivateKey::read(&bytes, passphrase);
         let (key, form) = match read(None) {
             // The passphrase is only read if the key is encrypted.
             Err(KeyError::Encrypted(_)) => read(self.passphrase(inputs)?.as_ref()),
             read => read,
         }
-        .map_err(|error| named(name, &error))?;
-        // The backend checks that the key's numbers belong together.
-        let own = rustcrypto::private(&key).map_err(|error| named(name, &error))?;
+        .map_err(|error| key_failure(name, &error))?;
+        // The backend checks that the numbers in the key are consistent.
+        let loaded = rustcrypto::private(&key).map_err(|error| key_failure(name, &error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
-        Ok(LoadedKey { own, bytes })
+        Ok(LoadedKey { key: loaded, bytes })
     }
 
     /// Reads the passphrase of the private key, if there is one.
     pub(crate) fn passphrase(&self, inputs: &mut Inputs) -> Result<Option<Passphrase>, Failure> {
-        inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.accepted())
+        inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.file_permissions())
     }
 }
 
 /// A private key, and the decrypted bytes it was read from.
 pub(crate) struct LoadedKey {
-    pub(crate) own: Arc<dyn RsaPrivate>,
+    pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -148,7 +148,7 @@ pub(crate) struct MessageArgs {
 pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Arc<dyn RsaPublic>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
     let loaded = PublicKey::from_bytes(&input.bytes).and_then(|key| rustcrypto::public(&key));
-    loaded.map_err(|error| named(&input.name, &error))
+    loaded.map_err(|error| key_failure(&input.name, &error))
 }
 
 /// Reads a public key file, checks that it holds a public key, and returns its bytes.
@@ -158,7 +158,7 @@ pub(crate) fn public_bytes(
     inputs: &mut Inputs,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
-    PublicKey::from_bytes(&input.bytes).map_err(|error| named(&input.name, &error))?;
+    PublicKey::from_bytes(&input.bytes).map_err(|error| key_failure(&input.name, &error))?;
     Ok(input.bytes)
 }
 
@@ -168,7 +168,7 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Creates a failure whose message begins with the file or variable name, unless the error already contains it.
-pub(crate) fn named(name: &str, error: &KeyError) -> Failure {
+pub(crate) fn key_failure(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),
         KeyError::Encrypted(encryption) if encryption.readable => {

@@ -11,7 +11,7 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
 }
 
 /// Writes an error to standard error. A failure to write is ignored.
-pub(crate) fn complain(message: &str) {
+pub(crate) fn error(message: &str) {
     let style = Style::for_terminal(io::stderr().is_terminal());
     let _ = writeln!(io::stderr(), "{} {message}", style.bad("error:"));
 }

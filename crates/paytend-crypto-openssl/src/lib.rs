@@ -36,7 +36,7 @@ pub enum LoadError {
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
     check_version(version::number(), version::version())?;
     let copies = Copies::new(|| Rsa::private_key_from_der(key.pkcs1_der()))?;
-    if !copies.mine().check_key().unwrap_or(false) {
+    if !copies.for_this_thread().check_key().unwrap_or(false) {
         return Err(LoadError::Invalid);
     }
     Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
@@ -75,7 +75,7 @@ impl<Half> Copies<Half> {
 
     /// Returns this thread's copy. Copies are assigned in turn, so threads share a copy only if there are more threads
     /// than processors.
-    fn mine(&self) -> &Rsa<Half> {
+    fn for_this_thread(&self) -> &Rsa<Half> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl RsaPrivate for Private {
             hazmat::signature_block(digest, size).ok_or(BackendError::new("the modulus is too small to sign"))?;
         let mut signature = vec![0; size];
         self.copies
-            .mine()
+            .for_this_thread()
             .private_encrypt(&block, &mut signature, Padding::NONE)
             .map_err(|e| BackendError::with_source("OpenSSL rejected the private-key operation", e))?;
         Ok(signature)
@@ -110,7 +110,7 @@ impl RsaPrivate for Private {
 
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
         self.copies
-            .mine()
+            .for_this_thread()
             .private_decrypt(ciphertext, out, Padding::NONE)
             .map(drop)
             .map_err(|e| BackendError::with_source("OpenSSL rejected the private-key operation", e))
@@ -131,13 +131,15 @@ impl RsaPublic for Public {
         let size = self.public.size();
         let Some(expected) = hazmat::signature_block(digest, size) else { return false };
         let mut block = vec![0; size];
-        signature.len() == size && power(self.copies.mine(), signature, &mut block) && block == expected
+        signature.len() == size
+            && public_operation(self.copies.for_this_thread(), signature, &mut block)
+            && block == expected
     }
 
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
         let mut out = vec![0; self.public.size()];
         self.copies
-            .mine()
+            .for_this_thread()
             .public_encrypt(block, &mut out, Padding::NONE)
             .map_err(|e| BackendError::with_source("OpenSSL rejected the public-key operation", e))?;
         Ok(out)
@@ -145,7 +147,7 @@ impl RsaPublic for Public {
 }
 
 /// Performs the raw public-key operation on a signature. Returns `false` if the signature is not below the modulus.
-fn power<T: HasPublic>(rsa: &Rsa<T>, signature: &[u8], out: &mut [u8]) -> bool {
+fn public_operation<T: HasPublic>(rsa: &Rsa<T>, signature: &[u8], out: &mut [u8]) -> bool {
     // OpenSSL has one error queue per thread; creating the error empties it.
     rsa.public_decrypt(signature, out, Padding::NONE).is_ok()
 }

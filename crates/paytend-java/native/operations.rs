@@ -7,7 +7,7 @@ use paytend_bindings::{
 };
 
 use crate::frames::{Reader, Writer};
-use crate::registry::{Object, drop, get, keep};
+use crate::registry::{Object, get, register, remove};
 
 /// Performs an operation. The result is `ok` and the values, or the code, message, `respCode` and `respMsg` of a
 /// failure, and the response to send, if any.
@@ -58,15 +58,15 @@ fn with_response(writer: Writer, response: &ProviderResponse) -> Writer {
 fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     match operation {
         0 => Ok(ok().bytes(VERSION)),
-        1 => kept(Object::Private(PrivateKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
-        2 => kept(Object::Private(PrivateKey::from_file(arguments.text()?).map_err(Failure::from)?)),
-        3 => kept(Object::Private(generate(usize::try_from(arguments.number()?).unwrap_or_default())?)),
-        4 => kept(Object::Public(object(arguments)?.private()?.public_key().clone())),
+        1 => registered(Object::Private(PrivateKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
+        2 => registered(Object::Private(PrivateKey::from_file(arguments.text()?).map_err(Failure::from)?)),
+        3 => registered(Object::Private(generate(usize::try_from(arguments.number()?).unwrap_or_default())?)),
+        4 => registered(Object::Public(object(arguments)?.private()?.public_key().clone())),
         5 => Ok(ok().bytes(&*write_private(object(arguments)?.private()?, arguments.text()?)?)),
         6 => Ok(ok().bytes(sign(object(arguments)?.private()?, arguments.bytes()?)?)),
         7 => Ok(ok().bytes(&*hazmat_decrypt_blocks(object(arguments)?.private()?, arguments.bytes()?)?)),
-        8 => kept(Object::Public(PublicKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
-        9 => kept(Object::Public(PublicKey::from_file(arguments.text()?).map_err(Failure::from)?)),
+        8 => registered(Object::Public(PublicKey::from_bytes(arguments.bytes()?).map_err(Failure::from)?)),
+        9 => registered(Object::Public(PublicKey::from_file(arguments.text()?).map_err(Failure::from)?)),
         10 => Ok(ok().bytes(write_public(object(arguments)?.public()?, arguments.text()?)?)),
         11 => Ok(ok().bytes(key_info(arguments.bytes()?)?)),
         12 => Ok(ok().bytes(request_id()?)),
@@ -84,15 +84,15 @@ fn run(operation: i32, arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
             Ok(with_response(ok(), &receiver.receiver()?.respond(reply)))
         }
         22 => {
-            drop(arguments.number()?);
+            remove(arguments.number()?);
             Ok(ok())
         }
         _ => Err(Failure::new(Code::Internal, "unknown operation").into()),
     }
 }
 
-fn kept(object: Object) -> Result<Writer, Failed> {
-    Ok(ok().number(keep(object)))
+fn registered(object: Object) -> Result<Writer, Failed> {
+    Ok(ok().number(register(object)))
 }
 
 fn object(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Object>, Failure> {
@@ -106,7 +106,7 @@ fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, 
 }
 
 /// Converts a time in milliseconds since 1970. Earlier times become 0.
-fn moment(millis: Option<i64>) -> Option<u64> {
+fn clamp_millis(millis: Option<i64>) -> Option<u64> {
     millis.map(|millis| u64::try_from(millis).unwrap_or_default())
 }
 
@@ -131,7 +131,7 @@ fn new_keyring(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     }
     let own = own.iter().map(|key| key.private()).collect::<Result<Vec<_>, _>>()?;
     let peer = peer.iter().map(|key| key.public()).collect::<Result<Vec<_>, _>>()?;
-    kept(Object::Keyring(keyring(&own, &peer)?))
+    registered(Object::Keyring(keyring(&own, &peer)?))
 }
 
 /// Seals a message. Arguments: keyring, kind, payload, whether the payload is signed, names and values of fields.
@@ -160,7 +160,7 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 }
 
 fn limited(receiver: Receiver, max_bytes: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {
-    kept(Object::Receiver(receiver.limited(limit("maxBytes", max_bytes)?, limit("maxAge", max_age)?)?))
+    registered(Object::Receiver(receiver.limited(limit("maxBytes", max_bytes)?, limit("maxAge", max_age)?)?))
 }
 
 /// Creates a receiver for Paytend. Arguments: product, partner, keyring, maximum size.
@@ -172,7 +172,7 @@ fn new_paytend(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 fn scheduled(arguments: &mut Reader<'_>) -> Result<ScheduledKey, Failure> {
     let key = object(arguments)?.public()?.clone();
     let (not_before, retire_at) = (arguments.optional_number()?, arguments.optional_number()?);
-    Ok(ScheduledKey { key, not_before: moment(not_before), retire_at: moment(retire_at) })
+    Ok(ScheduledKey { key, not_before: clamp_millis(not_before), retire_at: clamp_millis(retire_at) })
 }
 
 /// Creates a receiver for PayBy. Arguments: maximum size, maximum age, keys with their periods of use.
@@ -197,7 +197,7 @@ fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
 
 /// Verifies a notification. Arguments: receiver, body, time, names and values of headers.
 fn received(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
-    let (receiver, body, now) = (object(arguments)?, arguments.bytes()?, moment(arguments.optional_number()?));
+    let (receiver, body, now) = (object(arguments)?, arguments.bytes()?, clamp_millis(arguments.optional_number()?));
     let mut headers = Vec::new();
     while !arguments.is_empty() {
         headers.push((arguments.text()?, arguments.bytes()?));

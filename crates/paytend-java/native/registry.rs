@@ -16,13 +16,13 @@ pub(crate) enum Object {
 static OBJECTS: LazyLock<RwLock<HashMap<i64, Arc<Object>>>> = LazyLock::new(RwLock::default);
 static NEXT: AtomicI64 = AtomicI64::new(1);
 
-pub(crate) fn keep(object: Object) -> i64 {
+pub(crate) fn register(object: Object) -> i64 {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     OBJECTS.write().unwrap_or_else(PoisonError::into_inner).insert(number, Arc::new(object));
     number
 }
 
-pub(crate) fn drop(number: i64) {
+pub(crate) fn remove(number: i64) {
     OBJECTS.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
 }
 

@@ -6,7 +6,7 @@ use napi_derive::napi;
 use paytend_bindings as paytend;
 use paytend_bindings::ScheduledKey;
 
-use crate::{Keyring, Receiver, failing, limited, moment};
+use crate::{Keyring, Receiver, clamp_millis, guarded, limited};
 
 #[napi]
 pub struct PrivateKey(pub(crate) paytend::PrivateKey);
@@ -15,17 +15,17 @@ pub struct PrivateKey(pub(crate) paytend::PrivateKey);
 impl PrivateKey {
     #[napi(factory)]
     pub fn load(data: Uint8Array) -> Result<Self> {
-        failing(|| Ok(Self(paytend::PrivateKey::from_bytes(&data)?)))
+        guarded(|| Ok(Self(paytend::PrivateKey::from_bytes(&data)?)))
     }
 
     #[napi(factory)]
     pub fn load_file(path: String) -> Result<Self> {
-        failing(|| Ok(Self(paytend::PrivateKey::from_file(path)?)))
+        guarded(|| Ok(Self(paytend::PrivateKey::from_file(path)?)))
     }
 
     #[napi(factory)]
     pub fn generate(bits: u32) -> Result<Self> {
-        failing(|| paytend::generate(bits as usize).map(Self))
+        guarded(|| paytend::generate(bits as usize).map(Self))
     }
 
     #[napi]
@@ -35,17 +35,17 @@ impl PrivateKey {
 
     #[napi]
     pub fn write(&self, form: String) -> Result<Buffer> {
-        failing(|| paytend::write_private(&self.0, &form).map(|written| Buffer::from(written.as_slice())))
+        guarded(|| paytend::write_private(&self.0, &form).map(|written| Buffer::from(written.as_slice())))
     }
 
     #[napi]
     pub fn sign(&self, body: Uint8Array) -> Result<String> {
-        failing(|| paytend::sign(&self.0, &body))
+        guarded(|| paytend::sign(&self.0, &body))
     }
 
     #[napi]
     pub fn hazmat_decrypt_blocks(&self, ciphertext: Uint8Array) -> Result<Buffer> {
-        failing(|| paytend::hazmat_decrypt_blocks(&self.0, &ciphertext).map(|plain| Buffer::from(plain.as_slice())))
+        guarded(|| paytend::hazmat_decrypt_blocks(&self.0, &ciphertext).map(|plain| Buffer::from(plain.as_slice())))
     }
 }
 
@@ -56,17 +56,17 @@ pub struct PublicKey(pub(crate) paytend::PublicKey);
 impl PublicKey {
     #[napi(factory)]
     pub fn load(data: Uint8Array) -> Result<Self> {
-        failing(|| Ok(Self(paytend::PublicKey::from_bytes(&data)?)))
+        guarded(|| Ok(Self(paytend::PublicKey::from_bytes(&data)?)))
     }
 
     #[napi(factory)]
     pub fn load_file(path: String) -> Result<Self> {
-        failing(|| Ok(Self(paytend::PublicKey::from_file(path)?)))
+        guarded(|| Ok(Self(paytend::PublicKey::from_file(path)?)))
     }
 
     #[napi]
     pub fn write(&self, form: String) -> Result<Buffer> {
-        failing(|| paytend::write_public(&self.0, &form).map(Buffer::from))
+        guarded(|| paytend::write_public(&self.0, &form).map(Buffer::from))
     }
 }
 
@@ -104,29 +104,29 @@ impl Keys {
         not_before: Option<i64>,
         retire_at: Option<i64>,
     ) {
-        let (not_before, retire_at) = (moment(not_before), moment(retire_at));
+        let (not_before, retire_at) = (clamp_millis(not_before), clamp_millis(retire_at));
         self.scheduled.push((merchant, ScheduledKey { key: key.0.clone(), not_before, retire_at }));
     }
 
     #[napi]
     pub fn keyring(&self) -> Result<Keyring> {
         let (own, peer): (Vec<_>, Vec<_>) = (self.own.iter().collect(), self.peer.iter().collect());
-        failing(|| paytend::keyring(&own, &peer).map(Keyring))
+        guarded(|| paytend::keyring(&own, &peer).map(Keyring))
     }
 
     #[napi]
     pub fn verify(&self, body: Uint8Array, sign: String) -> Result<String> {
-        failing(|| paytend::verify(&self.peer, &body, &sign))
+        guarded(|| paytend::verify(&self.peer, &body, &sign))
     }
 
     #[napi]
     pub fn payby(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
         let keys = self.scheduled.iter().map(|(_, key)| key.clone()).collect();
-        failing(|| limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
+        guarded(|| limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
     }
 
     #[napi]
     pub fn payermax(&self, max_bytes: Option<u32>, max_age: Option<i64>) -> Result<Receiver> {
-        failing(|| limited(paytend::Receiver::payermax(self.scheduled.clone())?, max_bytes, max_age))
+        guarded(|| limited(paytend::Receiver::payermax(self.scheduled.clone())?, max_bytes, max_age))
     }
 }

@@ -14,7 +14,7 @@ use paytend_bindings as paytend;
 use paytend_bindings::Failure;
 use serde_json::{Value, json};
 
-fn thrown(failure: &Failure, response: Option<&paytend::ProviderResponse>) -> Error {
+fn js_error(failure: &Failure, response: Option<&paytend::ProviderResponse>) -> Error {
     let (resp_code, resp_msg) = failure.api_error().unzip();
     let details = json!({
         "code": failure.code().name(),
@@ -32,11 +32,11 @@ fn provider_response(response: &paytend::ProviderResponse) -> Value {
 }
 
 /// Runs a function's body, and converts a failure or panic to a JavaScript error.
-fn failing<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
-    paytend::guarded(work).map_err(|failure| thrown(&failure, None))
+fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
+    paytend::guarded(work).map_err(|failure| js_error(&failure, None))
 }
 
-fn moment(millis: Option<i64>) -> Option<u64> {
+fn clamp_millis(millis: Option<i64>) -> Option<u64> {
     millis.map(|millis| u64::try_from(millis).unwrap_or_default())
 }
 
@@ -57,7 +57,7 @@ impl Opened {
 
     #[napi]
     pub fn payload(&self) -> Result<&str> {
-        self.0.payload_text().map_err(|failure| thrown(&failure, None))
+        self.0.payload_text().map_err(|failure| js_error(&failure, None))
     }
 
     #[napi]
@@ -72,7 +72,7 @@ impl Opened {
 
     #[napi]
     pub fn canonical(&self) -> Result<String> {
-        Ok(self.0.canonical_text().map_err(|failure| thrown(&failure, None))?.to_string())
+        Ok(self.0.canonical_text().map_err(|failure| js_error(&failure, None))?.to_string())
     }
 
     #[napi]
@@ -116,7 +116,7 @@ struct Expected {
 impl Expected {
     fn open(&self, keyring: &paytend::Keyring, document: &[u8]) -> Result<Opened> {
         let limit = self.max_bytes.map(|bytes| bytes as usize);
-        failing(|| {
+        guarded(|| {
             let kind = paytend::kind(&self.kind)?;
             paytend::open(keyring, kind, self.partner_id.as_deref(), document, self.payload_signed, limit).map(Opened)
         })
@@ -137,7 +137,7 @@ impl Task for Sealing {
 
     fn compute(&mut self) -> Result<String> {
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        failing(|| {
+        guarded(|| {
             let kind = paytend::kind(&self.kind)?;
             paytend::seal(&self.keyring, kind, fields, self.payload.as_deref(), self.payload_signed)
         })
@@ -211,7 +211,7 @@ impl Keyring {
 
     #[napi]
     pub fn receiver(&self, product: String, partner_id: String, max_bytes: Option<u32>) -> Result<Receiver> {
-        failing(|| limited(paytend::Receiver::paytend(&product, &partner_id, self.0.clone())?, max_bytes, None))
+        guarded(|| limited(paytend::Receiver::paytend(&product, &partner_id, self.0.clone())?, max_bytes, None))
     }
 }
 
@@ -223,7 +223,7 @@ fn limited(
     max_bytes: Option<u32>,
     max_age: Option<i64>,
 ) -> std::result::Result<Receiver, Failure> {
-    receiver.limited(max_bytes.map(|bytes| bytes as usize), moment(max_age)).map(Receiver)
+    receiver.limited(max_bytes.map(|bytes| bytes as usize), clamp_millis(max_age)).map(Receiver)
 }
 
 /// A verified notification: the summary as JSON, and the content.
@@ -247,9 +247,9 @@ impl Receiving {
         let headers: Vec<(&str, Vec<u8>)> =
             self.headers.iter().filter_map(|pair| Some((pair.first()?.as_str(), latin1(pair.get(1)?)))).collect();
         let pairs = headers.iter().map(|(name, value)| (*name, value.as_slice()));
-        match self.receiver.receive(pairs, &self.body, moment(self.now)) {
+        match self.receiver.receive(pairs, &self.body, clamp_millis(self.now)) {
             Ok(notification) => Ok((notification.summary(), notification.content)),
-            Err(rejected) => Err(thrown(&rejected.failure, Some(&rejected.response))),
+            Err(rejected) => Err(js_error(&rejected.failure, Some(&rejected.response))),
         }
     }
 }
@@ -287,18 +287,18 @@ impl Receiver {
     /// Returns the HTTP response for a received notification as JSON.
     #[napi]
     pub fn respond(&self, reply: String) -> Result<String> {
-        failing(|| paytend::Reply::named(&reply).map(|reply| provider_response(&self.0.respond(reply)).to_string()))
+        guarded(|| paytend::Reply::named(&reply).map(|reply| provider_response(&self.0.respond(reply)).to_string()))
     }
 }
 
 #[napi]
 pub fn key_info(data: Uint8Array) -> Result<String> {
-    failing(|| paytend::key_info(&data))
+    guarded(|| paytend::key_info(&data))
 }
 
 #[napi]
 pub fn request_id() -> Result<String> {
-    failing(paytend::request_id)
+    guarded(paytend::request_id)
 }
 
 #[napi]

@@ -18,7 +18,7 @@ fn response_parts<'py>(py: Python<'py>, response: paytend::ProviderResponse) -> 
     (response.status, response.headers, PyBytes::new(py, &response.body))
 }
 
-fn raised(py: Python<'_>, failure: &Failure, response: Option<paytend::ProviderResponse>) -> PyErr {
+fn py_error(py: Python<'_>, failure: &Failure, response: Option<paytend::ProviderResponse>) -> PyErr {
     let (resp_code, resp_msg) = match failure.api_error() {
         Some((code, message)) => (Some(code.to_owned()), Some(message.to_owned())),
         None => (None, None),
@@ -33,8 +33,8 @@ fn raised(py: Python<'_>, failure: &Failure, response: Option<paytend::ProviderR
 }
 
 /// Runs `work` with the global interpreter lock released.
-fn unlocked<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
-    py.detach(|| paytend::guarded(work)).map_err(|failure| raised(py, &failure, None))
+fn without_gil<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
+    py.detach(|| paytend::guarded(work)).map_err(|failure| py_error(py, &failure, None))
 }
 
 #[pyclass(frozen, module = "paytend._native")]
@@ -44,17 +44,17 @@ struct PrivateKey(paytend::PrivateKey);
 impl PrivateKey {
     #[staticmethod]
     fn load(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        unlocked(py, || Ok(Self(paytend::PrivateKey::from_bytes(data)?)))
+        without_gil(py, || Ok(Self(paytend::PrivateKey::from_bytes(data)?)))
     }
 
     #[staticmethod]
     fn load_file(py: Python<'_>, path: &str) -> PyResult<Self> {
-        unlocked(py, || Ok(Self(paytend::PrivateKey::from_file(path)?)))
+        without_gil(py, || Ok(Self(paytend::PrivateKey::from_file(path)?)))
     }
 
     #[staticmethod]
     fn generate(py: Python<'_>, bits: usize) -> PyResult<Self> {
-        unlocked(py, || Ok(Self(paytend::generate(bits)?)))
+        without_gil(py, || Ok(Self(paytend::generate(bits)?)))
     }
 
     fn public(&self) -> PublicKey {
@@ -62,16 +62,16 @@ impl PrivateKey {
     }
 
     fn write<'py>(&self, py: Python<'py>, form: &str) -> PyResult<Bound<'py, PyBytes>> {
-        let written = unlocked(py, || paytend::write_private(&self.0, form))?;
+        let written = without_gil(py, || paytend::write_private(&self.0, form))?;
         Ok(PyBytes::new(py, &written))
     }
 
     fn sign(&self, py: Python<'_>, body: &[u8]) -> PyResult<String> {
-        unlocked(py, || paytend::sign(&self.0, body))
+        without_gil(py, || paytend::sign(&self.0, body))
     }
 
     fn hazmat_decrypt_blocks<'py>(&self, py: Python<'py>, ciphertext: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let plain = unlocked(py, || paytend::hazmat_decrypt_blocks(&self.0, ciphertext))?;
+        let plain = without_gil(py, || paytend::hazmat_decrypt_blocks(&self.0, ciphertext))?;
         Ok(PyBytes::new(py, &plain))
     }
 }
@@ -83,16 +83,16 @@ struct PublicKey(paytend::PublicKey);
 impl PublicKey {
     #[staticmethod]
     fn load(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        unlocked(py, || Ok(Self(paytend::PublicKey::from_bytes(data)?)))
+        without_gil(py, || Ok(Self(paytend::PublicKey::from_bytes(data)?)))
     }
 
     #[staticmethod]
     fn load_file(py: Python<'_>, path: &str) -> PyResult<Self> {
-        unlocked(py, || Ok(Self(paytend::PublicKey::from_file(path)?)))
+        without_gil(py, || Ok(Self(paytend::PublicKey::from_file(path)?)))
     }
 
     fn write<'py>(&self, py: Python<'py>, form: &str) -> PyResult<Bound<'py, PyBytes>> {
-        let written = unlocked(py, || paytend::write_public(&self.0, form))?;
+        let written = without_gil(py, || paytend::write_public(&self.0, form))?;
         Ok(PyBytes::new(py, &written))
     }
 }
@@ -110,7 +110,7 @@ impl Opened {
     }
 
     fn payload(&self, py: Python<'_>) -> PyResult<&str> {
-        self.0.payload_text().map_err(|failure| raised(py, &failure, None))
+        self.0.payload_text().map_err(|failure| py_error(py, &failure, None))
     }
 
     fn payload_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -122,7 +122,7 @@ impl Opened {
     }
 
     fn canonical<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        Ok(PyString::new(py, &self.0.canonical_text().map_err(|failure| raised(py, &failure, None))?))
+        Ok(PyString::new(py, &self.0.canonical_text().map_err(|failure| py_error(py, &failure, None))?))
     }
 
     fn verified_by(&self) -> &str {
@@ -143,7 +143,7 @@ impl Keyring {
     fn new(py: Python<'_>, own: Vec<PyRef<'_, PrivateKey>>, peer: Vec<PyRef<'_, PublicKey>>) -> PyResult<Self> {
         let own: Vec<_> = own.iter().map(|key| &key.0).collect();
         let peer: Vec<_> = peer.iter().map(|key| &key.0).collect();
-        unlocked(py, || Ok(Self(paytend::keyring(&own, &peer)?)))
+        without_gil(py, || Ok(Self(paytend::keyring(&own, &peer)?)))
     }
 
     fn seal(
@@ -154,7 +154,7 @@ impl Keyring {
         payload: Option<&str>,
         payload_signed: bool,
     ) -> PyResult<String> {
-        unlocked(py, || {
+        without_gil(py, || {
             let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             paytend::seal(&self.0, paytend::kind(kind)?, fields, payload, payload_signed)
         })
@@ -169,7 +169,7 @@ impl Keyring {
         payload_signed: bool,
         max_bytes: Option<usize>,
     ) -> PyResult<Opened> {
-        unlocked(py, || {
+        without_gil(py, || {
             paytend::open(&self.0, paytend::kind(kind)?, partner_id, document, payload_signed, max_bytes).map(Opened)
         })
     }
@@ -201,7 +201,7 @@ impl Receiver {
         keyring: &Keyring,
         max_bytes: Option<usize>,
     ) -> PyResult<Self> {
-        unlocked(py, || {
+        without_gil(py, || {
             let receiver = paytend::Receiver::paytend(product, partner_id, keyring.0.clone())?;
             Self::limited(receiver, max_bytes, None)
         })
@@ -215,7 +215,7 @@ impl Receiver {
         max_age: Option<u64>,
     ) -> PyResult<Self> {
         let keys = keys.iter().map(scheduled).collect();
-        unlocked(py, || Self::limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
+        without_gil(py, || Self::limited(paytend::Receiver::payby(keys)?, max_bytes, max_age))
     }
 
     #[staticmethod]
@@ -226,7 +226,7 @@ impl Receiver {
         max_age: Option<u64>,
     ) -> PyResult<Self> {
         let merchants = merchants.iter().map(|(merchant, key)| (merchant.clone(), scheduled(key))).collect();
-        unlocked(py, || Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age))
+        without_gil(py, || Self::limited(paytend::Receiver::payermax(merchants)?, max_bytes, max_age))
     }
 
     /// Verifies a notification, and returns its summary as JSON and its content.
@@ -242,30 +242,30 @@ impl Receiver {
         });
         match received {
             Ok(notification) => Ok((notification.summary(), PyBytes::new(py, &notification.content))),
-            Err(rejected) => Err(raised(py, &rejected.failure, Some(rejected.response))),
+            Err(rejected) => Err(py_error(py, &rejected.failure, Some(rejected.response))),
         }
     }
 
     fn respond<'py>(&self, py: Python<'py>, reply: &str) -> PyResult<Bound<'py, PyTuple>> {
-        let response = unlocked(py, || Ok(self.0.respond(paytend::Reply::named(reply)?)))?;
+        let response = without_gil(py, || Ok(self.0.respond(paytend::Reply::named(reply)?)))?;
         response_parts(py, response).into_pyobject(py)
     }
 }
 
 #[pyfunction]
 fn key_info(py: Python<'_>, data: &[u8]) -> PyResult<String> {
-    unlocked(py, || paytend::key_info(data))
+    without_gil(py, || paytend::key_info(data))
 }
 
 #[pyfunction]
 fn verify(py: Python<'_>, keys: Vec<PyRef<'_, PublicKey>>, body: &[u8], sign: &str) -> PyResult<String> {
     let keys: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-    unlocked(py, || paytend::verify(&keys, body, sign))
+    without_gil(py, || paytend::verify(&keys, body, sign))
 }
 
 #[pyfunction]
 fn request_id(py: Python<'_>) -> PyResult<String> {
-    unlocked(py, paytend::request_id)
+    without_gil(py, paytend::request_id)
 }
 
 #[pymodule]

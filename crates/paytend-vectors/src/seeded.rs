@@ -54,7 +54,7 @@ impl Seeded {
     /// # Panics
     /// Panics if `bound` is 0.
     pub fn below(&self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("the remainder is below a usize")
+        usize::try_from(self.next() % bound as u64).expect("the remainder fits into a usize")
     }
 
     /// Fills the slice with random bytes.

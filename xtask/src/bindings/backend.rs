@@ -36,7 +36,7 @@ pub(super) fn features() -> &'static [&'static str] {
 
 /// Returns the kinds of leaks that valgrind must not find.
 ///
-/// libcrypto keeps reachable memory until the process ends, so reachable leaks are errors only without it.
+/// libcrypto keeps reachable memory until the process ends, so reachable blocks are errors only without libcrypto.
 pub(super) fn leaks() -> &'static str {
     if chosen() == NAMES[0] { "all" } else { "definite,indirect" }
 }

@@ -71,7 +71,7 @@ pub(super) fn test() -> Result<(), String> {
     let shared = out.join("test-shared");
     compile("test", &shared, &[], "libpaytend.so")?;
     program(&shared).args([&vectors]).env("LD_LIBRARY_PATH", released()).run()?;
-    // `readme` and `failures` have no use for the vectors.
+    // `readme` and `failures` do not use the vectors.
     for name in ["test", "readme", "failures"] {
         let sanitized = out.join(format!("{name}-asan"));
         let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
@@ -107,7 +107,7 @@ pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(folder().join("c/test")).args([root().join("vectors")]))
 }
 
-/// Builds and returns the program that measures opening.
+/// Builds and returns the benchmark program.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let binary = folder().join("c-bench");
@@ -128,15 +128,15 @@ fn symbols() -> Result<(), String> {
     let listed =
         program("nm").args(["-D", "--defined-only", "--format=posix"]).args([library("libpaytend.so")]).output()?;
     let exported: BTreeSet<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
-    let promised = std::fs::read_to_string(source().join("abi.txt")).map_err(|e| format!("abi.txt: {e}"))?;
-    let promised: BTreeSet<&str> = promised.lines().filter(|line| !line.starts_with('#')).collect();
-    let lost: Vec<_> = promised.difference(&exported).collect();
-    let new: Vec<_> = exported.difference(&promised).collect();
-    if lost.is_empty() && new.is_empty() {
-        println!("bindings: the {} exported symbols match abi.txt", promised.len());
+    let text = std::fs::read_to_string(source().join("abi.txt")).map_err(|e| format!("abi.txt: {e}"))?;
+    let expected: BTreeSet<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let missing: Vec<_> = expected.difference(&exported).collect();
+    let new: Vec<_> = exported.difference(&expected).collect();
+    if missing.is_empty() && new.is_empty() {
+        println!("bindings: the {} exported symbols match abi.txt", expected.len());
         return Ok(());
     }
-    Err(format!("the exported symbols differ from crates/paytend-ffi/abi.txt: missing {lost:?}, new {new:?}"))
+    Err(format!("the exported symbols differ from crates/paytend-ffi/abi.txt: missing {missing:?}, new {new:?}"))
 }
 
 /// Creates `paytend-c-VERSION-PLATFORM.tar.gz` with the header, the libraries and `paytend.pc`.
@@ -146,8 +146,8 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     let name = format!("paytend-c-{}-{platform}", version());
     let out = folder().join(&name);
     fresh(&out)?;
-    for inside in ["include", "lib/pkgconfig"] {
-        std::fs::create_dir_all(out.join(inside)).map_err(|e| e.to_string())?;
+    for subfolder in ["include", "lib/pkgconfig"] {
+        std::fs::create_dir_all(out.join(subfolder)).map_err(|e| e.to_string())?;
     }
     copy(&source().join("include/paytend.h"), &out.join("include/paytend.h"))?;
     for file in ["libpaytend.a", "libpaytend.so"] {

@@ -28,7 +28,7 @@ fn library(module: &Path) -> PathBuf {
 }
 
 /// Copies the library and the header into the module.
-fn furnish(module: &Path) -> Result<(), String> {
+fn copy_library(module: &Path) -> Result<(), String> {
     let (library, include) = (library(module), module.join("include"));
     for folder in [&library, &include] {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -38,8 +38,8 @@ fn furnish(module: &Path) -> Result<(), String> {
 }
 
 fn go(arguments: &[&str]) -> Program {
-    // Go's cache does not notice a rebuilt library under the same name, so the flags contain its modification time.
-    let flags = format!("-DPAYTEND_BUILD={}", stamp());
+    // Go's cache does not detect a rebuilt library with the same name, so the flags contain its modification time.
+    let flags = format!("-DPAYTEND_BUILD={}", library_modified());
     program("go")
         .args(["-C"])
         .args([source()])
@@ -49,7 +49,7 @@ fn go(arguments: &[&str]) -> Program {
         .env("GOFLAGS", "-mod=mod")
 }
 
-fn stamp() -> u64 {
+fn library_modified() -> u64 {
     let modified = std::fs::metadata(c::library("libpaytend.a")).and_then(|file| file.modified());
     let since = modified.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     since.unwrap_or_default().as_secs()
@@ -57,7 +57,7 @@ fn stamp() -> u64 {
 
 pub(super) fn build() -> Result<(), String> {
     c::build()?;
-    furnish(&source())?;
+    copy_library(&source())?;
     go(&["build", "./..."]).run()
 }
 
@@ -78,7 +78,7 @@ pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(binary).args([root().join("vectors")]))
 }
 
-/// Builds and returns the program that measures opening.
+/// Builds and returns the benchmark program.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let binary = folder().join("go-bench");
@@ -88,9 +88,9 @@ pub(super) fn bench() -> Result<Program, String> {
 
 /// Returns the folder `lib` and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
-    let place = source().join("lib");
-    let inside = library(&source()).strip_prefix(&place).map(Path::to_path_buf).unwrap_or_default();
-    (place, inside.join("libpaytend.a"))
+    let base = source().join("lib");
+    let inside = library(&source()).strip_prefix(&base).map(Path::to_path_buf).unwrap_or_default();
+    (base, inside.join("libpaytend.a"))
 }
 
 /// Packs the module with the library of this platform.
@@ -102,7 +102,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     for file in ["go.mod", "paytend.go", "keys.go", "message.go", "receive.go", "handler.go", "README.md"] {
         copy(&source().join(file), &out.join(file))?;
     }
-    furnish(&out)?;
+    copy_library(&out)?;
     // Includes the libraries of other platforms after a merge.
     for file in files(&source().join("lib"))? {
         let inside = out.join("lib").join(file.strip_prefix(source().join("lib")).unwrap_or(&file));
@@ -111,7 +111,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     }
     let archive = folder().join(format!("{name}.tar.gz"));
     program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
-    // The packed module must build on its own.
+    // The packed module must build without the workspace.
     program("go").args(["-C"]).args([&out]).args(["vet", "."]).run()?;
     println!("bindings: packed {}", archive.display());
     Ok(())

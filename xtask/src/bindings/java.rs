@@ -10,7 +10,7 @@ pub(super) fn missing() -> Vec<&'static str> {
     if !program("javac").args(["-version"]).succeeds() {
         missing.push("a JDK of version 17 or newer (Debian: openjdk-17-jdk-headless)");
     }
-    if !maven_itself().args(["--version"]).succeeds() {
+    if !maven_command().args(["--version"]).succeeds() {
         missing.push("Maven (Debian: maven)");
     }
     missing
@@ -26,16 +26,16 @@ fn built() -> PathBuf {
 }
 
 /// Returns Maven. On Windows it is a script, which must be named with its extension.
-fn maven_itself() -> Program {
+fn maven_command() -> Program {
     program(if cfg!(windows) { "mvn.cmd" } else { "mvn" })
 }
 
 fn maven(arguments: &[&str]) -> Program {
-    maven_itself().args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
+    maven_command().args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
 }
 
 /// Builds the library of this platform and copies it to the jar's resources.
-fn furnish() -> Result<(), String> {
+fn copy_library() -> Result<(), String> {
     cargo(["build", "--release", "--locked", "-p", "paytend-java"]).args(backend::features()).run()?;
     let manifest = std::fs::read_to_string(source().join("pom.xml")).map_err(|e| e.to_string())?;
     if !manifest.contains(&format!("<artifactId>paytend</artifactId>\n  <version>{}</version>", version())) {
@@ -47,7 +47,7 @@ fn furnish() -> Result<(), String> {
 }
 
 pub(super) fn build() -> Result<(), String> {
-    furnish()?;
+    copy_library()?;
     maven(&["package", "-DskipTests"]).run()
 }
 
@@ -61,7 +61,7 @@ pub(super) fn test() -> Result<(), String> {
 
 /// Packs the jar and writes the class path of the tests to a file.
 fn prepare(options: &[&str]) -> Result<(), String> {
-    furnish()?;
+    copy_library()?;
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
     let output = format!("-Dmdep.outputFile={}", class_path().display());
     maven(&["package", "dependency:build-classpath", "-Dmdep.includeScope=test", &output]).args(options).run()
@@ -72,7 +72,7 @@ pub(super) fn conformance() -> Result<Program, String> {
     Ok(main("Conformance")?.args([root().join("vectors")]))
 }
 
-/// Builds and returns the program that measures opening.
+/// Builds and returns the benchmark program.
 pub(super) fn bench() -> Result<Program, String> {
     prepare(&["-DskipTests"])?;
     main("Bench")

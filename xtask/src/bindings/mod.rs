@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::shell::{Program, cargo, target};
 
 /// A function that returns a program, which is controlled by its arguments.
-type Conformance = fn() -> Result<Program, String>;
+type ProgramFn = fn() -> Result<Program, String>;
 
 /// A language and its commands.
 struct Binding {
@@ -32,12 +32,12 @@ struct Binding {
     /// never contains the libraries of several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
     /// Returns the program that is compared with `examples/conformance.rs` of paytend-bindings.
-    conformance: Conformance,
-    /// Builds and returns the program that measures opening.
-    bench: Conformance,
+    conformance: ProgramFn,
+    /// Builds and returns the benchmark program.
+    bench: ProgramFn,
 }
 
-/// What can be done with languages.
+/// The subcommands that run for each language.
 const VERBS: [&str; 3] = ["build", "test", "pack"];
 
 const ALL: [Binding; 5] = [
@@ -124,28 +124,28 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             return Err(format!("{}: missing: {}", binding.name, missing.join("; ")));
         }
         println!("\n== {} ({verb})", binding.name);
-        let done = match verb {
+        let result = match verb {
             "build" => (binding.build)(),
             "test" => readme::check(binding.name).and_then(|()| (binding.test)()),
-            _ => (binding.pack)(&platform()).and_then(|()| keep(binding)),
+            _ => (binding.pack)(&platform()).and_then(|()| keep_library(binding)),
         };
-        done.map_err(|error| format!("{}: {error}", binding.name))?;
+        result.map_err(|error| format!("{}: {error}", binding.name))?;
     }
-    if verb == "test" { conform(&chosen) } else { Ok(()) }
+    if verb == "test" { check_conformance(&chosen) } else { Ok(()) }
 }
 
-/// Returns the folder in which `pack` leaves this platform's libraries, for `merge` on another machine.
+/// Returns the folder in which `pack` stores this platform's libraries, for `merge` on another machine.
 fn natives() -> PathBuf {
     folder().join("natives")
 }
 
 /// Copies this platform's library to the folder for `merge`.
-fn keep(binding: &Binding) -> Result<(), String> {
+fn keep_library(binding: &Binding) -> Result<(), String> {
     let Some(native) = binding.native else { return Ok(()) };
-    let (place, inside) = native();
-    let kept = natives().join(binding.name).join(&inside);
+    let (base, relative) = native();
+    let kept = natives().join(binding.name).join(&relative);
     std::fs::create_dir_all(kept.parent().unwrap_or(&kept)).map_err(|e| format!("{}: {e}", kept.display()))?;
-    copy(&place.join(inside), &kept)
+    copy(&base.join(relative), &kept)
 }
 
 /// Packs the packages that contain the libraries of several platforms.
@@ -155,18 +155,18 @@ fn merge(from: &Path) -> Result<(), String> {
     for binding in &ALL {
         let Some(native) = binding.native else { continue };
         println!("\n== {} (merge)", binding.name);
-        let (place, mut platforms) = (native().0, BTreeSet::new());
+        let (base, mut platforms) = (native().0, BTreeSet::new());
         for file in files(from)? {
             // …/natives/LANGUAGE/INSIDE
             let parts: Vec<_> = file.components().map(|part| part.as_os_str()).collect();
             let Some(at) = parts.windows(2).position(|pair| pair[0] == "natives" && pair[1] == binding.name) else {
                 continue;
             };
-            let inside: PathBuf = parts[at + 2..].iter().collect();
-            let target = place.join(&inside);
-            std::fs::create_dir_all(target.parent().unwrap_or(&place)).map_err(|e| e.to_string())?;
+            let relative: PathBuf = parts[at + 2..].iter().collect();
+            let target = base.join(&relative);
+            std::fs::create_dir_all(target.parent().unwrap_or(&base)).map_err(|e| e.to_string())?;
             copy(&file, &target)?;
-            platforms.insert(inside);
+            platforms.insert(relative);
         }
         if platforms.is_empty() {
             return Err(format!("{} contains no files in a folder natives/{}", from.display(), binding.name));
@@ -193,13 +193,13 @@ fn rust() -> Result<Program, String> {
     Ok(cargo(run[..6].iter()).args(backend::features()).args(&run[6..]))
 }
 
-/// Checks that each language has the same outcome as Rust for each case in `vectors/`, and opens what the others have
-/// sealed.
-fn conform(bindings: &[&Binding]) -> Result<(), String> {
+/// Checks that each language has the same outcome as Rust for each case in `vectors/`, and can open the messages that
+/// the others sealed.
+fn check_conformance(bindings: &[&Binding]) -> Result<(), String> {
     println!("\n== conformance");
     let out = folder().join("conformance");
     fresh(&out)?;
-    let all: Vec<(&str, Conformance)> = std::iter::once(("rust", rust as Conformance))
+    let all: Vec<(&str, ProgramFn)> = std::iter::once(("rust", rust as ProgramFn))
         .chain(bindings.iter().map(|binding| (binding.name, binding.conformance)))
         .collect();
     let outcomes = |name: &str| -> Result<BTreeSet<String>, String> {
@@ -212,7 +212,7 @@ fn conform(bindings: &[&Binding]) -> Result<(), String> {
         let (found, expected) = (outcomes(name)?, outcomes("rust")?);
         let different: Vec<_> = found.symmetric_difference(&expected).collect();
         if !different.is_empty() {
-            return Err(format!("{name} has different outcomes than Rust: {different:#?}"));
+            return Err(format!("{name} and Rust have different outcomes: {different:#?}"));
         }
     }
     let sealed: Vec<PathBuf> = all.iter().map(|(name, _)| out.join(format!("{name}.json"))).collect();
@@ -220,7 +220,7 @@ fn conform(bindings: &[&Binding]) -> Result<(), String> {
         program()?.args(["open"]).args(&sealed).run()?;
     }
     println!(
-        "bindings: {} languages agree on {} cases, and each opens what the others have sealed",
+        "bindings: {} languages agree on {} cases, and each opens the messages of the others",
         all.len(),
         outcomes("rust")?.len()
     );
@@ -261,11 +261,11 @@ fn platform() -> String {
     format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Returns whether a program prints at least the required version. Formats such as `go1.26.8` and `v20.1.0` are read.
-fn at_least(program: Program, wanted: (u32, u32)) -> bool {
+/// Returns whether a program prints at least the given version, in a format such as `go1.26.8` or `v20.1.0`.
+fn at_least(program: Program, minimum: (u32, u32)) -> bool {
     let printed = program.output().unwrap_or_default();
     let mut numbers = printed.trim().trim_start_matches(|c: char| !c.is_ascii_digit()).split('.').map(str::parse);
-    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= wanted)
+    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= minimum)
 }
 
 fn fresh(folder: &PathBuf) -> Result<(), String> {

@@ -97,7 +97,7 @@ pub(super) fn conformance() -> Result<Program, String> {
     Ok(program("node").args([installed().join("conformance.mjs"), root().join("vectors")]))
 }
 
-/// Builds and returns the program that measures opening.
+/// Builds and returns the benchmark program.
 pub(super) fn bench() -> Result<Program, String> {
     let (package, out) = (packed()?, folder().join("node-bench"));
     fresh(&out)?;

@@ -25,16 +25,16 @@ fn wheels() -> PathBuf {
 /// Returns the interpreter of a virtual environment, and creates the environment if it is missing or `recreate` is set.
 fn environment(name: &str, packages: &[&str], recreate: bool) -> Result<PathBuf, String> {
     let environment = folder().join(name);
-    let inside = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let incomplete = || recreate || !program(&inside).args(["-c", "import maturin"]).succeeds();
+    let interpreter = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let incomplete = || recreate || !program(&interpreter).args(["-c", "import maturin"]).succeeds();
     if incomplete() {
         std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
         let base = setup::find_python().ok_or("cannot find Python 3 with venv and pip")?;
         base.args(["-m", "venv", "--clear"]).args([&environment]).run()?;
         let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        program(&inside).args(install).args(packages).run()?;
+        program(&interpreter).args(install).args(packages).run()?;
     }
-    Ok(inside)
+    Ok(interpreter)
 }
 
 /// Builds the wheel for this machine.
@@ -89,7 +89,7 @@ pub(super) fn conformance() -> Result<Program, String> {
     Ok(program(installed()).args(["-I", "-B"]).args([source().join("tests/conformance.py"), root().join("vectors")]))
 }
 
-/// Builds and returns the program that measures opening.
+/// Builds and returns the benchmark program.
 pub(super) fn bench() -> Result<Program, String> {
     build()?;
     let python = environment("python-bench", &[&wheel()?.to_string_lossy(), "cryptography==46.0.3"], true)?;

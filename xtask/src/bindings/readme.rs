@@ -11,7 +11,7 @@ use crate::shell::root;
 const BEGIN: &str = "README: begin";
 const END: &str = "README: end";
 
-/// A README and where its code runs.
+/// A README, and the program that runs its code.
 struct Readme {
     language: &'static str,
     path: &'static str,
@@ -44,7 +44,7 @@ const READMES: [Readme; 5] = [
     },
 ];
 
-/// Checks that the README of a language shows the code that its tests run.
+/// Checks that the README of a language contains the code that its tests run.
 pub(super) fn check(language: &str) -> Result<(), String> {
     READMES.iter().filter(|readme| readme.language == language).try_for_each(Readme::check)
 }
@@ -61,28 +61,28 @@ fn read(path: &str) -> Result<String, String> {
     std::fs::read_to_string(root().join(Path::new(path))).map_err(|error| format!("{path}: {error}"))
 }
 
-/// Checks that each code block is the region of the same number.
+/// Checks that each code block equals the region with the same number.
 fn compare(shown: &[String], run: &[String]) -> Result<(), String> {
     if shown.is_empty() || shown.len() != run.len() {
-        return Err(format!("{} code blocks are shown, {} regions are run", shown.len(), run.len()));
+        return Err(format!("the README has {} code blocks, the program has {} regions", shown.len(), run.len()));
     }
     match shown.iter().zip(run).position(|(shown, run)| shown != run) {
-        Some(at) => Err(format!("code block {} is not what is run:\n{}", at + 1, run[at])),
+        Some(at) => Err(format!("code block {} differs from the program:\n{}", at + 1, run[at])),
         None => Ok(()),
     }
 }
 
-/// The code blocks of a language in a Markdown text.
+/// Returns the code blocks of a language in a Markdown text.
 fn blocks(markdown: &str, fence: &str) -> Vec<String> {
     between(markdown, |line| line == format!("```{fence}"), |line| line == "```")
 }
 
-/// The marked regions of a program, without empty lines at their ends and the indentation that all their lines have.
+/// Returns the marked regions of a program, without empty lines at the ends and without common indentation.
 fn regions(program: &str) -> Vec<String> {
     between(program, |line| line.contains(BEGIN), |line| line.contains(END)).iter().map(|text| dedented(text)).collect()
 }
 
-/// The parts of a text between two kinds of lines.
+/// Returns the parts of a text between the lines that satisfy `begins` and `ends`.
 fn between(text: &str, begins: impl Fn(&str) -> bool, ends: impl Fn(&str) -> bool) -> Vec<String> {
     let (mut parts, mut open) = (Vec::new(), None::<String>);
     for line in text.lines() {
@@ -109,7 +109,7 @@ mod tests {
     use crate::bindings::{ALL, VERBS, backend};
 
     #[test]
-    fn every_binding_shows_what_is_run() {
+    fn readme_code_is_run_by_tests() {
         for binding in &ALL {
             assert!(READMES.iter().any(|readme| readme.language == binding.name), "{}", binding.name);
             check(binding.name).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn another_block_is_refused() {
+    fn different_code_block_is_refused() {
         let shown = blocks("text\n```c\nint a;\n\n  int b;\n```\n```sh\nls\n```\n", "c");
         let run = |program: &str| regions(program);
         let same = "  // README: begin\n  int a;\n\n    int b;\n  // README: end\n";
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_exist() {
+    fn xtask_commands_in_readmes_exist() {
         for readme in &READMES {
             let text = read(readme.path).unwrap();
             let lines: Vec<&str> = text.lines().flat_map(|line| line.split('`')).collect();
@@ -145,7 +145,7 @@ mod tests {
 
     /// Each line in a `sh` block is a command of `cargo xtask`, or is run by the tests of the language.
     #[test]
-    fn shell_lines_are_known() {
+    fn shell_lines_are_xtask_commands_or_tested() {
         for readme in &READMES {
             let text = read(readme.path).unwrap();
             for line in blocks(&text, "sh").iter().flat_map(|block| block.lines()) {
@@ -155,9 +155,9 @@ mod tests {
         }
     }
 
-    /// What a README says of RSA in packages is what the workflow packs.
+    /// The RSA backend that each README names is the one that the workflow packs.
     #[test]
-    fn backends_are_those_of_the_packages() {
+    fn readmes_name_the_packed_backend() {
         let workflow = read(".github/workflows/bindings.yml").unwrap();
         let packed: Vec<&str> = workflow.lines().filter(|line| line.contains("{ os: ")).collect();
         assert!(!packed.is_empty());
@@ -166,16 +166,16 @@ mod tests {
             let text = read(readme.path).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
             let default = "RSA is pure Rust unless `--backend openssl` or `--backend vendored-openssl` is given.";
             assert!(text.contains(default), "{}", readme.path);
-            let own: Vec<_> = packed.iter().filter(|line| names(line, readme.language)).collect();
-            let on_windows = own.iter().any(|line| line.contains("windows"));
-            let said = if on_windows {
+            let lines: Vec<_> = packed.iter().filter(|line| names(line, readme.language)).collect();
+            let on_windows = lines.iter().any(|line| line.contains("windows"));
+            let expected = if on_windows {
                 "Released packages include libcrypto for RSA, except on Windows."
             } else {
-                assert!(own.iter().all(|line| line.contains("ubuntu")));
+                assert!(lines.iter().all(|line| line.contains("ubuntu")));
                 "Released packages are for Linux and include libcrypto for RSA."
             };
-            assert!(text.contains(said), "{}", readme.path);
-            for line in own {
+            assert!(text.contains(expected), "{}", readme.path);
+            for line in lines {
                 let backend = if line.contains("windows") { "rustcrypto" } else { "vendored-openssl" };
                 assert!(line.contains(&format!("backend: {backend},")), "{line}");
             }
@@ -188,12 +188,12 @@ mod tests {
 
     /// The codes are the same in every language, and each README lists them in the same order.
     #[test]
-    fn codes_are_listed() {
+    fn readmes_list_all_error_codes() {
         let code = read("crates/paytend-bindings/src/failure.rs").unwrap();
         let names: Vec<&str> = code
             .lines()
             .filter_map(|line| line.trim().strip_prefix("/// `")?.split_once("`: "))
-            .map(|it| it.0)
+            .map(|(name, _)| name)
             .collect();
         assert_eq!(names.len(), 10);
         for readme in &READMES {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_short() {
+    fn readme_lines_have_at_most_120_columns() {
         for readme in &READMES {
             let text = read(readme.path).unwrap();
             let long = text.lines().find(|line| line.chars().count() > 120);

@@ -9,12 +9,12 @@ use crate::shell::{output, root};
 
 /// Extensions of the files that are checked.
 const CHECKED: [&str; 10] = [".rs", ".md", ".js", ".mjs", ".ts", ".toml", ".py", ".java", ".go", ".html"];
-/// Extensions of the files whose lines have a limit.
+/// Extensions of the files whose line length is limited.
 const LIMITED: [&str; 5] = [".rs", ".md", ".js", ".mjs", ".toml"];
-/// Folders and files that are data or not ours.
+/// Folders with data or with files from third parties.
 const DATA: [&str; 5] = ["vectors/", "reference/", "fuzz/corpus/", "crates/paytend-sandbox/tests/data/", "tests/data/"];
 
-/// Checks every file below `prefix`, or all files if it is empty.
+/// Checks the files whose path begins with one of `prefixes`, or all files if there are none.
 pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
     let listed = output("git", &["ls-files", "--cached", "--others", "--exclude-standard"])
         .ok_or("git cannot list the files: is this a clone?")?;
@@ -25,7 +25,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
         findings.extend(check(path, &source).into_iter().map(|finding| format!("{path}:{finding}")));
     }
     if findings.is_empty() {
-        println!("prose: every text keeps to the rules");
+        println!("prose: no findings");
         return Ok(());
     }
     println!("{}", findings.join("\n"));
@@ -35,7 +35,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
 fn is_checked(path: &str, prefixes: &[&str]) -> bool {
     let wanted = prefixes.is_empty() || prefixes.iter().any(|prefix| path.starts_with(prefix));
     let data = DATA.iter().any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")));
-    // The rules quote what they refuse.
+    // The rules contain the phrases that they refuse.
     let own = path.starts_with("xtask/src/prose/");
     wanted && !data && !own && has(path, &CHECKED) && Path::new(path).file_name().is_some_and(|name| name != "LICENSE")
 }
@@ -46,7 +46,7 @@ fn has(path: &str, extensions: &[&str]) -> bool {
 
 /// Returns the findings in a file, each with its line.
 fn check(path: &str, source: &str) -> Vec<String> {
-    let texts = texts::of(path, source);
+    let texts = texts::find(path, source);
     let mut findings = Vec::new();
     if has(path, &LIMITED) {
         findings.extend(rules::long_lines(source));
@@ -64,7 +64,7 @@ mod tests {
     use super::check;
 
     #[test]
-    fn each_rule_is_seen_to_fail() {
+    fn each_rule_reports_a_violation() {
         let long = format!("//! {}\n", "word ".repeat(31));
         for (source, finding) in [
             ("/// Tells whoever asks.\n", "1: \"whoever\""),

@@ -11,8 +11,8 @@ const COLUMNS: usize = 120;
 /// The longest sentence, in words.
 const WORDS: usize = 30;
 
-/// Words and turns that read as translated, each as a pattern.
-const REFUSED: [&str; 24] = [
+/// Words and phrases that are not allowed, each as a regular expression.
+const REFUSED_PHRASES: [&str; 24] = [
     "whoever",
     "nobody",
     "somebody",
@@ -38,11 +38,11 @@ const REFUSED: [&str; 24] = [
     "tells? (?:of|apart|whether|which)",
     "is told",
 ];
-/// What may follow "is no" and "are no".
+/// The words that may follow "is no" and "are no".
 const AFTER_NO: [&str; 3] = ["longer", "more", "such"];
 
-static TURNS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!(r"(?i)\b(?:{})\b(?:\s+(\w+))?", REFUSED.join("|"))).ok());
+static PHRASES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!(r"(?i)\b(?:{})\b(?:\s+(\w+))?", REFUSED_PHRASES.join("|"))).ok());
 
 /// Finds lines that are too long. Rows of Markdown tables and long addresses cannot be wrapped.
 pub(super) fn long_lines(source: &str) -> Vec<String> {
@@ -54,21 +54,21 @@ pub(super) fn long_lines(source: &str) -> Vec<String> {
     lines.map(|(index, line)| format!("{}: {} columns", index + 1, line.chars().count())).collect()
 }
 
-/// Finds words and turns that are refused.
+/// Finds words and phrases that are not allowed.
 pub(super) fn words(texts: &[Text]) -> Vec<String> {
-    let Some(turns) = &*TURNS else { return vec!["0: the patterns of REFUSED are not valid".into()] };
+    let Some(phrases) = &*PHRASES else { return vec!["0: the patterns of REFUSED_PHRASES are not valid".into()] };
     let mut findings = Vec::new();
     for text in texts {
-        for found in turns.captures_iter(&text.text) {
+        for found in phrases.captures_iter(&text.text) {
             let next = found.get(1).map(|word| word.as_str().to_lowercase()).unwrap_or_default();
             let whole = found.get(0).map(|all| all.as_str()).unwrap_or_default();
-            let turn = whole.strip_suffix(&next).unwrap_or(whole).trim();
-            let no = turn.to_lowercase().ends_with(" no");
-            // "There is no key" is plain, and so is "is no longer".
+            let phrase = whole.strip_suffix(&next).unwrap_or(whole).trim();
+            let no = phrase.to_lowercase().ends_with(" no");
+            // "There is no key" and "is no longer" are allowed.
             let before = found.get(0).map_or("", |all| &text.text[..all.start()]);
             let there = before.trim_end().to_lowercase().ends_with("there");
             if !(no && (there || AFTER_NO.contains(&next.as_str()))) {
-                findings.push(format!("{}: \"{turn}\": {}", text.line, text.text.trim()));
+                findings.push(format!("{}: \"{phrase}\": {}", text.line, text.text.trim()));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Finds the texts in a file: documentation, comments and messages.
 
-/// What a text is.
+/// The kind of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Documentation,
@@ -8,17 +8,17 @@ pub(super) enum Kind {
     Message,
 }
 
-/// A line of text, without the marks of a comment and without code.
+/// A line of text, without comment markers and without code.
 #[derive(Debug)]
 pub(super) struct Text {
-    /// From 1.
+    /// The line number, starting at 1.
     pub(super) line: usize,
     pub(super) kind: Kind,
     pub(super) text: String,
 }
 
 /// Returns the texts of a file in order.
-pub(super) fn of(path: &str, source: &str) -> Vec<Text> {
+pub(super) fn find(path: &str, source: &str) -> Vec<Text> {
     let found = match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("md") => prose(source.lines().enumerate().map(|(index, line)| (index + 1, line))),
         Some("rs") => rust(source),
@@ -29,7 +29,7 @@ pub(super) fn of(path: &str, source: &str) -> Vec<Text> {
     found.into_iter().map(|text| Text { text: without_code(&text.text), ..text }).collect()
 }
 
-/// Leaves out the lines of fenced code blocks.
+/// Returns the lines outside of fenced code blocks.
 fn prose<'s>(lines: impl Iterator<Item = (usize, &'s str)>) -> Vec<Text> {
     let mut fenced = false;
     let mut texts = Vec::new();
@@ -90,10 +90,10 @@ fn messages(line: usize, code: &str) -> Vec<Text> {
     texts
 }
 
-fn comments(source: &str, marks: &[&str]) -> Vec<Text> {
+fn comments(source: &str, markers: &[&str]) -> Vec<Text> {
     let lines = source.lines().enumerate().filter_map(|(index, line)| {
         let line = line.trim_start();
-        let text = marks.iter().find_map(|mark| line.strip_prefix(mark))?;
+        let text = markers.iter().find_map(|marker| line.strip_prefix(marker))?;
         Some(Text { line: index + 1, kind: Kind::Comment, text: text.trim().to_owned() })
     });
     lines.collect()

@@ -37,7 +37,7 @@ enum Command {
         product: String,
         /// Paytend notification type (notifyType), for baas and issuing
         notify_type: Option<String>,
-        /// JSON object whose fields replace those that the sandbox would write
+        /// JSON object whose fields replace the generated ones
         #[arg(long, value_name = "JSON")]
         content: Option<String>,
         /// URL to post to, for payby and payermax
@@ -80,11 +80,11 @@ fn trigger(
     content: Option<String>,
     to: Option<String>,
 ) -> Result<String, Failure> {
-    let text = |text: &str| Value::from(text).to_string();
-    let mut body = format!("{{\"product\":{}", text(product));
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut body = format!("{{\"product\":{}", quoted(product));
     for (name, value) in [("notifyType", notify_type), ("url", to)] {
         if let Some(value) = value {
-            body.push_str(&format!(",\"{name}\":{}", text(&value)));
+            body.push_str(&format!(",\"{name}\":{}", quoted(&value)));
         }
     }
     if let Some(content) = content {
@@ -108,7 +108,7 @@ async fn send(url: &str, token: Option<String>, method: Method, body: Option<Str
     let (status, text) = (response.status(), response.text().await.map_err(network)?);
     let content: Value = serde_json::from_str(&text).unwrap_or_default();
     if content.get("respCode").is_some() {
-        return Err(Failure::usage("--url is the base_url of the API; give the control_url"));
+        return Err(Failure::usage("--url is the base_url of the API; use the control_url"));
     }
     if status.is_success() {
         return Ok(text);

@@ -19,27 +19,27 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Some(name) = &args.name else {
         for entry in operations() {
-            output::line(&if args.json { described(entry).to_string() } else { listed(entry) })?;
+            output::line(&if args.json { to_json(entry).to_string() } else { summary(entry) })?;
         }
         return Ok(());
     };
     let entry = operation(name).map_err(|error: OperationError| {
         Failure::usage(format!("{name}: {error}; run `paytend endpoints` for a list"))
     })?;
-    output::line(&if args.json { described(entry).to_string() } else { detailed(entry) })?;
+    output::line(&if args.json { to_json(entry).to_string() } else { details(entry) })?;
     Ok(())
 }
 
-fn listed(entry: &OperationEntry) -> String {
+fn summary(entry: &OperationEntry) -> String {
     let info = entry.info;
     format!("{:<8} {:<8} {:<43} {} (path {})", info.product, info.kind, info.path, info.title, info.provenance.path)
 }
 
-fn detailed(entry: &OperationEntry) -> String {
-    let (info, sure) = (entry.info, entry.info.provenance);
+fn details(entry: &OperationEntry) -> String {
+    let (info, provenance) = (entry.info, entry.info.provenance);
     let mut text = format!(
         "{} ({})\npath       {} ({})\nkind       {}\npayload    {}\n",
-        info.title, info.documentation, info.path, sure.path, info.kind, info.payload
+        info.title, info.documentation, info.path, provenance.path, info.kind, info.payload
     );
     if let Some(bytes) = info.max_file_bytes {
         text.push_str(&format!("file       at most {bytes} bytes before base64\n"));
@@ -59,8 +59,8 @@ fn detailed(entry: &OperationEntry) -> String {
     text.trim_end().to_owned()
 }
 
-fn described(entry: &OperationEntry) -> Value {
-    let (info, sure) = (entry.info, entry.info.provenance);
+fn to_json(entry: &OperationEntry) -> Value {
+    let (info, provenance) = (entry.info, entry.info.provenance);
     json!({
         "name": info.name, "title": info.title, "product": info.product.as_str(), "path": info.path,
         "kind": info.kind.to_string(), "payload": info.payload.to_string(), "documentation": info.documentation,
@@ -70,8 +70,8 @@ fn described(entry: &OperationEntry) -> Value {
         "responseObject": info.response_object, "responseType": entry.response.rust_type(),
         "response": fields(&entry.response),
         "provenance": {
-            "operation": sure.operation.to_string(), "path": sure.path.to_string(),
-            "request": sure.request.to_string(), "response": sure.response.to_string(),
+            "operation": provenance.operation.to_string(), "path": provenance.path.to_string(),
+            "request": provenance.request.to_string(), "response": provenance.response.to_string(),
         },
     })
 }

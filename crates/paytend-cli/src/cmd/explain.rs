@@ -21,8 +21,8 @@ use crate::output;
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The provider that sent the message
-    #[arg(long, value_enum, default_value_t = From::Paytend)]
-    provider: From,
+    #[arg(long, value_enum, default_value_t = ProviderArg::Paytend)]
+    provider: ProviderArg,
     /// The kind of message, for Paytend
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
@@ -59,7 +59,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum From {
+enum ProviderArg {
     Paytend,
     Payby,
     Payermax,
@@ -67,25 +67,25 @@ enum From {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let explanation = match args.provider {
-        From::Paytend if args.sign.is_some() => {
+        ProviderArg::Paytend if args.sign.is_some() => {
             return Err(Failure::usage("messages of Paytend have no sign header: remove --sign, or give --provider"));
         }
-        From::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
+        ProviderArg::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
             return Err(Failure::usage(
                 "messages of Paytend are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the text of \
                  the key",
             ));
         }
-        From::Payby | From::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {
+        ProviderArg::Payby | ProviderArg::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {
             return Err(Failure::usage("--kind and --unsigned-payload are only for messages of Paytend"));
         }
-        From::Paytend => {
+        ProviderArg::Paytend => {
             let keys = known_keys(args)?;
             let body = stdin(Kind::Request.default_max_bytes())?;
             explain_envelope(args.kind.kind(), !args.unsigned_payload, &body, &keys)
         }
         detached => {
-            let provider = if detached == From::Payby { Provider::PayBy } else { Provider::PayerMax };
+            let provider = if detached == ProviderArg::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
                 // An empty header is passed on, since it is one of the causes that are explained.
@@ -118,9 +118,9 @@ fn known_keys(args: &Args) -> Result<KnownKeys, Failure> {
         (&args.other_private_key, "--other-private-key"),
         (&args.other_public_key, "--other-public-key"),
     ] {
-        paths.iter().try_for_each(|path| inputs.claim(Some(path), option))?;
+        paths.iter().try_for_each(|path| inputs.reserve(Some(path), option))?;
     }
-    secrets.claim(inputs)?;
+    secrets.reserve(inputs)?;
     let mut keys = KnownKeys::new();
     if args.private_key.is_empty()
         && let Some(own) = secrets.in_environment(inputs)?
@@ -150,7 +150,7 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
     let texts = [("expected", explanation.expected_text()), ("signed", explanation.signed_text())];
     let texts = texts.map(|(name, text)| (name, text.filter(|_| args.show_texts).map(String::from_utf8_lossy)));
     if args.json {
-        let of = |certainty: Certainty| -> Vec<String> {
+        let with_certainty = |certainty: Certainty| -> Vec<String> {
             let findings = explanation.findings().iter().filter(|finding| finding.certainty() == certainty);
             findings.map(ToString::to_string).collect()
         };
@@ -162,8 +162,8 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
         let mut shown = json!({
             "authentic": explanation.authentic(),
             "verdict": verdict,
-            "findings": of(Certainty::Proven),
-            "possible": of(Certainty::Possible),
+            "findings": with_certainty(Certainty::Proven),
+            "possible": with_certainty(Certainty::Possible),
             "fixes": explanation.fixes(),
         });
         for (name, text) in texts {

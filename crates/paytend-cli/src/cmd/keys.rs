@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
-use crate::keyfiles::{SecretArgs, named};
+use crate::keyfiles::{SecretArgs, key_failure};
 use crate::output;
 
 #[derive(Subcommand)]
@@ -83,10 +83,10 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
 
 fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
     let mut inputs = Inputs::default();
-    inputs.claim(Some(path), "FILE")?;
-    secrets.claim(&mut inputs)?;
+    inputs.reserve(Some(path), "FILE")?;
+    secrets.reserve(&mut inputs)?;
     let input = inputs.key(path, "FILE", FilePermissions::DangerAny)?;
-    let failed = |error: KeyError| named(&input.name, &error);
+    let failed = |error: KeyError| key_failure(&input.name, &error);
     let (key, form) = match keys::read(&input.bytes, None) {
         Err(KeyError::Encrypted(_)) => {
             let passphrase = secrets.passphrase(&mut inputs)?;

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         expected = expected.unsigned_payload();
     }
     let mut inputs = Inputs::with_message();
-    args.message.keys.claim(&mut inputs)?;
+    args.message.keys.reserve(&mut inputs)?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
     // One byte above the limit is enough for the document to be refused as too large.
     let document = start_of_stdin(expected.max_bytes() + 1)?;

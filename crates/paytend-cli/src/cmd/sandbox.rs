@@ -32,15 +32,15 @@ pub(crate) struct Args {
     #[arg(long)]
     shared_key: bool,
     /// The duration of audits, topups and shipments
-    #[arg(long, value_enum, default_value_t = Takes::Realistic)]
-    timing: Takes,
-    /// The pace of the clock: `real`, `frozen`, or a whole number such as 60 to run that many times as fast
+    #[arg(long, value_enum, default_value_t = TimingArg::Realistic)]
+    timing: TimingArg,
+    /// The pace of the clock: `real`, `frozen`, or a speed factor such as 60 (a whole number)
     #[arg(long, default_value = "real", value_parser = pace)]
     pace: Pace,
     /// A fault that is active from the start, such as `topup:resetAfter:next`; may be repeated
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
-    /// Refuse requests that break rules which are only inferred
+    /// Refuse requests that break an inferred rule
     #[arg(long)]
     strict: bool,
     /// Add the reserved field `encryptFlag` to responses
@@ -63,10 +63,10 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Takes {
-    /// They complete immediately
+enum TimingArg {
+    /// Audits, topups and shipments complete immediately
     Instant,
-    /// They take seconds; the balance of a replaced card arrives after a day
+    /// Audits, topups and shipments take seconds; the balance of a replaced card arrives after a day
     Realistic,
 }
 
@@ -97,12 +97,12 @@ async fn serve(args: Args) -> Result<(), Failure> {
         .bits(bits)
         .shared_key(args.shared_key)
         .danger_allow_real_keys(args.danger_allow_real_keys)
-        .danger_any_permissions(args.permissions.accepted() == FilePermissions::DangerAny);
+        .danger_any_permissions(args.permissions.file_permissions() == FilePermissions::DangerAny);
     let folder = KeyFolder::open(&args.keys, &options).map_err(|error| configuration(&error))?;
     let mut settings = Settings::default();
     settings.timing = match args.timing {
-        Takes::Instant => Timing::instant(),
-        Takes::Realistic => Timing::realistic(),
+        TimingArg::Instant => Timing::instant(),
+        TimingArg::Realistic => Timing::realistic(),
     };
     (settings.strict, settings.encrypt_flag) = (args.strict, args.encrypt_flag);
     settings.payby_plain_success = args.payby_plain_success;
@@ -123,7 +123,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
-    // Built by hand to keep the members in this order, which is easier to read.
+    // Written manually to keep the members in this order, which is easier to read.
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
     let token = sandbox.token().map(|token| ("control_token", token.to_owned()));
@@ -131,12 +131,12 @@ async fn serve(args: Args) -> Result<(), Failure> {
         ready.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value)));
     }
     output::line(&(ready + "}"))?;
-    ended().await?;
+    shutdown_signal().await?;
     Ok(())
 }
 
 /// Waits for an interrupt or termination signal.
-async fn ended() -> std::io::Result<()> {
+async fn shutdown_signal() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

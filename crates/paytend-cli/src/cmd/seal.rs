@@ -39,8 +39,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let kind = args.message.kind.kind();
     let fields = fields(kind, &args.fields)?;
     let mut inputs = Inputs::default();
-    args.message.keys.claim(&mut inputs)?;
-    inputs.claim(args.payload.as_deref(), "--payload")?;
+    args.message.keys.reserve(&mut inputs)?;
+    inputs.reserve(args.payload.as_deref(), "--payload")?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
     let payload = match &args.payload {
         Some(path) => inputs.read(path, "--payload", kind.default_max_bytes())?,
@@ -79,7 +79,7 @@ fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {
     let mut fields = Fields::new(kind);
     for (name, value) in &given {
         let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` is not a JSON string")))?;
-        // An empty requestId is set like an absent one.
+        // An empty requestId is replaced, like a missing one.
         if !(kind == Kind::Request && name == "requestId" && value.is_empty()) {
             fields = fields.with(name, value);
         }

@@ -38,11 +38,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let key = public(&args.public_key, "--public-key", &mut Inputs::with_message())?;
     let verifier = detached::Verifier::new([key])?;
     let body = stdin(MAX_BODY)?;
-    let by = verifier.verify(&body, &args.sign)?;
+    let fingerprint = verifier.verify(&body, &args.sign)?;
     let provider = match args.provider {
         Provider::Payby => "payby",
         Provider::Payermax => "payermax",
     };
-    output::line(&json!({"valid": true, "provider": provider, "key": by.to_string()}).to_string())?;
+    output::line(&json!({"valid": true, "provider": provider, "key": fingerprint.to_string()}).to_string())?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Keys, Ran, command, finish, run, set_mode};
+use crate::support::{Keys, RunOutput, command, finish, run, set_mode};
 
 const PARTNER_ID: &str = paytend_vectors::PARTNER_ID;
 
@@ -14,7 +14,7 @@ fn kind(payload_field: &str) -> &'static str {
     }
 }
 
-fn seal(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, fields: &str, payload: Option<&str>) -> Ran {
+fn seal(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, fields: &str, payload: Option<&str>) -> RunOutput {
     let (own, peer) = (keys.arg(&format!("{own}.pem")), keys.arg(&format!("{peer}.pub")));
     let mut args =
         vec!["seal", "--as", side, "--kind", kind, "--private-key", &own, "--public-key", &peer, "--fields", fields];
@@ -24,7 +24,7 @@ fn seal(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, fields: &str
     run(&args, payload.unwrap_or_default().as_bytes())
 }
 
-fn open(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, more: &[&str], document: &[u8]) -> Ran {
+fn open(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, more: &[&str], document: &[u8]) -> RunOutput {
     let (own, peer) = (keys.arg(&format!("{own}.pem")), keys.arg(&format!("{peer}.pub")));
     let mut args = vec!["open", "--as", side, "--kind", kind, "--private-key", &own, "--public-key", &peer];
     args.extend(more);
@@ -130,7 +130,7 @@ fn detached_signatures_are_verified() {
 }
 
 #[test]
-fn keys_are_generated_without_overwriting_and_inspected() {
+fn generated_keys_are_inspected_and_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("new/keys");
     let generate = |bits: &str| run(&["keys", "generate", "--bits", bits, "--out", out.to_str().unwrap()], b"");
@@ -157,11 +157,10 @@ fn keys_are_generated_without_overwriting_and_inspected() {
         assert!(!ran.stdout.contains("BEGIN"));
         serde_json::from_str::<Value>(&ran.stdout).unwrap()
     };
-    let seen = ["private.pem", "public.pem", "public.b64"].map(inspect);
-    for (seen, kind) in seen.iter().zip(["private", "public", "public"]) {
-        assert_eq!((&seen["kind"], &seen["bits"], &seen["strength"]), (&kind.into(), &1024.into(), &"legacy".into()));
-        assert_eq!(seen["fingerprint"], seen["fingerprint"]);
-        assert_eq!(seen["fingerprint"], serde_json::from_str::<Value>(&made.stdout).unwrap()["fingerprint"]);
+    let inspected = ["private.pem", "public.pem", "public.b64"].map(inspect);
+    for (key, kind) in inspected.iter().zip(["private", "public", "public"]) {
+        assert_eq!((&key["kind"], &key["bits"], &key["strength"]), (&kind.into(), &1024.into(), &"legacy".into()));
+        assert_eq!(key["fingerprint"], serde_json::from_str::<Value>(&made.stdout).unwrap()["fingerprint"]);
     }
     assert_eq!(run(&["keys", "inspect", "/nowhere/key.pem"], b"").code, 3);
     std::fs::write(out.join("rubbish"), "rubbish").unwrap();

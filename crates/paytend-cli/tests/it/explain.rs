@@ -9,7 +9,7 @@ fn detached(name: &str) -> paytend_vectors::DetachedCase {
 }
 
 #[test]
-fn every_vector_has_the_right_verdict() {
+fn every_vector_has_the_expected_verdict() {
     let keys = Keys::new();
     for case in paytend_vectors::detached() {
         let (public, sign) = (keys.arg(&format!("{}.pub", case.key)), case.sign.clone());
@@ -114,7 +114,7 @@ fn pasted_sign_header_is_accepted() {
 }
 
 #[test]
-fn authentic_but_exits_with_0_and_shows_findings() {
+fn authentic_message_with_findings_exits_with_0() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");

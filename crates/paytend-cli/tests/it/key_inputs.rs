@@ -7,7 +7,7 @@ use std::process::Stdio;
 use paytend_vectors::{KeyFormResult, key_forms};
 use serde_json::Value;
 
-use crate::support::{Keys, Ran, command, finish, run, set_mode};
+use crate::support::{Keys, RunOutput, command, finish, run, set_mode};
 
 const FIELDS: &str = r#"{"respCode":"00","respMsg":"x"}"#;
 
@@ -18,7 +18,7 @@ fn seal<'a>(private: Option<&'a str>, public: &'a str) -> Vec<&'a str> {
     args
 }
 
-fn form(file: &str) -> Vec<u8> {
+fn key_form(file: &str) -> Vec<u8> {
     key_forms().1.into_iter().find(|case| case.file == file).unwrap().data()
 }
 
@@ -28,7 +28,7 @@ fn write(path: &Path, data: &[u8]) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn fails(ran: &Ran, code: i32, parts: &[&str]) {
+fn assert_fails(ran: &RunOutput, code: i32, parts: &[&str]) {
     assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
     for part in parts {
         assert!(ran.stderr.contains(part), "{part:?} is not in {}", ran.stderr);
@@ -63,7 +63,7 @@ fn every_key_format_is_inspected_from_file_and_standard_input() {
                 assert_eq!(shown["wrappings"].as_array().unwrap().len(), wrappings.len(), "{}: {shown}", case.file);
                 assert_eq!(shown["encrypted"], *encrypted, "{}", case.file);
             } else {
-                fails(&ran, 3, &[&format!("error: {name}: ")]);
+                assert_fails(&ran, 3, &[&format!("error: {name}: ")]);
             }
         }
     }
@@ -74,7 +74,7 @@ fn inspect_shows_format_and_permissions() {
     let dir = tempfile::tempdir().unwrap();
     let shown = |file: &str, mode: u32| -> Value {
         let path = dir.path().join(file);
-        let argument = write(&path, &form(file));
+        let argument = write(&path, &key_form(file));
         set_mode(&path, mode);
         serde_json::from_str(&run(&["keys", "inspect", &argument], b"").stdout).unwrap()
     };
@@ -101,14 +101,18 @@ fn key_is_read_from_standard_input() {
     let own = keys.arg("paytend.pem");
     let ran = run(&seal(Some(&own), "-"), &std::fs::read(keys.path("partner.pub")).unwrap());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    fails(&run(&seal(Some("-"), &public), &form("key.p12")), 3, &["standard input (--private-key): ", "PKCS#12"]);
-    fails(&run(&seal(Some(&own), "-"), b""), 3, &["standard input (--public-key): ", "empty"]);
+    assert_fails(
+        &run(&seal(Some("-"), &public), &key_form("key.p12")),
+        3,
+        &["standard input (--private-key): ", "PKCS#12"],
+    );
+    assert_fails(&run(&seal(Some(&own), "-"), b""), 3, &["standard input (--public-key): ", "empty"]);
     // A changed byte of the modulus makes the numbers of the key inconsistent.
-    let mut der = form("pkcs8.der");
+    let mut der = key_form("pkcs8.der");
     der[100] ^= 1;
-    fails(&run(&seal(Some("-"), &public), &der), 3, &["standard input (--private-key): the numbers in the key"]);
+    assert_fails(&run(&seal(Some("-"), &public), &der), 3, &["standard input (--private-key): the numbers in the key"]);
     let folder = keys.arg("");
-    fails(&run(&seal(Some(&folder), &public), b""), 3, &["cannot read the key file", &folder, "directory"]);
+    assert_fails(&run(&seal(Some(&folder), &public), b""), 3, &["cannot read the key file", &folder, "directory"]);
 }
 
 #[test]
@@ -136,11 +140,15 @@ fn standard_input_is_read_for_one_option_only() {
         ),
     ] {
         let ran = run(&args, b"{}");
-        fails(&ran, 2, &["standard input cannot be both", parts[0], parts[1]]);
+        assert_fails(&ran, 2, &["standard input cannot be both", parts[0], parts[1]]);
     }
-    let encrypted = write(&keys.path("encrypted.pem"), &form("encrypted-pbkdf2.pem"));
+    let encrypted = write(&keys.path("encrypted.pem"), &key_form("encrypted-pbkdf2.pem"));
     let both = ["keys", "inspect", "-", "--passphrase-file", "-"];
-    fails(&run(&both, &form("encrypted-pbkdf2.pem")), 2, &["standard input cannot be both FILE and --passphrase-file"]);
+    assert_fails(
+        &run(&both, &key_form("encrypted-pbkdf2.pem")),
+        2,
+        &["standard input cannot be both FILE and --passphrase-file"],
+    );
     let ran = run(&["keys", "inspect", &encrypted, "--passphrase-file", "-"], b"correct horse\n");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
@@ -187,34 +195,34 @@ fn key_in_the_environment_is_read_in_every_format() {
         let ran = finish(command().args(seal(None, &public)).env("PAYTEND_PRIVATE_KEY", text), b"");
         match case.private {
             KeyFormResult::Read { .. } => assert_eq!(ran.code, 0, "{}: {}", case.file, ran.stderr),
-            KeyFormResult::Named { .. } => fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: "]),
+            KeyFormResult::Named { .. } => assert_fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: "]),
         }
     }
     // `explain` reads the variable, too.
     let args = ["explain", "--public-key", &public];
     let ran = finish(command().args(args).env("PAYTEND_PRIVATE_KEY", "/etc/key.pem"), b"{}");
-    fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: this is the path of a file"]);
+    assert_fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: this is the path of a file"]);
 }
 
 #[test]
 fn passphrase_is_read_from_file_or_environment() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
-    let private = write(&keys.path("encrypted.pem"), &form("encrypted-pbkdf2.pem"));
+    let private = write(&keys.path("encrypted.pem"), &key_form("encrypted-pbkdf2.pem"));
     let phrase = write(&keys.path("phrase"), b"correct horse\n");
     let args = seal(Some(&private), &public);
     let with_file = [&args[..], &["--passphrase-file", &phrase]].concat();
-    fails(&run(&args, b""), 3, &[&private, "is encrypted", "--passphrase-file", "PAYTEND_PASSPHRASE"]);
+    assert_fails(&run(&args, b""), 3, &[&private, "is encrypted", "--passphrase-file", "PAYTEND_PASSPHRASE"]);
     assert_eq!(run(&with_file, b"").code, 0);
     let ran = finish(command().args(&args).env("PAYTEND_PASSPHRASE", "correct horse"), b"");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let wrong = finish(command().args(&args).env("PAYTEND_PASSPHRASE", "CANARY"), b"");
-    fails(&wrong, 3, &[&private, "the passphrase does not decrypt"]);
+    assert_fails(&wrong, 3, &[&private, "the passphrase does not decrypt"]);
     assert!(!wrong.stderr.contains("CANARY"));
     // `explain` reads an encrypted key with the same options.
     let explain = ["explain", "--private-key", &private, "--public-key", &public, "--passphrase-file", &phrase];
     assert_eq!(run(&explain, b"{}").code, 4);
-    fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
+    assert_fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
     // The passphrase is read once for several keys.
     #[cfg(unix)]
     {
@@ -228,7 +236,7 @@ fn passphrase_is_read_from_file_or_environment() {
     }
     if cfg!(unix) {
         set_mode(&keys.path("phrase"), 0o644);
-        fails(&run(&with_file, b""), 3, &["phrase is open to other users"]);
+        assert_fails(&run(&with_file, b""), 3, &["phrase is open to other users"]);
         let accepted = [&with_file[..], &["--danger-any-permissions"]].concat();
         assert_eq!(run(&accepted, b"").code, 0);
     }

@@ -13,12 +13,12 @@ use paytend_model::issuing::{QueryPartnerBalance, Topup};
 use serde_json::Value;
 
 /// A running `paytend sandbox`, which is killed on drop.
-struct Running {
+struct RunningSandbox {
     process: Child,
     ready: Value,
 }
 
-impl Running {
+impl RunningSandbox {
     fn start(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_paytend"))
             .arg("sandbox")
@@ -54,7 +54,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningSandbox {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -66,13 +66,13 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn sandbox_prints_ready_line_and_keeps_the_key_folder() {
+fn sandbox_prints_ready_line_and_reuses_key_folder() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--port", "0", "--keys", keys.to_str().unwrap(), "--bits", "2048", "--shared-key"];
     let runtime = runtime();
     let first = {
-        let running = Running::start(&arguments);
+        let running = RunningSandbox::start(&arguments);
         let names: Vec<&String> = running.ready.as_object().unwrap().keys().collect();
         assert_eq!(names, ["base_url", "control_url", "ready", "ui_url"]);
         assert_eq!(running.ready["ready"], true);
@@ -85,7 +85,7 @@ fn sandbox_prints_ready_line_and_keeps_the_key_folder() {
     assert_eq!((own == paytend, first.trim().len()), (true, 15));
     assert_eq!(PrivateKey::from_bytes(&own).unwrap().public_key().bits(), 2048);
     // A second start uses the same keys, even with other options.
-    let running = Running::start(&arguments[..4]);
+    let running = RunningSandbox::start(&arguments[..4]);
     runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
     assert_eq!(std::fs::read_to_string(keys.join("partner-id")).unwrap(), first);
 }
@@ -122,7 +122,7 @@ fn invalid_options_are_refused_with_exit_codes() {
 fn control_commands_change_a_running_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
-    let running = Running::start(&["--keys", keys.to_str().unwrap(), "--pace", "frozen", "--timing", "instant"]);
+    let running = RunningSandbox::start(&["--keys", keys.to_str().unwrap(), "--pace", "frozen", "--timing", "instant"]);
     let control = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_paytend"))
             .args(["control", "--url", &running.url("control_url")])
@@ -191,22 +191,22 @@ fn state_is_consistent_after_fifty_kills() {
     let runtime = runtime();
     let accepted: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let mut before = BTreeMap::new();
-    for life in 0..50u32 {
-        let mut running = Running::start(&arguments);
+    for run in 0..50u32 {
+        let mut running = RunningSandbox::start(&arguments);
         let state = runtime.block_on(running.state());
-        before = check(&state, &accepted.lock().unwrap(), &before);
+        before = check_orders(&state, &accepted.lock().unwrap(), &before);
         let client = running.client(&keys);
         // The sandbox is killed after this many responses, with other orders in flight.
         let responses = Arc::new(AtomicU32::new(0));
-        let until = 1 + (life * 7) % 12;
-        let (sender, mut enough) = tokio::sync::mpsc::channel::<()>(64);
+        let kill_after = 1 + (run * 7) % 12;
+        let (sender, mut kill_now) = tokio::sync::mpsc::channel::<()>(64);
         let tasks: Vec<_> = (0..4)
             .map(|n| {
                 let (client, accepted, responses, sender) =
                     (client.clone(), Arc::clone(&accepted), Arc::clone(&responses), sender.clone());
                 runtime.spawn(async move {
                     for k in 0.. {
-                        let (order, cents) = (format!("T-{life}-{n}-{k}"), 1 + (life + n + k) % 99);
+                        let (order, cents) = (format!("T-{run}-{n}-{k}"), 1 + (run + n + k) % 99);
                         let amount = format!("0.{cents:02}").parse().unwrap();
                         let topup = Topup::builder()
                             .card_id("1755902")
@@ -218,29 +218,33 @@ fn state_is_consistent_after_fifty_kills() {
                             return;
                         }
                         accepted.lock().unwrap().insert(order, cents);
-                        if responses.fetch_add(1, Ordering::SeqCst) + 1 >= until {
+                        if responses.fetch_add(1, Ordering::SeqCst) + 1 >= kill_after {
                             let _ = sender.send(()).await;
                         }
                     }
                 })
             })
             .collect();
-        runtime.block_on(enough.recv());
-        // SIGKILL: the process has no chance to finish anything.
+        runtime.block_on(kill_now.recv());
+        // SIGKILL: the process cannot finish any work.
         running.process.kill().unwrap();
         running.process.wait().unwrap();
         for task in tasks {
             runtime.block_on(task).unwrap();
         }
     }
-    let running = Running::start(&arguments);
-    let orders = check(&runtime.block_on(running.state()), &accepted.lock().unwrap(), &before);
+    let running = RunningSandbox::start(&arguments);
+    let orders = check_orders(&runtime.block_on(running.state()), &accepted.lock().unwrap(), &before);
     assert!(orders.len() > 50 && accepted.lock().unwrap().len() > 50, "{}", orders.len());
 }
 
 /// Checks that money is conserved, that every order with a response exists with its amount, and that no earlier order
 /// is missing. Returns all orders.
-fn check(state: &Value, accepted: &BTreeMap<String, u32>, before: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+fn check_orders(
+    state: &Value,
+    accepted: &BTreeMap<String, u32>,
+    before: &BTreeMap<String, i64>,
+) -> BTreeMap<String, i64> {
     assert_eq!(state["conserves"], true);
     let cents = |text: &Value| text.as_str().unwrap_or("0.00").replace('.', "").parse::<i64>().unwrap();
     let partner = state["partners"].as_object().unwrap().values().next().unwrap();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-pub(crate) struct Ran {
+pub(crate) struct RunOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -19,11 +19,11 @@ pub(crate) fn command() -> Command {
     command
 }
 
-pub(crate) fn run(args: &[&str], stdin: &[u8]) -> Ran {
+pub(crate) fn run(args: &[&str], stdin: &[u8]) -> RunOutput {
     finish(command().args(args), stdin)
 }
 
-pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> Ran {
+pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> RunOutput {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let bytes = stdin.to_vec();
@@ -31,7 +31,7 @@ pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> Ran {
     let writer = std::thread::spawn(move || drop(input.write_all(&bytes)));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    Ran {
+    RunOutput {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

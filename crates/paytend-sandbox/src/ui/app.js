@@ -7,7 +7,7 @@ import { openEntry } from "./detail.js";
 import { $, onSubmit, toast } from "./dom.js";
 import { bindFaults, drawTargets, showFaults } from "./faults.js";
 import { keyboard } from "./keyboard.js";
-import { bindLog, sift } from "./log.js";
+import { bindLog, applyFilter } from "./log.js";
 import { refreshSoon, showWith } from "./refresh.js";
 import { connect, relisten } from "./stream.js";
 import { bindTabs, show } from "./tabs.js";
@@ -72,7 +72,7 @@ takeToken();
 bind();
 showWith({ state: showState, clock: showClock, deliveries: showDeliveries, faults: showFaults });
 show("detail");
-sift();
+applyFilter();
 connect(start);
 setInterval(tick, 250);
 // Other clients may change the state without a log entry.

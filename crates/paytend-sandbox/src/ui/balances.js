@@ -10,7 +10,7 @@ function table(caption, columns, entries, empty) {
   const head = h("h3", null, `${caption} `, h("span", { class: "muted num" }, String(entries.length)));
   if (entries.length === 0) return [head, h("p", { class: "hint" }, empty)];
   const heading = ([name, , style]) => h("th", { scope: "col", class: style === "right-num" && style }, name);
-  const cells = (entry) => columns.map(([, of, style]) => h("td", { class: style }, String(of(entry) ?? "–")));
+  const cells = (entry) => columns.map(([, value, style]) => h("td", { class: style }, String(value(entry) ?? "–")));
   return [head, h("div", { class: "table", role: "region", tabindex: "0", "aria-label": caption },
     h("table", null,
       h("thead", null, h("tr", null, columns.map(heading))),
@@ -50,7 +50,7 @@ function showWorld() {
   const accounts = partner.users.flatMap((user) =>
     user.accounts.map((account) => ({ ...account, userId: user.userId })));
   $("state").replaceChildren(
-    h("div", { class: "sums" }, sum("Funds", money(partner.funds)), sum("Fees taken", money(partner.fees)),
+    h("div", { class: "sums" }, sum("Funds", money(partner.funds)), sum("Fees charged", money(partner.fees)),
       sum("Money", verdict, style)),
     ...table("Cards", [["Card", (it) => it.cardId, "id"], ["Holder", (it) => it.holderId, "id"],
       ["State", (it) => words(it.state)], ["Balance", (it) => money(it.balance), "right-num"],

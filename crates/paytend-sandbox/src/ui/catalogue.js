@@ -42,12 +42,12 @@ export const KINDS = [
   ["duplicate", NOTIFICATION, false, "The notification is sent twice."],
   ["reorder", NOTIFICATION, false,
     "The notification is sent after the next one, or one second later if none is pending."],
-  ["late", NOTIFICATION, true, "The notification is delayed by some milliseconds of sandbox time."],
+  ["late", NOTIFICATION, true, "The notification is delayed by the given milliseconds of sandbox time."],
   ["wrongSignature", BOTH, false, "The signature is corrupted."],
   ["wrongKey", BOTH, false, "The message is signed with an unknown key."],
   ["staleKey", BOTH, false, "The message is signed with the key from before the last rotation."],
   ["clockSkew", BOTH, true,
-    "The Date of the response, or the times in a PayBy or PayerMax notification, are shifted by some milliseconds."],
+    "The Date of a response and the times in a PayBy or PayerMax notification are shifted by the given milliseconds."],
 ];
 export const kindOf = (name) => KINDS.find(([kind]) => kind === name);
 export const faultText = (fault) => (fault.millis === undefined ? fault.kind : `${fault.kind} ${fault.millis} ms`);

@@ -7,7 +7,7 @@ import { show } from "./tabs.js";
 import { block, moment } from "./text.js";
 import { tick } from "./time.js";
 
-const DELIVERIES_SHOWN = 200;
+const MAX_DELIVERIES = 200;
 const STATES = {
   pending: ["● Pending", "warn"], acknowledged: ["✓ Acknowledged", "good"],
   givenUp: ["✕ Given up", "bad"], noUrl: ["✕ No callback URL", "bad"],
@@ -21,7 +21,7 @@ function attemptText({ at, status, acknowledged, reason }) {
 }
 
 function deliveryNode(id) {
-  const told = h("div");
+  const description = h("div");
   const contents = h("div", { hidden: true });
   const button = h("button", { type: "button", class: "small", "aria-expanded": "false" }, "Show contents");
   button.addEventListener("click", () => act(button, async () => {
@@ -35,12 +35,12 @@ function deliveryNode(id) {
     button.setAttribute("aria-expanded", String(!contents.hidden));
   }));
   const attributes = { class: "delivery", tabindex: "-1", "data-testid": "delivery", "data-id": id };
-  return { node: h("li", attributes, told, button, contents), told, drawn: "" };
+  return { node: h("li", attributes, description, button, contents), description, drawn: "" };
 }
 
 export function showDeliveries(all) {
   const list = $("deliveries");
-  const last = all.slice(-DELIVERIES_SHOWN).reverse();
+  const last = all.slice(-MAX_DELIVERIES).reverse();
   const ids = new Set(last.map((one) => one.id));
   for (const [id, { node }] of shownDeliveries) if (!ids.has(id)) { node.remove(); shownDeliveries.delete(id); }
   let before = null;
@@ -61,7 +61,7 @@ export function showDeliveries(all) {
     known.drawn = drawing;
     const [state, style] = STATES[delivery.state] ?? [delivery.state, ""];
     known.node.dataset.state = delivery.state;
-    known.told.replaceChildren(
+    known.description.replaceChildren(
       h("p", { class: "first" },
         h("span", null, h("span", { class: "num muted" }, `${delivery.id}  `),
           h("span", { class: "name-of" }, delivery.what), ` ${title(delivery.what)}`),
@@ -79,7 +79,7 @@ export function showDeliveries(all) {
   $("pending").hidden = pending === 0;
   $("deliveries-empty").hidden = all.length > 0;
   $("deliveries-cut").textContent =
-    all.length > DELIVERIES_SHOWN ? `the last ${DELIVERIES_SHOWN} of ${all.length}` : "";
+    all.length > MAX_DELIVERIES ? `the last ${MAX_DELIVERIES} of ${all.length}` : "";
   tick();
 }
 

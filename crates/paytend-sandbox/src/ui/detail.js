@@ -53,7 +53,7 @@ function detail(entry, revealed) {
       h("h3", null, heading),
       revealed && block("Payload, decrypted", payload, `${name}-payload`, "None."),
       revealed && block("Canonical string, which is signed", canonical, `${name}-canonical`,
-        "None: the document has no such signature, or it is not authentic."),
+        "None: the document has no signature of this kind, or it is not authentic."),
       open && block("Wire", wire, `${name}-wire`, absent));
   };
   const view = (label, value) => h("button", {

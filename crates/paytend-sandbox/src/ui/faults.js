@@ -30,11 +30,11 @@ function addFault(event) {
   const problem = $("fault-problem");
   const on = $("fault-on").value.trim();
   const [kind, where, millis] = kindOf($("fault-kind").value);
-  const whole = (id) => (/^-?\d+$/.test($(id).value.trim()) ? Number($(id).value) : NaN);
-  const percent = whole("fault-percent");
-  const times = $("fault-times").value.trim() === "" ? null : whole("fault-times");
-  const delay = whole("fault-millis");
-  const wrong = () => {
+  const wholeNumber = (id) => (/^-?\d+$/.test($(id).value.trim()) ? Number($(id).value) : NaN);
+  const percent = wholeNumber("fault-percent");
+  const times = $("fault-times").value.trim() === "" ? null : wholeNumber("fault-times");
+  const delay = wholeNumber("fault-millis");
+  const findProblem = () => {
     if (!on) return ["fault-on", "Enter an operation or a notification."];
     if (where === CALL && on.startsWith("notify ")) {
       return ["fault-kind", `${kind} applies only to calls. Enter an operation.`];
@@ -51,7 +51,7 @@ function addFault(event) {
     }
     return null;
   };
-  const found = wrong();
+  const found = findProblem();
   problem.textContent = found?.[1] ?? "";
   if (found) { $(found[0]).focus(); return; }
   act(hook("fault-add"), async () => {
@@ -62,7 +62,7 @@ function addFault(event) {
 }
 
 function frequency(percent, times) {
-  const often = times === null || times === undefined ? "always" : times === 1 ? "once" : `${times} times more`;
+  const often = times === null || times === undefined ? "always" : times === 1 ? "once" : `${times} more times`;
   return `${percent < 100 ? `${percent} percent of the time, ` : ""}${often}`;
 }
 

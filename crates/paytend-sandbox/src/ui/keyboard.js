@@ -1,7 +1,7 @@
 // Keyboard shortcuts of the page.
 import { closeEntry } from "./detail.js";
 import { $ } from "./dom.js";
-import { log, rove, rows, selected, sift, visible } from "./log.js";
+import { log, makeTabbable, rows, selected, applyFilter, visible } from "./log.js";
 import { askReset } from "./world.js";
 
 export function keyboard(event) {
@@ -11,7 +11,7 @@ export function keyboard(event) {
     if (!$("reset-ask").hidden) askReset(false);
     else if (document.activeElement === search) {
       search.value = "";
-      sift();
+      applyFilter();
       (rows.get(selected)?.node.firstChild ?? visible()[0] ?? $("work")).focus();
     } else if (selected !== null) closeEntry();
     return;
@@ -35,6 +35,6 @@ export function keyboard(event) {
   if (at < 0 && !typing) at = all.findIndex((one) => one.getAttribute("aria-current") === "true");
   const to = at < 0 ? 0 : at + (down ? 1 : -1);
   const next = all[Math.min(all.length - 1, Math.max(0, to))];
-  rove(next);
+  makeTabbable(next);
   next.focus();
 }

@@ -3,7 +3,7 @@ import { faultText, title } from "./catalogue.js";
 import { $, h } from "./dom.js";
 import { short, stamp } from "./text.js";
 
-const LOG_KEPT = 1000;
+const MAX_LOG_ENTRIES = 1000;
 
 export const log = $("log");
 /** Entries and their rows, by number. */
@@ -44,12 +44,12 @@ function matches(entry) {
 export const visible = () => [...log.querySelectorAll("li:not([hidden]) > button")];
 
 /** Makes one row reachable with Tab: the given one, or the newest. */
-export function rove(to) {
+export function makeTabbable(to) {
   log.querySelector('button[tabindex="0"]')?.setAttribute("tabindex", "-1");
   (to ?? visible()[0])?.setAttribute("tabindex", "0");
 }
 
-export function sift() {
+export function applyFilter() {
   let shown = 0;
   for (const { entry, node } of rows.values()) {
     node.hidden = !matches(entry);
@@ -59,7 +59,7 @@ export function sift() {
   const current = log.querySelector('button[tabindex="0"]');
   if (!current || current.parentElement.hidden) {
     const open = rows.get(selected)?.node;
-    rove(open?.hidden === false ? open.firstChild : null);
+    makeTabbable(open?.hidden === false ? open.firstChild : null);
   }
   $("log-empty").hidden = shown > 0;
   $("log-empty").textContent = rows.size > 0 ? "No entry matches. Clear the search or show all."
@@ -72,7 +72,7 @@ export function put(entry, fresh) {
   if (fresh) node.firstChild.classList.add("fresh");
   rows.set(entry.id, { entry, node });
   log.prepend(node);
-  if (rows.size > LOG_KEPT) {
+  if (rows.size > MAX_LOG_ENTRIES) {
     const [oldest] = rows.keys();
     rows.get(oldest).node.remove();
     rows.delete(oldest);
@@ -83,7 +83,7 @@ export function mark() {
   for (const { node } of rows.values()) node.firstChild.removeAttribute("aria-current");
   const chosen = rows.get(selected)?.node.firstChild;
   chosen?.setAttribute("aria-current", "true");
-  rove(chosen);
+  makeTabbable(chosen);
 }
 
 export function select(id) {
@@ -97,14 +97,14 @@ export function bindLog(open) {
     const button = event.target.closest("button.entry");
     if (button) open(Number(button.dataset.id));
   });
-  $("search").addEventListener("input", sift);
+  $("search").addEventListener("input", applyFilter);
   for (const button of document.querySelectorAll("[data-filter]")) {
     button.addEventListener("click", () => {
       filter = button.dataset.filter;
       for (const other of document.querySelectorAll("[data-filter]")) {
         other.setAttribute("aria-pressed", String(other === button));
       }
-      sift();
+      applyFilter();
     });
   }
 }

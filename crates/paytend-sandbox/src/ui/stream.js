@@ -2,7 +2,7 @@
 import { get, openEvents } from "./api.js";
 import { closeEntry } from "./detail.js";
 import { $, toast } from "./dom.js";
-import { log, mark, put, rows, selected, sift } from "./log.js";
+import { log, mark, put, rows, selected, applyFilter } from "./log.js";
 import { refreshSoon } from "./refresh.js";
 
 let loading = null;
@@ -21,7 +21,7 @@ async function loadLog() {
     // After a restart or reset, the same number may belong to another entry.
     if (before && now && now.entry.at === before.at && now.entry.what === before.what) mark();
     else if (selected !== null) closeEntry();
-    sift();
+    applyFilter();
     if (focused) rows.get(Number(focused))?.node.firstChild.focus();
   } catch (error) {
     toast(error.message, false);
@@ -30,16 +30,16 @@ async function loadLog() {
   }
 }
 
-let unheard = [];
-let hearing = 0;
+let unannounced = [];
+let announceTimer = 0;
 /** Announces new entries to screen readers, at most once per second. */
 function announce(entry) {
-  unheard.push(entry);
-  hearing ||= setTimeout(() => {
-    const [{ what, verdict }] = unheard;
-    $("heard").textContent = unheard.length === 1 ? `${what}: ${verdict}` : `${unheard.length} new entries`;
-    unheard = [];
-    hearing = 0;
+  unannounced.push(entry);
+  announceTimer ||= setTimeout(() => {
+    const [{ what, verdict }] = unannounced;
+    $("heard").textContent = unannounced.length === 1 ? `${what}: ${verdict}` : `${unannounced.length} new entries`;
+    unannounced = [];
+    announceTimer = 0;
   }, 1000);
 }
 
@@ -49,14 +49,14 @@ let listening = null;
 
 function listen() {
   const events = openEvents();
-  const tell = (text, state) => { $("live").textContent = text; $("live").className = `live ${state}`; };
+  const setStatus = (text, state) => { $("live").textContent = text; $("live").className = `live ${state}`; };
   events.onopen = () => {
-    tell("Live", "on");
+    setStatus("Live", "on");
     start().then(loadLog, () => {});
   };
   events.onerror = () => {
     events.close();
-    tell("Not connected, retrying", "off");
+    setStatus("Not connected, retrying", "off");
     // An event stream does not report errors. A plain request does, in particular a missing token.
     if ($("token-form").hidden) get("").catch(() => {});
     listening = setTimeout(() => { listening = listen(); }, 1500);
@@ -64,7 +64,7 @@ function listen() {
   events.addEventListener("entry", (event) => {
     const entry = JSON.parse(event.data);
     if (loading) loading.push(entry);
-    else { put(entry, true); sift(); }
+    else { put(entry, true); applyFilter(); }
     announce(entry);
     refreshSoon();
   });

@@ -1,7 +1,7 @@
 // Formatting of times, amounts and documents.
 import { copyButton, h } from "./dom.js";
 
-const TEXT_SHOWN = 200_000;
+const MAX_TEXT_LENGTH = 200_000;
 /** Whether documents are formatted or shown exactly as sent. */
 export const reading = { formatted: true };
 
@@ -67,10 +67,12 @@ export function block(name, text, hookName, absent) {
     body.append(absent);
     return h("div", { class: "block" }, h("div", { class: "block-head" }, h("h4", null, name)), body);
   }
-  const cut = text.length > TEXT_SHOWN;
-  const shown = cut ? text.slice(0, TEXT_SHOWN) : text;
+  const cut = text.length > MAX_TEXT_LENGTH;
+  const shown = cut ? text.slice(0, MAX_TEXT_LENGTH) : text;
   body.append(...(reading.formatted && !cut ? pretty(shown) : [shown]));
-  if (cut) body.append(`\n… the first ${TEXT_SHOWN} of ${text.length} characters. Copy copies all of them.`);
+  if (cut) {
+    body.append(`\n… the first ${MAX_TEXT_LENGTH} of ${text.length} characters. Use Copy to copy the whole text.`);
+  }
   return h("div", { class: "block" },
     h("div", { class: "block-head" }, h("h4", null, name), copyButton(text, name.toLowerCase())), body);
 }

@@ -26,7 +26,7 @@ use crate::exit::{Category, Failure};
 const PARTNER_ID: &str = "888666000100260";
 /// The size of the keys that Paytend uses today, in bits.
 const BITS: usize = 1024;
-/// How long to wait for a posted notification.
+/// The maximum time to wait for a notification.
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(ClapArgs)]
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut report = Report::new(args.json);
-    let outcome = runtime.block_on(Demo::play(&mut report));
+    let outcome = runtime.block_on(Demo::run_steps(&mut report));
     report.done(outcome)
 }
 
@@ -49,7 +49,7 @@ struct Demo<'r> {
 }
 
 impl Demo<'_> {
-    async fn play(report: &mut Report) -> Result<(), Failure> {
+    async fn run_steps(report: &mut Report) -> Result<(), Failure> {
         report.begin("keys", "Both sides generate a key pair")?;
         let partner_key = rustcrypto::generate(BITS, &OsRandom)?;
         let paytend_key = rustcrypto::generate(BITS, &OsRandom)?;
@@ -84,7 +84,7 @@ impl Demo<'_> {
         demo.forged(&inbox, partner_key.public_key()).await
     }
 
-    /// Makes the calls and checks the balances between them.
+    /// Calls the operations and checks the balances.
     async fn operations(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
         let mobile = "8613261402222";
         let verify = VerifyMobileNumber::builder().mobile(mobile).type_("1").build();
@@ -135,7 +135,7 @@ impl Demo<'_> {
             .ok_or_else(|| Failure::new(Category::Unexpected, "the response contains no balance"))
     }
 
-    /// Makes one call, and reports its documents and their signed texts.
+    /// Sends one request, and reports the documents and their signed texts.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,
@@ -145,12 +145,12 @@ impl Demo<'_> {
         self.report.begin(step, title)?;
         let prepared = self.client.prepare(operation)?;
         self.report.fact("path", O::INFO.path)?;
-        self.report.fact("sent", inside(&prepared.canonical()))?;
+        self.report.fact("sent", signed_text(&prepared.canonical()))?;
         self.report.wire("request", prepared.document())?;
         let raw = self.client.transmit(&prepared).await?;
         self.report.wire("response", &String::from_utf8_lossy(raw.body()))?;
         let response = self.client.open(&prepared, &raw)?;
-        self.report.fact("received", inside(&String::from_utf8_lossy(&response.opened().canonical())))?;
+        self.report.fact("received", signed_text(&String::from_utf8_lossy(&response.opened().canonical())))?;
         self.report.end()?;
         Ok(response.into_data())
     }
@@ -187,7 +187,7 @@ impl Demo<'_> {
         let verified = received.ok_or_else(|| Failure::new(Category::Unexpected, "no notification was received"))?;
         self.report.fact("verifiedBy", verified.verified_by().to_string())?;
         if let Some(opened) = verified.opened() {
-            self.report.fact("received", inside(&String::from_utf8_lossy(&opened.canonical())))?;
+            self.report.fact("received", signed_text(&String::from_utf8_lossy(&opened.canonical())))?;
         }
         let Content::Typed(Notification::Baas(BaasNotification::FundDeposit(transaction))) =
             verified.into_notification()
@@ -239,7 +239,7 @@ fn describe(key: &PrivateKey) -> Value {
 }
 
 /// Returns the signed text of a message without the session key.
-fn inside(canonical: &str) -> Value {
+fn signed_text(canonical: &str) -> Value {
     canonical.split('&').filter(|part| !part.starts_with("randomKey=")).collect::<Vec<_>>().join("&").into()
 }
 
@@ -247,6 +247,6 @@ fn parse(amount: &str) -> Result<Amount, Failure> {
     amount.parse().map_err(|e| Failure::new(Category::Unexpected, e))
 }
 
-fn require(holds: bool, what: &str) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(Failure::new(Category::Unexpected, format!("check failed: {what}"))) }
+fn require(condition: bool, description: &str) -> Result<(), Failure> {
+    if condition { Ok(()) } else { Err(Failure::new(Category::Unexpected, format!("check failed: {description}"))) }
 }

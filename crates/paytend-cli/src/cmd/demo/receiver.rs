@@ -36,7 +36,7 @@ pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
     let (sender, notifications) = mpsc::channel(16);
     let limit = receiver.max_bytes();
     let app = Router::new()
-        .route("/paytend", routing::post(take))
+        .route("/paytend", routing::post(receive_notification))
         .layer(DefaultBodyLimit::max(limit))
         .with_state((receiver, sender));
     let unavailable = |e: std::io::Error| Failure::new(Category::Network, format!("cannot listen on 127.0.0.1: {e}"));
@@ -46,7 +46,7 @@ pub(crate) async fn start(receiver: PaytendReceiver) -> Result<Inbox, Failure> {
     Ok(Inbox { url, notifications })
 }
 
-async fn take(
+async fn receive_notification(
     State((receiver, sender)): State<(PaytendReceiver, mpsc::Sender<Verified<Content<Notification>>>)>,
     headers: HeaderMap,
     body: Bytes,

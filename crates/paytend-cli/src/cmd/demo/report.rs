@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::output::{Style, line};
 
 /// The maximum length of a document in the readable output, in characters.
-const SHOWN: usize = 150;
+const MAX_SHOWN: usize = 150;
 
 /// Writes the steps of the demo as they run.
 pub(crate) struct Report {
@@ -57,7 +57,7 @@ impl Report {
             let value: Value = serde_json::from_str(document).unwrap_or_else(|_| document.into());
             return self.fact(name, value);
         }
-        let mut shown: String = document.chars().take(SHOWN).collect();
+        let mut shown: String = document.chars().take(MAX_SHOWN).collect();
         if shown.len() < document.len() {
             shown.push('…');
         }
