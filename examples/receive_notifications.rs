@@ -85,7 +85,7 @@ const ARRIVED: &str = "2";
 
 /// Books a deposit once and returns whether it was booked.
 ///
-/// A deposit is not booked if its money has not arrived, a required field is absent or unreadable, or the transaction is
+/// A deposit is not booked if its money has not arrived, a required field is absent or unreadable, or the transaction
 /// already booked.
 fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::Result<bool> {
     let (Some(id), Some(amount), Some(currency)) = (&deposit.transaction_id, &deposit.amount, &deposit.currency) else {

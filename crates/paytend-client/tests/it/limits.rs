@@ -9,7 +9,7 @@ use paytend_client::{ErrorKind, Exchange, HttpRequest, Outcome, RawResponse, Tim
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use tokio::sync::Semaphore;
 
-use crate::scripted::{Scripted, Step};
+use crate::scripted::{Scripted, Step, TokioClock};
 use crate::server::{paytend, response};
 
 fn query() -> QueryCardBalance {
@@ -65,14 +65,14 @@ async fn max_in_flight_applies_to_all_clones() {
     assert_eq!(transport.most.load(Ordering::SeqCst), 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
     let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
     let scripted = Scripted::new([]);
     let (builder, _) = scripted.builder();
     let client = builder
         .transport(Arc::clone(&transport) as Arc<dyn Transport>)
-        .clock(Arc::new(paytend_client::SystemClock::default()))
+        .clock(Arc::new(TokioClock::new()))
         .max_in_flight(1)
         .build()
         .unwrap();
@@ -95,7 +95,7 @@ async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
 }
 
 /// If a call takes too long, its error names the limit that ended it.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn timeout_error_names_the_limit() {
     for (attempt, deadline, limit, words) in [
         (20, 60_000, TimeLimit::Attempt(Duration::from_millis(20)), "the attempt timeout of 20ms passed"),
@@ -105,7 +105,7 @@ async fn timeout_error_names_the_limit() {
         let (builder, _) = Scripted::new([]).builder();
         let client = builder
             .transport(Arc::clone(&transport) as Arc<dyn Transport>)
-            .clock(Arc::new(paytend_client::SystemClock::default()))
+            .clock(Arc::new(TokioClock::new()))
             .attempt_timeout(Duration::from_millis(attempt))
             .deadline(Duration::from_millis(deadline))
             .retry(paytend_client::RetryPolicy::never())

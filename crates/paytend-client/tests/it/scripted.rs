@@ -40,6 +40,26 @@ pub(crate) struct Scripted {
     discarded: AtomicUsize,
 }
 
+/// Tokio's clock. In a test that starts paused, time passes only while every task waits, so that load does not matter.
+#[derive(Debug)]
+pub(crate) struct TokioClock(tokio::time::Instant);
+
+impl TokioClock {
+    pub(crate) fn new() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
 /// A received request, decrypted and verified.
 pub(crate) struct Request {
     pub(crate) url: String,
