@@ -45,7 +45,7 @@ impl<'a> Scan<'a> {
         Self { text, encoding, at: 0, open: Vec::new() }
     }
 
-    /// Returns the end of the object, and reports the members of the outermost object.
+    /// Returns the end of the object, and calls `report` for each of its members.
     pub(crate) fn run(mut self, mut report: impl FnMut(Member<'a>)) -> Result<usize, Flaw> {
         if self.text.starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();

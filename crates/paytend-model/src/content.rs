@@ -95,12 +95,12 @@ impl<T: Payload> Content<T> {
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
-    // A name that cannot be read may be any of them.
+    // An unreadable name may be any of `names`.
     let mut named = named.map(|member| from_slice::<String>(member.name).ok());
     named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
 }
 
-/// A notification that was not read as a type.
+/// A notification that could not be converted to a typed value.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RawNotification {

@@ -43,8 +43,8 @@ impl Scalar {
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
     let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let may_be_one = matches!(type_name, "Code" | "CardId" | "HolderId" | "UserId");
-    text.len() <= 64 && text.bytes().all(word) && !(card_number && may_be_one)
+    let may_hold_card_number = matches!(type_name, "Code" | "CardId" | "HolderId" | "UserId");
+    text.len() <= 64 && text.bytes().all(word) && !(card_number && may_hold_card_number)
 }
 
 /// Declares a text type. A `hidden` type prints `_` in `Debug`, has no `Display`, and does not dereference to `str`.
