@@ -68,8 +68,8 @@ impl Lifecycle for TopupState {
 }
 
 /// The state of an account opening in BaaS Core. The order of the states is the order of calls in section 4.4 of its
-/// documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new documents can then be
-/// uploaded.
+/// documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new documents can then
+/// be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -22,8 +22,8 @@ impl Extra {
     /// Sets a field to a JSON text. Use this method for fields that the provider documents and this crate does not know
     /// yet.
     ///
-    /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it, and
-    /// [`validate`](crate::Validate::validate) reports it.
+    /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it,
+    /// and [`validate`](crate::Validate::validate) reports it.
     ///
     /// # Errors
     /// Returns an error if the text is not JSON.

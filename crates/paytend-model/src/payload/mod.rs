@@ -21,8 +21,8 @@ use crate::value::FieldType;
 /// A JSON object in the provider's API, as a Rust type. The `payload!` macro implements this trait.
 ///
 /// Reading keeps the JSON text of unknown fields. Only `serde_json` supports this, and only if it reads the object
-/// directly: reading fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate field
-/// for the payload there.
+/// directly: reading fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate
+/// field for the payload there.
 pub trait Payload:
     Validate + Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {

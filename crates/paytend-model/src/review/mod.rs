@@ -81,8 +81,8 @@ impl Review {
         self.findings.iter().any(|finding| inside(&finding.field))
     }
 
-    /// Returns the source of the field at a path, or `None` if the field is unknown. A field inside an inferred field is
-    /// also inferred.
+    /// Returns the source of the field at a path, or `None` if the field is unknown. A field inside an inferred field
+    /// is also inferred.
     fn source(&self, path: &str) -> Option<Source> {
         let (mut fields, mut source) = (self.fields, None);
         for name in path.split('.') {

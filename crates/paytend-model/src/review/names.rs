@@ -63,8 +63,8 @@ impl Object<'_> {
     }
 
     /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
-    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. For an
-    /// optional field, a name that is equally close to both is not a typo either.
+    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. For
+    /// an optional field, a name that is equally close to both is not a typo either.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);

@@ -17,8 +17,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports that a field violates a rule, unless `holds` is true. The violation is an error for a field that this crate
-    /// does not declare.
+    /// Reports that a field violates a rule, unless `holds` is true. The violation is an error for a field that this
+    /// crate does not declare.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
     }

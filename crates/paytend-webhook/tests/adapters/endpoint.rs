@@ -36,10 +36,10 @@ async fn post<R: Receiver>(endpoint: &Endpoint<R>, body: Vec<u8>) -> Result<(), 
     taken.map(|_| ()).map_err(|rejection| rejection.reason().clone())
 }
 
-/// A client that disconnects during the key operation keeps its place until the operation has ended. Otherwise closing
+/// A client that disconnects during the key operation keeps its slot until the operation has ended. Otherwise closing
 /// connections would bypass the budget.
 #[tokio::test]
-async fn disconnected_client_keeps_its_place() {
+async fn disconnected_client_keeps_its_slot() {
     let (receiver, mut at_work) = Held::new();
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let gone = tokio::spawn({
@@ -50,8 +50,8 @@ async fn disconnected_client_keeps_its_place() {
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
-    receiver.go_on();
-    // The place is released when the work is done; no event reports this.
+    receiver.release();
+    // The slot is released when the work is done; no event reports this.
     let free = async {
         while post(&endpoint, sealed("{}")).await.is_err() {
             tokio::task::yield_now().await;
@@ -75,7 +75,7 @@ async fn disconnected_client_keeps_its_key_operation() {
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     assert!(at_work.try_recv().is_err(), "two key operations at the same time");
-    receiver.go_on();
+    receiver.release();
 }
 
 #[tokio::test]
@@ -89,9 +89,9 @@ async fn bodies_in_progress_stay_within_the_budget() {
         async move { post(&endpoint, body).await }
     });
     at_work.recv().await.unwrap();
-    // A place is free, but not enough bytes.
+    // A slot is free, but not enough bytes.
     assert_eq!(post(&endpoint, body.clone()).await, Err(Reason::Overloaded));
-    receiver.go_on();
+    receiver.release();
     assert_eq!(first.await.unwrap(), Ok(()));
     assert_eq!(post(&endpoint, body).await, Ok(()));
 }
@@ -185,7 +185,7 @@ async fn waiting_for_keys_times_out() {
     at_work.recv().await.unwrap();
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     assert_eq!(stuck.await.unwrap(), Err(Reason::Overloaded));
-    receiver.go_on();
+    receiver.release();
     let none = paytend().listed_budget(Budget::new().max_concurrent(0));
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
@@ -260,7 +260,7 @@ async fn on_rejection_receives_the_source() {
 
 /// A panic in a custom receiver is contained, and the provider is asked to retry.
 #[tokio::test]
-async fn panic_of_a_receiver_is_a_503_response() {
+async fn receiver_panic_returns_503() {
     #[derive(Clone)]
     struct Panics;
     impl Receiver for Panics {

@@ -13,12 +13,12 @@ use crate::support::{Held, payby, payermax, paytend, sealed};
 pub(crate) async fn every_notification_vector_is_accepted(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
     let cases = paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "content");
-    let mut taken = 0;
+    let mut accepted = 0;
     for case in cases {
         client.send(case.wire).await.expect(200, ACCEPTED, &case.name);
-        taken += 1;
+        accepted += 1;
     }
-    assert_eq!(taken, 7);
+    assert_eq!(accepted, 7);
 }
 
 pub(crate) async fn every_refuse_vector_is_rejected(server: Server) {
@@ -271,12 +271,12 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let refused = refused.unwrap();
     refused.expect(503, LATER, "overload");
     assert_eq!(refused.headers["retry-after"], "60");
-    // Listed sources have a separate budget, with a single place.
+    // Listed sources have a separate budget, with a single slot.
     let listed = from("203.0.113.7");
     begun().await;
     from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed request");
 
-    receiver.go_on();
+    receiver.release();
     for response in [first, waiting, listed] {
         response.await.unwrap().expect(200, ACCEPTED, "after waiting");
     }

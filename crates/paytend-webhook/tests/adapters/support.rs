@@ -49,13 +49,13 @@ pub(crate) fn sealed(content: &str) -> Vec<u8> {
 pub(crate) struct Held {
     inner: PaytendReceiver,
     at_work: mpsc::UnboundedSender<()>,
-    may_go_on: Arc<(Mutex<bool>, Condvar)>,
+    may_continue: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Held {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
         let (at_work, told) = mpsc::unbounded_channel();
-        (Self { inner: paytend().receiver().clone(), at_work, may_go_on: Arc::default() }, told)
+        (Self { inner: paytend().receiver().clone(), at_work, may_continue: Arc::default() }, told)
     }
 
     pub(crate) fn with_max_bytes(mut self, bytes: usize) -> Self {
@@ -63,9 +63,9 @@ impl Held {
         self
     }
 
-    pub(crate) fn go_on(&self) {
-        *self.may_go_on.0.lock().unwrap() = true;
-        self.may_go_on.1.notify_all();
+    pub(crate) fn release(&self) {
+        *self.may_continue.0.lock().unwrap() = true;
+        self.may_continue.1.notify_all();
     }
 }
 
@@ -93,8 +93,8 @@ impl Receiver for Held {
         self.at_work.send(()).unwrap();
         // A failing test must not wait for this thread forever.
         let queue_timeout = Duration::from_secs(30);
-        let waiting = self.may_go_on.0.lock().unwrap();
-        drop(self.may_go_on.1.wait_timeout_while(waiting, queue_timeout, |may| !*may).unwrap());
+        let waiting = self.may_continue.0.lock().unwrap();
+        drop(self.may_continue.1.wait_timeout_while(waiting, queue_timeout, |may| !*may).unwrap());
         self.inner.receive(headers, body, now)
     }
 }

@@ -36,7 +36,7 @@ fn sealed(notify_type: &str, content: &str) -> String {
 #[test]
 fn every_notification_vector_is_accepted() {
     let receiver = receiver(Product::Baas);
-    let mut taken = 0;
+    let mut accepted = 0;
     for case in paytend_vectors::envelope().iter().filter(|case| case.payload_field == "content") {
         let name = &case.name;
         let verified = receiver.receive(&HeaderMap::new(), case.wire.as_bytes(), now()).expect(name);
@@ -51,9 +51,9 @@ fn every_notification_vector_is_accepted() {
             Content::Unreadable(raw) => panic!("{name}: {raw:?}"),
             Content::Unknown(raw) => assert_eq!(raw.content, case.payload.as_bytes(), "{name}"),
         }
-        taken += 1;
+        accepted += 1;
     }
-    assert_eq!(taken, 7);
+    assert_eq!(accepted, 7);
 }
 
 /// The response reveals nothing about the cause of a rejection, except for the size of the body.

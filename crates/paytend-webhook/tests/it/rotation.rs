@@ -127,7 +127,7 @@ fn key_is_retired_only_for_its_merchant() {
     let key = generate();
     let sample = paytend_vectors::samples().into_iter().find(|s| s.document == "payermax" && s.name == "notification");
     let sample = sample.unwrap().json;
-    let of = |merchant: &str| {
+    let request = |merchant: &str| {
         let body = sample.replace("P01010113842047", merchant);
         assert!(body.contains(merchant));
         DetachedSender::new(&key).unwrap().raw(body).unwrap()
@@ -139,7 +139,7 @@ fn key_is_retired_only_for_its_merchant() {
         ("M2", ScheduledKey::from(public(&key))),
     ])
     .unwrap();
-    let take = |merchant, at| receiver.receive(of(merchant).headers(), of(merchant).body(), at).map(|_| ());
+    let take = |merchant, at| receiver.receive(request(merchant).headers(), request(merchant).body(), at).map(|_| ());
     let before = sent - Duration::from_secs(1);
     assert_eq!((take("M1", before), take("M2", before), take("M2", sent)), (Ok(()), Ok(()), Ok(())));
     assert_eq!(take("M1", sent).unwrap_err().reason(), &Reason::OtherMerchant);
@@ -177,7 +177,7 @@ fn invalid_validity_periods_are_reported() {
     assert_eq!(result.unwrap_err(), ConfigError::NoKey);
 }
 
-/// Replayed old messages must not make an old key look used.
+/// Replayed old messages must not make an old key appear to be in use.
 #[test]
 fn rejected_messages_are_not_counted() {
     let key = generate();

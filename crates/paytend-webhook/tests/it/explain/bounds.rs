@@ -8,7 +8,7 @@ fn findings_show_no_content() {
     let mut sender = Sender::new();
     sender.content = br#"{"name":"CANARY"}"#.to_vec();
     sender.signed_content = Some(br#"{"name": "CANARY"}"#.to_vec());
-    let explanation = of(&sender.send_well());
+    let explanation = explain_document(&sender.send_valid());
     let shown = format!("{explanation} {explanation:?} {:?}", known_keys());
     assert!(!shown.contains("CANARY") && !shown.contains(&STANDARD.encode([7; 16])), "{shown}");
     assert!(String::from_utf8_lossy(explanation.signed_text().unwrap()).contains("CANARY"));
@@ -17,9 +17,9 @@ fn findings_show_no_content() {
 /// Names come from the sender and are shown escaped, so that they cannot control a terminal.
 #[test]
 fn names_are_escaped_in_findings() {
-    let good = String::from_utf8(Sender::new().send_well()).unwrap();
+    let good = String::from_utf8(Sender::new().send_valid()).unwrap();
     let added = good.replacen('{', r#"{"a\u001b[2J":"1","#, 1);
-    let shown = of(added.as_bytes()).to_string();
+    let shown = explain_document(added.as_bytes()).to_string();
     assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#), "{shown:?}");
     assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#) && !shown.contains('\u{1b}'), "{shown}");
 }
@@ -33,8 +33,8 @@ fn body_above_the_limit_is_authentic_but_too_large() {
     let generous = detached_keys().with_max_bytes(100_000);
     let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &generous);
     assert_eq!(explanation.verdict(), Verdict::Authentic);
-    let large = Sender { content: body, ..Sender::new() }.send_well();
-    let explanation = of(&large);
+    let large = Sender { content: body, ..Sender::new() }.send_valid();
+    let explanation = explain_document(&large);
     assert!(matches!(explanation.findings()[0], Finding::Malformed(Malformed::TooLarge { .. })), "{explanation}");
     let generous = explain(Provider::Paytend, &HeaderMap::new(), &large, &known_keys().with_max_bytes(1 << 20));
     assert!(generous.authentic(), "{generous}");
@@ -52,7 +52,7 @@ fn large_messages_are_explained_in_bounded_time() {
     }
     let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
-    assert!(!of(document.as_bytes()).authentic());
+    assert!(!explain_document(document.as_bytes()).authentic());
     // Much more than needed, so that the test also passes on a busy machine.
     assert!(start.elapsed().as_secs() < 600, "{:?}", start.elapsed());
 

@@ -85,7 +85,7 @@ impl Sender {
         document.to_string().into_bytes()
     }
 
-    pub(super) fn send_well(&self) -> Vec<u8> {
+    pub(super) fn send_valid(&self) -> Vec<u8> {
         self.send(|fields, _, _| join(fields))
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn encrypt(key: &[u8], plain: &[u8]) -> Vec<u8> {
     data
 }
 
-pub(super) fn of(document: &[u8]) -> Explanation {
+pub(super) fn explain_document(document: &[u8]) -> Explanation {
     explain(Provider::Paytend, &HeaderMap::new(), document, &known_keys())
 }
 

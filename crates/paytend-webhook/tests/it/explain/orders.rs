@@ -63,7 +63,7 @@ fn sorted_members_are_restored() {
     }
 }
 
-/// A null member that was removed and an order are found together.
+/// The removal of a null member and a changed order are found together.
 #[test]
 fn sorted_members_without_nulls_are_restored() {
     let body = format!("{{{ROOT}{REST}\"data\":{DATA}\"exchange\":null,{FEE}}}}}").replace("\"exchange\":null,", "");

@@ -17,7 +17,7 @@ const CHAINS: usize = 1_000;
 
 /// The outcome of a chain of alterations.
 #[derive(Debug)]
-enum Fate {
+enum Outcome {
     /// The signed text was found, and only the applied changes are reported.
     Explained,
     /// The change cannot be undone, and the loss is reported.
@@ -39,17 +39,17 @@ fn name(change: &Change) -> String {
     name.split(['(', ' ']).next().unwrap().to_owned()
 }
 
-fn judge(body: &[u8], held: &[u8], done: &[&Alteration], explanation: &Explanation) -> Fate {
+fn judge(body: &[u8], held: &[u8], done: &[&Alteration], explanation: &Explanation) -> Outcome {
     let story = || {
         let names: Vec<&str> = done.iter().map(|alteration| alteration.name).collect();
         let (body, held) = (String::from_utf8_lossy(body), String::from_utf8_lossy(held));
         format!("{names:?}\n signed {body:?}\n held   {held:?}\n {explanation}")
     };
     if explanation.authentic() != (body == held) {
-        return Fate::Wrong(story());
+        return Outcome::Wrong(story());
     }
     if explanation.authentic() {
-        return Fate::Unchanged;
+        return Outcome::Unchanged;
     }
     let text = explanation.findings().iter().find_map(|finding| match finding {
         Finding::Text { changes, .. } => Some(changes),
@@ -59,7 +59,7 @@ fn judge(body: &[u8], held: &[u8], done: &[&Alteration], explanation: &Explanati
         let allowed = |name: &str| done.iter().any(|alteration| alteration.changes.contains(&name));
         let right = changes.iter().all(|change| matches!(change, TextChange::Bytes(change) if allowed(&name(change))));
         let good = right && !changes.is_empty() && explanation.signed_text() == Some(body);
-        return if good { Fate::Explained } else { Fate::Wrong(story()) };
+        return if good { Outcome::Explained } else { Outcome::Wrong(story()) };
     }
     let lost: Vec<&str> = done.iter().flat_map(|alteration| alteration.lost).copied().collect();
     let names = explanation.findings().iter().map(|finding| match finding {
@@ -67,12 +67,12 @@ fn judge(body: &[u8], held: &[u8], done: &[&Alteration], explanation: &Explanati
         other => format!("{other:?}"),
     });
     if names.into_iter().any(|name| lost.iter().any(|lost| name.starts_with(lost))) {
-        return Fate::Named;
+        return Outcome::Named;
     }
-    Fate::Unexplained(story())
+    Outcome::Unexplained(story())
 }
 
-fn chain(seed: u64, keys: &KnownKeys, sign: &dyn Fn(&[u8]) -> HeaderMap) -> Fate {
+fn chain(seed: u64, keys: &KnownKeys, sign: &dyn Fn(&[u8]) -> HeaderMap) -> Outcome {
     let random = Seeded::with(seed);
     let body = messages::any(&random);
     let mut held = body.clone();
@@ -124,16 +124,16 @@ fn random_chains_are_explained_and_none_wrongly() {
     for (fate, _) in &fates {
         *counts
             .entry(match fate {
-                Fate::Explained => "explained",
-                Fate::Named => "named",
-                Fate::Unchanged => "unchanged",
-                Fate::Unexplained(_) => "unexplained",
-                Fate::Wrong(_) => "wrong",
+                Outcome::Explained => "explained",
+                Outcome::Named => "named",
+                Outcome::Unchanged => "unchanged",
+                Outcome::Unexplained(_) => "unexplained",
+                Outcome::Wrong(_) => "wrong",
             })
             .or_default() += 1;
         match fate {
-            Fate::Unexplained(story) => unexplained.push(story),
-            Fate::Wrong(story) => wrong.push(story),
+            Outcome::Unexplained(story) => unexplained.push(story),
+            Outcome::Wrong(story) => wrong.push(story),
             _ => {}
         }
     }
