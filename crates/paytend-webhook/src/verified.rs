@@ -87,8 +87,8 @@ impl<N> Verified<N> {
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the time
-    /// of sending do not change the key. If the identifying members are absent, the key is derived from the whole body.
+    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the time of
+    /// sending do not change the key. If the identifying members are absent, the key is derived from the whole body.
     ///
     /// **A notification with a known key may still be an update.** Paytend's notifications have no number and no
     /// timestamp. A notification that reports a state for the second time can be equal to an earlier one. Examples are
@@ -171,8 +171,8 @@ pub struct Sighting {
     pub business_key: Option<BusinessKey>,
     /// The time of receipt.
     pub received_at: SystemTime,
-    /// The time of sending that the provider reports. For PayBy and PayerMax it distinguishes a retry
-    /// from a new notification.
+    /// The time of sending that the provider reports. For PayBy and PayerMax it distinguishes a retry from a new
+    /// notification.
     pub sent_at: Option<SystemTime>,
     /// The fingerprint of the key that verified the signature.
     pub verified_by: Fingerprint,

@@ -19,8 +19,8 @@ type Notification = <PaytendReceiver as Receiver>::Notification;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that stores the dedup key, waits for permission, and then applies the effect. A handler
-/// that is dropped in between loses the notification.
+/// A handler that stores the dedup key, waits for permission, and then applies the effect. A handler that is dropped in
+/// between loses the notification.
 struct Ledger {
     keys: Mutex<HashSet<DedupKey>>,
     effects: Mutex<HashSet<DedupKey>>,
@@ -92,7 +92,7 @@ pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(serve
         client.send(sealed(&content(order))).await.expect(200, ACCEPTED, "delivered again");
         http2.send(sealed(&content(order))).await.expect(200, ACCEPTED, "delivered again");
     }
-    assert_eq!(ends.try_recv().ok(), None, "a handler ended before it was allowed to");
+    assert_eq!(ends.try_recv().ok(), None, "a handler ended too early");
     assert_eq!(endpoint.running_handlers(), 3);
     assert!(tokio::time::timeout(Duration::ZERO, endpoint.idle()).await.is_err(), "handlers are running");
 

@@ -96,9 +96,9 @@ fn notifications_are_typed_and_deduplicated() {
     let verified = receive_signed(&payby(), "payby", &sample("payby"), at(0)).unwrap();
     let order = verified.notification().typed().unwrap().order.as_ref().unwrap();
     assert_eq!(order.status, Some(TransferStatus::Success));
-    let about = verified.business_key().unwrap();
+    let business_key = verified.business_key().unwrap();
     assert_eq!(
-        (about.kind, about.id.as_str(), about.state.as_deref()),
+        (business_key.kind, business_key.id.as_str(), business_key.state.as_deref()),
         ("transfer-to-bank", "M188573109026", Some("SUCCESS"))
     );
     // Different formatting or a different time does not change the dedup key; a different status does.
@@ -114,8 +114,8 @@ fn notifications_are_typed_and_deduplicated() {
     let verified = receive_signed(&payermax(), "payermax", &sample("payermax"), at(SENT)).unwrap();
     assert_eq!(verified.notification().typed().unwrap().data.direction, Direction::Decrease);
     assert_eq!((verified.sent_at(), verified.opened().is_none()), (Some(at(SENT)), true));
-    let about = verified.business_key().unwrap();
-    assert_eq!((about.kind, about.state.as_deref()), ("balance-change", Some("DECREASE")));
+    let business_key = verified.business_key().unwrap();
+    assert_eq!((business_key.kind, business_key.state.as_deref()), ("balance-change", Some("DECREASE")));
     let again = sample("payermax").replace("448.13", "448.130").replace("57.628Z", "58.000Z");
     let again = receive_signed(&payermax(), "payermax", &again, at(SENT)).unwrap();
     assert_eq!(again.dedup_key(), verified.dedup_key());

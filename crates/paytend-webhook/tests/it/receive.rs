@@ -136,11 +136,14 @@ fn repeated_notification_has_the_same_dedup_key() {
         (body, verified.dedup_key(), verified.business_key().cloned())
     };
     let deposit = r#"{"transactionId":"T1","orderNo":"F1","tradeStatus":2}"#;
-    let ((body, first, about), (again, second, _)) = (key("2", deposit), key("2", deposit));
-    assert_ne!(body, again);
+    let ((body, first, business_key), (second_body, second, _)) = (key("2", deposit), key("2", deposit));
+    assert_ne!(body, second_body);
     assert_eq!((first, first.to_string().len()), (second, 64));
-    let about = about.unwrap();
-    assert_eq!((about.kind, about.id.as_str(), about.state.as_deref()), ("deposit", "T1", Some("2")));
+    let business_key = business_key.unwrap();
+    assert_eq!(
+        (business_key.kind, business_key.id.as_str(), business_key.state.as_deref()),
+        ("deposit", "T1", Some("2"))
+    );
     for (notify_type, content) in [("2", r#"{"transactionId":"T2"}"#), ("4", deposit), ("2", "{}")] {
         assert_ne!(key(notify_type, content).1, first, "{notify_type} {content}");
     }
@@ -150,8 +153,8 @@ fn repeated_notification_has_the_same_dedup_key() {
 
 #[test]
 fn unavailable_key_asks_for_a_retry() {
-    struct Gone(Arc<dyn RsaPrivate>);
-    impl RsaPrivate for Gone {
+    struct UnavailableKey(Arc<dyn RsaPrivate>);
+    impl RsaPrivate for UnavailableKey {
         fn public_key(&self) -> &PublicKey {
             self.0.public_key()
         }
@@ -163,7 +166,7 @@ fn unavailable_key_asks_for_a_retry() {
         }
     }
     let keyring = Keyring::builder()
-        .own_key(Arc::new(Gone(rustcrypto::private(&private("partner")).unwrap())))
+        .own_key(Arc::new(UnavailableKey(rustcrypto::private(&private("partner")).unwrap())))
         .peer_key(rustcrypto::public(&public("paytend")).unwrap())
         .build()
         .unwrap();

@@ -192,7 +192,7 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
         }
     }
     assert_eq!(reason(receive_signed(&payermax("2"), "payermax", br#"{"merchantNo":2}"#, SENT)), Ok(()));
-    // A body that is not an object has no timestamp, and is treated as another merchant's.
+    // A body that is not an object has no timestamp, and is rejected like that of another merchant.
     let reason_of_payby =
         |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
     for body in [br#"[{"merchantNo":"OTHER"}]"#.as_slice(), b"not json", b"{}{}", b"{\"a\":\"\x81\x5C\"", b""] {

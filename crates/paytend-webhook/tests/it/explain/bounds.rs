@@ -1,8 +1,8 @@
-//! Limits on what an explanation shows and what it costs.
+//! Limits on the content and the cost of explanations.
 
 use super::*;
 
-/// `Display` of a finding is for a person; `Debug` output may end up in a log.
+/// Neither `Display` nor `Debug` shows the content of a message.
 #[test]
 fn findings_show_no_content() {
     let mut sender = Sender::new();
@@ -40,7 +40,7 @@ fn body_above_the_limit_is_authentic_but_too_large() {
     assert!(generous.authentic(), "{generous}");
 }
 
-/// A message from an unknown sender costs nothing. A message from a known sender has a bounded cost.
+/// For a message from an unknown sender, nothing is searched. For a message from a known sender, the search is bounded.
 #[test]
 fn large_messages_are_explained_in_bounded_time() {
     let flat = format!("{{\"a\":[{}1]}}", "1,".repeat(30_000)).into_bytes();
@@ -53,7 +53,7 @@ fn large_messages_are_explained_in_bounded_time() {
     let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
     assert!(!explain_document(document.as_bytes()).authentic());
-    // Much more than needed, so that the test also passes on a busy machine.
+    // A generous limit, so that the test also passes on a busy machine.
     assert!(start.elapsed().as_secs() < 600, "{:?}", start.elapsed());
 
     for (body, limit) in [(vec![b' '; 4 << 20], 8 << 20), (deep, 1 << 20), (flat, 1 << 20)] {
@@ -61,6 +61,6 @@ fn large_messages_are_explained_in_bounded_time() {
             explain(Provider::PayBy, &signed("payby", b"{}"), &body, &detached_keys().with_max_bytes(limit));
         assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     }
-    // A search without a bound would take days.
+    // An unbounded search would take days.
     assert!(start.elapsed().as_secs() < 1800, "{:?}", start.elapsed());
 }

@@ -92,12 +92,12 @@ fn fields_with_other_values_are_reported() {
 /// The sender of a request reads its explanation, so the advice is for the sender.
 #[test]
 fn fixes_for_a_request_are_for_its_sender() {
-    let request = |content: &str, signed: &str, signs: &str| {
+    let request = |content: &str, signed: &str, signing_key: &str| {
         let mut sender = Sender::new();
         sender.fields[0] = ("requestId", "R1".to_owned());
         sender.content = content.into();
         sender.signed_content = Some(signed.into());
-        sender.signs = key(signs);
+        sender.signing_key = key(signing_key);
         let sent = String::from_utf8(sender.send(|fields, _, _| {
             let rename = |(name, value): (String, Vec<u8>)| (name.replace("content", "bizData"), value);
             let mut fields: NamedValues = fields.into_iter().map(rename).collect();

@@ -70,10 +70,10 @@ fn session_key_and_payload_errors_are_reported() {
     assert_found(&explain_document(&sender.send_valid()), &[Finding::SessionKey(16)]);
     // Encrypted for the sandbox's key.
     let mut sender = Sender::new();
-    sender.receives = key("partner_2048").public_key().clone();
+    sender.recipient_key = key("partner_2048").public_key().clone();
     assert_found(&explain_document(&sender.send_valid()), &[Finding::EncryptedForOther("sandbox".into())]);
     let mut sender = Sender::new();
-    sender.receives = key("stranger").public_key().clone();
+    sender.recipient_key = key("stranger").public_key().clone();
     let explanation = explain_document(&sender.send_valid());
     let unknown = Finding::EncryptedForUnknown { bytes: 128, expected: "128".into() };
     assert_found(&explanation, &[unknown, Finding::TextNotAtHand]);
@@ -90,7 +90,7 @@ fn session_key_and_payload_errors_are_reported() {
 
 #[test]
 fn signing_key_is_reported() {
-    let by = |name: &str| Sender { signs: key(name), ..Sender::new() }.send_valid();
+    let by = |name: &str| Sender { signing_key: key(name), ..Sender::new() }.send_valid();
     // Another provider's key, the wrong side's key, and an unknown key.
     assert_found(
         &explain_document(&by("payby")),

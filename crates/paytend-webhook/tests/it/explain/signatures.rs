@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn changes_to_a_signed_body_are_reported() {
     let compact = r#"{"b":"é/1","a":1250.50}"#;
-    for (signed_body, here, expected) in [
+    for (signed_body, received, expected) in [
         (format!("{compact}\n"), compact.to_owned(), vec![Change::NewlineLost]),
         (format!("{compact}\r\n"), compact.to_owned(), vec![Change::NewlineLost]),
         (compact.to_owned(), format!("{compact}\n"), vec![Change::WhiteSpaceAdded]),
@@ -27,10 +27,10 @@ fn changes_to_a_signed_body_are_reported() {
         (compact.to_owned(), compact.replace('"', "%22"), vec![Change::Wrapped(Wrapping::PercentEncoding)]),
     ] {
         let headers = signed("payby", signed_body.as_bytes());
-        let explanation = explain(Provider::PayBy, &headers, here.as_bytes(), &detached_keys());
-        let [Finding::Text { changes, at, .. }] = explanation.findings() else { panic!("{here}: {explanation}") };
-        assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{here}");
-        let differs = here.bytes().zip(signed_body.bytes()).take_while(|(a, b)| a == b).count();
+        let explanation = explain(Provider::PayBy, &headers, received.as_bytes(), &detached_keys());
+        let [Finding::Text { changes, at, .. }] = explanation.findings() else { panic!("{received}: {explanation}") };
+        assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{received}");
+        let differs = received.bytes().zip(signed_body.bytes()).take_while(|(a, b)| a == b).count();
         assert_eq!((*at, explanation.signed_text().unwrap()), (differs, signed_body.as_bytes()));
     }
     let latin1 = [b"{\"b\":\"".as_slice(), &[0xe9], b"\"}"].concat();
