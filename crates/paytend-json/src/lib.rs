@@ -19,9 +19,9 @@
 //! 1. A scan reads bytes from left to right, and its state depends only on the bytes before. It stops at the bracket
 //!    that closes the first one, and includes the white space after it. So a scan finds at most one end in a text.
 //! 2. In UTF-8, no byte of a multi-byte character equals a quote or a backslash. In GBK, Big5 and Shift-JIS, the second
-//!    byte of a character may be 0x5C, the backslash. So there are two scans: one treats every byte as a character, the
-//!    other treats a byte from 0x81 to 0xFE and a valid second byte after it as one character. A second byte is never
-//!    a quote (0x22).
+//!    byte of a character may be 0x5C, the backslash. So there are two scans. The first treats every byte as a
+//!    character. The second treats a byte from 0x81 to 0xFE and a valid second byte after it as one character. A second
+//!    byte is never a quote (0x22).
 //! 3. The choice between the two ends depends on the whole text, never on the prefix that is presented as the object.
 //!    The end that the first scan finds is used if everything before it is UTF-8. Otherwise the end is the one that
 //!    both scans find, or that only one scan finds. Two different ends are [`Flaw::Ambiguous`].

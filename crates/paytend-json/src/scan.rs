@@ -118,7 +118,7 @@ impl<'a> Scan<'a> {
         Ok(Expected::More)
     }
 
-    /// Reports the member of the outermost object whose value ends here.
+    /// Reports the current member of the outermost object. Called at the end of each value.
     fn close_value(&self, name: &'a [u8], value_at: usize, report: &mut impl FnMut(Member<'a>)) -> Expected {
         if self.open.len() == 1 {
             report(Member { name, value: &self.text[value_at..self.at] });

@@ -31,11 +31,11 @@ const NOT_IDENTIFIED: Problem = Problem::Because(
 pub enum Content<T> {
     /// A notification of a documented type. Optional fields that could not be read are `None` and listed in `problems`.
     Typed(T),
-    /// A notification of a documented type whose content is not an object, or whose required fields are missing or
+    /// A notification of a documented type, but the content is not an object, or required fields are missing or
     /// unreadable.
     Unreadable(RawNotification),
-    /// A notification of a type that this crate does not know, or one without any of the fields that identify its type,
-    /// such as a notification of another product.
+    /// A notification of a type that this crate does not know, or a notification without any of the fields that identify
+    /// its type. An example is a notification of another product.
     Unknown(RawNotification),
 }
 

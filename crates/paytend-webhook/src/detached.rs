@@ -33,7 +33,7 @@ pub trait Scheme: Clone + Send + Sync + 'static {
     fn facts(&self, authentic: &Authentic<'_>) -> Result<Facts, Reason>;
 }
 
-/// A body whose signature was verified.
+/// A body with a verified signature.
 #[derive(Debug)]
 pub struct Authentic<'a> {
     pub(crate) key: Fingerprint,

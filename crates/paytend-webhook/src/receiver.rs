@@ -18,7 +18,7 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// The type of a notification.
     type Notification: Send + 'static;
 
-    /// Returns the provider whose notifications are received.
+    /// Returns the provider of the notifications.
     fn provider(&self) -> Provider;
 
     /// Returns the size limit for bodies, in bytes. A server need not read further.
@@ -30,7 +30,7 @@ pub trait Receiver: Clone + Send + Sync + 'static {
         true
     }
 
-    /// Returns how often each key was used. A key whose count no longer grows can be retired.
+    /// Returns how often each key was used. A key can be retired when its count no longer grows.
     fn key_usage(&self) -> Vec<KeyUsage>;
 
     /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or any time

@@ -9,7 +9,7 @@ use crate::provider::Provider;
 use crate::receiver::{Reason, Rejection, check_body, check_length};
 use crate::sources::{Source, Sources};
 
-/// The checks for a request whose body has not been read yet. The request must be a `POST`, not compressed, not too
+/// The checks of a request before its body is read. The request must be a `POST`, not compressed, not too
 /// large, and come from an allowed [source](Sources).
 ///
 /// All other checks are left to signature verification. The `Content-Type` is checked only if the filter [requires
@@ -45,7 +45,7 @@ impl RequestFilter {
         self
     }
 
-    /// Rejects requests whose `Content-Type` is present and neither JSON nor plain text. Allowed are
+    /// Rejects requests with a `Content-Type` that is neither JSON nor plain text. Allowed are
     /// `application/json`, `text/json`, `application/…+json` and `text/plain`, with any parameters.
     ///
     /// By default the content type is not checked. The types that Paytend and PayerMax send are not documented, and the
@@ -67,8 +67,8 @@ impl RequestFilter {
         self
     }
 
-    /// Checks a request whose body may have at most `limit` bytes, and returns the class of its source. `peer` is the
-    /// address of the connection's other end, if known.
+    /// Checks a request and returns the class of its source. `limit` is the maximum size of its body in bytes, and
+    /// `peer` is the address of the connection's other end, if known.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The

@@ -57,8 +57,7 @@ pub use partner::{
 
 use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
-/// Describes an operation whose name is documented, and whose path and request fields are observed in the published
-/// demo.
+/// Describes an operation with a documented name. The path and the request fields are observed in the published demo.
 const fn observed(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Issuing, kind, title, path).provenance(Provenance {
         operation: Source::Documented,

@@ -2,8 +2,9 @@
 //!
 //! A serde derive cannot keep the digits of unknown numbers. The macro keeps the JSON text of unknown fields.
 
-/// Declares a payload: a struct, its builder, `new` if at most one field is required, lossless reading and writing,
-/// `validate`, a [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data.
+/// Declares a payload: a struct, its builder, lossless reading and writing, `validate`, a
+/// [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data. If at most one field is
+/// required, the macro also declares `new`.
 ///
 /// ```text
 /// payload! {
@@ -25,8 +26,9 @@
 /// ```
 ///
 /// `#[doc(alias = "…")]` before the struct is an operation's name on the wire. The name of the type is followed by its
-/// source. The wire name of a field is followed by three optional parts: an example (a JSON value), the rules (variants
-/// of [`Rule`](crate::Rule)), and the source of the field, if it differs from the source of the type.
+/// source. The wire name of a field is followed by three optional parts: an example, the rules, and the source. The
+/// example is a JSON value. The rules are variants of [`Rule`](crate::Rule). The source of a field is only written if
+/// it differs from the source of the type.
 macro_rules! payload {
     // Adds the empty blocks that were omitted.
     ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?

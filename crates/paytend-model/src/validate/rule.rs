@@ -219,7 +219,7 @@ fn is_bic(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Returns whether a text matches a pattern, in which `d` is a digit, `s` is a sign, and any other character stands for
+/// Returns whether a text matches a pattern, in which `d` is a digit, `s` is a sign, and any other character matches
 /// itself.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {

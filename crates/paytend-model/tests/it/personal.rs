@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::every::{object, types};
 
-/// The wire names of the fields whose values `Debug` shows. Add a name only if none of its values can be personal data:
+/// The wire names of the fields that `Debug` shows. Add a name only if none of its values can be personal data:
 /// a name, an address, a document, card, account or phone number, or free text.
 const SHOWN: &[&str] = &[
     "auditStatus",
@@ -221,8 +221,8 @@ fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
     1
 }
 
-/// A code or identifier is one word. Other text, or a card number, may be personal data in a field whose name is
-/// inferred.
+/// A code or identifier is one word. Other text, or a card number, may be personal data in a field with an
+/// inferred name.
 #[test]
 fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};

@@ -9,8 +9,8 @@
 //!
 //! - **A handler runs to completion.** Every adapter runs the handler through [`Endpoint::handle`], in its own task.
 //!   Neither a closed connection nor a timeout in the server's middleware cancels that task.
-//! - **The dedup key is stored in the same transaction as the effect.** A crash, a kill signal or a runtime shutdown
-//!   can still stop a handler at any point. The next delivery may also arrive while a handler is still running.
+//! - **The handler stores the dedup key in the same transaction as the effect.** A crash, a kill signal or a runtime
+//!   shutdown can still stop a handler at any point. The next delivery may also arrive while a handler is still running.
 //!
 //! | the handler | the sender's response |
 //! |---|---|
@@ -107,8 +107,8 @@ impl<R: Receiver> Endpoint<R> {
     /// budget with as many concurrent operations as there are processors. Without a list, every source uses that
     /// budget. Unlisted sources have a separate budget with half as many operations.
     ///
-    /// **Without a list, the provider shares its budget with every other sender.** Name the provider's addresses and
-    /// the proxies in front of this server in the filter's [`Sources`](crate::Sources). Only then is the provider's
+    /// **Without a list, the provider shares its budget with every other sender.** Configure the provider's addresses
+    /// and the proxies in front of this server in the filter's [`Sources`](crate::Sources). Only then is the provider's
     /// capacity protected from other senders.
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -19,7 +19,7 @@ const MAX_OF_ONE: usize = 2_000;
 /// Maximum number of nodes created for a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of different kinds of objects whose orders are combined.
+/// Maximum number of kinds of objects in a combination.
 const MAX_KINDS: usize = 12;
 
 /// The most likely orders, from which others are derived.

@@ -184,7 +184,7 @@ pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) ->
     all
 }
 
-/// Restores a dropped member whose name occurred twice, by guessing its value.
+/// Restores a dropped member with a duplicate name, by guessing its value.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();
