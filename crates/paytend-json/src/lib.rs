@@ -11,20 +11,20 @@
 //! Objects, arrays, colons, commas and white space follow JSON exactly. Names may repeat, and nesting depth is
 //! unlimited.
 //!
-//! # Why the end of an object is unique
+//! # Uniqueness of the end
 //!
 //! [`object_end`] receives a text that starts with an object, followed by any bytes. An attacker must not be able to
-//! pass off two different prefixes of one text as its object.
+//! present two different prefixes of one text as its object.
 //!
 //! 1. A scan reads bytes from left to right, and its state depends only on the bytes before. It stops at the bracket
 //!    that closes the first one, and includes the white space after it. So a scan finds at most one end in a text.
 //! 2. In UTF-8, no byte of a multi-byte character equals a quote or a backslash. In GBK, Big5 and Shift-JIS, the second
-//!    byte of a character may be 0x5C, the backslash. So there are two scans: one treats every byte as a character, the
-//!    other treats a byte from 0x81 to 0xFE and the second byte after it as one character. A second byte is never a
-//!    quote (0x22).
-//! 3. The whole text decides between the two ends, never the prefix that is presented as the object. The end that the
-//!    first scan finds is used if everything before it is UTF-8. Otherwise it is the end that both scans find, or
-//!    that only one scan finds. Two different ends are [`Flaw::Ambiguous`].
+//!    byte of a character may be 0x5C, the backslash. So there are two scans. The first treats every byte as a
+//!    character. The second treats a byte from 0x81 to 0xFE and a valid second byte after it as one character. A second
+//!    byte is never a quote (0x22).
+//! 3. The choice between the two ends depends on the whole text, never on the prefix that is presented as the object.
+//!    The end that the first scan finds is used if everything before it is UTF-8. Otherwise the end is the one that
+//!    both scans find, or that only one scan finds. Two different ends are [`Flaw::Ambiguous`].
 //!
 //! So the end is a function of the text. Strict JSON is UTF-8 and follows the grammar, so strict parsers find the same
 //! end.
@@ -33,7 +33,7 @@ mod scan;
 
 use scan::{Encoding, Scan};
 
-/// The reason why a text does not start with an object, or is not an object. Does not contain any of the text.
+/// The error for a text that is not an object, or does not start with one. Contains no part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {

@@ -45,7 +45,7 @@ impl<'a> Scan<'a> {
         Self { text, encoding, at: 0, open: Vec::new() }
     }
 
-    /// Returns the end of the object, and reports the members of the outermost object.
+    /// Returns the end of the object, and calls `report` for each of its members.
     pub(crate) fn run(mut self, mut report: impl FnMut(Member<'a>)) -> Result<usize, Flaw> {
         if self.text.starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
@@ -118,7 +118,7 @@ impl<'a> Scan<'a> {
         Ok(Expected::More)
     }
 
-    /// Reports the member of the outermost object whose value ends here.
+    /// Reports the current member of the outermost object. Called at the end of each value.
     fn close_value(&self, name: &'a [u8], value_at: usize, report: &mut impl FnMut(Member<'a>)) -> Expected {
         if self.open.len() == 1 {
             report(Member { name, value: &self.text[value_at..self.at] });

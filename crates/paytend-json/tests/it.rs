@@ -73,18 +73,18 @@ fn anything_but_one_object_is_rejected() {
     assert_eq!(members(b"{} x"), Err(Flaw::Syntax { at: 3 }));
 }
 
-/// Read as single bytes, the first string continues after its quote; read as byte pairs, it ends there.
+/// Read as single bytes, the first string continues past its quote. Read as byte pairs, the string ends at the quote.
 #[test]
 fn end_that_depends_on_the_encoding_is_ambiguous() {
     let text = b"{\"a\":\"\x81\x5C\",\"b\":\"}\",\"c\":\"\x81\x5C\"}";
-    assert_eq!(object_end(text), Ok(text.len()), "read as single bytes, it is not an object");
+    assert_eq!(object_end(text), Ok(text.len()), "read as single bytes, the text is not an object");
     // Both scans find an object, with different ends. Single bytes: the string is `X\"}&x=`, and the end is at the last
     // brace. Byte pairs: the end is at the first brace.
     let text = b"{\"a\":\"\x81\x5C\"}&x=\"}";
     assert_eq!(object_end(text), Err(Flaw::Ambiguous));
     // Only byte pairs form an object.
     let text = b"{\"a\":[\"\x81\x5C\",\"\x81\x5C\"]}";
-    assert!(members(text).is_ok(), "read as single bytes, it is not an object");
+    assert!(members(text).is_ok(), "read as single bytes, the text is not an object");
     // Only single bytes form an object.
     let text = b"{\"a\":\"\x81\x5C\\\",\"b\":\"\"}";
     assert_eq!((object_end(text), members(text).is_ok()), (Ok(text.len()), true));
@@ -105,7 +105,7 @@ fn only_members_of_the_outermost_object_are_returned() {
     assert_eq!(shown.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
 }
 
-/// Returns bytes that are significant to the scanner, and ordinary ones.
+/// Generates bytes that are significant to the scanner, mixed with ordinary bytes.
 fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(b"\"\\{}[]:,& =\n\x00\x22\x5C\x81\xB1\xE2\x82\xAC\xEF\xBB\xBF\xFF1aA.+-".to_vec())
@@ -126,8 +126,8 @@ proptest! {
 
     /// Bytes after an object do not change its end.
     #[test]
-    fn end_does_not_depend_on_the_bytes_after_it(inside in odd_bytes(), behind in odd_bytes()) {
-        let text = [b"{\"a\":\"".as_slice(), &inside, b"\"}", &behind].concat();
+    fn end_does_not_depend_on_the_bytes_after_it(inside in odd_bytes(), suffix in odd_bytes()) {
+        let text = [b"{\"a\":\"".as_slice(), &inside, b"\"}", &suffix].concat();
         if let Ok(end) = object_end(&text) {
             prop_assert!(members(&text[..end]).is_ok() || members(&text[..end]) == Err(Flaw::Ambiguous));
             // Without the bytes after it, the end is the same, or ambiguous.
@@ -140,9 +140,9 @@ proptest! {
     #[test]
     fn utf8_object_has_no_shorter_prefix_that_is_an_object(
         inside in "[\\x00-\\x7fé€😀]{0,30}",
-        behind in "[\\x00-\\x7f]{0,20}",
+        suffix in "[\\x00-\\x7f]{0,20}",
     ) {
-        let text = format!("{{\"a\":\"{inside}\"}}{behind}");
+        let text = format!("{{\"a\":\"{inside}\"}}{suffix}");
         let bytes = text.as_bytes();
         if let Ok(end) = object_end(bytes) {
             let body_end = bytes[..end].trim_ascii_end().len();
@@ -152,18 +152,18 @@ proptest! {
         }
     }
 
-    /// Objects that serde_json writes have the same end and the same members here.
+    /// `object_end` and `members` agree with serde_json on the objects that serde_json writes.
     #[test]
     fn strict_objects_have_the_members_that_serde_json_reads(
         names in prop::collection::vec(any::<String>(), 0..5),
         value in any::<String>(),
         number in any::<i64>(),
-        behind in "&[a-z=&{}\"]{0,20}",
+        suffix in "&[a-z=&{}\"]{0,20}",
     ) {
         let object: serde_json::Map<String, serde_json::Value> = names.into_iter()
             .map(|name| (name, serde_json::json!([value, number, {"x": value}]))).collect();
         let text = serde_json::Value::from(object.clone()).to_string();
-        prop_assert_eq!(object_end(format!("{text}{behind}").as_bytes()), Ok(text.len()));
+        prop_assert_eq!(object_end(format!("{text}{suffix}").as_bytes()), Ok(text.len()));
         let read: serde_json::Map<String, serde_json::Value> = members(text.as_bytes()).unwrap().iter()
             .map(|member| (serde_json::from_slice(member.name).unwrap(), serde_json::from_slice(member.value).unwrap()))
             .collect();

@@ -31,11 +31,11 @@ const NOT_IDENTIFIED: Problem = Problem::Because(
 pub enum Content<T> {
     /// A notification of a documented type. Optional fields that could not be read are `None` and listed in `problems`.
     Typed(T),
-    /// A notification of a documented type whose content is not an object, or whose required fields are missing or
+    /// A notification of a documented type, but the content is not an object, or required fields are missing or
     /// unreadable.
     Unreadable(RawNotification),
-    /// A notification of a type that this crate does not know, or one without any of the fields that identify its type,
-    /// such as a notification of another product.
+    /// A notification of a type that this crate does not know, or a notification without any of the fields that identify
+    /// its type. An example is a notification of another product.
     Unknown(RawNotification),
 }
 
@@ -95,12 +95,12 @@ impl<T: Payload> Content<T> {
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
-    // A name that cannot be read may be any of them.
+    // An unreadable name may be any of `names`.
     let mut named = named.map(|member| from_slice::<String>(member.name).ok());
     named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
 }
 
-/// A notification that was not read as a type.
+/// A notification that could not be converted to a typed value.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RawNotification {

@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn documents_of_corporations_depend_on_the_country() {
         let all = "ID card or passport; face photo; certificate of incorporation; articles of association";
-        for (code, more) in [("LT", ""), ("CN", ""), ("US", ""), ("HK", "; business registration certificate")] {
-            assert_eq!(needed(Applicant::corporation(country(code))), format!("{all}{more}"), "{code}");
+        for (code, extra) in [("LT", ""), ("CN", ""), ("US", ""), ("HK", "; business registration certificate")] {
+            assert_eq!(needed(Applicant::corporation(country(code))), format!("{all}{extra}"), "{code}");
         }
     }
 

@@ -1,5 +1,4 @@
-//! The envelopes of requests, responses and notifications as plain data, as documented, for describing and inspecting
-//! messages.
+//! The documented envelopes of requests, responses and notifications, as plain data for inspecting messages.
 //!
 //! This module does not seal, open or verify messages. `paytend-crypto` does, with much stricter rules. On the wire the
 //! payload is base64 text; in the documentation's samples and in the signed text, it is the plain object. This module
@@ -81,8 +80,8 @@ payload! {
 
 /// Reports a payload without its session key. An empty payload needs no key.
 fn check_key(payload: Option<&Json>, key: Option<&Personal>, field: &'static str, report: &mut Report) {
-    let there = payload.is_some_and(|json| json.as_str() != r#""""#);
-    report.require("randomKey", !there || key.is_some_and(|key| key != ""), Rule::RequiredWith(field));
+    let present = payload.is_some_and(|json| json.as_str() != r#""""#);
+    report.require("randomKey", !present || key.is_some_and(|key| key != ""), Rule::RequiredWith(field));
 }
 
 payload! {

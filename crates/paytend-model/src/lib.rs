@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![allow(missing_debug_implementations, reason = "the states of bon's builders have no Debug; the payloads have")]
+#![allow(missing_debug_implementations, reason = "bon's builder states do not implement Debug; the payloads do")]
 //!
 //! # Adding an operation
 //!

@@ -161,8 +161,7 @@ pub struct NotificationInfo {
     pub object: Option<&'static str>,
     /// The fields of the content.
     pub content: Description,
-    /// The fields that identify content of this kind, which has at least one of them. Content with none is read as
-    /// [`Content::Unknown`].
+    /// The fields that identify content of this kind. Content without any of them is read as [`Content::Unknown`].
     pub identifying: &'static [&'static str],
     #[cfg(feature = "schema")]
     pub(crate) schema: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, Option<serde_json::Value>),

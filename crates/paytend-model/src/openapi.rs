@@ -221,7 +221,7 @@ fn detached<N: FieldType + JsonSchema>(
     (name, title, json!(generator.subschema_for::<N>()), N::example().unwrap_or_default())
 }
 
-/// Describes a notification whose signature is in a header.
+/// Describes a notification with a signature in a header.
 fn signed_body(name: &str, title: &str, schema: &Value, example: &Value, acknowledgement: &str) -> Value {
     let accepted: Value = serde_json::from_str(acknowledgement).unwrap_or_default();
     json!({

@@ -48,8 +48,8 @@ pub struct OperationInfo {
 }
 
 impl OperationInfo {
-    /// Creates the description of an operation with a signed payload. All parts are marked as inferred until
-    /// [`sure`](Self::sure) is called.
+    /// Creates the description of an operation with a signed payload. All parts are marked as inferred unless
+    /// [`provenance`](Self::provenance) is called.
     ///
     /// ```
     /// use paytend_model::{OperationInfo, OperationKind, Product};

@@ -159,9 +159,9 @@ impl TransferToBankOrder {
             && !address.is_hash()
             && !self.holder_name.is_hash()
         {
-            let together = self.holder_name.as_str().chars().count() + address.as_str().chars().count();
+            let total = self.holder_name.as_str().chars().count() + address.as_str().chars().count();
             let rule = Rule::MaxCharsWith("beneficiaryAddress", MAX_NAME_AND_ADDRESS);
-            report.require("holderName", together <= MAX_NAME_AND_ADDRESS, rule);
+            report.require("holderName", total <= MAX_NAME_AND_ADDRESS, rule);
         }
         report.require("amount.currency", self.amount.currency == CURRENCY, Rule::Is(CURRENCY));
     }

@@ -37,7 +37,7 @@ payload! {
             key_version: String => "keyVersion" = "1" [MaxChars(8)],
             /// The identifier of the merchant's app.
             app_id: String => "appId" = "2222fd568ab5452b906a3d65a1fbac19" [MaxChars(64)],
-            /// The merchant number. A platform with several merchants selects the key by it, from its configured keys.
+            /// The merchant number. A platform with several merchants uses the number to select one of its keys.
             merchant_no: String => "merchantNo" = "P01010113842047" [MaxChars(15)],
             /// The time at which PayerMax sent the notification, RFC 3339 with milliseconds.
             notify_time: String => "notifyTime" = "2022-12-12T09:26:57.628Z" [MaxChars(32), Rfc3339Millis],

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The expected value, which differs from the received one.
+    /// The value is not the expected one. Contains the expected kind of value, such as "a JSON object".
     Expected(&'static str),
     /// Any other reason, as text.
     Because(&'static str),

@@ -49,8 +49,8 @@ pub fn operations() -> &'static [OperationEntry] {
     ALL
 }
 
-/// Finds an operation by its path, by its name, or by product and name (`issuing.getCities`), for names that both
-/// products have.
+/// Finds an operation by its path, its name, or its product and name (`issuing.getCities`). A few names exist in both
+/// products.
 ///
 /// ```
 /// assert_eq!(paytend_model::operation("getTopupResult")?.info.path, "/issuing/card/getTopupResult");
@@ -63,13 +63,13 @@ pub fn operations() -> &'static [OperationEntry] {
 /// - Returns [`OperationError::Unknown`] if there is no such operation.
 /// - Returns [`OperationError::Ambiguous`] if both products have an operation of this name.
 pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, OperationError> {
-    let is_meant = |entry: &&OperationEntry| {
+    let matches = |entry: &&OperationEntry| {
         let info = entry.info;
         info.path == name_or_path
             || info.name == name_or_path
             || name_or_path.split_once('.') == Some((info.product.as_str(), info.name))
     };
-    let mut found = operations().iter().filter(is_meant);
+    let mut found = operations().iter().filter(matches);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err(OperationError::Unknown),
@@ -77,7 +77,7 @@ pub fn operation(name_or_path: &str) -> Result<&'static OperationEntry, Operatio
     }
 }
 
-/// The reason why no operation was found.
+/// The error for an unknown or ambiguous operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperationError {

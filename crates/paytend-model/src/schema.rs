@@ -1,4 +1,4 @@
-//! Functions that build the JSON Schema of payloads, for the code that the `payload!` macro generates.
+//! JSON Schemas of payloads. The code that the `payload!` macro generates calls these functions.
 
 use schemars::Schema;
 use serde_json::{Map, Value, json};
@@ -52,16 +52,16 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
         schema.insert("required".into(), required.into());
     }
     // Fields that are required unless another field is present.
-    let instead = |field: &Field| {
+    let alternative = |field: &Field| {
         field.rules.iter().find_map(|rule| match rule {
             Rule::RequiredUnless(other) => Some((*other, field.name)),
             _ => None,
         })
     };
-    let pairs: Vec<(&str, &str)> = P::FIELDS.iter().filter_map(instead).collect();
+    let pairs: Vec<(&str, &str)> = P::FIELDS.iter().filter_map(alternative).collect();
     if let Some((other, _)) = pairs.first() {
-        let those: Vec<&str> = pairs.iter().map(|(_, name)| *name).collect();
-        schema.insert("anyOf".into(), json!([{ "required": [other] }, { "required": those }]));
+        let names: Vec<&str> = pairs.iter().map(|(_, name)| *name).collect();
+        schema.insert("anyOf".into(), json!([{ "required": [other] }, { "required": names }]));
     }
     schema
 }
@@ -81,8 +81,8 @@ fn narrow(schema: &mut Schema, example: Option<&Value>) {
 }
 
 /// Adds a field's example, or else its type's example, to the payload's example.
-pub(crate) fn example<T: FieldType>(object: &mut Map<String, Value>, name: &str, own: Option<Value>) {
-    if let Some(example) = own.or_else(T::example) {
+pub(crate) fn example<T: FieldType>(object: &mut Map<String, Value>, name: &str, field_example: Option<Value>) {
+    if let Some(example) = field_example.or_else(T::example) {
         object.insert(name.into(), example);
     }
 }
@@ -106,8 +106,8 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         Rule::Rfc3339Millis => set("format", "date-time".into()),
         Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
         Rule::Is(value) => set("const", (*value).into()),
-        // JSON Schema cannot express rules about decoded bytes, numbers, hashes or several fields. The object, the
-        // description or the example covers them.
+        // JSON Schema cannot express rules about decoded bytes, numbers, hashes or several fields. The object's schema,
+        // the description or the example covers them.
         Rule::MaxBytes(_)
         | Rule::Positive
         | Rule::MaxPlainChars(_)

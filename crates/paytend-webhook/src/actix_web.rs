@@ -69,7 +69,7 @@ where
 /// use paytend_webhook::server::Endpoint;
 /// use paytend_webhook::{ProviderResponse, PaytendReceiver, Reply};
 ///
-/// async fn take(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
+/// async fn receive(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
 ///     let handled = request.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
@@ -78,7 +78,7 @@ where
 ///     handled.await
 /// }
 /// # fn example(endpoint: Endpoint<PaytendReceiver>) {
-/// let app = actix_web::App::new().app_data(endpoint).route("/paytend/baas", actix_web::web::to(take));
+/// let app = actix_web::App::new().app_data(endpoint).route("/paytend/baas", actix_web::web::to(receive));
 /// # let _ = app;
 /// # }
 /// ```

@@ -63,7 +63,7 @@ where
 ///     // …
 /// }
 ///
-/// async fn take(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
+/// async fn receive(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
 ///     let handled = request.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
@@ -72,7 +72,7 @@ where
 ///     handled.await
 /// }
 /// # fn example(shared: Shared) -> axum::Router {
-/// axum::Router::new().route("/paytend/baas", axum::routing::any(take)).with_state(shared)
+/// axum::Router::new().route("/paytend/baas", axum::routing::any(receive)).with_state(shared)
 /// # }
 /// ```
 #[derive(Debug)]

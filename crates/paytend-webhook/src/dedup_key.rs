@@ -59,7 +59,7 @@ impl fmt::Debug for DedupKey {
     }
 }
 
-/// A text is not a [`DedupKey`].
+/// The error for a text that is not a [`DedupKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid dedup key: it must have 64 hexadecimal digits")]
 #[non_exhaustive]

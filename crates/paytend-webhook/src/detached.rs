@@ -1,4 +1,4 @@
-//! Receivers for a signature in a header over the raw body. Shared by PayBy and PayerMax.
+//! Receivers for notifications with a signature in a header, computed over the raw body. Shared by PayBy and PayerMax.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub trait Scheme: Clone + Send + Sync + 'static {
     fn facts(&self, authentic: &Authentic<'_>) -> Result<Facts, Reason>;
 }
 
-/// A body whose signature was verified.
+/// A body with a verified signature.
 #[derive(Debug)]
 pub struct Authentic<'a> {
     pub(crate) key: Fingerprint,
@@ -192,7 +192,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             sent_at: facts.sent_at,
             dedup_key: facts.dedup_key,
             business_key: facts.business_key,
-            _held: None,
+            _slot: None,
         })
     }
 }

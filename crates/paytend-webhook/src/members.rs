@@ -26,14 +26,13 @@ impl<'a> Members<'a> {
         of_name.map(|(_, value)| *value).filter(|value| *value != b"null")
     }
 
-    /// Returns the identifying value with this name, or `None` if the member is absent or an empty string. Both mean
-    /// the same.
+    /// Returns the identifying value with this name, or `None` if the member is absent or an empty string.
     pub(crate) fn identity(&self, name: &str) -> Option<Identity<'a>> {
         let mut values = self.all(name).filter(|value| *value != b"\"\"");
         let first = values.next()?;
         let rest: Vec<&[u8]> = values.collect();
         if !rest.is_empty() {
-            // It is not known which value is meant, so all of them together are the identity.
+            // The intended value is unknown, so the identity consists of all values.
             return Some(Identity::Raw([[first].as_slice(), &rest].concat().join(&b","[..]).into()));
         }
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))

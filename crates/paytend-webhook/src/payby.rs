@@ -65,16 +65,16 @@ impl Scheme for PayBy {
     }
 
     fn facts(&self, Authentic { body, .. }: &Authentic<'_>) -> Result<Facts, Reason> {
-        let of_body = || DedupKey::of(Self::PROVIDER, &[b"body", body]);
+        let body_key = || DedupKey::of(Self::PROVIDER, &[b"body", body]);
         let Some(members) = Members::of(body) else {
-            return Ok(Facts { sent_at: None, dedup_key: of_body(), business_key: None });
+            return Ok(Facts { sent_at: None, dedup_key: body_key(), business_key: None });
         };
         // If there are several timestamps, use the oldest.
         let sent_at = members.all("notify_timestamp").filter_map(|time| millis(&text(time)?)).min();
         let notify_id = members.identity("notify_id");
         let order = members.object("transferToBankOrder");
-        let of_order = |name| order.as_ref().and_then(|order| order.identity(name));
-        let (number, status) = (of_order("orderNo"), of_order("status"));
+        let order_field = |name| order.as_ref().and_then(|order| order.identity(name));
+        let (number, status) = (order_field("orderNo"), order_field("status"));
         let dedup_key = if order.is_some() && (notify_id.is_some() || number.is_some()) {
             let parts = [&notify_id, &number, &status].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"order", &parts[0], &parts[1], &parts[2]])
@@ -83,9 +83,9 @@ impl Scheme for PayBy {
             let parts = [notify_id, members.identity("transferToBankOrder")].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"notification", &parts[0], &parts[1]])
         } else {
-            of_body()
+            body_key()
         };
-        let merchant_number = of_order("merchantOrderNo");
+        let merchant_number = order_field("merchantOrderNo");
         Ok(Facts {
             sent_at: sent_at.map(at_millis),
             dedup_key,

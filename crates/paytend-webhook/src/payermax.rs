@@ -20,13 +20,13 @@ use crate::verified::BusinessKey;
 
 /// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.
 ///
-/// Each merchant has its keys. The signature is checked against all configured keys. Then the merchant is read from the
-/// body; the key that verified the signature must be one of its keys.
+/// Each merchant has its own keys. The signature is checked against all configured keys. Then the merchant is read from
+/// the body; the key that verified the signature must be one of its keys.
 ///
-/// PayerMax's retry schedule is not documented; the default maximum age is three days. Merchant and time are read
-/// separately from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body
-/// must belong to the key. If there are several times, the oldest is used. An object without a merchant is accepted. A
-/// body that is not an object is treated as another merchant's.
+/// PayerMax's retry schedule is not documented; the default maximum age is three days. Merchant and time are each read
+/// from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body must belong to
+/// the key. If there are several times, the oldest is used. An object without a merchant is accepted. A body that is
+/// not an object is rejected like that of another merchant.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's scheme for signing in a header.
@@ -98,8 +98,8 @@ impl Scheme for PayerMax {
             self.check_merchant(&text(merchant).ok_or(Reason::OtherMerchant)?, authentic)?;
         }
         let change = members.object("data");
-        let of_change = |name| change.as_ref().and_then(|change| change.identity(name));
-        let (number, direction) = (of_change("relatedTradeNo"), of_change("direction"));
+        let change_field = |name| change.as_ref().and_then(|change| change.identity(name));
+        let (number, direction) = (change_field("relatedTradeNo"), change_field("direction"));
         let dedup_key = if number.is_some() {
             let [code, app, merchant, kind] = ["code", "appId", "merchantNo", "notifyType"]
                 .map(|name| Identity::part(members.identity(name).as_ref()));

@@ -1,4 +1,4 @@
-//! The receiver for Paytend's notifications in their hardened envelope.
+//! The receiver for Paytend's notifications, which arrive in an encrypted envelope.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -57,8 +57,8 @@ impl PaytendReceiver {
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
     }
 
-    /// Creates a receiver with rotating keys: ours, which decrypt, and Paytend's, which verify. An
-    /// [`Arc`](std::sync::Arc) of a key is always valid. While there is no valid key of either kind, the response asks
+    /// Creates a receiver with rotating keys: the partner's keys decrypt, and Paytend's keys verify. A key in an
+    /// [`Arc`](std::sync::Arc) is always valid. While there is no valid key of either kind, the response asks
     /// for a later retry.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Receiver for PaytendReceiver {
             sent_at: None,
             dedup_key,
             signed: Signed::Envelope(Box::new(opened)),
-            _held: None,
+            _slot: None,
         })
     }
 }

@@ -80,7 +80,7 @@ where
 /// use poem::EndpointExt;
 ///
 /// #[poem::handler]
-/// async fn take(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
+/// async fn receive(request: NotificationRequest<PaytendReceiver>) -> ProviderResponse {
 ///     let handled = request.handle(async |verified| {
 ///         // In one transaction: store the dedup key and apply the notification's effect.
 ///         println!("{}", verified.dedup_key());
@@ -89,7 +89,7 @@ where
 ///     handled.await
 /// }
 /// # fn example(endpoint: Endpoint<PaytendReceiver>) {
-/// let app = poem::Route::new().at("/paytend/baas", take).data(endpoint);
+/// let app = poem::Route::new().at("/paytend/baas", receive).data(endpoint);
 /// # let _ = app;
 /// # }
 /// ```
@@ -119,7 +119,10 @@ impl<R: Receiver> NotificationRequest<R> {
 impl<'a, R: Receiver> FromRequest<'a> for NotificationRequest<R> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let endpoint = request.data::<Endpoint<R>>().ok_or_else(|| {
-            Error::from_string("no Endpoint for this receiver in the data", StatusCode::INTERNAL_SERVER_ERROR)
+            Error::from_string(
+                "no Endpoint for this receiver type in the data; add it with EndpointExt::data",
+                StatusCode::INTERNAL_SERVER_ERROR,
+            )
         })?;
         match receive(endpoint, request, body).await? {
             Ok(verified) => Ok(Self { verified, endpoint: endpoint.clone() }),

@@ -48,8 +48,8 @@ impl Provider {
         response
     }
 
-    /// Returns the response to anything that is not authentic. No provider documents this case; every status other than
-    /// 200 is a failure.
+    /// Returns the response to a request that is not authentic. No provider documents this case; every status other
+    /// than 200 is a failure.
     pub(crate) fn refuse_with(self, status: StatusCode) -> Response<Bytes> {
         let mut response = json(
             status,
@@ -84,14 +84,14 @@ pub enum Reply {
     /// The notification is stored durably. The provider gets its documented acknowledgement.
     Accepted,
     /// The dedup key was already stored, and the [`Sighting`](crate::Sighting) is stored now. The provider gets the
-    /// same response as for [`Accepted`](Self::Accepted), or it would send the notification again.
+    /// same response as for [`Accepted`](Self::Accepted); otherwise it would send the notification again.
     ///
     /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,
     /// The notification could not be stored now.
     TryAgainLater,
-    /// The request is not a notification that can be verified: HTTP 400. For servers that reject a request themselves,
-    /// before a receiver sees it. Do not refuse an authentic notification: it would be lost.
+    /// The request is not a notification that can be verified: HTTP 400. For servers that reject a request
+    /// before passing it to a receiver. Do not refuse an authentic notification: it would be lost.
     Refused,
 }
 

@@ -13,12 +13,12 @@ use crate::provider::Provider;
 use crate::verified::Verified;
 
 /// A receiver for the notifications of one route. Provider, product, partner or merchants, and keys are fixed by the
-/// route. A message that names others is rejected.
+/// route. A message with other values is rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
     /// The type of a notification.
     type Notification: Send + 'static;
 
-    /// Returns the provider whose notifications are received.
+    /// Returns the provider of the notifications.
     fn provider(&self) -> Provider;
 
     /// Returns the size limit for bodies, in bytes. A server need not read further.
@@ -30,7 +30,7 @@ pub trait Receiver: Clone + Send + Sync + 'static {
         true
     }
 
-    /// Returns how often each key was used. A key whose count no longer grows can be retired.
+    /// Returns how often each key was used. A key can be retired when its count no longer grows.
     fn key_usage(&self) -> Vec<KeyUsage>;
 
     /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or any time
@@ -73,7 +73,7 @@ pub enum Reason {
     Source {
         /// The address of the source, if known.
         address: Option<IpAddr>,
-        /// The `X-Forwarded-For` header, if present. It is read only if the peer is one of the [named
+        /// The `X-Forwarded-For` header, if present. It is read only if the peer is one of the [trusted
         /// proxies](crate::Sources::trusted_proxies).
         forwarded_for: Option<String>,
     },
@@ -132,8 +132,8 @@ pub enum Reason {
         /// The receiver's limit.
         limit: Duration,
     },
-    /// The notification is authentic, but has no timestamp in the documented form, and this receiver requires one.
-    #[error("the notification has no timestamp in the documented form; `require_timestamp` is set")]
+    /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires one.
+    #[error("the notification has no timestamp in the documented format; `require_timestamp` is set")]
     Undated,
     /// Our keys cannot be used at this time. The message may be valid.
     #[error("cannot verify now: {0}")]
@@ -213,7 +213,7 @@ fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {
         None => "the source address is unknown, so it is not on the list".to_owned(),
     };
     match forwarded_for {
-        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", which is read only from a named proxy"),
+        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", which is read only from a trusted proxy"),
         None => source,
     }
 }

@@ -9,13 +9,13 @@ use crate::provider::Provider;
 use crate::receiver::{Reason, Rejection, check_body, check_length};
 use crate::sources::{Source, Sources};
 
-/// The checks for a request whose body has not been read yet. The request must be a `POST`, not compressed, not too
+/// The checks of a request before its body is read. The request must be a `POST`, not compressed, not too
 /// large, and come from an allowed [source](Sources).
 ///
-/// Everything else is left to the signature. The `Content-Type` is checked only if the filter [requires
+/// All other checks are left to signature verification. The `Content-Type` is checked only if the filter [requires
 /// JSON](Self::require_json). A `Content-Encoding` is rejected only if it names a coding that changes the bytes
 /// (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
-/// headers read are `Content-Length` and, behind a named proxy, `X-Forwarded-For`.
+/// headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
 ///
 /// ```
 /// use http::{HeaderMap, Method};
@@ -45,7 +45,7 @@ impl RequestFilter {
         self
     }
 
-    /// Rejects requests whose `Content-Type` is present and neither JSON nor plain text. Allowed are
+    /// Rejects requests with a `Content-Type` that is neither JSON nor plain text. Allowed are
     /// `application/json`, `text/json`, `application/…+json` and `text/plain`, with any parameters.
     ///
     /// By default the content type is not checked. The types that Paytend and PayerMax send are not documented, and the
@@ -56,9 +56,9 @@ impl RequestFilter {
     /// use paytend_webhook::{RequestFilter, Provider};
     ///
     /// let html = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
-    /// let admit = |filter: RequestFilter| filter.check(Provider::PayBy, 65_536, &Method::POST, &html, None);
-    /// assert!(admit(RequestFilter::new()).is_ok());
-    /// let rejection = admit(RequestFilter::new().require_json()).unwrap_err();
+    /// let check = |filter: RequestFilter| filter.check(Provider::PayBy, 65_536, &Method::POST, &html, None);
+    /// assert!(check(RequestFilter::new()).is_ok());
+    /// let rejection = check(RequestFilter::new().require_json()).unwrap_err();
     /// assert_eq!(rejection.to_string(), "PayBy: the Content-Type is \"text/html\"; the filter requires JSON");
     /// ```
     #[must_use]
@@ -67,8 +67,8 @@ impl RequestFilter {
         self
     }
 
-    /// Checks a request whose body may have at most `limit` bytes, and returns the class of its source. `peer` is the
-    /// address of the connection's other end, if known.
+    /// Checks a request and returns the class of its source. `limit` is the maximum size of its body in bytes, and
+    /// `peer` is the address of the connection's other end, if known.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The
@@ -118,8 +118,8 @@ impl RequestFilter {
     }
 }
 
-/// Ignores the parameters: some clients name a charset that differs from the one they send, and the signature covers
-/// the bytes.
+/// Returns whether a content type may be JSON. Ignores the parameters, because some clients name a charset that they do
+/// not use, and the signature covers the bytes.
 fn may_be_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     matches!(&essence[..], b"" | b"application/json" | b"text/json" | b"text/plain")
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn rejections_show_what_was_received() {
+    fn rejections_contain_the_received_value() {
         let binding = RequestFilter::new().sources(Sources::new().only_listed());
         let long = "x".repeat(5000);
         for (filter, method, fields, expected) in [
@@ -238,7 +238,7 @@ mod tests {
                 "POST",
                 &[("x-forwarded-for", "203.0.113.7")],
                 "the source address 192.0.2.1 is not on the list; the X-Forwarded-For is \"203.0.113.7\", \
-                 which is read only from a named proxy"
+                 which is read only from a trusted proxy"
                     .to_owned(),
             ),
         ] {

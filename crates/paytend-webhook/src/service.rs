@@ -54,7 +54,7 @@ impl<R, H> Notifications<R, H> {
     }
 }
 
-type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, E>> + Send>>;
+type ResponseFuture<E> = Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, E>> + Send>>;
 
 impl<R, H> Notifications<R, H>
 where
@@ -64,7 +64,7 @@ where
         + Send
         + 'static,
 {
-    fn answer<B>(&self, request: Request<B>) -> Answering<H::Error>
+    fn process<B>(&self, request: Request<B>) -> ResponseFuture<H::Error>
     where
         B: Body<Data: Buf + Send> + Send + 'static,
     {
@@ -135,7 +135,7 @@ where
 {
     type Response = Response<Full<Bytes>>;
     type Error = H::Error;
-    type Future = Answering<H::Error>;
+    type Future = ResponseFuture<H::Error>;
 
     /// Always ready. The handler's readiness is polled when there is a notification for it.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), H::Error>> {
@@ -143,7 +143,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.answer(request)
+        self.process(request)
     }
 }
 
@@ -160,10 +160,10 @@ where
 {
     type Response = Response<Full<Bytes>>;
     type Error = H::Error;
-    type Future = Answering<H::Error>;
+    type Future = ResponseFuture<H::Error>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        self.answer(request)
+        self.process(request)
     }
 }
 

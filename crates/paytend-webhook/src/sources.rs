@@ -19,10 +19,10 @@ pub enum Source {
 /// The allowed sources and the trusted proxies.
 ///
 /// # Behind a proxy
-/// The source is the other end of the connection, unless that is one of the [named proxies](Self::trusted_proxies). For
-/// a named proxy, the source is the last address in `X-Forwarded-For` that is not itself a named proxy. Repeated
-/// headers are read in order. Earlier addresses are controlled by the sender and are ignored. If there is no such
-/// address, or it cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An
+/// The source is the other end of the connection, unless that is one of the [trusted proxies](Self::trusted_proxies).
+/// For a trusted proxy, the source is the last address in `X-Forwarded-For` that is not itself a trusted proxy.
+/// Repeated headers are read in order. Earlier addresses are controlled by the sender and are ignored. If there is no
+/// such address, or it cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An
 /// IPv4-mapped IPv6 address (`::ffff:203.0.113.7`) is treated as the IPv4 address.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_for_is_read_only_from_named_proxies() {
+    fn forwarded_for_is_read_only_from_trusted_proxies() {
         let sources = Sources::new().trusted_proxies(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
         for (peer, lines, expected) in [
             // Not a proxy: the sender can write any value into the header.

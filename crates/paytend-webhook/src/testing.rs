@@ -164,7 +164,7 @@ impl<N> Verified<N> {
             sent_at: None,
             dedup_key,
             business_key: None,
-            _held: None,
+            _slot: None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Verified<N> {
     pub(crate) dedup_key: DedupKey,
     pub(crate) business_key: Option<BusinessKey>,
     /// The slot and memory held in the endpoint's budget; released on drop.
-    pub(crate) _held: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) _slot: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// The signed content.
@@ -72,7 +72,7 @@ impl<N> Verified<N> {
         self.received_at
     }
 
-    /// Returns the time at which the provider says it sent the notification. Paytend's notifications have no such time.
+    /// Returns the time of sending that the provider reports. Paytend's notifications have no such time.
     pub fn sent_at(&self) -> Option<SystemTime> {
         self.sent_at
     }
@@ -87,10 +87,10 @@ impl<N> Verified<N> {
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// PayBy's and PayerMax's members are read separately from the raw body. Errors elsewhere in the body and the time
-    /// of sending do not change the key. If the identifying members are absent, the key is derived from the whole body.
+    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the time of
+    /// sending do not change the key. If the identifying members are absent, the key is derived from the whole body.
     ///
-    /// **A known key does not mean that nothing has happened.** Paytend's notifications have no number and no
+    /// **A notification with a known key may still be an update.** Paytend's notifications have no number and no
     /// timestamp. A notification that reports a state for the second time can be equal to an earlier one. Examples are
     /// a card application that is approved again, and a card that is active, lost and active again.
     ///
@@ -122,15 +122,15 @@ impl<N> Verified<N> {
 
     /// Attaches a value that is dropped with the notification.
     #[cfg(feature = "server")]
-    pub(crate) fn held(mut self, held: impl Any + Send + Sync) -> Self {
-        self._held = Some(Arc::new(held));
+    pub(crate) fn with_slot(mut self, slot: impl Any + Send + Sync) -> Self {
+        self._slot = Some(Arc::new(slot));
         self
     }
 
-    /// Returns the value attached by [`held`](Self::held).
+    /// Returns the value attached by [`with_slot`](Self::with_slot).
     #[cfg(feature = "server")]
     pub(crate) fn slot(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self._held.clone()
+        self._slot.clone()
     }
 
     /// Returns the response to the provider for a reply.
@@ -158,8 +158,8 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
     }
 }
 
-/// A record that a notification arrived whose [`DedupKey`] may already be known. Store it, so that a person or a job
-/// can query the state. It contains order numbers or user IDs, and no other content.
+/// A record of the arrival of a notification, for a [`DedupKey`] that may already be known. Store it, so that a person
+/// or a job can query the state. It contains order numbers or user IDs, and no other content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting {
@@ -167,12 +167,12 @@ pub struct Sighting {
     pub provider: Provider,
     /// The dedup key, equal to that of the earlier arrival.
     pub dedup_key: DedupKey,
-    /// The object whose state to query.
+    /// The object to query.
     pub business_key: Option<BusinessKey>,
     /// The time of receipt.
     pub received_at: SystemTime,
-    /// The time at which the provider says it sent the notification. For PayBy and PayerMax it distinguishes a retry
-    /// from a new notification.
+    /// The time of sending that the provider reports. For PayBy and PayerMax it distinguishes a retry from a new
+    /// notification.
     pub sent_at: Option<SystemTime>,
     /// The fingerprint of the key that verified the signature.
     pub verified_by: Fingerprint,

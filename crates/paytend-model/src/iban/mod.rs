@@ -57,7 +57,7 @@ const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> 
     })
 }
 
-/// Describes such an operation with a documented response, which is an object without fields.
+/// Describes an operation like [`named`], but with a response that is documented as an object without fields.
 const fn named_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = named(kind, title, path);
     info.provenance(Provenance { response: Source::Documented, ..info.provenance })

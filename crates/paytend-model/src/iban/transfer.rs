@@ -1,4 +1,4 @@
-//! Transfer orders: requests by Paytend for information about a transaction, before it processes the transaction.
+//! Transfer orders: requests by Paytend for information about a transaction before processing the transaction.
 
 use super::named_without_response;
 use super::opening::SECTION;

@@ -208,7 +208,7 @@ impl CardTransactionsResponse {
     }
 }
 
-/// Returns the list that is present, or the first one if both are.
+/// Returns the first list that is present, or an empty list.
 pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> &'l [T] {
     first.or(second).unwrap_or_default()
 }

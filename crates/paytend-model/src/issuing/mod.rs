@@ -57,8 +57,7 @@ pub use partner::{
 
 use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
 
-/// Describes an operation whose name is documented, and whose path and request fields are observed in the published
-/// demo.
+/// Describes an operation with a documented name. The path and the request fields are observed in the published demo.
 const fn observed(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Issuing, kind, title, path).provenance(Provenance {
         operation: Source::Documented,
@@ -68,7 +67,7 @@ const fn observed(kind: OperationKind, title: &'static str, path: &'static str) 
     })
 }
 
-/// Describes such an operation with a documented response, which is an object without fields.
+/// Describes an operation like [`observed`], but with a response that is documented as an object without fields.
 const fn observed_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = observed(kind, title, path);
     info.provenance(Provenance { response: Source::Documented, ..info.provenance })

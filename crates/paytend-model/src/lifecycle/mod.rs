@@ -37,8 +37,8 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
     /// been lost.
     fn leads_to(&self, later: &Self) -> bool {
         let mut reached = self.next();
-        let mut looked_at = 0;
-        while let Some(state) = reached.get(looked_at).cloned() {
+        let mut index = 0;
+        while let Some(state) = reached.get(index).cloned() {
             if state == *later {
                 return true;
             }
@@ -47,7 +47,7 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
                     reached.push(next);
                 }
             }
-            looked_at += 1;
+            index += 1;
         }
         false
     }

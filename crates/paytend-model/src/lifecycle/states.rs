@@ -45,7 +45,7 @@ impl Lifecycle for CardState {
     }
 }
 
-/// The state of a topup. It is documented that the result of a topup can be queried. The states are inferred.
+/// The state of a topup. Documented: the result of a topup can be queried. The states are inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -68,8 +68,8 @@ impl Lifecycle for TopupState {
 }
 
 /// The state of an account opening in BaaS Core. The order of the states is the order of calls in section 4.4 of its
-/// documentation. The documentation mentions an audit result. That an audit can fail, and that new documents can then
-/// be uploaded, is inferred.
+/// documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new documents can then
+/// be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -98,8 +98,7 @@ impl Lifecycle for AccountState {
     }
 }
 
-/// A BaaS Core user's level. The two levels and the upgrade are documented. It is inferred that users start as junior
-/// users.
+/// A BaaS Core user's level. The two levels and the upgrade are documented. Inferred: users start as junior users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -2,8 +2,9 @@
 //!
 //! A serde derive cannot keep the digits of unknown numbers. The macro keeps the JSON text of unknown fields.
 
-/// Declares a payload: a struct, its builder, `new` if at most one field is required, lossless reading and writing,
-/// `validate`, a [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data.
+/// Declares a payload: a struct, its builder, lossless reading and writing, `validate`, a
+/// [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data. If at most one field is
+/// required, the macro also declares `new`.
 ///
 /// ```text
 /// payload! {
@@ -25,11 +26,11 @@
 /// ```
 ///
 /// `#[doc(alias = "…")]` before the struct is an operation's name on the wire. The name of the type is followed by its
-/// source. The wire name of a field is followed by three optional parts, in
-/// this order: an example (a JSON value), the rules (variants of [`Rule`](crate::Rule)), and the source of the field,
-/// if it differs from the source of the type.
+/// source. The wire name of a field is followed by three optional parts: an example, the rules, and the source. The
+/// example is a JSON value. The rules are variants of [`Rule`](crate::Rule). The source of a field is only written if
+/// it differs from the source of the type.
 macro_rules! payload {
-    // Adds the blocks that are not written, because they would be empty.
+    // Adds the empty blocks that were omitted.
     ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?
     pub struct $name:ident: $source:ident {} $($check:tt)*) => {
         payload! {
@@ -79,7 +80,7 @@ macro_rules! payload {
         $(#[doc = concat!("\n\nName on the wire: `", $alias, "`.")] #[doc(alias = $alias)])?
         #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", unless stated otherwise.")]
         #[derive(Clone, PartialEq, Eq, ::bon::Builder)]
-        // Every type but `Amount`, whose texts are parsed, and the payloads.
+        // All types except `Amount`, which must be parsed, and the payload types.
         #[builder(on(Base64Text, into), on(BeneficiaryType, into), on(CardId, into), on(Code, into), on(Count, into),
             on(CountryCode, into), on(Currency, into), on(Date, into), on(Direction, into), on(FileContent, into),
             on(Gender, into), on(HashedText, into), on(HolderId, into), on(IdType, into), on(NetworkCode, into),
@@ -98,11 +99,11 @@ macro_rules! payload {
                 $(#[doc = concat!("\n\nSource: ", payload!(@source_text $osource), ".")])?
                 pub $optional: Option<$otype>,
             )*
-            /// The fields that this type does not know, or that could not be read: see `problems`.
+            /// Unknown fields, and fields that could not be read: see `problems`.
             #[builder(default)]
             pub extra: $crate::Extra,
             /// The problems of the fields that could not be read, here and in nested objects. These fields are `None`.
-            /// Not written.
+            /// Not serialized.
             #[builder(skip)]
             pub problems: Vec<$crate::Problem>,
         }
@@ -227,7 +228,7 @@ macro_rules! payload {
                 })*
                 $(if let Some(value) = &self.$optional { map.serialize_entry($owire, value)?; })*
                 for (name, json) in &self.extra.0 {
-                    // A known name is here only if its field could not be read. A value that was set since replaces it.
+                    // A known name is usually a field that could not be read. A value that was set later replaces it.
                     let replaced = match name.as_str() {
                         $($rwire => !$crate::payload::is_unread(&self.$required, &self.problems, $rwire),)*
                         $($owire => self.$optional.is_some(),)*

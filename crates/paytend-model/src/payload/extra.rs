@@ -22,8 +22,8 @@ impl Extra {
     /// Sets a field to a JSON text. Use this method for fields that the provider documents and this crate does not know
     /// yet.
     ///
-    /// Set known fields on the type instead. A known field in here is not written if the type has a value for it, and
-    /// [`validate`](crate::Validate::validate) reports it.
+    /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it,
+    /// and [`validate`](crate::Validate::validate) reports it.
     ///
     /// # Errors
     /// Returns an error if the text is not JSON.
@@ -42,7 +42,7 @@ impl Extra {
         Some(self.0.remove(at).1.get().to_owned())
     }
 
-    /// Returns whether there is a field with a value that is not in `known`.
+    /// Returns whether a field that is not in `known` has a value.
     pub(crate) fn has_other_than(&self, known: &[&str]) -> bool {
         self.iter().any(|(name, json)| !matches!(json, "null" | "\"\"") && !known.contains(&name))
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::Extra;
 use crate::Source;
 use crate::problem::Problem;
-use crate::value::{FieldType, is_lone_text};
+use crate::value::{FieldType, is_non_strict_string};
 
 const NOT_AN_OBJECT: &str = "expected a JSON object";
 
@@ -21,10 +21,10 @@ macro_rules! reject {
     )+ };
 }
 
-/// The members of a JSON object that have not been taken yet, in order, and the problems of unreadable ones.
+/// The members of a JSON object that have not been consumed yet, in order, and the problems found so far.
 pub(crate) struct Members {
     list: Vec<(String, Member)>,
-    /// Whether unreadable members are reported and the other members still read, where possible.
+    /// Whether to report unreadable members and read the others, instead of failing.
     lenient: bool,
     problems: Vec<Problem>,
 }
@@ -33,16 +33,16 @@ enum Member {
     Json(Box<RawValue>),
     /// A value that is not strict JSON.
     Other(Vec<u8>),
-    Taken,
+    Consumed,
 }
 
 impl Member {
-    /// Returns the value, unless it was taken or is `null`.
+    /// Returns the value, unless it was consumed or is `null`.
     fn value(&self) -> Option<&[u8]> {
         let value = match self {
             Self::Json(json) => json.get().as_bytes(),
             Self::Other(bytes) => bytes,
-            Self::Taken => return None,
+            Self::Consumed => return None,
         };
         (value != b"null").then_some(value)
     }
@@ -121,7 +121,7 @@ impl Members {
     }
 
     /// Reads a required field. A field that is not documented may be missing, and an inferred one may be unreadable.
-    /// This is reported, and the value is an empty string if the type allows it.
+    /// The problem is reported, and the value is an empty string if the type allows it.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
             Ok(blank) if problem == Problem::Missing.at(name) && source != Source::Documented => Ok((blank, problem)),
@@ -130,7 +130,7 @@ impl Members {
         };
         let (blank, problem) = match self.find(name)? {
             Some(at) if self.list[at].1.value().is_some() => {
-                let member = std::mem::replace(&mut self.list[at].1, Member::Taken);
+                let member = std::mem::replace(&mut self.list[at].1, Member::Consumed);
                 let kept = if let Member::Json(json) = &member { Some(json.clone()) } else { None };
                 match self.value(name, member) {
                     Ok(value) => return Ok(value),
@@ -156,17 +156,17 @@ impl Members {
             Ok(_) => return Ok(None),
             Err(problem) => return self.unread(problem, source).map(|()| None),
         };
-        let member = std::mem::replace(&mut self.list[at].1, Member::Taken);
+        let member = std::mem::replace(&mut self.list[at].1, Member::Consumed);
         let kept = if let Member::Json(json) = &member { Some(json.clone()) } else { None };
         match self.value(name, member) {
             Ok(value) => Ok(Some(value)),
             Err(problem) => {
                 // An empty string means that the field is not set, for every type.
-                let not_given = kept.as_ref().is_some_and(|json| json.get() == "\"\"");
+                let is_empty_string = kept.as_ref().is_some_and(|json| json.get() == "\"\"");
                 if let Some(json) = kept {
                     self.list[at].1 = Member::Json(json);
                 }
-                if not_given {
+                if is_empty_string {
                     return Ok(None);
                 }
                 self.unread(problem, source).map(|()| None)
@@ -182,18 +182,18 @@ impl Members {
         Ok(())
     }
 
-    /// Reads a value, and adds the problems inside it to those of the object.
+    /// Reads a value, and adds the problems of its nested fields to `problems`.
     fn value<T: FieldType>(&mut self, name: &'static str, member: Member) -> Result<T, Problem> {
         let text = match &member {
             Member::Json(json) => json.get().as_bytes(),
             Member::Other(bytes) => bytes,
-            Member::Taken => return Err(Problem::Missing.at(name)),
+            Member::Consumed => return Err(Problem::Missing.at(name)),
         };
         let read = match std::str::from_utf8(text) {
             Ok(json) if !self.lenient => T::read(json),
             _ => T::read_lenient(text),
         };
-        let value = read.map_err(|problem| if is_lone_text(text) { Problem::NotStrict } else { problem });
+        let value = read.map_err(|problem| if is_non_strict_string(text) { Problem::NotStrict } else { problem });
         let value = value.map_err(|problem| problem.at(name))?;
         self.problems.extend(value.problems().into_iter().map(|problem| problem.at(name)));
         Ok(value)
@@ -205,7 +205,7 @@ impl Members {
         if found.next().is_some() { Err(Problem::Duplicate.at(name)) } else { Ok(first) }
     }
 
-    /// Returns the remaining members, and the problems of the unreadable ones.
+    /// Returns the remaining members and all problems.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
         // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
         // because the remaining value alone would be read as the field's value.
@@ -223,7 +223,7 @@ impl Members {
                 Member::Other(_) => {
                     self.problems.push(Problem::Because("an unknown field is not strict JSON"));
                 }
-                Member::Json(_) | Member::Taken => {}
+                Member::Json(_) | Member::Consumed => {}
             }
         }
         (Extra(extra), self.problems)

@@ -21,8 +21,8 @@ use crate::value::FieldType;
 /// A JSON object in the provider's API, as a Rust type. The `payload!` macro implements this trait.
 ///
 /// Reading keeps the JSON text of unknown fields. Only `serde_json` supports this, and only if it reads the object
-/// directly: it fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate field
-/// for the payload there.
+/// directly: reading fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate
+/// field for the payload there.
 pub trait Payload:
     Validate + Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {
@@ -105,7 +105,7 @@ pub(crate) fn is_unread<T: FieldType>(field: &T, problems: &[Problem], name: &st
     field.is_blank() && problems.iter().any(|problem| problem.is_of(name))
 }
 
-/// Reports known fields among the unknown ones. `null` and an empty string mean that a field is not set.
+/// Reports known fields in `extra`. `null` and an empty string mean that a field is not set.
 pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
     for (name, _) in extra.iter().filter(|(_, json)| !matches!(*json, "null" | "\"\"")) {
         report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);

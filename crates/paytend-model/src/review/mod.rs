@@ -68,21 +68,21 @@ struct Review {
 
 impl Review {
     /// Returns whether a field, or an object that contains it, is missing or unreadable.
-    fn has(&self, field: &str) -> bool {
+    fn is_unreadable(&self, field: &str) -> bool {
         self.findings.iter().filter(|finding| finding.rule.is_none()).any(|finding| {
             let rest = field.strip_prefix(finding.field.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
     }
 
-    /// Returns whether there already is a finding for a field inside this object or list.
+    /// Returns whether a field inside this object or list already has a finding.
     fn has_inside(&self, field: &str) -> bool {
         let inside = |path: &str| path.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'));
         self.findings.iter().any(|finding| inside(&finding.field))
     }
 
-    /// Returns the source of the field at a path, or `None` if the field is unknown. Every field inside an inferred one
-    /// is inferred.
+    /// Returns the source of the field at a path, or `None` if the field is unknown. A field inside an inferred field
+    /// is also inferred.
     fn source(&self, path: &str) -> Option<Source> {
         let (mut fields, mut source) = (self.fields, None);
         for name in path.split('.') {
@@ -101,7 +101,7 @@ impl Review {
             Problem::At(path, problem) => (path.as_str(), &**problem),
             problem => ("", problem),
         };
-        if self.has(path) {
+        if self.is_unreadable(path) {
             return;
         }
         let source = self.source(path);
@@ -115,8 +115,9 @@ impl Review {
     }
 
     fn violation(&mut self, violation: &Violation) {
-        // A missing or unreadable field was already reported, here or inside. It has no value that a rule applies to.
-        if self.has(&violation.field) || (violation.rule == Rule::OfItsType && self.has_inside(&violation.field)) {
+        // A missing or unreadable field was already reported, and rules do not apply to it.
+        let path = &violation.field;
+        if self.is_unreadable(path) || (violation.rule == Rule::OfItsType && self.has_inside(path)) {
             return;
         }
         let text = match violation.rule {

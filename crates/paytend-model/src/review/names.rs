@@ -62,9 +62,9 @@ impl Object<'_> {
         self.members.get(field.name).is_some_and(|value| !value.is_null())
     }
 
-    /// Returns the unknown names that resemble an absent field, each with the index of the field. No name and no field
-    /// is returned twice. A name that is closer to a present field is not a slip of an absent one; for an optional
-    /// field, neither is a name that is equally close to both.
+    /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
+    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. For
+    /// an optional field, a name that is equally close to both is not a typo either.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);
@@ -73,8 +73,8 @@ impl Object<'_> {
             let present = self.fields.iter().filter(|field| self.has(field)).filter_map(edits).min();
             let absent = self.fields.iter().enumerate().filter(|(_, field)| !self.has(field));
             pairs.extend(absent.filter_map(|(index, field)| {
-                let least = edits(field)? + usize::from(!field.required);
-                present.is_none_or(|present| least <= present).then_some((edits(field)?, index, name))
+                let distance = edits(field)? + usize::from(!field.required);
+                present.is_none_or(|present| distance <= present).then_some((edits(field)?, index, name))
             }));
         }
         pairs.sort_unstable();
@@ -88,10 +88,10 @@ impl Object<'_> {
     }
 }
 
-/// Returns the number of edits between an unknown name and a known one, if the unknown name can be a slip. Case and
+/// Returns the number of edits between an unknown name and a known one, if the unknown name may be a typo. Case and
 /// separators do not count.
 fn edits(name: &str, field: &Field) -> Option<usize> {
-    // Other characters are not a slip, and could be read as a separate field where a message names this one.
+    // A name with other characters is not a typo, and a message that contains it could be misread.
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ');
     if name.len() > 64 || !name.bytes().all(is_name) {
         return None;
@@ -100,13 +100,13 @@ fn edits(name: &str, field: &Field) -> Option<usize> {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     let (name, known) = (plain(name), plain(field.name));
-    let most = match known.len() {
+    let max_edits = match known.len() {
         0..5 => 0,
         // Two edits turn a short name into another word, such as `status` into `state`.
         5..8 if !field.required => 1,
         _ => 2,
     };
-    Some(strsim::damerau_levenshtein(&name, &known)).filter(|edits| *edits <= most)
+    Some(strsim::damerau_levenshtein(&name, &known)).filter(|edits| *edits <= max_edits)
 }
 
 /// Adds a blank value for each required field that is missing, so that the other fields can be checked.
@@ -175,6 +175,7 @@ mod tests {
         );
         assert!(findings.iter().all(|finding| !finding.is_error()), "{findings:?}");
     }
+
     #[test]
     fn missing_field_inside_an_inferred_one_is_a_warning() {
         let outer = |source| Field {

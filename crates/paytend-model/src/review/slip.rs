@@ -1,4 +1,4 @@
-//! Typical mistakes in JSON that no JSON library wrote.
+//! Typical mistakes in JSON that was not written by a JSON library.
 
 use std::fmt;
 
@@ -37,10 +37,10 @@ impl fmt::Display for Slip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, advice) = match self.mistake {
             Mistake::TrailingComma => ("with a trailing comma", ""),
-            Mistake::SingleQuotes => ("with single quotes", "; JSON has double quotes"),
+            Mistake::SingleQuotes => ("with single quotes", "; JSON uses double quotes"),
             Mistake::PythonRepr => ("in Python's print format", "; use json.dumps"),
-            Mistake::PythonLiteral => ("with a Python literal", "; JSON has true, false and null"),
-            Mistake::TypographicQuotes => ("with typographic quotes", "; JSON has straight double quotes"),
+            Mistake::PythonLiteral => ("with a Python literal", "; JSON uses true, false and null"),
+            Mistake::TypographicQuotes => ("with typographic quotes", "; JSON uses straight double quotes"),
             Mistake::EqualsSigns => ("with equals signs instead of colons", ""),
             Mistake::UnquotedWord => ("with a word without quotes", ""),
             Mistake::Comment => ("with a comment", ""),
@@ -55,8 +55,7 @@ impl fmt::Display for Slip {
 }
 
 impl Slip {
-    /// Finds the first mistake in a text that is meant to be a JSON object or a list. What is cut off at the end of the
-    /// text is not a mistake.
+    /// Finds the first mistake in a text that starts like a JSON object or array. A truncated end is not a mistake.
     pub(super) fn first(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (mut at, mut depth) = (0, 0usize);
@@ -108,7 +107,7 @@ fn token_end(bytes: &[u8], at: usize) -> usize {
     at + bytes[at..].iter().take_while(|byte| is_part(byte)).count()
 }
 
-/// Returns the mistake in a number or word, which is followed by a byte.
+/// Returns the mistake in a number or word. `next` is the byte after the token.
 fn in_token(token: &str, next: Option<u8>) -> Option<Mistake> {
     if from_str::<&RawValue>(token).is_ok() {
         return None;
@@ -154,7 +153,7 @@ fn string_end(bytes: &[u8], start: usize) -> Result<Option<usize>, Slip> {
     }
 }
 
-/// Returns the UTF-16 unit that four hexadecimal digits stand for.
+/// Parses four hexadecimal digits as a UTF-16 code unit.
 fn unit(digits: &[u8]) -> Option<u16> {
     let digits = digits.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

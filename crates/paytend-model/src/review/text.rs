@@ -11,7 +11,8 @@ use super::slip::Slip;
 /// Reads a JSON object.
 ///
 /// # Errors
-/// Returns a description of the text if it is anything else. It contains positions in bytes, but nothing of the text.
+/// Returns a description of the text if the text is not an object. The description contains byte offsets, but no part
+/// of the text.
 pub(super) fn object(text: &str) -> Result<Value, String> {
     let found = match from_str::<Value>(text) {
         Ok(value @ Value::Object(_)) => return Ok(value),
@@ -50,7 +51,7 @@ fn other(text: &str) -> String {
     } else if starts("<") {
         "XML"
     } else if starts("b'") || starts("b\"") {
-        "a Python bytes literal; pass on the bytes themselves"
+        "a Python bytes literal; pass the bytes themselves"
     } else if starts("'") {
         "text in single quotes"
     } else if starts("%7b") {
@@ -99,7 +100,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         Err(Flaw::Syntax { at }) => Some(at),
         _ => None,
     };
-    // If the grammar is violated before the slip, the slip is not the cause.
+    // A mistake after the first syntax error is not the cause.
     if let Some(slip) = Slip::first(text).filter(|slip| grammar.is_none_or(|at| slip.at <= at)) {
         return format!("{what} {slip}");
     }
@@ -107,7 +108,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         _ if truncated => format!("{what} that is cut off at byte {}", text.len()),
         (Some(at), Ok(end)) if at >= end => format!("{what} with more text after its end at byte {at}"),
         (Some(at), _) => format!("{what} with a syntax error at byte {at}"),
-        // The grammar holds, and so do all strings and numbers.
+        // The grammar is not violated, and no string or number is invalid.
         (None, Ok(_)) => format!("{what} with a number that is out of range"),
         (None, Err(_)) => format!("{what} with a syntax error"),
     }

@@ -14,7 +14,7 @@ pub use rule::Rule;
 
 use std::fmt;
 
-/// A value with rules.
+/// A value with validation rules.
 pub trait Validate {
     /// Reports the rules that the value violates. The default implementation reports none.
     fn check(&self, report: &mut Report) {

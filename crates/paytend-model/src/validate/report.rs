@@ -17,8 +17,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports a violation of a rule by a field, unless `holds`. The violation is an error for a field that this crate
-    /// does not declare.
+    /// Reports that a field violates a rule, unless `holds` is true. The violation is an error for a field that this
+    /// crate does not declare.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
     }
@@ -51,7 +51,7 @@ impl Report {
         self.field = outer;
     }
 
-    /// Reports an `endDate` before its `beginDate`, and one more than 30 days later.
+    /// Reports an `endDate` that is before `beginDate` or more than 30 days after it.
     pub(crate) fn days_in_order(&mut self, begin: &str, end: &str) {
         // Invalid dates are reported separately.
         let (Ok(begin), Ok(end)) = (begin.parse::<jiff::civil::Date>(), end.parse::<jiff::civil::Date>()) else {
@@ -62,8 +62,7 @@ impl Report {
         self.require("endDate", days <= Rule::MAX_DAYS, Rule::MaxDaysAfter("beginDate", Rule::MAX_DAYS));
     }
 
-    /// Checks a text. An empty string means that the field is not set, so it can only violate the rule that the field
-    /// is required.
+    /// Checks a text. An empty string means that the field is not set, so only [`Rule::NotEmpty`] applies.
     pub(crate) fn text(&mut self, rules: &[Rule], text: &str) {
         if text.is_empty() {
             return self.not_given();

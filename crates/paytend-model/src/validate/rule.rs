@@ -65,8 +65,8 @@ pub enum Rule {
     AsText,
     /// A JSON number.
     AsNumber,
-    /// A value of the field's type. A violating value was of another type or was set as an unknown field, and is in
-    /// `extra`.
+    /// A value of the field's type. A violating value is in `extra`: it had another type, or was set as an unknown
+    /// field.
     OfItsType,
 }
 
@@ -211,7 +211,7 @@ fn is_bic(text: &str) -> bool {
     let (Some(bank), Some(country), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return false;
     };
-    // Kosovo has no code in ISO 3166-1 and uses this one in BICs and IBANs.
+    // Kosovo has no code in ISO 3166-1 and uses XK in BICs and IBANs.
     let country = is_country(country) || country == "XK";
     bank.bytes().all(|byte| byte.is_ascii_uppercase())
         && country
@@ -219,7 +219,7 @@ fn is_bic(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Returns whether a text matches a pattern, in which `d` is a digit, `s` is a sign, and any other character stands for
+/// Returns whether a text matches a pattern, in which `d` is a digit, `s` is a sign, and any other character matches
 /// itself.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {

@@ -48,7 +48,7 @@ enum Form {
     Number,
 }
 
-/// The reason why a text is not an amount. It does not contain the text.
+/// The error for a text that is not a valid amount. Does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 #[non_exhaustive]

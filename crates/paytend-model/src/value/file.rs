@@ -14,7 +14,7 @@ use crate::validate::{Report, Rule};
 
 /// The size of the largest file that Paytend accepts, in bytes before base64: 2 MiB.
 ///
-/// Source: documented ("2M") for all three upload operations. It is inferred that 1M is 1,048,576 bytes. Paytend may
+/// Source: documented ("2M") for all three upload operations. Inferred: 1M is 1,048,576 bytes. Paytend may
 /// reject files between 2,000,000 and 2,097,152 bytes.
 pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 

@@ -97,17 +97,17 @@ impl HashedText {
             }
             grouped.push(letter);
         }
-        let small = [compact.to_ascii_lowercase(), grouped.to_ascii_lowercase()];
-        self.matches_one_of(&[&[plain.to_owned(), compact, grouped][..], &small].concat())
+        let lower_case = [compact.to_ascii_lowercase(), grouped.to_ascii_lowercase()];
+        self.matches_one_of(&[&[plain.to_owned(), compact, grouped][..], &lower_case].concat())
     }
 
     /// Compares with every spelling, so that the run time does not reveal which one matched.
     fn matches_one_of(&self, forms: &[String]) -> bool {
-        let own = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
+        let expected = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
         let mut equal = Choice::from(0);
         for form in forms {
             let digest: [u8; 32] = Sha256::digest(form.as_bytes()).into();
-            equal |= digest.ct_eq(&own);
+            equal |= digest.ct_eq(&expected);
         }
         equal.into()
     }
@@ -176,9 +176,10 @@ impl FieldType for HashedText {
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
-        // The format of a hash differs from that of the value.
-        let of_text: Vec<Rule> = rules.iter().copied().filter(|rule| *rule != Rule::Iban || !self.is_hash()).collect();
-        report.text(&of_text, &self.0);
+        // A hash does not have the format of an IBAN.
+        let text_rules: Vec<Rule> =
+            rules.iter().copied().filter(|rule| *rule != Rule::Iban || !self.is_hash()).collect();
+        report.text(&text_rules, &self.0);
         for rule in rules {
             if let Rule::MaxPlainChars(most) = rule {
                 report.unless(self.is_hash() || self.0.chars().count() <= *most, *rule);

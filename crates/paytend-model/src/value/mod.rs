@@ -77,7 +77,7 @@ pub(crate) fn string<'a>(json: &'a str) -> Option<Cow<'a, str>> {
 }
 
 /// Returns whether the value is a string that is not strict JSON.
-pub(crate) fn is_lone_text(json: &[u8]) -> bool {
+pub(crate) fn is_non_strict_string(json: &[u8]) -> bool {
     json.first() == Some(&b'"') && serde_json::from_slice::<Cow<'_, str>>(json).is_err()
 }
 

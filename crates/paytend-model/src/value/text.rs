@@ -39,12 +39,12 @@ impl Scalar {
 }
 
 /// Returns whether `Debug` may show a text, because it looks like an identifier or a code: one short word. For types
-/// whose field names are mostly inferred, the text must also not look like a card number.
+/// with mostly inferred field names, the text must also not look like a card number.
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
     let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let may_be_one = matches!(type_name, "Code" | "CardId" | "HolderId" | "UserId");
-    text.len() <= 64 && text.bytes().all(word) && !(card_number && may_be_one)
+    let may_hold_card_number = matches!(type_name, "Code" | "CardId" | "HolderId" | "UserId");
+    text.len() <= 64 && text.bytes().all(word) && !(card_number && may_hold_card_number)
 }
 
 /// Declares a text type. A `hidden` type prints `_` in `Debug`, has no `Display`, and does not dereference to `str`.
@@ -254,7 +254,7 @@ text! {
 }
 
 text! {
-    /// A code whose values are not documented. In observed messages, codes are JSON strings, but some are documented as
+    /// A code with undocumented values. In observed messages, codes are JSON strings, but some are documented as
     /// numbers.
     pub struct Code shown = "1";
 }
@@ -280,8 +280,8 @@ text! {
 }
 
 text! {
-    /// Personal data or a secret: a name, an address, the number of a document, an account or a phone, or free text
-    /// that may contain any of these. `Debug` prints `_`, and the type has no `Display`. Use [`as_str`](Self::as_str)
+    /// Personal data or a secret: a name, an address, the number of a document, an account or a phone, or free text.
+    /// `Debug` prints `_`, and the type has no `Display`. Use [`as_str`](Self::as_str)
     /// to read the text.
     pub struct Personal hidden;
 }

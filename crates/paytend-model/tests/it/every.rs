@@ -9,7 +9,7 @@ pub(crate) struct Type {
     pub(crate) name: String,
     pub(crate) fields: &'static [Field],
     /// Reads a JSON text and writes it back.
-    pub(crate) again: fn(&str) -> Result<String, String>,
+    pub(crate) round_trip: fn(&str) -> Result<String, String>,
     /// Reads a JSON text and returns the `Debug` output.
     pub(crate) debug: fn(&str) -> String,
     /// Reads a JSON text and validates the value.
@@ -24,12 +24,12 @@ impl Type {
         Self {
             name: format!("{area}{}", P::NAME),
             fields: P::FIELDS,
-            again: |json| {
+            round_trip: |json| {
                 let value: P = serde_json::from_str(json).map_err(|error| error.to_string())?;
-                let again = serde_json::to_string(&value).unwrap();
+                let written = serde_json::to_string(&value).unwrap();
                 // The written text reads as the same value.
-                assert_eq!(serde_json::from_str::<P>(&again).unwrap(), value);
-                Ok(again)
+                assert_eq!(serde_json::from_str::<P>(&written).unwrap(), value);
+                Ok(written)
             },
             debug: |json| format!("{:?} {0:#?}", serde_json::from_str::<P>(json).unwrap()),
             validate: |json| {
@@ -113,35 +113,35 @@ fn leaf(type_name: &str, text: &str) -> Option<Value> {
 }
 
 /// Returns a value for a type's field. `text` returns each leaf's text by the path of its field.
-pub(crate) fn value(of: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> String) -> Value {
-    let path = format!("{}.{}", of.name, field.name);
+pub(crate) fn value(payload: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> String) -> Value {
+    let path = format!("{}.{}", payload.name, field.name);
     if let Some(leaf) = leaf(field.type_name, &text(&path, field)) {
         return leaf;
     }
     if let Some(item) = field.type_name.strip_prefix("Vec<").and_then(|name| name.strip_suffix('>')) {
-        return json!([object(&nested(of, item), text)]);
+        return json!([object(&nested(payload, item), text)]);
     }
-    object(&nested(of, field.type_name), text)
+    object(&nested(payload, field.type_name), text)
 }
 
 /// Returns an object with all fields of a type.
-pub(crate) fn object(of: &Type, text: &dyn Fn(&str, &Field) -> String) -> Value {
-    let fields = of.fields.iter().map(|field| (field.name.to_owned(), value(of, field, text)));
+pub(crate) fn object(payload: &Type, text: &dyn Fn(&str, &Field) -> String) -> Value {
+    let fields = payload.fields.iter().map(|field| (field.name.to_owned(), value(payload, field, text)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// Finds the type of a nested field, first in the same area, then in all.
-fn nested(of: &Type, name: &str) -> Type {
-    let area = of.name.split("::").next().unwrap();
+/// Finds the type of a nested field, first in the same area, then in all areas.
+fn nested(payload: &Type, name: &str) -> Type {
+    let area = payload.name.split("::").next().unwrap();
     let mut found = types().into_iter().filter(|t| t.name.ends_with(&format!("::{name}"))).collect::<Vec<_>>();
     let own = found.iter().position(|t| t.name.starts_with(area)).unwrap_or(0);
-    assert!(!found.is_empty(), "{}: no type {name}", of.name);
+    assert!(!found.is_empty(), "{}: no type {name}", payload.name);
     found.swap_remove(own)
 }
 
-/// The names under which Rust users search for an operation.
+/// The doc alias lets users search for an operation by its wire name.
 #[test]
-fn operations_are_documented_with_their_wire_name_and_exported_where_the_list_says() {
+fn operations_have_a_doc_alias_and_a_correct_rust_path() {
     let mut sources = String::new();
     let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
     while let Some(folder) = folders.pop() {

@@ -37,20 +37,20 @@ fn document_has_every_operation_and_notification() {
 fn every_field_has_a_description_a_source_and_a_valid_example() {
     let document = paytend_model::openapi::document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    for of in types() {
-        let schema = &schemas[&of.name.replace("::", ".")];
+    for payload in types() {
+        let schema = &schemas[&payload.name.replace("::", ".")];
         let properties = schema["properties"].as_object().unwrap();
         let names: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
-        assert_eq!(names, of.fields.iter().map(|field| field.name).collect(), "{}", of.name);
-        for field in of.fields {
+        assert_eq!(names, payload.fields.iter().map(|field| field.name).collect(), "{}", payload.name);
+        for field in payload.fields {
             let property = &properties[field.name];
-            assert_eq!(property["x-provenance"], field.source.to_string(), "{} {}", of.name, field.name);
-            assert!(!property["description"].as_str().unwrap().is_empty(), "{} {}", of.name, field.name);
+            assert_eq!(property["x-provenance"], field.source.to_string(), "{} {}", payload.name, field.name);
+            assert!(!property["description"].as_str().unwrap().is_empty(), "{} {}", payload.name, field.name);
             if let Some(example) = property["examples"].get(0) {
-                let mut object = crate::every::object(&of, &|_, _| "x".into());
+                let mut object = crate::every::object(&payload, &|_, _| "x".into());
                 object[field.name] = example.clone();
-                let again: Value = serde_json::from_str(&(of.again)(&object.to_string()).unwrap()).unwrap();
-                assert_eq!(&again[field.name], example);
+                let written: Value = serde_json::from_str(&(payload.round_trip)(&object.to_string()).unwrap()).unwrap();
+                assert_eq!(&written[field.name], example);
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::every::{object, types};
 
-/// The wire names of the fields whose values `Debug` shows. Add a name only if none of its values can be personal data:
+/// The wire names of the fields that `Debug` shows. Add a name only if none of its values can be personal data:
 /// a name, an address, a document, card, account or phone number, or free text.
 const SHOWN: &[&str] = &[
     "auditStatus",
@@ -96,8 +96,8 @@ const SHOWN: &[&str] = &[
 ];
 
 /// Returns an object of the type in which every leaf and several unknown fields contain `CANARY` and the field's name.
-fn with_canaries(of: &crate::every::Type) -> Value {
-    let mut object = object(of, &|_, field| format!("CANARY-{}-", field.name));
+fn with_canaries(payload: &crate::every::Type) -> Value {
+    let mut object = object(payload, &|_, field| format!("CANARY-{}-", field.name));
     for unknown in ["cardNo", "pan", "cvv2", "pin", "password"] {
         object[unknown] = format!("CANARY-{unknown}-").into();
     }
@@ -109,19 +109,19 @@ fn debug_shows_only_the_listed_fields() {
     let allowed: BTreeSet<&str> = SHOWN.iter().copied().collect();
     assert_eq!(allowed.len(), SHOWN.len());
     let mut shown = BTreeSet::new();
-    for of in types() {
-        let debug = (of.debug)(&with_canaries(&of).to_string());
+    for payload in types() {
+        let debug = (payload.debug)(&with_canaries(&payload).to_string());
         for part in debug.split("CANARY-").skip(1) {
             shown.insert(part.split('-').next().unwrap().to_owned());
         }
         // Amounts are not text and may be shown.
-        for field in of.fields.iter().filter(|field| field.type_name == "Amount") {
+        for field in payload.fields.iter().filter(|field| field.type_name == "Amount") {
             shown.insert(field.name.to_owned());
         }
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
-    // A listed name that is not shown would allow a later field of this name. `fee` is an amount in one type and an
+    // An unnecessary entry would allow a later personal field of this name. `fee` is an amount in one type and an
     // object in another.
     assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
@@ -164,15 +164,15 @@ fn personal_fields_are_hidden_in_every_type() {
         "msg",
         "randomKey",
     ];
-    let mut met = BTreeSet::new();
-    for of in types() {
-        met.extend(of.fields.iter().map(|field| field.name).filter(|name| PERSONAL.contains(name)));
-        let debug = (of.debug)(&with_canaries(&of).to_string());
+    let mut found = BTreeSet::new();
+    for payload in types() {
+        found.extend(payload.fields.iter().map(|field| field.name).filter(|name| PERSONAL.contains(name)));
+        let debug = (payload.debug)(&with_canaries(&payload).to_string());
         for name in PERSONAL.iter().chain(&["cardNo", "pan", "cvv2", "pin", "password"]) {
-            assert!(!debug.contains(&format!("CANARY-{name}-")), "{}: {name} in {debug}", of.name);
+            assert!(!debug.contains(&format!("CANARY-{name}-")), "{}: {name} in {debug}", payload.name);
         }
     }
-    assert_eq!(met.len(), PERSONAL.len(), "{met:?}");
+    assert_eq!(found.len(), PERSONAL.len(), "{found:?}");
 }
 
 /// Some fields of an address may be shown in other types.
@@ -186,43 +186,43 @@ fn all_fields_of_an_address_are_hidden() {
 #[test]
 fn errors_do_not_contain_values() {
     let mut errors = 0;
-    for of in types() {
-        let valid = with_canaries(&of);
+    for payload in types() {
+        let valid = with_canaries(&payload);
         // Violated rules.
-        if let Err(error) = (of.validate)(&valid.to_string()) {
-            assert!(!error.contains("CANARY"), "{}: {error}", of.name);
+        if let Err(error) = (payload.validate)(&valid.to_string()) {
+            assert!(!error.contains("CANARY"), "{}: {error}", payload.name);
             errors += 1;
         }
         // A field of another type, a missing or duplicate field, and a truncated object.
-        for field in of.fields {
+        for field in payload.fields {
             for wrong in [json!({ "CANARY": "CANARY" }), json!(["CANARY"]), json!("CANARY"), json!(true), json!(1.5)] {
                 let mut object = valid.clone();
                 object[field.name] = wrong;
-                errors += errors_without_values(&of, &object.to_string());
+                errors += errors_without_values(&payload, &object.to_string());
             }
             let mut object = valid.clone();
             object.as_object_mut().unwrap().remove(field.name);
-            errors += errors_without_values(&of, &object.to_string());
+            errors += errors_without_values(&payload, &object.to_string());
             let duplicate = valid.to_string().replacen('{', &format!(r#"{{"{}":"CANARY","#, field.name), 1);
-            errors += errors_without_values(&of, &duplicate);
+            errors += errors_without_values(&payload, &duplicate);
         }
         let text = valid.to_string();
         for text in [&text[..text.len() - 1], r#""CANARY""#, r#"["CANARY"]"#] {
-            errors += errors_without_values(&of, text);
+            errors += errors_without_values(&payload, text);
         }
     }
     assert!(errors > 500, "{errors}");
 }
 
 /// Reads a text, and returns the number of errors. Panics if an error contains a value.
-fn errors_without_values(of: &crate::every::Type, json: &str) -> usize {
-    let Err(error) = (of.again)(json) else { return 0 };
-    assert!(!error.contains("CANARY"), "{}: {error}", of.name);
+fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
+    let Err(error) = (payload.round_trip)(json) else { return 0 };
+    assert!(!error.contains("CANARY"), "{}: {error}", payload.name);
     1
 }
 
-/// A code or identifier is one word. Other text, or a card number, may be personal data in a field whose name is
-/// inferred.
+/// A code or identifier is one word. Other text, or a card number, may be personal data in a field with an
+/// inferred name.
 #[test]
 fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};

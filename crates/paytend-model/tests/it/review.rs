@@ -130,7 +130,7 @@ fn name_is_suggested_only_if_no_present_field_is_as_close() {
             warning(&hint("eeaAddress.adressLine2", "eeaAddress.addressLine2")),
         ]
     );
-    // Two edits of a short optional name are another name.
+    // Two edits turn a short optional name into another name.
     assert_eq!(line(r#""addressLine":"T25h","status":"1""#), []);
     // Text that is not a name is never repeated.
     assert_eq!(line(r#""address&Line=":"T25h""#), [warning(missing)]);
@@ -206,14 +206,14 @@ fn text_that_is_not_a_json_object_is_described() {
         (r#"[{"cardId":"1""#, "a list that is cut off at byte 14"),
         (r#"{"cardId":"1",}"#, "an object with a trailing comma at byte 13"),
         (r#"{"a":[1, ],"b":1}"#, "an object with a trailing comma at byte 7"),
-        ("{'cardId':'SECRET'}", "an object with single quotes at byte 1; JSON has double quotes"),
+        ("{'cardId':'SECRET'}", "an object with single quotes at byte 1; JSON uses double quotes"),
         ("{'cardId': 'SECRET', 'memo': None}", "an object in Python's print format at byte 1; use json.dumps"),
-        (r#"{"cardId":"1","memo":None}"#, "an object with a Python literal at byte 21; JSON has true, false and null"),
-        (r#"b'{"cardId":"SECRET"}'"#, "a Python bytes literal; pass on the bytes themselves"),
+        (r#"{"cardId":"1","memo":None}"#, "an object with a Python literal at byte 21; JSON uses true, false and null"),
+        (r#"b'{"cardId":"SECRET"}'"#, "a Python bytes literal; pass the bytes themselves"),
         ("{cardId:\"SECRET\"}", "an object with a word without quotes at byte 1"),
         (r#"{"a":NaN}"#, "an object with a word without quotes at byte 5"),
         ("{cardId=SECRET, amount=1}", "an object with equals signs instead of colons at byte 1"),
-        ("{\u{201c}cardId\u{201d}:1}", "an object with typographic quotes at byte 1; JSON has straight double quotes"),
+        ("{\u{201c}cardId\u{201d}:1}", "an object with typographic quotes at byte 1; JSON uses straight double quotes"),
         (r#"{"a":1 // SECRET"#, "an object with a comment at byte 7"),
         (r#"{"a":01}"#, "an object with an invalid number at byte 5"),
         (r#"{"a":+1}"#, "an object with an invalid number at byte 5"),
@@ -239,7 +239,7 @@ fn text_that_is_not_a_json_object_is_described() {
     assert_eq!(findings("topup", &deep), [error(text)]);
 }
 
-/// No text causes a panic, and no finding has a line break or text of the request.
+/// No text causes a panic, and no finding contains a line break or a part of the request.
 #[test]
 fn findings_are_one_line_for_any_text() {
     let check = |text: &str| {

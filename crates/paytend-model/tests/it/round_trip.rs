@@ -31,15 +31,15 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// The values of a type's fields, and further members.
 type Plan = (Vec<(u8, Index, Value)>, Vec<(String, Value)>);
 
-fn built(of: &Type, (fields, further): &Plan) -> Value {
+fn built(payload: &Type, (fields, further): &Plan) -> Value {
     let mut object = serde_json::Map::new();
-    for (field, (choice, index, any)) in of.fields.iter().zip(fields) {
+    for (field, (choice, index, any)) in payload.fields.iter().zip(fields) {
         let texts = ["", "1", "EUR", "2023-11-06", "a\u{e9}\"\\/\n", "SUCCESS"];
         let value = match choice % 16 {
             0 if !field.required => continue,
             1 if !field.required => Value::Null,
             2 => any.clone(),
-            _ => value(of, field, &|_, _| (*index.get(&texts)).to_owned()),
+            _ => value(payload, field, &|_, _| (*index.get(&texts)).to_owned()),
         };
         object.insert(field.name.to_owned(), value);
     }
@@ -55,24 +55,24 @@ fn every_type_writes_back_an_equal_object() {
     let further = prop::collection::vec(("[a-zA-Z_]{1,10}", any_json()), 0..4);
     let plans = (prop::collection::vec(field, 24), further);
     let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
-    for of in types() {
-        assert!(of.fields.len() <= 24, "{}", of.name);
+    for payload in types() {
+        assert!(payload.fields.len() <= 24, "{}", payload.name);
         let read = Cell::new(0);
         TestRunner::new(config.clone())
             .run(&plans, |plan| {
-                let object = built(&of, &plan);
+                let object = built(&payload, &plan);
                 let text = object.to_string();
-                if let Ok(again) = (of.again)(&text) {
+                if let Ok(written) = (payload.round_trip)(&text) {
                     read.set(read.get() + 1);
                     // Parses both texts, because a float of serde_json may change in a round trip.
                     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-                    prop_assert_eq!(parsed(&again), parsed(&text), "{}", &of.name);
+                    prop_assert_eq!(parsed(&written), parsed(&text), "{}", &payload.name);
                 }
                 Ok(())
             })
             .unwrap();
         // Types with many required fields reject most of the objects.
-        assert!(read.get() >= 4, "{}: read {}", of.name, read.get());
+        assert!(read.get() >= 4, "{}: read {}", payload.name, read.get());
     }
 }
 

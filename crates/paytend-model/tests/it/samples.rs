@@ -5,26 +5,26 @@ use serde_json::Value;
 
 use crate::every::{Type, find};
 
-fn check(of: &Type, sample: &str) {
+fn check(payload: &Type, sample: &str) {
     let value: Value = serde_json::from_str(sample).unwrap();
-    let again = |value: &Value| -> Value {
-        let text = (of.again)(&value.to_string()).unwrap_or_else(|error| panic!("{}: {error}", of.name));
+    let round_trip = |value: &Value| -> Value {
+        let text = (payload.round_trip)(&value.to_string()).unwrap_or_else(|error| panic!("{}: {error}", payload.name));
         serde_json::from_str(&text).unwrap()
     };
-    assert_eq!(again(&value), value, "{}", of.name);
+    assert_eq!(round_trip(&value), value, "{}", payload.name);
     // Unknown fields in every object.
     let mut widened = value.clone();
     assert!(widen(&mut widened) > 0);
-    assert_eq!(again(&widened), widened, "{}", of.name);
+    assert_eq!(round_trip(&widened), widened, "{}", payload.name);
     // Unknown values for every code.
-    for field in of.fields {
+    for field in payload.fields {
         let codes =
             ["Code", "IdType", "TransferStatus", "NetworkCode", "BeneficiaryType", "NotificationCode", "NotifyType"];
         if codes.contains(&field.type_name) || field.type_name == "Direction" {
             for unknown in [Value::from("SOMETHING_NEW"), Value::from(77), Value::from("")] {
                 let mut changed = value.clone();
                 changed[field.name] = unknown;
-                assert_eq!(again(&changed), changed, "{} {}", of.name, field.name);
+                assert_eq!(round_trip(&changed), changed, "{} {}", payload.name, field.name);
             }
         }
     }

@@ -228,9 +228,9 @@ fn amounts_have_the_documented_json_type() {
 
 #[test]
 fn envelope_with_a_payload_requires_a_session_key() {
-    let request = |more: &str| {
+    let request = |fields: &str| {
         let json = format!(
-            r#"{{"requestId":"{}","partnerId":"888666000100260","signType":"RSA","version":"2.0"{more}}}"#,
+            r#"{{"requestId":"{}","partnerId":"888666000100260","signType":"RSA","version":"2.0"{fields}}}"#,
             "a".repeat(32)
         );
         errors(&serde_json::from_str::<paytend_model::envelope::RequestEnvelope>(&json).unwrap())
@@ -265,7 +265,7 @@ fn every_violation_is_reported_with_its_path() {
 /// The published demo sends an empty string for fields that are not set.
 #[test]
 fn empty_string_means_that_a_field_is_not_set() {
-    let empty = |operation: &str, json: &str| {
+    let messages = |operation: &str, json: &str| {
         let findings = paytend_model::operation(operation).unwrap().review(json);
         findings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
@@ -273,20 +273,20 @@ fn empty_string_means_that_a_field_is_not_set() {
     for name in ["getPartnerTransactions", "getCardTransactions", "getAuthorizationTransactions"] {
         let query = r#"{"cardId":"1755902","transactionStatus":"","currency":"","beginDate":"2023-11-06",
             "endDate":"2023-11-06","start":"","maxSize":""}"#;
-        assert_eq!(empty(name, query), none, "{name}");
+        assert_eq!(messages(name, query), none, "{name}");
     }
-    assert_eq!(empty("getHolder", r#"{"holderId":"101982","idNo":"","idType":""}"#), none);
+    assert_eq!(messages("getHolder", r#"{"holderId":"101982","idNo":"","idType":""}"#), none);
     let address = r#"{"addressLine":"UGFtZW5rYWxuaW8=","addressLine2":"","cityCode":"LT_MA","state":"",
         "postcode":"LT-01113","countryCode":"LT"}"#;
     let application = format!(
         r#"{{"orderNo":"C1","cardScheme":"3","cardType":"2","sku":"S","remarks":"","quantity":"2","contactName":"Ona",
         "contactMobile":"+8618300000000","deliveryAddress":{address},"holderId":""}}"#
     );
-    assert_eq!(empty("applyCard", &application), none);
+    assert_eq!(messages("applyCard", &application), none);
     // Optional fields of any type: objects, lists, amounts and files.
     let person = r#"{"mobile":"+37060000000","address":"","gender":"","birthday":""}"#;
-    assert_eq!(empty("createIndividual", person), none);
-    assert_eq!(empty("baas.uploadDocument", r#"{"userId":"U1","fileContent":"","sumsub":{"id":1}}"#), none);
+    assert_eq!(messages("createIndividual", person), none);
+    assert_eq!(messages("baas.uploadDocument", r#"{"userId":"U1","fileContent":"","sumsub":{"id":1}}"#), none);
     let deposit: iban::IbanTransaction = serde_json::from_str(r#"{"fee":"","amount":1}"#).unwrap();
     assert_eq!((deposit.fee.is_none(), deposit.problems.len(), errors(&deposit)), (true, 0, String::new()));
     assert_eq!(serde_json::to_string(&deposit).unwrap(), r#"{"amount":1,"fee":""}"#);
@@ -315,7 +315,7 @@ fn missing_or_unreadable_inferred_required_field_is_not_an_error() {
         query.user_id = "U1".into();
         assert_eq!(serde_json::to_value(&query).unwrap()["userId"], "U1");
     }
-    // An observed field inside of an inferred one.
+    // An observed field inside an inferred field.
     let address = r#"{"addressLine":"","cityCode":"VNO","postcode":"01103","countryCode":"LT"}"#;
     let person = format!(r#"{{"mobile":"+37060000000","address":{address}}}"#);
     let person: iban::CreateIndividual = serde_json::from_str(&person).unwrap();
@@ -328,7 +328,7 @@ fn missing_or_unreadable_inferred_required_field_is_not_an_error() {
 }
 
 #[test]
-fn account_numbers_that_are_named_ibans_are_checked_and_hashes_are_not() {
+fn ibans_are_checked_unless_hashed() {
     for (iban, warning) in [
         ("LT12 1000 0111 0100 1000", ""),
         (
@@ -347,7 +347,7 @@ fn account_numbers_that_are_named_ibans_are_checked_and_hashes_are_not() {
     assert!(warnings(&account).starts_with("`accountNum` should be an IBAN"));
 }
 
-/// The published programs give all of their fields, which does not show that the provider requires them.
+/// The published programs set all of their fields, which does not prove that the provider requires them.
 #[test]
 fn observed_field_that_is_not_essential_may_be_missing() {
     let messages = |operation: &str, json: &str| -> Vec<(bool, String)> {

@@ -65,11 +65,11 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
         (b"eyJjYXJkSWQiOiJTRUNSRVQifQ==", found("a JSON object in base64; decode it first")),
         (br#"{"cardId":"SECRET"#, found("an object that is cut off at byte 17")),
         (br#"{"cardId":"SECRET",}"#, found("an object with a trailing comma at byte 18")),
-        (b"{'cardId':'SECRET'}", found("an object with single quotes at byte 1; JSON has double quotes")),
+        (b"{'cardId':'SECRET'}", found("an object with single quotes at byte 1; JSON uses double quotes")),
         (b"{'cardId':None}", found("an object in Python's print format at byte 1; use json.dumps")),
         (br#"{"cardId":"1"}{"SECRET":1}"#, found("an object with more text after its end at byte 14")),
         // Opening tolerates these two, and requests may not have them.
-        (br#"{"cardId":None}"#, found("an object with a Python literal at byte 10; JSON has true, false and null")),
+        (br#"{"cardId":None}"#, found("an object with a Python literal at byte 10; JSON uses true, false and null")),
         (br#"{"cardId":"\ud83d"}"#, found("an object with half of a surrogate pair in a string at byte 11")),
         (b"{\"cardId\":\"\xff\"}", "the payload is not UTF-8 at byte 11".to_owned()),
         (

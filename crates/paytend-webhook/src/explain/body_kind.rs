@@ -41,7 +41,7 @@ pub enum BodyKind {
     #[error("PEM (a key or a certificate): the wrong file was read")]
     Pem,
     /// A JSON Web Token.
-    #[error("a JSON Web Token: the wrong text was passed on")]
+    #[error("a JSON Web Token: the wrong text was passed")]
     Jwt,
     /// Base64.
     #[error("base64")]
@@ -50,7 +50,7 @@ pub enum BodyKind {
     #[error("hexadecimal digits")]
     Hex,
     /// The placeholder that a language prints for a value that has no text representation.
-    #[error("the text {0:?}, which a program prints as a placeholder")]
+    #[error("the text {0:?}, which programs print as a placeholder for a value")]
     Placeholder(&'static str),
     /// A data structure in a program's print format.
     #[error("a parsed structure in a program's print format ({0})")]
@@ -95,18 +95,18 @@ const PLACEHOLDERS: [&str; 18] = [
 ];
 
 impl BodyKind {
-    /// Returns how to pass on the document instead, in a single line, if a receiver can do so.
+    /// Returns a one-line fix for the receiver, if there is one.
     pub fn fix(self) -> Option<&'static str> {
         Some(match self {
             Self::Empty => "pass the body on before anything consumes it: a stream can be read only once",
             Self::JsonCutOff => "read the body to its end, and check the size limits of logs and proxies",
             Self::Multipart => "extract the part that contains the document",
             Self::Base64 => "decode the body first (API gateways set isBase64Encoded: true)",
-            Self::Hex => "pass on the bytes themselves, not their printed form",
-            Self::Placeholder(_) => "pass on the body's bytes instead of an object",
-            Self::Structure(_) => "pass on the raw body, not the parsed object",
+            Self::Hex => "pass the raw bytes, not their printed form",
+            Self::Placeholder(_) => "pass the body's bytes, not an object",
+            Self::Structure(_) => "pass the raw body, not the parsed object",
             Self::Compressed(_) => "decompress the body first",
-            Self::Utf16 => "pass on the bytes as they arrived",
+            Self::Utf16 => "pass the bytes as received",
             Self::HttpMessage => "use only the bytes after the empty line that ends the headers",
             _ => return None,
         })
@@ -172,11 +172,11 @@ impl BodyKind {
             return Self::Placeholder(known);
         }
         let lines = |start: &str| text.lines().any(|line| line.starts_with(start));
-        let of = |allowed: &str| {
+        let consists_of = |allowed: &str| {
             text.chars().all(|c| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || allowed.contains(c))
         };
         let is_hex = || text.len() > 3 && text.chars().all(|c| c.is_ascii_hexdigit() || c.is_ascii_whitespace());
-        let is_jwt = || text.starts_with("eyJ") && text.split('.').count() == 3 && of("-_.");
+        let is_jwt = || text.starts_with("eyJ") && text.split('.').count() == 3 && consists_of("-_.");
         match text.chars().next() {
             Some('<') => Self::Xml,
             Some('-') if text.starts_with("--") && text.to_ascii_lowercase().contains("content-disposition") => {
@@ -195,7 +195,7 @@ impl BodyKind {
             _ if is_hex() => Self::Hex,
             _ if text.len() > 15
                 && !text.contains(' ')
-                && of("+/=-_")
+                && consists_of("+/=-_")
                 && (text.len() > 40 || text.contains(['+', '/', '='])) =>
             {
                 Self::Base64

@@ -3,18 +3,18 @@
 use super::wrapping::Wrapping;
 
 /// A difference between the signed text and the received text. Each difference is proven: undoing it yields a text
-/// whose digest is the one in the signature.
+/// with the digest in the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Change {
-    /// The text was wrapped in something else.
+    /// The text was wrapped in another format.
     #[error("the received text is not the signed text itself, but {0}")]
     Wrapped(Wrapping),
     /// A line break at the end was lost.
     #[error("a line break after the last character is missing")]
     NewlineLost,
     /// White space was added.
-    #[error("there is white space here after the last character (or before the first), which was not signed")]
+    #[error("the received text has white space after its end (or before its start) that was not signed")]
     WhiteSpaceAdded,
     /// CR LF became LF, or LF became CR LF.
     #[error("the line breaks were converted (between CR LF and LF)")]
@@ -74,10 +74,10 @@ pub enum Change {
     #[error("characters were replaced by `?` or U+FFFD")]
     CharactersLost,
     /// Percent-encoding was added or removed.
-    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both times")]
+    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both")]
     PercentEncoding,
     /// `+` became a space, or a space became `+`.
-    #[error("`+` and spaces were exchanged, as in form decoding")]
+    #[error("`+` and spaces were swapped, as in form decoding")]
     PlusAndSpace,
 }
 
@@ -87,7 +87,7 @@ impl Change {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
             Self::NewlineLost | Self::WhiteSpaceAdded => {
-                "verify the body untrimmed, exactly as long as Content-Length says; editors and shells change its end"
+                "verify the untrimmed body, with the length in Content-Length; editors and shells change its end"
             }
             Self::LineEnds => "read and write the body as bytes, not as text (open it in binary mode)",
             Self::ByteOrderMark => "verify the body before any decoder removes the byte order mark",

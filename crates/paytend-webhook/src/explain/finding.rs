@@ -31,7 +31,7 @@ pub enum Finding {
     /// A key is PKCS#1, but the other side's library may require PKCS#8 or SubjectPublicKeyInfo.
     #[error(
         "the key {key:?} is PKCS#1, which is supported here; if the other side's library rejects it (Java, Go), \
-        give it {instead}"
+        convert it to {instead}"
     )]
     KeyPkcs1 {
         /// The name of the key.
@@ -199,7 +199,11 @@ pub enum Finding {
     #[error("the signature uses {0:?}; it must be SHA256withRSA")]
     Digest(DigestAlgorithm),
     /// The signed text differs from the received text in a known way.
-    #[error("the signed text differs from the received text{}: {}", place(*.at, .field.as_deref()), joined(.changes))]
+    #[error(
+        "the signed text differs from the received text{}: {}",
+        location(*.at, .field.as_deref()),
+        joined(.changes)
+    )]
     Text {
         /// The differences from the signed text.
         changes: Vec<TextChange>,
@@ -211,13 +215,13 @@ pub enum Finding {
     /// The signed text differs from the received text in an unknown way.
     #[error(
         "the signature was made with the right key, but over another text, and undoing the usual changes did not \
-        yield it: compare the sender's signed text with ours"
+        restore it: compare the sender's signed text with ours"
     )]
     TextUnknown,
     /// The signed text differs from the received text, and the search ended early.
     #[error(
-        "the signature was made with the right key, but over another text; there are too many ways to write it to \
-        try all of them: compare the text that the sender signed with the expected text"
+        "the signature was made with the right key, but over another text; there are too many possible \
+        serializations to try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,
     /// The received text shows traces of data loss. This is a possibility, not a proof.
@@ -231,7 +235,8 @@ pub enum Finding {
     TextNotAtHand,
     /// An error response without a signature.
     #[error(
-        "the message is an error response without a signature, as the provider sends for some errors: it proves nothing"
+        "the message is an error response without a signature, as the provider sends for some errors: it cannot be \
+         authenticated"
     )]
     UnsignedFailure,
 }
@@ -317,7 +322,7 @@ pub enum TextChange {
     NotSigned(String),
 }
 
-/// Returns what an unexpected value of a field means.
+/// Returns an explanation for an unexpected value of a field.
 fn other_value(name: &str) -> &'static str {
     match name {
         "partnerId" => ": it belongs to another partner or another environment",
@@ -334,7 +339,7 @@ impl Finding {
     }
 }
 
-fn place(at: usize, field: Option<&str>) -> String {
+fn location(at: usize, field: Option<&str>) -> String {
     match field {
         Some(field) => format!(" from byte {at}, in {}", field.escape_debug()),
         None => format!(" from byte {at}"),

@@ -4,7 +4,7 @@ use paytend_crypto::Kind;
 
 use super::finding::{Finding, TextChange};
 
-/// The message, which determines who reads the explanation and what can have changed the signed text.
+/// The kind of message. It determines who reads the explanation and what can have changed the signed text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     /// A notification that is signed in a header. A receiver reads the explanation.

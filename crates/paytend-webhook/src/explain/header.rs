@@ -10,7 +10,7 @@ use super::fixes::Subject;
 use super::known_keys::KnownKeys;
 use super::result::Explanation;
 use super::search::{Search, Target};
-use super::signature::{Here, Searched, explain_signature};
+use super::signature::{ExpectedText, Searched, explain_signature};
 
 pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explanation: &mut Explanation) {
     let mut signs = headers.get_all("sign").iter();
@@ -28,8 +28,8 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
         explanation.find(Finding::TooLarge { bytes: body.len(), limit });
     }
     // Every `sign` header is tried, as in a receiver.
-    let good = headers.get_all("sign").iter().find(|sign| is_good(sign, body, keys));
-    let sign = String::from_utf8_lossy(good.unwrap_or(sign).as_bytes());
+    let valid = headers.get_all("sign").iter().find(|sign| is_valid(sign, body, keys));
+    let sign = String::from_utf8_lossy(valid.unwrap_or(sign).as_bytes());
     let Some(signature) = base64::decode("sign", sign.trim_ascii(), explanation) else { return };
     let search = |digest| {
         let mut search = Search::new(Target::new(b"", b"", digest));
@@ -39,7 +39,7 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
             None => Searched::NotFound(Zeroizing::new(body.to_vec())),
         }
     };
-    let here = Here { bytes: Zeroizing::new(body.to_vec()), fields: Vec::new() };
+    let here = ExpectedText { bytes: Zeroizing::new(body.to_vec()), fields: Vec::new() };
     explanation.authentic = explain_signature(&signature, Some(here), search, keys, explanation);
     if explanation.authentic {
         remark(body, explanation);
@@ -48,13 +48,13 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
     }
 }
 
-fn is_good(sign: &HeaderValue, body: &[u8], keys: &KnownKeys) -> bool {
-    let mut nothing = Explanation::start(Subject::Body, &KnownKeys::new());
+fn is_valid(sign: &HeaderValue, body: &[u8], keys: &KnownKeys) -> bool {
+    let mut discarded = Explanation::start(Subject::Body, &KnownKeys::new());
     let sign = String::from_utf8_lossy(sign.as_bytes());
-    let nowhere = |_| Searched::NotFound(Zeroizing::new(Vec::new()));
-    base64::decode("sign", sign.trim_ascii(), &mut nothing).is_some_and(|signature| {
-        let here = Here { bytes: Zeroizing::new(body.to_vec()), fields: Vec::new() };
-        explain_signature(&signature, Some(here), nowhere, keys, &mut nothing)
+    let no_search = |_| Searched::NotFound(Zeroizing::new(Vec::new()));
+    base64::decode("sign", sign.trim_ascii(), &mut discarded).is_some_and(|signature| {
+        let here = ExpectedText { bytes: Zeroizing::new(body.to_vec()), fields: Vec::new() };
+        explain_signature(&signature, Some(here), no_search, keys, &mut discarded)
     })
 }
 
@@ -71,7 +71,7 @@ fn not_json(body: &[u8], explanation: &mut Explanation) {
     }
 }
 
-/// Reports what may prevent a parser from reading an authentic body.
+/// Reports properties of an authentic body that a parser may reject.
 fn remark(body: &[u8], explanation: &mut Explanation) {
     match std::str::from_utf8(body) {
         Err(error) => explanation.find(Finding::NotUtf8 { at: error.valid_up_to() }),

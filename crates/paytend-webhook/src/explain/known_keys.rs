@@ -120,7 +120,7 @@ impl KnownKeys {
         }
     }
 
-    /// Returns the key pairs whose two halves are configured for different sides.
+    /// Returns a finding for each key pair that is configured for both sides.
     pub(crate) fn same_pairs(&self) -> impl Iterator<Item = Finding> + '_ {
         self.private.iter().filter(|own| own.expected).flat_map(|own| {
             let same =

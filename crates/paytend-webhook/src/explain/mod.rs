@@ -1,18 +1,18 @@
-//! Diagnosis of messages that fail verification. For the owner of the keys at a command line, never for a server.
+//! Diagnosis of messages that fail verification. For the owner of the keys, on a command line, never in a server.
 //!
 //! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
-//! public key. So the signed text can be searched for, and a match is a proof.
+//! public key. So the signed text can be searched for, and a match proves it.
 //!
 //! Two kinds of changes are undone, up to two in sequence. The first kind is wrappings: base64, forms, JSON strings,
 //! gzip, a charset. The second is JSON that was re-serialized: white space, order, escapes, numbers, null members. The
 //! search ends after 192 MiB of hashed text, about a second in a release build. Changes that cannot be undone are
-//! reported by their traces, as a possibility: see [`Finding::certainty`].
+//! reported as possibilities, based on their traces: see [`Finding::certainty`].
 //!
 //! The age, merchant and source of a notification are not checked. A message that is authentic here may be rejected for
 //! one of these reasons.
 //!
-//! **Never show the result to a sender**: it would be a padding oracle, which opening a message carefully avoids.
+//! **Never show the result to a sender.** It would be a padding oracle.
 //!
 //! ```
 //! # use paytend_crypto::{OsRandom, rustcrypto};
@@ -64,7 +64,7 @@ pub use wrapping::Wrapping;
 use crate::provider::Provider;
 use fixes::Subject;
 
-/// Explains a notification.
+/// Explains whether a notification is authentic, and if not, why.
 pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &KnownKeys) -> Explanation {
     let subject = if provider == Provider::Paytend { Subject::Received } else { Subject::Body };
     let mut explanation = Explanation::start(subject, keys);

@@ -35,9 +35,9 @@ pub enum PastedSignError {
 pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     let invisible =
         |c: char| matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}');
-    let text: String = pasted.chars().filter(|c| !invisible(*c)).map(plain).collect();
+    let text: String = pasted.chars().filter(|c| !invisible(*c)).map(to_ascii).collect();
     let text = without_escapes(without_entities(text));
-    let value = unwrapped(without_label(edges(value_of(&text))));
+    let value = unwrapped(without_label(trimmed(value_of(&text))));
     if value.is_empty() {
         return Err(PastedSignError::Empty);
     }
@@ -75,7 +75,7 @@ const NAMES: [&str; 3] = ["signature", "http_sign", "sign"];
 
 /// Returns the value after the header's name, or the whole text if it has no name.
 fn value_of(text: &str) -> &str {
-    // Changes of the case keep all positions.
+    // Conversion to lower case keeps all positions.
     let lower = text.to_ascii_lowercase();
     for name in NAMES {
         for (at, _) in lower.match_indices(name) {
@@ -95,7 +95,7 @@ fn value_of(text: &str) -> &str {
                 (None, None) => value,
             };
             let value = up_to_next(value);
-            if !edges(value).is_empty() || quote.is_some() || outer.is_some() || text[..at].trim().is_empty() {
+            if !trimmed(value).is_empty() || quote.is_some() || outer.is_some() || text[..at].trim().is_empty() {
                 return value;
             }
         }
@@ -123,7 +123,7 @@ fn up_to_next(text: &str) -> &str {
 }
 
 /// Replaces typographic quotes and spaces with their ASCII equivalents.
-fn plain(c: char) -> char {
+fn to_ascii(c: char) -> char {
     match c {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => '"',
         '\u{2018}' | '\u{2019}' => '\'',
@@ -134,17 +134,17 @@ fn plain(c: char) -> char {
 }
 
 /// Removes characters around the value.
-fn edges(text: &str) -> &str {
+fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '{' | '}' | '<' | '>' | '\\')
     })
 }
 
-/// Removes an option of a command before the value.
+/// Removes a command-line option before the value.
 fn without_label(text: &str) -> &str {
     for option in ["--header", "--sign", "-H"] {
         if let Some(rest) = text.strip_prefix(option).filter(|rest| rest.starts_with([' ', '=', '\'', '"'])) {
-            return edges(rest.trim_start_matches([' ', '=']));
+            return trimmed(rest.trim_start_matches([' ', '=']));
         }
     }
     text
@@ -153,7 +153,7 @@ fn without_label(text: &str) -> &str {
 /// Joins the lines. A space within a line is either a line break or was a `+`; the resulting length decides.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
-        text.lines().map(|line| edges(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();
+        text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();
     let joined = if lines.len() > 1 { lines.concat() } else { text.trim().to_owned() };
     if !joined.contains([' ', '\t']) {
         return joined;

@@ -91,15 +91,15 @@ impl Search {
         self.finish(hash)
     }
 
-    /// Searches for the text from which `held` was made, in the order of increasing cost.
-    pub(super) fn run(&mut self, held: &[u8]) -> Option<Found> {
-        let layers = match wrapping::undo(held, self) {
+    /// Searches for the signed text from which `received` was made, in the order of increasing cost.
+    pub(super) fn run(&mut self, received: &[u8]) -> Option<Found> {
+        let layers = match wrapping::undo(received, self) {
             Ok(found) => return Some(found),
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
         // Replaced characters cannot be guessed, so only the likely forms are tried.
-        if String::from_utf8_lossy(held).contains('\u{fffd}') {
+        if String::from_utf8_lossy(received).contains('\u{fffd}') {
             self.left /= 8;
         }
         if self.left == 0 {
@@ -108,7 +108,7 @@ impl Search {
         }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
-                // No text may use up the budget of the others.
+                // A single text must not use up the whole budget.
                 self.reserve = self.left / 2;
                 let found = rewriter.level(level, self);
                 self.cut |= self.is_spent();

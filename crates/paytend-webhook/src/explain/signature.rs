@@ -11,13 +11,13 @@ use super::result::Explanation;
 use super::trace::Trace;
 
 /// The text that should have been signed.
-pub(super) struct Here {
+pub(super) struct ExpectedText {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     /// The end of each field, if the text has fields.
     pub(super) fields: Vec<(usize, String)>,
 }
 
-impl Here {
+impl ExpectedText {
     fn field_at(&self, at: usize) -> Option<String> {
         let field = self.fields.iter().find(|(end, _)| at < *end).or(self.fields.last());
         field.map(|(_, name)| name.clone())
@@ -27,7 +27,7 @@ impl Here {
 /// Maximum number of fields that are listed.
 const MAX_LISTED: usize = 12;
 
-impl Here {
+impl ExpectedText {
     /// Returns the trace of the fields that are signed as they are in the document.
     fn fields_trace(&self) -> Option<Trace> {
         let is_plain = |name: &&String| {
@@ -48,12 +48,12 @@ pub(super) enum Searched {
     Spent(Zeroizing<Vec<u8>>),
 }
 
-/// Determines the signing key and the signed text. `search` looks for a text with a given digest. It is called only if
-/// a known key made the signature, so messages from unknown senders cost nothing. Returns whether the signature is
-/// valid.
+/// Determines the signing key and the signed text. Returns whether the signature is valid. `search` looks for a text
+/// with a given digest. It is called only if a known key made the signature, so messages from unknown senders cause no
+/// search.
 pub(super) fn explain_signature(
     signature: &[u8],
-    here: Option<Here>,
+    here: Option<ExpectedText>,
     search: impl FnOnce([u8; 32]) -> Searched,
     keys: &KnownKeys,
     explanation: &mut Explanation,

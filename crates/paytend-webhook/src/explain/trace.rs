@@ -1,4 +1,4 @@
-//! Traces of changes that cannot be undone. A trace shows a possibility and proves nothing.
+//! Traces of changes that cannot be undone. A trace is a possible cause, not a proof.
 
 use super::body_kind::BodyKind;
 
@@ -66,7 +66,7 @@ pub enum Trace {
 }
 
 impl Trace {
-    /// Returns how to avoid the loss, in a single line.
+    /// Returns a one-line fix that avoids the loss.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::QuestionMarks(_) | Self::ReplacementCharacters(_) | Self::Misread => {

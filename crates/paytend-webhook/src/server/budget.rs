@@ -68,7 +68,7 @@ impl Budget {
 pub(super) struct Limits {
     operations: Arc<Semaphore>,
     /// One permit for each notification in progress: in a key operation, waiting, or with a handler.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     memory: Arc<Memory>,
     pub(super) queue_timeout: Duration,
 }
@@ -78,18 +78,18 @@ impl Limits {
     pub(super) fn new(budget: Budget, largest: usize) -> Self {
         // A count above tokio's maximum is unlimited in practice.
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        let places = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
+        let slots = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
         Self {
             operations: semaphore(budget.operations),
-            places: semaphore(places),
+            slots: semaphore(slots),
             memory: Arc::new(Memory { limit: budget.bytes.max(largest), state: Mutex::default() }),
             queue_timeout: budget.queue_timeout,
         }
     }
 
-    /// Returns a place for a complete body, if one is free.
-    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Reason> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| Reason::Overloaded)
+    /// Returns a slot for a complete body, if there is a free slot.
+    pub(super) fn slot(&self) -> Result<OwnedSemaphorePermit, Reason> {
+        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Reason::Overloaded)
     }
 
     /// Waits for a free key operation.
@@ -98,13 +98,13 @@ impl Limits {
     }
 
     /// Registers an empty body. The returned channel fires when the body must be discarded.
-    pub(super) fn hold(&self) -> (Held, oneshot::Receiver<()>) {
+    pub(super) fn reserve(&self) -> (Reservation, oneshot::Receiver<()>) {
         let (evict, evicted) = oneshot::channel();
         let mut state = self.memory.state();
         let id = state.next;
         state.next += 1;
         state.bodies.insert(id, Body { bytes: 0, evict: Some(evict) });
-        (Held { memory: Arc::clone(&self.memory), id }, evicted)
+        (Reservation { memory: Arc::clone(&self.memory), id }, evicted)
     }
 }
 
@@ -135,12 +135,12 @@ impl Memory {
 }
 
 /// Bytes reserved for a body; released on drop.
-pub(super) struct Held {
+pub(super) struct Reservation {
     memory: Arc<Memory>,
     id: u64,
 }
 
-impl Held {
+impl Reservation {
     /// Reserves more bytes, discarding older bodies if necessary.
     pub(super) fn grow(&mut self, by: usize) -> Result<(), Reason> {
         let mut guard = self.memory.state();
@@ -174,7 +174,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.memory.state();
         if let Some(body) = state.bodies.remove(&self.id) {
@@ -194,10 +194,10 @@ mod tests {
     #[test]
     fn bytes_are_released_on_drop() {
         let limits = limits(10);
-        let (mut first, _first) = limits.hold();
+        let (mut first, _first) = limits.reserve();
         first.grow(6).unwrap();
         first.complete().unwrap();
-        let (mut second, _second) = limits.hold();
+        let (mut second, _second) = limits.reserve();
         assert_eq!(second.grow(5), Err(Reason::Overloaded));
         assert_eq!(second.grow(4), Ok(()));
         assert_eq!(second.grow(1), Err(Reason::Overloaded));
@@ -205,19 +205,19 @@ mod tests {
         assert_eq!(second.grow(6), Ok(()));
         assert_eq!(second.grow(usize::MAX), Err(Reason::Overloaded));
         drop(second);
-        let (mut third, _third) = limits.hold();
+        let (mut third, _third) = limits.reserve();
         assert_eq!(third.grow(10), Ok(()));
     }
 
     #[test]
     fn oldest_partial_body_is_discarded() {
         let limits = limits(10);
-        let (mut done, _done) = limits.hold();
+        let (mut done, _done) = limits.reserve();
         done.grow(2).unwrap();
         done.complete().unwrap();
-        let (mut oldest, mut oldest_evicted) = limits.hold();
-        let (mut older, mut older_evicted) = limits.hold();
-        let (mut newest, _newest) = limits.hold();
+        let (mut oldest, mut oldest_evicted) = limits.reserve();
+        let (mut older, mut older_evicted) = limits.reserve();
+        let (mut newest, _newest) = limits.reserve();
         oldest.grow(4).unwrap();
         older.grow(4).unwrap();
         newest.grow(3).unwrap();
@@ -238,12 +238,12 @@ mod tests {
     #[test]
     fn body_of_the_receivers_size_limit_fits() {
         let limits = Limits::new(Budget::new().max_bytes(1), 100);
-        let (mut held, _evicted) = limits.hold();
-        assert_eq!(held.grow(100), Ok(()));
+        let (mut reservation, _evicted) = limits.reserve();
+        assert_eq!(reservation.grow(100), Ok(()));
     }
 
     #[test]
-    fn budget_without_operations_has_no_places() {
-        assert_eq!(Limits::new(Budget::new().max_concurrent(0), 0).place().unwrap_err(), Reason::Overloaded);
+    fn budget_without_operations_has_no_slots() {
+        assert_eq!(Limits::new(Budget::new().max_concurrent(0), 0).slot().unwrap_err(), Reason::Overloaded);
     }
 }

@@ -9,14 +9,14 @@
 //!
 //! - **A handler runs to completion.** Every adapter runs the handler through [`Endpoint::handle`], in its own task.
 //!   Neither a closed connection nor a timeout in the server's middleware cancels that task.
-//! - **The dedup key is stored in the same transaction as the effect.** A crash, a kill signal or a runtime shutdown
-//!   can still stop a handler at any point. The next delivery may also arrive while a handler is still running.
+//! - **The handler stores the dedup key in the same transaction as the effect.** A crash, a kill signal or a runtime
+//!   shutdown can still stop a handler at any point. The next delivery may also arrive while a handler is still running.
 //!
 //! | the handler | the sender's response |
 //! |---|---|
 //! | returns a [`Reply`] | the provider's response to it, if the sender is still connected |
 //! | panics | 503, try again later; a `tracing` event at the level `error` names the provider and the dedup key |
-//! | is running when the sender disconnects | none; the next delivery is answered from what the handler stored |
+//! | is running when the sender disconnects | none; the next response depends on what the handler has stored |
 //! | is running when the runtime shuts down | none; the handler is dropped, and a `tracing` event reports it |
 //!
 //! A handler has no time limit. Set a timeout inside the handler around calls that may hang. Its task inherits the
@@ -63,7 +63,7 @@ use crate::receiver::{Reason, Receiver, Rejection, check_length};
 use crate::request_filter::RequestFilter;
 use crate::sources::Source;
 use crate::verified::Verified;
-use budget::{Held, Limits};
+use budget::{Limits, Reservation};
 use handlers::Handlers;
 
 /// Default time limit for reading a body.
@@ -107,8 +107,8 @@ impl<R: Receiver> Endpoint<R> {
     /// budget with as many concurrent operations as there are processors. Without a list, every source uses that
     /// budget. Unlisted sources have a separate budget with half as many operations.
     ///
-    /// **Without a list, the provider shares its budget with every other sender.** Name the provider's addresses and
-    /// the proxies in front of this server in the filter's [`Sources`](crate::Sources). Only then is the provider's
+    /// **Without a list, the provider shares its budget with every other sender.** Configure the provider's addresses
+    /// and the proxies in front of this server in the filter's [`Sources`](crate::Sources). Only then is the provider's
     /// capacity protected from other senders.
     pub fn new(receiver: R) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -184,8 +184,8 @@ impl<R: Receiver> Endpoint<R> {
     /// argument is the source address as determined by the filter. Each rejection is also reported as a `tracing` event
     /// at the level `warn`.
     #[must_use]
-    pub fn on_rejection(mut self, tell: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
-        self.on_rejection = Arc::new(tell);
+    pub fn on_rejection(mut self, callback: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
+        self.on_rejection = Arc::new(callback);
         self
     }
 
@@ -199,8 +199,8 @@ impl<R: Receiver> Endpoint<R> {
     /// of connections.
     ///
     /// Requires a Tokio runtime with its timer. The cryptography runs on the runtime's blocking threads, unless
-    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing was handled or
-    /// acknowledged. Pass the notification to [`handle`](Self::handle) next.
+    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing was handled or acknowledged. Pass
+    /// the notification to [`handle`](Self::handle) next.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if the request is rejected. Send its response. The rejection has already been reported
@@ -215,7 +215,7 @@ impl<R: Receiver> Endpoint<R> {
     where
         S: Stream<Item = Result<Bytes, E>>,
     {
-        let result = self.take(method, headers, peer, body).await;
+        let result = self.receive_unreported(method, headers, peer, body).await;
         if let Err(rejection) = &result {
             let address = self.filter.address(peer, headers);
             let shown = address.map(tracing::field::display);
@@ -286,7 +286,7 @@ impl<R: Receiver> Endpoint<R> {
         self.handlers.idle().await;
     }
 
-    async fn take<S, E>(
+    async fn receive_unreported<S, E>(
         &self,
         method: &Method,
         headers: &HeaderMap,
@@ -302,26 +302,26 @@ impl<R: Receiver> Endpoint<R> {
             Source::Listed => &self.listed,
             Source::Other => &self.others,
         };
-        let (mut held, evicted) = limits.hold();
-        let body = tokio::time::timeout(self.body_timeout, collect(body, &mut held, evicted, limit))
+        let (mut reservation, evicted) = limits.reserve();
+        let body = tokio::time::timeout(self.body_timeout, collect(body, &mut reservation, evicted, limit))
             .await
             .map_err(|_| reject(Reason::TooSlow(self.body_timeout)))?
             .map_err(reject)?;
-        let place = limits.place().map_err(reject)?;
+        let slot = limits.slot().map_err(reject)?;
         let work = async {
             let operation = limits.operation().await.map_err(reject)?;
-            let (now, held) = ((self.clock)(), (place, held));
+            let (now, slot) = ((self.clock)(), (slot, reservation));
             if self.run_inline {
                 let _operation = operation;
                 let work = || self.receiver.receive(headers, &body, now);
                 let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(reject(failed())));
-                return done.map(|verified| verified.held(held));
+                return done.map(|verified| verified.with_slot(slot));
             }
             let (receiver, headers) = (self.receiver.clone(), headers.clone());
             // The budget is released when the work is done, even if the caller has stopped waiting.
             let work = tokio::task::spawn_blocking(move || {
                 let _operation = operation;
-                receiver.receive(&headers, &body, now).map(|verified| verified.held(held))
+                receiver.receive(&headers, &body, now).map(|verified| verified.with_slot(slot))
             });
             work.await.unwrap_or_else(|_| Err(reject(failed())))
         };
@@ -343,10 +343,10 @@ impl<R: fmt::Debug> fmt::Debug for Endpoint<R> {
     }
 }
 
-/// The whole body, if it keeps within the limit and the budget, and does not have to give way.
+/// Reads the whole body. Fails if the body exceeds the limit or the budget, or is discarded.
 async fn collect<S, E>(
     body: S,
-    held: &mut Held,
+    reservation: &mut Reservation,
     mut evicted: oneshot::Receiver<()>,
     limit: usize,
 ) -> Result<Vec<u8>, Reason>
@@ -365,9 +365,9 @@ where
         let Some(piece) = next.await else { break };
         let piece = piece?;
         check_length(collected.len() as u64 + piece.len() as u64, limit)?;
-        held.grow(piece.len())?;
+        reservation.grow(piece.len())?;
         collected.extend_from_slice(&piece);
     }
-    held.complete()?;
+    reservation.complete()?;
     Ok(collected)
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use paytend_webhook::server::{Budget, Endpoint};
 use paytend_webhook::{KeyUsage, Provider, Reason, Receiver, Rejection, Verified};
 
-use crate::support::{Held, paytend, sealed};
+use crate::support::{BlockingReceiver, paytend, sealed};
 
 /// A body that arrives in these pieces.
 pub(crate) struct Pieces(std::vec::IntoIter<Vec<u8>>);
@@ -32,26 +32,26 @@ impl Stream for Pieces {
 }
 
 async fn post<R: Receiver>(endpoint: &Endpoint<R>, body: Vec<u8>) -> Result<(), Reason> {
-    let taken = endpoint.receive(&Method::POST, &HeaderMap::new(), None, pieces(vec![body])).await;
-    taken.map(|_| ()).map_err(|rejection| rejection.reason().clone())
+    let result = endpoint.receive(&Method::POST, &HeaderMap::new(), None, pieces(vec![body])).await;
+    result.map(|_| ()).map_err(|rejection| rejection.reason().clone())
 }
 
-/// A client that disconnects during the key operation keeps its place until the operation has ended. Otherwise closing
+/// A client that disconnects during the key operation keeps its slot until the operation has ended. Otherwise closing
 /// connections would bypass the budget.
 #[tokio::test]
-async fn disconnected_client_keeps_its_place() {
-    let (receiver, mut at_work) = Held::new();
+async fn disconnected_client_keeps_its_slot() {
+    let (receiver, mut started) = BlockingReceiver::new();
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
-    let gone = tokio::spawn({
+    let disconnected = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
     });
-    at_work.recv().await.unwrap();
-    gone.abort();
-    assert!(gone.await.unwrap_err().is_cancelled());
+    started.recv().await.unwrap();
+    disconnected.abort();
+    assert!(disconnected.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
-    receiver.go_on();
-    // The place is released when the work is done; no event reports this.
+    receiver.release();
+    // The slot is released when the work is done; no event reports this.
     let free = async {
         while post(&endpoint, sealed("{}")).await.is_err() {
             tokio::task::yield_now().await;
@@ -63,35 +63,35 @@ async fn disconnected_client_keeps_its_place() {
 /// A client that disconnects does not let another key operation start early.
 #[tokio::test]
 async fn disconnected_client_keeps_its_key_operation() {
-    let (receiver, mut at_work) = Held::new();
+    let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).max_waiting(5).queue_timeout(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
-    let gone = tokio::spawn({
+    let disconnected = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
     });
-    at_work.recv().await.unwrap();
-    gone.abort();
-    assert!(gone.await.unwrap_err().is_cancelled());
+    started.recv().await.unwrap();
+    disconnected.abort();
+    assert!(disconnected.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
-    assert!(at_work.try_recv().is_err(), "two key operations at the same time");
-    receiver.go_on();
+    assert!(started.try_recv().is_err(), "two key operations at the same time");
+    receiver.release();
 }
 
 #[tokio::test]
 async fn bodies_in_progress_stay_within_the_budget() {
     let body = sealed("{}");
-    let (receiver, mut at_work) = Held::new();
+    let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).max_bytes(2 * body.len() - 1);
     let endpoint = Endpoint::new(receiver.clone().with_max_bytes(body.len())).listed_budget(budget);
     let first = tokio::spawn({
         let (endpoint, body) = (endpoint.clone(), body.clone());
         async move { post(&endpoint, body).await }
     });
-    at_work.recv().await.unwrap();
-    // A place is free, but not enough bytes.
+    started.recv().await.unwrap();
+    // A slot is free, but not enough bytes.
     assert_eq!(post(&endpoint, body.clone()).await, Err(Reason::Overloaded));
-    receiver.go_on();
+    receiver.release();
     assert_eq!(first.await.unwrap(), Ok(()));
     assert_eq!(post(&endpoint, body).await, Ok(()));
 }
@@ -110,7 +110,7 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections held open with partial bodies cannot keep a notification out, even without a list: the oldest bodies are
+/// Connections held open with partial bodies cannot block a notification, even without a list: the oldest bodies are
 /// discarded.
 #[tokio::test]
 async fn stalled_bodies_are_discarded() {
@@ -162,19 +162,19 @@ async fn slow_handler_counts_against_the_budget() {
 /// Several routes of a program share its processors.
 #[tokio::test]
 async fn endpoints_share_a_budget() {
-    let one = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
-    let other = paytend().share_budgets_with(&one);
+    let first = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
+    let other = paytend().share_budgets_with(&first);
     let (method, headers) = (Method::POST, HeaderMap::new());
-    let held = one.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await.unwrap();
+    let verified = first.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await.unwrap();
     assert_eq!(post(&other, sealed("{}")).await, Err(Reason::Overloaded));
-    drop(held);
+    drop(verified);
     assert_eq!(post(&other, sealed("{}")).await, Ok(()));
 }
 
 /// A caller never waits forever, even if a key operation never ends or the budget allows no operations.
 #[tokio::test]
 async fn waiting_for_keys_times_out() {
-    let (receiver, mut at_work) = Held::new();
+    let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).queue_timeout(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
     // One request is in the key operation, which never ends; the other waits for it.
@@ -182,10 +182,10 @@ async fn waiting_for_keys_times_out() {
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
     });
-    at_work.recv().await.unwrap();
+    started.recv().await.unwrap();
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     assert_eq!(stuck.await.unwrap(), Err(Reason::Overloaded));
-    receiver.go_on();
+    receiver.release();
     let none = paytend().listed_budget(Budget::new().max_concurrent(0));
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
@@ -207,21 +207,21 @@ async fn endless_body_is_read_only_to_the_limit() {
             self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Option<Self::Item>> {
-            let mut given = self.0.lock().unwrap();
-            *given += 100;
-            assert!(*given < 1 << 20, "the body is read beyond the limit");
+            let mut count = self.0.lock().unwrap();
+            *count += 100;
+            assert!(*count < 1 << 20, "the body is read beyond the limit");
             std::task::Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 100]))))
         }
     }
-    let given = Arc::default();
+    let count = Arc::default();
     let endpoint = Endpoint::new(paytend().receiver().clone().with_max_bytes(1000));
-    let body = Endless(Arc::clone(&given));
+    let body = Endless(Arc::clone(&count));
     let rejection = endpoint.receive(&Method::POST, &HeaderMap::new(), None, body).await.unwrap_err();
     let too_large = Reason::TooLarge { length: 1100, limit: 1000 };
-    assert_eq!((rejection.reason(), *given.lock().unwrap()), (&too_large, 1100));
+    assert_eq!((rejection.reason(), *count.lock().unwrap()), (&too_large, 1100));
 }
 
-/// Bodies whose pieces are too large, or too many, only in total.
+/// The size limit applies to the sum of all pieces.
 #[tokio::test]
 async fn body_size_is_counted_to_the_last_byte() {
     let body = sealed("{}");
@@ -258,9 +258,9 @@ async fn on_rejection_receives_the_source() {
     assert_eq!(reported.len(), 2);
 }
 
-/// A panic in a custom receiver is contained, and the provider is asked to retry.
+/// A panic in a custom receiver is caught, and the provider is asked to retry.
 #[tokio::test]
-async fn panic_of_a_receiver_is_a_503_response() {
+async fn receiver_panic_returns_503() {
     #[derive(Clone)]
     struct Panics;
     impl Receiver for Panics {
@@ -302,9 +302,9 @@ async fn endpoint_uses_its_clock() {
 
 /// A receiver that records the thread it runs on, and returns the given value from `uses_private_key`.
 #[derive(Clone)]
-struct Telling<R>(R, bool, Arc<Mutex<Vec<ThreadId>>>);
+struct Recording<R>(R, bool, Arc<Mutex<Vec<ThreadId>>>);
 
-impl<R: Receiver> Receiver for Telling<R> {
+impl<R: Receiver> Receiver for Recording<R> {
     type Notification = R::Notification;
     fn provider(&self) -> Provider {
         self.0.provider()
@@ -335,12 +335,12 @@ async fn slow_work_runs_on_another_thread() {
     assert!(paytend().receiver().uses_private_key());
     assert!(!crate::support::payby().receiver().uses_private_key());
     let reported = Arc::new(Mutex::new(Vec::new()));
-    let telling = |slow| Telling(paytend().receiver().clone(), slow, Arc::clone(&reported));
+    let recording = |slow| Recording(paytend().receiver().clone(), slow, Arc::clone(&reported));
     let budget = Budget::new().max_concurrent(1).max_waiting(0);
-    for (endpoint, here) in [
-        (Endpoint::new(telling(true)), false),
-        (Endpoint::new(telling(true)).run_inline(), true),
-        (Endpoint::new(telling(false)), true),
+    for (endpoint, inline) in [
+        (Endpoint::new(recording(true)), false),
+        (Endpoint::new(recording(true)).run_inline(), true),
+        (Endpoint::new(recording(false)), true),
     ] {
         let endpoint = endpoint.listed_budget(budget);
         for _ in 0..3 {
@@ -349,6 +349,6 @@ async fn slow_work_runs_on_another_thread() {
         }
         let threads = std::mem::take(&mut *reported.lock().unwrap());
         assert_eq!(threads.len(), 6);
-        assert!(threads.iter().all(|thread| (*thread == std::thread::current().id()) == here));
+        assert!(threads.iter().all(|thread| (*thread == std::thread::current().id()) == inline));
     }
 }

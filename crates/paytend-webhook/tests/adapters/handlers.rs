@@ -19,14 +19,14 @@ type Notification = <PaytendReceiver as Receiver>::Notification;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that stores the dedup key, waits for permission, and then applies the effect. This order loses the most if
-/// the handler is dropped in between.
+/// A handler that stores the dedup key, waits for permission, and then applies the effect. A handler that is dropped in
+/// between loses the notification.
 struct Ledger {
     keys: Mutex<HashSet<DedupKey>>,
     effects: Mutex<HashSet<DedupKey>>,
     begun: mpsc::UnboundedSender<()>,
     ended: mpsc::UnboundedSender<&'static str>,
-    may_go_on: watch::Receiver<bool>,
+    may_continue: watch::Receiver<bool>,
 }
 
 /// Records how a handler ended.
@@ -50,7 +50,7 @@ impl Ledger {
                 }
                 let mut ending = Ending(Arc::clone(&ledger), "dropped");
                 ledger.begun.send(()).unwrap();
-                ledger.may_go_on.clone().wait_for(|may| *may).await.unwrap();
+                ledger.may_continue.clone().wait_for(|may| *may).await.unwrap();
                 ledger.effects.lock().unwrap().insert(key);
                 ending.1 = "returned";
                 Reply::Accepted
@@ -64,9 +64,9 @@ async fn next<T>(receiver: &mut mpsc::UnboundedReceiver<T>) -> T {
 }
 
 pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(server: Server) {
-    let (go_on, may_go_on) = watch::channel(false);
+    let (release, may_continue) = watch::channel(false);
     let ((begun, mut begins), (ended, mut ends)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-    let ledger = Arc::new(Ledger { keys: Mutex::default(), effects: Mutex::default(), begun, ended, may_go_on });
+    let ledger = Arc::new(Ledger { keys: Mutex::default(), effects: Mutex::default(), begun, ended, may_continue });
     let endpoint = paytend();
     let address = server.serve(endpoint.clone(), ledger.handler()).await;
     let content = |order: usize| format!(r#"{{"orderNo":"F{order}"}}"#);
@@ -92,11 +92,11 @@ pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(serve
         client.send(sealed(&content(order))).await.expect(200, ACCEPTED, "delivered again");
         http2.send(sealed(&content(order))).await.expect(200, ACCEPTED, "delivered again");
     }
-    assert_eq!(ends.try_recv().ok(), None, "a handler ended before it was allowed to");
+    assert_eq!(ends.try_recv().ok(), None, "a handler ended too early");
     assert_eq!(endpoint.running_handlers(), 3);
     assert!(tokio::time::timeout(Duration::ZERO, endpoint.idle()).await.is_err(), "handlers are running");
 
-    go_on.send(true).unwrap();
+    release.send(true).unwrap();
     tokio::time::timeout(TIMEOUT, endpoint.idle()).await.expect("handlers end");
     for _ in 0..3 {
         assert_eq!(next(&mut ends).await, "returned");
@@ -140,7 +140,7 @@ async fn handler_holds_its_slot_until_it_ends() {
         let (method, headers) = (http::Method::POST, http::HeaderMap::new());
         endpoint.receive(&method, &headers, None, pieces(vec![sealed("{}")])).await
     };
-    let (go_on, may_go_on) = watch::channel(false);
+    let (release, may_continue) = watch::channel(false);
     let (begun, mut begins) = mpsc::unbounded_channel();
     let verified = receive(&endpoint).await.unwrap();
     let waiting = tokio::spawn({
@@ -149,7 +149,7 @@ async fn handler_holds_its_slot_until_it_ends() {
             let handling = endpoint.handle(verified, async move |verified| {
                 drop(verified.into_notification());
                 begun.send(()).unwrap();
-                may_go_on.clone().wait_for(|may| *may).await.unwrap();
+                may_continue.clone().wait_for(|may| *may).await.unwrap();
                 Reply::Accepted
             });
             handling.await
@@ -160,12 +160,12 @@ async fn handler_holds_its_slot_until_it_ends() {
     assert!(waiting.await.unwrap_err().is_cancelled());
     assert_eq!(receive(&endpoint).await.unwrap_err().reason(), &paytend_webhook::Reason::Overloaded);
     assert_eq!(endpoint.running_handlers(), 1);
-    go_on.send(true).unwrap();
+    release.send(true).unwrap();
     tokio::time::timeout(TIMEOUT, endpoint.idle()).await.unwrap();
     assert!(receive(&endpoint).await.is_ok());
 }
 
-/// A handler whose future is dropped before the first poll does not start.
+/// If the future is dropped before its first poll, the handler does not start.
 #[tokio::test]
 async fn handler_dropped_before_its_first_poll_does_not_start() {
     let endpoint = paytend();

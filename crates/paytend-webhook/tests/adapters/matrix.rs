@@ -8,17 +8,17 @@ use paytend_webhook::{Receiver, Reply, RequestFilter, Sources};
 use crate::client::{ACCEPTED, Client, LATER, REFUSED, respond};
 use crate::raw::{Connection, head};
 use crate::servers::Server;
-use crate::support::{Held, payby, payermax, paytend, sealed};
+use crate::support::{BlockingReceiver, payby, payermax, paytend, sealed};
 
 pub(crate) async fn every_notification_vector_is_accepted(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
     let cases = paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "content");
-    let mut taken = 0;
+    let mut accepted = 0;
     for case in cases {
         client.send(case.wire).await.expect(200, ACCEPTED, &case.name);
-        taken += 1;
+        accepted += 1;
     }
-    assert_eq!(taken, 7);
+    assert_eq!(accepted, 7);
 }
 
 pub(crate) async fn every_refuse_vector_is_rejected(server: Server) {
@@ -98,7 +98,7 @@ pub(crate) async fn other_methods_and_codings_are_rejected(server: Server) {
     }
 }
 
-/// Sends headers that do not affect authenticity: the signature decides.
+/// Sends headers that do not affect authenticity.
 pub(crate) async fn meaningless_headers_do_not_cause_rejection(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
@@ -182,7 +182,7 @@ pub(crate) async fn slow_body_times_out(server: Server) {
 pub(crate) async fn broken_body_is_rejected(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
-    // A truncated body and a body with invalid framing. No response at all is fine; acceptance is not.
+    // A truncated body and a body with invalid framing. The server may also close the connection without a response.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", &format!("Content-Length: {}\r\n", body.len() + 1))).await;
     connection.send(&body).await;
@@ -246,7 +246,7 @@ pub(crate) async fn handler_can_ask_for_a_retry(server: Server) {
 }
 
 pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
-    let (receiver, mut at_work) = Held::new();
+    let (receiver, mut started) = BlockingReceiver::new();
     // The test acts as a proxy that reports the source of each request.
     let sources = Sources::new().allow(["203.0.113.7"]).unwrap().trusted_proxies(["127.0.0.1"]).unwrap();
     let endpoint = paytend_webhook::server::Endpoint::new(receiver.clone())
@@ -259,7 +259,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
         tokio::spawn(respond(request))
     };
 
-    let mut begun = async || tokio::time::timeout(Duration::from_secs(20), at_work.recv()).await.unwrap().unwrap();
+    let mut begun = async || tokio::time::timeout(Duration::from_secs(20), started.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
     begun().await;
     // Of two more requests from other sources, one waits, and the other finds the queue full.
@@ -271,12 +271,12 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let refused = refused.unwrap();
     refused.expect(503, LATER, "overload");
     assert_eq!(refused.headers["retry-after"], "60");
-    // Listed sources have a separate budget, with a single place.
+    // Listed sources have a separate budget, with a single slot.
     let listed = from("203.0.113.7");
     begun().await;
     from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed request");
 
-    receiver.go_on();
+    receiver.release();
     for response in [first, waiting, listed] {
         response.await.unwrap().expect(200, ACCEPTED, "after waiting");
     }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Maximum time that a test waits.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -49,7 +49,7 @@ impl Connection {
                 }
             }
         };
-        let bytes = tokio::time::timeout(PATIENCE, reading).await.expect("a response in time");
+        let bytes = tokio::time::timeout(TIMEOUT, reading).await.expect("a response in time");
         String::from_utf8(bytes).unwrap()
     }
 

@@ -15,10 +15,10 @@ use tokio::net::TcpListener;
 use tower_layer::Layer;
 
 /// The future that a handler returns.
-pub(crate) type Replying = Pin<Box<dyn Future<Output = Reply> + Send>>;
+pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// A handler that works with every adapter.
-pub(crate) type Handler<N> = Arc<dyn Fn(Verified<N>) -> Replying + Send + Sync>;
+pub(crate) type Handler<N> = Arc<dyn Fn(Verified<N>) -> ReplyFuture + Send + Sync>;
 
 /// An adapter and the way it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Server {
             }
             Self::AxumExtractor => {
                 use paytend_webhook::axum::NotificationRequest;
-                let take = move |request: NotificationRequest<R>| request.handle(respond.clone());
-                axum(::axum::Router::new().route("/", ::axum::routing::any(take)).with_state(endpoint)).await
+                let extract = move |request: NotificationRequest<R>| request.handle(respond.clone());
+                axum(::axum::Router::new().route("/", ::axum::routing::any(extract)).with_state(endpoint)).await
             }
             Self::TowerLayer => {
                 let service = NotificationsLayer::new(endpoint).layer(handler(respond));
@@ -79,15 +79,15 @@ impl Server {
                 use paytend_webhook::actix_web::NotificationRequest;
                 actix(move || {
                     let respond = respond.clone();
-                    let take = move |request: NotificationRequest<R>| request.handle(respond.clone());
+                    let extract = move |request: NotificationRequest<R>| request.handle(respond.clone());
                     let data = ::actix_web::web::Data::new(endpoint.clone());
-                    ::actix_web::App::new().app_data(data).route("/", ::actix_web::web::to(take))
+                    ::actix_web::App::new().app_data(data).route("/", ::actix_web::web::to(extract))
                 })
             }
             Self::PoemEndpoint => poem(paytend_webhook::poem::endpoint(endpoint, respond)).await,
             Self::PoemExtractor => {
                 use ::poem::{EndpointExt, FromRequest, IntoResponse};
-                let take = ::poem::endpoint::make(move |request: ::poem::Request| {
+                let extract = ::poem::endpoint::make(move |request: ::poem::Request| {
                     let respond = respond.clone();
                     async move {
                         let (request, mut body) = request.split();
@@ -97,7 +97,7 @@ impl Server {
                         Ok::<_, ::poem::Error>(request.handle(respond).await.into_response())
                     }
                 });
-                poem(take.data(endpoint)).await
+                poem(extract.data(endpoint)).await
             }
         }
     }

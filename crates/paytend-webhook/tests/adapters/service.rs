@@ -42,14 +42,14 @@ impl Service<Verified<Notification>> for Handler {
         match &self.0 {
             Ready::Fails => Poll::Ready(Err("not ready")),
             Ready::Panics => panic!("intended by the test"),
-            Ready::Waits(may_go_on, begun) => {
-                if *may_go_on.borrow() {
+            Ready::Waits(may_continue, begun) => {
+                if *may_continue.borrow() {
                     return Poll::Ready(Ok(()));
                 }
                 // A task wakes this one when the test allows it.
-                let (mut may_go_on, waker) = (may_go_on.clone(), context.waker().clone());
+                let (mut may_continue, waker) = (may_continue.clone(), context.waker().clone());
                 *self.1.lock().unwrap() = Some(tokio::spawn(async move {
-                    let _ = may_go_on.wait_for(|may| *may).await;
+                    let _ = may_continue.wait_for(|may| *may).await;
                     waker.wake();
                 }));
                 let _ = begun.send(());
@@ -82,15 +82,15 @@ async fn panic_of_poll_ready_is_not_acknowledged() {
 /// The service waits for a handler that is not ready yet, even if the sender has disconnected.
 #[tokio::test]
 async fn handler_that_becomes_ready_later_runs_without_its_sender() {
-    let (go_on, may_go_on) = watch::channel(false);
+    let (release, may_continue) = watch::channel(false);
     let (begun, mut begins) = mpsc::unbounded_channel();
     let endpoint = paytend();
-    let mut service = Notifications::new(endpoint.clone(), Handler::new(Ready::Waits(may_go_on, begun)));
+    let mut service = Notifications::new(endpoint.clone(), Handler::new(Ready::Waits(may_continue, begun)));
     let sender = tokio::spawn(service.call(request()));
     begins.recv().await.unwrap();
     sender.abort();
     assert!(sender.await.unwrap_err().is_cancelled());
     assert_eq!(endpoint.running_handlers(), 1);
-    go_on.send(true).unwrap();
+    release.send(true).unwrap();
     tokio::time::timeout(Duration::from_secs(20), endpoint.idle()).await.unwrap();
 }

@@ -1,4 +1,5 @@
-//! Shutdown tests. A gracefully stopped server has not waited for handlers whose sender disconnected; the endpoint has.
+//! Tests that the endpoint waits at shutdown for handlers whose sender has disconnected. The server does not wait for
+//! them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,22 +17,22 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// A handler that waits for permission to continue, and its recorded state.
 struct Slow {
     begun: mpsc::UnboundedSender<()>,
-    may_go_on: watch::Receiver<bool>,
+    may_continue: watch::Receiver<bool>,
     ended: AtomicBool,
 }
 
 impl Slow {
     async fn handle(&self) -> Reply {
         self.begun.send(()).unwrap();
-        self.may_go_on.clone().wait_for(|may| *may).await.unwrap();
+        self.may_continue.clone().wait_for(|may| *may).await.unwrap();
         self.ended.store(true, Ordering::SeqCst);
         Reply::Accepted
     }
 }
 
 fn slow() -> (Arc<Slow>, mpsc::UnboundedReceiver<()>, watch::Sender<bool>) {
-    let ((begun, begins), (go_on, may_go_on)) = (mpsc::unbounded_channel(), watch::channel(false));
-    (Arc::new(Slow { begun, may_go_on, ended: AtomicBool::new(false) }), begins, go_on)
+    let ((begun, begins), (release, may_continue)) = (mpsc::unbounded_channel(), watch::channel(false));
+    (Arc::new(Slow { begun, may_continue, ended: AtomicBool::new(false) }), begins, release)
 }
 
 /// Sends a notification, and aborts the connection when the handler has started.
@@ -46,7 +47,7 @@ async fn send_and_abort(address: SocketAddr, begins: &mut mpsc::UnboundedReceive
 
 #[tokio::test]
 async fn endpoint_waits_for_handlers_after_axum_has_stopped() {
-    let (slow, mut begins, go_on) = slow();
+    let (slow, mut begins, release) = slow();
     let endpoint = paytend();
     let route = paytend_webhook::axum::route(endpoint.clone(), {
         let slow = Arc::clone(&slow);
@@ -65,7 +66,7 @@ async fn endpoint_waits_for_handlers_after_axum_has_stopped() {
     stop.send(()).unwrap();
     tokio::time::timeout(TIMEOUT, server).await.unwrap().unwrap().unwrap();
     assert_eq!((endpoint.running_handlers(), slow.ended.load(Ordering::SeqCst)), (1, false));
-    go_on.send(true).unwrap();
+    release.send(true).unwrap();
     tokio::time::timeout(TIMEOUT, endpoint.idle()).await.unwrap();
     assert!(slow.ended.load(Ordering::SeqCst));
 }
@@ -73,7 +74,7 @@ async fn endpoint_waits_for_handlers_after_axum_has_stopped() {
 /// On actix-web in the documented order, because the handlers end with the workers.
 #[tokio::test]
 async fn endpoint_waits_for_handlers_before_actix_stops() {
-    let (slow, mut begins, go_on) = slow();
+    let (slow, mut begins, release) = slow();
     let endpoint = paytend();
     let (handled, served) = (Arc::clone(&slow), endpoint.clone());
     let server = ::actix_web::HttpServer::new(move || {
@@ -92,7 +93,7 @@ async fn endpoint_waits_for_handlers_before_actix_stops() {
     send_and_abort(address, &mut begins).await;
     handle.pause().await;
     assert!(tokio::time::timeout(Duration::ZERO, endpoint.idle()).await.is_err());
-    go_on.send(true).unwrap();
+    release.send(true).unwrap();
     tokio::time::timeout(TIMEOUT, endpoint.idle()).await.unwrap();
     tokio::time::timeout(TIMEOUT, handle.stop(true)).await.unwrap();
     tokio::time::timeout(TIMEOUT, server).await.unwrap().unwrap().unwrap();

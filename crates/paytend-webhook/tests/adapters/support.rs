@@ -46,16 +46,16 @@ pub(crate) fn sealed(content: &str) -> Vec<u8> {
 
 /// A receiver that reports when it has started, and blocks until it is released.
 #[derive(Clone)]
-pub(crate) struct Held {
+pub(crate) struct BlockingReceiver {
     inner: PaytendReceiver,
-    at_work: mpsc::UnboundedSender<()>,
-    may_go_on: Arc<(Mutex<bool>, Condvar)>,
+    started: mpsc::UnboundedSender<()>,
+    may_continue: Arc<(Mutex<bool>, Condvar)>,
 }
 
-impl Held {
+impl BlockingReceiver {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
-        let (at_work, told) = mpsc::unbounded_channel();
-        (Self { inner: paytend().receiver().clone(), at_work, may_go_on: Arc::default() }, told)
+        let (started, receiver) = mpsc::unbounded_channel();
+        (Self { inner: paytend().receiver().clone(), started, may_continue: Arc::default() }, receiver)
     }
 
     pub(crate) fn with_max_bytes(mut self, bytes: usize) -> Self {
@@ -63,13 +63,13 @@ impl Held {
         self
     }
 
-    pub(crate) fn go_on(&self) {
-        *self.may_go_on.0.lock().unwrap() = true;
-        self.may_go_on.1.notify_all();
+    pub(crate) fn release(&self) {
+        *self.may_continue.0.lock().unwrap() = true;
+        self.may_continue.1.notify_all();
     }
 }
 
-impl Receiver for Held {
+impl Receiver for BlockingReceiver {
     type Notification = Content<Notification>;
 
     fn provider(&self) -> Provider {
@@ -90,11 +90,11 @@ impl Receiver for Held {
         body: &[u8],
         now: SystemTime,
     ) -> Result<Verified<Self::Notification>, Rejection> {
-        self.at_work.send(()).unwrap();
+        self.started.send(()).unwrap();
         // A failing test must not wait for this thread forever.
-        let queue_timeout = Duration::from_secs(30);
-        let waiting = self.may_go_on.0.lock().unwrap();
-        drop(self.may_go_on.1.wait_timeout_while(waiting, queue_timeout, |may| !*may).unwrap());
+        let timeout = Duration::from_secs(30);
+        let waiting = self.may_continue.0.lock().unwrap();
+        drop(self.may_continue.1.wait_timeout_while(waiting, timeout, |may| !*may).unwrap());
         self.inner.receive(headers, body, now)
     }
 }

@@ -54,7 +54,7 @@ fn sealed(partner: &str) -> Vec<u8> {
 }
 
 #[test]
-fn garbage_costs_no_private_key_operation() {
+fn invalid_messages_cost_no_private_key_operation() {
     let (receiver, operations) = counting();
     let none = HeaderMap::new();
     let zipped = HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);

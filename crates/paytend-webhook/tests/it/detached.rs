@@ -41,7 +41,7 @@ fn signed(key: &str, body: &[u8]) -> HeaderMap {
 }
 
 /// Signs a body and receives it.
-fn take<R: Receiver>(
+fn receive_signed<R: Receiver>(
     receiver: &R,
     key: &str,
     body: &str,
@@ -93,42 +93,42 @@ fn outcome<T>(result: Result<Verified<Content<T>>, Rejection>) -> (bool, Vec<u8>
 
 #[test]
 fn notifications_are_typed_and_deduplicated() {
-    let verified = take(&payby(), "payby", &sample("payby"), at(0)).unwrap();
+    let verified = receive_signed(&payby(), "payby", &sample("payby"), at(0)).unwrap();
     let order = verified.notification().typed().unwrap().order.as_ref().unwrap();
     assert_eq!(order.status, Some(TransferStatus::Success));
-    let about = verified.business_key().unwrap();
+    let business_key = verified.business_key().unwrap();
     assert_eq!(
-        (about.kind, about.id.as_str(), about.state.as_deref()),
+        (business_key.kind, business_key.id.as_str(), business_key.state.as_deref()),
         ("transfer-to-bank", "M188573109026", Some("SUCCESS"))
     );
     // Different formatting or a different time does not change the dedup key; a different status does.
     let again = sample("payby")
         .replace(r#""memo": "company single pay""#, r#""memo": "company"#)
         .replace(r#""company"#, r#""company""#);
-    let again = take(&payby(), "payby", &again, at(0)).unwrap();
+    let again = receive_signed(&payby(), "payby", &again, at(0)).unwrap();
     assert_eq!(again.dedup_key(), verified.dedup_key());
     assert_ne!(again.content(), verified.content());
-    let failed = take(&payby(), "payby", &sample("payby").replace("SUCCESS", "FAILURE"), at(0)).unwrap();
+    let failed = receive_signed(&payby(), "payby", &sample("payby").replace("SUCCESS", "FAILURE"), at(0)).unwrap();
     assert_ne!(failed.dedup_key(), verified.dedup_key());
 
-    let verified = take(&payermax(), "payermax", &sample("payermax"), at(SENT)).unwrap();
+    let verified = receive_signed(&payermax(), "payermax", &sample("payermax"), at(SENT)).unwrap();
     assert_eq!(verified.notification().typed().unwrap().data.direction, Direction::Decrease);
     assert_eq!((verified.sent_at(), verified.opened().is_none()), (Some(at(SENT)), true));
-    let about = verified.business_key().unwrap();
-    assert_eq!((about.kind, about.state.as_deref()), ("balance-change", Some("DECREASE")));
+    let business_key = verified.business_key().unwrap();
+    assert_eq!((business_key.kind, business_key.state.as_deref()), ("balance-change", Some("DECREASE")));
     let again = sample("payermax").replace("448.13", "448.130").replace("57.628Z", "58.000Z");
-    let again = take(&payermax(), "payermax", &again, at(SENT)).unwrap();
+    let again = receive_signed(&payermax(), "payermax", &again, at(SENT)).unwrap();
     assert_eq!(again.dedup_key(), verified.dedup_key());
     for (from, to) in
         [("DECREASE", "INCREASE"), ("APPLY_SUCCESS", "PENDING"), ("2222fd56", "3333fd56"), ("448.13", "448.14")]
     {
-        let other = take(&payermax(), "payermax", &sample("payermax").replace(from, to), at(SENT)).unwrap();
+        let other = receive_signed(&payermax(), "payermax", &sample("payermax").replace(from, to), at(SENT)).unwrap();
         assert_ne!(other.dedup_key(), verified.dedup_key(), "{to}");
     }
     // Without an order, the notification's number identifies it, and the time does not.
     let key = |time: u64| {
         let body = format!(r#"{{"notify_id":"1","notify_timestamp":{time}}}"#);
-        take(&payby(), "payby", &body, at(time)).unwrap().dedup_key()
+        receive_signed(&payby(), "payby", &body, at(time)).unwrap().dedup_key()
     };
     assert_eq!(key(1000), key(2000));
 }
@@ -141,24 +141,28 @@ fn merchant_must_belong_to_the_verifying_key() {
             .unwrap();
     let other = sample("payermax").replace(MERCHANT, "P2");
     let now = at(SENT);
-    assert!(take(&receiver, "payermax", &sample("payermax"), now).is_ok());
-    assert!(take(&receiver, "paytend", &sample("payermax"), now).is_ok(), "a second key of the same merchant");
-    assert!(take(&receiver, "payby", &other, now).is_ok());
+    assert!(receive_signed(&receiver, "payermax", &sample("payermax"), now).is_ok());
+    assert!(
+        receive_signed(&receiver, "paytend", &sample("payermax"), now).is_ok(),
+        "a second key of the same merchant"
+    );
+    assert!(receive_signed(&receiver, "payby", &other, now).is_ok());
     for (key, body) in [("payby", sample("payermax")), ("payermax", other.clone())] {
-        let rejection = take(&receiver, key, &body, now).unwrap_err();
+        let rejection = receive_signed(&receiver, key, &body, now).unwrap_err();
         assert_eq!(
             (rejection.reason(), rejection.to_http().status()),
             (&Reason::OtherMerchant, StatusCode::BAD_REQUEST)
         );
     }
-    assert!(matches!(take(&receiver, "stranger", &other, now).unwrap_err().reason(), Reason::Refused(_)));
+    assert!(matches!(receive_signed(&receiver, "stranger", &other, now).unwrap_err().reason(), Reason::Refused(_)));
     assert!(PayerMaxReceiver::new(Vec::<(String, Arc<dyn RsaPublic>)>::new()).is_err());
 }
 
 #[test]
 fn rejection_by_time_reports_the_difference() {
     let (minute, hour) = (60_000, 3_600_000);
-    let text = |now: u64| take(&payermax(), "payermax", &sample("payermax"), at(now)).unwrap_err().to_string();
+    let text =
+        |now: u64| receive_signed(&payermax(), "payermax", &sample("payermax"), at(now)).unwrap_err().to_string();
     for (now, words) in [
         (SENT + 72 * hour + 1, "the notification was sent 3 days 1 ms ago; `max_age` is 3 days"),
         (SENT + 400 * 24 * hour + 5 * hour, "the notification was sent 400 days 5 h ago; `max_age` is 3 days"),
@@ -176,14 +180,17 @@ fn rejection_by_time_reports_the_difference() {
 fn old_and_future_notifications_are_rejected() {
     let (minute, hour) = (60_000, 3_600_000);
     let reason = |result: Result<_, Rejection>| result.map(|_: Verified<_>| ()).map_err(|r| without_times(r.reason()));
-    let payermax_at = |now: u64| reason(take(&payermax(), "payermax", &sample("payermax"), at(now)));
+    let payermax_at = |now: u64| reason(receive_signed(&payermax(), "payermax", &sample("payermax"), at(now)));
     assert_eq!(payermax_at(SENT + 72 * hour), Ok(()));
     assert_eq!(payermax_at(SENT + 72 * hour + 1), Err(TOO_OLD));
     assert_eq!(payermax_at(SENT - 5 * minute), Ok(()));
     assert_eq!(payermax_at(SENT - 5 * minute - 1), Err(AHEAD));
     let undated = sample("payermax").replace("2022-12-12T09:26:57.628Z", "yesterday");
-    assert_eq!(reason(take(&payermax(), "payermax", &undated, at(SENT))), Ok(()));
-    assert_eq!(reason(take(&payermax().require_timestamp(), "payermax", &undated, at(SENT))), Err(Reason::Undated));
+    assert_eq!(reason(receive_signed(&payermax(), "payermax", &undated, at(SENT))), Ok(()));
+    assert_eq!(
+        reason(receive_signed(&payermax().require_timestamp(), "payermax", &undated, at(SENT))),
+        Err(Reason::Undated)
+    );
 
     // PayBy's last attempt is 24 hours and 22 minutes after the first.
     let dated = sample("payby").replacen('{', r#"{"notify_timestamp":1586849271877,"#, 1);
@@ -191,16 +198,16 @@ fn old_and_future_notifications_are_rejected() {
     let reason = |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
     let last = paytend_model::payby::RETRY_SCHEDULE.iter().sum::<Duration>().as_millis();
     let last = sent + u64::try_from(last).unwrap();
-    assert_eq!(reason(take(&payby(), "payby", &dated, at(last))), Ok(()));
-    assert_eq!(reason(take(&payby(), "payby", &dated, at(sent + 26 * hour + 1))), Err(TOO_OLD));
+    assert_eq!(reason(receive_signed(&payby(), "payby", &dated, at(last))), Ok(()));
+    assert_eq!(reason(receive_signed(&payby(), "payby", &dated, at(sent + 26 * hour + 1))), Err(TOO_OLD));
     let strict = payby().require_timestamp().with_max_age(Duration::from_secs(60)).with_max_ahead(Duration::ZERO);
-    assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute))), Ok(()));
-    assert_eq!(reason(take(&strict, "payby", &dated, at(sent + minute + 1))), Err(TOO_OLD));
-    assert_eq!(reason(take(&strict, "payby", &dated, at(sent - 1))), Err(AHEAD));
-    assert_eq!(reason(take(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
+    assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent + minute))), Ok(()));
+    assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent + minute + 1))), Err(TOO_OLD));
+    assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent - 1))), Err(AHEAD));
+    assert_eq!(reason(receive_signed(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
     // A time beyond the range of any clock.
     let endless = dated.replace("1586849271877,", "18446744073709551615,");
-    assert_eq!(reason(take(&payby(), "payby", &endless, at(sent))), Err(AHEAD));
+    assert_eq!(reason(receive_signed(&payby(), "payby", &endless, at(sent))), Err(AHEAD));
 }
 
 #[test]
@@ -271,7 +278,7 @@ fn content_of_another_shape_is_delivered() {
         (r#"{"CANARY":"CANARY"}"#, true),
         (r#"{"notify_id":"1"} CANARY"#, false),
     ] {
-        let verified = take(&payby(), "payby", body, at(0)).unwrap();
+        let verified = receive_signed(&payby(), "payby", body, at(0)).unwrap();
         let raw = verified.notification().raw().unwrap();
         assert_eq!(matches!(verified.notification(), Content::Unknown(_)), unknown, "{body}");
         assert!(!raw.problem.as_ref().unwrap().to_string().contains("CANARY"), "{raw:?}");
@@ -279,10 +286,10 @@ fn content_of_another_shape_is_delivered() {
         assert!(!format!("{verified:?}").contains("CANARY"));
     }
     for body in ["{}", r#"{"data":[],"merchantNo":"P01010113842047"}"#] {
-        let verified = take(&payermax(), "payermax", body, at(0)).unwrap();
+        let verified = receive_signed(&payermax(), "payermax", body, at(0)).unwrap();
         assert!(verified.notification().typed().is_none() && verified.business_key().is_none());
         assert_eq!(verified.content(), body.as_bytes());
     }
-    let shown = format!("{:?}", take(&payby(), "payby", &sample("payby"), at(0)).unwrap());
+    let shown = format!("{:?}", receive_signed(&payby(), "payby", &sample("payby"), at(0)).unwrap());
     assert!(!shown.contains("company single pay") && shown.contains("M188573109026"), "{shown}");
 }

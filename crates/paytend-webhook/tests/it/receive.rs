@@ -36,7 +36,7 @@ fn sealed(notify_type: &str, content: &str) -> String {
 #[test]
 fn every_notification_vector_is_accepted() {
     let receiver = receiver(Product::Baas);
-    let mut taken = 0;
+    let mut accepted = 0;
     for case in paytend_vectors::envelope().iter().filter(|case| case.payload_field == "content") {
         let name = &case.name;
         let verified = receiver.receive(&HeaderMap::new(), case.wire.as_bytes(), now()).expect(name);
@@ -51,9 +51,9 @@ fn every_notification_vector_is_accepted() {
             Content::Unreadable(raw) => panic!("{name}: {raw:?}"),
             Content::Unknown(raw) => assert_eq!(raw.content, case.payload.as_bytes(), "{name}"),
         }
-        taken += 1;
+        accepted += 1;
     }
-    assert_eq!(taken, 7);
+    assert_eq!(accepted, 7);
 }
 
 /// The response reveals nothing about the cause of a rejection, except for the size of the body.
@@ -136,11 +136,14 @@ fn repeated_notification_has_the_same_dedup_key() {
         (body, verified.dedup_key(), verified.business_key().cloned())
     };
     let deposit = r#"{"transactionId":"T1","orderNo":"F1","tradeStatus":2}"#;
-    let ((body, first, about), (again, second, _)) = (key("2", deposit), key("2", deposit));
-    assert_ne!(body, again);
+    let ((body, first, business_key), (second_body, second, _)) = (key("2", deposit), key("2", deposit));
+    assert_ne!(body, second_body);
     assert_eq!((first, first.to_string().len()), (second, 64));
-    let about = about.unwrap();
-    assert_eq!((about.kind, about.id.as_str(), about.state.as_deref()), ("deposit", "T1", Some("2")));
+    let business_key = business_key.unwrap();
+    assert_eq!(
+        (business_key.kind, business_key.id.as_str(), business_key.state.as_deref()),
+        ("deposit", "T1", Some("2"))
+    );
     for (notify_type, content) in [("2", r#"{"transactionId":"T2"}"#), ("4", deposit), ("2", "{}")] {
         assert_ne!(key(notify_type, content).1, first, "{notify_type} {content}");
     }
@@ -150,8 +153,8 @@ fn repeated_notification_has_the_same_dedup_key() {
 
 #[test]
 fn unavailable_key_asks_for_a_retry() {
-    struct Gone(Arc<dyn RsaPrivate>);
-    impl RsaPrivate for Gone {
+    struct UnavailableKey(Arc<dyn RsaPrivate>);
+    impl RsaPrivate for UnavailableKey {
         fn public_key(&self) -> &PublicKey {
             self.0.public_key()
         }
@@ -163,7 +166,7 @@ fn unavailable_key_asks_for_a_retry() {
         }
     }
     let keyring = Keyring::builder()
-        .own_key(Arc::new(Gone(rustcrypto::private(&private("partner")).unwrap())))
+        .own_key(Arc::new(UnavailableKey(rustcrypto::private(&private("partner")).unwrap())))
         .peer_key(rustcrypto::public(&public("paytend")).unwrap())
         .build()
         .unwrap();

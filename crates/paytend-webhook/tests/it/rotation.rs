@@ -30,10 +30,10 @@ fn day(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
 }
 
-/// Both sides rotate their keys at different times, from the old keys to both keys to the new keys. Nothing is
+/// Both sides rotate their keys at different times, from the old keys to both keys to the new keys. No message is
 /// rejected.
 #[test]
-fn rotation_of_both_sides_keys_rejects_nothing() {
+fn rotating_the_keys_of_both_sides_rejects_no_message() {
     let [old_paytend, new_paytend, old_own, new_own] = [(); 4].map(|()| generate());
     let receiver = PaytendReceiver::rotating(
         Product::Baas,
@@ -51,14 +51,14 @@ fn rotation_of_both_sides_keys_rejects_nothing() {
     let sent = |paytend: &PrivateKey, own: &PrivateKey| {
         PaytendSender::new(PARTNER_ID, paytend, own.public_key()).unwrap().raw("2", "{}").unwrap().into_body()
     };
-    let take = |body: &[u8], at| receiver.receive(&HeaderMap::new(), body, at);
+    let receive = |body: &[u8], at| receiver.receive(&HeaderMap::new(), body, at);
     let fingerprint = |key: &PrivateKey| key.public_key().fingerprint();
 
     // Paytend signs with its new key from day 15, and encrypts for our new key from day 25.
     for number in 0..60 {
         let paytend = if number < 15 { &old_paytend } else { &new_paytend };
         let own = if number < 25 { &old_own } else { &new_own };
-        let verified = take(&sent(paytend, own), day(number)).unwrap_or_else(|e| panic!("day {number}: {e}"));
+        let verified = receive(&sent(paytend, own), day(number)).unwrap_or_else(|e| panic!("day {number}: {e}"));
         assert_eq!(verified.verified_by(), fingerprint(paytend), "day {number}");
         assert_eq!(verified.opened().unwrap().decrypted_by(), Some(fingerprint(own)), "day {number}");
     }
@@ -73,9 +73,9 @@ fn rotation_of_both_sides_keys_rejects_nothing() {
     assert_eq!(count(&old_own, KeyRole::Decrypts), (25, Some(day(24))));
     assert_eq!(count(&new_own, KeyRole::Decrypts), (35, Some(day(59))));
 
-    // A key is valid from its first moment, and no longer valid at its `retire_at`.
+    // A key is valid at its `not_before`, and no longer valid at its `retire_at`.
     let moment = Duration::from_secs(1);
-    for (paytend, own, at, taken) in [
+    for (paytend, own, at, accepted) in [
         (&new_paytend, &old_own, day(10) - moment, false),
         (&new_paytend, &old_own, day(10), true),
         (&old_paytend, &new_own, day(20) - moment, false),
@@ -85,8 +85,8 @@ fn rotation_of_both_sides_keys_rejects_nothing() {
         (&new_paytend, &old_own, day(40) - moment, true),
         (&new_paytend, &old_own, day(40), false),
     ] {
-        let result = take(&sent(paytend, own), at);
-        assert_eq!(result.is_ok(), taken, "{result:?}");
+        let result = receive(&sent(paytend, own), at);
+        assert_eq!(result.is_ok(), accepted, "{result:?}");
         if let Err(rejection) = result {
             assert_eq!(rejection.to_http().status(), StatusCode::BAD_REQUEST);
         }
@@ -127,7 +127,7 @@ fn key_is_retired_only_for_its_merchant() {
     let key = generate();
     let sample = paytend_vectors::samples().into_iter().find(|s| s.document == "payermax" && s.name == "notification");
     let sample = sample.unwrap().json;
-    let of = |merchant: &str| {
+    let request = |merchant: &str| {
         let body = sample.replace("P01010113842047", merchant);
         assert!(body.contains(merchant));
         DetachedSender::new(&key).unwrap().raw(body).unwrap()
@@ -139,10 +139,11 @@ fn key_is_retired_only_for_its_merchant() {
         ("M2", ScheduledKey::from(public(&key))),
     ])
     .unwrap();
-    let take = |merchant, at| receiver.receive(of(merchant).headers(), of(merchant).body(), at).map(|_| ());
+    let receive =
+        |merchant, at| receiver.receive(request(merchant).headers(), request(merchant).body(), at).map(|_| ());
     let before = sent - Duration::from_secs(1);
-    assert_eq!((take("M1", before), take("M2", before), take("M2", sent)), (Ok(()), Ok(()), Ok(())));
-    assert_eq!(take("M1", sent).unwrap_err().reason(), &Reason::OtherMerchant);
+    assert_eq!((receive("M1", before), receive("M2", before), receive("M2", sent)), (Ok(()), Ok(()), Ok(())));
+    assert_eq!(receive("M1", sent).unwrap_err().reason(), &Reason::OtherMerchant);
     assert_eq!(receiver.key_usage().len(), 1);
 }
 
@@ -155,11 +156,11 @@ fn gap_between_keys_asks_for_a_retry() {
     ])
     .unwrap();
     let request = DetachedSender::new(&new).unwrap().raw("{}").unwrap();
-    let take = |at| receiver.receive(request.headers(), request.body(), at);
-    let rejection = take(day(10)).unwrap_err();
+    let receive = |at| receiver.receive(request.headers(), request.body(), at);
+    let rejection = receive(day(10)).unwrap_err();
     assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
     assert_eq!(rejection.to_http().status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(take(day(11)).is_ok());
+    assert!(receive(day(11)).is_ok());
 }
 
 #[test]
@@ -177,15 +178,15 @@ fn invalid_validity_periods_are_reported() {
     assert_eq!(result.unwrap_err(), ConfigError::NoKey);
 }
 
-/// Replayed old messages must not make an old key look used.
+/// Replayed old messages must not make an old key appear to be in use.
 #[test]
 fn rejected_messages_are_not_counted() {
     let key = generate();
     let receiver = PayByReceiver::new([public(&key)]).unwrap();
     let request = DetachedSender::new(&key).unwrap().raw(r#"{"notify_timestamp":1000}"#).unwrap();
-    let take = |at| receiver.receive(request.headers(), request.body(), at);
-    assert!(matches!(take(day(1)).unwrap_err().reason(), Reason::TooOld { .. }));
+    let receive = |at| receiver.receive(request.headers(), request.body(), at);
+    assert!(matches!(receive(day(1)).unwrap_err().reason(), Reason::TooOld { .. }));
     assert_eq!((receiver.key_usage()[0].count, receiver.key_usage()[0].last), (0, None));
-    assert!(take(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).is_ok());
+    assert!(receive(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).is_ok());
     assert_eq!(receiver.key_usage()[0].count, 1);
 }

@@ -44,7 +44,12 @@ fn with(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a body and receives it.
-fn take<R: Receiver>(receiver: &R, key: &str, body: &[u8], now: u64) -> Result<Verified<R::Notification>, Rejection> {
+fn receive_signed<R: Receiver>(
+    receiver: &R,
+    key: &str,
+    body: &[u8],
+    now: u64,
+) -> Result<Verified<R::Notification>, Rejection> {
     let sign = detached::sign(&*rustcrypto::private(&private(key)).unwrap(), body).unwrap();
     let headers = HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())]);
     receiver.receive(&headers, body, at(now))
@@ -73,8 +78,8 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
         assert_eq!((deposit.order_no.as_deref(), deposit.currency.as_deref()), (Some("F1"), Some("EUR")), "{name}");
         // Unreadable fields are named in `problems`.
         let unread = usize::from(deposit.reference.is_none() && deposit.counterparty_account_name.is_none());
-        let says = String::from_utf8_lossy(&case.payload);
-        let odd = ["reference", "counterpartyAccountName"].iter().filter(|field| says.contains(**field)).count();
+        let payload = String::from_utf8_lossy(&case.payload);
+        let odd = ["reference", "counterpartyAccountName"].iter().filter(|field| payload.contains(**field)).count();
         assert_eq!(deposit.problems.len(), odd.max(unread.min(odd)), "{name}: {:?}", deposit.problems);
         // A byte order mark before the document is not part of the notification.
         if name == "plain" {
@@ -97,16 +102,20 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     let key = |verified: Verified<_>| -> (DedupKey, Option<BusinessKey>) {
         (verified.dedup_key(), verified.business_key().cloned())
     };
-    let (plain, business) = key(take(&payermax(MERCHANT), "payermax", &sample("payermax"), SENT).unwrap());
+    let (plain, business) = key(receive_signed(&payermax(MERCHANT), "payermax", &sample("payermax"), SENT).unwrap());
     assert_eq!(about(business.as_ref()).unwrap().0, "balance-change");
     for odd in ODD {
         let shown = String::from_utf8_lossy(odd);
         for name in ["\"msg\"", "\"version\"", "\"counterparty\""] {
             // The member gets an unknown name, and an unreadable member with its name is inserted.
             let body = with(&sample("payermax"), name, &[name.as_bytes(), b":", odd, b",\"x\""].concat());
-            let found = key(take(&payermax(MERCHANT), "payermax", &body, SENT).unwrap());
+            let found = key(receive_signed(&payermax(MERCHANT), "payermax", &body, SENT).unwrap());
             let later = with(&body, "57.628Z", b"58.000Z");
-            assert_eq!(key(take(&payermax(MERCHANT), "payermax", &later, SENT).unwrap()), found, "{name} {shown}");
+            assert_eq!(
+                key(receive_signed(&payermax(MERCHANT), "payermax", &later, SENT).unwrap()),
+                found,
+                "{name} {shown}"
+            );
             assert_eq!(found, (plain, business.clone()), "{name} {shown}");
         }
     }
@@ -119,7 +128,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
         ("448.13", "much"),
     ] {
         let other = with(&sample("payermax"), from, to.as_bytes());
-        assert_ne!(key(take(&payermax(MERCHANT), "payermax", &other, SENT).unwrap()).0, plain, "{to}");
+        assert_ne!(key(receive_signed(&payermax(MERCHANT), "payermax", &other, SENT).unwrap()).0, plain, "{to}");
     }
 
     let dated = |time: u64, extra: &[u8]| {
@@ -127,16 +136,16 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
         [format!("{{\"notify_timestamp\":{time},\"notify_id\":\"N1\",").as_bytes(), order, extra, b"}}"].concat()
     };
     let key = |verified: Verified<_>| (verified.dedup_key(), verified.business_key().cloned());
-    let plain = key(take(&payby(), "payby", &dated(1000, b"\"m\""), 1000).unwrap());
+    let plain = key(receive_signed(&payby(), "payby", &dated(1000, b"\"m\""), 1000).unwrap());
     assert_eq!(about(plain.1.as_ref()), Some(("transfer-to-bank", "M1", Some("SUCCESS"))));
     for odd in ODD {
-        let found = key(take(&payby(), "payby", &dated(2000, odd), 2000).unwrap());
+        let found = key(receive_signed(&payby(), "payby", &dated(2000, odd), 2000).unwrap());
         assert_eq!(found, plain, "{}", String::from_utf8_lossy(odd));
     }
     // Different unreadable identifying members have different keys.
     let status = |status: &str| {
         let body = with(&dated(1000, b"\"m\""), "\"SUCCESS\"", status.as_bytes());
-        key(take(&payby(), "payby", &body, 1000).unwrap())
+        key(receive_signed(&payby(), "payby", &body, 1000).unwrap())
     };
     let odd = ["{}", r#""\ud800""#, r#""\ud801""#, r#""{}""#, "null", r#""FAILURE","status":"SUCCESS""#];
     let keys: std::collections::BTreeSet<_> = odd.map(|odd| status(odd).0).into_iter().chain([plain.0]).collect();
@@ -172,25 +181,29 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
                 [b"{", members.as_bytes(), b",\"x\":", odd, b"}"].concat(),
                 [b"{", members.as_bytes(), b",\"x\":1,\"data\":", odd, b"}"].concat(),
             ] {
-                let found = reason(take(&payermax(MERCHANT), "payermax", &body, SENT));
+                let found = reason(receive_signed(&payermax(MERCHANT), "payermax", &body, SENT));
                 assert_eq!(found, expected, "{members} {shown}");
             }
         }
         let reason = |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
         for (time, expected) in [("1000", Err(TOO_OLD)), ("\"1000\"", Err(TOO_OLD)), ("1670837217628", Ok(()))] {
             let body = [format!("{{\"notify_timestamp\":{time},\"x\":").as_bytes(), odd, b"}"].concat();
-            assert_eq!(reason(take(&payby(), "payby", &body, SENT)), expected, "{time} {shown}");
+            assert_eq!(reason(receive_signed(&payby(), "payby", &body, SENT)), expected, "{time} {shown}");
         }
     }
-    assert_eq!(reason(take(&payermax("2"), "payermax", br#"{"merchantNo":2}"#, SENT)), Ok(()));
-    // A body that is not an object has no timestamp, and is treated as another merchant's.
+    assert_eq!(reason(receive_signed(&payermax("2"), "payermax", br#"{"merchantNo":2}"#, SENT)), Ok(()));
+    // A body that is not an object has no timestamp, and is rejected like that of another merchant.
     let reason_of_payby =
         |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
     for body in [br#"[{"merchantNo":"OTHER"}]"#.as_slice(), b"not json", b"{}{}", b"{\"a\":\"\x81\x5C\"", b""] {
         let shown = String::from_utf8_lossy(body);
-        assert_eq!(reason(take(&payermax(MERCHANT), "payermax", body, SENT)), Err(Reason::OtherMerchant), "{shown}");
-        assert_eq!(reason_of_payby(take(&payby(), "payby", body, SENT)), Ok(()), "{shown}");
-        let strict = take(&payby().require_timestamp(), "payby", body, SENT);
+        assert_eq!(
+            reason(receive_signed(&payermax(MERCHANT), "payermax", body, SENT)),
+            Err(Reason::OtherMerchant),
+            "{shown}"
+        );
+        assert_eq!(reason_of_payby(receive_signed(&payby(), "payby", body, SENT)), Ok(()), "{shown}");
+        let strict = receive_signed(&payby().require_timestamp(), "payby", body, SENT);
         assert_eq!(reason_of_payby(strict), Err(Reason::Undated), "{shown}");
     }
 }
@@ -212,7 +225,7 @@ fn sighting_contains_times_and_business_key() {
     assert_eq!((first.received_at, second.received_at), (at(SENT), at(SENT + 30 * 24 * 3_600_000)));
     assert_eq!(about(second.business_key.as_ref()), Some(("card-application", "A1", Some("2"))));
     assert_eq!((second.sent_at, second.verified_by), (None, private("paytend").public_key().fingerprint()));
-    let verified = take(&payermax(MERCHANT), "payermax", &sample("payermax"), SENT + 1).unwrap();
+    let verified = receive_signed(&payermax(MERCHANT), "payermax", &sample("payermax"), SENT + 1).unwrap();
     let sighting = verified.sighting();
     assert_eq!((sighting.sent_at, sighting.received_at), (Some(at(SENT)), at(SENT + 1)));
     assert!(!format!("{sighting:?}").contains("merchant"), "{sighting:?}");

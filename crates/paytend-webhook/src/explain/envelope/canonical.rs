@@ -9,7 +9,7 @@ use super::document::Document;
 use super::values;
 use crate::explain::finding::TextChange;
 use crate::explain::search::{Search, Target};
-use crate::explain::signature::{Here, Searched};
+use crate::explain::signature::{ExpectedText, Searched};
 
 /// The canonical string of a message, and its parts.
 pub(super) struct Canonical<'a> {
@@ -25,17 +25,17 @@ pub(super) struct Canonical<'a> {
 pub(super) type Field = (String, Zeroizing<Vec<u8>>);
 pub(super) type Fields = Vec<Field>;
 
-/// Tests a text and its difference. Returns whether the search is finished.
+/// Tests a text with its changes. Returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
 
-/// Tests fields, the text after them, and their difference. Returns whether the search is finished.
+/// Tests fields and the text after them, with their changes. Returns whether the search is finished.
 pub(super) type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], Vec<TextChange>) -> bool;
 
 /// Maximum number of bytes hashed for other canonical strings, before other serializations of the payload are searched.
-const MOST: usize = 32 << 20;
+const MAX_HASHED: usize = 32 << 20;
 
 /// Above this number of fields, fields are not varied individually.
-const MANY: usize = 32;
+const MAX_FIELDS: usize = 32;
 
 impl<'a> Canonical<'a> {
     pub(super) fn new(kind: Kind, payload_signed: bool, document: &'a Document, key: &[u8], payload: &'a [u8]) -> Self {
@@ -74,7 +74,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// Returns the fields with the wire values of the named ones.
+    /// Returns the fields, with the wire values of the fields in `names`.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
@@ -83,7 +83,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().map(|(name, plain)| (name.clone(), value(name, plain))).collect()
     }
 
-    pub(super) fn here(&self) -> Here {
+    pub(super) fn here(&self) -> ExpectedText {
         let fields = sorted(self.regular());
         let mut end = 0;
         let ends = fields.iter().map(|(name, value)| {
@@ -91,12 +91,12 @@ impl<'a> Canonical<'a> {
             // A value of different length differs at the `&` that follows it.
             (end, name.clone())
         });
-        Here { fields: ends.collect(), bytes: joined(&fields, b"") }
+        ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
     /// Searches for the text that the sender signed instead: other fields, or another serialization of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
-        let (mut found, mut left) = (None, MOST);
+        let (mut found, mut left) = (None, MAX_HASHED);
         self.others(key, &mut |bytes, changes| {
             left = left.saturating_sub(bytes.len());
             if Sha256::digest(&*bytes)[..] == digest {
@@ -157,8 +157,8 @@ impl<'a> Canonical<'a> {
         });
         let mut by_case = regular.clone();
         by_case.sort_by_key(|(name, _)| name.to_lowercase());
-        let mut backwards = sorted(regular.clone());
-        backwards.reverse();
+        let mut reversed = sorted(regular.clone());
+        reversed.reverse();
         let found = attempt(&sorted(other), b"", vec![change])
             || attempt(&sorted(self.on_the_wire(&[payload])), b"", vec![TextChange::PayloadEncrypted])
             || attempt(&sorted(self.on_the_wire(&["randomKey"])), b"", vec![TextChange::KeyEncrypted])
@@ -168,7 +168,7 @@ impl<'a> Canonical<'a> {
             || attempt(&sorted(regular.iter().cloned().chain(flag).collect()), b"", vec![TextChange::EncryptFlag])
             || attempt(&regular, b"", vec![TextChange::FieldOrder])
             || attempt(&by_case, b"", vec![TextChange::FieldOrder])
-            || attempt(&backwards, b"", vec![TextChange::FieldOrder])
+            || attempt(&reversed, b"", vec![TextChange::FieldOrder])
             || attempt(&sorted(regular.clone()), b"&", vec![TextChange::LastAmpersand])
             || attempt(&sorted(regular.clone()), b"\n", vec![TextChange::LastNewline])
             || attempt(&sorted(encoded.collect()), b"", vec![TextChange::PercentEncoded]);
@@ -181,7 +181,7 @@ impl<'a> Canonical<'a> {
             || other_kinds.any(|other| {
                 attempt(&sorted(renamed(other)), b"", vec![TextChange::PayloadName(other.payload_field())])
             })
-            || (regular.len() <= MANY
+            || (regular.len() <= MAX_FIELDS
                 && (self.one_by_one(&regular, &mut attempt)
                     || values::others(self.kind, &regular, self.partner_id, &mut attempt)))
     }

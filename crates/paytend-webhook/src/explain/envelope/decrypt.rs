@@ -65,7 +65,7 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
     direct
 }
 
-/// Returns the encoding of a session key that is a text.
+/// Returns the text encoding of a session key, if it is known.
 fn form(key: &[u8]) -> Option<&'static str> {
     match key {
         key if unhex(key).is_some_and(|bytes| bytes.len() >= 8) => Some("hexadecimal"),

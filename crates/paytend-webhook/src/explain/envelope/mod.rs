@@ -110,7 +110,7 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
             return Opening::Authentic;
         }
         Some(Err(Error::Malformed(flaw))) => explanation.find(Finding::Malformed(flaw)),
-        // The signature is valid, but the payload is not an object whose end can be determined.
+        // The signature is valid, but the payload is not an object, or its end cannot be determined.
         Some(Err(Error::Payload(problem))) => {
             explanation.find(Finding::PayloadJson(problem.to_string()));
             if problem != PayloadProblem::End {

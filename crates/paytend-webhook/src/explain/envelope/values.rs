@@ -23,7 +23,7 @@ pub(super) fn others(kind: Kind, fields: &Fields, partner_id: Option<&str>, atte
         all.extend(others.map(|value| (with(&base, value), vec![first[0], value])));
     }
     all.into_iter().any(|(changed, values)| {
-        // A value that does not differ is not a change.
+        // An equal value is not a change.
         let is_real = values.iter().all(|value| get(fields, value.0) != Some(value.1.as_bytes()));
         is_real && {
             let changes = values.iter().map(|(name, _)| match get(fields, name) {

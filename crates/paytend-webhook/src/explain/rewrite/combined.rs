@@ -1,8 +1,8 @@
-//! The orders that the members of all objects may have had, combined with each other.
+//! Combinations of the possible member orders of all objects.
 //!
-//! Each order of an object has a rank: 0 for the most likely order, 1 and more for others. A single
-//! signature covers all objects, so the orders of different objects can only be tried together. The combinations are
-//! created by the sum of their ranks.
+//! Each order of an object has a rank: 0 for the most likely order, 1 and more for others. A single signature covers
+//! all objects, so the orders of different objects can only be tried together. The combinations are created in the
+//! order of the sum of their ranks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,7 @@ const MAX_OF_ONE: usize = 2_000;
 /// Maximum number of nodes created for a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of different kinds of objects whose orders are combined.
+/// Maximum number of kinds of objects in a combination.
 const MAX_KINDS: usize = 12;
 
 /// The most likely orders, from which others are derived.
@@ -27,8 +27,8 @@ const MAX_KINDS: usize = 12;
 pub(super) enum Expected {
     /// The documented orders. The received order is the result of sorting.
     Documented,
-    /// The received order. Only undocumented members are elsewhere.
-    Held,
+    /// The received order. Only undocumented members have other positions.
+    Received,
 }
 
 /// An order of the members of an object, by their indexes.
@@ -55,7 +55,7 @@ pub(super) fn combined(document: &Document, root: &Node, expected: Expected, fro
     order::distinct(root, nodes)
 }
 
-/// A kind of objects: objects with the same names in the same place are written in the same order.
+/// A kind of object. Objects with the same member names in the same place are written in the same order.
 #[derive(PartialEq, Eq, Hash)]
 struct Kind<'a> {
     /// The name of the member that contains the object.
@@ -121,7 +121,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The last object must have the rank that is left.
+    // The last object must have the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {
@@ -138,13 +138,13 @@ fn choose<'a>(
 /// Returns the orders of an object with these names, by their rank.
 fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
     let mut ranked = Ranked { names, seen: HashSet::new(), ranks: vec![Vec::new(); MAX_RANK + 1], count: 0 };
-    let held: Order = (0..names.len()).collect();
+    let received: Order = (0..names.len()).collect();
     let documented = documented::orders(names);
     let bases: Vec<(Order, Order)> = documented
         .iter()
         .map(|documented| {
             let rank = |at: &usize| documented.iter().position(|known| *known == names[*at]);
-            let (mut known, unknown): (Order, Order) = held.iter().partition(|at| rank(at).is_some());
+            let (mut known, unknown): (Order, Order) = received.iter().partition(|at| rank(at).is_some());
             if expected == Expected::Documented {
                 known.sort_by_key(rank);
             }
@@ -152,15 +152,15 @@ fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
         })
         .collect();
     let is_documented = !bases.is_empty();
-    if expected == Expected::Held || !is_documented {
-        ranked.add(0, held.clone());
+    if expected == Expected::Received || !is_documented {
+        ranked.add(0, received.clone());
     }
     for (at, (known, unknown)) in bases.iter().enumerate() {
         // The same names can belong to two documented objects, with different orders.
         let same = documented[at].len() == names.len() && unknown.is_empty();
         ranked.add(usize::from(at > 0 && !same), [&known[..], unknown].concat());
     }
-    ranked.add(1, held.clone());
+    ranked.add(1, received.clone());
     for (known, unknown) in &bases {
         ranked.add(1, [&unknown[..], known].concat());
     }
@@ -220,7 +220,7 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the orders that programs create.
+    /// Adds the orders that common programs create.
     fn sorted(&mut self, rank: usize) {
         let names = self.names;
         let buckets = order::buckets(names.len());

@@ -5,7 +5,7 @@ use super::numbers::Decimal;
 /// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
 
-/// A JSON text whose parts can each be written in a different way.
+/// A JSON text with parts that can be written in different ways.
 pub(super) struct Document {
     /// All strings and names; [`Node`] refers to them by index.
     pub(super) texts: Vec<Text>,
@@ -44,7 +44,7 @@ pub(super) enum Node {
 }
 
 impl Text {
-    /// Parses a JSON string. The library has already checked its grammar.
+    /// Parses a JSON string. `serde_json` has already checked the grammar.
     fn read(raw: &str) -> Self {
         let mut units = Vec::with_capacity(raw.len());
         let mut rest = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
@@ -92,7 +92,7 @@ impl Document {
         if !text.starts_with(['{', '[']) {
             return None;
         }
-        // The library checks the grammar.
+        // `serde_json` checks the grammar.
         serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
         let mut reader = Reader { rest: text, texts: Vec::new(), numbers: Vec::new(), gaps: Vec::new() };
         let root = reader.value(None, 0)?;

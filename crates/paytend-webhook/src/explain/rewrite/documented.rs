@@ -49,31 +49,31 @@ const PLAUSIBLE: [&[&str]; 4] = [
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the names of the documented objects that share the most names with these, at least half of them. Objects
-/// with fewer other names come first.
-pub(super) fn like(names: &[&str]) -> Vec<Vec<&'static str>> {
+/// Returns the member names of the documented objects that have the most of `names`, at least half. Objects with fewer
+/// members come first.
+pub(super) fn similar(names: &[&str]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();
     if 2 * most < names.len().max(1) {
         return Vec::new();
     }
     let documented = objects().into_iter().filter(|fields| known(fields) == most);
-    let mut like: Vec<Vec<_>> = documented.map(|fields| fields.iter().map(|field| field.name).collect()).collect();
-    like.sort_by_key(Vec::len);
-    like.truncate(4);
-    like
+    let mut similar: Vec<Vec<_>> = documented.map(|fields| fields.iter().map(|field| field.name).collect()).collect();
+    similar.sort_by_key(Vec::len);
+    similar.truncate(4);
+    similar
 }
 
 /// Returns the documented and plausible orders for an object with these names, the most likely order first.
 pub(super) fn orders(names: &[&str]) -> Vec<Vec<&'static str>> {
-    let like = like(names);
-    let Some(documented) = like.first() else { return Vec::new() };
+    let similar = similar(names);
+    let Some(documented) = similar.first() else { return Vec::new() };
     let plausible = PLAUSIBLE.into_iter().filter(|plausible| plausible.iter().all(|name| documented.contains(name)));
     let plausible = plausible.map(|plausible| {
         let rest = documented.iter().filter(|name| !plausible.contains(name));
         plausible.iter().chain(rest).copied().collect()
     });
-    like.iter().take(1).cloned().chain(plausible).chain(like.iter().skip(1).cloned()).collect()
+    similar.iter().take(1).cloned().chain(plausible).chain(similar.iter().skip(1).cloned()).collect()
 }
 
 /// Names that are common in documents of all kinds.

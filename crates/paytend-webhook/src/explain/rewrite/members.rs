@@ -115,12 +115,7 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
 }
 
 /// Restores documented members with this value at their documented positions, up to `at_once` members at a time.
-pub(super) fn documented_put_back(
-    document: &mut Document,
-    root: &Node,
-    value: &Node,
-    at_once: usize,
-) -> Vec<Structure> {
+pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
     // The position of each missing member: object, index, name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
@@ -128,13 +123,13 @@ pub(super) fn documented_put_back(
             document.texts.get(member.0).map(|text| String::from_utf16_lossy(&text.units)).unwrap_or_default()
         };
         let names: Vec<String> = members.iter().map(name).collect();
-        let like = documented::like(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        for order in like {
-            for (rank, missed) in order.iter().enumerate() {
+        let similar = documented::similar(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        for order in similar {
+            for (rank, missing_name) in order.iter().enumerate() {
                 let before = |name: &String| order[..rank].iter().any(|known| known == name);
                 let place = names.iter().rposition(before).map_or(0, |at| at + 1);
-                let put = (object, place, document.add_text(missed));
-                if !names.iter().any(|name| name == missed) && !missing.contains(&put) {
+                let put = (object, place, document.add_text(missing_name));
+                if !names.iter().any(|name| name == missing_name) && !missing.contains(&put) {
                     missing.push(put);
                 }
             }
@@ -166,7 +161,7 @@ pub(super) fn documented_put_back(
 }
 
 /// Restores a single member with this value, with any likely name and at any position.
-pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
+pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
     let mut all = Vec::new();
@@ -189,7 +184,7 @@ pub(super) fn any_put_back(document: &mut Document, root: &Node, value: &Node) -
     all
 }
 
-/// Restores a dropped member whose name occurred twice, by guessing its value.
+/// Restores a dropped member with a duplicate name, by guessing its value.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();

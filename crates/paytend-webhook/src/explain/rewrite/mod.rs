@@ -32,13 +32,13 @@ use template::Template;
 
 pub(super) use sorted::trace as order_trace;
 
-/// The text before and after the JSON.
+/// A structure of the JSON, with the changes that lead to it.
 struct Structure {
     root: Node,
     changes: Vec<Change>,
 }
 
-/// What stands before and after the JSON.
+/// The text before and after the JSON.
 struct Edge {
     before: Vec<u8>,
     after: Vec<u8>,
@@ -223,9 +223,9 @@ impl Rewriter {
             2 => {
                 let mut all = order::unusual(&self.document, &root);
                 all.extend(combined::combined(&self.document, &root, Expected::Documented, 0, FEW_COMBINED));
-                all.extend(combined::combined(&self.document, &root, Expected::Held, 0, FEW_COMBINED / 2));
+                all.extend(combined::combined(&self.document, &root, Expected::Received, 0, FEW_COMBINED / 2));
                 all.extend(order::of_all(&root, 0, FEW));
-                all.extend(members::documented_put_back(&mut self.document, &root, &null, 2));
+                all.extend(members::restore_documented(&mut self.document, &root, &null, 2));
                 all.extend(members::emptied(&self.document));
                 all.extend(members::retyped(&mut self.document));
                 all
@@ -239,11 +239,11 @@ impl Rewriter {
                     FEW_COMBINED,
                     MOST_COMBINED,
                 ));
-                all.extend(combined::combined(&self.document, &root, Expected::Held, FEW_COMBINED / 2, MANY));
+                all.extend(combined::combined(&self.document, &root, Expected::Received, FEW_COMBINED / 2, MANY));
                 all.extend(order::of_all(&root, FEW, MANY));
-                all.extend(members::documented_put_back(&mut self.document, &root, &null, 4));
+                all.extend(members::restore_documented(&mut self.document, &root, &null, 4));
                 all.extend(self.with_order(&root, &null, 2));
-                all.extend(members::any_put_back(&mut self.document, &root, &null));
+                all.extend(members::restore_any(&mut self.document, &root, &null));
                 all.extend(members::duplicates(&self.document, &root));
                 all
             }
@@ -274,7 +274,7 @@ impl Rewriter {
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
-            let mut both = members::documented_put_back(&mut self.document, &base.root, null, most);
+            let mut both = members::restore_documented(&mut self.document, &base.root, null, most);
             both.extend(order::usual(&self.document, &base.root));
             all.extend(both.into_iter().map(|structure| structure.after(&base)));
         }
@@ -285,13 +285,13 @@ impl Rewriter {
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
-            let mut both = members::any_put_back(&mut self.document, &base.root, null);
+            let mut both = members::restore_any(&mut self.document, &base.root, null);
             both.extend(members::duplicates(&self.document, &base.root));
             all.extend(both.into_iter().map(|structure| structure.after(&base)));
         }
         for value in ["\"\"", "[]", "{}", "0", "false"].map(|value| Node::Literal(value.into())) {
-            all.extend(members::documented_put_back(&mut self.document, root, &value, 2));
-            all.extend(members::any_put_back(&mut self.document, root, &value));
+            all.extend(members::restore_documented(&mut self.document, root, &value, 2));
+            all.extend(members::restore_any(&mut self.document, root, &value));
         }
         all
     }

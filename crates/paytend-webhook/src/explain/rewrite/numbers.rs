@@ -1,6 +1,6 @@
 //! Alternative spellings of a number: decimals, exponents, and the value before rounding.
 
-/// The alternative spellings of a number. The first is the received one.
+/// The alternative spellings of a number. The first is the received spelling.
 pub(super) struct Forms {
     pub(super) texts: Vec<String>,
     /// The number of forms without an exponent.
@@ -120,11 +120,11 @@ impl Decimal {
             return Vec::new();
         }
         // The number of integers between two doubles of this magnitude.
-        let room = 1_i128 << (127 - value.abs().leading_zeros()).saturating_sub(52);
-        if room > MAX_NEIGHBOURS {
+        let spacing = 1_i128 << (127 - value.abs().leading_zeros()).saturating_sub(52);
+        if spacing > MAX_NEIGHBOURS {
             return Vec::new();
         }
-        let near = (1..=room).flat_map(|distance| [value + distance, value - distance]);
+        let near = (1..=spacing).flat_map(|distance| [value + distance, value - distance]);
         near.map(|other| other.to_string()).filter(|other| double(other) == Some(bits)).collect()
     }
 }
@@ -154,8 +154,8 @@ impl Forms {
     }
 }
 
-/// Returns the ways to write all numbers by the same rule. Each is a list with the index of each number's spelling. The
-/// first is the received one.
+/// Returns the spellings of all numbers under each rule. Each entry lists the index of the spelling of each number. The
+/// first entry is the received spelling.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
     let mut add = |choose: &dyn Fn(&str, &Decimal) -> String| {

@@ -150,7 +150,7 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
         return Vec::new();
     }
     let mut nodes = vec![root.clone()];
-    // Inner objects first: a replacement keeps the numbers of the objects before it.
+    // Inner objects come first, because a replacement keeps the indexes of the objects before it.
     for at in (0..objects.len()).rev() {
         let permutations = permutations(objects[at].len());
         let all = nodes.iter().flat_map(|node| {
@@ -245,8 +245,8 @@ mod tests {
     fn shown(document: &Document, structures: &[Structure]) -> Vec<String> {
         let names = names(document);
         let shown = |structure: &Structure| {
-            let of = |members: &Members| members.iter().map(|(name, _)| names[*name].clone()).collect::<String>();
-            objects(&structure.root).iter().map(of).collect::<Vec<_>>().join(" ")
+            let joined = |members: &Members| members.iter().map(|(name, _)| names[*name].clone()).collect::<String>();
+            objects(&structure.root).iter().map(joined).collect::<Vec<_>>().join(" ")
         };
         structures.iter().map(shown).collect()
     }

@@ -27,7 +27,7 @@ impl Rewriter {
                 layer
                     .changes
                     .strip_prefix(changes)
-                    .is_some_and(|more| more.first().is_some_and(|it| inside.contains(it)))
+                    .is_some_and(|rest| rest.first().is_some_and(|change| inside.contains(change)))
             })
         };
         for layer in layers.iter().filter(|layer| layer.is_unwrapped()) {

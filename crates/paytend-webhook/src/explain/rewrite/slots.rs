@@ -19,13 +19,13 @@ type Filled = (Vec<u8>, Vec<Change>);
 /// The kinds of combinations.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Every number with each count of decimals.
+    /// Every number with each number of decimals.
     Plain,
     /// Other values only for numbers that may have been rounded.
     Rounded,
-    /// Other values for numbers that may have been rounded, and each count of decimals for the others.
+    /// Other values for numbers that may have been rounded, and each number of decimals for the others.
     RoundedAndPlain,
-    /// The given number of numbers with an exponent or rounded, and each count of decimals for the others.
+    /// The given number of numbers with an exponent or rounded, and each number of decimals for the others.
     Unusual(usize),
 }
 
@@ -78,7 +78,7 @@ impl Rewriter {
             let count = self.count(template, kind);
             let tried = match kind {
                 Kind::Plain => fits(count),
-                // A number that may have been rounded probably was.
+                // Numbers that may have been rounded are tried early.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
                 Kind::RoundedAndPlain => {
                     (cost == 2 && count > 0 && count <= 4 * MOST[1]) || (count > 4 * MOST[1] && fits(count))
@@ -119,9 +119,9 @@ impl Rewriter {
         };
         let mut counts = [1_u64, 0, 0];
         for forms in forms {
-            let (plain, more) = (forms.plain as u64, length(forms) - forms.plain as u64);
+            let (plain, other) = (forms.plain as u64, length(forms) - forms.plain as u64);
             for at in (0..=2).rev() {
-                let with = if at > 0 { counts[at - 1].saturating_mul(more) } else { 0 };
+                let with = if at > 0 { counts[at - 1].saturating_mul(other) } else { 0 };
                 counts[at] = counts[at].saturating_mul(plain).saturating_add(with);
             }
         }
@@ -199,17 +199,17 @@ impl Walk<'_> {
         let group = |number: usize| {
             self.rewriter.document.numbers[number].name.and_then(|name| texts.get(name)).map(|name| &name.units[..])
         };
-        let mut of_slots = Vec::new();
+        let mut slot_groups = Vec::new();
         for (_, number) in &self.template.slots {
             let next = groups.len();
-            of_slots.push(*groups.entry(group(*number)).or_insert(next));
+            slot_groups.push(*groups.entry(group(*number)).or_insert(next));
         }
-        // The count of decimals comes from the digits of this number.
+        // In base `kinds`, each digit of `choice` selects the number of decimals for a group.
         let kinds = 5_usize;
         let all = kinds.checked_pow(u32::try_from(groups.len()).ok()?).filter(|all| *all <= 1 << 12)?;
         for choice in 1..all {
-            let kind = |slot: usize| choice / kinds.pow(u32::try_from(of_slots[slot]).unwrap_or_default()) % kinds;
-            let forms: Vec<usize> = (0..of_slots.len())
+            let kind = |slot: usize| choice / kinds.pow(u32::try_from(slot_groups[slot]).unwrap_or_default()) % kinds;
+            let forms: Vec<usize> = (0..slot_groups.len())
                 .map(|slot| {
                     let number = self.template.slots[slot].1;
                     let value = self.rewriter.document.numbers[number].value.as_ref();
@@ -258,7 +258,7 @@ impl Walk<'_> {
     }
 
     fn changes(&self, forms: &[usize]) -> Vec<Change> {
-        let of = |(slot, form): (usize, &usize)| {
+        let change = |(slot, form): (usize, &usize)| {
             let forms = &self.rewriter.forms[self.template.slots[slot].1];
             match *form {
                 0 => None,
@@ -266,7 +266,7 @@ impl Walk<'_> {
                 _ => Some(Change::Numbers),
             }
         };
-        let mut changes: Vec<Change> = forms.iter().enumerate().filter_map(of).collect();
+        let mut changes: Vec<Change> = forms.iter().enumerate().filter_map(change).collect();
         changes.sort_unstable();
         changes.dedup();
         changes

@@ -1,4 +1,4 @@
-//! Recognition of members in an order that a program created.
+//! Detection of member orders that a program created.
 
 use super::document::Document;
 use super::documented;
@@ -9,8 +9,9 @@ use crate::explain::trace::Trace;
 pub(in crate::explain) fn trace(text: &str) -> Option<Trace> {
     let document = Document::read(text.trim_start_matches('\u{feff}'))?;
     let all = names(&document);
-    let of = |members: &Vec<_>| members.iter().filter_map(|(name, _)| all.get(*name)).map(String::as_str).collect();
-    let objects: Vec<Vec<&str>> = objects(&document.root).iter().map(of).collect();
+    let member_names =
+        |members: &Vec<_>| members.iter().filter_map(|(name, _)| all.get(*name)).map(String::as_str).collect();
+    let objects: Vec<Vec<&str>> = objects(&document.root).iter().map(member_names).collect();
     if SORTS.iter().any(|is_sorted| objects.iter().all(|names| is_sorted(names))) {
         return objects.iter().any(|names| differs(names)).then_some(Trace::Sorted);
     }

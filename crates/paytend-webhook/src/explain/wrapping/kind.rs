@@ -62,7 +62,7 @@ pub enum Wrapping {
     #[error("a multipart body that contains it")]
     Multipart,
     /// A complete HTTP message.
-    #[error("a complete HTTP message with headers that contains it")]
+    #[error("a complete HTTP message that contains it")]
     HttpMessage,
     /// Other text around the text.
     #[error("a text with other characters before or after it")]
@@ -79,7 +79,7 @@ pub enum Wrapping {
 }
 
 impl Wrapping {
-    /// Returns how to pass on the original text.
+    /// Returns a one-line fix for the receiver.
     pub fn fix(self) -> &'static str {
         match self {
             Self::ByteOrderMark => {
@@ -89,13 +89,11 @@ impl Wrapping {
                 "use exactly as many bytes as Content-Length specifies; a C string's terminator is not part of the body"
             }
             Self::Base64 => "decode the body first (API gateways set isBase64Encoded: true)",
-            Self::Hex | Self::ByteList => "pass on the bytes themselves, not their printed form",
+            Self::Hex | Self::ByteList => "pass the raw bytes, not their printed form",
             Self::Compressed(_) => "verify the decompressed body: let the server undo Content-Encoding first",
             Self::Chunked => "let an HTTP library read the body: chunk lengths are not part of the body",
             Self::Unicode(_) => "keep the body as bytes; do not save it as Unicode text (PowerShell's > writes UTF-16)",
-            Self::JsonString | Self::Backslashes => {
-                "pass on the raw body instead of serializing the text as JSON again"
-            }
+            Self::JsonString | Self::Backslashes => "pass the raw body, and do not serialize the text as JSON again",
             Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the raw bytes of the request",
             Self::HtmlEntities => "use the raw body, before any HTML escaping or sanitizing filter",
             Self::QuotedPrintable => "use the body before it passes through a mail gateway, or decode it first",
@@ -105,7 +103,7 @@ impl Wrapping {
             Self::Member | Self::InnerObject => "verify the inner text exactly as it is in the outer document",
             Self::Multipart => "verify the part that was signed, without the boundaries",
             Self::HttpMessage => "verify the bytes after the empty line that ends the headers",
-            Self::TextLiteral => "pass on the value itself, not its repr (Python: sys.stdout.buffer.write(body))",
+            Self::TextLiteral => "pass the value itself, not its repr (Python: sys.stdout.buffer.write(body))",
             Self::StructureLiteral => "verify the raw body, not the parsed object (Python: request.get_data())",
             Self::Charset => "keep the body as bytes: do not convert it to another charset",
         }

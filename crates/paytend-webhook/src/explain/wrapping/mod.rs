@@ -1,4 +1,4 @@
-//! The search over wrappings and changes to a whole text. Each step is data: a function from the received bytes to the
+//! The search over wrappings and changes to a whole text. Each step is a function from the received bytes to the
 //! possible bytes before the change.
 
 mod bytes;
@@ -33,7 +33,7 @@ struct Step {
 /// The effect of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// The text was visibly wrapped in something else.
+    /// The text was visibly wrapped in another format.
     Wrapped,
     /// The same text with other bytes for its characters.
     Text,
@@ -105,10 +105,10 @@ const MAX_KEPT: usize = 16 << 20;
 const MAX_TEXT: usize = 4 << 20;
 
 /// Undoes wrappings until the signed text is found. Otherwise returns all intermediate texts.
-pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
+pub(super) fn undo(received: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
     let mut signed = false;
     let walked = walk(
-        held,
+        received,
         |_| true,
         |layer| {
             signed = search.is_signed(&layer.bytes);
@@ -123,23 +123,23 @@ pub(super) fn undo(held: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>
 }
 
 /// Undoes visible wrappings until `fits` returns true for a text. Returns the text with its wrappings.
-pub(super) fn unwrap(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
+pub(super) fn unwrap(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     let visible = |effect| effect != Effect::Edge;
-    walk(held, visible, |layer| fits(&layer.bytes)).ok()
+    walk(received, visible, |layer| fits(&layer.bytes)).ok()
 }
 
 /// Undoes only wrappings, not character encodings; otherwise like [`unwrap`].
-pub(super) fn carried(held: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
-    walk(held, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
+pub(super) fn carried(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
+    walk(received, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }
 
 /// Visits all texts, those with a lower cost first, until `stop` returns true.
 fn walk(
-    held: &[u8],
+    received: &[u8],
     allowed: impl Fn(Effect) -> bool,
     mut stop: impl FnMut(&Layer) -> bool,
 ) -> Result<Layer, Vec<Layer>> {
-    let first = Layer { bytes: Zeroizing::new(held.to_vec()), changes: Vec::new(), effects: Vec::new() };
+    let first = Layer { bytes: Zeroizing::new(received.to_vec()), changes: Vec::new(), effects: Vec::new() };
     let mut pending = BTreeMap::from([(0, VecDeque::from([first]))]);
     let (mut seen, mut layers, mut kept) = (HashSet::new(), Vec::new(), 0);
     while let Some(mut entry) = pending.first_entry() {
@@ -163,7 +163,7 @@ fn walk(
             let mut undone = Vec::new();
             (step.undo)(&layer.bytes, &mut undone);
             for Undone { bytes, change } in undone {
-                if bytes.len() > MAX_TEXT.max(held.len() * 2) || kept > MAX_KEPT {
+                if bytes.len() > MAX_TEXT.max(received.len() * 2) || kept > MAX_KEPT {
                     continue;
                 }
                 kept += bytes.len();

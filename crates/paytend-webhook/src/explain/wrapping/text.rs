@@ -66,7 +66,7 @@ impl Charset {
         }
     }
 
-    /// Restores UTF-8 that was decoded in this charset. Returns `None` if the text was not.
+    /// Restores UTF-8 that was decoded in this charset. Returns `None` if the text was not decoded that way.
     pub(in crate::explain) fn reread(self, text: &str) -> Option<String> {
         if text.is_ascii() {
             return None;

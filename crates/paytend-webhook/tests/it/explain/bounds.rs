@@ -1,14 +1,14 @@
-//! Limits on what an explanation shows and what it costs.
+//! Limits on the content and the cost of explanations.
 
 use super::*;
 
-/// `Display` of a finding is for a person; `Debug` output may end up in a log.
+/// Neither `Display` nor `Debug` shows the content of a message.
 #[test]
 fn findings_show_no_content() {
     let mut sender = Sender::new();
     sender.content = br#"{"name":"CANARY"}"#.to_vec();
     sender.signed_content = Some(br#"{"name": "CANARY"}"#.to_vec());
-    let explanation = of(&sender.send_well());
+    let explanation = explain_document(&sender.send_valid());
     let shown = format!("{explanation} {explanation:?} {:?}", known_keys());
     assert!(!shown.contains("CANARY") && !shown.contains(&STANDARD.encode([7; 16])), "{shown}");
     assert!(String::from_utf8_lossy(explanation.signed_text().unwrap()).contains("CANARY"));
@@ -17,9 +17,9 @@ fn findings_show_no_content() {
 /// Names come from the sender and are shown escaped, so that they cannot control a terminal.
 #[test]
 fn names_are_escaped_in_findings() {
-    let good = String::from_utf8(Sender::new().send_well()).unwrap();
+    let good = String::from_utf8(Sender::new().send_valid()).unwrap();
     let added = good.replacen('{', r#"{"a\u001b[2J":"1","#, 1);
-    let shown = of(added.as_bytes()).to_string();
+    let shown = explain_document(added.as_bytes()).to_string();
     assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#), "{shown:?}");
     assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#) && !shown.contains('\u{1b}'), "{shown}");
 }
@@ -33,14 +33,14 @@ fn body_above_the_limit_is_authentic_but_too_large() {
     let generous = detached_keys().with_max_bytes(100_000);
     let explanation = explain(Provider::PayBy, &signed("payby", &body), &body, &generous);
     assert_eq!(explanation.verdict(), Verdict::Authentic);
-    let large = Sender { content: body, ..Sender::new() }.send_well();
-    let explanation = of(&large);
+    let large = Sender { content: body, ..Sender::new() }.send_valid();
+    let explanation = explain_document(&large);
     assert!(matches!(explanation.findings()[0], Finding::Malformed(Malformed::TooLarge { .. })), "{explanation}");
     let generous = explain(Provider::Paytend, &HeaderMap::new(), &large, &known_keys().with_max_bytes(1 << 20));
     assert!(generous.authentic(), "{generous}");
 }
 
-/// A message from an unknown sender costs nothing. A message from a known sender has a bounded cost.
+/// For a message from an unknown sender, nothing is searched. For a message from a known sender, the search is bounded.
 #[test]
 fn large_messages_are_explained_in_bounded_time() {
     let flat = format!("{{\"a\":[{}1]}}", "1,".repeat(30_000)).into_bytes();
@@ -52,8 +52,8 @@ fn large_messages_are_explained_in_bounded_time() {
     }
     let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
-    assert!(!of(document.as_bytes()).authentic());
-    // Much more than needed, so that the test also passes on a busy machine.
+    assert!(!explain_document(document.as_bytes()).authentic());
+    // A generous limit, so that the test also passes on a busy machine.
     assert!(start.elapsed().as_secs() < 600, "{:?}", start.elapsed());
 
     for (body, limit) in [(vec![b' '; 4 << 20], 8 << 20), (deep, 1 << 20), (flat, 1 << 20)] {
@@ -61,6 +61,6 @@ fn large_messages_are_explained_in_bounded_time() {
             explain(Provider::PayBy, &signed("payby", b"{}"), &body, &detached_keys().with_max_bytes(limit));
         assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     }
-    // A search without a bound would take days.
+    // An unbounded search would take days.
     assert!(start.elapsed().as_secs() < 1800, "{:?}", start.elapsed());
 }

@@ -37,7 +37,7 @@ fn session_key_in_another_form_is_reported() {
         (&[0x80; 24], &[0x80; 24], vec![Finding::SessionKey(24)]),
     ] {
         let sender = Sender { session_key: session_key.into(), aes_key: aes_key.into(), ..Sender::new() };
-        let explanation = of(&sender.send_well());
+        let explanation = explain_document(&sender.send_valid());
         assert_found(&explanation, &expected);
         assert!(!explanation.to_string().contains(std::str::from_utf8(session_key).unwrap_or("secret")));
     }
@@ -45,11 +45,11 @@ fn session_key_in_another_form_is_reported() {
 
 #[test]
 fn fields_with_other_values_are_reported() {
-    let sent = String::from_utf8(Sender::new().send_well()).unwrap();
+    let sent = String::from_utf8(Sender::new().send_valid()).unwrap();
     let value = |name: &str| TextChange::OtherValue(name.to_owned());
     let missing = |name: &str| TextChange::Missing(name.to_owned());
-    let of = |document: &str| {
-        let explanation = of(document.as_bytes());
+    let explained = |document: &str| {
+        let explanation = explain_document(document.as_bytes());
         assert!(!explanation.authentic());
         explanation
     };
@@ -67,14 +67,14 @@ fn fields_with_other_values_are_reported() {
         (sent.replace(r#""signType":"RSA""#, r#""signType":"""#), vec![missing("signType")]),
     ] {
         assert_ne!(document, sent);
-        let explanation = of(&document);
+        let explanation = explained(&document);
         assert_eq!(changes(&explanation), expected, "{explanation}");
         assert!(explanation.fixes().iter().any(|fix| fix.contains("each field")), "{explanation}");
     }
     // A value that cannot be guessed. The names are listed as a possibility, and no value is shown.
     let explanation =
-        of(&kind(&sent).replace(r#""notifyType":"3""#, r#""notifyType":"CANARY""#).replace(PARTNER_ID, "1"));
-    let unknown = of(&sent.replace(r#""notifyType":"2""#, r#""notifyType":"2","traceId":"CANARY","other":"1""#));
+        explained(&kind(&sent).replace(r#""notifyType":"3""#, r#""notifyType":"CANARY""#).replace(PARTNER_ID, "1"));
+    let unknown = explained(&sent.replace(r#""notifyType":"2""#, r#""notifyType":"2","traceId":"CANARY","other":"1""#));
     let fields = "notifyType, partnerId, signType, version";
     for (explanation, fields) in
         [(explanation, fields), (unknown, "notifyType, other, partnerId, signType, traceId, version")]
@@ -92,12 +92,12 @@ fn fields_with_other_values_are_reported() {
 /// The sender of a request reads its explanation, so the advice is for the sender.
 #[test]
 fn fixes_for_a_request_are_for_its_sender() {
-    let request = |content: &str, signed: &str, signs: &str| {
+    let request = |content: &str, signed: &str, signing_key: &str| {
         let mut sender = Sender::new();
         sender.fields[0] = ("requestId", "R1".to_owned());
         sender.content = content.into();
         sender.signed_content = Some(signed.into());
-        sender.signs = key(signs);
+        sender.signing_key = key(signing_key);
         let sent = String::from_utf8(sender.send(|fields, _, _| {
             let rename = |(name, value): (String, Vec<u8>)| (name.replace("content", "bizData"), value);
             let mut fields: NamedValues = fields.into_iter().map(rename).collect();
@@ -128,6 +128,6 @@ fn fixes_for_a_request_are_for_its_sender() {
     // The same message as a notification is for the receiver.
     let sender =
         Sender { signed_content: Some(br#"{"a":1}"#.to_vec()), content: br#"{"a": 1}"#.to_vec(), ..Sender::new() };
-    let fixes = of(&sender.send_well()).fixes().join("\n");
+    let fixes = explain_document(&sender.send_valid()).fixes().join("\n");
     assert!(fixes.contains("inform the sender") && !fixes.contains("Express"), "{fixes}");
 }

@@ -44,8 +44,8 @@ pub(super) struct Sender {
     pub(super) signed_content: Option<Vec<u8>>,
     pub(super) session_key: Vec<u8>,
     pub(super) aes_key: Vec<u8>,
-    pub(super) signs: PrivateKey,
-    pub(super) receives: PublicKey,
+    pub(super) signing_key: PrivateKey,
+    pub(super) recipient_key: PublicKey,
 }
 
 impl Sender {
@@ -58,8 +58,8 @@ impl Sender {
             signed_content: None,
             aes_key: session_key.clone(),
             session_key,
-            signs: key("paytend"),
-            receives: key("partner").public_key().clone(),
+            signing_key: key("paytend"),
+            recipient_key: key("partner").public_key().clone(),
         }
     }
 
@@ -67,17 +67,17 @@ impl Sender {
     /// and the encrypted content and key.
     pub(super) fn send(&self, text: impl Fn(NamedValues, &str, &str) -> Vec<u8>) -> Vec<u8> {
         let content = STANDARD.encode(encrypt(&self.aes_key, &self.content));
-        let receives = rustcrypto::public(&self.receives).unwrap();
+        let recipient_key = rustcrypto::public(&self.recipient_key).unwrap();
         let padding = Padding(Seeded::with(2));
-        let random_key = STANDARD.encode(encrypt_blocks(&*receives, &self.session_key, &padding).unwrap());
+        let random_key = STANDARD.encode(encrypt_blocks(&*recipient_key, &self.session_key, &padding).unwrap());
         let mut fields: NamedValues =
             self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())).collect();
         fields.push(("content".into(), self.signed_content.as_ref().unwrap_or(&self.content).clone()));
         fields.push(("randomKey".into(), self.session_key.clone()));
         fields.sort();
         let signed = text(fields, &content, &random_key);
-        let signs = rustcrypto::private(&self.signs).unwrap();
-        let signature = STANDARD.encode(signs.sign_sha256(&Sha256::digest(signed).into()).unwrap());
+        let signing_key = rustcrypto::private(&self.signing_key).unwrap();
+        let signature = STANDARD.encode(signing_key.sign_sha256(&Sha256::digest(signed).into()).unwrap());
         let mut document = serde_json::json!({"content": content, "randomKey": random_key, "signature": signature});
         for (name, value) in &self.fields {
             document[*name] = value.as_str().into();
@@ -85,7 +85,7 @@ impl Sender {
         document.to_string().into_bytes()
     }
 
-    pub(super) fn send_well(&self) -> Vec<u8> {
+    pub(super) fn send_valid(&self) -> Vec<u8> {
         self.send(|fields, _, _| join(fields))
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn encrypt(key: &[u8], plain: &[u8]) -> Vec<u8> {
     data
 }
 
-pub(super) fn of(document: &[u8]) -> Explanation {
+pub(super) fn explain_document(document: &[u8]) -> Explanation {
     explain(Provider::Paytend, &HeaderMap::new(), document, &known_keys())
 }
 

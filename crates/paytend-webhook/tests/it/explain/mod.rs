@@ -25,7 +25,7 @@ use making::*;
 
 #[test]
 fn authentic_messages_have_no_findings() {
-    let explanation = of(&Sender::new().send_well());
+    let explanation = explain_document(&Sender::new().send_valid());
     assert!(explanation.authentic(), "{explanation}");
     assert_eq!(explanation.findings(), []);
     assert!(explanation.expected_text().unwrap().starts_with(b"content={\"orderNo\""));
@@ -62,42 +62,42 @@ fn session_key_and_payload_errors_are_reported() {
     // AES-128 under the decoded session key.
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
-    assert_found(&of(&sender.send_well()), &[Finding::Aes128]);
+    assert_found(&explain_document(&sender.send_valid()), &[Finding::Aes128]);
     // The decoded bytes instead of the base64 text.
     let mut sender = Sender::new();
     sender.session_key = vec![7; 16];
     sender.aes_key = vec![7; 16];
-    assert_found(&of(&sender.send_well()), &[Finding::SessionKey(16)]);
+    assert_found(&explain_document(&sender.send_valid()), &[Finding::SessionKey(16)]);
     // Encrypted for the sandbox's key.
     let mut sender = Sender::new();
-    sender.receives = key("partner_2048").public_key().clone();
-    assert_found(&of(&sender.send_well()), &[Finding::EncryptedForOther("sandbox".into())]);
+    sender.recipient_key = key("partner_2048").public_key().clone();
+    assert_found(&explain_document(&sender.send_valid()), &[Finding::EncryptedForOther("sandbox".into())]);
     let mut sender = Sender::new();
-    sender.receives = key("stranger").public_key().clone();
-    let explanation = of(&sender.send_well());
+    sender.recipient_key = key("stranger").public_key().clone();
+    let explanation = explain_document(&sender.send_valid());
     let unknown = Finding::EncryptedForUnknown { bytes: 128, expected: "128".into() };
     assert_found(&explanation, &[unknown, Finding::TextNotAtHand]);
     assert!(explanation.expected_text().is_none());
     // The payload is encrypted with a key other than the one sent.
     let mut sender = Sender::new();
     sender.aes_key = vec![9; 24];
-    assert_found(&of(&sender.send_well()), &[Finding::Payload, Finding::TextNotAtHand]);
+    assert_found(&explain_document(&sender.send_valid()), &[Finding::Payload, Finding::TextNotAtHand]);
     // Not a JSON object.
     let mut sender = Sender::new();
     sender.content = b"[1]".to_vec();
-    assert!(matches!(of(&sender.send_well()).findings(), [Finding::PayloadJson(_)]));
+    assert!(matches!(explain_document(&sender.send_valid()).findings(), [Finding::PayloadJson(_)]));
 }
 
 #[test]
 fn signing_key_is_reported() {
-    let by = |name: &str| Sender { signs: key(name), ..Sender::new() }.send_well();
+    let by = |name: &str| Sender { signing_key: key(name), ..Sender::new() }.send_valid();
     // Another provider's key, the wrong side's key, and an unknown key.
     assert_found(
-        &of(&by("payby")),
+        &explain_document(&by("payby")),
         &[Finding::SignatureLength { bytes: 256, expected: "128".into() }, Finding::SignedByOther("PayBy".into())],
     );
-    assert_found(&of(&by("partner")), &[Finding::SignedByOther("own (its public half)".into())]);
-    assert_found(&of(&by("stranger")), &[Finding::SignedByUnknown]);
+    assert_found(&explain_document(&by("partner")), &[Finding::SignedByOther("own (its public half)".into())]);
+    assert_found(&explain_document(&by("stranger")), &[Finding::SignedByUnknown]);
     // Another environment's key is reported by its name.
     let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().spki_der()).unwrap();
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
@@ -117,7 +117,7 @@ fn signing_key_is_reported() {
 
 #[test]
 fn other_hash_function_is_reported() {
-    let mut document: serde_json::Value = serde_json::from_slice(&Sender::new().send_well()).unwrap();
+    let mut document: serde_json::Value = serde_json::from_slice(&Sender::new().send_valid()).unwrap();
     // PKCS#1 v1.5 with SHA-1, through the raw operation.
     let info = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
     let mut block = vec![0xff; 128];
@@ -126,7 +126,7 @@ fn other_hash_function_is_reported() {
     let mut signature = vec![0; 128];
     rustcrypto::private(&key("paytend")).unwrap().decrypt_raw(&block, &mut signature).unwrap();
     document["signature"] = STANDARD.encode(signature).into();
-    assert_found(&of(document.to_string().as_bytes()), &[Finding::Digest(DigestAlgorithm::Sha1)]);
+    assert_found(&explain_document(document.to_string().as_bytes()), &[Finding::Digest(DigestAlgorithm::Sha1)]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn differences_in_the_signed_text_are_reported() {
             join(fields)
         }
     };
-    let explained = |text: SignedText<'_>| of(&sender.send(text));
+    let explained = |text: SignedText<'_>| explain_document(&sender.send(text));
     let without = |name: &'static str| {
         move |mut fields: NamedValues, _: &str, _: &str| {
             fields.retain(|(known, _)| known != name);
@@ -193,8 +193,8 @@ fn differences_in_the_signed_text_are_reported() {
     let explanation = explained(&|_, _, _| b"nonsense".to_vec());
     assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     // An added field.
-    let added = String::from_utf8(sender.send_well()).unwrap().replacen('{', r#"{"traceId":"7","#, 1);
-    let explanation = of(added.as_bytes());
+    let added = String::from_utf8(sender.send_valid()).unwrap().replacen('{', r#"{"traceId":"7","#, 1);
+    let explanation = explain_document(added.as_bytes());
     assert!(matches!(explanation.findings(),
         [Finding::Text { changes, .. }] if changes[..] == [TextChange::NotSigned("traceId".into())]));
 }
@@ -213,7 +213,7 @@ fn re_serialized_payload_is_reported() {
         ),
     ] {
         let sender = Sender { signed_content: Some(signed.into()), ..Sender::new() };
-        let explanation = of(&sender.send_well());
+        let explanation = explain_document(&sender.send_valid());
         let [Finding::Text { changes, field, .. }] = explanation.findings() else { panic!("{explanation}") };
         assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{signed}");
         assert_eq!(field.as_deref(), Some("content"));
@@ -223,7 +223,7 @@ fn re_serialized_payload_is_reported() {
         content: "{\"name\":\"中文\"}".into(),
         ..Sender::new()
     };
-    let explanation = of(&sender.send_well());
+    let explanation = explain_document(&sender.send_valid());
     assert!(explanation.to_string().contains("another charset (GBK)"), "{explanation}");
 }
 
@@ -233,8 +233,8 @@ fn encoding_rs_gbk(text: &str) -> Vec<u8> {
 
 #[test]
 fn document_and_base64_errors_are_reported() {
-    let document = String::from_utf8(Sender::new().send_well()).unwrap();
-    let wrapped = |bytes: &[u8]| of(bytes).findings().to_vec();
+    let document = String::from_utf8(Sender::new().send_valid()).unwrap();
+    let wrapped = |bytes: &[u8]| explain_document(bytes).findings().to_vec();
     for (bytes, wrapping) in [
         (format!("\u{feff}\u{feff}{document}"), Wrapping::ByteOrderMark),
         (serde_json::to_string(&document).unwrap(), Wrapping::JsonString),
@@ -255,7 +255,7 @@ fn document_and_base64_errors_are_reported() {
     let with = |field: &str, change: &dyn Fn(&str) -> String| {
         let mut parsed = parsed.clone();
         parsed[field] = change(parsed[field].as_str().unwrap()).into();
-        of(parsed.to_string().as_bytes()).findings().to_vec()
+        explain_document(parsed.to_string().as_bytes()).findings().to_vec()
     };
     let signature = parsed["signature"].as_str().unwrap();
     assert!(signature.contains(['+']) && signature.ends_with('='), "{signature}");
@@ -283,10 +283,10 @@ fn mislabelled_keys_are_reported() {
         .own("own", keys["partner"].private_pkcs1_pem.as_bytes())
         .and_then(|keys| keys.sender("Paytend", mislabelled.as_bytes()))
         .unwrap();
-    let explanation = explain(Provider::Paytend, &HeaderMap::new(), &Sender::new().send_well(), &keys);
+    let explanation = explain(Provider::Paytend, &HeaderMap::new(), &Sender::new().send_valid(), &keys);
     assert!(explanation.authentic());
     let shown = explanation.to_string();
-    assert!(shown.contains(r#"the key "own" is PKCS#1"#) && shown.contains("give it PKCS#8"), "{shown}");
+    assert!(shown.contains(r#"the key "own" is PKCS#1"#) && shown.contains("convert it to PKCS#8"), "{shown}");
     assert!(shown.contains(r#"labelled "PUBLIC KEY" and is PKCS#1"#), "{shown}");
     assert!(KnownKeys::new().own("own", b"no key").is_err());
 }

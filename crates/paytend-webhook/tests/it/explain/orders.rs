@@ -1,4 +1,4 @@
-//! Bodies whose members were sorted by a program.
+//! Bodies with members that were sorted by a program.
 
 use paytend_webhook::explain::Trace;
 
@@ -10,8 +10,8 @@ const DATA: &str =
     r#"{"amount":{"currency":"MYR","value":"448.13"},"counterparty":{"identifyId":"P0","identifyName":"A"},"#;
 const FEE: &str = r#""direction":"DECREASE","relatedTradeNo":"2022","fee":{"value":"1.00","currency":"MYR"}"#;
 
-fn explained(body: &str, held: &str) -> Explanation {
-    explain(Provider::PayerMax, &signed("payby", body.as_bytes()), held.as_bytes(), &detached_keys())
+fn explained(body: &str, received: &str) -> Explanation {
+    explain(Provider::PayerMax, &signed("payby", body.as_bytes()), received.as_bytes(), &detached_keys())
 }
 
 /// Returns the body with its members sorted.
@@ -42,11 +42,11 @@ fn sorted_members_are_restored() {
         format!("{{{ROOT}\"zone\":\"b\",{REST}\"data\":{DATA}{FEE}}},\"traceId\":1.50}}"),
     ];
     for body in bodies {
-        let held = sorted(&body);
-        let escaped = held.replace('Ž', "\\u017d");
-        let spaced = held.replace("\":", "\": ").replace(",\"", ", \"");
+        let received = sorted(&body);
+        let escaped = received.replace('Ž', "\\u017d");
+        let spaced = received.replace("\":", "\": ").replace(",\"", ", \"");
         let mut cases = vec![
-            (held, vec![Change::Order]),
+            (received, vec![Change::Order]),
             (escaped, vec![Change::Order, Change::Escapes]),
             (spaced, vec![Change::WhiteSpace, Change::Order]),
         ];
@@ -54,16 +54,16 @@ fn sorted_members_are_restored() {
             cases[0].1.push(Change::Numbers);
             cases.truncate(1);
         }
-        for (held, expected) in cases {
-            let explanation = explained(&body, &held);
-            let [Finding::Text { changes, .. }] = explanation.findings() else { panic!("{held}: {explanation}") };
-            assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{held}");
+        for (received, expected) in cases {
+            let explanation = explained(&body, &received);
+            let [Finding::Text { changes, .. }] = explanation.findings() else { panic!("{received}: {explanation}") };
+            assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{received}");
             assert_eq!(explanation.signed_text(), Some(body.as_bytes()));
         }
     }
 }
 
-/// A null member that was removed and an order are found together.
+/// The removal of a null member and a changed order are found together.
 #[test]
 fn sorted_members_without_nulls_are_restored() {
     let body = format!("{{{ROOT}{REST}\"data\":{DATA}\"exchange\":null,{FEE}}}}}").replace("\"exchange\":null,", "");
@@ -75,14 +75,14 @@ fn sorted_members_without_nulls_are_restored() {
     assert_eq!(explanation.signed_text(), Some(with_null.as_bytes()));
 }
 
-/// An order that cannot be found is reported by its trace, as a possibility.
+/// An order that cannot be restored is reported as a possibility.
 #[test]
 fn order_that_cannot_be_restored_is_reported() {
     let names = ["q", "w", "e", "r", "t", "y", "u", "i", "o", "p", "a", "s"];
     let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"{name}\"")).collect();
     let body = format!("{{{}}}", members.join(","));
-    for (held, trace) in [(sorted(&body), Trace::Sorted), (format!("\u{feff}{}", sorted(&body)), Trace::Sorted)] {
-        let explanation = explained(&body, &held);
+    for (received, trace) in [(sorted(&body), Trace::Sorted), (format!("\u{feff}{}", sorted(&body)), Trace::Sorted)] {
+        let explanation = explained(&body, &received);
         assert!(explanation.findings().contains(&Finding::Trace(trace)), "{explanation}");
         assert!(explanation.to_string().contains("alphabetical order"), "{explanation}");
         assert!(explanation.fixes().contains(&"verify the raw bytes as received, before JSON is parsed"));

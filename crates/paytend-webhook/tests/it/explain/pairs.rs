@@ -21,7 +21,7 @@ fn bytes(text: Option<&String>, base64: Option<&String>) -> Vec<u8> {
     match (text, base64) {
         (Some(text), None) => text.clone().into_bytes(),
         (None, Some(base64)) => STANDARD.decode(base64).unwrap(),
-        _ => panic!("a text or its base64"),
+        _ => panic!("expected either a text or its base64"),
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn changes_to_a_signed_body_are_reported() {
     let compact = r#"{"b":"é/1","a":1250.50}"#;
-    for (signed_body, here, expected) in [
+    for (signed_body, received, expected) in [
         (format!("{compact}\n"), compact.to_owned(), vec![Change::NewlineLost]),
         (format!("{compact}\r\n"), compact.to_owned(), vec![Change::NewlineLost]),
         (compact.to_owned(), format!("{compact}\n"), vec![Change::WhiteSpaceAdded]),
@@ -27,10 +27,10 @@ fn changes_to_a_signed_body_are_reported() {
         (compact.to_owned(), compact.replace('"', "%22"), vec![Change::Wrapped(Wrapping::PercentEncoding)]),
     ] {
         let headers = signed("payby", signed_body.as_bytes());
-        let explanation = explain(Provider::PayBy, &headers, here.as_bytes(), &detached_keys());
-        let [Finding::Text { changes, at, .. }] = explanation.findings() else { panic!("{here}: {explanation}") };
-        assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{here}");
-        let differs = here.bytes().zip(signed_body.bytes()).take_while(|(a, b)| a == b).count();
+        let explanation = explain(Provider::PayBy, &headers, received.as_bytes(), &detached_keys());
+        let [Finding::Text { changes, at, .. }] = explanation.findings() else { panic!("{received}: {explanation}") };
+        assert_eq!(*changes, expected.into_iter().map(TextChange::Bytes).collect::<Vec<_>>(), "{received}");
+        let differs = received.bytes().zip(signed_body.bytes()).take_while(|(a, b)| a == b).count();
         assert_eq!((*at, explanation.signed_text().unwrap()), (differs, signed_body.as_bytes()));
     }
     let latin1 = [b"{\"b\":\"".as_slice(), &[0xe9], b"\"}"].concat();
@@ -42,20 +42,20 @@ fn changes_to_a_signed_body_are_reported() {
 fn sign_header_by_another_sender_is_reported() {
     let body = b"{}";
     assert!(explain(Provider::PayBy, &signed("payby", body), body, &detached_keys()).authentic());
-    let of = |headers: &HeaderMap, body: &[u8]| explain(Provider::PayBy, headers, body, &detached_keys());
-    assert_found(&of(&signed("payermax", body), body), &[Finding::SignedByOther("PayerMax".into())]);
+    let explained = |headers: &HeaderMap, body: &[u8]| explain(Provider::PayBy, headers, body, &detached_keys());
+    assert_found(&explained(&signed("payermax", body), body), &[Finding::SignedByOther("PayerMax".into())]);
     let too_short = Finding::SignatureLength { bytes: 128, expected: "256".into() };
-    assert_found(&of(&signed("stranger", body), body), &[too_short, Finding::SignedByUnknown]);
-    assert_found(&of(&HeaderMap::new(), body), &[Finding::NoSign]);
+    assert_found(&explained(&signed("stranger", body), body), &[too_short, Finding::SignedByUnknown]);
+    assert_found(&explained(&HeaderMap::new(), body), &[Finding::NoSign]);
     let mut twice = signed("payby", body);
     twice.append("sign", twice["sign"].clone());
-    assert_eq!(of(&twice, body).verdict(), Verdict::Authentic);
+    assert_eq!(explained(&twice, body).verdict(), Verdict::Authentic);
     twice.append("sign", HeaderValue::from_static("AAAA"));
-    assert_eq!(of(&twice, body).verdict(), Verdict::AuthenticBut(&[Finding::SeveralSigns]));
+    assert_eq!(explained(&twice, body).verdict(), Verdict::AuthenticBut(&[Finding::SeveralSigns]));
     let mut zipped = signed("payby", body);
     zipped.insert("content-encoding", HeaderValue::from_static("gzip"));
-    assert_eq!(of(&zipped, body).verdict(), Verdict::AuthenticBut(&[Finding::Compressed]));
-    let explanation = of(&signed("payby", b"nonsense"), b"{}");
+    assert_eq!(explained(&zipped, body).verdict(), Verdict::AuthenticBut(&[Finding::Compressed]));
+    let explanation = explained(&signed("payby", b"nonsense"), b"{}");
     assert_found(&explanation, &[Finding::TextUnknown, Finding::Trace(Trace::MembersLost)]);
     assert_eq!(explanation.findings()[1].certainty(), Certainty::Possible);
     for case in paytend_vectors::detached() {

@@ -8,7 +8,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn wrapped_document_is_unwrapped_and_reported() {
-    let document = Sender::new().send_well();
+    let document = Sender::new().send_valid();
     let text = String::from_utf8(document.clone()).unwrap();
     let form = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -38,7 +38,7 @@ fn wrapped_document_is_unwrapped_and_reported() {
         (STANDARD.encode(gzip(&document)).into_bytes(), vec![Wrapping::Base64, Wrapping::Compressed("gzip")]),
         (serde_json::to_vec(&base64).unwrap(), vec![Wrapping::Base64]),
     ] {
-        let explanation = of(&body);
+        let explanation = explain_document(&body);
         let expected: Vec<Finding> = wrappings.into_iter().map(Finding::Wrapped).collect();
         assert_found(&explanation, &expected);
         assert!(explanation.signed_text().is_some_and(|text| text.starts_with(b"content=")), "{explanation}");
@@ -50,18 +50,18 @@ fn wrapped_document_is_unwrapped_and_reported() {
 fn findings_include_the_content_of_a_wrapping() {
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
-    let body = STANDARD.encode(sender.send_well());
-    assert_found(&of(body.as_bytes()), &[Finding::Wrapped(Wrapping::Base64), Finding::Aes128]);
+    let body = STANDARD.encode(sender.send_valid());
+    assert_found(&explain_document(body.as_bytes()), &[Finding::Wrapped(Wrapping::Base64), Finding::Aes128]);
 }
 
 #[test]
 fn truncated_and_padded_keys_are_reported() {
     let mut sender = Sender::new();
     sender.aes_key = sender.session_key[..16].to_vec();
-    assert_found(&of(&sender.send_well()), &[Finding::Aes128Truncated]);
+    assert_found(&explain_document(&sender.send_valid()), &[Finding::Aes128Truncated]);
     let mut sender = Sender::new();
     sender.aes_key = [&sender.session_key[..], &[0; 8]].concat();
-    assert_found(&of(&sender.send_well()), &[Finding::Aes256Padded]);
+    assert_found(&explain_document(&sender.send_valid()), &[Finding::Aes256Padded]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn kind_of_a_body_that_is_not_json_is_reported() {
         (b"Service Unavailable", BodyKind::Text),
         (b"\x80\x81\x82\xff", BodyKind::Binary),
     ] {
-        let explanation = of(body);
+        let explanation = explain_document(body);
         assert_found(&explanation, &[Finding::NotJson(kind)]);
         assert!(!explanation.to_string().contains("line 1 column 1"), "{explanation}");
         assert_eq!(BodyKind::of(body), kind);

@@ -80,8 +80,8 @@ fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
     // Only if nothing else changes.
-    let again = COMPACT.write(&read(body)?).into_bytes() == body;
-    again.then(|| COMPACT.write(&json).into_bytes())
+    let is_compact = COMPACT.write(&read(body)?).into_bytes() == body;
+    is_compact.then(|| COMPACT.write(&json).into_bytes())
 }
 
 fn base64_lines(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
@@ -107,8 +107,8 @@ fn percent(body: &[u8]) -> String {
 
 fn form_field(body: &[u8], random: &Seeded) -> Option<Vec<u8>> {
     let field = ["payload", "data", "body"][random.below(3)];
-    let more = ["", "&v=1"][random.below(2)];
-    Some(format!("{field}={}{more}", percent(body)).into_bytes())
+    let suffix = ["", "&v=1"][random.below(2)];
+    Some(format!("{field}={}{suffix}", percent(body)).into_bytes())
 }
 
 fn form_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
@@ -191,7 +191,7 @@ fn chunked(body: &[u8], random: &Seeded) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The checksum at the end is not checked.
+/// The checksum is not verified, so it is zero.
 fn gzip(body: &[u8]) -> Vec<u8> {
     let deflated = miniz_oxide::deflate::compress_to_vec(body, 6);
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();

@@ -43,7 +43,7 @@ fn text(random: &Seeded) -> Json {
     Json::Text(pick(random, &NAMES).to_owned())
 }
 
-fn number_of_order(random: &Seeded) -> Json {
+fn order_number(random: &Seeded) -> Json {
     let digits = format!("9117{:014}", random.next() % 100_000_000_000_000);
     if random.below(8) == 0 { Json::Number(digits) } else { Json::Text(digits) }
 }
@@ -53,7 +53,7 @@ fn object(members: Vec<(&str, Json)>) -> Json {
 }
 
 /// Removes some members, and sets others to null.
-fn thinned(random: &Seeded, members: Vec<(&'static str, Json)>, required: usize) -> Json {
+fn sparse(random: &Seeded, members: Vec<(&'static str, Json)>, required: usize) -> Json {
     let mut kept = Vec::new();
     for (at, (name, value)) in members.into_iter().enumerate() {
         match random.below(8) {
@@ -70,7 +70,7 @@ fn payby(random: &Seeded) -> Json {
     let time = |random: &Seeded| Json::Number(format!("17672{:08}", random.below(100_000_000)));
     let mut order = vec![
         ("merchantOrderNo", Json::Text(format!("M-{}", random.below(10_000)))),
-        ("orderNo", number_of_order(random)),
+        ("orderNo", order_number(random)),
         ("holderName", text(random)),
         ("amount", money(random)),
         ("memo", text(random)),
@@ -83,7 +83,7 @@ fn payby(random: &Seeded) -> Json {
     object(vec![
         ("notify_id", Json::Text(format!("20260101{:010}", random.below(1_000_000)))),
         ("notify_timestamp", time(random)),
-        ("transferToBankOrder", thinned(random, order, 4)),
+        ("transferToBankOrder", sparse(random, order, 4)),
     ])
 }
 
@@ -101,14 +101,14 @@ fn payermax(random: &Seeded) -> Json {
         ("msg", text(random)),
         ("merchantNo", Json::Text("P01".into())),
         ("notifyType", Json::Text("DEPOSIT".into())),
-        ("data", thinned(random, change, 1)),
+        ("data", sparse(random, change, 1)),
     ])
 }
 
 fn deposit(random: &Seeded) -> Json {
     let members = vec![
         ("transactionId", Json::Text(random.below(1_000_000).to_string())),
-        ("orderNo", number_of_order(random)),
+        ("orderNo", order_number(random)),
         ("currency", Json::Text("EUR".into())),
         ("amount", amount(random)),
         ("fee", amount(random)),
@@ -116,7 +116,7 @@ fn deposit(random: &Seeded) -> Json {
         ("transDate", Json::Text("2026-01-01".into())),
         ("reference", text(random)),
     ];
-    thinned(random, members, 2)
+    sparse(random, members, 2)
 }
 
 fn small(random: &Seeded) -> Json {

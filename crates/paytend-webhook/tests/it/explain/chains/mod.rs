@@ -17,7 +17,7 @@ const CHAINS: usize = 1_000;
 
 /// The outcome of a chain of alterations.
 #[derive(Debug)]
-enum Fate {
+enum Outcome {
     /// The signed text was found, and only the applied changes are reported.
     Explained,
     /// The change cannot be undone, and the loss is reported.
@@ -39,60 +39,60 @@ fn name(change: &Change) -> String {
     name.split(['(', ' ']).next().unwrap().to_owned()
 }
 
-fn judge(body: &[u8], held: &[u8], done: &[&Alteration], explanation: &Explanation) -> Fate {
-    let story = || {
-        let names: Vec<&str> = done.iter().map(|alteration| alteration.name).collect();
-        let (body, held) = (String::from_utf8_lossy(body), String::from_utf8_lossy(held));
-        format!("{names:?}\n signed {body:?}\n held   {held:?}\n {explanation}")
+fn classify(body: &[u8], received: &[u8], applied: &[&Alteration], explanation: &Explanation) -> Outcome {
+    let report = || {
+        let names: Vec<&str> = applied.iter().map(|alteration| alteration.name).collect();
+        let (body, received) = (String::from_utf8_lossy(body), String::from_utf8_lossy(received));
+        format!("{names:?}\n signed   {body:?}\n received {received:?}\n {explanation}")
     };
-    if explanation.authentic() != (body == held) {
-        return Fate::Wrong(story());
+    if explanation.authentic() != (body == received) {
+        return Outcome::Wrong(report());
     }
     if explanation.authentic() {
-        return Fate::Unchanged;
+        return Outcome::Unchanged;
     }
     let text = explanation.findings().iter().find_map(|finding| match finding {
         Finding::Text { changes, .. } => Some(changes),
         _ => None,
     });
     if let Some(changes) = text {
-        let allowed = |name: &str| done.iter().any(|alteration| alteration.changes.contains(&name));
+        let allowed = |name: &str| applied.iter().any(|alteration| alteration.changes.contains(&name));
         let right = changes.iter().all(|change| matches!(change, TextChange::Bytes(change) if allowed(&name(change))));
         let good = right && !changes.is_empty() && explanation.signed_text() == Some(body);
-        return if good { Fate::Explained } else { Fate::Wrong(story()) };
+        return if good { Outcome::Explained } else { Outcome::Wrong(report()) };
     }
-    let lost: Vec<&str> = done.iter().flat_map(|alteration| alteration.lost).copied().collect();
+    let lost: Vec<&str> = applied.iter().flat_map(|alteration| alteration.lost).copied().collect();
     let names = explanation.findings().iter().map(|finding| match finding {
         Finding::Trace(trace) => format!("{trace:?}"),
         other => format!("{other:?}"),
     });
     if names.into_iter().any(|name| lost.iter().any(|lost| name.starts_with(lost))) {
-        return Fate::Named;
+        return Outcome::Named;
     }
-    Fate::Unexplained(story())
+    Outcome::Unexplained(report())
 }
 
-fn chain(seed: u64, keys: &KnownKeys, sign: &dyn Fn(&[u8]) -> HeaderMap) -> Fate {
+fn chain(seed: u64, keys: &KnownKeys, sign: &dyn Fn(&[u8]) -> HeaderMap) -> Outcome {
     let random = Seeded::with(seed);
     let body = messages::any(&random);
-    let mut held = body.clone();
-    let mut done = Vec::new();
+    let mut received = body.clone();
+    let mut applied = Vec::new();
     for _ in 0..=random.below(2) {
         loop {
             let alteration = &ALTERATIONS[random.below(ALTERATIONS.len())];
-            if let Some(altered) = (alteration.alter)(&held, &random) {
-                held = altered;
-                done.push(alteration);
+            if let Some(altered) = (alteration.alter)(&received, &random) {
+                received = altered;
+                applied.push(alteration);
                 break;
             }
         }
     }
-    let explanation = explain(Provider::PayBy, &sign(&body), &held, keys);
-    judge(&body, &held, &done, &explanation)
+    let explanation = explain(Provider::PayBy, &sign(&body), &received, keys);
+    classify(&body, &received, &applied, &explanation)
 }
 
 #[test]
-fn random_chains_are_explained_and_none_wrongly() {
+fn random_chains_are_explained_correctly() {
     let random = Seeded::with_default(15);
     let first = random.next();
     let key = key("paytend");
@@ -104,43 +104,43 @@ fn random_chains_are_explained_and_none_wrongly() {
             let sign = paytend_crypto::detached::sign(&*private, body).unwrap();
             HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
         };
-        let mut fates = Vec::new();
+        let mut outcomes = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= CHAINS {
-                return fates;
+                return outcomes;
             }
             let start = std::time::Instant::now();
-            let fate = chain(first.wrapping_add(at as u64), &keys, &sign);
-            fates.push((fate, start.elapsed()));
+            let outcome = chain(first.wrapping_add(at as u64), &keys, &sign);
+            outcomes.push((outcome, start.elapsed()));
         }
     };
-    let fates: Vec<_> = std::thread::scope(|scope| {
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
         let threads = [scope.spawn(run), scope.spawn(run)];
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut unexplained, mut wrong) = (Vec::new(), Vec::new());
-    for (fate, _) in &fates {
+    for (outcome, _) in &outcomes {
         *counts
-            .entry(match fate {
-                Fate::Explained => "explained",
-                Fate::Named => "named",
-                Fate::Unchanged => "unchanged",
-                Fate::Unexplained(_) => "unexplained",
-                Fate::Wrong(_) => "wrong",
+            .entry(match outcome {
+                Outcome::Explained => "explained",
+                Outcome::Named => "named",
+                Outcome::Unchanged => "unchanged",
+                Outcome::Unexplained(_) => "unexplained",
+                Outcome::Wrong(_) => "wrong",
             })
             .or_default() += 1;
-        match fate {
-            Fate::Unexplained(story) => unexplained.push(story),
-            Fate::Wrong(story) => wrong.push(story),
+        match outcome {
+            Outcome::Unexplained(report) => unexplained.push(report),
+            Outcome::Wrong(report) => wrong.push(report),
             _ => {}
         }
     }
-    let longest = fates.iter().map(|(_, time)| *time).max();
+    let longest = outcomes.iter().map(|(_, time)| *time).max();
     println!("{counts:?}, longest {longest:?}");
-    for story in wrong.iter().chain(&unexplained) {
-        println!("{story}\n");
+    for report in wrong.iter().chain(&unexplained) {
+        println!("{report}\n");
     }
     assert!(wrong.is_empty(), "{} explained wrongly", wrong.len());
     assert!(unexplained.len() * 100 <= CHAINS, "{} unexplained", unexplained.len());
