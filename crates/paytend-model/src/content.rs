@@ -34,8 +34,8 @@ pub enum Content<T> {
     /// A notification of a documented type, but the content is not an object, or required fields are missing or
     /// unreadable.
     Unreadable(RawNotification),
-    /// A notification of a type that this crate does not know, or a notification without any of the fields that identify
-    /// its type. An example is a notification of another product.
+    /// A notification of a type that this crate does not know, or a notification without any of the fields that
+    /// identify its type. An example is a notification of another product.
     Unknown(RawNotification),
 }
 

@@ -10,7 +10,8 @@
 //! - **A handler runs to completion.** Every adapter runs the handler through [`Endpoint::handle`], in its own task.
 //!   Neither a closed connection nor a timeout in the server's middleware cancels that task.
 //! - **The handler stores the dedup key in the same transaction as the effect.** A crash, a kill signal or a runtime
-//!   shutdown can still stop a handler at any point. The next delivery may also arrive while a handler is still running.
+//!   shutdown can still stop a handler at any point. The next delivery may also arrive while a handler is still
+//!   running.
 //!
 //! | the handler | the sender's response |
 //! |---|---|
