@@ -10,18 +10,20 @@ use http::HeaderValue;
 use paytend_crypto::{Keyring, RandomSource, RequestId};
 use tokio::sync::SemaphorePermit;
 
+use crate::call::events::Events;
+use crate::call::limits::Limits;
+use crate::call::prepared::Sealer;
+use crate::call::subject::Subject;
 use crate::call_target::CallTarget;
 use crate::clock::Clock;
-use crate::error::{Error, Outcome};
-use crate::events::Events;
-use crate::limits::Limits;
-use crate::order::OrderStates;
-use crate::prepared::Sealer;
-use crate::resolution::Resolution;
-use crate::retry::RetryPolicy;
-use crate::subject::Subject;
-use crate::time_limit::TimeLimit;
-use crate::transport::{Progress, Transport};
+use crate::error::Error;
+use crate::error::kind::Outcome;
+use crate::error::time_limit::TimeLimit;
+use crate::policy::order_states::OrderStates;
+use crate::policy::resolution::Resolution;
+use crate::policy::retry::RetryPolicy;
+use crate::transport::body::Progress;
+use crate::transport::exchange::Transport;
 
 /// The state shared by the clones of a client.
 #[derive(Clone)]

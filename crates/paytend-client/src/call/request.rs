@@ -9,11 +9,11 @@ use paytend_crypto::RequestId;
 use paytend_model::{Invalid, Operation};
 
 use crate::call::Call;
+use crate::call::prepared::{Prepared, new_request_id, payload_text};
+use crate::call::response::{self, Response};
+use crate::call::shared::{Options, Shared};
 use crate::call_target::CallTarget;
 use crate::error::Error;
-use crate::prepared::{Prepared, new_request_id, payload_text};
-use crate::response::{self, Response};
-use crate::shared::{Options, Shared};
 
 /// A request that has not been sent.
 ///

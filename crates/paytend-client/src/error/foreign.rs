@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, header};
 
-use crate::RawResponse;
+use crate::transport::response::RawResponse;
 
 /// A response that Paytend's API did not write, or that was changed in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Foreign {
 }
 
 impl Foreign {
-    /// Classifies a response that could not be opened. Returns `None` if it confirmations like JSON.
+    /// Classifies a response that could not be opened. Returns `None` if it looks like JSON.
     pub(crate) fn of(raw: &RawResponse) -> Option<Self> {
         let body = raw.body();
         if (300..400).contains(&raw.status()) {

@@ -1,5 +1,14 @@
 //! The execution of one call: its attempts and the waits between them, under one deadline.
 
+pub(crate) mod events;
+pub(crate) mod limits;
+pub(crate) mod observer;
+pub(crate) mod prepared;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod shared;
+pub(crate) mod subject;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,16 +17,20 @@ use paytend_crypto::{Opened, RequestId};
 use paytend_model::OperationKind;
 use tracing::Instrument as _;
 
-use crate::call_observer::CallObserver;
+use crate::call::observer::CallObserver;
+use crate::call::prepared::new_request_id;
+use crate::call::response::Response;
+use crate::call::shared::{Deadline, Options, Shared};
+use crate::call::subject::Subject;
 use crate::call_target::CallTarget;
-use crate::error::{Error, ErrorKind, Outcome};
-use crate::prepared::new_request_id;
-use crate::response::{self, RawResponse, Response};
-use crate::retry::{Decision, FailedAttempt};
-use crate::shared::{Deadline, Options, Shared};
-use crate::subject::Subject;
-use crate::time_limit::TimeLimit;
-use crate::transport::{Handover, HttpRequest, OutgoingBody};
+use crate::error::Error;
+use crate::error::kind::{ErrorKind, Outcome};
+use crate::error::time_limit::TimeLimit;
+use crate::policy::retry::{Decision, FailedAttempt};
+use crate::transport::body::OutgoingBody;
+use crate::transport::exchange::HttpRequest;
+use crate::transport::handover::Handover;
+use crate::transport::response::RawResponse;
 
 /// A document to send, with the data that is needed to send it or to seal it again.
 pub(crate) struct Call<'c> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paytend_crypto::RequestId;
 
-use crate::{ErrorKind, Outcome};
+use crate::error::kind::{ErrorKind, Outcome};
 
 /// An event of a call. It contains no secrets and no personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use paytend_model::OperationKind;
 
-use crate::{ConnectFailure, ErrorKind, Outcome};
+use crate::error::kind::{ErrorKind, Outcome, is_transient};
+use crate::transport::connect::ConnectFailure;
 
 /// The policy that decides whether a failed attempt is retried. All attempts share one deadline.
 ///
@@ -140,24 +141,6 @@ impl RetryPolicy {
     }
 }
 
-/// Returns whether a failure is transient, so that a later attempt may succeed.
-pub(crate) fn is_transient(error: ErrorKind, status: Option<u16>, connect: Option<ConnectFailure>) -> bool {
-    match error {
-        // Certificates, host names and proxy passwords do not change while the client waits.
-        ErrorKind::Connect => connect.is_none_or(ConnectFailure::is_transient),
-        // The next attempt is on another connection.
-        ErrorKind::Mismatch => true,
-        ErrorKind::Timeout | ErrorKind::Transport => true,
-        // The response does not come from Paytend, but from a proxy or load balancer.
-        ErrorKind::InvalidResponse => matches!(status, Some(408 | 425 | 429 | 500 | 502 | 503 | 504)),
-        ErrorKind::Configuration
-        | ErrorKind::Request
-        | ErrorKind::Rejected
-        | ErrorKind::UnsignedFailure
-        | ErrorKind::Data => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ErrorKind::*;
@@ -222,7 +205,7 @@ mod tests {
 
     #[test]
     fn only_transient_connect_failures_are_retried() {
-        use crate::CertificateProblem;
+        use crate::transport::connect::CertificateProblem;
         for (failure, again) in [
             (ConnectFailure::Dns, true),
             (ConnectFailure::Tcp, true),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use paytend_crypto::RequestId;
 use paytend_model::OperationKind;
 
+use crate::call::events::{Event, Phase};
+use crate::call::shared::{Deadline, Shared};
 use crate::call_target::CallTarget;
-use crate::error::{Error, Outcome};
-use crate::events::{Event, Phase};
-use crate::shared::{Deadline, Shared};
-use crate::transport::Handover;
+use crate::error::Error;
+use crate::error::kind::Outcome;
+use crate::transport::handover::Handover;
 
 /// A call in progress. If it is dropped before it is finished, it reports a [`Phase::Dropped`] event.
 pub(crate) struct CallObserver<'g> {
