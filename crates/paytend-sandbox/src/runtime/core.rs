@@ -1,21 +1,21 @@
 //! The state shared by the server, the deliveries and the control interface.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, Pace};
 use crate::failure::Refusal;
 use crate::faults::Faults;
-use crate::folder::KeyFolder;
-use crate::log::Log;
-use crate::start_error::StartError;
+use crate::keys::Keys;
+use crate::runtime::clock::{Clock, Pace};
+#[cfg(feature = "explain")]
+use crate::runtime::explain_queue::ExplainQueue;
+use crate::runtime::log::Log;
 #[cfg(feature = "persist")]
-use crate::store::Store;
-use crate::world::{Event, Millis, World};
+use crate::runtime::store::Store;
+use crate::world::time::Millis;
+use crate::world::{Event, World};
 
 /// The data file, if there is one.
 #[derive(Debug, Default)]
@@ -60,92 +60,6 @@ impl Kept {
 #[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);
 
-/// The keyrings with which Paytend seals messages for a partner.
-pub(crate) struct Seals {
-    pub(crate) current: Keyring,
-    /// The keyring from before the last rotation; equal to `current` if there was no rotation.
-    pub(crate) stale: Keyring,
-}
-
-pub(crate) struct Keys {
-    pub(crate) paytend: PrivateKey,
-    pub(crate) partners: BTreeMap<String, PublicKey>,
-    seals: BTreeMap<String, Seals>,
-    rotated: bool,
-    bits: usize,
-    /// The folder that holds PayBy's and PayerMax's keys.
-    pub(crate) folder: Option<KeyFolder>,
-    /// PayBy's and PayerMax's keys that have been loaded or generated so far.
-    providers: BTreeMap<&'static str, PrivateKey>,
-}
-
-impl Keys {
-    pub(crate) fn new(
-        paytend: PrivateKey,
-        partners: BTreeMap<String, PublicKey>,
-        bits: usize,
-    ) -> Result<Self, paytend_crypto::Error> {
-        let mut keys = Self {
-            paytend,
-            partners,
-            seals: BTreeMap::new(),
-            rotated: false,
-            bits,
-            folder: None,
-            providers: BTreeMap::new(),
-        };
-        keys.seals = keys.make(None)?;
-        Ok(keys)
-    }
-
-    fn make(&self, stale: Option<&PrivateKey>) -> Result<BTreeMap<String, Seals>, paytend_crypto::Error> {
-        let seals = |(id, public): (&String, &PublicKey)| {
-            let current = Keyring::from_keys(&self.paytend, public)?;
-            let stale = stale.map_or_else(|| Ok(current.clone()), |key| Keyring::from_keys(key, public))?;
-            Ok((id.clone(), Seals { current, stale }))
-        };
-        self.partners.iter().map(seals).collect()
-    }
-
-    pub(crate) fn rotated(&self) -> bool {
-        self.rotated
-    }
-
-    pub(crate) fn seals(&self, partner: &str) -> Option<&Seals> {
-        self.seals.get(partner)
-    }
-
-    /// Generates a keyring for a partner with an unknown key, for the fault `wrongKey`.
-    pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
-        let key = rustcrypto::generate(self.bits, &OsRandom).ok()?;
-        Keyring::from_keys(&key, self.partners.get(partner)?).ok()
-    }
-
-    /// Replaces Paytend's key; the previous key becomes the stale one.
-    pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
-        let old = std::mem::replace(&mut self.paytend, rustcrypto::generate(self.bits, &OsRandom)?);
-        self.seals = self.make(Some(&old))?;
-        self.rotated = true;
-        Ok(self.paytend.public_key().clone())
-    }
-
-    /// Returns PayBy's or PayerMax's key, which is read or generated on first use. These keys have 2048 bits, as
-    /// documented.
-    pub(crate) fn provider(&mut self, name: &'static str) -> Result<&PrivateKey, paytend_crypto::Error> {
-        if !self.providers.contains_key(name) {
-            let key = match &self.folder {
-                Some(folder) => folder.provider(name).map_err(|error| {
-                    tracing::error!(%error, "cannot load the key of {name}");
-                    paytend_crypto::Error::Random
-                })?,
-                None => rustcrypto::generate(2048, &OsRandom)?,
-            };
-            self.providers.insert(name, key);
-        }
-        self.providers.get(name).ok_or(paytend_crypto::Error::Random)
-    }
-}
-
 /// The world and its data file, under one lock so that events are applied in the order in which they are written.
 pub(crate) struct State {
     pub(crate) world: World,
@@ -165,7 +79,7 @@ pub(crate) struct Core {
     /// Whether the sandbox has been dropped; nothing runs afterwards.
     pub(crate) stopped: AtomicBool,
     #[cfg(feature = "explain")]
-    pub(crate) explainer: crate::explain::Explainer,
+    pub(crate) explain_queue: ExplainQueue,
     http: reqwest::Client,
     /// A client that does not verify certificates, for hosts in `self_signed_hosts`.
     http_unverified: reqwest::Client,
@@ -177,7 +91,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, StartError> {
+    pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, reqwest::Error> {
         // Receivers usually run on the same machine, where a proxy would not reach them.
         let http = |verified: bool| {
             reqwest::Client::builder()
@@ -186,7 +100,6 @@ impl Core {
                 .timeout(std::time::Duration::from_secs(10))
                 .danger_accept_invalid_certs(!verified)
                 .build()
-                .map_err(StartError::Http)
         };
         Ok(Self {
             state: Mutex::new(State { world, kept }),
@@ -198,7 +111,7 @@ impl Core {
             driving: tokio::sync::Mutex::new(()),
             stopped: AtomicBool::new(false),
             #[cfg(feature = "explain")]
-            explainer: crate::explain::Explainer::new(),
+            explain_queue: ExplainQueue::new(),
             http: http(true)?,
             http_unverified: http(false)?,
         })

@@ -5,39 +5,24 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use paytend_crypto::{KeyError, Kind};
 use paytend_webhook::explain::{Certainty, Explanation, KnownKeys, explain_envelope};
-use tokio::sync::Semaphore;
 
-use crate::core::Core;
+use crate::runtime::core::Core;
 
-/// How many requests may wait to be explained. An explanation takes up to a second.
-const WAITING: usize = 16;
-
-/// Explains one request at a time, beside the requests that are served.
-#[derive(Debug)]
-pub(crate) struct Explainer {
-    waiting: Arc<Semaphore>,
-    running: Arc<Semaphore>,
-}
-
-impl Explainer {
-    pub(crate) fn new() -> Self {
-        Self { waiting: Arc::new(Semaphore::new(WAITING)), running: Arc::new(Semaphore::new(1)) }
-    }
-
+impl Core {
     /// Explains a request later, and adds the findings to its entry in the log.
-    pub(crate) fn later(&self, core: &Arc<Core>, entry: u64, partner: &str, payload_signed: bool, body: Bytes) {
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            core.log.find(entry, vec!["not explained: too many requests fail to verify".into()]);
+    pub(crate) fn explain_later(self: &Arc<Self>, entry: u64, partner: &str, payload_signed: bool, body: Bytes) {
+        let Ok(place) = Arc::clone(&self.explain_queue.waiting).try_acquire_owned() else {
+            self.log.find(entry, vec!["not explained: too many requests fail to verify".into()]);
             return;
         };
-        let keys = match known_keys(core, partner) {
+        let keys = match known_keys(self, partner) {
             Ok(keys) => keys,
             Err(error) => {
-                core.log.find(entry, vec![format!("not explained: {error}")]);
+                self.log.find(entry, vec![format!("not explained: {error}")]);
                 return;
             }
         };
-        let (core, running) = (Arc::clone(core), Arc::clone(&self.running));
+        let (core, running) = (Arc::clone(self), Arc::clone(&self.explain_queue.running));
         tokio::spawn(async move {
             let (_place, _turn) = (place, running.acquire_owned().await);
             let explained = tokio::task::spawn_blocking(move || {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use serde_json::Value;
 
-use crate::world::Source;
+use crate::world::outbox::Source;
 
 /// The response body that acknowledges a notification, in addition to status 200.
 pub(crate) enum Acknowledgement {

@@ -8,11 +8,14 @@ use http::header;
 use paytend_crypto::{Fields, Outgoing, detached, rustcrypto};
 use serde_json::Value;
 
-use crate::acknowledgement::{Acknowledgement, shown_url, unreachable};
-use crate::core::{Core, Lost};
 use crate::faults::FaultKind;
-use crate::log::{Entry, Side};
-use crate::world::{Attempted, Delivery, DeliveryState, Event, LONGEST, Millis, Source, merged};
+use crate::runtime::acknowledgement::{Acknowledgement, shown_url, unreachable};
+use crate::runtime::core::{Core, Lost};
+use crate::runtime::log::{Entry, Side};
+use crate::world::Event;
+use crate::world::outbox::{Attempted, Delivery, DeliveryState, Source};
+use crate::world::time::{LONGEST, Millis};
+use crate::world::trigger::merged;
 
 /// The pause after an event could not be written to the data file.
 const PAUSE: Duration = Duration::from_secs(1);

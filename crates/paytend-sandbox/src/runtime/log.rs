@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::faults::FaultKind;
-use crate::world::Millis;
+use crate::world::time::Millis;
 
 /// The maximum number of kept entries.
 const KEPT: usize = 1000;
