@@ -1,4 +1,4 @@
-//! The fixes for findings, worded for whoever can carry them out.
+//! The fixes for findings, worded for the person who can carry them out.
 
 use paytend_crypto::Kind;
 
