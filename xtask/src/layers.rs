@@ -1,9 +1,10 @@
-//! `layers`: checks the dependencies between crates in ARCHITECTURE.md against Cargo's metadata.
+//! `layers`: checks ARCHITECTURE.md: the dependencies between crates against Cargo's metadata, and the paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
+use crate::architecture;
 use crate::shell::{cargo, root};
 
 /// Each crate with the workspace crates that it may depend on.
@@ -47,9 +48,10 @@ const SYSTEM_PACKAGES: [&str; 5] = ["getrandom", "libc", "rustix", "tokio", "js-
 
 pub(crate) fn run() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
-    let problems = check(&metadata);
+    let mut problems = check(&metadata);
+    problems.extend(architecture::check()?);
     if problems.is_empty() {
-        println!("layers: no crate depends on a crate above or beside it");
+        println!("layers: no crate depends on a crate above or beside it, and every path in ARCHITECTURE.md exists");
         return Ok(());
     }
     Err(problems.join("\n"))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod architecture;
 mod bindings;
 mod ci;
 mod deny;
@@ -29,7 +30,7 @@ usage: cargo xtask <command>
              run every test binary RUNS times (default 20), every second time under CPU load, and list those that
              failed; a filter is a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
-  layers     check that no crate depends on a crate above or beside it
+  layers     check that no crate depends on a crate above or beside it, and that the paths in ARCHITECTURE.md exist
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/

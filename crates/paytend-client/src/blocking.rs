@@ -20,7 +20,10 @@ use paytend_model::{Json, Operation};
 use serde::Serialize;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{Error, Paged, Resolvable, Resolved, Response};
+use crate::call::response::Response;
+use crate::error::Error;
+use crate::paging::Paged;
+use crate::resolve::{Resolvable, Resolved};
 
 /// A client whose calls block the current thread. Cloning is cheap; clones share the runtime.
 #[derive(Clone)]

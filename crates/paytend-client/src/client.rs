@@ -3,19 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use paytend_crypto::{Keyring, Opened};
+use paytend_crypto::Opened;
 use paytend_model::{Json, Operation};
 use serde::Serialize;
 
 use crate::call::Call;
+use crate::call::prepared::{Prepared, new_request_id, payload_text};
+use crate::call::request::{Request, call};
+use crate::call::response::{self, Response};
+use crate::call::shared::{Options, Shared};
+use crate::call::subject::Subject;
 use crate::call_target::CallTarget;
-use crate::config::{ClientBuilder, Environment};
-use crate::error::{Error, ErrorKind};
-use crate::prepared::{Prepared, new_request_id, payload_text};
-use crate::request::{Request, call};
-use crate::response::{self, RawResponse, Response};
-use crate::shared::{Options, Shared};
-use crate::subject::Subject;
+use crate::error::Error;
+use crate::error::kind::ErrorKind;
+use crate::transport::response::RawResponse;
 
 /// A client for one partner. Cloning is cheap; clones share their connections and limits.
 #[derive(Clone)]
@@ -24,24 +25,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Returns a builder for a client of this partner.
-    ///
-    /// `keyring` holds the partner's private key and Paytend's public key.
-    pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> ClientBuilder {
-        ClientBuilder::new(environment, partner_id.into(), keyring)
-    }
-
-    /// Creates a client for another partner. It shares the connections, limits and configuration of this client.
-    ///
-    /// # Errors
-    /// Returns an error of kind [`Configuration`](ErrorKind::Configuration) if the partner ID or the keyring is
-    /// invalid.
-    pub fn for_partner(&self, partner_id: impl Into<String>, keyring: Keyring) -> Result<Self, Error> {
-        let partner_id = partner_id.into();
-        crate::config::check_partner(&partner_id, &keyring)?;
-        Ok(Self { shared: Arc::new(Shared { partner_id, keyring, ..Shared::clone(&self.shared) }) })
-    }
-
     /// Executes an operation: validates, seals and sends the request, and returns the data of an authentic success.
     ///
     /// # Errors

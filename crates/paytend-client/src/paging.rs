@@ -12,9 +12,10 @@ use paytend_model::issuing::{
 use paytend_model::{Count, Operation, iban};
 use serde::Serialize;
 
-use crate::Client;
 use crate::call_target::CallTarget;
-use crate::error::{Error, ErrorKind};
+use crate::client::Client;
+use crate::error::Error;
+use crate::error::kind::ErrorKind;
 
 /// A query whose response is one page of a list.
 pub trait Paged: Operation + Clone {

@@ -7,17 +7,16 @@ use paytend_model::issuing::{
     ApplyCard, CardApplyResponse, QueryApplyResult, QueryTopupResult, Topup, TopupResponse, TopupResultResponse,
 };
 
-use crate::Client;
-use crate::call::Call;
+use crate::call::request::{Request, call};
+use crate::call::shared::{Deadline, Shared};
+use crate::call::subject::Subject;
+use crate::call::{Call, response};
 use crate::call_target::CallTarget;
-use crate::error::{Error, ErrorKind, Outcome};
-use crate::order::OrderState;
-use crate::request::{Request, call};
-use crate::response;
-use crate::retry::is_transient;
-use crate::shared::{Deadline, Shared};
-use crate::subject::Subject;
-use crate::time_limit::TimeLimit;
+use crate::client::Client;
+use crate::error::Error;
+use crate::error::kind::{ErrorKind, Outcome, is_transient};
+use crate::error::time_limit::TimeLimit;
+use crate::policy::order_states::OrderState;
 
 /// A mutation with an order number, and the query that reports the order's state.
 pub trait Resolvable: Operation {

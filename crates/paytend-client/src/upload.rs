@@ -2,14 +2,16 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use paytend_model::{FileContent, MAX_FILE_BYTES, Operation};
 
-use crate::Client;
+use crate::call::request::{Request, call};
+use crate::call::response::{self, Response};
+use crate::call::shared::Options;
 use crate::call_target::CallTarget;
+use crate::client::Client;
 use crate::error::Error;
-use crate::request::Request;
-use crate::response::{self, Response};
 
 /// Reads a file of at most 2 MiB. Larger files are rejected before they are read.
 ///
@@ -77,11 +79,11 @@ impl Client {
         progress: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<O::Response, Error> {
         let target = CallTarget::from(&O::INFO);
-        let options = crate::shared::Options { progress: Some(std::sync::Arc::new(progress)), ..Default::default() };
+        let options = Options { progress: Some(Arc::new(progress)), ..Default::default() };
         let deadline = self.shared.start_deadline(&options);
         let (request_id, payload) = Request::new(&self.shared, &operation).payload(&target)?;
         drop(operation);
-        let call = crate::request::call(&self.shared, &target, &options, request_id, payload)?;
+        let call = call(&self.shared, &target, &options, request_id, payload)?;
         call.run(deadline, response::data).await.map(Response::into_data)
     }
 }

@@ -10,9 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::KeyError;
+use crate::error::Error;
+use crate::keys::error::KeyError;
+use crate::keys::fingerprint::Fingerprint;
 use crate::rsa::{RsaPrivate, RsaPublic};
-use crate::{Error, Fingerprint};
 
 /// Signs a body and returns the value of the `sign` header.
 ///

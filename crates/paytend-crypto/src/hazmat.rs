@@ -5,9 +5,11 @@
 
 use zeroize::Zeroizing;
 
-use crate::aes_text::{self, BLOCK, SessionKeyLength};
+use crate::error::Error;
+use crate::primitives::aes::{self, BLOCK, SessionKeyLength};
+use crate::primitives::pkcs1v15;
+use crate::random::RandomSource;
 use crate::rsa::{RsaPrivate, RsaPublic};
-use crate::{Error, RandomSource, pkcs1v15};
 
 /// Returns the block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent, as long as the modulus (`size`
 /// bytes). Returns `None` if a modulus of that size is too short.
@@ -121,8 +123,8 @@ pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         return None;
     }
     let mut plain = Zeroizing::new(data.to_vec());
-    aes_text::decrypt_in_place(key, length, &mut plain);
-    let (good, padding) = aes_text::padding(&plain);
+    aes::decrypt_in_place(key, length, &mut plain);
+    let (good, padding) = aes::padding(&plain);
     if !bool::from(good) {
         return None;
     }
@@ -133,7 +135,8 @@ pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 #[cfg(all(test, feature = "rustcrypto"))]
 mod tests {
     use super::*;
-    use crate::{OsRandom, rustcrypto};
+    use crate::random::OsRandom;
+    use crate::rustcrypto;
 
     #[test]
     fn signed_digest_is_found_only_with_the_right_key() {
@@ -160,10 +163,10 @@ mod tests {
     #[test]
     fn payload_is_decrypted_with_keys_of_all_lengths() {
         for length in [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32] {
-            let key = aes_text::generate(length, &OsRandom).unwrap();
+            let key = aes::generate(length, &OsRandom).unwrap();
             let mut wire = String::new();
-            aes_text::encrypt_into(key.as_bytes(), length, b"{\"a\":1}", &mut wire);
-            let data = crate::base64_wire::decode(&wire).unwrap();
+            aes::encrypt_into(key.as_bytes(), length, b"{\"a\":1}", &mut wire);
+            let data = crate::primitives::base64::decode(&wire).unwrap();
             assert_eq!(decrypt_payload(key.as_bytes(), &data).unwrap().as_slice(), b"{\"a\":1}");
             assert!(decrypt_payload(&key.as_bytes()[1..], &data).is_none());
             assert!(decrypt_payload(key.as_bytes(), &data[1..]).is_none());

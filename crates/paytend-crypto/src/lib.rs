@@ -8,34 +8,18 @@
 //! | [`keys`] | RSA keys in all supported encodings, key files, fingerprints |
 //! | [`rsa`] | the traits that a backend implements: [`rsa::RsaPrivate`], [`rsa::RsaPublic`] |
 //! | [`rustcrypto`] | the default backend |
-//! | [`keyring`] | the keys that sign, decrypt, verify and encrypt |
-//! | `seal`, `open` | [`Keyring::seal`] and [`Keyring::open`] |
-//! | `canonical` | the signed text, and the rules that make it unambiguous |
+//! | `envelope` | [`Keyring::seal`] and [`Keyring::open`]; the signed text, and the rules that make it unambiguous |
 //! | [`detached`] | the `sign` header of PayBy and PayerMax |
 //! | `testing` | a conformance suite for backends (feature `testing`) |
 //! | [`hazmat`] | low-level functions without safety checks; not for applications |
 
-mod aes_text;
-mod base64_wire;
-mod canonical;
-mod encoding;
+mod envelope;
 mod error;
-mod fingerprint;
-mod incoming;
-mod key_error;
-mod key_file;
-mod message;
-mod open;
-mod passphrase;
-mod pkcs1v15;
+mod primitives;
 mod random;
-mod request_id;
-mod seal;
-mod wire;
 
 pub mod detached;
 pub mod hazmat;
-mod keyring;
 pub mod keys;
 pub mod rsa;
 #[cfg(feature = "rustcrypto")]
@@ -46,16 +30,16 @@ pub mod rustcrypto;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
-pub use aes_text::SessionKeyLength;
+pub use envelope::keyring::{Keyring, KeyringBuilder};
+pub use envelope::message::{Expected, Fields, Kind};
+pub use envelope::open::Opened;
+pub use envelope::parse::danger_peek;
+pub use envelope::request_id::{ParseRequestIdError, RequestId};
+pub use envelope::seal::{Outgoing, Sealed};
 pub use error::{BackendError, Error, FieldProblem, JsonProblem, Malformed, PayloadProblem, UnsignedFailure};
-pub use fingerprint::{Fingerprint, ParseFingerprintError};
-pub use incoming::danger_peek;
-pub use key_error::KeyError;
-pub use keyring::{Keyring, KeyringBuilder};
+pub use keys::error::KeyError;
+pub use keys::fingerprint::{Fingerprint, ParseFingerprintError};
+pub use keys::passphrase::Passphrase;
 pub use keys::{PrivateKey, PublicKey, Strength};
-pub use message::{Expected, Fields, Kind};
-pub use open::Opened;
-pub use passphrase::Passphrase;
+pub use primitives::aes::SessionKeyLength;
 pub use random::{OsRandom, RandomSource};
-pub use request_id::{ParseRequestIdError, RequestId};
-pub use seal::{Outgoing, Sealed};

@@ -1,6 +1,6 @@
 //! Sources of random bytes, which tests can replace.
 
-use crate::Error;
+use crate::error::Error;
 
 /// A source of cryptographically secure random bytes.
 ///

@@ -3,8 +3,8 @@
 //! A backend only does the arithmetic. Padding, hashing and every decision about a message stay in this crate, so that
 //! all backends accept and refuse the same messages. To use an HSM or a KMS, implement [`RsaPrivate`] for it.
 
-use crate::BackendError;
-use crate::keys::PublicKey;
+use crate::error::BackendError;
+use crate::keys::public::PublicKey;
 
 /// Operations with a private key. Object-safe; a keyring holds it as `Arc<dyn RsaPrivate>`.
 ///

@@ -10,9 +10,13 @@ use ::rsa::traits::PublicKeyParts;
 use ::rsa::{BoxedUint, Pkcs1v15Sign};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::keys::{MAX_BITS, MIN_BITS};
+use crate::error::{BackendError, Error};
+use crate::keys::error::KeyError;
+use crate::keys::private::PrivateKey;
+use crate::keys::public::{MAX_BITS, MIN_BITS, PublicKey};
+use crate::primitives::pkcs1v15;
+use crate::random::RandomSource;
 use crate::rsa::{RsaPrivate, RsaPublic};
-use crate::{BackendError, Error, KeyError, PrivateKey, PublicKey, RandomSource, pkcs1v15};
 
 /// Loads a private key into this backend.
 ///

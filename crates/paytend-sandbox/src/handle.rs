@@ -5,11 +5,14 @@ use std::fmt;
 use paytend_model::{Amount, Operation, Product};
 use serde_json::json;
 
-use crate::Sandbox;
-use crate::clock::Pace;
 use crate::faults::{Fault, FaultError};
-use crate::world::money::number;
-use crate::world::{CardState, DeliveryState, Event, Place, TopupState, Trigger};
+use crate::runtime::clock::Pace;
+use crate::sandbox::Sandbox;
+use crate::world::entities::{CardState, TopupState};
+use crate::world::money::{Place, number};
+use crate::world::outbox::DeliveryState;
+use crate::world::trigger::Trigger;
+use crate::world::{Event, World};
 
 /// A deposit to an account.
 ///
@@ -358,7 +361,7 @@ impl Sandbox {
 
     /// Returns whether no money was created or lost since the start, even under faults.
     pub fn conserves_money(&self) -> bool {
-        self.core.look(crate::world::World::conserves)
+        self.core.look(World::conserves)
     }
 
     /// Returns the number of logged calls to an operation, for assertions about retries. The log keeps the last

@@ -10,15 +10,18 @@ use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, RandomSource, rus
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::clock::{Clock, Pace};
 use crate::control;
-use crate::core::{Core, Kept, Keys};
-use crate::deliver::drive;
 use crate::faults::Fault;
-use crate::folder::KeyFolder;
+use crate::keys::Keys;
+use crate::keys::folder::KeyFolder;
+use crate::runtime::clock::{Clock, Pace};
+use crate::runtime::core::{Core, Kept};
+use crate::runtime::delivery::drive;
 use crate::server::{router, serve};
 use crate::start_error::StartError;
-use crate::world::{Event, Settings, Timing, World};
+use crate::world::partner::FIRST_CARD;
+use crate::world::settings::{Settings, Timing};
+use crate::world::{Event, World};
 
 /// The partner identifier used if none is given, which is the documentation's example.
 const DEFAULT_PARTNER: &str = "888666000100260";
@@ -177,7 +180,7 @@ impl SandboxBuilder {
     fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {
-            let (store, world) = crate::store::Store::open(file)?;
+            let (store, world) = crate::runtime::store::Store::open(file)?;
             return Ok((Kept::of(store), world));
         }
         let _ = &self.data;
@@ -234,7 +237,7 @@ impl SandboxBuilder {
         }
         // A stored world continues at its own time, or at the start time if that is later.
         let clock = Clock::new(at.max(world.now), self.pace);
-        let core = Arc::new(Core::new(world, kept, clock, keys)?);
+        let core = Arc::new(Core::new(world, kept, clock, keys).map_err(StartError::Http)?);
         if fresh {
             let settings = self.settings.clone();
             core.happen(|_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
@@ -332,7 +335,7 @@ impl Sandbox {
 
     /// Returns the identifier of the card that every partner has from the start. The card is active and empty.
     pub fn card_id(&self) -> &'static str {
-        crate::world::FIRST_CARD
+        FIRST_CARD
     }
 }
 

@@ -14,7 +14,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::{Fault, Pace, Sandbox, StartError, Timing};
+use crate::faults::Fault;
+use crate::handle::DeliverError;
+use crate::runtime::clock::Pace;
+use crate::sandbox::Sandbox;
+use crate::start_error::StartError;
+use crate::world::settings::Timing;
 
 /// The scenarios shipped with this crate, by name and text.
 pub const SHIPPED: [(&str, &str); 6] = [
@@ -262,7 +267,7 @@ impl Story {
                 other => return Err(format!("unknown product `{other}`; use `baas` or `issuing`")),
             };
             match self.sandbox.notify(product, &wanted.notify_type, &content).await {
-                Ok(_) | Err(crate::DeliverError::NoCallbackUrl) => {}
+                Ok(_) | Err(DeliverError::NoCallbackUrl) => {}
                 Err(error) => return Err(error.to_string()),
             }
         }

@@ -20,14 +20,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower_service::Service as _;
 
-use crate::Failure;
-use crate::core::{Core, Lost};
-use crate::deliver::broken;
-use crate::failure::Refusal;
+use crate::failure::{Failure, Refusal};
 use crate::faults::FaultKind;
-use crate::log::{Entry, Side};
 use crate::payload::not_an_object;
-use crate::world::{Event, object};
+use crate::runtime::core::{Core, Lost};
+use crate::runtime::delivery::broken;
+use crate::runtime::log::{Entry, Side};
+use crate::world::Event;
+use crate::world::dispatch::object;
 
 /// The maximum number of bytes read from a request.
 const READ: usize = 64 << 20;
@@ -281,7 +281,7 @@ fn answer(
     #[cfg(feature = "explain")]
     if matches!(refused, Some(Failure::NotAuthentic | Failure::Malformed)) {
         let payload_signed = operation.is_none_or(|info| info.payload != PayloadRule::Unsigned);
-        core.explainer.later(core, entry, &partner, payload_signed, body.clone());
+        core.explain_later(entry, &partner, payload_signed, body.clone());
     }
     #[cfg(not(feature = "explain"))]
     let _ = entry;

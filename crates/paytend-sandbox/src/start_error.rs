@@ -29,7 +29,7 @@ pub enum StartError {
     /// The data file cannot be used.
     #[cfg(feature = "persist")]
     #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] crate::runtime::store::StoreError),
     /// With these settings or this time, due work would never end, or numbers could overflow.
     #[error("invalid settings or start time: {0}")]
     Settings(&'static str),

@@ -9,11 +9,12 @@ use ::axum::routing::{MethodRouter, any_service};
 use http_body_util::Full;
 
 use crate::provider::ProviderResponse;
+use crate::provider::Reply;
 use crate::receiver::{Receiver, Rejection};
 use crate::server::Endpoint;
+use crate::service;
 use crate::service::{HandlerFn, Notifications, peer_of, pieces};
 use crate::verified::Verified;
-use crate::{Reply, service};
 
 /// Creates a route that passes each notification to a handler and sends the response for the handler's reply.
 ///

@@ -10,12 +10,12 @@ use paytend_crypto::rsa::RsaPublic;
 use paytend_crypto::{Error, Fingerprint, KeyError};
 use paytend_model::{Content, Payload};
 
-use crate::config_error::ConfigError;
 use crate::dedup_key::DedupKey;
+use crate::error::{ConfigError, Reason};
 use crate::headers::signatures;
 use crate::keys::{KeyRole, KeyUsage, ScheduledKey, Timeline, UsageCounters, used};
 use crate::provider::Provider;
-use crate::receiver::{Reason, Receiver, Rejection, check_body};
+use crate::receiver::{Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, Signed, Verified};
 
 /// Default size limit for bodies, in bytes.

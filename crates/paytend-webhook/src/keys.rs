@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{Fingerprint, Keyring, PublicKey};
 
-use crate::config_error::ConfigError;
+use crate::error::ConfigError;
 
 /// A key with an optional validity period. Without `not_before` and `retire_at` the key is always valid.
 ///

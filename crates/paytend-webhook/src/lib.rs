@@ -7,9 +7,9 @@ pub mod actix_web;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
-mod config_error;
 mod dedup_key;
 mod detached;
+mod error;
 #[cfg(feature = "explain")]
 #[cfg_attr(docsrs, doc(cfg(feature = "explain")))]
 pub mod explain;
@@ -40,16 +40,16 @@ mod verified;
 pub use paytend_crypto as crypto;
 pub use paytend_model as model;
 
-pub use config_error::ConfigError;
 pub use dedup_key::{DedupKey, ParseDedupKeyError};
 pub use detached::DetachedReceiver;
+pub use error::{ConfigError, Reason};
 pub use keys::{KeyRole, KeyUsage, ScheduledKey};
 pub use payby::PayByReceiver;
 pub use payermax::PayerMaxReceiver;
 pub use paytend::PaytendReceiver;
 pub use paytend_model::Content;
 pub use provider::{Provider, ProviderResponse, Reply};
-pub use receiver::{Reason, Receiver, Rejection};
+pub use receiver::{Receiver, Rejection};
 pub use request_filter::RequestFilter;
 pub use sources::{Source, Sources};
 pub use verified::{BusinessKey, Sighting, Verified};

@@ -6,13 +6,12 @@ use paytend_crypto::rsa::RsaPublic;
 use paytend_model::Content;
 use paytend_model::payby::TransferToBankNotification;
 
-use crate::config_error::ConfigError;
 use crate::dedup_key::DedupKey;
 use crate::detached::{Authentic, DetachedReceiver, Facts, Scheme};
+use crate::error::{ConfigError, Reason};
 use crate::keys::{ScheduledKey, checked};
 use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
-use crate::receiver::Reason;
 use crate::verified::BusinessKey;
 
 /// A receiver for PayBy's transfer-to-bank notifications. Cloning is cheap.

@@ -9,13 +9,12 @@ use paytend_model::payermax::{self, BalanceChangeNotification};
 use paytend_model::{Amount, Content};
 use serde_json::Value;
 
-use crate::config_error::ConfigError;
 use crate::dedup_key::DedupKey;
 use crate::detached::{Authentic, DetachedReceiver, Facts, Scheme};
+use crate::error::{ConfigError, Reason};
 use crate::keys::{ScheduledKey, checked};
 use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
-use crate::receiver::Reason;
 use crate::verified::BusinessKey;
 
 /// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.

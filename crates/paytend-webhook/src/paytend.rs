@@ -8,8 +8,8 @@ use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
 use paytend_crypto::{Error, Expected, KeyError, Keyring};
 use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product};
 
-use crate::config_error::ConfigError;
 use crate::dedup_key::DedupKey;
+use crate::error::ConfigError;
 use crate::keys::{KeyRole, KeyUsage, ScheduledKey, Timeline, UsageCounters, checked, used};
 use crate::provider::Provider;
 use crate::receiver::{Receiver, Rejection, check_body};

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, Method, header};
 
+use crate::error::Reason;
 use crate::headers::{excerpt, excerpt_of_all};
 use crate::provider::Provider;
-use crate::receiver::{Reason, Rejection, check_body, check_length};
+use crate::receiver::{Rejection, check_body, check_length};
 use crate::sources::{Source, Sources};
 
 /// The checks of a request before its body is read. The request must be a `POST`, not compressed, not too

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 use ipnet::IpNet;
 
-use crate::config_error::ConfigError;
+use crate::error::ConfigError;
 
 /// The class of a request's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,8 +6,8 @@ use std::fmt;
 use paytend_crypto::Keyring;
 use reqwest::Url;
 
-use crate::Error;
-use crate::order::OrderStates;
+use crate::error::Error;
+use crate::policy::order_states::OrderStates;
 
 /// Checks that the partner ID can be sealed and that the keyring is complete.
 pub(crate) fn check_partner(partner_id: &str, keyring: &Keyring) -> Result<(), Error> {

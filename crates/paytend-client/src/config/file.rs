@@ -11,9 +11,13 @@ use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::builder::ClientBuilder;
+use super::environment::Environment;
 use super::keys::{KeyEntries, Origin, PASSPHRASE};
-use super::{ClientBuilder, Environment};
-use crate::{Client, Error};
+use crate::client::Client;
+use crate::error::Error;
+use crate::policy::order_states::OrderStates;
+use crate::policy::resolution::Resolution;
 
 /// A profile of a file, or the values of the environment variables.
 #[derive(Default, Deserialize)]
@@ -203,12 +207,11 @@ impl Profile {
         let partner_id = self.partner_id.ok_or_else(|| origin.wrong(&["partner_id"], "not set"))?;
         let mut builder = Client::builder(environment, partner_id, keyring);
         if !self.unknown_order_codes.is_empty() {
-            builder = builder.resolution(crate::Resolution::new().unknown_order_codes(self.unknown_order_codes));
+            builder = builder.resolution(Resolution::new().unknown_order_codes(self.unknown_order_codes));
         }
         builder = builder.danger_any_permissions(self.danger_any_permissions);
         let States { processing, succeeded, failed } = self.order_states;
-        builder =
-            builder.order_states(crate::OrderStates::new().processing(processing).succeeded(succeeded).failed(failed));
+        builder = builder.order_states(OrderStates::new().processing(processing).succeeded(succeeded).failed(failed));
         for (operation, names) in self.response_names {
             builder = builder.response_names(operation, names);
         }
@@ -299,7 +302,7 @@ mod tests {
         };
         let client = with(&[]).unwrap().build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
-        assert_eq!(client.shared.base_url, super::super::SANDBOX);
+        assert_eq!(client.shared.base_url, super::super::environment::SANDBOX);
         // A key in another form, and an encrypted key with its passphrase.
         let form = |file: &str| {
             let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);

@@ -8,7 +8,7 @@ use paytend_crypto::keys::{FilePermissions, clean_pem, read_secret_file};
 use reqwest::{Certificate, Identity, NoProxy, Proxy, Url};
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Options for TLS, the connection pool and the proxy.
 #[derive(Default, PartialEq)]

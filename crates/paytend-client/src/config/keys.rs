@@ -7,7 +7,7 @@ use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey, rustcrypto};
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The environment variable with the private key's passphrase.
 pub(super) const PASSPHRASE: &str = "PAYTEND_PASSPHRASE";

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::{Error, ErrorKind, Outcome};
-use crate::foreign::Foreign;
-use crate::subject::Mismatch;
-use crate::time_limit::TimeLimit;
+use super::Error;
+use super::kind::{ErrorKind, Outcome};
+use crate::error::foreign::Foreign;
+use crate::error::mismatch::Mismatch;
+use crate::error::time_limit::TimeLimit;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,6 +53,22 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log: one line of at most 200
+    /// characters, in which e-mail addresses and words with five or more digits are replaced by `***`.
+    ///
+    /// Names remain: do not log the text if your API's messages contain them.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) {
+    /// if let Err(error) = client.send(topup).await {
+    ///     eprintln!("{error}: {}", error.detail().unwrap_or_default());
+    /// }
+    /// # }
+    /// ```
+    pub fn detail(&self) -> Option<String> {
+        self.0.api.as_ref().map(|(code, message)| detail(code, message))
+    }
+
     /// Returns the source if `Display` includes its text: the texts of these sources contain no values.
     pub(super) fn shown_source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         let source = self.0.source.as_deref()?;
@@ -64,7 +81,7 @@ impl Error {
 }
 
 /// Returns a provider's code and message in one line, without control characters, e-mail addresses and long numbers.
-pub(super) fn detail(code: &str, message: &str) -> String {
+fn detail(code: &str, message: &str) -> String {
     let masked = |word: &str| match word {
         _ if word.contains('@') || word.chars().filter(char::is_ascii_digit).count() > 4 => "***".to_owned(),
         _ => word.chars().map(|c| if c.is_control() { '?' } else { c }).collect(),

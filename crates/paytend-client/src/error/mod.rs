@@ -1,6 +1,10 @@
 //! The error type: the kind of failure, and the outcome of the request.
 
 mod display;
+pub(crate) mod foreign;
+pub(crate) mod kind;
+pub(crate) mod mismatch;
+pub(crate) mod time_limit;
 
 use std::time::Duration;
 
@@ -8,9 +12,10 @@ use paytend_crypto::{Opened, RequestId, UnsignedFailure};
 use paytend_model::OperationKind;
 
 use crate::call_target::CallTarget;
-use crate::retry::is_transient;
-use crate::time_limit::TimeLimit;
-use crate::transport::{ConnectFailure, TransportError, TransportErrorKind};
+use crate::error::kind::{ErrorKind, Outcome, is_transient};
+use crate::error::time_limit::TimeLimit;
+use crate::transport::connect::ConnectFailure;
+use crate::transport::error::{TransportError, TransportErrorKind};
 
 /// The reason why a call failed.
 ///
@@ -34,54 +39,6 @@ struct Inner {
     /// Whether the response belongs to another request, according to its identifiers or its keys.
     misplaced: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-/// The kind of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The client's configuration is invalid.
-    Configuration,
-    /// The request is invalid or could not be sealed.
-    Request,
-    /// No connection could be made. [`Error::connect_failure`] reports whether DNS, TCP, TLS or the proxy failed.
-    Connect,
-    /// No response arrived in time. The request may have been sent.
-    Timeout,
-    /// The connection broke while the request was sent or the response was read.
-    Transport,
-    /// Paytend rejected the request with a signed response.
-    Rejected,
-    /// The response is an error without a signature. An attacker or a proxy may have written it.
-    UnsignedFailure,
-    /// The response is not authentic: another server's error page, a forgery, or a response for other keys.
-    InvalidResponse,
-    /// The response is authentic, but belongs to another request: it contains another order, card, holder or user. The
-    /// outcome of this request is unknown.
-    Mismatch,
-    /// The response is authentic, but its data is missing or does not have the expected structure.
-    Data,
-}
-
-/// The known outcome of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The request was not sent completely, so it can be sent again. Earlier requests with the same order number may
-    /// still have been executed.
-    NotSent,
-    /// Paytend rejected the request and signed the rejection.
-    ///
-    /// A rejection identifies neither its request nor its order. With [`Client::send`](crate::Client::send), only TLS
-    /// ensures that it belongs to this request: an attacker inside the connection, or a faulty proxy, can replay a
-    /// genuine rejection. Earlier requests with the same order number may still have been executed: a code for
-    /// "duplicate" or "in progress" means that an order exists.
-    ///
-    /// With [`Client::resolve`](crate::Client::resolve), the query has also reported that no such order exists, as
-    /// often and as long as after a lost response.
-    Rejected,
-    /// The request may or may not have been carried out. Query the order number before doing anything else.
-    Unknown,
 }
 
 impl Error {
@@ -288,22 +245,6 @@ impl Error {
     /// Returns the `respMsg` of the response, if it has one. It is free text, and may repeat the request's content.
     pub fn api_message(&self) -> Option<&str> {
         self.0.api.as_ref().map(|(_, message)| message.as_str())
-    }
-
-    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log: one line of at most 200
-    /// characters, in which e-mail addresses and words with five or more digits are replaced by `***`.
-    ///
-    /// Names remain: do not log the text if your API's messages contain them.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) {
-    /// if let Err(error) = client.send(topup).await {
-    ///     eprintln!("{error}: {}", error.detail().unwrap_or_default());
-    /// }
-    /// # }
-    /// ```
-    pub fn detail(&self) -> Option<String> {
-        self.0.api.as_ref().map(|(code, message)| display::detail(code, message))
     }
 
     /// Returns the `requestId` of the request, if one had been assigned.

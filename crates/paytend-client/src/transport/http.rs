@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ConnectFailure, Exchange, HttpRequest, Transport, TransportError, TransportErrorKind};
-use crate::RawResponse;
+use super::connect::ConnectFailure;
+use super::error::{TransportError, TransportErrorKind};
+use super::exchange::{Exchange, HttpRequest, Transport};
+use crate::transport::response::RawResponse;
 
 /// A function that creates a reqwest client with a new connection pool.
 type Maker = dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync;

@@ -7,8 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::{Checks, ConformanceError};
+use crate::envelope::keyring::Keyring;
+use crate::envelope::message::{Expected, Fields};
+use crate::envelope::seal::Outgoing;
+use crate::error::Error;
+use crate::primitives::pkcs1v15;
+use crate::random::{OsRandom, RandomSource};
 use crate::rsa::{RsaPrivate, RsaPublic};
-use crate::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, RandomSource, detached, pkcs1v15, rustcrypto};
+use crate::{detached, rustcrypto};
 
 const PARTNER_ID: &str = "888666000100260";
 const THREADS: usize = 4;

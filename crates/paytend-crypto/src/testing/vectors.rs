@@ -8,8 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::{Checks, ConformanceError, Loader, check_pair};
+use crate::envelope::keyring::Keyring;
+use crate::envelope::message::{Expected, Kind};
+use crate::error::Error;
+use crate::keys::private::PrivateKey;
+use crate::keys::public::PublicKey;
 use crate::rsa::{RsaPrivate, RsaPublic};
-use crate::{Error, Expected, Keyring, Kind, PrivateKey, PublicKey, detached, hazmat, rustcrypto};
+use crate::{detached, hazmat, rustcrypto};
 
 const KEYS: &str = include_str!("../../vectors/keys.json");
 const ENVELOPE: &str = include_str!("../../vectors/envelope.json");

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
-use super::Bad;
+use super::response::Bad;
 
 pub(super) struct Guard {
     token: Option<String>,

@@ -2,12 +2,13 @@
 
 mod guard;
 mod page;
+mod response;
 mod show;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State as Shared};
+use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router, middleware};
@@ -15,11 +16,15 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::clock::Pace;
-use crate::core::Core;
 use crate::faults::Fault;
-use crate::world::{Cents, Event, LONGEST, Millis, Trigger, World, kinds};
+use crate::runtime::clock::Pace;
+use crate::runtime::core::Core;
+use crate::world::money::Cents;
+use crate::world::time::{LONGEST, Millis};
+use crate::world::trigger::{Trigger, kinds};
+use crate::world::{Event, World};
 use guard::Guard;
+use response::{Answer, Bad};
 
 /// The maximum size of a request body, which allows importing a large state.
 const MOST: usize = 256 << 20;
@@ -56,27 +61,6 @@ pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr
         get(|| async { ([(http::header::CONTENT_TYPE, "application/json")], OPENAPI) }),
     )
 }
-
-/// An error response: status and message.
-pub(crate) struct Bad(StatusCode, String);
-
-impl Bad {
-    fn request(message: impl std::fmt::Display) -> Self {
-        Self(StatusCode::BAD_REQUEST, message.to_string())
-    }
-
-    fn unknown(what: &str) -> Self {
-        Self(StatusCode::NOT_FOUND, format!("unknown {what}"))
-    }
-}
-
-impl IntoResponse for Bad {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-type Answer = Result<Json<Value>, Bad>;
 
 fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
@@ -281,18 +265,4 @@ async fn import(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     }
     core.set_clock(core.now().max(world.now), core.clock().pace());
     replace(&core, |at| Event::Imported { at, world: body }).await
-}
-
-/// Reads a number from the path.
-fn number(Path(id): Path<String>) -> Result<u64, Bad> {
-    id.parse().map_err(|_| Bad::unknown("number"))
-}
-
-#[derive(Deserialize)]
-struct After {
-    after: Option<u64>,
-}
-
-fn after(Query(query): Query<After>) -> u64 {
-    query.after.unwrap_or_default()
 }

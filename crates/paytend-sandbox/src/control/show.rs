@@ -11,10 +11,13 @@ use futures_util::Stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{After, Answer, Bad, after, number};
-use crate::acknowledgement::shown_url;
-use crate::core::Core;
-use crate::world::{Delivery, Partner, Place, World};
+use super::response::{After, Answer, Bad, after, number};
+use crate::runtime::acknowledgement::shown_url;
+use crate::runtime::core::Core;
+use crate::world::World;
+use crate::world::money::Place;
+use crate::world::outbox::Delivery;
+use crate::world::partner::Partner;
 
 #[derive(Deserialize)]
 pub(super) struct What {

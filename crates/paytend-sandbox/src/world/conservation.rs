@@ -10,7 +10,10 @@ use paytend_model::issuing::{
 use paytend_model::{Amount, Operation};
 use proptest::prelude::*;
 
+use super::entities::TopupState;
+use super::money::Place;
 use super::partner::{FIRST_CARD, cvv};
+use super::settings::Timing;
 use super::*;
 
 const PARTNER: &str = "888666000100260";

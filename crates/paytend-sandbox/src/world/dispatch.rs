@@ -2,9 +2,10 @@
 
 use paytend_model::{Operation, Payload, funding, iban as baas, issuing as cards_api, operation};
 
+use super::context::Context;
 use super::issuing::{cards, funds, holders};
 use super::partner::Partner;
-use super::{Context, iban, opening};
+use super::{iban, opening};
 use crate::failure::{Failure, Refusal};
 
 type Perform = fn(&mut Partner, &mut Context<'_>, &str) -> Result<String, Refusal>;

@@ -8,7 +8,8 @@ use paytend_model::issuing::CreateCardholder;
 pub(crate) use paytend_model::lifecycle::{AccountState, CardState, TopupState, TransferOrderState};
 use serde::{Deserialize, Serialize};
 
-use super::{Cents, Millis};
+use super::money::Cents;
+use super::time::Millis;
 
 /// The status of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,12 @@
 //! Checks of a stored or imported state. They reject a state in which due work would never end or numbers could
 //! overflow.
 
+use super::World;
 use super::issuing::cards::MOST;
+use super::outbox::{DeliveryState, Outbox};
 use super::partner::Partner;
-use super::{DeliveryState, LONGEST, Millis, Outbox, Settings, World};
+use super::settings::Settings;
+use super::time::{LONGEST, Millis};
 
 /// The latest time allowed in a stored state, which leaves room for later times.
 const LATEST: Millis = 221_845_305_600_000;

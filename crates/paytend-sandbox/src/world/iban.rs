@@ -8,10 +8,11 @@ use paytend_model::iban::{
 use paytend_model::issuing::CitiesResponse;
 use paytend_model::{Amount, MAX_FILE_BYTES, NoData};
 
+use super::context::Context;
 use super::entities::{TransferOrderState, user_code};
 use super::issuing::holders::of_country;
+use super::money::{Cents, Place};
 use super::partner::{Partner, given, same_mobile};
-use super::{Cents, Context, Place};
 use crate::failure::{Failure, Refusal};
 
 /// Returns a Lithuanian IBAN with valid check digits (ISO 13616, modulus 97) for bank `35700` and an account number.

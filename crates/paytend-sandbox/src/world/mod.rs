@@ -5,38 +5,33 @@
 
 #[cfg(test)]
 mod conservation;
-mod dispatch;
-mod entities;
+mod context;
+pub(crate) mod dispatch;
+pub(crate) mod entities;
 mod flaw;
 mod iban;
 mod issuing;
 pub(crate) mod money;
 mod opening;
 pub(crate) mod outbox;
-mod partner;
-mod settings;
+pub(crate) mod partner;
+pub(crate) mod settings;
 mod tasks;
-mod trigger;
+pub(crate) mod time;
+pub(crate) mod trigger;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use dispatch::object;
-pub(crate) use entities::{CardState, TopupState};
-pub(crate) use money::{Cents, Place};
-pub(crate) use outbox::{Attempted, Delivery, DeliveryState, Outbox, Source};
-pub(crate) use partner::{FIRST_CARD, Partner};
-pub use settings::{Settings, Timing};
-pub(crate) use trigger::{Trigger, kinds, merged};
+use context::Context;
+use outbox::{Attempted, Outbox};
+use partner::Partner;
+use settings::Settings;
+use time::Millis;
+use trigger::Trigger;
 
 use crate::failure::{Failure, Refusal};
-
-/// Milliseconds since 1970.
-pub(crate) type Millis = u64;
-
-/// The longest duration by which time can be advanced at once: ten years. A longer one is probably a mistake.
-pub(crate) const LONGEST: Millis = 10 * 366 * 24 * 3_600_000;
 
 /// An event that changes the world.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -165,19 +160,5 @@ impl World {
         let partner = self.partners.get_mut(id).ok_or(Failure::UnknownPartner)?;
         let mut context = Context { partner: id, now: self.now, settings: &self.settings, outbox: &mut self.outbox };
         work(partner, &mut context)
-    }
-}
-
-/// The data that an operation needs in addition to its partner.
-pub(crate) struct Context<'a> {
-    pub(crate) partner: &'a str,
-    pub(crate) now: Millis,
-    pub(crate) settings: &'a Settings,
-    pub(crate) outbox: &'a mut Outbox,
-}
-
-impl Context<'_> {
-    pub(crate) fn timing(&self) -> &Timing {
-        &self.settings.timing
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use paytend_model::{Amount, Decimal};
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// An amount in hundredths of a currency's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

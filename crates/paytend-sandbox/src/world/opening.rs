@@ -7,10 +7,11 @@ use paytend_model::iban::{
 };
 use paytend_model::{BaasNotification, MAX_FILE_BYTES, NoData};
 
+use super::context::Context;
 use super::entities::{AccountState, Audit, Task, User, user_code};
 use super::iban::{account, iban};
+use super::money::Cents;
 use super::partner::{Partner, given, same_mobile};
-use super::{Cents, Context};
 use crate::failure::{Failure, Refusal};
 
 /// The meaning of each `fileType` in the sandbox. The provider's codes are in the partner's documents.

@@ -1,10 +1,9 @@
 //! Notifications and their deliveries.
 
-use paytend_model::{Notification, Product, payby};
+use paytend_model::payby;
 use serde::{Deserialize, Serialize};
 
-use super::partner::Partner;
-use super::{Context, Millis};
+use super::time::Millis;
 
 /// The sender of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,30 +166,6 @@ impl Outbox {
             Some(wait) => (DeliveryState::Pending, Some(at.saturating_add(wait))),
             None => (DeliveryState::GivenUp, None),
         };
-    }
-}
-
-impl Context<'_> {
-    /// Creates a Paytend notification.
-    pub(crate) fn notify(&mut self, partner: &Partner, notification: Notification) -> u64 {
-        let content = notification.content().unwrap_or_default();
-        self.notify_text(partner, notification.product(), notification.notify_type(), content)
-    }
-
-    pub(crate) fn notify_text(
-        &mut self,
-        partner: &Partner,
-        product: Product,
-        notify_type: &str,
-        content: String,
-    ) -> u64 {
-        // The products use the same `notifyType` numbers, so a receiver with one URL could not distinguish them.
-        let url = match product {
-            Product::Issuing => partner.issuing_callback.as_ref(),
-            _ => partner.callback.as_ref(),
-        };
-        let source = Source::Paytend { product: product.as_str().to_owned(), notify_type: notify_type.to_owned() };
-        self.outbox.post(self.now, self.partner, source, content, url.cloned())
     }
 }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::entities::{
     Application, Audit, Card, CardState, CardTransaction, Counters, Holder, Task, Topup, TransferOrder, User,
 };
-use super::issuing::cards::DEMO_SKU;
-use super::money::{Ledger, Place};
-use super::{Cents, Millis, Settings};
+use super::money::{Cents, Ledger, Place};
+use super::settings::Settings;
+use super::time::Millis;
 use crate::failure::Failure;
 
 /// The card that every partner has from the start. It is active and has no cardholder. The published demo uses it.
@@ -20,6 +20,8 @@ pub(crate) const FIRST_CARD: &str = "1755902";
 const DEMO_CARD: &str = "1755891";
 /// The cardholder that the published demo uses.
 const DEMO_HOLDER: &str = "101982";
+/// The card style that the published demo applies for.
+pub(crate) const DEMO_SKU: &str = "CTHMCPE20056";
 /// The length of a month for a card's fees.
 pub(crate) const MONTH: Millis = 30 * 24 * 3_600_000;
 

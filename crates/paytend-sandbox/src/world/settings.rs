@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::time::Millis;
 
 /// The durations of asynchronous processes, in milliseconds of the sandbox's time.
 ///

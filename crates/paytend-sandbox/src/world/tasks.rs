@@ -1,9 +1,11 @@
 //! Scheduled tasks.
 
+use super::context::Context;
 use super::entities::{Audit, Task};
 use super::issuing::{cards, funds, holders};
+use super::opening;
 use super::partner::Partner;
-use super::{Context, Millis, opening};
+use super::time::Millis;
 
 /// Runs all tasks of a partner that are due.
 pub(super) fn run(partner: &mut Partner, context: &mut Context<'_>, at: Millis) {

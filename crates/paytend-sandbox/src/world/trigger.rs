@@ -10,14 +10,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::context::Context;
 use super::entities::{
-    AUTHORIZED, Audit, CardTransaction, SETTLED, TransferOrder, TransferOrderState, card_code, transfer_code, user_code,
+    AUTHORIZED, Audit, CardState, CardTransaction, SETTLED, TransferOrder, TransferOrderState, card_code,
+    transfer_code, user_code,
 };
 use super::iban::{account, checked_url, iban};
 use super::issuing::holders;
+use super::money::{self, Cents, Place};
+use super::opening;
 use super::outbox::Source;
 use super::partner::{FIRST_CARD, Partner};
-use super::{Cents, Context, Place, money, opening};
 use crate::failure::{Failure, Refusal};
 
 /// A trigger. Contents are JSON objects; their fields replace those that the sandbox would write.
@@ -263,7 +266,7 @@ fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) ->
     let asked: TransactionNotification = typed(content)?;
     let id = asked.card_id.as_ref().map_or(FIRST_CARD, |id| id.as_str()).to_owned();
     let card = partner.card(&id)?;
-    if card.state != super::CardState::Active {
+    if card.state != CardState::Active {
         let code = card_code(card.state);
         return Err(Refusal::because(Failure::WrongState, format!("the card's status is {}", code.as_str())));
     }

@@ -5,9 +5,18 @@ use paytend_crypto::hazmat::DigestAlgorithm;
 
 use super::body_kind::BodyKind;
 use super::change::Change;
-use super::result::Certainty;
+use super::change::Wrapping;
 use super::trace::Trace;
-use super::wrapping::Wrapping;
+
+/// The certainty of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Certainty {
+    /// Visible in the message, or proven by the signature.
+    Proven,
+    /// A possible explanation; others are possible too.
+    Possible,
+}
 
 /// A reason why a message fails, or another problem with it. Contains names and positions, never a payload or a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -348,4 +357,9 @@ fn location(at: usize, field: Option<&str>) -> String {
 
 fn joined(changes: &[TextChange]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Writes lengths for a finding, separated by commas.
+pub(super) fn list(numbers: &[usize]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -53,13 +53,12 @@ use http::HeaderMap;
 use paytend_crypto::Kind;
 
 pub use body_kind::BodyKind;
-pub use change::Change;
-pub use finding::{Base64Flaw, Finding, TextChange};
+pub use change::{Change, Wrapping};
+pub use finding::{Base64Flaw, Certainty, Finding, TextChange};
 pub use known_keys::KnownKeys;
 pub use pasted::{PastedSignError, pasted_sign};
-pub use result::{Certainty, Explanation, Verdict};
+pub use result::{Explanation, Verdict};
 pub use trace::Trace;
-pub use wrapping::Wrapping;
 
 use crate::provider::Provider;
 use fixes::Subject;
@@ -84,8 +83,4 @@ pub fn explain_envelope(kind: Kind, payload_signed: bool, body: &[u8], keys: &Kn
     let mut explanation = Explanation::start(Subject::of(kind), keys);
     envelope::explain(kind, payload_signed, body, keys, &mut explanation);
     explanation
-}
-
-fn list(numbers: &[usize]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::finding::Finding;
+use super::finding::{Certainty, Finding};
 use super::fixes::Subject;
 use super::known_keys::KnownKeys;
 
@@ -31,16 +31,6 @@ pub enum Verdict<'a> {
     AuthenticBut(&'a [Finding]),
     /// The signature is not valid for the message as received.
     NotAuthentic(&'a [Finding]),
-}
-
-/// The certainty of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Certainty {
-    /// Visible in the message, or proven by the signature.
-    Proven,
-    /// A possible explanation; others are possible too.
-    Possible,
 }
 
 /// The result of explaining a message.

@@ -5,20 +5,12 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::change::Change;
-use super::rewrite::Rewriter;
-use super::wrapping::{self, Layer};
 
 /// Maximum number of bytes hashed and written for a message. This bounds the time to about a second in a release build.
 const BUDGET: usize = 192 << 20;
 
 /// Additional cost of a candidate in bytes, for the last block of the hash and the copy of its state.
 const EACH: usize = 128;
-
-/// The search ends when the remaining budget is below this number of bytes.
-const LEAST: usize = 1 << 20;
-
-/// Maximum total cost of the changes that are combined.
-const MAX_LEVEL: usize = 8;
 
 /// The target of a search: the texts before and after the variable part, and the digest of the whole.
 pub(super) struct Target {
@@ -36,10 +28,10 @@ impl Target {
 /// A search and its remaining budget.
 pub(super) struct Search {
     target: Target,
-    left: usize,
+    pub(super) left: usize,
     /// The budget that the current part of the search must leave.
-    reserve: usize,
-    cut: bool,
+    pub(super) reserve: usize,
+    pub(super) cut: bool,
 }
 
 impl Search {
@@ -90,35 +82,6 @@ impl Search {
         hash.update(part);
         self.finish(hash)
     }
-
-    /// Searches for the signed text from which `received` was made, in the order of increasing cost.
-    pub(super) fn run(&mut self, received: &[u8]) -> Option<Found> {
-        let layers = match wrapping::undo(received, self) {
-            Ok(found) => return Some(found),
-            Err(layers) => layers,
-        };
-        let mut rewriters = Rewriter::of_layers(&layers);
-        // Replaced characters cannot be guessed, so only the likely forms are tried.
-        if String::from_utf8_lossy(received).contains('\u{fffd}') {
-            self.left /= 8;
-        }
-        if self.left == 0 {
-            self.cut = true;
-            return None;
-        }
-        for level in 1..=MAX_LEVEL {
-            for rewriter in &mut rewriters {
-                // A single text must not use up the whole budget.
-                self.reserve = self.left / 2;
-                let found = rewriter.level(level, self);
-                self.cut |= self.is_spent();
-                if found.is_some() || self.left < LEAST {
-                    return found;
-                }
-            }
-        }
-        None
-    }
 }
 
 /// The text that was found, and the changes that were undone.
@@ -130,11 +93,5 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn new(text: Vec<u8>, changes: Vec<Change>) -> Self {
         Self { text: Zeroizing::new(text), changes }
-    }
-}
-
-impl From<Layer> for Found {
-    fn from(layer: Layer) -> Self {
-        Self { text: layer.bytes, changes: layer.changes }
     }
 }

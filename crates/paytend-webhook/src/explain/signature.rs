@@ -4,9 +4,8 @@ use paytend_crypto::hazmat::{DigestAlgorithm, signed_digest};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::finding::{Finding, TextChange};
+use super::finding::{Finding, TextChange, list};
 use super::known_keys::KnownKeys;
-use super::list;
 use super::result::Explanation;
 use super::trace::Trace;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::receiver::Reason;
+use crate::error::Reason;
 
 /// The limits on notifications in progress for a class of sources. A request beyond a limit gets a 503 response, and
 /// the provider retries it. The number of waiting requests and the time that each may wait are limited.

@@ -59,8 +59,9 @@ use tokio::sync::oneshot;
 
 pub use budget::Budget;
 
+use crate::error::Reason;
 use crate::provider::{ProviderResponse, Reply};
-use crate::receiver::{Reason, Receiver, Rejection, check_length};
+use crate::receiver::{Receiver, Rejection, check_length};
 use crate::request_filter::RequestFilter;
 use crate::sources::Source;
 use crate::verified::Verified;

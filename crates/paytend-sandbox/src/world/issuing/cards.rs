@@ -7,15 +7,14 @@ use paytend_model::issuing::{
 use paytend_model::{CardId, IssuingNotification, NoData};
 
 use crate::failure::{Failure, Refusal};
+use crate::world::context::Context;
 use crate::world::entities::{Application, Audit, Card, CardState, Task, card_code};
-use crate::world::partner::{MONTH, Partner, cvv, given};
-use crate::world::{Cents, Context, Place};
+use crate::world::money::{Cents, Place};
+use crate::world::partner::{DEMO_SKU, MONTH, Partner, cvv, given};
 
 /// The card styles: sku, scheme, type (`1` virtual, `2` physical).
 const SKUS: [(&str, &str, &str); 5] =
     [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1"), (DEMO_SKU, "3", "2")];
-/// The style that the published demo applies for.
-pub(in crate::world) const DEMO_SKU: &str = "CTHMCPE20056";
 const VIRTUAL: &str = "1";
 /// The maximum number of cards per application.
 pub(in crate::world) const MOST: u64 = 100;

@@ -9,9 +9,11 @@ use paytend_model::issuing::{
 use paytend_model::{Currency, Date};
 
 use crate::failure::{Failure, Refusal};
+use crate::world::context::Context;
 use crate::world::entities::{self, CardState, Task, TopupState, topup_code};
+use crate::world::money::{Cents, Place};
 use crate::world::partner::{Partner, given, page};
-use crate::world::{Cents, Context, Millis, Place};
+use crate::world::time::Millis;
 
 pub(in crate::world) fn balance(
     partner: &mut Partner,

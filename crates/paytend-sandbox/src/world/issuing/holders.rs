@@ -7,7 +7,7 @@ use paytend_model::issuing::{
 use paytend_model::{Count, CountryCode, IssuingNotification, MAX_FILE_BYTES, NoData, issuing::CardHolderResult};
 
 use crate::failure::{Failure, Refusal};
-use crate::world::Context;
+use crate::world::context::Context;
 use crate::world::entities::{Audit, Holder, Task};
 use crate::world::partner::{Partner, given, page};
 

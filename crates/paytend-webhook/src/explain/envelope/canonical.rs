@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::document::Document;
+use super::fields::{Field, Fields, TryFields, sorted};
 use super::values;
 use crate::explain::finding::TextChange;
 use crate::explain::search::{Search, Target};
@@ -22,14 +23,8 @@ pub(super) struct Canonical<'a> {
     partner_id: Option<&'a str>,
 }
 
-pub(super) type Field = (String, Zeroizing<Vec<u8>>);
-pub(super) type Fields = Vec<Field>;
-
-/// Tests a text with its changes. Returns whether the search is finished.
+/// Tests a text and its difference. Returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
-
-/// Tests fields and the text after them, with their changes. Returns whether the search is finished.
-pub(super) type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], Vec<TextChange>) -> bool;
 
 /// Maximum number of bytes hashed for other canonical strings, before other serializations of the payload are searched.
 const MAX_HASHED: usize = 32 << 20;
@@ -201,11 +196,6 @@ impl<'a> Canonical<'a> {
                 })
         })
     }
-}
-
-pub(super) fn sorted(mut fields: Fields) -> Fields {
-    fields.sort_by(|a, b| a.0.cmp(&b.0));
-    fields
 }
 
 fn joined(fields: &[Field], end: &[u8]) -> Zeroizing<Vec<u8>> {

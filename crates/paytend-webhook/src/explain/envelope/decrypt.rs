@@ -5,9 +5,8 @@ use ::base64::engine::general_purpose::STANDARD;
 use paytend_crypto::hazmat::{decrypt_blocks, decrypt_payload};
 use zeroize::Zeroizing;
 
-use crate::explain::finding::Finding;
+use crate::explain::finding::{Finding, list};
 use crate::explain::known_keys::KnownKeys;
-use crate::explain::list;
 use crate::explain::result::Explanation;
 
 /// Decrypts the session key with each private key, the expected keys first.

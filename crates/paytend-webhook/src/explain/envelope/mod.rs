@@ -3,6 +3,7 @@
 mod canonical;
 mod decrypt;
 mod document;
+mod fields;
 mod values;
 
 use paytend_crypto::{Error, Expected, Kind, PayloadProblem};
@@ -11,11 +12,12 @@ use zeroize::Zeroizing;
 use super::base64;
 use super::body_kind::BodyKind;
 use super::change::Change;
+use super::change::Wrapping;
 use super::finding::Finding;
 use super::known_keys::KnownKeys;
 use super::result::Explanation;
 use super::signature::{Searched, explain_signature};
-use super::wrapping::{self, Wrapping};
+use super::wrapping;
 use canonical::Canonical;
 use decrypt::{decrypt_data, decrypt_key};
 use document::Document;

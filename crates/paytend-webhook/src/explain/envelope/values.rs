@@ -3,7 +3,7 @@
 use paytend_crypto::Kind;
 use zeroize::Zeroizing;
 
-use super::canonical::{Fields, TryFields, sorted};
+use super::fields::{Fields, TryFields, sorted};
 use crate::explain::finding::TextChange;
 
 /// Highest notification type that is tried.

@@ -7,8 +7,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::document::{Document, Node};
+use super::documented;
 use super::order::{self, Members, is_integer, permutations};
-use super::{Structure, documented};
+use super::structure::Structure;
 
 /// Maximum sum of the ranks in a combination.
 const MAX_RANK: usize = 7;

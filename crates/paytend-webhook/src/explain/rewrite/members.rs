@@ -1,10 +1,10 @@
 //! Candidates for members that were removed, added, or converted to another type.
 
-use super::Structure;
 use super::document::{Document, Node, Number, Text};
 use super::documented;
 use super::numbers::Decimal;
 use super::order::{Members, objects, replaced, size};
+use super::structure::Structure;
 use crate::explain::change::Change;
 
 /// Maximum total number of nodes created for a document.

@@ -8,12 +8,14 @@ mod document;
 mod documented;
 mod escapes;
 mod layout;
+mod levels;
 mod members;
 mod numbers;
 mod order;
 mod roots;
 mod slots;
 mod sorted;
+mod structure;
 mod template;
 
 use std::collections::HashSet;
@@ -28,15 +30,10 @@ use document::{Document, Node};
 use escapes::Spelling;
 use layout::Layout;
 use numbers::Forms;
+use structure::Structure;
 use template::Template;
 
 pub(super) use sorted::trace as order_trace;
-
-/// A structure of the JSON, with the changes that lead to it.
-struct Structure {
-    root: Node,
-    changes: Vec<Change>,
-}
 
 /// The text before and after the JSON.
 struct Edge {
@@ -305,14 +302,5 @@ impl Rewriter {
         }
         bases.extend(members::without_nulls(root));
         bases
-    }
-}
-
-impl Structure {
-    /// Adds the changes of an earlier step.
-    fn after(mut self, before: &Self) -> Self {
-        let new: Vec<Change> = before.changes.iter().filter(|change| !self.changes.contains(change)).copied().collect();
-        self.changes.extend(new);
-        self
     }
 }

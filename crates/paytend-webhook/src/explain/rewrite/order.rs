@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Structure;
 use super::document::{Document, Node};
 use super::documented;
+use super::structure::Structure;
 use crate::explain::change::Change;
 
 /// Maximum number of orders tried for a single object.

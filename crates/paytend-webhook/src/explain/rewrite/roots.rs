@@ -6,8 +6,8 @@ use std::hash::RandomState;
 use super::document::{Document, Node};
 use super::{Edge, Rewriter};
 use crate::explain::body_kind::BodyKind;
-use crate::explain::change::Change;
-use crate::explain::wrapping::{CHARSETS, Layer, Wrapping, normal_forms, unescape_html};
+use crate::explain::change::{Change, Wrapping};
+use crate::explain::wrapping::{CHARSETS, Layer, normal_forms, unescape_html};
 
 /// Maximum number of texts that are parsed.
 const MAX_ROOTS: usize = 48;

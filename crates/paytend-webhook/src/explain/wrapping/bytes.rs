@@ -4,8 +4,9 @@ use ::base64::Engine as _;
 use ::base64::engine::DecodePaddingMode;
 use ::base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::{MAX_TEXT, Undone, Wrapping};
+use super::undone::{MAX_TEXT, Undone};
 use crate::explain::change::Change;
+use crate::explain::change::Wrapping;
 
 fn push(out: &mut Vec<Undone>, bytes: Vec<u8>, wrapping: Wrapping) {
     if !bytes.is_empty() {

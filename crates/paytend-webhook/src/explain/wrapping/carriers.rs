@@ -5,8 +5,10 @@ use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Undone, Wrapping, bytes, encodings};
+use super::undone::Undone;
+use super::{bytes, encodings};
 use crate::explain::change::Change;
+use crate::explain::change::Wrapping;
 
 /// Maximum number of fields or members that are examined.
 const MANY: usize = 64;

@@ -1,7 +1,8 @@
 //! Changes at the edges of a text.
 
-use super::{Undone, Wrapping};
+use super::undone::Undone;
 use crate::explain::change::Change;
+use crate::explain::change::Wrapping;
 
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 

@@ -2,8 +2,9 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-use super::{Undone, Wrapping};
+use super::undone::Undone;
 use crate::explain::change::Change;
+use crate::explain::change::Wrapping;
 
 fn push(out: &mut Vec<Undone>, bytes: Vec<u8>, wrapping: Wrapping) {
     out.push(Undone { bytes, change: Change::Wrapped(wrapping) });

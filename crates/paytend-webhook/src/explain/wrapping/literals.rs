@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Undone, Wrapping};
+use super::undone::Undone;
 use crate::explain::change::Change;
+use crate::explain::change::Wrapping;
 
 /// Decodes `b'{"a":1}'` and `'{"a":1}'`, the forms in which Python prints bytes and strings.
 pub(super) fn text_literal(body: &[u8], out: &mut Vec<Undone>) {

@@ -5,9 +5,9 @@ mod bytes;
 mod carriers;
 mod edges;
 mod encodings;
-mod kind;
 mod literals;
 mod text;
+mod undone;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -16,9 +16,9 @@ use zeroize::Zeroizing;
 
 use super::change::Change;
 use super::search::{Found, Search};
+use undone::{MAX_TEXT, Undone};
 
 pub(super) use encodings::unescape_html;
-pub use kind::Wrapping;
 pub(super) use literals::to_json;
 pub(super) use text::{CHARSETS, normal_forms};
 
@@ -39,12 +39,6 @@ enum Effect {
     Text,
     /// A loss or an addition at an edge, or throughout the text.
     Edge,
-}
-
-/// The text before a change.
-struct Undone {
-    bytes: Vec<u8>,
-    change: Change,
 }
 
 const STEPS: &[Step] = &[
@@ -100,9 +94,6 @@ const DEPTH: usize = 2;
 
 /// Maximum number of bytes of intermediate texts that are kept.
 const MAX_KEPT: usize = 16 << 20;
-
-/// Maximum size of an unwrapped text.
-const MAX_TEXT: usize = 4 << 20;
 
 /// Undoes wrappings until the signed text is found. Otherwise returns all intermediate texts.
 pub(super) fn undo(received: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
@@ -174,6 +165,12 @@ fn walk(
         layers.push(layer);
     }
     Err(layers)
+}
+
+impl From<Layer> for Found {
+    fn from(layer: Layer) -> Self {
+        Self { text: layer.bytes, changes: layer.changes }
+    }
 }
 
 impl Layer {

@@ -3,8 +3,9 @@
 use encoding_rs::Encoding;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Undone, Wrapping};
+use super::undone::Undone;
 use crate::explain::change::Change;
+use crate::explain::change::Wrapping;
 
 /// A charset other than UTF-8.
 #[derive(Clone, Copy)]

@@ -1,0 +1,55 @@
+//! EventListener of calls, for metrics and alerts.
+
+use std::time::Duration;
+
+use paytend_crypto::RequestId;
+
+use crate::error::kind::{ErrorKind, Outcome};
+
+/// An event of a call. It contains no secrets and no personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The phase that the event reports.
+    pub phase: Phase,
+    /// The operation's name.
+    pub operation: String,
+    /// The `requestId`.
+    pub request_id: RequestId,
+    /// The number of the attempt, starting at one; zero before the first attempt.
+    pub attempt: u32,
+    /// The HTTP status of the response, if there was a response. For a whole call, the status of its last response.
+    pub status: Option<u16>,
+    /// The kind of failure; `None` after a success, and for a dropped call.
+    pub error: Option<ErrorKind>,
+    /// The outcome of the request; `None` after a success.
+    pub outcome: Option<Outcome>,
+    /// The duration of the attempt, or of the whole call.
+    pub latency: Duration,
+}
+
+/// The phase of a call that an [`Event`] reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// An attempt has ended.
+    Attempt,
+    /// The call has ended.
+    Finished,
+    /// The caller dropped the call before it ended. `outcome` reports whether its request had been sent.
+    Dropped,
+}
+
+/// A receiver of events. Every `Fn(&Event)` implements it.
+///
+/// It is called synchronously during the call, so it must return quickly.
+pub trait EventListener: Send + Sync + 'static {
+    /// Called for each event.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> EventListener for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}

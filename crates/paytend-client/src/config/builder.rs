@@ -1,0 +1,398 @@
+//! The client builder. [`ClientBuilder::build`] reports all configuration errors.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+use paytend_crypto::keys::FilePermissions;
+use paytend_crypto::{Keyring, Kind, OsRandom, RandomSource};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::checks::{check_partner, checked_states, order_states_by_path, parse_base_url, paths, response_names};
+use super::environment::{Environment, SANDBOX};
+use super::http;
+use crate::call::events::EventListener;
+use crate::call::limits::{Limits, Rate};
+use crate::call::shared::Shared;
+use crate::client::Client;
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::policy::order_states::OrderStates;
+use crate::policy::resolution::Resolution;
+use crate::policy::retry::RetryPolicy;
+use crate::transport::exchange::Transport;
+use crate::transport::http::HttpTransport;
+
+/// A builder for a [`Client`]. The documentation of each method states the default.
+#[must_use]
+pub struct ClientBuilder {
+    environment: Environment,
+    partner_id: String,
+    keyring: Keyring,
+    http: http::Options,
+    transport: TransportChoice,
+    attempt_timeout: Duration,
+    deadline: Duration,
+    retry: RetryPolicy,
+    resolution: Resolution,
+    paths: Vec<(String, String)>,
+    response_names: Vec<(String, Vec<String>)>,
+    order_states: OrderStates,
+    order_states_of: Vec<(String, OrderStates)>,
+    user_agent: String,
+    max_response_bytes: usize,
+    at_once: Option<usize>,
+    rate: Option<(u32, Duration)>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+    events: Option<Arc<dyn EventListener>>,
+}
+
+/// The transport of requests.
+enum TransportChoice {
+    /// An HTTP client created from the options.
+    Own,
+    Given(Box<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>),
+    Other(Arc<dyn Transport>),
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(environment: Environment, partner_id: String, keyring: Keyring) -> Self {
+        Self {
+            environment,
+            partner_id,
+            keyring,
+            http: http::Options::default(),
+            transport: TransportChoice::Own,
+            attempt_timeout: Duration::from_secs(30),
+            deadline: Duration::from_secs(60),
+            retry: RetryPolicy::default(),
+            resolution: Resolution::default(),
+            paths: Vec::new(),
+            response_names: Vec::new(),
+            order_states: OrderStates::default(),
+            order_states_of: Vec::new(),
+            user_agent: concat!("paytend-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            max_response_bytes: Kind::Response.default_max_bytes(),
+            at_once: None,
+            rate: None,
+            clock: Arc::new(SystemClock::default()),
+            random: Arc::new(OsRandom),
+            events: None,
+        }
+    }
+
+    /// Sets the environment, in place of the one that the builder was created with.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Sets the partner ID, in place of the one that the builder was created with.
+    pub fn partner_id(mut self, partner_id: impl Into<String>) -> Self {
+        self.partner_id = partner_id.into();
+        self
+    }
+
+    /// Sets the keys, in place of those that the builder was created with.
+    pub fn keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = keyring;
+        self
+    }
+
+    /// Sets the timeout for establishing a connection (default 10 s).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.http.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the timeout of an attempt, from the connection to the end of the response (default 30 s).
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Sets the deadline of a call, which includes all attempts, backoff, and waiting for a limit (default 60 s).
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Sets the policy for retrying failed attempts.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Sets how [`Client::resolve`] resolves unknown outcomes.
+    pub fn resolution(mut self, resolution: Resolution) -> Self {
+        self.resolution = resolution;
+        self
+    }
+
+    /// Sets an operation's path. The operation is identified by its name (`getCardOverdueMonthlyFee`, `baas.getCities`)
+    /// or by its default path. Some default paths are inferred and may be wrong; correct them here according to the
+    /// partner's documents.
+    pub fn path(mut self, operation: impl Into<String>, path: impl Into<String>) -> Self {
+        self.paths.push((operation.into(), path.into()));
+        self
+    }
+
+    /// Sets the fields, by wire name, that tie an operation's response to its request. The operation is identified as
+    /// for [`path`](Self::path). A path that this workspace does not know is allowed.
+    ///
+    /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
+    /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
+    /// operation has response data. That responses contain these fields is inferred.
+    ///
+    /// If your documents specify other fields, set those. A field that is set here is required in each response whose
+    /// request has it. Without any field, only TLS ties a response to its request.
+    pub fn response_names<N: Into<String>>(
+        mut self,
+        operation: impl Into<String>,
+        fields: impl IntoIterator<Item = N>,
+    ) -> Self {
+        self.response_names.push((operation.into(), fields.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Sets which status codes mean that an order is processing, has succeeded or has failed. By default no codes are
+    /// set, so every status is [`Unknown`](crate::OrderState::Unknown).
+    pub fn order_states(mut self, states: OrderStates) -> Self {
+        self.order_states = states;
+        self
+    }
+
+    /// Sets the meanings of status codes for one operation's orders. The operation is identified as for
+    /// [`path`](Self::path). See [`order_states`](Self::order_states).
+    pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
+        self.order_states_of.push((operation.into(), states));
+        self
+    }
+
+    /// Sets the `User-Agent` header (default: `paytend-client/` and the crate's version).
+    pub fn user_agent(mut self, text: impl Into<String>) -> Self {
+        self.user_agent = text.into();
+        self
+    }
+
+    /// Sets the size limit of a response, in bytes (default 4 MiB).
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
+    ///
+    /// By default the proxy from the environment variables is used: the first of `HTTPS_PROXY`, `https_proxy`,
+    /// `ALL_PROXY` and `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in such a variable
+    /// is an error. A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.proxy = http::ProxyChoice::Given(url.into());
+        self
+    }
+
+    /// Disables the proxy, even if the environment names one.
+    pub fn no_proxy(mut self) -> Self {
+        self.http.proxy = http::ProxyChoice::None;
+        self
+    }
+
+    /// Adds trusted root certificates, in PEM.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.http.roots.push(pem.into());
+        self
+    }
+
+    /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after
+    /// the other. Escaped line ends, quotes, UTF-16 and the other transformations of keys are undone.
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
+        self
+    }
+
+    /// Sets a file with the client certificate and its private key, which is read by [`build`](Self::build). On Unix,
+    /// the file is refused if its group or others have access to it, unless
+    /// [`danger_any_permissions`](Self::danger_any_permissions) allows it.
+    pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.http.identity = Some(http::IdentitySource::File(path.into()));
+        self
+    }
+
+    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). For
+    /// secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
+        self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
+        self
+    }
+
+    /// Sets how long an idle connection is kept for reuse (default 90 s).
+    pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.http.pool_idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the maximum number of idle connections (default: no limit).
+    pub fn pool_max_idle(mut self, connections: usize) -> Self {
+        self.http.pool_max_idle = Some(connections);
+        self
+    }
+
+    /// Sets a function that creates the reqwest client, for options that this builder does not have.
+    ///
+    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its
+    /// request. The existing connections must not be used again after that, and reqwest can only drop all of them. The
+    /// function must build a new client each time, because clones of a client share their connections.
+    ///
+    /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
+    /// proxy must not be set on this builder at the same time.
+    pub fn http_client(
+        mut self,
+        make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.transport = TransportChoice::Given(Box::new(make));
+        self
+    }
+
+    /// Sets a custom transport for requests.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = TransportChoice::Other(transport);
+        self
+    }
+
+    /// Sets the concurrency limit: the maximum number of requests in flight, over all clones (default: no limit).
+    /// Further requests wait until their deadline.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.at_once = Some(requests);
+        self
+    }
+
+    /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, over all
+    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
+    ///
+    /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
+    /// before its deadline, although some of those calls may be cancelled.
+    pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
+        self.rate = Some((requests, per));
+        self
+    }
+
+    /// Sets the receiver of events of calls, for metrics and alerts.
+    pub fn events(mut self, events: impl EventListener) -> Self {
+        self.events = Some(Arc::new(events));
+        self
+    }
+
+    /// Sets the clock, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the random source of the backoff's jitter, for tests.
+    pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// - the base URL is not a URL, or uses plain HTTP to another machine;
+    /// - the keyring cannot seal or cannot open messages;
+    /// - the partner ID is empty or cannot be sealed;
+    /// - a header, path, proxy or certificate is invalid;
+    /// - a timeout or a limit is zero.
+    pub fn build(self) -> Result<Client, Error> {
+        let base = match &self.environment {
+            Environment::Sandbox => SANDBOX,
+            Environment::BaseUrl(url) => url,
+        };
+        let base_url = parse_base_url(base).map_err(Error::configuration)?;
+        check_partner(&self.partner_id, &self.keyring)?;
+        if self.attempt_timeout.is_zero() || self.deadline.is_zero() {
+            return Err(Error::configuration("the attempt timeout and the deadline must be greater than zero"));
+        }
+        if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
+            return Err(Error::configuration(
+                "max_in_flight and rate_limit must allow at least one request in a period greater than zero",
+            ));
+        }
+        if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {
+            return Err(Error::configuration("max_in_flight is too large; use a smaller limit"));
+        }
+        if self.max_response_bytes == 0 {
+            return Err(Error::configuration("max_response_bytes must be greater than zero"));
+        }
+        let user_agent = HeaderValue::from_str(&self.user_agent)
+            .map_err(|_| Error::configuration("the user agent contains characters that are invalid in a header"))?;
+        let unmade = |error: reqwest::Error| Error::configuration(error.without_url());
+        let transport: Arc<dyn Transport> = match self.transport {
+            TransportChoice::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
+            TransportChoice::Given(make) if self.http.is_default() => {
+                Arc::new(HttpTransport::new(make).map_err(unmade)?)
+            }
+            TransportChoice::Other(transport) if self.http.is_default() => transport,
+            TransportChoice::Given(_) | TransportChoice::Other(_) => {
+                return Err(Error::configuration(
+                    "TLS, pool or proxy options are set, but the custom client or transport would ignore them",
+                ));
+            }
+        };
+        let shared = Shared {
+            base_url,
+            partner_id: self.partner_id,
+            keyring: self.keyring,
+            paths: Arc::new(paths(self.paths)?),
+            response_names: Arc::new(response_names(self.response_names)?),
+            order_states: Arc::new(checked_states("all operations", self.order_states)?),
+            order_states_by_path: Arc::new(order_states_by_path(self.order_states_of)?),
+            user_agent,
+            max_response_bytes: self.max_response_bytes,
+            attempt_timeout: self.attempt_timeout,
+            deadline: self.deadline,
+            retry: self.retry,
+            resolution: self.resolution,
+            limits: Arc::new(Limits {
+                at_once: self.at_once.map(Semaphore::new),
+                rate: self.rate.map(|(requests, per)| Rate::new(requests, per)),
+            }),
+            transport,
+            clock: self.clock,
+            random: self.random,
+            events: self.events,
+        };
+        Ok(Client { shared: Arc::new(shared) })
+    }
+}
+
+impl Client {
+    /// Returns a builder for a client of this partner.
+    ///
+    /// `keyring` holds the partner's private key and Paytend's public key.
+    pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> ClientBuilder {
+        ClientBuilder::new(environment, partner_id.into(), keyring)
+    }
+
+    /// Creates a client for another partner. It shares the connections, limits and configuration of this client.
+    ///
+    /// # Errors
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if the partner ID or the keyring is
+    /// invalid.
+    pub fn for_partner(&self, partner_id: impl Into<String>, keyring: Keyring) -> Result<Self, Error> {
+        let partner_id = partner_id.into();
+        check_partner(&partner_id, &keyring)?;
+        Ok(Self { shared: Arc::new(Shared { partner_id, keyring, ..Shared::clone(&self.shared) }) })
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("environment", &self.environment).finish_non_exhaustive()
+    }
+}

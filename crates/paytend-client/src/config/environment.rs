@@ -1,0 +1,27 @@
+//! The environment that a client connects to.
+
+use std::fmt;
+
+/// The base URL of the sandbox. Source: the provider's published sandbox demo.
+pub(super) const SANDBOX: &str = "https://sandbox-api.paytend.com";
+
+/// The Paytend environment to connect to.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Environment {
+    /// The provider's sandbox, `https://sandbox-api.paytend.com`.
+    Sandbox,
+    /// Another base URL. The production URL is part of the contract; a local sandbox prints its URL.
+    BaseUrl(String),
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sandbox => f.write_str("Sandbox"),
+            // `build` refuses credentials in the URL, and no output shows them.
+            Self::BaseUrl(url) if url.contains('@') => f.write_str("BaseUrl(_)"),
+            Self::BaseUrl(url) => f.debug_tuple("BaseUrl").field(url).finish(),
+        }
+    }
+}

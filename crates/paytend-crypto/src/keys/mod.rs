@@ -1,0 +1,70 @@
+//! RSA keys as data: reading, writing and fingerprints. All arithmetic is done by a backend ([`crate::rsa`]).
+
+pub(crate) mod encoding;
+pub(crate) mod error;
+pub(crate) mod file;
+pub(crate) mod fingerprint;
+pub(crate) mod foreign;
+pub(crate) mod form;
+pub(crate) mod passphrase;
+pub(crate) mod private;
+pub(crate) mod public;
+
+use zeroize::Zeroizing;
+
+pub use error::{ArmourProblem, EncryptedFormat, Encryption};
+pub use file::{DANGER_ANY_PERMISSIONS, FilePermissions, read_secret_file, require_owner_only};
+pub use foreign::{ForeignKey, KeyAlgorithm};
+pub use form::{Armour, KeyForm, KeyStructure, Wrapping};
+pub use private::PrivateKey;
+pub use public::{MAX_BITS, MIN_BITS, PublicKey, Strength};
+
+use encoding::pem;
+use error::KeyError;
+use passphrase::Passphrase;
+
+/// Returns the format of a key: its structure, armour and wrappings. If the text contains several keys, this is the
+/// private key's format.
+///
+/// # Errors
+/// Returns the errors of [`read`].
+pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
+    read(data, None).map(|(_, form)| form)
+}
+
+/// Returns the PEM blocks of a text as well-formed PEM, for a library that reads only that. The blocks may have any
+/// label and content, such as a certificate and an EC key; only their base64 is checked. Undoes the transformations
+/// that [`PrivateKey::from_bytes`] accepts, for example escaped line ends, quotes and UTF-16.
+///
+/// # Errors
+/// - Returns [`KeyError::Empty`] or [`KeyError::Encoding`] if the text contains no PEM.
+/// - Returns [`KeyError::Armour`], [`KeyError::Base64`] or [`KeyError::Truncated`] if a block is damaged.
+/// - Returns [`KeyError::Encrypted`] if a block is encrypted with `Proc-Type` and `DEK-Info` headers.
+pub fn clean_pem(data: &[u8]) -> Result<Zeroizing<String>, KeyError> {
+    pem::clean_pem(data)
+}
+
+/// A private or public key.
+#[derive(Clone, Debug)]
+pub enum AnyKey {
+    /// A private key.
+    Private(PrivateKey),
+    /// A public key.
+    Public(PublicKey),
+}
+
+/// Reads a private or public key and determines its format. Returns the private key if the data contains both.
+///
+/// # Errors
+/// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable RSA key.
+pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, KeyForm), KeyError> {
+    match PrivateKey::read(data, passphrase) {
+        Ok((key, form)) => Ok((AnyKey::Private(key), form)),
+        // An error in a private key does not prevent the public key from being read.
+        Err(error) => match PublicKey::read(data) {
+            Ok((key, form)) => Ok((AnyKey::Public(key), form)),
+            Err(of_public) if matches!(error, KeyError::PublicGiven(_)) => Err(of_public),
+            Err(_) => Err(error),
+        },
+    }
+}

@@ -1,0 +1,46 @@
+//! The responses of the control interface, and the parameters that several commands have.
+
+use axum::Json;
+use axum::extract::{Path, Query};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// An error response: status and message.
+pub(super) struct Bad(pub(super) StatusCode, pub(super) String);
+
+impl Bad {
+    pub(super) fn request(message: impl std::fmt::Display) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.to_string())
+    }
+
+    pub(super) fn unknown(what: &str) -> Self {
+        Self(StatusCode::NOT_FOUND, format!("unknown {what}"))
+    }
+}
+
+impl IntoResponse for Bad {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+/// The response of a command.
+pub(super) type Answer = Result<Json<Value>, Bad>;
+
+/// Reads a number from the path.
+pub(super) fn number(Path(id): Path<String>) -> Result<u64, Bad> {
+    id.parse().map_err(|_| Bad::unknown("number"))
+}
+
+/// The query of a list: the number of the last known entry.
+#[derive(Deserialize)]
+pub(super) struct After {
+    after: Option<u64>,
+}
+
+/// Returns the number after which a list begins.
+pub(super) fn after(Query(query): Query<After>) -> u64 {
+    query.after.unwrap_or_default()
+}

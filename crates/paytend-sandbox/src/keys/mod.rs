@@ -1,0 +1,96 @@
+//! Paytend's and the partners' keys, and the folder that holds them.
+
+pub(crate) mod folder;
+
+use std::collections::BTreeMap;
+
+use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
+
+use folder::KeyFolder;
+
+/// The keyrings with which Paytend seals messages for a partner.
+pub(crate) struct Seals {
+    pub(crate) current: Keyring,
+    /// The keyring from before the last rotation; equal to `current` if there was no rotation.
+    pub(crate) stale: Keyring,
+}
+
+/// The keys of the sandbox.
+pub(crate) struct Keys {
+    pub(crate) paytend: PrivateKey,
+    pub(crate) partners: BTreeMap<String, PublicKey>,
+    seals: BTreeMap<String, Seals>,
+    rotated: bool,
+    bits: usize,
+    /// The folder that holds PayBy's and PayerMax's keys.
+    pub(crate) folder: Option<KeyFolder>,
+    /// PayBy's and PayerMax's keys that have been loaded or generated so far.
+    providers: BTreeMap<&'static str, PrivateKey>,
+}
+
+impl Keys {
+    pub(crate) fn new(
+        paytend: PrivateKey,
+        partners: BTreeMap<String, PublicKey>,
+        bits: usize,
+    ) -> Result<Self, paytend_crypto::Error> {
+        let mut keys = Self {
+            paytend,
+            partners,
+            seals: BTreeMap::new(),
+            rotated: false,
+            bits,
+            folder: None,
+            providers: BTreeMap::new(),
+        };
+        keys.seals = keys.make(None)?;
+        Ok(keys)
+    }
+
+    fn make(&self, stale: Option<&PrivateKey>) -> Result<BTreeMap<String, Seals>, paytend_crypto::Error> {
+        let seals = |(id, public): (&String, &PublicKey)| {
+            let current = Keyring::from_keys(&self.paytend, public)?;
+            let stale = stale.map_or_else(|| Ok(current.clone()), |key| Keyring::from_keys(key, public))?;
+            Ok((id.clone(), Seals { current, stale }))
+        };
+        self.partners.iter().map(seals).collect()
+    }
+
+    pub(crate) fn rotated(&self) -> bool {
+        self.rotated
+    }
+
+    pub(crate) fn seals(&self, partner: &str) -> Option<&Seals> {
+        self.seals.get(partner)
+    }
+
+    /// Generates a keyring for a partner with an unknown key, for the fault `wrongKey`.
+    pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
+        let key = rustcrypto::generate(self.bits, &OsRandom).ok()?;
+        Keyring::from_keys(&key, self.partners.get(partner)?).ok()
+    }
+
+    /// Replaces Paytend's key; the previous key becomes the stale one.
+    pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
+        let old = std::mem::replace(&mut self.paytend, rustcrypto::generate(self.bits, &OsRandom)?);
+        self.seals = self.make(Some(&old))?;
+        self.rotated = true;
+        Ok(self.paytend.public_key().clone())
+    }
+
+    /// Returns PayBy's or PayerMax's key, which is read or generated on first use. These keys have 2048 bits, as
+    /// documented.
+    pub(crate) fn provider(&mut self, name: &'static str) -> Result<&PrivateKey, paytend_crypto::Error> {
+        if !self.providers.contains_key(name) {
+            let key = match &self.folder {
+                Some(folder) => folder.provider(name).map_err(|error| {
+                    tracing::error!(%error, "cannot load the key of {name}");
+                    paytend_crypto::Error::Random
+                })?,
+                None => rustcrypto::generate(2048, &OsRandom)?,
+            };
+            self.providers.insert(name, key);
+        }
+        self.providers.get(name).ok_or(paytend_crypto::Error::Random)
+    }
+}

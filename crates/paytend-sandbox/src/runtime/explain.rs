@@ -1,0 +1,68 @@
+//! Explains requests that fail to verify, for the sandbox's owner: in the log and on the page, and never in a response.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use paytend_crypto::{KeyError, Kind};
+use paytend_webhook::explain::{Certainty, Explanation, KnownKeys, explain_envelope};
+
+use crate::runtime::core::Core;
+
+impl Core {
+    /// Explains a request later, and adds the findings to its entry in the log.
+    pub(crate) fn explain_later(self: &Arc<Self>, entry: u64, partner: &str, payload_signed: bool, body: Bytes) {
+        let Ok(place) = Arc::clone(&self.explain_queue.waiting).try_acquire_owned() else {
+            self.log.find(entry, vec!["not explained: too many requests fail to verify".into()]);
+            return;
+        };
+        let keys = match known_keys(self, partner) {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.log.find(entry, vec![format!("not explained: {error}")]);
+                return;
+            }
+        };
+        let (core, running) = (Arc::clone(self), Arc::clone(&self.explain_queue.running));
+        tokio::spawn(async move {
+            let (_place, _turn) = (place, running.acquire_owned().await);
+            let explained = tokio::task::spawn_blocking(move || {
+                findings(&explain_envelope(Kind::Request, payload_signed, &body, &keys))
+            });
+            // The task fails only if the runtime ends.
+            if let Ok(findings) = explained.await {
+                core.log.find(entry, findings);
+            }
+        });
+    }
+}
+
+/// The keys that should open and verify the request, and the keys of other partners that may explain it.
+fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
+    let keys = core.keys();
+    let mut known = KnownKeys::new().own("Paytend's private key", keys.paytend.to_pkcs8_pem()?.as_bytes())?;
+    known = known.other_public("Paytend's public key", keys.paytend.public_key().to_spki_pem().as_bytes())?;
+    for (id, key) in &keys.partners {
+        let (name, pem) = (format!("public key of partner {id}"), key.to_spki_pem());
+        // A wrapped request does not show its partner, so the key of every partner may be the right one.
+        known = if id == partner || !keys.partners.contains_key(partner) {
+            known.sender(name, pem.as_bytes())?
+        } else {
+            known.other_public(name, pem.as_bytes())?
+        };
+    }
+    Ok(if keys.partners.contains_key(partner) { known.partner_id(partner) } else { known })
+}
+
+/// The findings and what to do about them, one line each.
+fn findings(explanation: &Explanation) -> Vec<String> {
+    let found = explanation.findings().iter().map(|finding| match finding.certainty() {
+        Certainty::Possible => format!("possibly: {finding}"),
+        _ => finding.to_string(),
+    });
+    let mut lines: Vec<String> = found.collect();
+    lines.extend(explanation.fixes().iter().map(|fix| format!("fix: {fix}")));
+    if lines.is_empty() {
+        lines.push("no explanation was found: compare the signed text and the keys of both sides".into());
+    }
+    lines
+}

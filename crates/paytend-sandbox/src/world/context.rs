@@ -1,0 +1,44 @@
+//! The data that operations need, and the notifications that they create.
+
+use paytend_model::{Notification, Product};
+
+use super::outbox::{Outbox, Source};
+use super::partner::Partner;
+use super::settings::{Settings, Timing};
+use super::time::Millis;
+
+/// The data that an operation needs in addition to its partner.
+pub(crate) struct Context<'a> {
+    pub(crate) partner: &'a str,
+    pub(crate) now: Millis,
+    pub(crate) settings: &'a Settings,
+    pub(crate) outbox: &'a mut Outbox,
+}
+
+impl Context<'_> {
+    pub(crate) fn timing(&self) -> &Timing {
+        &self.settings.timing
+    }
+
+    /// Creates a Paytend notification.
+    pub(crate) fn notify(&mut self, partner: &Partner, notification: Notification) -> u64 {
+        let content = notification.content().unwrap_or_default();
+        self.notify_text(partner, notification.product(), notification.notify_type(), content)
+    }
+
+    pub(crate) fn notify_text(
+        &mut self,
+        partner: &Partner,
+        product: Product,
+        notify_type: &str,
+        content: String,
+    ) -> u64 {
+        // The products use the same `notifyType` numbers, so a receiver with one URL could not distinguish them.
+        let url = match product {
+            Product::Issuing => partner.issuing_callback.as_ref(),
+            _ => partner.callback.as_ref(),
+        };
+        let source = Source::Paytend { product: product.as_str().to_owned(), notify_type: notify_type.to_owned() };
+        self.outbox.post(self.now, self.partner, source, content, url.cloned())
+    }
+}

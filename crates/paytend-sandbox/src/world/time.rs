@@ -1,0 +1,7 @@
+//! Times and durations.
+
+/// Milliseconds since 1970.
+pub(crate) type Millis = u64;
+
+/// The longest duration by which time can be advanced at once: ten years. A longer one is probably a mistake.
+pub(crate) const LONGEST: Millis = 10 * 366 * 24 * 3_600_000;

@@ -1,0 +1,163 @@
+//! The error for invalid configurations, and the reasons for which notifications are rejected.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::StatusCode;
+use paytend_crypto::{Error, Fingerprint};
+
+/// An invalid configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No key was given.
+    #[error("a receiver needs at least one key")]
+    NoKey,
+    /// A key is retired before it becomes valid.
+    #[error("the key {0} is never valid: its `retire_at` must be later than its `not_before`")]
+    NeverUsed(Fingerprint),
+    /// A source is neither an IP address nor a CIDR block.
+    #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
+    Source(String),
+    /// A CIDR block has address bits set beyond its prefix.
+    #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
+    HostBits {
+        /// The text that was given.
+        given: String,
+        /// The block that contains the address.
+        block: String,
+        /// The single address.
+        address: String,
+    },
+    /// A keyring could not be created.
+    #[error(transparent)]
+    Crypto(#[from] Error),
+}
+
+/// The reason for a rejection. Values from the [`RequestFilter`](crate::RequestFilter) contain what was received, cut
+/// to 64 bytes, with non-printable bytes escaped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The method is not `POST`. Contains the method.
+    #[error("the method is \"{0}\"; notifications are sent by POST")]
+    Method(String),
+    /// The filter [requires JSON](crate::RequestFilter::require_json), and the content type is not JSON. Contains the
+    /// `Content-Type`.
+    #[error("the Content-Type is \"{0}\"; the filter requires JSON")]
+    ContentType(String),
+    /// The filter accepts only listed sources, and this source is not listed.
+    #[error("{}", unlisted(*.address, .forwarded_for.as_deref()))]
+    Source {
+        /// The address of the source, if known.
+        address: Option<IpAddr>,
+        /// The `X-Forwarded-For` header, if present. It is read only if the peer is one of the [trusted
+        /// proxies](crate::Sources::trusted_proxies).
+        forwarded_for: Option<String>,
+    },
+    /// The body is compressed. Contains the `Content-Encoding`.
+    #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
+    Encoded(String),
+    /// The body is larger than the receiver's limit.
+    #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
+    TooLarge {
+        /// The number of bytes announced, or read so far.
+        length: u64,
+        /// The receiver's limit in bytes.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("the body did not arrive within {} ms", .0.as_millis())]
+    TooSlow(Duration),
+    /// The connection broke, or the framing of the body is wrong.
+    #[error("the body is incomplete: the connection broke, or its framing is wrong")]
+    Broken,
+    /// The budget for notifications in progress is used up. The message may be valid.
+    #[error("the budget for notifications in progress is used up")]
+    Overloaded,
+    /// There is no `sign` header, or it is empty.
+    #[error("no signature in the sign header")]
+    Unsigned,
+    /// The `sign` headers contain more distinct signatures than the limit.
+    #[error("the sign headers contain more than {limit} distinct signatures")]
+    TooManySignatures {
+        /// The maximum number of signatures.
+        limit: usize,
+    },
+    /// The message is malformed or not authentic.
+    #[error("rejected: {0}")]
+    Refused(Error),
+    /// The notification is authentic, but its merchant is not one of those configured with the key.
+    #[error("the notification is for a merchant that is not configured with this key")]
+    OtherMerchant,
+    /// The notification is authentic, but older than the receiver accepts. It may be a replay.
+    #[error("the notification was sent {} ago; `max_age` is {}", words(*age), words(*limit))]
+    TooOld {
+        /// The time since it was sent.
+        age: Duration,
+        /// The receiver's limit.
+        limit: Duration,
+    },
+    /// The notification is authentic, but its timestamp is in the future. A clock is wrong.
+    #[error(
+        "the notification was sent {} in the future; `max_ahead` is {}; compare the clocks",
+        words(*by),
+        words(*limit)
+    )]
+    Ahead {
+        /// How far in the future the timestamp is.
+        by: Duration,
+        /// The receiver's limit.
+        limit: Duration,
+    },
+    /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires one.
+    #[error("the notification has no timestamp in the documented format; `require_timestamp` is set")]
+    Undated,
+    /// Our keys cannot be used at this time. The message may be valid.
+    #[error("cannot verify now: {0}")]
+    Unavailable(Error),
+}
+
+impl Reason {
+    /// Returns a specific status only for publicly visible errors; all others share a single status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType(_) | Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Source { .. } => StatusCode::FORBIDDEN,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Formats a duration in its two largest units: `3 days 2 h`, `26 h`, `5 min 1 s`, `250 ms`.
+fn words(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
+    // Hours up to two days, because limits are usually given in hours.
+    let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
+    let mut parts = Vec::new();
+    let mut rest = millis;
+    for (size, name) in units {
+        if rest >= *size {
+            parts.push(format!("{} {name}", rest / size));
+            rest %= size;
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "0 s".into() } else { parts.join(" ") }
+}
+
+fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {
+    let source = match address {
+        Some(address) => format!("the source address {address} is not on the list"),
+        None => "the source address is unknown, so it is not on the list".to_owned(),
+    };
+    match forwarded_for {
+        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", which is read only from a trusted proxy"),
+        None => source,
+    }
+}

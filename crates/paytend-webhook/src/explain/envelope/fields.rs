@@ -1,0 +1,19 @@
+//! The fields of a canonical string.
+
+use zeroize::Zeroizing;
+
+use crate::explain::finding::TextChange;
+
+/// The name and the value of a field.
+pub(super) type Field = (String, Zeroizing<Vec<u8>>);
+
+/// Fields in the order in which they are signed.
+pub(super) type Fields = Vec<Field>;
+
+/// Tests fields, the text after them, and their difference. Returns whether the search is finished.
+pub(super) type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], Vec<TextChange>) -> bool;
+
+pub(super) fn sorted(mut fields: Fields) -> Fields {
+    fields.sort_by(|a, b| a.0.cmp(&b.0));
+    fields
+}

@@ -1,0 +1,42 @@
+//! The order of the search: wrappings first, then other serializations by increasing cost.
+
+use super::Rewriter;
+use crate::explain::search::{Found, Search};
+use crate::explain::wrapping;
+
+/// The search ends when the remaining budget is below this number of bytes.
+const LEAST: usize = 1 << 20;
+
+/// Maximum total cost of the changes that are combined.
+const MAX_LEVEL: usize = 8;
+
+impl Search {
+    /// Searches for the text from which `held` was made, in the order of increasing cost.
+    pub(in crate::explain) fn run(&mut self, held: &[u8]) -> Option<Found> {
+        let layers = match wrapping::undo(held, self) {
+            Ok(found) => return Some(found),
+            Err(layers) => layers,
+        };
+        let mut rewriters = Rewriter::of_layers(&layers);
+        // Replaced characters cannot be guessed, so only the likely forms are tried.
+        if String::from_utf8_lossy(held).contains('\u{fffd}') {
+            self.left /= 8;
+        }
+        if self.left == 0 {
+            self.cut = true;
+            return None;
+        }
+        for level in 1..=MAX_LEVEL {
+            for rewriter in &mut rewriters {
+                // No text may use up the budget of the others.
+                self.reserve = self.left / 2;
+                let found = rewriter.level(level, self);
+                self.cut |= self.is_spent();
+                if found.is_some() || self.left < LEAST {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,19 @@
+//! An alternative structure of a JSON text.
+
+use super::document::Node;
+use crate::explain::change::Change;
+
+/// An alternative structure, with the changes that lead to it.
+pub(super) struct Structure {
+    pub(super) root: Node,
+    pub(super) changes: Vec<Change>,
+}
+
+impl Structure {
+    /// Adds the changes of an earlier step.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        let new: Vec<Change> = before.changes.iter().filter(|change| !self.changes.contains(change)).copied().collect();
+        self.changes.extend(new);
+        self
+    }
+}

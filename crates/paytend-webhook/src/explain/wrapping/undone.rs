@@ -1,0 +1,12 @@
+//! The result of a step that undoes a change.
+
+use crate::explain::change::Change;
+
+/// The text before a change.
+pub(super) struct Undone {
+    pub(super) bytes: Vec<u8>,
+    pub(super) change: Change,
+}
+
+/// Maximum size of an unwrapped text.
+pub(super) const MAX_TEXT: usize = 4 << 20;
