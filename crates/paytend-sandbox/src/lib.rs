@@ -14,6 +14,7 @@ mod folder;
 mod handle;
 mod log;
 mod payload;
+mod profile_file;
 mod sandbox;
 #[cfg(feature = "scenario")]
 #[cfg_attr(docsrs, doc(cfg(feature = "scenario")))]
@@ -30,6 +31,7 @@ pub use faults::{Fault, FaultError, FaultKind};
 pub use folder::{FolderError, FolderOptions, KeyFolder};
 pub use handle::{CardView, DeliverError, Delivery, Deposit};
 pub use paytend_model::lifecycle::{CardState, TopupState};
+pub use profile_file::ProfileFile;
 pub use sandbox::{Sandbox, SandboxBuilder};
 pub use start_error::StartError;
 #[cfg(feature = "persist")]

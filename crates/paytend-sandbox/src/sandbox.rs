@@ -16,6 +16,7 @@ use crate::core::{Core, Kept, Keys};
 use crate::deliver::drive;
 use crate::faults::Fault;
 use crate::folder::KeyFolder;
+use crate::profile_file::ProfileFile;
 use crate::server::{router, serve};
 use crate::start_error::StartError;
 use crate::world::{Event, Settings, Timing, World};
@@ -44,6 +45,7 @@ pub struct Sandbox {
     generated: Option<PrivateKey>,
     partner_id: String,
     token: Option<String>,
+    profile_file: Option<ProfileFile>,
     _stop: oneshot::Sender<()>,
     driver: tokio::task::JoinHandle<()>,
 }
@@ -127,7 +129,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Uses the keys and adds the partner from a folder.
+    /// Uses the keys and adds the partner from a folder. [`start`](Self::start) also writes `paytend.toml` into the
+    /// folder, from which a client reads its settings; see [`ProfileFile`].
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
@@ -187,8 +190,8 @@ impl SandboxBuilder {
     /// Starts the server.
     ///
     /// # Errors
-    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and [`danger_allow_remote`](Self::danger_allow_remote) was not
-    /// called.
+    /// Returns [`StartError::NotLoopback`] if other machines can reach the address and
+    /// [`danger_allow_remote`](Self::danger_allow_remote) was not called.
     ///
     /// Returns [`StartError::Listen`] if the address cannot be listened on.
     ///
@@ -252,7 +255,12 @@ impl SandboxBuilder {
         let app = control::router(Arc::clone(&core), token.clone(), address).merge(router(Arc::clone(&core)));
         tokio::spawn(serve(listener, app, stopped));
         let driver = tokio::spawn(drive(Arc::clone(&core)));
-        Ok(Sandbox { core, address, generated, partner_id, token, _stop: stop, driver })
+        // The port is known only now.
+        let profile_file = core.keys().folder.as_ref().map(|folder| ProfileFile::write(folder, address));
+        if let Some(file @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = &profile_file {
+            tracing::warn!("{file}");
+        }
+        Ok(Sandbox { core, address, generated, partner_id, token, profile_file, _stop: stop, driver })
     }
 }
 
@@ -308,6 +316,11 @@ impl Sandbox {
     /// loopback interface, where no token is needed.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    /// Returns the file `paytend.toml` of the key folder. Returns `None` if the sandbox has no key folder.
+    pub fn profile_file(&self) -> Option<&ProfileFile> {
+        self.profile_file.as_ref()
     }
 
     /// Returns Paytend's public key.

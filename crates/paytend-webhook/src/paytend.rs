@@ -33,7 +33,8 @@ impl PaytendReceiver {
     /// use paytend_crypto::{PrivateKey, PublicKey};
     /// use paytend_model::Product;
     /// use paytend_webhook::PaytendReceiver;
-    /// let (own, paytend) = (PrivateKey::from_file("partner.pem")?, PublicKey::from_file("paytend.pem")?);
+    /// let own = PrivateKey::from_file("partner-private.pem")?;
+    /// let paytend = PublicKey::from_file("paytend-public.b64")?;
     /// let receiver = PaytendReceiver::from_keys(Product::Baas, "888666000100260", &own, &paytend)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
