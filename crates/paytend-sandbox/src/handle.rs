@@ -18,7 +18,7 @@ use crate::world::{CardState, DeliveryState, Event, Place, TopupState, Trigger};
 /// ```
 /// use paytend_sandbox::Deposit;
 ///
-/// let deposit = Deposit::new("1250.07".parse()?, "EUR").reference("Invoice 42");
+/// let deposit = Deposit::new("1250.07".parse()?, "EUR").reference("Invoice 42"); // `parse` returns the `Amount`
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
