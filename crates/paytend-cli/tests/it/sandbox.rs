@@ -118,11 +118,14 @@ fn client_reads_profile_file_of_the_key_folder() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut warning = String::new();
-    BufReader::new(process.stderr.take().unwrap()).read_line(&mut warning).unwrap();
-    let mut running = Running { process, ready: Value::Null };
+    let (stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+    let running = Running { process, ready: Value::Null };
     let mut line = String::new();
-    BufReader::new(running.process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    drop(running);
+    // The warning was written before the line, and the killed process writes nothing more.
+    let mut warning = String::new();
+    stderr.read_to_string(&mut warning).unwrap();
     assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");
     assert!(warning.starts_with("warning: ") && warning.contains("paytend.toml is kept"), "{warning}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), changed);

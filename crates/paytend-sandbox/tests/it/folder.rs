@@ -23,7 +23,7 @@ async fn client_from_profile_file_sends_orders_and_knows_unknown_ones() {
     let file = sandbox.profile_file().unwrap();
     assert!(matches!(file, ProfileFile::Written(path) if *path == folder.path().join("paytend.toml")), "{file}");
 
-    let client = client(file.path()).build().unwrap();
+    let client = client(file.path()).deadline(Duration::from_secs(20)).build().unwrap();
     let topup = Topup::builder()
         .card_id(sandbox.card_id())
         .order_no("T-1")
