@@ -16,8 +16,8 @@ const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete t
 
 /// The file `paytend.toml` of a [`KeyFolder`], and whether the sandbox has written it.
 ///
-/// The file has a profile `sandbox` with the running sandbox's URL, the partner's identifier, the names of the key files
-/// and the sandbox's status codes. It contains no secrets. A client reads it with
+/// The file has a profile `sandbox` with the running sandbox's URL, the partner's identifier, the names of the key
+/// files and the sandbox's status codes. It contains no secrets. A client reads it with
 /// `ClientBuilder::from_file("keys/paytend.toml", "sandbox")` of the crate `paytend-client`.
 ///
 /// Each start of a sandbox overwrites the file, unless its first line was deleted.

@@ -119,8 +119,8 @@ impl ClientBuilder {
     /// if any profile has a `private_key`.
     ///
     /// Keys are read in all formats that [`PrivateKey::from_bytes`](paytend_crypto::PrivateKey::from_bytes) and
-    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened once, so a FIFO can
-    /// be used.
+    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened once, so a FIFO
+    /// can be used.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
