@@ -114,6 +114,11 @@ fn review(
     Ok(())
 }
 
+/// Returns an error's text, with the code and the message of Paytend's response if Paytend refused the request.
+fn with_detail(error: &paytend_client::Error) -> String {
+    error.detail().map_or_else(|| error.to_string(), |detail| format!("{error}: {detail}"))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // In production, Paytend is a remote service and the keys are in files.
@@ -140,7 +145,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring).build()?;
-    client.send(&SetCallbackUrl::builder().type_("2").url(url).build()).await?;
+    client.send(&SetCallbackUrl::builder().type_("2").url(url).build()).await.map_err(|error| with_detail(&error))?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
     println!("deposit acknowledged: {}", delivery.is_acknowledged());
     // A deposit whose money has not arrived goes to review.

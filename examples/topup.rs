@@ -8,7 +8,7 @@ use std::error::Error;
 
 use paytend_client::{Client, Environment, OrderState, OrderStates, Outcome, Resolution};
 use paytend_model::issuing::{QueryCardBalance, Topup};
-use paytend_sandbox::Sandbox;
+use paytend_sandbox::{Fault, FaultKind, Sandbox};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -21,6 +21,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .resolution(Resolution::local_sandbox())
         .order_states(OrderStates::local_sandbox())
         .build()?;
+
+    // The sandbox carries out the first topup and loses its response. The client then queries the order number.
+    sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once())?;
 
     // Choose a unique order number for each topup: Paytend executes each order number once.
     let topup = Topup::builder()
@@ -37,16 +40,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
         },
         Err(error) => match error.outcome() {
             Outcome::NotSent => println!("the topup was not sent and may be sent again: {error}"),
-            Outcome::Rejected => println!("Paytend rejected the topup with code {}", error.api_code().unwrap_or("?")),
-            _ => println!("the outcome is unknown; keep the order number and query it again later: {error}"),
+            Outcome::Rejected => println!("Paytend rejected the topup: {}", with_detail(&error)),
+            _ => println!("unknown outcome; keep the order number and query it later: {}", with_detail(&error)),
         },
     }
 
-    let balance = client.send(&QueryCardBalance::new(sandbox.card_id())).await?;
+    let balance = client.send(&QueryCardBalance::new(sandbox.card_id())).await.map_err(|error| with_detail(&error))?;
     println!(
         "the card has {} {}",
         balance.balance.ok_or("the response has no balance")?,
         balance.currency.ok_or("the response has no currency")?
     );
     Ok(())
+}
+
+/// Returns an error's text, with the code and the message of Paytend's response if Paytend refused the request.
+fn with_detail(error: &paytend_client::Error) -> String {
+    error.detail().map_or_else(|| error.to_string(), |detail| format!("{error}: {detail}"))
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use paytend_client::{Client, Environment, OrderState, OrderStates, Resolution, RetryPolicy};
+use paytend_client::{Client, Environment, OrderState, OrderStates, Outcome, Resolution, RetryPolicy};
 use paytend_model::issuing::Topup;
 use paytend_sandbox::{Fault, FaultKind, Pace, Sandbox, Timing, TopupState};
 
@@ -45,6 +45,16 @@ async fn lost_response_moves_money_once() {
     assert_eq!(sandbox.calls::<Topup>(), 1);
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "25.00");
     assert!(sandbox.conserves_money());
+}
+
+/// The sandbox refuses the topup, and the error contains the code and the message of its response.
+#[tokio::test]
+async fn refused_topup_has_the_provider_message() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let topup = Topup::builder().card_id("1755902").order_no("T-1").amount("10000.01".parse().unwrap()).currency("EUR");
+    let error = client(&sandbox).send(&topup.build()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Rejected);
+    assert_eq!(error.detail().as_deref(), Some("S104 insufficient funds"));
 }
 
 /// The test advances the frozen clock, so it never waits.

@@ -7,7 +7,7 @@ use crate::shell::cargo;
 use crate::ui;
 
 /// The programs in `examples/`.
-const EXAMPLES: [&str; 3] = ["receive_notifications", "serverless", "topup"];
+const EXAMPLES: [&str; 4] = ["issue_card", "receive_notifications", "serverless", "topup"];
 
 /// The treatment of tests that this machine does not support.
 #[derive(Clone, Copy, PartialEq)]

@@ -91,7 +91,19 @@ pub enum Resolved<O: Resolvable> {
 }
 
 impl<O: Resolvable> Resolved<O> {
-    /// Returns the order's state, according to [`Builder::order_states`](crate::ClientBuilder::order_states).
+    /// Returns the order's state, according to
+    /// [`ClientBuilder::order_states`](crate::ClientBuilder::order_states).
+    ///
+    /// ```no_run
+    /// # use paytend_client::{Client, Error, OrderState};
+    /// # async fn example(client: &Client, topup: &paytend_model::issuing::Topup) -> Result<(), Error> {
+    /// let resolved = client.resolve(topup).await?;
+    /// if *resolved.state() == OrderState::Succeeded {
+    ///     println!("the money is on the card");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn state(&self) -> &OrderState {
         match self {
             Self::Responded { state, .. } | Self::Found { state, .. } => state,

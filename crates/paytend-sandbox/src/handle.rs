@@ -21,7 +21,7 @@ use crate::world::{Event, World};
 /// ```
 /// use paytend_sandbox::Deposit;
 ///
-/// let deposit = Deposit::new("1250.07".parse()?, "EUR").reference("Invoice 42");
+/// let deposit = Deposit::new("1250.07".parse()?, "EUR").reference("Invoice 42"); // `parse` returns the `Amount`
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

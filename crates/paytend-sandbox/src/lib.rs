@@ -7,6 +7,7 @@ mod faults;
 mod handle;
 mod keys;
 mod payload;
+mod profile_file;
 mod runtime;
 mod sandbox;
 #[cfg(feature = "scenario")]
@@ -21,6 +22,7 @@ pub use faults::{Fault, FaultError, FaultKind};
 pub use handle::{CardView, DeliverError, Delivery, Deposit};
 pub use keys::folder::{FolderError, FolderOptions, KeyFolder};
 pub use paytend_model::lifecycle::{CardState, TopupState};
+pub use profile_file::ProfileFile;
 pub use runtime::clock::Pace;
 #[cfg(feature = "persist")]
 pub use runtime::store::StoreError;

@@ -14,6 +14,7 @@ use crate::control;
 use crate::faults::Fault;
 use crate::keys::Keys;
 use crate::keys::folder::KeyFolder;
+use crate::profile_file::ProfileFile;
 use crate::runtime::clock::{Clock, Pace};
 use crate::runtime::core::{Core, Kept};
 use crate::runtime::delivery::drive;
@@ -47,6 +48,7 @@ pub struct Sandbox {
     generated: Option<PrivateKey>,
     partner_id: String,
     token: Option<String>,
+    profile_file: Option<ProfileFile>,
     _stop: oneshot::Sender<()>,
     driver: tokio::task::JoinHandle<()>,
 }
@@ -130,7 +132,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Uses the keys and adds the partner from a folder.
+    /// Uses the keys and adds the partner from a folder. [`start`](Self::start) also writes `paytend.toml` into the
+    /// folder, from which a client reads its settings; see [`ProfileFile`].
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
@@ -255,7 +258,12 @@ impl SandboxBuilder {
         let app = control::router(Arc::clone(&core), token.clone(), address).merge(router(Arc::clone(&core)));
         tokio::spawn(serve(listener, app, stopped));
         let driver = tokio::spawn(drive(Arc::clone(&core)));
-        Ok(Sandbox { core, address, generated, partner_id, token, _stop: stop, driver })
+        // The port is known only now.
+        let profile_file = core.keys().folder.as_ref().map(|folder| ProfileFile::write(folder, address));
+        if let Some(file @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = &profile_file {
+            tracing::warn!("{file}");
+        }
+        Ok(Sandbox { core, address, generated, partner_id, token, profile_file, _stop: stop, driver })
     }
 }
 
@@ -311,6 +319,11 @@ impl Sandbox {
     /// loopback interface, where no token is needed.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    /// Returns the file `paytend.toml` of the key folder. Returns `None` if the sandbox has no key folder.
+    pub fn profile_file(&self) -> Option<&ProfileFile> {
+        self.profile_file.as_ref()
     }
 
     /// Returns Paytend's public key.

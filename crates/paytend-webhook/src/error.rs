@@ -16,6 +16,12 @@ pub enum ConfigError {
     /// A key is retired before it becomes valid.
     #[error("the key {0} is never valid: its `retire_at` must be later than its `not_before`")]
     NeverUsed(Fingerprint),
+    /// The partner identifier is empty or has characters that no identifier has, such as a line break.
+    #[error(
+        "the partner identifier is empty or contains characters other than letters, digits, hyphens and underscores; \
+         remove spaces and line breaks"
+    )]
+    PartnerId,
     /// A source is neither an IP address nor a CIDR block.
     #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),

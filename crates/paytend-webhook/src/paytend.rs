@@ -33,13 +33,14 @@ impl PaytendReceiver {
     /// use paytend_crypto::{PrivateKey, PublicKey};
     /// use paytend_model::Product;
     /// use paytend_webhook::PaytendReceiver;
-    /// let (own, paytend) = (PrivateKey::from_file("partner.pem")?, PublicKey::from_file("paytend.pem")?);
+    /// let own = PrivateKey::from_file("partner-private.pem")?;
+    /// let paytend = PublicKey::from_file("paytend-public.b64")?;
     /// let receiver = PaytendReceiver::from_keys(Product::Baas, "888666000100260", &own, &paytend)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if a key is invalid.
+    /// Returns [`ConfigError`] if a key or the partner identifier is invalid.
     #[cfg(feature = "rustcrypto")]
     pub fn from_keys(
         product: Product,
@@ -47,11 +48,12 @@ impl PaytendReceiver {
         own: &paytend_crypto::PrivateKey,
         paytend: &paytend_crypto::PublicKey,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::new(product, partner_id, Keyring::from_keys(own, paytend)?))
+        Ok(Self::new(product, checked_partner(partner_id)?, Keyring::from_keys(own, paytend)?))
     }
 
     /// Creates a receiver for the notifications of `product` to `partner_id`. Both are fixed by the route. A message
-    /// that names another product or partner is rejected.
+    /// that names another product or partner is rejected. The identifier is compared as given: remove the line break of
+    /// a text that was read from a file.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
@@ -62,13 +64,15 @@ impl PaytendReceiver {
     /// for a later retry.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if there is no key of either kind, or if a key is invalid or never used.
+    /// Returns [`ConfigError`] if there is no key of either kind, if a key is invalid or never used, or if the partner
+    /// identifier is invalid.
     pub fn rotating(
         product: Product,
         partner_id: impl Into<String>,
         own: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPrivate>>>,
         paytend: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPublic>>>,
     ) -> Result<Self, ConfigError> {
+        let partner_id = checked_partner(partner_id)?;
         let (own, paytend) = (checked(own)?, checked(paytend)?);
         let bounds = own.iter().flat_map(ScheduledKey::bounds).chain(paytend.iter().flat_map(ScheduledKey::bounds));
         let keyrings = Timeline::new(bounds, |from| {
@@ -82,7 +86,7 @@ impl PaytendReceiver {
         })?;
         let verifying = paytend.iter().map(|key| (key.fingerprint(), KeyRole::Verifies));
         let uses = UsageCounters::new(verifying.chain(own.iter().map(|key| (key.fingerprint(), KeyRole::Decrypts))));
-        Ok(Self::with(product, partner_id.into(), keyrings, uses))
+        Ok(Self::with(product, partner_id, keyrings, uses))
     }
 
     fn with(product: Product, partner_id: String, keyrings: Timeline<Keyring>, uses: UsageCounters) -> Self {
@@ -100,6 +104,14 @@ impl PaytendReceiver {
     pub fn product(&self) -> Product {
         self.product
     }
+}
+
+/// Returns the partner identifier if a notification can contain it. Without this check, a line break at its end would
+/// cause the rejection of every notification.
+fn checked_partner(id: impl Into<String>) -> Result<String, ConfigError> {
+    let id = id.into();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if id.is_empty() || !id.bytes().all(plain) { Err(ConfigError::PartnerId) } else { Ok(id) }
 }
 
 impl fmt::Debug for PaytendReceiver {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
-use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, Sandbox, Settings, Timing};
+use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, ProfileFile, Sandbox, Settings, Timing};
 
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
@@ -19,7 +19,8 @@ pub(crate) struct Args {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The folder with the keys of both sides and the partner's identifier; filled on first start
+    /// The folder with the keys of both sides and the partner's identifier; filled on first start. Each start also
+    /// writes paytend.toml, a client's settings for this sandbox
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
     /// The file that stores the state; if not given, the state is lost when the sandbox stops
@@ -127,7 +128,15 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
     let token = sandbox.token().map(|token| ("control_token", token.to_owned()));
-    for (name, value) in urls.into_iter().chain(token) {
+    let profile_file = match sandbox.profile_file() {
+        Some(ProfileFile::Written(path)) => Some(("profile_file", path.display().to_string())),
+        Some(other) => {
+            output::warn(other);
+            None
+        }
+        None => None,
+    };
+    for (name, value) in urls.into_iter().chain(token).chain(profile_file) {
         ready.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value)));
     }
     output::line(&(ready + "}"))?;

@@ -7,5 +7,6 @@ mod contract;
 mod demo;
 mod explain;
 mod key_inputs;
+mod readme;
 mod sandbox;
 mod support;

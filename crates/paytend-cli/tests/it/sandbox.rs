@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use paytend_client::{Client, Environment, RetryPolicy};
+use paytend_client::{Client, ClientBuilder, Environment, RetryPolicy};
 use paytend_crypto::{Keyring, PrivateKey, PublicKey};
 use paytend_model::issuing::{QueryPartnerBalance, Topup};
 use serde_json::Value;
@@ -74,7 +74,7 @@ fn sandbox_prints_ready_line_and_reuses_key_folder() {
     let first = {
         let running = RunningSandbox::start(&arguments);
         let names: Vec<&String> = running.ready.as_object().unwrap().keys().collect();
-        assert_eq!(names, ["base_url", "control_url", "ready", "ui_url"]);
+        assert_eq!(names, ["base_url", "control_url", "profile_file", "ready", "ui_url"]);
         assert_eq!(running.ready["ready"], true);
         assert_eq!(running.url("control_url"), format!("{}/_sandbox", running.url("base_url")));
         runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
@@ -88,6 +88,47 @@ fn sandbox_prints_ready_line_and_reuses_key_folder() {
     let running = RunningSandbox::start(&arguments[..4]);
     runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
     assert_eq!(std::fs::read_to_string(keys.join("partner-id")).unwrap(), first);
+}
+
+#[test]
+fn client_reads_profile_file_of_the_key_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let arguments = ["--keys", keys.to_str().unwrap(), "--port", "0"];
+    let file = keys.join("paytend.toml");
+    let balance = || {
+        let client = ClientBuilder::from_file(&file, "sandbox").unwrap().build().unwrap();
+        runtime().block_on(async { client.send(&QueryPartnerBalance::new()).await })
+    };
+    // The second sandbox has another port.
+    for _ in 0..2 {
+        let running = RunningSandbox::start(&arguments);
+        assert_eq!(Path::new(&running.url("profile_file")), file);
+        let balances = serde_json::to_string(&balance().unwrap()).unwrap();
+        assert!(balances.contains("10000.00"), "{balances}");
+        drop(running);
+        assert!(balance().is_err());
+    }
+    let changed = "# changed\n".to_owned() + &std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, &changed).unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_paytend"))
+        .arg("sandbox")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+    let running = RunningSandbox { process, ready: Value::Null };
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    drop(running);
+    // The warning was written before the line, and the killed process writes nothing more.
+    let mut warning = String::new();
+    stderr.read_to_string(&mut warning).unwrap();
+    assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");
+    assert!(warning.starts_with("warning: ") && warning.contains("paytend.toml is kept"), "{warning}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), changed);
 }
 
 #[test]

@@ -96,25 +96,27 @@ impl ClientBuilder {
     ///
     /// ```toml
     /// [profiles.sandbox]
-    /// environment = "sandbox"               # or base_url = "https://…"
+    /// environment = "sandbox"                # or base_url = "https://…"
     /// partner_id = "888666000100260"
-    /// private_key_file = "partner.pem"      # relative to this file; or private_key = "MIIC…"
-    /// public_key_file = "paytend.pem"       # or public_key = "MIGf…"
+    /// private_key_file = "partner-private.pem"# relative to this file; or private_key = "MIIC…"
+    /// public_key_file = "paytend-public.b64" # or public_key = "MIGf…"
     /// private_key_passphrase_file = "phrase" # for an encrypted private key; or PAYTEND_PASSPHRASE in the environment
-    /// deadline_seconds = 60                 # this and all following fields are optional
+    /// deadline_seconds = 60                  # this and all following fields are optional
     /// attempt_timeout_seconds = 30
     /// connect_timeout_seconds = 10
     /// max_in_flight = 32
     /// proxy = "http://proxy.example:3128"
     /// root_certificates_file = "roots.pem"
     /// client_certificate_file = "client.pem" # certificate and private key, for mTLS
-    /// danger_any_permissions = false        # true accepts mounted secrets of mode 0440 or 0444
+    /// danger_any_permissions = false         # true accepts mounted secrets of mode 0440 or 0444
     /// user_agent = "example/1.0"
-    /// unknown_order_codes = ["1044"]        # see Resolution
+    /// unknown_order_codes = ["1044"]         # see Resolution
     /// order_states = { processing = ["1"], succeeded = ["2"], failed = ["3"] }
     /// response_names = { topup = ["orderNo"] }
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
+    ///
+    /// The local sandbox writes such a file: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
     ///
     /// On Unix, a file that contains a private key is refused if its group or others have access to it. This applies
     /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file

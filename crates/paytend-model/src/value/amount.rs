@@ -29,7 +29,9 @@ const MAX_DECIMALS: usize = 8;
 /// number, and a JSON string stays a string; the provider uses both. Two amounts are equal if their values are.
 ///
 /// ```
-/// use paytend_model::Amount;
+/// use paytend_model::{Amount, Decimal};
+/// let amount: Amount = "25.00".parse()?;
+/// assert!(amount == Amount::try_from(Decimal::new(2500, 2))? && amount == Amount::from(25));
 /// let (a, b): (Amount, Amount) = (serde_json::from_str("0.10")?, serde_json::from_str("\"0.2\"")?);
 /// assert_eq!(a.checked_add(&b)?.to_string(), "0.30");
 /// assert_eq!(serde_json::to_string(&a)?, "0.10");

@@ -37,6 +37,18 @@ impl From<&str> for Base64Text {
     }
 }
 
+impl From<&String> for Base64Text {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&Base64Text> for Base64Text {
+    fn from(text: &Base64Text) -> Self {
+        text.clone()
+    }
+}
+
 impl From<String> for Base64Text {
     fn from(plain: String) -> Self {
         Self(plain)

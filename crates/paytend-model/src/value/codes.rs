@@ -60,6 +60,18 @@ macro_rules! codes {
             }
         }
 
+        impl From<String> for $name {
+            fn from(wire: String) -> Self {
+                $crate::Code::from(wire).into()
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(code: &$name) -> Self {
+                code.clone()
+            }
+        }
+
         impl From<$crate::Code> for $name {
             fn from(code: $crate::Code) -> Self {
                 match code.as_str() {

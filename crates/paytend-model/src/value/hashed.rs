@@ -142,6 +142,18 @@ impl From<&str> for HashedText {
     }
 }
 
+impl From<&String> for HashedText {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&HashedText> for HashedText {
+    fn from(text: &HashedText) -> Self {
+        text.clone()
+    }
+}
+
 impl From<String> for HashedText {
     fn from(text: String) -> Self {
         Self(text)

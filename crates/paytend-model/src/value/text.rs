@@ -123,6 +123,18 @@ macro_rules! text {
             }
         }
 
+        impl From<&String> for $name {
+            fn from(text: &String) -> Self {
+                text.as_str().into()
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(text: &$name) -> Self {
+                text.clone()
+            }
+        }
+
         impl From<$name> for String {
             fn from(text: $name) -> Self {
                 text.0.text

@@ -126,3 +126,18 @@ fn amounts_keep_their_digits_and_are_rejected_with_a_reason() {
     }
     assert!(serde_json::from_str::<Topup>(&topup.replace('X', "NaN")).is_err());
 }
+
+/// An identifier is often used in several requests, so builders accept references.
+#[test]
+fn builders_accept_references_to_texts_and_identifiers() {
+    let card: paytend_model::CardId = "1755902".into();
+    let (order, line, kind) = (String::from("T-1"), Base64Text::from("Gedimino pr. 1"), IdType::Passport);
+    let topup = Topup::builder().card_id(&card).order_no(&order).amount(25.into()).currency("EUR").build();
+    assert_eq!((&topup.card_id, topup.order_no.as_str()), (&card, order.as_str()));
+    assert_eq!(paytend_model::issuing::QueryCardBalance::new(&card).card_id, card);
+    let address = Address::builder().address_line(&line).city_code(&order).postcode("1").country_code("LT").build();
+    assert_eq!((&address.address_line, address.city_code.as_str()), (&line, "T-1"));
+    assert_eq!((IdType::from(&kind), IdType::from(String::from("2"))), (kind.clone(), kind));
+    let hashed = paytend_model::HashedText::from(&order);
+    assert_eq!(paytend_model::HashedText::from(&hashed), hashed);
+}

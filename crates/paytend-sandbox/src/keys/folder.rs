@@ -9,6 +9,14 @@ use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, ru
 
 /// The keys of both sides and the partner's identifier, read from a folder.
 ///
+/// | file | content |
+/// |---|---|
+/// | `partner-private.pem`, `partner-public.b64` | the partner's keys |
+/// | `paytend-private.pem`, `paytend-public.b64` | Paytend's keys |
+/// | `partner-id` | the partner's identifier |
+/// | `payby-private.pem`, `payermax-private.pem` and their `-public.b64` | other providers' keys, from first use |
+/// | `paytend.toml` | the client's settings, which a starting sandbox writes; see [`ProfileFile`](crate::ProfileFile) |
+///
 /// # Examples
 ///
 /// ```no_run
@@ -133,6 +141,9 @@ const PARTNER_PUBLIC: &str = "partner-public.b64";
 const PARTNER_ID: &str = "partner-id";
 
 impl KeyFolder {
+    /// The files with the keys that the partner needs: its private key and Paytend's public key.
+    pub(crate) const PARTNER_FILES: (&str, &str) = (PARTNER_PRIVATE, PAYTEND_PUBLIC);
+
     /// Reads a folder, or fills it with new keys if it has none. On Unix, private key files that other users than their
     /// owner can access are refused.
     ///
@@ -205,6 +216,11 @@ impl KeyFolder {
             write_pair(&self.path, name, &key)?;
         }
         private(&path, self.permissions)
+    }
+
+    /// Returns whether private key files with any permissions are accepted.
+    pub(crate) fn allows_any_permissions(&self) -> bool {
+        self.permissions == FilePermissions::DangerAny
     }
 }
 

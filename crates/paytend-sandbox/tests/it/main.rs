@@ -8,6 +8,7 @@ mod deliveries;
 mod demo;
 mod faults;
 mod flows;
+mod folder;
 mod hook;
 mod payloads;
 #[cfg(feature = "persist")]

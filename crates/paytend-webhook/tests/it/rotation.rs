@@ -190,3 +190,15 @@ fn rejected_messages_are_not_counted() {
     assert!(receive(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).is_ok());
     assert_eq!(receiver.key_usage()[0].count, 1);
 }
+
+#[test]
+fn partner_identifier_with_a_line_break_is_refused() {
+    let key = generate();
+    let rotating = |id: &str| PaytendReceiver::rotating(Product::Baas, id, [private(&key)], [public(&key)]);
+    for id in ["888666000100260\n", " 888666000100260", "", "8886660001\u{200b}00260"] {
+        let refused = PaytendReceiver::from_keys(Product::Baas, id, &key, key.public_key()).unwrap_err();
+        assert!(refused == ConfigError::PartnerId && refused.to_string().contains("line breaks"), "{id:?}: {refused}");
+        assert_eq!(rotating(id).unwrap_err(), ConfigError::PartnerId, "{id:?}");
+    }
+    assert!(rotating(PARTNER_ID).is_ok());
+}

@@ -1,0 +1,44 @@
+//! The commands that the README lists.
+
+use std::collections::BTreeSet;
+
+use crate::support::run;
+
+/// Returns the subcommands that `--help` lists.
+fn subcommands(command: &[&str]) -> BTreeSet<String> {
+    let ran = run(&[command, &["--help"]].concat(), b"");
+    let listed = ran.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Further lines of a description are indented more than the names.
+    let names = listed.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn readme_lists_every_command() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let rows: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("| `paytend ")).collect();
+    let listed: BTreeSet<String> =
+        rows.iter().filter_map(|row| row.split([' ', '`']).next()).map(str::to_owned).collect();
+    let commands = subcommands(&[]);
+    assert!(commands.len() >= 10, "{commands:?}");
+    assert_eq!(listed, commands);
+    // The subcommands are named in a row of their command.
+    for command in ["keys", "control"] {
+        let row: String = rows.iter().filter(|row| row.split(' ').next() == Some(command)).copied().collect();
+        let names = subcommands(&[command]);
+        assert!(!names.is_empty());
+        for name in names {
+            assert!(row.contains(&format!("`{name}`")) || row.contains(&format!("{command} {name} ")), "{name}: {row}");
+        }
+    }
+}
+
+#[test]
+fn readme_lists_every_exit_code() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = run(&["--help"], b"").stdout;
+    let codes = help.lines().find_map(|line| line.strip_prefix("Exit codes: ")).unwrap();
+    for (code, meaning) in codes.split(", ").map(|code| code.split_once(' ').unwrap()) {
+        assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
+    }
+}
