@@ -14,7 +14,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-use crate::{Code, Json, PartnerId, Personal, Report, Rule};
+use crate::validate::{Report, Rule};
+use crate::value::{Code, Json, PartnerId, Personal};
 
 /// The `respCode` of a successful response, and the `status` of an acknowledgement that accepts a notification.
 pub const SUCCESS: &str = "00";

@@ -10,8 +10,10 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-use crate::OperationKind::Mutation;
-use crate::{Code, NoData, Operation, OperationInfo, Personal, Product, Provenance, Source};
+use crate::operation::OperationKind::Mutation;
+use crate::operation::{NoData, Operation, OperationInfo, Product};
+use crate::provenance::{Provenance, Source};
+use crate::value::{Code, Personal};
 
 payload! {
     /// Set callback URL: sets the URL for notifications of BaaS Core, Funding and Payout, which share one URL.

@@ -17,6 +17,7 @@ mod content;
 mod notification;
 mod operation;
 mod problem;
+mod provenance;
 mod registry;
 mod review;
 #[cfg(feature = "schema")]
@@ -37,13 +38,14 @@ pub mod payermax;
 
 pub use content::{Content, RawNotification};
 pub use notification::{BaasNotification, IssuingNotification, Notification, NotificationInfo};
-pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product, Provenance, Source};
-pub use payload::{Description, Extra, Field, Payload};
+pub use operation::{NoData, Operation, OperationInfo, OperationKind, PayloadRule, Product};
+pub use payload::{Description, Extra, Payload};
 pub use problem::Problem;
+pub use provenance::{Provenance, Source};
 pub use registry::{OperationEntry, OperationError, operation, operations};
 pub use review::Finding;
 pub use rust_decimal::Decimal;
-pub use validate::{Report, Rule, Severity, Validate, ValidationError, Violation};
+pub use validate::{Field, Report, Rule, Severity, Validate, ValidationError, Violation};
 pub use value::{
     Amount, AmountError, Base64Text, CardId, Code, Count, CountryCode, Currency, Date, FileContent, Gender, HashedText,
     HolderId, IdType, Json, MAX_FILE_BYTES, OrderNo, PartnerId, Personal, TransactionId, UserId,

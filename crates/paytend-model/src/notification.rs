@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::Product;
 use crate::content::{Content, RawNotification};
 use crate::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
 use crate::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
+use crate::operation::Product;
 use crate::payload::Description;
 use crate::problem::Problem;
 #[cfg(feature = "schema")]

@@ -7,10 +7,12 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::envelope::{Acknowledgement, NotificationEnvelope, RequestEnvelope, ResponseEnvelope};
-use crate::operation::{OperationInfo, PayloadRule, Product, Provenance};
+use crate::notification::{Notification, NotificationInfo};
+use crate::operation::{OperationInfo, PayloadRule, Product};
+use crate::provenance::Provenance;
 use crate::registry::{OperationEntry, operations};
 use crate::value::FieldType;
-use crate::{Notification, NotificationInfo, payby, payermax};
+use crate::{payby, payermax};
 
 const ENVELOPE: &str = "\
 Every request is an HTTPS POST of a JSON envelope in UTF-8. Its payload (`bizData`, `respData`, `content`) is a JSON \

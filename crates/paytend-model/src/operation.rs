@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::provenance::{Provenance, Source};
 use crate::validate::Validate;
 
 /// An API operation. A value of the type is the business data of a request (`bizData`).
@@ -187,40 +188,6 @@ impl fmt::Display for PayloadRule {
             Self::Signed => "signed",
             Self::Unsigned => "unsigned",
             Self::None => "none",
-        })
-    }
-}
-
-/// The sources of the parts of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Provenance {
-    /// The source of the operation's existence and name.
-    pub operation: Source,
-    /// The source of the path.
-    pub path: Source,
-    /// The source of the request fields.
-    pub request: Source,
-    /// The source of the response fields.
-    pub response: Source,
-}
-
-/// The source of a fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The provider's documentation states it.
-    Documented,
-    /// The provider's published programs behave this way (observed).
-    Observed,
-    /// It is inferred from similar facts and may be wrong. It can be overridden.
-    Inferred,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Documented => "documented",
-            Self::Observed => "observed",
-            Self::Inferred => "inferred",
         })
     }
 }

@@ -20,9 +20,11 @@
 
 use std::time::Duration;
 
+use crate::content::Content;
 use crate::lifecycle::Lifecycle;
+use crate::validate::{Report, Rule};
 use crate::value::codes;
-use crate::{Amount, Content, Count, CountryCode, Currency, HashedText, OrderNo, Personal, Report, Rule};
+use crate::value::{Amount, Count, CountryCode, Currency, HashedText, OrderNo, Personal};
 
 /// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;

@@ -17,8 +17,9 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+use crate::content::Content;
 use crate::value::codes;
-use crate::{Amount, Content, Currency, OrderNo, Personal};
+use crate::value::{Amount, Currency, OrderNo, Personal};
 
 /// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"msg":"Success","code":"SUCCESS"}"#;

@@ -1,9 +1,11 @@
 //! The list of all operations, for the command line, the sandbox and the OpenAPI document.
 
+use crate::operation::{Operation, OperationInfo};
 use crate::payload::Description;
+use crate::payload::Payload;
 use crate::review::{Finding, review};
 use crate::value::FieldType;
-use crate::{Operation, OperationInfo, Payload, funding, iban, issuing};
+use crate::{funding, iban, issuing};
 
 /// Returns all operations for which this crate has types.
 pub fn operations() -> &'static [OperationEntry] {
@@ -168,7 +170,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{OperationKind, PayloadRule, Product, Source};
+    use crate::operation::{OperationKind, PayloadRule, Product};
+    use crate::provenance::Source;
 
     /// Counts `impl Operation for` in the sources, to detect operations that are missing from the list.
     fn implementations(folder: &Path) -> usize {

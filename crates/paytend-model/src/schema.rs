@@ -3,7 +3,8 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::payload::{Field, Payload};
+use crate::payload::Payload;
+use crate::validate::Field;
 use crate::validate::{Rule, Severity};
 use crate::value::FieldType;
 

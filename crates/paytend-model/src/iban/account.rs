@@ -1,13 +1,13 @@
 //! The Account Management operations: users, fees and balances.
 
 use super::{IbanAccount, named};
-use crate::OperationKind::Query;
 use crate::issuing::CitiesResponse;
+use crate::operation::OperationKind::Query;
+use crate::operation::{Operation, OperationInfo, PayloadRule};
 use crate::payload::given;
-use crate::{
-    Amount, Code, Count, CountryCode, Currency, Operation, OperationInfo, PayloadRule, Personal, Provenance, Report,
-    Rule, Source, UserId,
-};
+use crate::provenance::{Provenance, Source};
+use crate::validate::{Report, Rule};
+use crate::value::{Amount, Code, Count, CountryCode, Currency, Personal, UserId};
 
 const SECTION: &str = "Paytend BaaS Core API, Account Management Interface";
 

@@ -45,7 +45,8 @@ pub use questionnaire::{CorporationQuestionnaire, IndividualQuestionnaire};
 pub use transaction::IbanTransaction;
 pub use transfer::{SubmitTransferOrder, UploadTransferOrderFile};
 
-use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
+use crate::operation::{OperationInfo, OperationKind, Product};
+use crate::provenance::{Provenance, Source};
 
 /// Describes an operation of which only its name and the names of its objects are documented.
 const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {

@@ -1,7 +1,7 @@
 //! The contents of BaaS Core notifications, except the fund deposit notification
 //! ([`IbanTransaction`](super::IbanTransaction)).
 
-use crate::{Amount, Code, Currency, OrderNo, Personal, TransactionId, UserId};
+use crate::value::{Amount, Code, Currency, OrderNo, Personal, TransactionId, UserId};
 
 payload! {
     /// `IBANAccount`: an account, as the content of the account opening notification (BaaS, `notifyType` 1) and in the

@@ -1,13 +1,13 @@
 //! The Account Opening operations: mobile number verification, user creation and document upload.
 
 use super::{named, named_without_response};
-use crate::OperationKind::Mutation;
 use crate::issuing::Address;
+use crate::operation::OperationKind::Mutation;
+use crate::operation::{NoData, Operation, OperationInfo, PayloadRule};
 use crate::payload::given;
-use crate::{
-    Base64Text, Code, CountryCode, FileContent, Gender, IdType, MAX_FILE_BYTES, NoData, Operation, OperationInfo,
-    PayloadRule, Personal, Provenance, Report, Rule, Source, UserId,
-};
+use crate::provenance::{Provenance, Source};
+use crate::validate::{Report, Rule};
+use crate::value::{Base64Text, Code, CountryCode, FileContent, Gender, IdType, MAX_FILE_BYTES, Personal, UserId};
 
 pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
 

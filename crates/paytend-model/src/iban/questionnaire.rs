@@ -2,8 +2,9 @@
 
 use super::named_without_response;
 use super::opening::SECTION;
-use crate::OperationKind::Mutation;
-use crate::{NoData, Operation, OperationInfo, UserId};
+use crate::operation::OperationKind::Mutation;
+use crate::operation::{NoData, Operation, OperationInfo};
+use crate::value::UserId;
 
 payload! {
     /// Individual questionnaire: submits the answers of a personal user. The questions are in the partner

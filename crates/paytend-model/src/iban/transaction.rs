@@ -1,6 +1,6 @@
 //! The transaction on an IBAN account.
 
-use crate::{Amount, Code, Currency, OrderNo, Personal, TransactionId};
+use crate::value::{Amount, Code, Currency, OrderNo, Personal, TransactionId};
 
 payload! {
     /// `IBANTransaction`: the content of the fund deposit notification (BaaS, `notifyType` 2), sent when money has

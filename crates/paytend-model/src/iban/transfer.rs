@@ -2,8 +2,9 @@
 
 use super::named_without_response;
 use super::opening::SECTION;
-use crate::OperationKind::Mutation;
-use crate::{Code, FileContent, MAX_FILE_BYTES, NoData, Operation, OperationInfo, OrderNo, PayloadRule};
+use crate::operation::OperationKind::Mutation;
+use crate::operation::{NoData, Operation, OperationInfo, PayloadRule};
+use crate::value::{Code, FileContent, MAX_FILE_BYTES, OrderNo};
 
 payload! {
     /// Submit transfer order information: submits the information for a transfer order. The fields are in the partner

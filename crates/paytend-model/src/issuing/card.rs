@@ -1,10 +1,9 @@
 //! Card operations: application, activation, replacement and loss.
 
 use super::{Address, observed, observed_without_response};
-use crate::OperationKind::{Mutation, Query};
-use crate::{
-    CardId, Code, Count, Currency, HolderId, NoData, Operation, OperationInfo, OrderNo, PayloadRule, Personal,
-};
+use crate::operation::OperationKind::{Mutation, Query};
+use crate::operation::{NoData, Operation, OperationInfo, PayloadRule};
+use crate::value::{CardId, Code, Count, Currency, HolderId, OrderNo, Personal};
 
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 

@@ -1,12 +1,12 @@
 //! Card balances, topups and transactions.
 
 use super::observed;
-use crate::OperationKind::{Mutation, Query};
+use crate::operation::OperationKind::{Mutation, Query};
+use crate::operation::{Operation, OperationInfo};
+use crate::provenance::{Provenance, Source};
+use crate::validate::Report;
 use crate::value::codes;
-use crate::{
-    Amount, CardId, Code, Count, Currency, Date, Operation, OperationInfo, OrderNo, Provenance, Report, Source,
-    TransactionId,
-};
+use crate::value::{Amount, CardId, Code, Count, Currency, Date, OrderNo, TransactionId};
 
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 

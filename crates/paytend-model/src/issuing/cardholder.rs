@@ -1,11 +1,12 @@
 //! Cardholder operations, and the cities for addresses.
 
 use super::{observed, observed_without_response};
-use crate::OperationKind::{Mutation, Query};
+use crate::operation::OperationKind::{Mutation, Query};
+use crate::operation::{NoData, Operation, OperationInfo};
 use crate::payload::given;
-use crate::{
-    Base64Text, Code, Count, CountryCode, FileContent, Gender, HolderId, IdType, MAX_FILE_BYTES, NoData, Operation,
-    OperationInfo, Personal, Report, Rule,
+use crate::validate::{Report, Rule};
+use crate::value::{
+    Base64Text, Code, Count, CountryCode, FileContent, Gender, HolderId, IdType, MAX_FILE_BYTES, Personal,
 };
 
 const SECTION: &str = "Paytend BaaS Issuing Cards, Cardholder Interface";

@@ -55,7 +55,8 @@ pub use partner::{
     QueryPartnerBalance, QueryPartnerTopup, QueryPartnerTransactions,
 };
 
-use crate::{OperationInfo, OperationKind, Product, Provenance, Source};
+use crate::operation::{OperationInfo, OperationKind, Product};
+use crate::provenance::{Provenance, Source};
 
 /// Describes an operation with a documented name. The path and the request fields are observed in the published demo.
 const fn observed(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {

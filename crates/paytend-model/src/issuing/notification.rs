@@ -1,7 +1,7 @@
 //! The contents of Issuing Cards notifications, except the apply card result notification
 //! ([`CardApplyResponse`](super::CardApplyResponse)).
 
-use crate::{Amount, CardId, Code, Currency, HolderId, OrderNo, TransactionId};
+use crate::value::{Amount, CardId, Code, Currency, HolderId, OrderNo, TransactionId};
 
 payload! {
     /// `TransactionNotification`: the content of the card transaction notification (Issuing Cards, `notifyType` 1),

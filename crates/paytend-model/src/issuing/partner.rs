@@ -2,10 +2,10 @@
 
 use super::card_funds::{TradeStatus, TradeType, either};
 use super::observed;
-use crate::OperationKind::Query;
-use crate::{
-    Amount, Code, Count, Currency, Date, Operation, OperationInfo, OrderNo, PayloadRule, Report, TransactionId,
-};
+use crate::operation::OperationKind::Query;
+use crate::operation::{Operation, OperationInfo, PayloadRule};
+use crate::validate::Report;
+use crate::value::{Amount, Code, Count, Currency, Date, OrderNo, TransactionId};
 
 const SECTION: &str = "Paytend BaaS Issuing Cards, Partner Interface";
 

@@ -7,8 +7,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Extra;
-use crate::Source;
 use crate::problem::Problem;
+use crate::provenance::Source;
 use crate::value::{FieldType, is_non_strict_string};
 
 const NOT_AN_OBJECT: &str = "expected a JSON object";

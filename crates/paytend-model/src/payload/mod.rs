@@ -13,9 +13,9 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Source;
 use crate::problem::Problem;
-use crate::validate::{Report, Rule, Severity, Validate};
+use crate::provenance::Source;
+use crate::validate::{Field, Report, Rule, Validate};
 use crate::value::FieldType;
 
 /// A JSON object in the provider's API, as a Rust type. The `payload!` macro implements this trait.
@@ -59,26 +59,6 @@ pub trait Payload:
     fn problems(&self) -> &[Problem];
 }
 
-/// A known field of a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Field {
-    /// The name on the wire.
-    pub name: &'static str,
-    /// Whether the field is required.
-    pub required: bool,
-    /// The source of the field.
-    pub source: Source,
-    /// The name of the field's type in this crate.
-    pub type_name: &'static str,
-    /// The known fields of the object, or of each object in the list. Empty for all other types.
-    pub fields: &'static [Field],
-    /// The rules that [`Validate::validate`] checks, in addition to those of the type.
-    pub rules: &'static [Rule],
-    /// The description of the field.
-    pub about: &'static str,
-}
-
 /// The description of a payload, for code that does not know its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -109,28 +89,6 @@ pub(crate) fn is_unread<T: FieldType>(field: &T, problems: &[Problem], name: &st
 pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
     for (name, _) in extra.iter().filter(|(_, json)| !matches!(*json, "null" | "\"\"")) {
         report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
-    }
-}
-
-impl Field {
-    /// Returns whether a request is meaningless without this field: an identifier, an amount or a file.
-    pub(crate) fn is_essential(&self) -> bool {
-        matches!(self.type_name, "CardId" | "HolderId" | "OrderNo" | "UserId" | "Amount" | "FileContent")
-    }
-
-    /// Returns whether the field holds a list.
-    pub(crate) fn is_list(&self) -> bool {
-        self.type_name.starts_with("Vec<")
-    }
-
-    /// Returns the severity of a missing required field. The published programs always set all of their fields, which
-    /// does not prove that the provider requires them.
-    pub(crate) fn severity_if_missing(&self) -> Severity {
-        match self.source {
-            Source::Documented => Severity::Error,
-            Source::Observed if self.is_essential() => Severity::Error,
-            Source::Observed | Source::Inferred => Severity::Warning,
-        }
     }
 }
 

@@ -9,9 +9,11 @@ use std::fmt;
 use serde_json::Value;
 
 use self::names::Object;
+use crate::payload::Payload;
 use crate::problem::Problem;
+use crate::provenance::Source;
+use crate::validate::Field;
 use crate::validate::{Rule, Severity, Violation};
-use crate::{Field, Payload, Source};
 
 /// An error or a warning about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Finding;
+use crate::provenance::Source;
+use crate::validate::Field;
 use crate::validate::Severity;
-use crate::{Field, Source};
 
 /// An object of a request.
 pub(super) struct Object<'a> {
@@ -154,8 +155,8 @@ fn completed_value(json: &str, field: &'static Field) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Payload;
     use crate::issuing::{PartnerBalanceResponse, Topup};
+    use crate::payload::Payload;
 
     #[test]
     fn objects_in_lists_are_reviewed() {

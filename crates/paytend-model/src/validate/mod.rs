@@ -6,11 +6,15 @@
 //! A violation is an error if the rule is documented or if the provider's published programs follow it. A violation of
 //! any other rule is a warning: the rule is inferred, may be wrong, and never rejects a request.
 
+mod field;
 mod report;
 mod rule;
+mod severity;
 
-pub use report::Report;
+pub use field::Field;
+pub use report::{Report, Violation};
 pub use rule::Rule;
+pub use severity::Severity;
 
 use std::fmt;
 
@@ -66,34 +70,6 @@ pub trait Validate {
             violation.severity = Severity::Error;
         }
         if errors.is_empty() { Ok(()) } else { Err(ValidationError { errors, warnings: Vec::new() }) }
-    }
-}
-
-/// The severity of a violation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Severity {
-    /// The rule is inferred, and the value may be valid.
-    Warning,
-    /// The rule is documented, or the provider's published programs follow it.
-    Error,
-}
-
-/// A violation of a rule by a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Violation {
-    /// The path of the field in wire names, such as `eeaAddress.postcode`.
-    pub field: String,
-    /// The violated rule.
-    pub rule: Rule,
-    /// Whether the violation is an error or a warning.
-    pub severity: Severity,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.severity == Severity::Error { "must" } else { "should" };
-        write!(f, "`{}` {}", self.field, self.rule.with_verb(verb))
     }
 }
 

@@ -1,7 +1,11 @@
 //! The collector of violations, which tracks the path and the source of each field.
 
-use super::{Rule, Severity, Violation};
-use crate::{Field, Source};
+use std::fmt;
+
+use super::field::Field;
+use super::rule::Rule;
+use super::severity::Severity;
+use crate::provenance::Source;
 
 /// A collector of violations.
 #[derive(Debug, Default)]
@@ -91,5 +95,24 @@ impl Report {
             };
             self.violations.push(Violation { field: self.path.clone(), rule, severity });
         }
+    }
+}
+
+/// A violation of a rule by a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The path of the field in wire names, such as `eeaAddress.postcode`.
+    pub field: String,
+    /// The violated rule.
+    pub rule: Rule,
+    /// Whether the violation is an error or a warning.
+    pub severity: Severity,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.severity == Severity::Error { "must" } else { "should" };
+        write!(f, "`{}` {}", self.field, self.rule.with_verb(verb))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Severity;
-use crate::Source;
+use super::severity::Severity;
+use crate::provenance::Source;
 
 /// A rule for the value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

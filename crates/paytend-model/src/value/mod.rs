@@ -26,8 +26,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::Field;
 use crate::problem::Problem;
+use crate::validate::Field;
 use crate::validate::{Report, Rule};
 
 /// The type of a payload's field. A value is written back exactly as it was read.
