@@ -1,14 +1,13 @@
 //! Methods with which a test inspects and controls a sandbox.
 
-use std::fmt;
-
 use paytend_model::{Amount, Operation, Product};
 use serde_json::json;
 
 use crate::faults::{Fault, FaultError};
 use crate::runtime::clock::Pace;
 use crate::sandbox::Sandbox;
-use crate::world::entities::{CardState, TopupState};
+use crate::views::{CardView, Delivery};
+use crate::world::entities::TopupState;
 use crate::world::money::{Place, number};
 use crate::world::outbox::DeliveryState;
 use crate::world::trigger::Trigger;
@@ -65,76 +64,6 @@ impl Deposit {
     }
 }
 
-/// A notification and its delivery attempts.
-#[derive(Clone)]
-pub struct Delivery {
-    what: String,
-    content: String,
-    document: String,
-    attempts: Vec<(u64, Option<u16>)>,
-    reason: Option<String>,
-    state: DeliveryState,
-}
-
-impl Delivery {
-    /// Returns the name of the notification: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
-    pub fn notification(&self) -> &str {
-        &self.what
-    }
-
-    /// Returns the content as JSON text.
-    pub fn content(&self) -> &str {
-        &self.content
-    }
-
-    /// Returns the document that was posted last, or an empty string before the first attempt.
-    pub fn document(&self) -> &str {
-        &self.document
-    }
-
-    /// Returns the HTTP status of the last response, or 0 if there was none.
-    pub fn status(&self) -> Option<u16> {
-        self.attempts.last().and_then(|(_, status)| *status)
-    }
-
-    /// Returns why the last attempt was not acknowledged: the connection, the status or the body. Returns `None` if the
-    /// attempt was acknowledged or if there was no attempt.
-    pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
-    }
-
-    /// Returns the number of attempts.
-    pub fn attempts(&self) -> usize {
-        self.attempts.len()
-    }
-
-    /// Returns the time of each attempt by the sandbox's clock, in milliseconds since 1970.
-    pub fn times(&self) -> impl Iterator<Item = u64> {
-        self.attempts.iter().map(|(at, _)| *at)
-    }
-
-    /// Returns whether the receiver acknowledged the notification as documented.
-    pub fn is_acknowledged(&self) -> bool {
-        self.state == DeliveryState::Acknowledged
-    }
-
-    /// Returns whether no further attempt will be made.
-    pub fn is_final(&self) -> bool {
-        self.state != DeliveryState::Pending
-    }
-}
-
-impl fmt::Debug for Delivery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery")
-            .field("what", &self.what)
-            .field("attempts", &self.attempts)
-            .field("reason", &self.reason)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The error returned if an event cannot be triggered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -156,31 +85,6 @@ pub enum DeliverError {
     /// The data file could not be written, so nothing was changed.
     #[error("{0}")]
     Lost(String),
-}
-
-/// The current state of a card.
-#[derive(Clone, Debug)]
-pub struct CardView {
-    balance: Amount,
-    state: CardState,
-    holder: Option<String>,
-}
-
-impl CardView {
-    /// Returns the card's balance.
-    pub fn balance(&self) -> &Amount {
-        &self.balance
-    }
-
-    /// Returns the card's state.
-    pub fn state(&self) -> CardState {
-        self.state
-    }
-
-    /// Returns the identifier of the cardholder, if the card has one.
-    pub fn holder(&self) -> Option<&str> {
-        self.holder.as_deref()
-    }
 }
 
 impl Sandbox {
@@ -210,6 +114,15 @@ impl Sandbox {
     ///
     /// Until it is acknowledged, the notification is retried on its schedule as time passes or is
     /// [advanced](Self::advance).
+    ///
+    /// ```no_run
+    /// use paytend_sandbox::{Deposit, Sandbox};
+    /// # async fn example(sandbox: Sandbox) -> Result<(), Box<dyn std::error::Error>> {
+    /// let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
+    /// assert!(delivery.is_acknowledged(), "{:?}", delivery.reason());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Returns [`DeliverError::NoCallbackUrl`] if no callback URL is set. The deposit is booked in that case too.
@@ -281,6 +194,14 @@ impl Sandbox {
 
     /// Advances the sandbox's clock, by at most ten years. Everything that falls due meanwhile, such as retries and
     /// audits, runs at its due time and is finished on return.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(sandbox: paytend_sandbox::Sandbox) {
+    /// sandbox.advance(Duration::from_secs(24 * 3600)).await;
+    /// assert!(sandbox.deliveries().iter().all(|delivery| delivery.is_final()));
+    /// # }
+    /// ```
     pub async fn advance(&self, by: std::time::Duration) {
         self.core.advance(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)).await;
     }
@@ -296,6 +217,20 @@ impl Sandbox {
     }
 
     /// Adds a fault.
+    ///
+    /// ```no_run
+    /// use paytend_model::issuing::Topup;
+    /// use paytend_sandbox::{Fault, FaultKind, Sandbox};
+    /// # async fn example(sandbox: Sandbox) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The next topup is carried out, but its response is lost.
+    /// sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`FaultError`] if the fault does not apply to its target, such as a hanging notification, or if the path
+    /// is not a path.
     pub fn fault(&self, fault: Fault) -> Result<(), FaultError> {
         self.core.faults().add(fault.checked()?);
         Ok(())
@@ -366,6 +301,13 @@ impl Sandbox {
 
     /// Returns the number of logged calls to an operation, for assertions about retries. The log keeps the last
     /// thousand entries.
+    ///
+    /// ```no_run
+    /// use paytend_model::issuing::Topup;
+    /// # fn example(sandbox: paytend_sandbox::Sandbox) {
+    /// assert_eq!(sandbox.calls::<Topup>(), 1, "the topup was sent once");
+    /// # }
+    /// ```
     pub fn calls<O: Operation>(&self) -> usize {
         self.core.log.after(0, |entry| entry.path.as_deref() == Some(O::INFO.path)).into_iter().filter(|is| *is).count()
     }

@@ -80,7 +80,7 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     if refused {
         "connection refused: no program is listening at this address".into()
     } else if causes.iter().any(|cause| cause.contains("dns error")) {
-        format!("cannot resolve the host name: {last}")
+        "cannot resolve the host name: check its spelling, and the name server of this machine".into()
     } else if last.contains("invalid peer certificate") || last.contains("certificate") {
         format!("TLS: {last}; if you trust the receiver, allow its host with --self-signed HOST")
     } else if causes.iter().any(|cause| cause.contains("received corrupt message")) {
