@@ -9,6 +9,7 @@ mod guard;
 mod keys;
 mod message;
 mod receive;
+mod scheduled_key;
 
 pub use backend::BACKEND;
 pub use failure::{Code, Failure};
@@ -17,7 +18,8 @@ pub use keys::{
     generate, hazmat_decrypt_blocks, key_info, keyring, request_id, sign, verify, write_private, write_public,
 };
 pub use message::{Opened, kind, open, seal};
-pub use receive::{Notification, ProviderResponse, Receiver, Rejected, Reply, ScheduledKey};
+pub use receive::{Notification, ProviderResponse, Receiver, Rejected, Reply};
+pub use scheduled_key::ScheduledKey;
 
 pub use paytend_crypto::{Keyring, Kind, PrivateKey, PublicKey};
 

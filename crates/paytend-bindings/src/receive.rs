@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use paytend_crypto::{Keyring, PublicKey};
+use paytend_crypto::Keyring;
 use paytend_model::{Problem, Product};
 use paytend_webhook::{
     BusinessKey, ConfigError, Content, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Provider, Reason,
     Receiver as _, Rejection, Verified,
 };
 
-use crate::{Code, Failure, backend, guard, message};
+use crate::scheduled_key::{ScheduledKey, time_from_millis};
+use crate::{Code, Failure, guard, message};
 
 /// A receiver for the notifications of one HTTP route.
 #[derive(Clone, Debug)]
@@ -23,36 +24,6 @@ pub enum Receiver {
     PayBy(PayByReceiver),
     /// A receiver for notifications of PayerMax.
     PayerMax(PayerMaxReceiver),
-}
-
-/// A provider's key and its period of use, in milliseconds since 1970.
-#[derive(Clone, Debug)]
-pub struct ScheduledKey {
-    /// The key.
-    pub key: PublicKey,
-    /// The time from which the key is used.
-    pub not_before: Option<u64>,
-    /// The time from which the key is no longer used.
-    pub retire_at: Option<u64>,
-}
-
-impl From<PublicKey> for ScheduledKey {
-    fn from(key: PublicKey) -> Self {
-        Self { key, not_before: None, retire_at: None }
-    }
-}
-
-impl ScheduledKey {
-    fn load(self) -> Result<paytend_webhook::ScheduledKey<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
-        let mut scheduled = paytend_webhook::ScheduledKey::from(backend::public(&self.key)?);
-        if let Some(millis) = self.not_before {
-            scheduled = scheduled.not_before(time_from_millis(millis));
-        }
-        if let Some(millis) = self.retire_at {
-            scheduled = scheduled.retire_at(time_from_millis(millis));
-        }
-        Ok(scheduled)
-    }
 }
 
 /// A verified notification.
@@ -397,10 +368,4 @@ fn config_failure(error: ConfigError) -> Failure {
         ConfigError::Crypto(error) => Failure::from(error),
         error => Failure::new(Code::Usage, error),
     }
-}
-
-/// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end, because some platforms
-/// cannot represent them.
-fn time_from_millis(millis: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

@@ -1,0 +1,43 @@
+//! Keys with their period of use.
+
+use std::time::{Duration, SystemTime};
+
+use paytend_crypto::PublicKey;
+
+use crate::{Failure, backend};
+
+/// A provider's key and its period of use, in milliseconds since 1970.
+#[derive(Clone, Debug)]
+pub struct ScheduledKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The time from which the key is used.
+    pub not_before: Option<u64>,
+    /// The time from which the key is no longer used.
+    pub retire_at: Option<u64>,
+}
+
+impl From<PublicKey> for ScheduledKey {
+    fn from(key: PublicKey) -> Self {
+        Self { key, not_before: None, retire_at: None }
+    }
+}
+
+impl ScheduledKey {
+    pub(crate) fn load(self) -> Result<paytend_webhook::ScheduledKey<dyn paytend_crypto::rsa::RsaPublic>, Failure> {
+        let mut scheduled = paytend_webhook::ScheduledKey::from(backend::public(&self.key)?);
+        if let Some(millis) = self.not_before {
+            scheduled = scheduled.not_before(time_from_millis(millis));
+        }
+        if let Some(millis) = self.retire_at {
+            scheduled = scheduled.retire_at(time_from_millis(millis));
+        }
+        Ok(scheduled)
+    }
+}
+
+/// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end, because some platforms
+/// cannot represent them.
+pub(crate) fn time_from_millis(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
+}
