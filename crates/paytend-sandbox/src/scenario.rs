@@ -110,7 +110,7 @@ struct Wanted {
 pub enum ScenarioError {
     /// The text is not a valid scenario.
     #[error("invalid scenario: {0}")]
-    Text(#[from] toml::de::Error),
+    Text(String),
     /// The sandbox cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -150,7 +150,7 @@ impl Scenario {
     /// # Errors
     /// Returns [`ScenarioError::Text`] if the text is not valid TOML or not a valid scenario.
     pub fn read(text: &str) -> Result<Self, ScenarioError> {
-        Ok(toml::from_str(text)?)
+        toml::from_str(text).map_err(|error| ScenarioError::Text(error.to_string()))
     }
 
     /// Runs the scenario against a new sandbox. The callback receives the title of each step that succeeded.

@@ -94,20 +94,20 @@ impl FolderOptions {
 #[non_exhaustive]
 pub enum FolderError {
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     File {
         /// The file.
         path: PathBuf,
         /// The error reported by the operating system.
-        source: io::Error,
+        error: io::Error,
     },
     /// A file does not contain a valid key.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Key {
         /// The file.
         path: PathBuf,
         /// The error in the key.
-        source: KeyError,
+        error: KeyError,
     },
     /// The partner's identifier is not 15 digits.
     #[error("invalid partner identifier in {0}; it must have 15 digits")]
@@ -157,7 +157,7 @@ impl KeyFolder {
     /// Returns another [`FolderError`] if files are missing or do not belong together.
     pub fn open(path: &Path, options: &FolderOptions) -> Result<Self, FolderError> {
         let file = |name: &str| path.join(name);
-        let failed = |source| FolderError::File { path: path.to_owned(), source };
+        let failed = |error| FolderError::File { path: path.to_owned(), error };
         let has = |name: &str| file(name).exists();
         let real = has(PARTNER_PRIVATE) && !has(PAYTEND_PRIVATE);
         if (real || named_as_real(path)) && !options.real_keys {
@@ -177,7 +177,7 @@ impl KeyFolder {
             if !has(name) {
                 return Err(FolderError::Incomplete(file(name)));
             }
-            std::fs::read(file(name)).map_err(|source| FolderError::File { path: file(name), source })
+            std::fs::read(file(name)).map_err(|error| FolderError::File { path: file(name), error })
         };
         let key = |name: &str| {
             if !has(name) {
@@ -187,7 +187,7 @@ impl KeyFolder {
         };
         let public = |name: &str, private: &str, of: &PublicKey| {
             let key =
-                PublicKey::from_bytes(&read(name)?).map_err(|source| FolderError::Key { path: file(name), source })?;
+                PublicKey::from_bytes(&read(name)?).map_err(|error| FolderError::Key { path: file(name), error })?;
             if key.fingerprint() == of.fingerprint() {
                 return Ok(key);
             }
@@ -228,7 +228,7 @@ impl KeyFolder {
 fn private(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, FolderError> {
     // The path is named once.
     PrivateKey::read_file(path, permissions, None)
-        .map_err(|error| FolderError::Key { path: path.to_owned(), source: error.problem().clone() })
+        .map_err(|error| FolderError::Key { path: path.to_owned(), error: error.problem().clone() })
 }
 
 fn is_key(path: &Path) -> bool {
@@ -254,7 +254,7 @@ fn is_named_as_real(path: &Path) -> bool {
 fn made(bits: usize, path: &Path) -> Result<PrivateKey, FolderError> {
     let failed = |error: &dyn std::fmt::Display| FolderError::File {
         path: path.to_owned(),
-        source: io::Error::other(format!("cannot generate a key: {error}")),
+        error: io::Error::other(format!("cannot generate a key: {error}")),
     };
     rustcrypto::generate(bits, &OsRandom).map_err(|error| failed(&error))
 }
@@ -273,7 +273,7 @@ fn fill(path: &Path, bits: usize, shared: bool) -> Result<(), FolderError> {
 
 fn write_pair(path: &Path, name: &str, key: &PrivateKey) -> Result<(), FolderError> {
     let private = path.join(format!("{name}-private.pem"));
-    let pem = key.to_pkcs8_pem().map_err(|source| FolderError::Key { path: private.clone(), source })?;
+    let pem = key.to_pkcs8_pem().map_err(|error| FolderError::Key { path: private.clone(), error })?;
     write(&private, pem.as_bytes())?;
     let spki = key.public_key().to_spki_pem();
     let base64: String = spki.lines().filter(|line| !line.starts_with('-')).collect();
@@ -282,7 +282,7 @@ fn write_pair(path: &Path, name: &str, key: &PrivateKey) -> Result<(), FolderErr
 
 /// Writes a new file that only the current user can access. An existing file is never overwritten.
 fn write(path: &Path, text: &[u8]) -> Result<(), FolderError> {
-    let failed = |source| FolderError::File { path: path.to_owned(), source };
+    let failed = |error| FolderError::File { path: path.to_owned(), error };
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -364,9 +364,9 @@ mod tests {
             for mode in [0o640, 0o604, 0o444] {
                 set(mode);
                 let read = |options: &FolderOptions| KeyFolder::open(folder.path(), options)?.provider("payby");
-                let Err(FolderError::Key { path: at, source }) = read(&options) else { panic!("{name} {mode:o}") };
+                let Err(FolderError::Key { path: at, error }) = read(&options) else { panic!("{name} {mode:o}") };
                 assert_eq!(at, path);
-                assert!(matches!(source, KeyError::Permissions { .. }), "{source}");
+                assert!(matches!(error, KeyError::Permissions { .. }), "{error}");
                 assert!(read(&options.danger_any_permissions(true)).is_ok(), "{name} {mode:o}");
             }
             set(0o400);
