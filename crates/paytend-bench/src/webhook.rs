@@ -29,7 +29,7 @@ pub(crate) const GARBAGE: u128 = 5000;
 #[derive(Default)]
 pub(crate) struct Webhook {
     /// For each backend, the speed as a share of opening alone: the receiver, a whole service, and a whole service that
-    /// runs the cryptography on another thread.
+    /// runs the cryptography on a separate thread.
     pub(crate) shares: Vec<(&'static str, [u128; 3])>,
     /// The time for rejecting each kind of garbage, in nanoseconds.
     pub(crate) garbage: Vec<(&'static str, u128)>,
@@ -112,7 +112,7 @@ fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Ve
         "not JSON",
         "JSON that is not an envelope",
         "a truncated envelope",
-        "an envelope for another partner",
+        "an envelope for a different partner",
         "a body without a sign header",
         "a body whose sign header does not have the length of the key",
     ];

@@ -69,7 +69,7 @@ impl Code {
     }
 }
 
-/// An error with a code and a message. The message contains no secrets and no personal data.
+/// An error with a code and a message. The message contains no secrets or personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     code: Code,
@@ -83,7 +83,7 @@ impl Failure {
         Self { code, message: message.to_string(), api_error: None }
     }
 
-    /// Returns the same failure with another message.
+    /// Returns the same failure with a different message.
     pub(crate) fn with_message(self, message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), ..self }
     }

@@ -177,7 +177,7 @@ impl Receiver {
     /// Creates a receiver for PayBy's notifications.
     ///
     /// # Errors
-    /// - Returns [`Code::Key`] if `keys` is empty, or a key cannot be used.
+    /// - Returns [`Code::Key`] if `keys` is empty or a key cannot be used.
     /// - Returns [`Code::Usage`] if the period of use of a key is empty.
     pub fn payby(keys: Vec<ScheduledKey>) -> Result<Self, Failure> {
         let keys = keys.into_iter().map(ScheduledKey::load).collect::<Result<Vec<_>, _>>()?;

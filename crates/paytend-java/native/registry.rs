@@ -26,7 +26,7 @@ pub(crate) fn remove(number: i64) {
     OBJECTS.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
 }
 
-/// Returns the object with a number. An object that is closed during a call is freed after the call.
+/// Returns the object with this number. An object that is closed during a call is freed after the call.
 pub(crate) fn get(number: i64) -> Result<Arc<Object>, Failure> {
     let objects = OBJECTS.read().unwrap_or_else(PoisonError::into_inner);
     objects.get(&number).cloned().ok_or_else(|| Failure::new(Code::Usage, "the key, keyring or receiver is closed"))

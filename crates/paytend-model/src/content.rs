@@ -8,7 +8,7 @@ use crate::payload::Payload;
 use crate::problem::Problem;
 
 const NOT_IDENTIFIED: Problem = Problem::Because(
-    "no identifying field of this notification type is present; the notification may belong to another product",
+    "no identifying field of this notification type is present; the notification may belong to a different product",
 );
 
 /// The result of reading an authentic notification. Handlers must handle all three variants.
@@ -35,7 +35,7 @@ pub enum Content<T> {
     /// unreadable.
     Unreadable(RawNotification),
     /// A notification of a type that this crate does not know, or a notification without any of the fields that
-    /// identify its type. An example is a notification of another product.
+    /// identify its type. An example is a notification of the other product.
     Unknown(RawNotification),
 }
 

@@ -39,7 +39,7 @@ impl fmt::Display for Country {
     }
 }
 
-/// The error for a text that is not a two-letter country code.
+/// The error returned when parsing an invalid [`Country`] code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid country code; use two letters of ISO 3166-1, such as LT")]
 pub struct CountryError;
@@ -147,7 +147,7 @@ impl fmt::Display for Document {
 pub struct Requirement(&'static [Document]);
 
 impl Requirement {
-    /// Returns the documents of which one is required.
+    /// Returns the alternative documents. Any one of them meets the requirement.
     pub fn any_of(&self) -> &'static [Document] {
         self.0
     }

@@ -5,7 +5,7 @@
 //! use paytend_model::{Operation, Source, funding::SetCallbackUrl};
 //! let set = SetCallbackUrl::builder().type_("1").url("https://partner.example/paytend").build();
 //! assert_eq!(serde_json::to_string(&set)?, r#"{"type":"1","url":"https://partner.example/paytend"}"#);
-//! // The path is inferred. The partner documentation may specify another.
+//! // The path is inferred. The partner documentation may specify a different path.
 //! assert_eq!(SetCallbackUrl::INFO.provenance.path, Source::Inferred);
 //! # Ok::<(), serde_json::Error>(())
 //! ```

@@ -1,14 +1,14 @@
-//! The reasons why a JSON text cannot be read as a type.
+//! The reasons why JSON cannot be read as a type.
 
 use std::fmt;
 
-/// The reason why a JSON text cannot be read as a type. Contains the names of fields, never values.
+/// The reason why JSON cannot be read as a type. Contains the names of fields, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
     /// The value is not the expected one. Contains the expected kind of value, such as "a JSON object".
     Expected(&'static str),
-    /// Any other reason, as text.
+    /// A description of any other reason.
     Because(&'static str),
     /// A required field is missing.
     Missing,

@@ -122,8 +122,8 @@ impl OperationEntry {
         }
     }
 
-    /// Reviews the JSON text of a request. Reports fields that are missing, misspelled or of another type, and fields
-    /// that violate a rule. The findings name fields and describe values, but never repeat a value.
+    /// Reviews the JSON text of a request. Reports fields that are missing, misspelled or of an unexpected type, and
+    /// fields that violate a rule. The findings name fields and describe values, but never repeat a value.
     ///
     /// ```
     /// let topup = paytend_model::operation("topup")?;

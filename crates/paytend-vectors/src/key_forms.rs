@@ -36,7 +36,7 @@ pub enum KeyFormResult {
         #[serde(default)]
         encrypted: bool,
     },
-    /// The key was refused with an error message that contains these texts.
+    /// The key was refused with an error message that contains these strings.
     Named {
         /// Parts of the message.
         says: Vec<String>,

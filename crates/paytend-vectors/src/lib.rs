@@ -173,7 +173,7 @@ pub fn samples() -> Vec<Sample> {
     }
 
     let mut samples = Vec::new();
-    for file in std::fs::read_dir(folder().join("samples")).expect("cannot read the folder of the samples") {
+    for file in std::fs::read_dir(folder().join("samples")).expect("cannot read the samples directory") {
         let name = file.unwrap().file_name().into_string().unwrap();
         let document: Document = read(&format!("samples/{name}"));
         samples.extend(document.samples.into_iter().map(|entry| Sample {
@@ -188,7 +188,7 @@ pub fn samples() -> Vec<Sample> {
     samples
 }
 
-/// Returns the path of the repository's `vectors/` folder.
+/// Returns the path of the repository's `vectors/` directory.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
 }
@@ -196,7 +196,7 @@ pub fn folder() -> PathBuf {
 /// Returns the names of all vector files.
 pub fn files() -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(folder())
-        .expect("cannot read the folder of the vectors")
+        .expect("cannot read the vectors directory")
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".json"))
         .collect();

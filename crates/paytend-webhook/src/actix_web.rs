@@ -32,8 +32,8 @@ use crate::verified::Verified;
 /// Creates a resource that passes each notification to a handler and sends the response for the handler's reply.
 ///
 /// The handler [runs to completion](crate::server#handlers) in its own task on the worker thread, even if the sender
-/// disconnects. It need not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as the
-/// notification's effect.
+/// disconnects. The handler need not be `Send`. Store the [dedup key](Verified::dedup_key) in the same transaction as
+/// the notification's effect.
 ///
 /// ```
 /// use paytend_webhook::server::Endpoint;

@@ -10,7 +10,7 @@ use crate::provider::Provider;
 
 /// A SHA-256 hash that identifies a notification by its meaning.
 ///
-/// Store its bytes or its text: 64 lower-case hexadecimal digits. `FromStr` and serde read the same text.
+/// Store its bytes, or its string form of 64 lower-case hexadecimal digits. `FromStr` and serde read the string form.
 ///
 /// ```
 /// use paytend_webhook::DedupKey;
@@ -23,8 +23,8 @@ use crate::provider::Provider;
 pub struct DedupKey([u8; 32]);
 
 impl DedupKey {
-    /// Hashes the parts in this order. Each part is preceded by its length, so that no two lists of parts have the same
-    /// input.
+    /// Hashes the parts in this order. Each part is preceded by its length, so that different lists of parts have
+    /// different hash inputs.
     pub(crate) fn of(provider: Provider, parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in [provider.to_string().as_bytes()].iter().chain(parts) {
@@ -59,7 +59,7 @@ impl fmt::Debug for DedupKey {
     }
 }
 
-/// The error for a text that is not a [`DedupKey`].
+/// The error returned when parsing an invalid [`DedupKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid dedup key: it must have 64 hexadecimal digits")]
 #[non_exhaustive]
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_json_are_read_back() {
+    fn string_and_json_forms_round_trip() {
         let key = DedupKey::of(Provider::PayBy, &[b"a", b"b"]);
         let text = key.to_string();
         assert_eq!((text.len(), text.parse()), (64, Ok(key)));

@@ -16,7 +16,7 @@ pub enum ConfigError {
     /// A key is retired before it becomes valid.
     #[error("the key {0} is never valid: its `retire_at` must be later than its `not_before`")]
     NeverUsed(Fingerprint),
-    /// The partner identifier is empty or has characters that no identifier has, such as a line break.
+    /// The partner identifier is empty or contains invalid characters, such as a line break.
     #[error(
         "the partner identifier is empty or contains characters other than letters, digits, hyphens and underscores; \
          remove spaces and line breaks"
@@ -28,7 +28,7 @@ pub enum ConfigError {
     /// A CIDR block has address bits set beyond its prefix.
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
-        /// The text that was given.
+        /// The block as configured.
         given: String,
         /// The block that contains the address.
         block: String,
@@ -119,7 +119,7 @@ pub enum Reason {
     /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires one.
     #[error("the notification has no timestamp in the documented format; `require_timestamp` is set")]
     Undated,
-    /// Our keys cannot be used at this time. The message may be valid.
+    /// No configured key can be used at this time. The message may be valid.
     #[error("cannot verify now: {0}")]
     Unavailable(Error),
 }
@@ -163,7 +163,9 @@ fn unlisted(address: Option<IpAddr>, forwarded_for: Option<&str>) -> String {
         None => "the source address is unknown, so it is not on the list".to_owned(),
     };
     match forwarded_for {
-        Some(value) => format!("{source}; the X-Forwarded-For is \"{value}\", which is read only from a trusted proxy"),
+        Some(value) => {
+            format!("{source}; X-Forwarded-For is \"{value}\" but is ignored because the peer is not a trusted proxy")
+        }
         None => source,
     }
 }

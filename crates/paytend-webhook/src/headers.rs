@@ -58,7 +58,7 @@ fn entries(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value.as_bytes().split(|byte| *byte == b',')
 }
 
-/// Removes white space and quotes from both ends.
+/// Removes white space and quotes from both ends of a value.
 fn unquoted(text: &[u8]) -> &[u8] {
     let mut text = text.trim_ascii();
     while let [b'"' | b'\'', rest @ ..] | [rest @ .., b'"' | b'\''] = text {

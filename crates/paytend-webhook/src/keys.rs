@@ -56,7 +56,7 @@ impl<K: ?Sized> ScheduledKey<K> {
         self
     }
 
-    /// Returns whether the key is used at a time. `None` means before all other times.
+    /// Returns whether the key is valid at the time `at`. `None` is the time before all others.
     pub(crate) fn covers(&self, at: Option<SystemTime>) -> bool {
         let begun = self.not_before.is_none_or(|from| at.is_some_and(|at| at >= from));
         let over = self.retire_at.is_some_and(|until| at.is_some_and(|at| at >= until));
@@ -164,7 +164,7 @@ impl<T> Timeline<T> {
         Ok(Self { spans: made.collect::<Result<Vec<_>, ConfigError>>()?.into() })
     }
 
-    /// Returns the value at a time, or `None` if there is no key at that time.
+    /// Returns the value at the time, or `None` if no key is valid then.
     pub(crate) fn at(&self, now: SystemTime) -> Option<&T> {
         let begun = self.spans.partition_point(|(from, _)| from.is_none_or(|from| from <= now));
         self.spans.get(begun.checked_sub(1)?)?.1.as_ref()
@@ -177,7 +177,7 @@ impl<T> Clone for Timeline<T> {
     }
 }
 
-/// Returns the keys that are used at a time.
+/// Returns the keys that are valid at the time `at`.
 pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) -> Vec<Arc<K>> {
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }
@@ -188,7 +188,7 @@ pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) 
 pub enum KeyRole {
     /// The provider's key, which verifies signatures.
     Verifies,
-    /// Our key, which decrypts session keys.
+    /// The partner's key, which decrypts session keys.
     Decrypts,
 }
 

@@ -25,7 +25,7 @@ use crate::verified::BusinessKey;
 /// PayerMax's retry schedule is not documented; the default maximum age is three days. Merchant and time are each read
 /// from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body must belong to
 /// the key. If there are several times, the oldest is used. An object without a merchant is accepted. A body that is
-/// not an object is rejected like that of another merchant.
+/// not an object is rejected like that of an unknown merchant.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's scheme for signing in a header.

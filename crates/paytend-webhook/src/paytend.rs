@@ -52,8 +52,8 @@ impl PaytendReceiver {
     }
 
     /// Creates a receiver for the notifications of `product` to `partner_id`. Both are fixed by the route. A message
-    /// that names another product or partner is rejected. The identifier is compared as given: remove the line break of
-    /// a text that was read from a file.
+    /// that names a different product or partner is rejected. The identifier is compared as given: if it was read from
+    /// a file, remove the line break at its end.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)

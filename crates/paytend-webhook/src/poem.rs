@@ -120,7 +120,7 @@ impl<'a, R: Receiver> FromRequest<'a> for NotificationRequest<R> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let endpoint = request.data::<Endpoint<R>>().ok_or_else(|| {
             Error::from_string(
-                "no Endpoint for this receiver type in the data; add it with EndpointExt::data",
+                "no Endpoint for this receiver type in the request data; add it with EndpointExt::data",
                 StatusCode::INTERNAL_SERVER_ERROR,
             )
         })?;

@@ -88,7 +88,7 @@ pub enum Reply {
     ///
     /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,
-    /// The notification could not be stored now.
+    /// The notification could not be stored now. The provider should retry.
     TryAgainLater,
     /// The request is not a notification that can be verified: HTTP 400. For servers that reject a request
     /// before passing it to a receiver. Do not refuse an authentic notification: it would be lost.

@@ -33,8 +33,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// Returns how often each key was used. A key can be retired when its count no longer grows.
     fn key_usage(&self) -> Vec<KeyUsage>;
 
-    /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or any time
-    /// in a test.
+    /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or a fixed
+    /// time in tests.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if the notification is invalid or cannot be verified. Send its

@@ -238,8 +238,8 @@ mod tests {
                 binding,
                 "POST",
                 &[("x-forwarded-for", "203.0.113.7")],
-                "the source address 192.0.2.1 is not on the list; the X-Forwarded-For is \"203.0.113.7\", \
-                 which is read only from a trusted proxy"
+                "the source address 192.0.2.1 is not on the list; X-Forwarded-For is \"203.0.113.7\" \
+                 but is ignored because the peer is not a trusted proxy"
                     .to_owned(),
             ),
         ] {

@@ -41,7 +41,7 @@ impl Sources {
     /// Listed sources have a separate budget.
     ///
     /// # Errors
-    /// Returns [`ConfigError::Source`] if a text is neither an address nor a block.
+    /// Returns [`ConfigError::Source`] if an entry is neither an address nor a block.
     /// Returns [`ConfigError::HostBits`] if a block has address bits set beyond its prefix.
     pub fn allow<T: AsRef<str>>(mut self, blocks: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         for text in blocks {
@@ -54,7 +54,7 @@ impl Sources {
     /// [`allow`](Self::allow).
     ///
     /// # Errors
-    /// Returns [`ConfigError::Source`] if a text is neither an address nor a block.
+    /// Returns [`ConfigError::Source`] if an entry is neither an address nor a block.
     /// Returns [`ConfigError::HostBits`] if a block has address bits set beyond its prefix.
     pub fn trusted_proxies<T: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         for text in proxies {

@@ -77,7 +77,7 @@ impl PaytendSender {
         self.raw(notification.notify_type(), &content)
     }
 
-    /// Creates the request for a notification of any type and content. The content is the text of a JSON object, or
+    /// Creates the request for a notification of any type and content. The content is a JSON object, or
     /// empty.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl DetachedSender {
         self.raw(serde_json::to_vec(notification)?)
     }
 
-    /// Creates the request for any body.
+    /// Creates the request for a body, which need not be valid.
     ///
     /// # Errors
     /// Returns [`SendError`] if the body cannot be signed.

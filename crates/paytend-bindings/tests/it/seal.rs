@@ -37,7 +37,7 @@ fn empty_request_id_is_refused_and_named() {
 }
 
 #[test]
-fn other_kinds_have_no_request_id() {
+fn responses_and_notifications_have_no_request_id() {
     let fields = [("partnerId", PARTNER_ID), ("notifyType", "2")];
     assert_eq!(sealed_id(Kind::Notification, &fields).unwrap(), None);
     assert_eq!(sealed_id(Kind::Response, &[("respCode", "00"), ("respMsg", "ok")]).unwrap(), None);

@@ -48,7 +48,7 @@ pub use transfer::{SubmitTransferOrder, UploadTransferOrderFile};
 use crate::operation::{OperationInfo, OperationKind, Product};
 use crate::provenance::{Provenance, Source};
 
-/// Describes an operation of which only its name and the names of its objects are documented.
+/// Describes an operation with a documented name and documented object names, but no other documented details.
 const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Baas, kind, title, path).provenance(Provenance {
         operation: Source::Documented,

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_times_the_only_possible_successor_is_newer() {
+    fn without_timestamps_a_state_is_newer_if_only_it_can_follow() {
         let mut topup = Tracked::<_, i64>::new(TopupState::Processing, None);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Moved { from: TopupState::Processing });
         assert_eq!(topup.merge(TopupState::Processing, None), Merged::Older);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn later_time_wins_if_both_updates_have_one() {
+    fn later_timestamp_wins_if_both_updates_have_one() {
         let mut card = Tracked::new(Active, Some(10));
         assert_eq!(card.merge(Lost, Some(20)), Merged::Moved { from: Active });
         assert_eq!(card.merge(Active, Some(15)), Merged::Older);
@@ -180,7 +180,7 @@ mod tests {
 
     /// A state without a time does not inherit the previous state's time.
     #[test]
-    fn update_without_a_time_is_not_older() {
+    fn update_without_a_timestamp_is_not_older() {
         let mut card = Tracked::new(Active, Some(10));
         assert_eq!(card.merge(Frozen, None), Merged::Moved { from: Active });
         assert_eq!(card.at(), None);

@@ -14,19 +14,19 @@ impl Extra {
         self.iter().find(|(known, _)| *known == name).map(|(_, json)| json)
     }
 
-    /// Returns the names and JSON texts of the fields.
+    /// Returns the names of the fields and their values as JSON text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, json)| (name.as_str(), json.get()))
     }
 
-    /// Sets a field to a JSON text. Use this method for fields that the provider documents and this crate does not know
-    /// yet.
+    /// Sets a field to a JSON value, given as text. Use this method for documented fields that this crate does not
+    /// know yet.
     ///
     /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it,
     /// and [`validate`](crate::Validate::validate) reports it.
     ///
     /// # Errors
-    /// Returns an error if the text is not JSON.
+    /// Returns an error if the value is not valid JSON.
     pub fn set(&mut self, name: &str, json: &str) -> Result<(), serde_json::Error> {
         let json: Box<RawValue> = serde_json::from_str(json)?;
         match self.0.iter_mut().find(|(known, _)| known == name) {
@@ -36,7 +36,7 @@ impl Extra {
         Ok(())
     }
 
-    /// Removes a field and returns its JSON text.
+    /// Removes a field and returns its value as JSON text.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.remove(at).1.get().to_owned())

@@ -23,7 +23,7 @@ pub struct Finding {
     pub field: String,
     /// Whether the finding is an error or a warning.
     pub severity: Severity,
-    /// The violated rule; `None` if the field is missing, misspelled or of another type.
+    /// The violated rule; `None` if the field is missing, misspelled or of an unexpected type.
     pub rule: Option<Rule>,
     text: String,
 }

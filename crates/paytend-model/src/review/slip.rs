@@ -19,7 +19,7 @@ pub(super) struct Slip {
 enum Mistake {
     TrailingComma,
     SingleQuotes,
-    /// Single quotes in a text with Python's `True`, `False` or `None`.
+    /// Single quotes in input with Python's `True`, `False` or `None`.
     PythonRepr,
     PythonLiteral,
     TypographicQuotes,
@@ -55,7 +55,7 @@ impl fmt::Display for Slip {
 }
 
 impl Slip {
-    /// Finds the first mistake in a text that starts like a JSON object or array. A truncated end is not a mistake.
+    /// Finds the first mistake in input that starts like a JSON object or array. A truncated end is not a mistake.
     pub(super) fn first(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (mut at, mut depth) = (0, 0usize);

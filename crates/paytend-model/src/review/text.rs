@@ -1,4 +1,4 @@
-//! Descriptions of texts that are not a JSON object.
+//! Descriptions of input that is not a JSON object.
 
 use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
@@ -11,8 +11,8 @@ use super::slip::Slip;
 /// Reads a JSON object.
 ///
 /// # Errors
-/// Returns a description of the text if the text is not an object. The description contains byte offsets, but no part
-/// of the text.
+/// Returns a description of the input if it is not an object. The description contains byte offsets, but no part of the
+/// input.
 pub(super) fn object(text: &str) -> Result<Value, String> {
     let found = match from_str::<Value>(text) {
         Ok(value @ Value::Object(_)) => return Ok(value),
@@ -38,7 +38,7 @@ pub(super) fn object(text: &str) -> Result<Value, String> {
     Err(format!("expected a JSON object; found {found}"))
 }
 
-/// Describes a text that starts neither with a brace nor with a bracket.
+/// Describes input that starts with neither a brace nor a bracket.
 fn other(text: &str) -> String {
     let starts = |start: &str| text.get(..start.len()).is_some_and(|first| first.eq_ignore_ascii_case(start));
     if let Some(rest) = text.strip_prefix('\u{feff}') {
@@ -71,7 +71,7 @@ fn other(text: &str) -> String {
     fixed.into()
 }
 
-/// Returns whether a text starts with `name=value`.
+/// Returns whether the input starts with `name=value`.
 fn is_form(text: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"%_-.[]+".contains(&byte);
     // In base64, nothing follows the equals signs.
@@ -86,7 +86,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let plain: String = text.split_ascii_whitespace().collect();
-    // Base64 may have line breaks, but a text with spaces is prose.
+    // Base64 may have line breaks, but input with spaces is prose.
     if plain.len() < 16 || text.contains(' ') {
         return None;
     }

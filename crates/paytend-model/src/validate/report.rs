@@ -21,8 +21,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports that a field violates a rule, unless `holds` is true. The violation is an error for a field that this
-    /// crate does not declare.
+    /// Reports that a field violates a rule, unless `holds` is true. A violation is an error or a warning, depending on
+    /// the field's source. For a field that this crate does not declare, it is an error.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
     }
@@ -66,7 +66,7 @@ impl Report {
         self.require("endDate", days <= Rule::MAX_DAYS, Rule::MaxDaysAfter("beginDate", Rule::MAX_DAYS));
     }
 
-    /// Checks a text. An empty string means that the field is not set, so only [`Rule::NotEmpty`] applies.
+    /// Checks a string. An empty string means that the field is not set, so only [`Rule::NotEmpty`] applies.
     pub(crate) fn text(&mut self, rules: &[Rule], text: &str) {
         if text.is_empty() {
             return self.not_given();

@@ -151,7 +151,8 @@ impl Rule {
         Wording { rule: self, verb }
     }
 
-    /// Returns whether a text satisfies the rule. Rules that cannot be checked on one text are always satisfied.
+    /// Returns whether a string satisfies the rule. Rules that cannot be checked on a single string
+    /// are always satisfied.
     pub(super) fn holds(self, text: &str) -> bool {
         let chars = || text.chars().count();
         match self {
@@ -206,7 +207,7 @@ fn is_country(code: &str) -> bool {
     capitals && (celes::Country::from_alpha2(code).is_ok() || celes::Country::from_alpha3(code).is_ok())
 }
 
-/// Returns whether a text has the structure of ISO 9362: bank, country, location and optional branch.
+/// Returns whether a string has the structure of ISO 9362: bank, country, location and optional branch.
 fn is_bic(text: &str) -> bool {
     let (Some(bank), Some(country), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return false;
@@ -219,7 +220,7 @@ fn is_bic(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Returns whether a text matches a pattern, in which `d` is a digit, `s` is a sign, and any other character matches
+/// Returns whether a string matches a pattern, in which `d` is a digit, `s` is a sign, and any other character matches
 /// itself.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {
@@ -235,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_accept_valid_texts_and_reject_invalid_ones() {
+    fn rules_accept_valid_strings_and_reject_invalid_ones() {
         use Rule::*;
         for (rule, valid, invalid) in [
             (NotEmpty, vec!["a", " "], vec![""]),

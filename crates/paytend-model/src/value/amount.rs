@@ -50,16 +50,16 @@ enum Form {
     Number,
 }
 
-/// The error for a text that is not a valid amount. Does not contain the text.
+/// The error returned when parsing an invalid [`Amount`]. Does not contain the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 #[non_exhaustive]
 pub enum AmountError {
-    /// The text is not a decimal number: digits with at most one decimal point and an optional minus sign.
+    /// The input is not a decimal number: digits with at most one decimal point and an optional minus sign.
     NotDecimal,
-    /// The text has an exponent. Only received amounts may have one.
+    /// The input has an exponent. Only received amounts may have one.
     Exponent,
-    /// The text has too many digits. A received amount has too many if its value does not fit into a [`Decimal`].
+    /// The input has too many digits. A received amount has too many if its value does not fit into a [`Decimal`].
     TooLong,
 }
 
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn received_amounts_with_an_exact_value_keep_their_text() {
+    fn exactly_representable_amounts_keep_their_spelling() {
         for (json, plain) in [
             ("1E+2", "100"),
             ("\"1E+2\"", "100"),

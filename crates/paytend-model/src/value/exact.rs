@@ -1,4 +1,4 @@
-//! Exact conversion of texts with an exponent to decimals, without binary floating point.
+//! Exact conversion of numbers with an exponent to decimals, without binary floating point.
 
 use rust_decimal::Decimal;
 

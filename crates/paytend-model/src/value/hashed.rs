@@ -31,18 +31,18 @@ impl HashedText {
         &self.0
     }
 
-    /// Returns whether the text looks like a hash: 64 hexadecimal digits.
+    /// Returns whether the value looks like a hash: 64 hexadecimal digits.
     pub fn is_hash(&self) -> bool {
         self.digest().is_some()
     }
 
-    /// Returns whether this is exactly `plain`, or the hash of its UTF-8 bytes. The run time does not depend on the
-    /// result.
+    /// Returns whether the value is exactly `plain`, or the hash of its UTF-8 bytes. The run time does not depend on
+    /// the result.
     pub fn matches(&self, plain: &str) -> bool {
         self.matches_one_of(&[plain.to_owned()])
     }
 
-    /// Returns whether this is the same text as `plain`, ignoring case, white space and Unicode form, or the hash of a
+    /// Returns whether the value equals `plain`, ignoring case, white space and Unicode form, or is the hash of a
     /// common spelling of `plain`. The run time does not depend on the result.
     ///
     /// The common spellings are the text as passed, or trimmed and with single spaces; in the original, upper or lower
@@ -70,8 +70,8 @@ impl HashedText {
         self.matches_one_of(&forms)
     }
 
-    /// Returns whether this is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of it. The
-    /// run time does not depend on the result.
+    /// Returns whether the value is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of it.
+    /// The run time does not depend on the result.
     ///
     /// The common spellings are the text as passed, without spaces, or in groups of four; in upper or lower case.
     ///

@@ -35,10 +35,10 @@ pub(crate) trait FieldType: Serialize + Sized {
     /// The known fields of the object, or of each object in the list. Empty for all other types.
     const NESTED: &'static [Field] = &[];
 
-    /// Reads a JSON text. The problem does not contain any of the text.
+    /// Reads a JSON value. The problem does not contain any part of the value.
     fn read(json: &str) -> Result<Self, Problem>;
 
-    /// Reads a text that may not be strict JSON, as far as possible.
+    /// Reads a value that may not be strict JSON, as far as possible.
     fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
         Self::read(std::str::from_utf8(json).map_err(|_| Problem::NotStrict)?)
     }

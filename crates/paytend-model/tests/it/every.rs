@@ -8,11 +8,11 @@ pub(crate) struct Type {
     /// The name, such as `issuing::Topup`.
     pub(crate) name: String,
     pub(crate) fields: &'static [Field],
-    /// Reads a JSON text and writes it back.
+    /// Reads JSON and writes it back.
     pub(crate) round_trip: fn(&str) -> Result<String, String>,
-    /// Reads a JSON text and returns the `Debug` output.
+    /// Reads JSON and returns the `Debug` output.
     pub(crate) debug: fn(&str) -> String,
-    /// Reads a JSON text and validates the value.
+    /// Reads JSON and validates the value.
     pub(crate) validate: fn(&str) -> Result<(), String>,
 }
 

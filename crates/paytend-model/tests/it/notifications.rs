@@ -151,7 +151,7 @@ fn nested_problems_are_reported_with_their_path() {
 }
 
 #[test]
-fn inferred_response_field_of_another_type_is_reported() {
+fn inferred_response_field_of_an_unexpected_type_is_reported() {
     let balance: CardBalanceResponse = serde_json::from_str(r#"{"balance":{"amount":1},"currency":"EUR"}"#).unwrap();
     assert_eq!((&balance.balance, balance.problems.len()), (&None, 1));
     assert!(balance.problems[0].to_string().starts_with("field `balance`: "), "{:?}", balance.problems);
@@ -178,7 +178,7 @@ fn same_notify_type_is_read_differently_for_each_product() {
 
 /// The notification is not read as a typed value without any fields.
 #[test]
-fn notification_of_another_product_is_unknown() {
+fn notification_of_the_other_product_is_unknown() {
     for (product, notify_type, content) in [
         (Product::Baas, "1", br#"{"transactionId":"T1","cardId":"C1","amount":"5.00"}"#.as_slice()),
         (Product::Baas, "2", br#"{"holderId":"H1","status":"1"}"#),
@@ -188,7 +188,7 @@ fn notification_of_another_product_is_unknown() {
         (Product::Issuing, "3", br#"{"userId":"U1","auditStatus":"1"}"#),
     ] {
         let Content::Unknown(raw) = Notification::read(product, notify_type, content) else { panic!("{notify_type}") };
-        assert!(raw.problem.unwrap().to_string().contains("another product"));
+        assert!(raw.problem.unwrap().to_string().contains("a different product"));
         let other = if product == Product::Baas { Product::Issuing } else { Product::Baas };
         assert!(Notification::read(other, notify_type, content).typed().is_some(), "{notify_type}");
     }

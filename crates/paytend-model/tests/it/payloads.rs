@@ -129,7 +129,7 @@ fn amounts_keep_their_digits_and_are_rejected_with_a_reason() {
 
 /// An identifier is often used in several requests, so builders accept references.
 #[test]
-fn builders_accept_references_to_texts_and_identifiers() {
+fn builders_accept_references_to_strings_and_identifiers() {
     let card: paytend_model::CardId = "1755902".into();
     let (order, line, kind) = (String::from("T-1"), Base64Text::from("Gedimino pr. 1"), IdType::Passport);
     let topup = Topup::builder().card_id(&card).order_no(&order).amount(25.into()).currency("EUR").build();

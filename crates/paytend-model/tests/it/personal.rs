@@ -193,7 +193,7 @@ fn errors_do_not_contain_values() {
             assert!(!error.contains("CANARY"), "{}: {error}", payload.name);
             errors += 1;
         }
-        // A field of another type, a missing or duplicate field, and a truncated object.
+        // A field of an unexpected type, a missing or duplicate field, and a truncated object.
         for field in payload.fields {
             for wrong in [json!({ "CANARY": "CANARY" }), json!(["CANARY"]), json!("CANARY"), json!(true), json!(1.5)] {
                 let mut object = valid.clone();
@@ -214,7 +214,7 @@ fn errors_do_not_contain_values() {
     assert!(errors > 500, "{errors}");
 }
 
-/// Reads a text, and returns the number of errors. Panics if an error contains a value.
+/// Reads JSON, and returns the number of errors. Panics if an error contains a value.
 fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
     let Err(error) = (payload.round_trip)(json) else { return 0 };
     assert!(!error.contains("CANARY"), "{}: {error}", payload.name);

@@ -158,7 +158,7 @@ fn all_missing_nested_fields_are_reported() {
             ]
         );
     }
-    // A field of another type has one finding.
+    // A field of an unexpected type has one finding.
     assert_eq!(address("[]"), [error("`eeaAddress`: expected a JSON object; found a list of 0")]);
 }
 
@@ -176,7 +176,7 @@ fn nested_fields_of_an_inferred_field_only_cause_warnings() {
 }
 
 #[test]
-fn text_that_is_not_a_json_object_is_described() {
+fn input_that_is_not_a_json_object_is_described() {
     for (text, found) in [
         (" \n", "white space only"),
         ("\u{feff}{}", "a byte order mark before the object"),
@@ -239,9 +239,9 @@ fn text_that_is_not_a_json_object_is_described() {
     assert_eq!(findings("topup", &deep), [error(text)]);
 }
 
-/// No text causes a panic, and no finding contains a line break or a part of the request.
+/// No input causes a panic, and no finding contains a line break or a part of the request.
 #[test]
-fn findings_are_one_line_for_any_text() {
+fn findings_are_one_line_for_any_input() {
     let check = |text: &str| {
         for (_, finding) in findings("createCardholder", text) {
             assert!(!finding.contains(['\n', '\r', '&', '=']) && !finding.contains("SECRET"), "{finding}");

@@ -77,7 +77,7 @@ fn every_type_writes_back_an_equal_object() {
 }
 
 #[test]
-fn inferred_field_of_another_type_is_kept_as_unknown() {
+fn inferred_field_of_an_unexpected_type_is_kept_as_unknown() {
     use paytend_model::issuing::{PartnerBalanceResponse, TopupResponse};
     let json = r#"{"orderNo":["T-1"],"status":{"code":1.10},"new":0.10}"#;
     let mut topup: TopupResponse = serde_json::from_str(json).unwrap();
@@ -88,7 +88,7 @@ fn inferred_field_of_another_type_is_kept_as_unknown() {
     topup.status = Some("2".into());
     assert_eq!(serde_json::to_string(&topup).unwrap(), r#"{"status":"2","orderNo":["T-1"],"new":0.10}"#);
 
-    // One item of another type makes the whole list unknown.
+    // One item of an unexpected type makes the whole list unknown.
     let json = r#"{"balance":[{"currency":"EUR","available":"1.00"},{"currency":"EUR"}]}"#;
     let balance: PartnerBalanceResponse = serde_json::from_str(json).unwrap();
     assert!(balance.balance.is_none() && balance.extra.get("balance").is_some());
@@ -99,7 +99,7 @@ fn inferred_field_of_another_type_is_kept_as_unknown() {
     let topup: TopupResponse = serde_json::from_str(json).unwrap();
     assert_eq!((topup.status.as_ref(), topup.order_no.as_deref(), topup.extra.len()), (None, Some("T-1"), 2));
 
-    // Documented and observed fields of another type are errors.
+    // Documented and observed fields of an unexpected type are errors.
     let wrong = serde_json::from_str::<paytend_model::iban::IbanTransaction>(r#"{"amount":"much"}"#).unwrap_err();
     assert!(wrong.to_string().starts_with("field `amount`: not a decimal number"), "{wrong}");
 }

@@ -22,7 +22,7 @@ fn warnings<V: Validate>(value: &V) -> String {
     violations.map(|violation| violation.to_string()).collect::<Vec<_>>().join("; ")
 }
 
-/// The texts consist of multi-byte characters.
+/// The values consist of multi-byte characters.
 #[test]
 fn payby_fields_have_maximum_lengths() {
     for (field, most) in [

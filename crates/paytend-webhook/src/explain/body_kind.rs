@@ -29,10 +29,10 @@ pub enum BodyKind {
     #[error("an HTML page: a proxy, firewall or login page produced it instead of the sender")]
     Html,
     /// XML.
-    #[error("XML: the message belongs to another interface, or a gateway converted it")]
+    #[error("XML: the message belongs to a different API, or a gateway converted it")]
     Xml,
     /// A form (`name=value`).
-    #[error("a form (name=value): a form parser processed the body, or the sender used another content type")]
+    #[error("a form (name=value): a form parser processed the body, or the sender used a different content type")]
     Form,
     /// A multipart body.
     #[error("a multipart body, with boundaries")]
@@ -41,7 +41,7 @@ pub enum BodyKind {
     #[error("PEM (a key or a certificate): the wrong file was read")]
     Pem,
     /// A JSON Web Token.
-    #[error("a JSON Web Token: the wrong text was passed")]
+    #[error("a JSON Web Token: the wrong value was passed")]
     Jwt,
     /// Base64.
     #[error("base64")]

@@ -1,11 +1,11 @@
-//! Differences between a text and the signed text, with their fixes.
+//! Differences between the received text and the signed text, with their fixes.
 
-/// A difference between the signed text and the received text. Each difference is proven: undoing it yields a text
-/// with the digest in the signature.
+/// A difference between the signed text and the received text. Each difference is proven: undoing it yields text with
+/// the digest in the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Change {
-    /// The text was wrapped in another format.
+    /// The text was wrapped in a different format.
     #[error("the received text is not the signed text itself, but {0}")]
     Wrapped(Wrapping),
     /// A line break at the end was lost.
@@ -56,8 +56,8 @@ pub enum Change {
     /// The strings were HTML-escaped.
     #[error("the strings in the JSON were HTML-escaped")]
     HtmlEscaped,
-    /// The text was signed in another charset.
-    #[error("the text was signed in another charset ({0}); sign and verify the same bytes, and send UTF-8")]
+    /// The text was signed in a different charset.
+    #[error("the text was signed in a different charset ({0}); sign and verify the same bytes, and send UTF-8")]
     Charset(&'static str),
     /// The bytes were decoded in the wrong charset.
     #[error("the bytes were decoded in the wrong charset ({0}) and encoded again")]
@@ -118,7 +118,7 @@ impl Change {
     }
 }
 
-/// The kind of a wrapping around a text.
+/// The kind of wrapping around the signed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Wrapping {
@@ -170,10 +170,10 @@ pub enum Wrapping {
     /// The name of a form field.
     #[error("a form that contains it as the name of a field: a JSON body was parsed as a form")]
     FormKey,
-    /// A string in another JSON document.
+    /// A string in an outer JSON document.
     #[error("another JSON document that contains it as a string")]
     Member,
-    /// An object or array in another JSON document.
+    /// An object or array in an outer JSON document.
     #[error("another JSON document that contains it as an object or array")]
     InnerObject,
     /// A multipart form.
@@ -182,8 +182,8 @@ pub enum Wrapping {
     /// A complete HTTP message.
     #[error("a complete HTTP message that contains it")]
     HttpMessage,
-    /// Other text around the text.
-    #[error("a text with other characters before or after it")]
+    /// Other characters around the text.
+    #[error("a copy of it with other characters before or after it")]
     Surrounded,
     /// A string or bytes literal of a programming language.
     #[error("its repr, as Python prints strings and bytes")]
@@ -191,7 +191,7 @@ pub enum Wrapping {
     /// The parsed structure, as a literal of a programming language.
     #[error("the parsed structure in a program's print format (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
-    /// Another charset.
+    /// A charset other than UTF-8.
     #[error("a copy of it in a charset other than UTF-8")]
     Charset,
 }
@@ -223,7 +223,7 @@ impl Wrapping {
             Self::HttpMessage => "verify the bytes after the empty line that ends the headers",
             Self::TextLiteral => "pass the value itself, not its repr (Python: sys.stdout.buffer.write(body))",
             Self::StructureLiteral => "verify the raw body, not the parsed object (Python: request.get_data())",
-            Self::Charset => "keep the body as bytes: do not convert it to another charset",
+            Self::Charset => "keep the body as bytes: do not convert it to a different charset",
         }
     }
 }

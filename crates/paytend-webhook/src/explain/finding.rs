@@ -22,7 +22,7 @@ pub enum Certainty {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The PEM label of a key does not match its content.
+    /// The PEM label of a key does not match the key format.
     #[error(
         "the key {key:?} is labelled {label:?} and is {content}: other libraries reject it; change its label to \
         -----BEGIN {correct}-----"
@@ -54,7 +54,7 @@ pub enum Finding {
         uses one pair for both sides)"
     )]
     SamePair {
-        /// The name of our key.
+        /// The name of the own key.
         own: String,
         /// The name of the sender's key.
         sender: String,
@@ -102,7 +102,7 @@ pub enum Finding {
     )]
     LoneSurrogate,
     /// A required field is missing.
-    #[error("the field {0} is missing: this is a message of another kind, or not a Paytend message")]
+    #[error("the field {0} is missing: this is a different kind of message, or not a Paytend message")]
     Absent(&'static str),
     /// The base64 of a field is not in the standard form.
     #[error("{field} is base64, but {flaw}")]
@@ -115,16 +115,16 @@ pub enum Finding {
     /// A field that should be base64 is not.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
-    /// The session key is encrypted for another known key.
+    /// The session key is encrypted for a known key that is not an expected one.
     #[error(
-        "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender uses another \
-        public key than ours (sandbox and production mixed up, or a rotated key)"
+        "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender uses a public \
+        key that is not ours (sandbox and production mixed up, or a rotated key)"
     )]
     EncryptedForOther(String),
     /// The session key is encrypted for an unknown key.
     #[error(
-        "no known key decrypts randomKey ({bytes} bytes; our keys have {expected} bytes): the sender encrypts with \
-        another public key than ours"
+        "no known key decrypts randomKey ({bytes} bytes; our keys have {expected} bytes): the sender encrypts with a \
+        public key that is not ours"
     )]
     EncryptedForUnknown {
         /// The length of the encrypted session key in bytes.
@@ -132,13 +132,13 @@ pub enum Finding {
         /// The lengths of the keys that should decrypt it, in bytes.
         expected: String,
     },
-    /// The session key is not a base64 text of 24 characters.
+    /// The session key is not a base64 string of 24 characters.
     #[error(
         "the session key has {0} bytes, but must be 24 characters of base64: the sender must encrypt the base64 text, \
         not the decoded bytes"
     )]
     SessionKey(usize),
-    /// The session key is a text of another length or encoding.
+    /// The session key is a string of a different length or encoding.
     #[error(
         "the session key is {chars} characters of {form}; it must be 24 characters: the base64 text of 16 random bytes"
     )]
@@ -174,8 +174,8 @@ pub enum Finding {
     Aes256Padded,
     /// The session key does not decrypt the payload.
     #[error(
-        "the payload cannot be decrypted with the session key: it was encrypted with another key or another mode than \
-        AES-192, ECB, PKCS#5 padding, or changed in transit"
+        "the payload cannot be decrypted with the session key: it was encrypted with a different key, was not \
+        encrypted with AES-192-ECB and PKCS#5 padding, or was changed in transit"
     )]
     Payload,
     /// The payload is not a single strict JSON object.
@@ -204,7 +204,7 @@ pub enum Finding {
         public key"
     )]
     SignedByUnknown,
-    /// The signature uses another hash function.
+    /// The signature uses a hash function other than SHA-256.
     #[error("the signature uses {0:?}; it must be SHA256withRSA")]
     Digest(DigestAlgorithm),
     /// The signed text differs from the received text in a known way.
@@ -223,13 +223,13 @@ pub enum Finding {
     },
     /// The signed text differs from the received text in an unknown way.
     #[error(
-        "the signature was made with the right key, but over another text, and undoing the usual changes did not \
-        restore it: compare the sender's signed text with ours"
+        "the signature was made with the right key, but over a different text, and undoing the usual changes did not \
+        restore the signed text: compare the text that the sender signed with the expected text"
     )]
     TextUnknown,
     /// The signed text differs from the received text, and the search ended early.
     #[error(
-        "the signature was made with the right key, but over another text; there are too many possible \
+        "the signature was made with the right key, but over a different text; there are too many possible \
         serializations to try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,
@@ -238,7 +238,7 @@ pub enum Finding {
     Trace(Trace),
     /// The signature was made with the right key, but the signed text cannot be reconstructed.
     #[error(
-        "the signature was made with the right key; without the session key and the payload it cannot be checked \
+        "the signature was made with the right key; without the session key or the payload it cannot be checked \
         against this message"
     )]
     TextNotAtHand,
@@ -281,7 +281,7 @@ pub enum TextChange {
     /// The payload was not signed.
     #[error("the sender did not sign the payload (as in the upload endpoints of the IBAN product)")]
     PayloadLeftOut,
-    /// The payload was signed but should not be.
+    /// The payload was signed, but should not have been.
     #[error("the sender signed the payload, which should not be signed here")]
     PayloadSigned,
     /// The encrypted payload was signed.
@@ -302,7 +302,7 @@ pub enum TextChange {
     /// `encryptFlag` was signed.
     #[error("the sender signed encryptFlag as well")]
     EncryptFlag,
-    /// The fields were signed in another order.
+    /// The fields were not signed in the ASCII order of their names.
     #[error("the sender did not sort the fields by the ASCII order of their names")]
     FieldOrder,
     /// The signed text ends with `&`.
@@ -314,14 +314,16 @@ pub enum TextChange {
     /// The values were percent-encoded before signing.
     #[error("the sender percent-encoded the values before signing")]
     PercentEncoded,
-    /// The payload was signed under the name that it has in another kind of message.
+    /// The payload was signed under the name that it has in a different kind of message.
     #[error("the sender signed the payload under the name {0}")]
     PayloadName(&'static str),
     /// The values of two fields are swapped.
     #[error("the values of {0:?} and {1:?} are swapped")]
     Swapped(String, String),
-    /// A field has another value than the signed one.
-    #[error("the value of {0:?} is not the signed value: it was changed after signing, or another value was signed")]
+    /// The value of a field differs from the signed value.
+    #[error(
+        "the value of {0:?} is not the signed value: it was changed after signing, or a different value was signed"
+    )]
     OtherValue(String),
     /// A signed field is missing.
     #[error("{0:?} was signed, but is missing or empty in the document")]
@@ -334,7 +336,7 @@ pub enum TextChange {
 /// Returns an explanation for an unexpected value of a field.
 fn other_value(name: &str) -> &'static str {
     match name {
-        "partnerId" => ": it belongs to another partner or another environment",
+        "partnerId" => ": it belongs to a different partner or environment",
         "version" => "; the only known version is 2.0",
         "signType" => "; the only known signature type is RSA",
         _ => "",

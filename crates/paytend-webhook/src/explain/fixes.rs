@@ -4,7 +4,7 @@ use paytend_crypto::Kind;
 
 use super::finding::{Finding, TextChange};
 
-/// The kind of message. It determines who reads the explanation and what can have changed the signed text.
+/// The kind of message. It determines who reads the explanation and which changes are possible.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     /// A notification that is signed in a header. A receiver reads the explanation.
@@ -15,7 +15,7 @@ pub(super) enum Subject {
     Request,
 }
 
-/// The payload is encrypted, so only its sender can have signed another text.
+/// The payload is encrypted, so only its sender can have signed a different text.
 const SIGN_SAME_BYTES: &str = "serialize the payload once, as UTF-8, and both sign and encrypt exactly these bytes";
 const SENDER_SIGNS_SAME_BYTES: &str =
     "inform the sender: it must serialize the payload once, and both sign and encrypt exactly these bytes";

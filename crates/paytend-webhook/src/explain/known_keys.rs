@@ -10,7 +10,8 @@ use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 use super::finding::Finding;
 
 /// The known keys: the keys that should open a message, and others that may explain a failure. Examples are keys from
-/// another environment or provider, or keys from before a rotation. Each key has a name, which is shown in findings.
+/// a different environment or provider, or keys from before a rotation. Each key has a name, which is shown in
+/// findings.
 #[derive(Clone, Default)]
 pub struct KnownKeys {
     pub(crate) private: Vec<Entry<dyn RsaPrivate>>,
@@ -38,7 +39,7 @@ impl KnownKeys {
         Self::default()
     }
 
-    /// Adds our key, which should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
+    /// Adds the own private key, which should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -54,7 +55,7 @@ impl KnownKeys {
         self.add_public(name.into(), key, true)
     }
 
-    /// Adds another private key.
+    /// Adds a private key that is not expected to decrypt, but may explain a failure.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -62,7 +63,7 @@ impl KnownKeys {
         self.add_private(name.into(), key, false)
     }
 
-    /// Adds another public key.
+    /// Adds a public key that is not expected to verify, but may explain a failure.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.

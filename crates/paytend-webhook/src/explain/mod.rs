@@ -1,4 +1,4 @@
-//! Diagnosis of messages that fail verification. For the owner of the keys, on a command line, never in a server.
+//! Diagnosis of messages that fail verification. It is for the owner of the keys, on a command line, never in a server.
 //!
 //! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the

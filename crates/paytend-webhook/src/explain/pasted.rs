@@ -4,14 +4,14 @@ use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
-/// The error for a pasted text that contains no signature.
+/// The error returned when pasted input contains no signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PastedSignError {
-    /// The text is empty.
+    /// The input is empty.
     #[error("the pasted sign header is empty: paste its base64")]
     Empty,
-    /// The text contains characters that a header cannot contain.
+    /// The input contains characters that are not allowed in a header.
     #[error("the pasted sign header has characters that are not base64: paste the header's value")]
     NotBase64,
 }

@@ -12,7 +12,7 @@ const BUDGET: usize = 192 << 20;
 /// Additional cost of a candidate in bytes, for the last block of the hash and the copy of its state.
 const EACH: usize = 128;
 
-/// The target of a search: the texts before and after the variable part, and the digest of the whole.
+/// The target of a search: the text before and after the variable part, and the digest of the whole.
 pub(super) struct Target {
     before: Sha256,
     after: Zeroizing<Vec<u8>>,

@@ -47,7 +47,7 @@ pub(super) enum Searched {
     Spent(Zeroizing<Vec<u8>>),
 }
 
-/// Determines the signing key and the signed text. Returns whether the signature is valid. `search` looks for a text
+/// Determines the signing key and the signed text. Returns whether the signature is valid. `search` looks for text
 /// with a given digest. It is called only if a known key made the signature, so messages from unknown senders cause no
 /// search.
 pub(super) fn explain_signature(

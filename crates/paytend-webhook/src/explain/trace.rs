@@ -2,14 +2,14 @@
 
 use super::body_kind::BodyKind;
 
-/// A trace of possible data loss in a text.
+/// A trace of possible data loss.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trace {
     /// `?` in place of other characters.
     #[error(
         "the text has {0} question marks and no non-ASCII character: characters may have been replaced by `?` when \
-         the text was encoded in ASCII or another charset"
+         the text was encoded in ASCII or a different charset"
     )]
     QuestionMarks(usize),
     /// U+FFFD replacement characters.
@@ -48,9 +48,9 @@ pub enum Trace {
          recovered from the text"
     )]
     IntegersFirst,
-    /// The members may have been stored in a hash table.
+    /// The members may have been stored in a Java `HashMap`.
     #[error(
-        "the members are in the order of a Java HashMap: a program may have stored them in one (fastjson does); the \
+        "the members are in the order of a Java HashMap: a program such as fastjson may have stored them in one; the \
          original order cannot be recovered from the text"
     )]
     HashOrder,
@@ -85,7 +85,7 @@ impl Trace {
         matches!(self, Self::Fields(_))
     }
 
-    /// Returns the traces in a text and in the document that it contains.
+    /// Returns the traces in the text and in the document that the text contains.
     pub(super) fn of(text: &[u8]) -> Vec<Self> {
         let is_json = |text: &[u8]| matches!(BodyKind::of(text), BodyKind::JsonObject | BodyKind::JsonCutOff);
         let whole = String::from_utf8_lossy(text);

@@ -329,9 +329,9 @@ impl<R: Receiver> Receiver for Recording<R> {
     }
 }
 
-/// Slow work runs on another thread, unless `run_inline` is set; fast work runs on the calling thread.
+/// Slow work runs on a separate thread, unless `run_inline` is set; fast work runs on the calling thread.
 #[tokio::test]
-async fn slow_work_runs_on_another_thread() {
+async fn slow_work_runs_on_a_separate_thread() {
     assert!(paytend().receiver().uses_private_key());
     assert!(!crate::support::payby().receiver().uses_private_key());
     let reported = Arc::new(Mutex::new(Vec::new()));

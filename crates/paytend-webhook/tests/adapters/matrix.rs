@@ -91,7 +91,7 @@ pub(crate) async fn other_methods_and_codings_are_rejected(server: Server) {
     respond(post()).await.expect(200, ACCEPTED, "no content type");
     let json = Client::new(server.start(paytend().filter(RequestFilter::new().require_json()), Reply::Accepted).await);
     let html = json.http.post(&json.url).header("content-type", "text/html").body(sealed("{}"));
-    respond(html).await.expect(415, REFUSED, "another content type, where JSON is required");
+    respond(html).await.expect(415, REFUSED, "a non-JSON content type, where JSON is required");
     for coding in ["gzip", "BR", "identity, deflate"] {
         let compressed = post().header("content-type", "application/json").header("content-encoding", coding);
         respond(compressed).await.expect(415, REFUSED, coding);

@@ -33,7 +33,7 @@ impl Connection {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// Reads up to and including this text, or until the other side closes.
+    /// Reads up to and including this string, or until the other side closes.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         let reading = async {
             loop {

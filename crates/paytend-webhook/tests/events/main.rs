@@ -110,7 +110,7 @@ async fn rejections_are_logged_with_the_received_values() {
 }
 
 #[tokio::test]
-async fn panic_of_a_handler_is_reported_without_its_text() {
+async fn panic_of_a_handler_is_reported_without_its_message() {
     let log = Log::new();
     let endpoint = paytend();
     let content = r#"{"orderNo":"CANARY"}"#;
@@ -171,7 +171,7 @@ async fn handler_runs_in_the_span_of_its_request() {
 }
 
 #[tokio::test]
-async fn error_of_a_handler_is_reported_without_its_text() {
+async fn error_of_a_handler_is_reported_without_its_message() {
     #[derive(Clone)]
     struct Fails;
     impl<N> Service<Verified<N>> for Fails {

@@ -74,11 +74,11 @@ fn invalid_messages_cost_no_private_key_operation() {
         ("twice", &none, [&good[..], &good].concat()),
         ("too large", &none, vec![b' '; 65 * 1024]),
         ("compressed", &zipped, good.clone()),
-        ("for another partner", &none, sealed("888666000100999")),
-        ("with another version", &none, with("version", "1.0".into())),
+        ("for a different partner", &none, sealed("888666000100999")),
+        ("with an unknown version", &none, with("version", "1.0".into())),
         ("unsigned", &none, with("signature", "".into())),
-        ("with a signature of another length", &none, with("signature", "AAAA".into())),
-        ("with a session key of another length", &none, with("randomKey", "AAAA".into())),
+        ("with a signature of the wrong length", &none, with("signature", "AAAA".into())),
+        ("with a session key of the wrong length", &none, with("randomKey", "AAAA".into())),
         (
             "with a session key above the modulus",
             &none,
@@ -88,7 +88,7 @@ fn invalid_messages_cost_no_private_key_operation() {
         ("with invalid base64", &none, with("content", "!".into())),
         ("with a separator in a value", &none, with("notifyType", "2&x=1".into())),
         ("with a nested field", &none, with("x", serde_json::json!({}))),
-        ("with a payload of another kind", &none, with("bizData", "x".into())),
+        ("with the payload field of a request", &none, with("bizData", "x".into())),
     ];
     for (what, headers, body) in garbage {
         assert!(receiver.receive(headers, &body, SystemTime::now()).is_err(), "{what}");
@@ -98,7 +98,7 @@ fn invalid_messages_cost_no_private_key_operation() {
 
 /// A notification, a duplicate, and a message that only the keys can identify as invalid.
 #[test]
-fn other_messages_cost_exactly_one_operation() {
+fn messages_that_need_the_keys_cost_exactly_one_operation() {
     let (receiver, operations) = counting();
     let good = sealed(PARTNER_ID);
     for _ in 0..2 {

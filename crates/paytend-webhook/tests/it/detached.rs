@@ -269,7 +269,7 @@ fn every_signature_in_the_sign_headers_is_tried() {
 
 /// An authentic body that differs from the documentation is delivered with its bytes.
 #[test]
-fn content_of_another_shape_is_delivered() {
+fn content_with_an_undocumented_shape_is_delivered() {
     for (body, unknown) in [
         (r#"{"notify_id":{"CANARY":1}}"#, false),
         ("[1]", false),

@@ -126,7 +126,8 @@ fn acknowledgements_match_the_documentation() {
     assert_eq!(Provider::PayerMax.respond(Reply::Accepted).to_http().body(), r#"{"msg":"Success","code":"SUCCESS"}"#);
 }
 
-/// A notification that is sealed again has other bytes and the same dedup key. Another notification has another key.
+/// A notification that is sealed again has different bytes and the same dedup key. A different notification has a
+/// different key.
 #[test]
 fn repeated_notification_has_the_same_dedup_key() {
     let receiver = receiver(Product::Baas);

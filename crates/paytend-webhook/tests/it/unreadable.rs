@@ -96,7 +96,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 
-/// The same notification at another time has the same keys, no matter which member is unreadable.
+/// The same notification at a different time has the same keys, no matter which member is unreadable.
 #[test]
 fn unreadable_member_changes_neither_dedup_nor_business_key() {
     let key = |verified: Verified<_>| -> (DedupKey, Option<BusinessKey>) {
@@ -192,7 +192,7 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
         }
     }
     assert_eq!(reason(receive_signed(&payermax("2"), "payermax", br#"{"merchantNo":2}"#, SENT)), Ok(()));
-    // A body that is not an object has no timestamp, and is rejected like that of another merchant.
+    // A body that is not an object has no timestamp, and is rejected like that of an unknown merchant.
     let reason_of_payby =
         |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
     for body in [br#"[{"merchantNo":"OTHER"}]"#.as_slice(), b"not json", b"{}{}", b"{\"a\":\"\x81\x5C\"", b""] {

@@ -1,4 +1,4 @@
-//! The canonical string of an envelope, and the other texts that a sender may have signed.
+//! The canonical string of an envelope, and the alternatives that a sender may have signed.
 
 use paytend_crypto::Kind;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -23,7 +23,7 @@ pub(super) struct Canonical<'a> {
     partner_id: Option<&'a str>,
 }
 
-/// Tests a text and its difference. Returns whether the search is finished.
+/// Tests a candidate and its difference. Returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
 
 /// Maximum number of bytes hashed for other canonical strings, before other serializations of the payload are searched.
@@ -89,7 +89,7 @@ impl<'a> Canonical<'a> {
         ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed instead: other fields, or another serialization of the payload.
+    /// Searches for the text that the sender signed instead: other fields, or a different serialization of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MAX_HASHED);
         self.others(key, &mut |bytes, changes| {
@@ -135,7 +135,7 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Generates the texts that a sender may have signed instead, until `try_one` returns true.
+    /// Generates the candidates that a sender may have signed instead, until `try_one` returns true.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
         let mut attempt = |fields: &[Field], end: &[u8], changes| try_one(joined(fields, end), changes);

@@ -57,7 +57,7 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
             return Some(plain);
         }
     }
-    // The padding may be valid by chance, or the payload may be in another charset. The signature check decides.
+    // The padding may be valid by chance, or the payload may be in a different charset. The signature check decides.
     if direct.is_none() {
         explanation.find(Finding::Payload);
     }

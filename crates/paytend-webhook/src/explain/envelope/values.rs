@@ -1,4 +1,4 @@
-//! Fields that may have had another value when they were signed, or may have been removed afterwards.
+//! Fields that may have had a different value when they were signed, or may have been removed afterwards.
 
 use paytend_crypto::Kind;
 use zeroize::Zeroizing;

@@ -23,7 +23,7 @@ const MAX_NODES: usize = 600_000;
 /// Maximum number of kinds of objects in a combination.
 const MAX_KINDS: usize = 12;
 
-/// The most likely orders, from which others are derived.
+/// The orders from which the other candidates are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented orders. The received order is the result of sorting.
@@ -85,7 +85,7 @@ fn find_kinds<'a>(node: &Node, place: Option<&'a str>, names: &'a [String], kind
     }
 }
 
-/// Returns the structure with the chosen order for each kind of objects.
+/// Returns the structure with the chosen order for each kind of object.
 fn reordered<'a>(
     node: &Node,
     place: Option<&'a str>,
@@ -108,7 +108,7 @@ fn reordered<'a>(
     }
 }
 
-/// Adds the combinations with exactly this sum of ranks, until there are `most`.
+/// Adds the combinations with exactly this sum of ranks, up to `most` in total.
 fn choose<'a>(
     orders: &'a [Vec<Vec<Order>>],
     rank: usize,
@@ -210,7 +210,7 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the orders in which a single member is at another position.
+    /// Adds the orders in which a single member is at a different position.
     fn moved(&mut self, rank: usize, order: &[usize]) {
         for one in 0..order.len() {
             let mut rest = order.to_vec();

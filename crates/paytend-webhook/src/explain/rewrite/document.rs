@@ -26,7 +26,7 @@ pub(super) struct Text {
 pub(super) struct Number {
     pub(super) raw: String,
     pub(super) value: Option<Decimal>,
-    /// The name of the member that has this value, as an index into the texts.
+    /// The name of the member that has this value, as an index into `texts`.
     pub(super) name: Option<usize>,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Node {
     Number(usize),
     /// A number in a string.
     Quoted(usize),
-    /// `true`, `false`, `null`, or a text that is kept unchanged.
+    /// `true`, `false`, `null`, or a literal that is kept unchanged.
     Literal(String),
 }
 
@@ -73,7 +73,7 @@ impl Text {
         Self { raw: raw.to_owned(), units }
     }
 
-    /// Creates a text from a value, without unnecessary escapes.
+    /// Creates a string from its value, without unnecessary escapes.
     pub(super) fn of(value: &str) -> Self {
         let raw = serde_json::Value::from(value).to_string();
         Self { raw, units: value.encode_utf16().collect() }
@@ -99,7 +99,7 @@ impl Document {
         Some(Self { texts: reader.texts, numbers: reader.numbers, root, gaps: reader.gaps })
     }
 
-    /// Adds a text and returns its index.
+    /// Adds a string and returns its index.
     pub(super) fn add_text(&mut self, value: &str) -> usize {
         let known =
             self.texts.iter().position(|text| text.raw.len() == value.len() + 2 && text.raw[1..].starts_with(value));
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_parsed_with_their_escapes() {
+    fn strings_are_parsed_with_their_escapes() {
         let document = Document::read(r#" { "a\u00e9\/" : [ 1.50, "\ud83e" , null ] } "#).unwrap();
         assert_eq!(document.texts[0].value().as_deref(), Some("aé/"));
         assert_eq!(document.texts[1].units, [0xd83e]);

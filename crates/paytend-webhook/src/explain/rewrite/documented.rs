@@ -20,7 +20,7 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Further plausible orders: a sender may write fields in another order than the documentation. Names that are missing
+/// Further plausible orders: a sender may not write fields in the documented order. Names that are missing
 /// here follow in the documented order.
 const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],

@@ -82,7 +82,7 @@ const COMMON: [Style; 13] = [
     Style { beyond: BEYOND_BMP, ..PLAIN },
 ];
 
-/// All texts of a document in an escaping style.
+/// All strings of a document in an escaping style.
 pub(super) struct Spelling {
     pub(super) texts: Vec<String>,
     pub(super) cost: usize,

@@ -28,7 +28,7 @@ impl Search {
         }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
-                // No text may use up the budget of the others.
+                // No candidate may use up the budget of the others.
                 self.reserve = self.left / 2;
                 let found = rewriter.level(level, self);
                 self.cut |= self.is_spent();

@@ -1,4 +1,4 @@
-//! Candidates for members that were removed, added, or converted to another type.
+//! Candidates for members that were removed, added, or converted to a different type.
 
 use super::document::{Document, Node, Number, Text};
 use super::documented;

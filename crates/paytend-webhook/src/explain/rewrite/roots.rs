@@ -1,4 +1,4 @@
-//! The JSON texts to parse: the contents of the wrappings, also with repaired strings.
+//! The JSON documents to parse: the contents of the wrappings, also with repaired strings.
 
 use std::collections::HashSet;
 use std::hash::RandomState;
@@ -9,7 +9,7 @@ use crate::explain::body_kind::BodyKind;
 use crate::explain::change::{Change, Wrapping};
 use crate::explain::wrapping::{CHARSETS, Layer, normal_forms, unescape_html};
 
-/// Maximum number of texts that are parsed.
+/// Maximum number of documents that are parsed.
 const MAX_ROOTS: usize = 48;
 
 /// The properties that make two documents equal: structure, strings, and numbers.
@@ -99,7 +99,7 @@ fn repaired(document: &Document) -> Vec<(Document, Change)> {
     all
 }
 
-/// Returns the possible texts before and after the JSON.
+/// Returns the possible text before and after the JSON.
 fn edges(text: &str) -> Vec<Edge> {
     let start = text.len() - text.trim_ascii_start().len();
     let end = text.trim_ascii_end().len();

@@ -1,4 +1,4 @@
-//! The search over alternative spellings of the numbers in a text.
+//! The search over alternative spellings of the numbers in a document.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::document::Node;
 use super::layout::Layout;
 
-/// A text with slots for numbers.
+/// JSON text with slots for its numbers.
 pub(super) struct Template {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     /// The position of each slot, and the index of its number.

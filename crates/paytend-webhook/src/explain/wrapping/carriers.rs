@@ -61,7 +61,7 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(text), Wrapping::FormKey);
     }
     let Ok(members) = serde_json::from_slice::<Map<String, Value>>(text) else { return };
-    // A single name without a value can be anything; of several names, the first must start like a document.
+    // A single name without a value may be any text. If there are several names, the first must start like a document.
     let lone = members.len() == 1 && members.values().all(|value| value.is_null() || *value == "");
     if !lone && !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {
         return;
@@ -77,7 +77,7 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     push(out, joined.into_bytes(), Wrapping::FormKey);
 }
 
-/// Finds the strings and objects in another JSON document.
+/// Finds the strings and objects in an outer JSON document.
 pub(super) fn member(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body) else { return };
     let Ok(outer) = serde_json::from_str::<&RawValue>(text) else { return };

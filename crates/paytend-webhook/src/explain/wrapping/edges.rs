@@ -1,4 +1,4 @@
-//! Changes at the edges of a text.
+//! Changes at the start and the end of the text.
 
 use super::undone::Undone;
 use crate::explain::change::Change;

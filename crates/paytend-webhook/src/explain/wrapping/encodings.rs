@@ -1,4 +1,4 @@
-//! Escaped texts: JSON strings, HTML entities, percent-encoding.
+//! Escaped text: JSON strings, HTML entities, percent-encoding.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
@@ -135,7 +135,7 @@ pub(super) fn decoded(body: &[u8]) -> Vec<Vec<u8>> {
     readings
 }
 
-/// Restores the percent-encoding of a text that was signed percent-encoded.
+/// Restores the percent-encoding of text that was signed percent-encoded.
 pub(super) fn percent_lost(body: &[u8], out: &mut Vec<Undone>) {
     let encoded = percent_encode(body, NON_ALPHANUMERIC).to_string();
     // Forms and JavaScript's encodeURIComponent leave some characters unencoded.

@@ -33,7 +33,7 @@ struct Step {
 /// The effect of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// The text was visibly wrapped in another format.
+    /// The text was visibly wrapped in a different format.
     Wrapped,
     /// The same text with other bytes for its characters.
     Text,
@@ -92,10 +92,10 @@ impl Layer {
 /// Maximum number of consecutive steps; one more is allowed if all are visible wrappings.
 const DEPTH: usize = 2;
 
-/// Maximum number of bytes of intermediate texts that are kept.
+/// Maximum total size of the intermediate results that are kept, in bytes.
 const MAX_KEPT: usize = 16 << 20;
 
-/// Undoes wrappings until the signed text is found. Otherwise returns all intermediate texts.
+/// Undoes wrappings until the signed text is found. Otherwise returns all intermediate results.
 pub(super) fn undo(received: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
     let mut signed = false;
     let walked = walk(
@@ -113,7 +113,7 @@ pub(super) fn undo(received: &[u8], search: &mut Search) -> Result<Found, Vec<La
     }
 }
 
-/// Undoes visible wrappings until `fits` returns true for a text. Returns the text with its wrappings.
+/// Undoes visible wrappings until `fits` returns true for a result. Returns the result with its wrappings.
 pub(super) fn unwrap(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     let visible = |effect| effect != Effect::Edge;
     walk(received, visible, |layer| fits(&layer.bytes)).ok()
@@ -124,7 +124,7 @@ pub(super) fn carried(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<L
     walk(received, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Visits all texts, those with a lower cost first, until `stop` returns true.
+/// Visits all candidates, those with a lower cost first, until `stop` returns true.
 fn walk(
     received: &[u8],
     allowed: impl Fn(Effect) -> bool,
@@ -175,7 +175,7 @@ impl From<Layer> for Found {
 
 impl Layer {
     fn then(&self, bytes: Vec<u8>, change: Change, effect: Effect) -> Self {
-        // A text that is not UTF-8 but came from another form was misread, and not signed in that charset.
+        // Text that is not UTF-8 but came from a different form was misread, and not signed in that charset.
         let before = self.changes.iter().map(|change| match change {
             Change::Charset(charset) => Change::Misread(charset),
             other => *other,

@@ -34,7 +34,7 @@ impl Charset {
         }
     }
 
-    /// Encodes a text in the charset. Returns `None` if the charset lacks one of its characters.
+    /// Encodes text in the charset. Returns `None` if the charset lacks one of its characters.
     pub(in crate::explain) fn encode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Latin1 => text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect(),
@@ -105,7 +105,7 @@ pub(super) fn normal_form(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Returns the Unicode normalization forms of a text that differ from it.
+/// Returns the Unicode normalization forms of the text that differ from it.
 pub(in crate::explain) fn normal_forms(text: &str) -> Vec<(String, &'static str)> {
     if text.is_ascii() {
         return Vec::new();

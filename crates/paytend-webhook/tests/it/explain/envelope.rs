@@ -14,7 +14,7 @@ fn changes(explanation: &Explanation) -> Vec<TextChange> {
 }
 
 #[test]
-fn session_key_in_another_form_is_reported() {
+fn session_key_in_a_wrong_form_is_reported() {
     let hex = "0123456789abcdef0123456789abcdef";
     let unhexed: Vec<u8> = [1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef].repeat(2);
     let base64 = STANDARD.encode([7; 24]);
@@ -44,7 +44,7 @@ fn session_key_in_another_form_is_reported() {
 }
 
 #[test]
-fn fields_with_other_values_are_reported() {
+fn fields_with_changed_values_are_reported() {
     let sent = String::from_utf8(Sender::new().send_valid()).unwrap();
     let value = |name: &str| TextChange::OtherValue(name.to_owned());
     let missing = |name: &str| TextChange::Missing(name.to_owned());
@@ -71,7 +71,7 @@ fn fields_with_other_values_are_reported() {
         assert_eq!(changes(&explanation), expected, "{explanation}");
         assert!(explanation.fixes().iter().any(|fix| fix.contains("each field")), "{explanation}");
     }
-    // A value that cannot be guessed. The names are listed as a possibility, and no value is shown.
+    // A value that cannot be guessed. The field names are listed as possibilities, without values.
     let explanation =
         explained(&kind(&sent).replace(r#""notifyType":"3""#, r#""notifyType":"CANARY""#).replace(PARTNER_ID, "1"));
     let unknown = explained(&sent.replace(r#""notifyType":"2""#, r#""notifyType":"2","traceId":"CANARY","other":"1""#));

@@ -102,7 +102,7 @@ fn signing_key_is_reported() {
     let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().spki_der()).unwrap();
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
     assert_found(&explanation, &[Finding::SignedByOther("Paytend sandbox".into())]);
-    // Our own public key, configured as Paytend's key.
+    // The own public key, configured as Paytend's key.
     let mixed = KnownKeys::new()
         .own("own", paytend_vectors::keys()["partner"].private.as_bytes())
         .and_then(|keys| keys.sender("Paytend", paytend_vectors::keys()["partner"].public.as_bytes()))
@@ -116,7 +116,7 @@ fn signing_key_is_reported() {
 }
 
 #[test]
-fn other_hash_function_is_reported() {
+fn hash_function_other_than_sha256_is_reported() {
     let mut document: serde_json::Value = serde_json::from_slice(&Sender::new().send_valid()).unwrap();
     // PKCS#1 v1.5 with SHA-1, through the raw operation.
     let info = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
@@ -189,7 +189,7 @@ fn differences_in_the_signed_text_are_reported() {
         assert_found(&explanation, &[text(&[change], at, "version")]);
         assert_eq!(explanation.signed_text().unwrap()[at..], *end.as_bytes());
     }
-    // A text that cannot be guessed.
+    // Signed text that cannot be guessed.
     let explanation = explained(&|_, _, _| b"nonsense".to_vec());
     assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     // An added field.
@@ -224,7 +224,7 @@ fn re_serialized_payload_is_reported() {
         ..Sender::new()
     };
     let explanation = explain_document(&sender.send_valid());
-    assert!(explanation.to_string().contains("another charset (GBK)"), "{explanation}");
+    assert!(explanation.to_string().contains("a different charset (GBK)"), "{explanation}");
 }
 
 fn encoding_rs_gbk(text: &str) -> Vec<u8> {

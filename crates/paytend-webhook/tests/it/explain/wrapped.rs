@@ -233,7 +233,7 @@ fn pasted_sign_header_is_verified_in_every_form() {
 }
 
 #[test]
-fn authentic_body_that_parsers_reject_is_authentic_but() {
+fn signed_body_that_parsers_reject_is_authentic_with_a_finding() {
     for (body, finding) in [
         (&b"{\"memo\":\"Jos\xe9\"}"[..], Finding::NotUtf8 { at: 12 }),
         (b"\xEF\xBB\xBF{}", Finding::ByteOrderMark),
