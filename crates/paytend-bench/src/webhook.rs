@@ -112,7 +112,7 @@ fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Ve
         "not JSON",
         "JSON that is not an envelope",
         "a truncated envelope",
-        "an envelope for a different partner",
+        "an envelope for another partner",
         "a body without a sign header",
         "a body whose sign header does not have the length of the key",
     ];

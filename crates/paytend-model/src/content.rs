@@ -20,7 +20,7 @@ const NOT_IDENTIFIED: Problem = Problem::Because(
 ///     Content::Typed(Notification::Baas(BaasNotification::FundDeposit(deposit))) if deposit.problems.is_empty() => {
 ///         println!("book {:?}", deposit.order_no);
 ///     }
-///     Content::Typed(_) => println!("another notification, or one with unreadable fields: query the state"),
+///     Content::Typed(_) => println!("a different notification, or unreadable fields: query the state"),
 ///     Content::Unreadable(raw) => println!("store {} bytes and alert an operator", raw.content.len()),
 ///     Content::Unknown(raw) => println!("store {} bytes and alert an operator", raw.content.len()),
 /// }

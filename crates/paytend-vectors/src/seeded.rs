@@ -21,7 +21,7 @@ impl Seeded {
     /// # Panics
     /// Panics if the variable is not a number.
     pub fn new() -> Self {
-        let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED is not a number"));
+        let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED must be a number"));
         Self::with(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
@@ -31,7 +31,7 @@ impl Seeded {
     /// # Panics
     /// Panics if the variable is not a number.
     pub fn with_default(seed: u64) -> Self {
-        let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED is not a number"));
+        let given = std::env::var(SEED).ok().map(|text| text.parse().expect("PAYTEND_TEST_SEED must be a number"));
         Self::with(given.unwrap_or(seed))
     }
 

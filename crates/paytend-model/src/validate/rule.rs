@@ -65,7 +65,7 @@ pub enum Rule {
     AsText,
     /// A JSON number.
     AsNumber,
-    /// A value of the field's type. A violating value is in `extra`: it had another type, or was set as an unknown
+    /// A value of the field's type. A violating value is in `extra`: it had a different type, or was set as an unknown
     /// field.
     OfItsType,
 }

@@ -45,7 +45,7 @@ impl HashedText {
     /// Returns whether the value equals `plain`, ignoring case, white space and Unicode form, or is the hash of a
     /// common spelling of `plain`. The run time does not depend on the result.
     ///
-    /// The common spellings are the text as passed, or trimmed and with single spaces; in the original, upper or lower
+    /// The common spellings are `plain` as passed, or trimmed and with single spaces; in the original, upper or lower
     /// case; composed or decomposed.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl HashedText {
     /// Returns whether the value is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of it.
     /// The run time does not depend on the result.
     ///
-    /// The common spellings are the text as passed, without spaces, or in groups of four; in upper or lower case.
+    /// The common spellings are `plain` as passed, without spaces, or in groups of four; in upper or lower case.
     ///
     /// ```
     /// use paytend_model::HashedText;

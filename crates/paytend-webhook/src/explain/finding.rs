@@ -54,7 +54,7 @@ pub enum Finding {
         uses one pair for both sides)"
     )]
     SamePair {
-        /// The name of the own key.
+        /// The name of the recipient's key.
         own: String,
         /// The name of the sender's key.
         sender: String,

@@ -39,7 +39,7 @@ impl KnownKeys {
         Self::default()
     }
 
-    /// Adds the own private key, which should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
+    /// Adds the recipient's private key, which should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.

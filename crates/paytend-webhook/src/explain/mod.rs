@@ -12,7 +12,7 @@
 //! The age, merchant and source of a notification are not checked. A message that is authentic here may be rejected for
 //! one of these reasons.
 //!
-//! **Never show the result to a sender.** It would be a padding oracle.
+//! **Never show the result to a sender.** That would create a padding oracle.
 //!
 //! ```
 //! # use paytend_crypto::{OsRandom, rustcrypto};

@@ -16,7 +16,7 @@ use super::known_keys::KnownKeys;
 /// fn line(explanation: &Explanation) -> String {
 ///     match explanation.verdict() {
 ///         Verdict::Authentic => "authentic".to_owned(),
-///         Verdict::AuthenticBut(findings) => format!("authentic, but {} remarks", findings.len()),
+///         Verdict::AuthenticBut(findings) => format!("authentic, but {} findings", findings.len()),
 ///         Verdict::NotAuthentic(findings) => format!("not authentic: {} findings", findings.len()),
 ///         _ => "unknown".to_owned(),
 ///     }
@@ -25,7 +25,7 @@ use super::known_keys::KnownKeys;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict<'a> {
-    /// The signature is valid, and there are no remarks.
+    /// The signature is valid, and there are no findings.
     Authentic,
     /// The signature is valid, but a receiver may reject or misread the message for another reason.
     AuthenticBut(&'a [Finding]),
