@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::{Kind, PayloadProblem, PrivateKey, danger_peek, hazmat, rustcrypto};
 use paytend_model::{OperationInfo, operation};
 
-/// Returns why the payload of an authentic request is not a JSON object. The reason contains nothing of the payload.
+/// Returns why the payload of an authentic request is not a JSON object. The reason does not quote the payload.
 ///
 /// The payload is decrypted again, because opening returns no payload that is not an object.
 pub(crate) fn not_an_object(info: &OperationInfo, body: &[u8], key: &PrivateKey, problem: &PayloadProblem) -> String {

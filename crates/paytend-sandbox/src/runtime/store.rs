@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::world::{Event, World};
 
-/// The version of the file format; files of another version are refused.
+/// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
 /// The number of events after which a snapshot of the state is written, which keeps startup fast.
 const SNAPSHOT_EVERY: usize = 2000;
@@ -19,19 +19,19 @@ pub enum StoreError {
     /// SQLite returned an error.
     #[error("cannot use the data file")]
     Sqlite(#[from] rusqlite::Error),
-    /// The contents do not have the format of this version.
-    #[error("the data file is damaged or has the format of another version")]
+    /// The file does not contain what this version writes.
+    #[error("the data file is damaged or was written by a different version")]
     Form(#[from] serde_json::Error),
-    /// With the stored state, due work would never end, or numbers could overflow.
-    #[error("the data file holds an invalid world: {0}; use another file, and import a valid export")]
+    /// The stored state is inconsistent; running it could loop forever or overflow a counter.
+    #[error("the data file contains an invalid state: {0}; use a new file and import a valid export")]
     Flaw(&'static str),
-    /// Another sandbox uses the file.
+    /// The file is in use by another sandbox.
     #[error("the data file is in use by another sandbox")]
     InUse,
     /// The file cannot be created.
     #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
-    /// The file has another format version.
+    /// The file has a different format version.
     #[error("the data file has format version {found}; this version reads {FORM}")]
     Version {
         /// The version of the file.
@@ -64,7 +64,7 @@ fn sound(text: &str) -> Result<World, StoreError> {
     world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
 }
 
-/// A file of events.
+/// An open data file.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,

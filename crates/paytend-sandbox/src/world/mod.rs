@@ -39,7 +39,7 @@ use crate::failure::{Failure, Refusal};
 pub(crate) enum Event {
     /// The start, or a reset.
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
-    /// An import, which replaces the world by one written by `export`.
+    /// An import, which replaces the state with an exported one.
     Imported { at: Millis, world: String },
     /// A partner's request.
     Call { at: Millis, partner: String, path: String, request_id: String, data: String },
@@ -49,7 +49,7 @@ pub(crate) enum Event {
     Triggered { at: Millis, partner: String, trigger: Trigger },
     /// A notification is postponed.
     Postponed { at: Millis, delivery: u64, until: Millis },
-    /// New settings for a stored world.
+    /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
     /// A delivery attempt of a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },
