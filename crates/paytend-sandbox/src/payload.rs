@@ -12,7 +12,7 @@ pub(crate) fn not_an_object(info: &OperationInfo, body: &[u8], key: &PrivateKey,
     let described = decrypted(body, key).and_then(|payload| match std::str::from_utf8(&payload) {
         Ok(text) => {
             let findings = operation(info.path).ok()?.review(text);
-            // A finding without a field is about the whole payload.
+            // A finding without a field describes the whole payload.
             findings.first().filter(|finding| finding.field.is_empty()).map(ToString::to_string)
         }
         Err(error) => Some(format!("the payload is not UTF-8 at byte {}", error.valid_up_to())),

@@ -58,7 +58,7 @@ fn private(path: &Path) -> Result<(), StoreError> {
     options.open(path).map(drop).map_err(StoreError::Make)
 }
 
-/// Reads a world and checks it before any event is applied.
+/// Reads a state and checks it before any event is applied.
 fn sound(text: &str) -> Result<World, StoreError> {
     let world: World = serde_json::from_str(text)?;
     world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
@@ -72,7 +72,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or creates a file, and returns the world stored in it, if there is one.
+    /// Opens or creates a file, and returns the state stored in it, if there is one.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;
@@ -136,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the events by a snapshot of the world once there are many of them.
+    /// Replaces the events with a snapshot of the state once there are many of them.
     pub(crate) fn tidy(&mut self, world: &World) -> Result<(), StoreError> {
         if self.since_snapshot < SNAPSHOT_EVERY {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The state of the sandbox and the events that change it.
 //!
-//! This module has no I/O, no keys and no clock. Every change is an [`Event`] with its time. The same events always
-//! produce the same state, so the data file stores events.
+//! This module has no I/O, keys or clock. Every change is an [`Event`] with its time. The same events always produce
+//! the same state, so the data file stores events.
 
 #[cfg(test)]
 mod conservation;

@@ -260,8 +260,8 @@ fn order(
     tell(partner, context, Product::Baas, "8", &told, content)
 }
 
-/// Uses a card. `transactionType` `1` only reserves the amount; `2`, or none, settles it and takes the money from the
-/// card.
+/// Creates a card transaction. With `transactionType` `1` it only reserves the amount. With `2`, or without a type, it
+/// takes the money from the card.
 fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: TransactionNotification = typed(content)?;
     let id = asked.card_id.as_ref().map_or(FIRST_CARD, |id| id.as_str()).to_owned();
