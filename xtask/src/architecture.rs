@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::root;
 
-/// Extensions by which a text without a slash is recognised as a path.
+/// Extensions by which a name without a slash is recognised as a path.
 const EXTENSIONS: [&str; 4] = [".rs", ".toml", ".json", ".md"];
 
 /// Returns the paths that do not exist, each with its line.
@@ -14,9 +14,9 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
     Ok(missing.into_iter().map(|(line, path)| format!("ARCHITECTURE.md:{line}: {path} does not exist")).collect())
 }
 
-/// Returns the line and the text of each path in a table that does not exist.
+/// Returns each path in a table that does not exist, with its line number.
 ///
-/// A path is relative to the workspace, to `crates`, or to a folder around the path before it in the same row.
+/// A path is relative to the workspace, to `crates`, or to a directory around the path before it in the same row.
 fn missing(text: &str, exists: impl Fn(&Path) -> bool) -> Vec<(usize, String)> {
     let mut missing = Vec::new();
     for (line, row) in text.lines().enumerate().filter(|(_, row)| row.starts_with('|')) {

@@ -7,7 +7,7 @@ use crate::shell::{Program, cargo, program, root, target};
 /// The version that `setup` installs.
 const VERSION: &str = "0.20.2";
 
-/// Returns the folder for installed tools. Only this workspace uses it, so other versions cannot interfere.
+/// Returns the directory for installed tools. Only this workspace uses it, so other versions cannot interfere.
 fn folder() -> PathBuf {
     target().join("xtask/tools")
 }
@@ -24,7 +24,7 @@ fn installed() -> bool {
         .is_some_and(|printed| printed.split_whitespace().any(|word| word == VERSION))
 }
 
-/// Installs cargo-deny into the target folder, if it is missing.
+/// Installs cargo-deny into the target directory, if it is missing.
 pub(crate) fn install() -> Result<(), String> {
     if installed() {
         return Ok(());

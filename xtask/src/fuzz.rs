@@ -25,7 +25,7 @@ fn manifest() -> PathBuf {
     root().join("fuzz/Cargo.toml")
 }
 
-/// Returns the folder for the build and for the fuzzer's findings.
+/// Returns the directory for the build and for the fuzzer's findings.
 fn folder() -> PathBuf {
     target().join("fuzz")
 }
@@ -68,7 +68,7 @@ fn targets(manifest: &PathBuf) -> Result<Vec<String>, String> {
 fn run(binary: &PathBuf, target: &str, seconds: u32, seed: Option<u32>) -> Result<(), String> {
     let corpus = root().join("fuzz/corpus").join(target);
     if !corpus.is_dir() {
-        return Err(format!("{target} has no corpus: add the folder fuzz/corpus/{target}"));
+        return Err(format!("{target} has no corpus: add the directory fuzz/corpus/{target}"));
     }
     let found = folder().join(if seed.is_some() { "seeded" } else { "corpus" }).join(target);
     if seed.is_some() && found.is_dir() {

@@ -18,8 +18,8 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
-    // The sandbox is the other side of the protocol. It must not share the client's code, or tests would compare a bug
-    // with itself.
+    // The sandbox is the server side of the protocol. It must not share the client's code, or tests would not find a
+    // bug that is on both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),
     // The OpenSSL backend is an optional feature that is off by default.
@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut problems = check(&metadata);
     problems.extend(architecture::check()?);
     if problems.is_empty() {
-        println!("layers: no crate depends on a crate above or beside it, and every path in ARCHITECTURE.md exists");
+        println!("layers: all dependencies are allowed, and every path in ARCHITECTURE.md exists");
         return Ok(());
     }
     Err(problems.join("\n"))

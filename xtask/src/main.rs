@@ -30,7 +30,7 @@ usage: cargo xtask <command>
              run every test binary RUNS times (default 20), every second time under CPU load, and list those that
              failed; a filter is a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
-  layers     check that no crate depends on a crate above or beside it, and that the paths in ARCHITECTURE.md exist
+  layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
@@ -113,14 +113,14 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
     shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).env("BENCH_PAYTEND", command).run()
 }
 
-/// Runs the client's test `race` with the given number of tries.
+/// Runs the client's test `race` with the given number of attempts.
 fn race(tries: &str) -> Result<(), String> {
     tries.parse::<u32>().map_err(|_| format!("invalid number of tries: {tries}"))?;
     let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];
     shell::cargo(test).env("PAYTEND_RACE_TRIES", tries).run()
 }
 
-/// Runs the timing benchmark. It receives further arguments, such as `--rounds=N`.
+/// Runs the timing benchmark with additional arguments, such as `--rounds=N`.
 fn timing(arguments: &[&str]) -> Result<(), String> {
     shell::cargo(["bench", "--locked", "-p", "paytend-crypto", "--bench", "timing", "--"]).args(arguments).run()
 }

@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell::{cargo, root, target};
 
-/// Returns the folder in which packages are built. It is separate because earlier builds are removed from it each time.
+/// Returns the directory in which packages are built. It is separate, because earlier builds in it are removed.
 fn folder() -> PathBuf {
     target().join("xtask/package")
 }
@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), String> {
     cargo(["package", "--locked", "--allow-dirty", "--target-dir"])
         .args([folder()])
         .args(selected)
-        // Overrides the user's configuration, because earlier builds must be removed from this folder.
+        // Overrides the user's configuration, because earlier builds must be removed from this directory.
         .env("CARGO_BUILD_BUILD_DIR", folder())
         .run()
 }
@@ -45,7 +45,7 @@ fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
     let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
     for source in sources.flatten() {
-        // The folders of local packages have no host name before the dash.
+        // The directories of local packages have no host name before the dash.
         if !source.file_name().to_string_lossy().starts_with('-') {
             continue;
         }

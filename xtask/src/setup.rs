@@ -6,7 +6,7 @@ use crate::deny;
 use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
-/// Returns the folder of the Python environment, which is in the target folder.
+/// Returns the directory of the Python environment, which is in the target directory.
 fn environment() -> PathBuf {
     target().join("xtask/python")
 }

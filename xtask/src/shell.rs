@@ -12,7 +12,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// Returns the folder into which cargo builds, including one set by `CARGO_TARGET_DIR` or `build.target-dir`.
+/// Returns Cargo's target directory, including one set by `CARGO_TARGET_DIR` or `build.target-dir`.
 pub(crate) fn target() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| target_of(&mut MetadataCommand::new()))
@@ -123,7 +123,7 @@ impl Program {
 mod tests {
     use super::*;
 
-    /// Returns the source files in a folder, recursively.
+    /// Returns the source files in a directory, recursively.
     fn sources(folder: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -25,7 +25,7 @@ struct Binary {
     /// The package and the target, such as `paytend-client/it`.
     name: String,
     path: PathBuf,
-    /// The package's folder, in which cargo runs its tests.
+    /// The package's directory, in which cargo runs its tests.
     folder: PathBuf,
 }
 
@@ -213,7 +213,7 @@ fn with_busy_loops<T>(busy: bool, work: impl FnOnce() -> T) -> T {
 mod tests {
     use super::*;
 
-    /// A temporary folder that is removed on drop.
+    /// A temporary directory that is removed on drop.
     struct Folder(PathBuf);
 
     impl Folder {

@@ -85,7 +85,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         .run()?;
     rows.push(Row { name: "crypto and model with serde_json's arbitrary_precision", skipped: None });
 
-    // All languages run together, so that each opens the messages of the others.
+    // All languages run together, because each must open the messages that the others sealed.
     let languages = bindings::available();
     let here: Vec<&str> = languages.iter().filter(|(_, missing)| missing.is_none()).map(|(name, _)| *name).collect();
     if !here.is_empty() {

@@ -23,7 +23,7 @@ fn folder() -> PathBuf {
     target().join("ui")
 }
 
-/// Runs the tests and leaves screenshots in the folder `ui` in the target folder.
+/// Runs the tests and writes screenshots to `ui` in Cargo's target directory.
 pub(crate) fn test() -> Result<(), String> {
     let browser = chromium().ok_or("Chromium is missing: run `cargo xtask setup`")?;
     cargo(["build", "--locked", "-p", "paytend-cli"]).run()?;

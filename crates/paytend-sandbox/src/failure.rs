@@ -40,7 +40,7 @@ failures! {
     /// Decryption or signature verification failed. The response is not signed.
     NotAuthentic = "S003" "the request is not authentic",
     UnknownPath = "S004" "unknown path",
-    BadData = "S005" "bizData is not this operation's",
+    BadData = "S005" "bizData does not match this operation",
     DuplicateRequest = "S006" "requestId was used before",
     InvalidField = "S008" "invalid field",
     RateLimited = "S009" "too many requests",
@@ -54,7 +54,7 @@ failures! {
     BadAmount = "S106" "invalid amount: it must be above zero and have at most two decimals",
     BadUrl = "S107" "url is not an http or https URL",
     UnknownHolder = "S108" "unknown cardholder",
-    WrongState = "S109" "this is not possible in the present state",
+    WrongState = "S109" "the operation is not allowed in the current state",
     UnknownSku = "S110" "unknown sku, or not of this scheme and type",
     WrongHolder = "S111" "the card belongs to another cardholder",
     WrongCvv = "S112" "wrong cvv",
@@ -62,7 +62,7 @@ failures! {
     DuplicateUser = "S114" "a user with this mobile number exists",
     MissingDocuments = "S115" "documents are missing",
     UnknownCountry = "S116" "unknown country",
-    FileTooLarge = "S117" "the file has more than 2 MiB",
+    FileTooLarge = "S117" "the file is larger than 2 MiB",
     BadQuantity = "S118" "quantity must be 1 for a cardholder, and at most 100",
     UnknownAccount = "S119" "unknown account",
 }

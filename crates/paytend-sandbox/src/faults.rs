@@ -43,12 +43,12 @@ pub enum FaultKind {
     Duplicate,
     /// The notification is posted after the next pending one, or one second later if none is pending.
     Reorder,
-    /// The notification is posted later.
+    /// The notification is posted after a delay.
     Late {
         /// The delay in milliseconds, by the sandbox's clock.
         millis: u64,
     },
-    /// The times in a PayBy or PayerMax notification, or the `Date` header of a response, are shifted.
+    /// The times in a PayBy or PayerMax notification, or the `Date` header of a response, are in the past or future.
     ClockSkew {
         /// The shift in milliseconds; negative for the past.
         millis: i64,
@@ -77,7 +77,7 @@ impl FaultKind {
 /// let fault = Fault::on::<Topup>(FaultKind::ResetAfter).once();
 /// let same: Fault = "/issuing/card/topup:resetAfter:next".parse()?;
 /// assert_eq!(fault, same);
-/// // The name of an operation is its path in short, if the name is unique.
+/// // A name selects the same operation as its path.
 /// assert!("topup:resetAfter:next".parse::<Fault>().is_ok());
 /// assert!("toppup:resetAfter:next".parse::<Fault>().is_err());
 /// # Ok::<(), paytend_sandbox::FaultError>(())

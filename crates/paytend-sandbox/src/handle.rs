@@ -74,7 +74,7 @@ pub enum DeliverError {
          or set the sandbox's issuing callback for Issuing"
     )]
     NoCallbackUrl,
-    /// The sandbox refused it.
+    /// The sandbox refused the trigger.
     #[error("{message} ({code})")]
     Refused {
         /// The code of a [`Failure`](crate::Failure).
@@ -193,7 +193,7 @@ impl Sandbox {
     }
 
     /// Advances the sandbox's clock, by at most ten years. Everything that falls due meanwhile, such as retries and
-    /// audits, runs at its due time and is finished on return.
+    /// audits, runs at its due time and has finished on return.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -299,7 +299,7 @@ impl Sandbox {
         self.core.look(World::conserves)
     }
 
-    /// Returns the number of logged calls to an operation, for assertions about retries. The log keeps the last
+    /// Returns the number of calls to an operation in the log, for assertions about retries. The log keeps the last
     /// thousand entries.
     ///
     /// ```no_run

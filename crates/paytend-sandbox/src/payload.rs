@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::{Kind, PayloadProblem, PrivateKey, danger_peek, hazmat, rustcrypto};
 use paytend_model::{OperationInfo, operation};
 
-/// Returns why the payload of an authentic request is not a JSON object. The reason contains nothing of the payload.
+/// Returns why the payload of an authentic request is not a JSON object. The reason does not quote the payload.
 ///
 /// The payload is decrypted again, because opening returns no payload that is not an object.
 pub(crate) fn not_an_object(info: &OperationInfo, body: &[u8], key: &PrivateKey, problem: &PayloadProblem) -> String {
     let described = decrypted(body, key).and_then(|payload| match std::str::from_utf8(&payload) {
         Ok(text) => {
             let findings = operation(info.path).ok()?.review(text);
-            // A finding without a field is about the whole payload.
+            // A finding without a field describes the whole payload.
             findings.first().filter(|finding| finding.field.is_empty()).map(ToString::to_string)
         }
         Err(error) => Some(format!("the payload is not UTF-8 at byte {}", error.valid_up_to())),

@@ -1,4 +1,4 @@
-//! The file `paytend.toml` of a key folder, from which a client reads its settings.
+//! The file `paytend.toml` in a key directory, from which a client reads its settings.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -70,11 +70,11 @@ impl fmt::Display for ProfileFile {
             Self::Written(_) => write!(f, "{path} is written"),
             Self::Kept(_) => write!(
                 f,
-                "{path} is kept, because its first line is not the sandbox's; check its base_url, or delete the file \
+                "{path} is kept, because the sandbox's first line was deleted; check its base_url, or delete the file \
                  and start the sandbox again"
             ),
             Self::Failed { source, .. } => {
-                write!(f, "cannot write {path}: {source}; clients need the base URL and the keys from elsewhere")
+                write!(f, "cannot write {path}: {source}; configure the base URL and the keys of clients yourself")
             }
         }
     }

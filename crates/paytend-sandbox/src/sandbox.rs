@@ -132,8 +132,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Uses the keys and adds the partner from a folder. [`start`](Self::start) also writes `paytend.toml` into the
-    /// folder, from which a client reads its settings; see [`ProfileFile`].
+    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes `paytend.toml` into the
+    /// directory, from which a client reads its settings; see [`ProfileFile`].
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
@@ -179,7 +179,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Opens the data file, if one is set, and returns the world that it holds.
+    /// Opens the data file, if one is set, and returns the state that it contains.
     fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {
@@ -198,7 +198,8 @@ impl SandboxBuilder {
     ///
     /// Returns [`StartError::Listen`] if the address cannot be listened on.
     ///
-    /// Returns another [`StartError`] if keys cannot be generated, or if the settings or the data file cannot be used.
+    /// Returns a different [`StartError`] if keys cannot be generated, or if the settings or the data file cannot be
+    /// used.
     pub async fn start(mut self) -> Result<Sandbox, StartError> {
         let loopback = self.address.ip().is_loopback();
         if !loopback && !self.danger_allow_remote {
@@ -227,7 +228,7 @@ impl SandboxBuilder {
         let listener = TcpListener::bind(self.address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let at = self.at.unwrap_or_else(Clock::machine);
-        // Check the new world before creating the data file. A world with a flaw could not be started again.
+        // Check the new state before creating the data file. An invalid stored state would prevent the next start.
         let new = World::new(at, &ids, self.settings.clone());
         if let Some(flaw) = new.flaw() {
             return Err(StartError::Settings(flaw));
@@ -321,7 +322,7 @@ impl Sandbox {
         self.token.as_deref()
     }
 
-    /// Returns the file `paytend.toml` of the key folder. Returns `None` if the sandbox has no key folder.
+    /// Returns the file `paytend.toml` in the key directory. Returns `None` if the sandbox has no key directory.
     pub fn profile_file(&self) -> Option<&ProfileFile> {
         self.profile_file.as_ref()
     }

@@ -21,7 +21,7 @@ use crate::sandbox::Sandbox;
 use crate::start_error::StartError;
 use crate::world::settings::Timing;
 
-/// The scenarios shipped with this crate, by name and text.
+/// The scenarios shipped with this crate: name and TOML source.
 pub const SHIPPED: [(&str, &str); 6] = [
     ("open-account", include_str!("../scenarios/open-account.toml")),
     ("corporation", include_str!("../scenarios/corporation.toml")),
@@ -108,7 +108,7 @@ struct Wanted {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScenarioError {
-    /// The text is not a valid scenario.
+    /// The file is not a valid scenario.
     #[error("invalid scenario: {0}")]
     Text(String),
     /// The sandbox cannot be started.
@@ -148,7 +148,7 @@ impl Scenario {
     /// Reads a scenario from TOML.
     ///
     /// # Errors
-    /// Returns [`ScenarioError::Text`] if the text is not valid TOML or not a valid scenario.
+    /// Returns [`ScenarioError::Text`] if `text` is not valid TOML or not a valid scenario.
     pub fn read(text: &str) -> Result<Self, ScenarioError> {
         toml::from_str(text).map_err(|error| ScenarioError::Text(error.to_string()))
     }
@@ -211,7 +211,7 @@ impl Story {
         let hook = Arc::new(Mutex::new(Hook::default()));
         let mut story = Self { sandbox, keyring, http, hook, saved: BTreeMap::new() };
         let url = story.listen().await?;
-        // No operation sets the callback URL for Issuing. The one for BaaS is set by a step.
+        // No operation sets the callback URL for Issuing. A step sets the callback URL for BaaS.
         story.sandbox.issuing_callback(&format!("{url}/issuing")).map_err(|_| StartError::Write)?;
         story.saved.insert("hook".into(), url);
         Ok(story)

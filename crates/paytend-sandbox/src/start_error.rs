@@ -30,14 +30,14 @@ pub enum StartError {
     #[cfg(feature = "persist")]
     #[error(transparent)]
     Store(#[from] crate::runtime::store::StoreError),
-    /// With these settings or this time, due work would never end, or numbers could overflow.
+    /// The settings or the start time are out of range; they could cause an endless loop or a counter overflow.
     #[error("invalid settings or start time: {0}")]
     Settings(&'static str),
     /// A fault is invalid.
     #[error(transparent)]
     Fault(#[from] crate::faults::FaultError),
-    /// The data file belongs to other partners.
-    #[error("the data file belongs to other partners than {0}; use another file or the keys it was created with")]
+    /// The data file belongs to different partners.
+    #[error("the data file does not belong to {0}; use a different file or the keys with which it was created")]
     OtherPartners(String),
     /// The data file cannot be written.
     #[error("cannot write the data file")]

@@ -20,7 +20,7 @@ fn source() -> PathBuf {
     root().join("crates/paytend-ffi/go")
 }
 
-/// Returns the folder in which cgo looks for the library of this platform.
+/// Returns the directory in which cgo looks for the library of this platform.
 fn library(module: &Path) -> PathBuf {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
@@ -86,7 +86,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(binary))
 }
 
-/// Returns the folder `lib` and the path of this platform's library in it.
+/// Returns the directory `lib` and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     let base = source().join("lib");
     let inside = library(&source()).strip_prefix(&base).map(Path::to_path_buf).unwrap_or_default();

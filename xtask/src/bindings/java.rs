@@ -20,7 +20,7 @@ fn source() -> PathBuf {
     root().join("crates/paytend-java")
 }
 
-/// Returns Maven's build folder, which does not depend on cargo's configuration.
+/// Returns Maven's build directory, which does not depend on cargo's configuration.
 fn built() -> PathBuf {
     source().join("target")
 }
@@ -88,7 +88,7 @@ fn main(class: &str) -> Result<Program, String> {
     Ok(program("java").args(["-cp", &path, &format!("io.github.paytendrs.paytend.{class}")]))
 }
 
-/// Returns the resources folder and the path of this platform's library in it.
+/// Returns the resources directory and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     (resources(), PathBuf::from(platform()).join(library()))
 }

@@ -28,7 +28,7 @@ struct Binding {
     test: fn() -> Result<(), String>,
     /// Packs the binding. The names of packages with native libraries contain the platform.
     pack: fn(platform: &str) -> Result<(), String>,
-    /// Returns the native library folder and the path of this platform's library in it. `None` means that a package
+    /// Returns the native library directory and the path of this platform's library in it. `None` means that a package
     /// never contains the libraries of several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
     /// Returns the program that is compared with `examples/conformance.rs` of paytend-bindings.
@@ -134,12 +134,12 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     if verb == "test" { check_conformance(&chosen) } else { Ok(()) }
 }
 
-/// Returns the folder in which `pack` stores this platform's libraries, for `merge` on another machine.
+/// Returns the directory in which `pack` stores this platform's libraries, for `merge` on another machine.
 fn natives() -> PathBuf {
     folder().join("natives")
 }
 
-/// Copies this platform's library to the folder for `merge`.
+/// Copies this platform's library to the directory for `merge`.
 fn keep_library(binding: &Binding) -> Result<(), String> {
     let Some(native) = binding.native else { return Ok(()) };
     let (base, relative) = native();
@@ -150,7 +150,7 @@ fn keep_library(binding: &Binding) -> Result<(), String> {
 
 /// Packs the packages that contain the libraries of several platforms.
 ///
-/// `from` contains the `natives` folders that `pack` created on each platform.
+/// `from` contains the `natives` directories that `pack` created on each platform.
 fn merge(from: &Path) -> Result<(), String> {
     for binding in &ALL {
         let Some(native) = binding.native else { continue };
@@ -169,7 +169,7 @@ fn merge(from: &Path) -> Result<(), String> {
             platforms.insert(relative);
         }
         if platforms.is_empty() {
-            return Err(format!("{} contains no files in a folder natives/{}", from.display(), binding.name));
+            return Err(format!("{} contains no files in a directory natives/{}", from.display(), binding.name));
         }
         (binding.pack)("all")?;
         println!("bindings: {} contains {platforms:?}", binding.name);
@@ -177,7 +177,7 @@ fn merge(from: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns all files in a folder, recursively.
+/// Returns all files in a directory, recursively.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
@@ -212,7 +212,7 @@ fn check_conformance(bindings: &[&Binding]) -> Result<(), String> {
         let (found, expected) = (outcomes(name)?, outcomes("rust")?);
         let different: Vec<_> = found.symmetric_difference(&expected).collect();
         if !different.is_empty() {
-            return Err(format!("{name} and Rust have different outcomes: {different:#?}"));
+            return Err(format!("the outcomes of {name} and Rust differ: {different:#?}"));
         }
     }
     let sealed: Vec<PathBuf> = all.iter().map(|(name, _)| out.join(format!("{name}.json"))).collect();
@@ -241,12 +241,12 @@ pub(crate) fn describe(name: &str) -> &'static str {
     ALL.iter().find(|binding| binding.name == name).map_or("a binding", |binding| binding.tests)
 }
 
-/// Returns the folder in which the bindings are built and packed.
+/// Returns the directory in which the bindings are built and packed.
 fn folder() -> PathBuf {
     target().join("bindings")
 }
 
-/// Returns the folder of cargo's release builds.
+/// Returns the directory of cargo's release builds.
 fn released() -> PathBuf {
     target().join("release")
 }

@@ -1,4 +1,4 @@
-//! The Node binding: napi. The tests run against the packed package, installed into a new folder.
+//! The Node binding: napi. The tests run against the packed package, installed into a new directory.
 
 use std::path::PathBuf;
 
@@ -108,7 +108,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program("node").args([out.join("bench.mjs")]))
 }
 
-/// Returns the package's folder and the addon's name. The addon is next to `index.js`.
+/// Returns the package's directory and the addon's name. The addon is next to `index.js`.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     (source(), addon().into())
 }

@@ -74,7 +74,7 @@ pub(super) fn test() -> Result<(), String> {
     let (wheel, requirements) = (wheel()?, requirements.to_string_lossy().into_owned());
     let python = environment("python", &[&wheel.to_string_lossy(), "-r", &requirements], true)?;
     let run = |arguments: &[&str], paths: &[PathBuf]| {
-        // The source folder is not on the path, so the tests use the installed wheel.
+        // The source directory is not on the path, so the tests use the installed wheel.
         program(&python).args(["-I", "-B"]).args(arguments).args(paths).run()
     };
     run(&["-m", "pytest", "-q", "-p", "no:cacheprovider"], &[source().join("tests")])?;

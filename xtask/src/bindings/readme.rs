@@ -72,7 +72,7 @@ fn compare(shown: &[String], run: &[String]) -> Result<(), String> {
     }
 }
 
-/// Returns the code blocks of a language in a Markdown text.
+/// Returns the code blocks of a language in a Markdown document.
 fn blocks(markdown: &str, fence: &str) -> Vec<String> {
     between(markdown, |line| line == format!("```{fence}"), |line| line == "```")
 }
@@ -82,7 +82,7 @@ fn regions(program: &str) -> Vec<String> {
     between(program, |line| line.contains(BEGIN), |line| line.contains(END)).iter().map(|text| dedented(text)).collect()
 }
 
-/// Returns the parts of a text between the lines that satisfy `begins` and `ends`.
+/// Returns the parts of `text` between the lines that satisfy `begins` and `ends`.
 fn between(text: &str, begins: impl Fn(&str) -> bool, ends: impl Fn(&str) -> bool) -> Vec<String> {
     let (mut parts, mut open) = (Vec::new(), None::<String>);
     for line in text.lines() {

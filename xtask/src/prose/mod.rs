@@ -29,7 +29,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     println!("{}", findings.join("\n"));
-    Err(format!("{} texts break a rule of xtask/src/prose/rules.rs", findings.len()))
+    Err(format!("{} findings; the rules are in xtask/src/prose/rules.rs", findings.len()))
 }
 
 fn is_checked(path: &str, prefixes: &[&str]) -> bool {

@@ -1,6 +1,6 @@
 //! Finds the texts in a file: documentation, comments and messages.
 
-/// The kind of a text.
+/// The kind of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Documentation,

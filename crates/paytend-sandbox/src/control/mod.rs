@@ -258,10 +258,10 @@ async fn export(Shared(core): Shared<Arc<Core>>) -> Response {
 async fn import(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let world: World = serde_json::from_str(&body).map_err(Bad::request)?;
     if let Some(flaw) = world.flaw() {
-        return Err(Bad::request(format!("invalid world: {flaw}")));
+        return Err(Bad::request(format!("invalid state: {flaw}")));
     }
     if core.look(|now| !now.partners.keys().eq(world.partners.keys())) {
-        return Err(Bad::request("the imported world has other partners than this sandbox"));
+        return Err(Bad::request("the imported state has different partners; use a sandbox with the same partner IDs"));
     }
     core.set_clock(core.now().max(world.now), core.clock().pace());
     replace(&core, |at| Event::Imported { at, world: body }).await

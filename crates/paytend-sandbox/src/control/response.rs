@@ -26,7 +26,7 @@ impl IntoResponse for Bad {
     }
 }
 
-/// The response of a command.
+/// The result of a command.
 pub(super) type Answer = Result<Json<Value>, Bad>;
 
 /// Reads a number from the path.
@@ -34,13 +34,13 @@ pub(super) fn number(Path(id): Path<String>) -> Result<u64, Bad> {
     id.parse().map_err(|_| Bad::unknown("number"))
 }
 
-/// The query of a list: the number of the last known entry.
+/// The query parameters of a list: the number of the last known entry.
 #[derive(Deserialize)]
 pub(super) struct After {
     after: Option<u64>,
 }
 
-/// Returns the number after which a list begins.
+/// Returns the `after` query parameter, or 0.
 pub(super) fn after(Query(query): Query<After>) -> u64 {
     query.after.unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A folder of keys, which is read, or filled on first start.
+//! The key directory, which is filled on first start and read afterwards.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, rustcrypto};
 
-/// The keys of both sides and the partner's identifier, read from a folder.
+/// The keys of both sides and the partner's identifier, read from a directory.
 ///
 /// | file | content |
 /// |---|---|
@@ -37,7 +37,7 @@ pub struct KeyFolder {
     pub partner: PublicKey,
     /// The partner's identifier, 15 digits.
     pub partner_id: String,
-    /// The path of the folder.
+    /// The path of the directory.
     pub path: PathBuf,
     permissions: FilePermissions,
 }
@@ -81,15 +81,15 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether private key files are accepted even if other users than their owner can access them. The
-    /// environment variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    /// Sets whether private key files are accepted even if users who do not own them can access them. The environment
+    /// variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
     }
 }
 
-/// The error returned if a key folder cannot be used.
+/// The error returned if a key directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
@@ -120,17 +120,17 @@ pub enum FolderError {
         /// The public key's file.
         public: PathBuf,
     },
-    /// The folder looks like it contains a real partner's keys.
+    /// The directory looks like it contains a real partner's keys.
     #[error(
-        "{0} looks like a folder of real keys: it has a partner's private key but not Paytend's, \
-         or a name such as `prod`; use an empty folder, in which the sandbox generates keys, or allow real keys"
+        "{0} looks like a directory of real keys: it has a partner's private key but not Paytend's, \
+         or a name such as `prod`; use an empty directory, in which the sandbox generates keys, or allow real keys"
     )]
     Real(PathBuf),
-    /// The folder holds a key under an unknown file name.
-    #[error("{0} looks like an unrelated key; use a folder without keys, in which the sandbox generates its own")]
+    /// The directory contains a key under an unknown file name.
+    #[error("{0} looks like an unrelated key; use an empty directory, in which the sandbox generates keys")]
     Occupied(PathBuf),
     /// Some of the files are missing.
-    #[error("{0} is missing; use a folder with all key files, or an empty one")]
+    #[error("{0} is missing; use a directory with all key files, or an empty one")]
     Incomplete(PathBuf),
 }
 
@@ -144,17 +144,17 @@ impl KeyFolder {
     /// The files with the keys that the partner needs: its private key and Paytend's public key.
     pub(crate) const PARTNER_FILES: (&str, &str) = (PARTNER_PRIVATE, PAYTEND_PUBLIC);
 
-    /// Reads a folder, or fills it with new keys if it has none. On Unix, private key files that other users than their
-    /// owner can access are refused.
+    /// Reads a key directory, or fills it with new keys if it has none. On Unix, a private key file must be accessible
+    /// only to its owner.
     ///
     /// # Errors
     /// Returns [`FolderError::File`] if a file cannot be read or written.
     ///
     /// Returns [`FolderError::Key`] if a file is not a valid key, or if other users can access a private key file.
     ///
-    /// Returns [`FolderError::Real`] or [`FolderError::Occupied`] if the folder may hold unrelated keys.
+    /// Returns [`FolderError::Real`] or [`FolderError::Occupied`] if the directory may contain unrelated keys.
     ///
-    /// Returns another [`FolderError`] if files are missing or do not belong together.
+    /// Returns a different [`FolderError`] if files are missing or inconsistent.
     pub fn open(path: &Path, options: &FolderOptions) -> Result<Self, FolderError> {
         let file = |name: &str| path.join(name);
         let failed = |error| FolderError::File { path: path.to_owned(), error };
@@ -165,7 +165,7 @@ impl KeyFolder {
         }
         std::fs::create_dir_all(path).map_err(failed)?;
         if ![PAYTEND_PRIVATE, PAYTEND_PUBLIC, PARTNER_PRIVATE, PARTNER_PUBLIC, PARTNER_ID].into_iter().any(has) {
-            // Refuse a folder that holds keys under other names.
+            // Refuse a directory that contains keys under unknown names.
             if let Some(key) =
                 std::fs::read_dir(path).map_err(failed)?.flatten().map(|it| it.path()).find(|it| is_key(it))
             {
@@ -204,7 +204,7 @@ impl KeyFolder {
         Ok(Self { paytend, partner, partner_id: id, path: path.to_owned(), permissions: options.permissions })
     }
 
-    /// Returns the private key of another provider (`payby` or `payermax`) in this folder. The key is generated on
+    /// Returns the private key of PayBy (`payby`) or PayerMax (`payermax`) in this directory. The key is generated on
     /// first use.
     ///
     /// # Errors
@@ -226,7 +226,7 @@ impl KeyFolder {
 
 /// Reads a private key file.
 fn private(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, FolderError> {
-    // The path is named once.
+    // The error already has the path, so the inner error must not repeat it.
     PrivateKey::read_file(path, permissions, None)
         .map_err(|error| FolderError::Key { path: path.to_owned(), error: error.problem().clone() })
 }
@@ -239,7 +239,7 @@ fn is_key(path: &Path) -> bool {
 /// Returns whether a path, or the path with its links resolved, has a component that is a typical name for real keys.
 fn named_as_real(path: &Path) -> bool {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // Check both the path as given and the nearest existing folder with its links resolved.
+    // Check both the path as given and the nearest existing directory with its links resolved.
     let exists = absolute.ancestors().find_map(|part| part.canonicalize().ok());
     is_named_as_real(&absolute) || exists.is_some_and(|exists| is_named_as_real(&exists))
 }
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_is_filled_once_and_read_afterwards() {
+    fn key_directory_is_filled_on_first_open_and_read_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let made = open(folder.path(), 1024, false, false).unwrap();
         let read = open(folder.path(), 2048, true, false).unwrap();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn real_keys_and_incomplete_folders_are_refused() {
+    fn real_keys_and_incomplete_key_directories_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         open(folder.path(), 1024, false, false).unwrap();
         std::fs::remove_file(folder.path().join(PAYTEND_PRIVATE)).unwrap();
@@ -332,7 +332,7 @@ mod tests {
             assert!(matches!(open(&path, 1024, false, false), Err(FolderError::Real(_))), "{name}");
         }
         assert!(open(&folder.path().join("products"), 1024, false, false).is_ok());
-        assert!(!folder.path().join("prod").exists(), "a refused folder is not created");
+        assert!(!folder.path().join("prod").exists(), "a refused directory is not created");
         let others = tempfile::tempdir().unwrap();
         std::fs::write(others.path().join("key.pem"), "").unwrap();
         assert!(matches!(open(others.path(), 1024, false, false), Err(FolderError::Occupied(_))));

@@ -1,4 +1,4 @@
-//! Paytend's and the partners' keys, and the folder that holds them.
+//! Paytend's and the partners' keys, and the directory that contains them.
 
 pub(crate) mod folder;
 
@@ -22,7 +22,7 @@ pub(crate) struct Keys {
     seals: BTreeMap<String, Seals>,
     rotated: bool,
     bits: usize,
-    /// The folder that holds PayBy's and PayerMax's keys.
+    /// The directory that contains PayBy's and PayerMax's keys.
     pub(crate) folder: Option<KeyFolder>,
     /// PayBy's and PayerMax's keys that have been loaded or generated so far.
     providers: BTreeMap<&'static str, PrivateKey>,

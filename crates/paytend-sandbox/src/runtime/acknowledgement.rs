@@ -11,13 +11,13 @@ use crate::world::outbox::Source;
 pub(crate) enum Acknowledgement {
     /// A JSON object that has a member with this name and string value.
     Member(&'static str, &'static str),
-    /// Such a JSON object, or the string value alone as plain text.
+    /// A JSON object with this member, or only the string value as plain text.
     MemberOrText(&'static str, &'static str),
 }
 
 impl Acknowledgement {
-    /// Returns the acknowledgement that a sender documents. `plain` also accepts the bare word `SUCCESS` from PayBy's
-    /// sample code.
+    /// Returns the acknowledgement that the sender documents. With `plain`, PayBy also accepts the bare word `SUCCESS`,
+    /// as in its sample code.
     pub(crate) fn of(source: &Source, plain: bool) -> Self {
         match source {
             Source::Paytend { .. } => Self::Member("status", "00"),
@@ -100,7 +100,7 @@ const CERTIFICATES: [(&str, &str); 6] = [
     ("NotValidYet", "the certificate is not valid yet"),
 ];
 
-/// Returns a callback URL to show: without credentials and without the values of its query.
+/// Returns a callback URL for display, without credentials or query values.
 pub(crate) fn shown_url(url: &str) -> String {
     let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?…"));
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };

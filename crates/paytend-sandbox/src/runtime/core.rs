@@ -86,7 +86,7 @@ pub(crate) struct Core {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Operations change the state as their last step, so a panic does not leave it half changed.
+    // Operations change the state as their last step, so a panic does not leave it partly changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -17,7 +17,7 @@ use crate::world::outbox::{Attempted, Delivery, DeliveryState, Source};
 use crate::world::time::{LONGEST, Millis};
 use crate::world::trigger::merged;
 
-/// The pause after an event could not be written to the data file.
+/// The pause before the next attempt if an event could not be written to the data file.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The maximum number of bytes read from a receiver's response. An acknowledgement is far shorter.
 const MOST: usize = 64 << 10;
@@ -82,23 +82,23 @@ impl Core {
         self.run_all(until, At::Now).await
     }
 
-    /// Like [`run_due`](Self::run_due), but returns at once if due work is already running. A request made by a
-    /// receiver while it handles a delivery must not wait for that delivery.
+    /// Like [`run_due`](Self::run_due), but returns at once if due tasks or deliveries are already running. A request
+    /// made by a receiver while it handles a delivery must not wait for that delivery.
     pub(crate) async fn run_due_if_free(&self, until: Millis) {
         if let Ok(_driving) = self.driving.try_lock() {
             self.run_all(until, At::Now).await;
         }
     }
 
-    /// Advances time. Everything that falls due meanwhile runs at its due time and is finished on return. Dropping the
-    /// returned future does not stop it.
+    /// Advances time. Everything that falls due meanwhile runs at its due time and has finished on return. It continues
+    /// if the returned future is dropped.
     pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
         let core = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let _driving = core.driving.lock().await;
             let until = core.now().saturating_add(by.min(LONGEST));
             core.run_all(until, At::Scheduled).await;
-            // Time may have passed meanwhile, or the world may be ahead. Time never goes back.
+            // Time may have passed meanwhile, or the world's time may be later. Time never goes back.
             let reached = until.max(core.now());
             core.set_clock(reached, core.clock().pace());
             if let Err(error) = core.happen(|_| Event::Due { at: reached }) {
@@ -275,7 +275,7 @@ impl Core {
     }
 }
 
-/// The part of a response body that was read, and why the rest was not.
+/// The part of a response body that was read, and the reason if it is incomplete.
 struct Body {
     text: String,
     cut: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Explains requests that fail to verify, for the sandbox's owner: in the log and on the page, and never in a response.
+//! Explains requests that fail to verify. The explanation is in the log and on the web page, never in a response.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use paytend_webhook::explain::{Certainty, Explanation, KnownKeys, explain_envelo
 use crate::runtime::core::Core;
 
 impl Core {
-    /// Explains a request later, and adds the findings to its entry in the log.
+    /// Explains a request in the background, and adds the findings to its log entry.
     pub(crate) fn explain_later(self: &Arc<Self>, entry: u64, partner: &str, payload_signed: bool, body: Bytes) {
         let Ok(place) = Arc::clone(&self.explain_queue.waiting).try_acquire_owned() else {
             self.log.find(entry, vec!["not explained: too many requests fail to verify".into()]);
@@ -28,7 +28,7 @@ impl Core {
             let explained = tokio::task::spawn_blocking(move || {
                 findings(&explain_envelope(Kind::Request, payload_signed, &body, &keys))
             });
-            // The task fails only if the runtime ends.
+            // The task fails only if the runtime shuts down.
             if let Ok(findings) = explained.await {
                 core.log.find(entry, findings);
             }
@@ -43,7 +43,7 @@ fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     known = known.other_public("Paytend's public key", keys.paytend.public_key().to_spki_pem().as_bytes())?;
     for (id, key) in &keys.partners {
         let (name, pem) = (format!("public key of partner {id}"), key.to_spki_pem());
-        // A wrapped request does not show its partner, so the key of every partner may be the right one.
+        // The partner of a wrapped request cannot be read, so the key of any partner may be the right one.
         known = if id == partner || !keys.partners.contains_key(partner) {
             known.sender(name, pem.as_bytes())?
         } else {

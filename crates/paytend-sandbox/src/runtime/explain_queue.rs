@@ -1,13 +1,13 @@
-//! The queue of the requests to explain.
+//! Limits on the explanations that wait and run at the same time.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// How many requests may wait to be explained. An explanation takes up to a second.
+/// The maximum number of requests that wait to be explained. An explanation takes up to a second.
 const WAITING: usize = 16;
 
-/// Explains one request at a time, beside the requests that are served.
+/// Semaphores that limit explanations: one runs at a time, and a limited number wait. Requests are served meanwhile.
 #[derive(Debug)]
 pub(crate) struct ExplainQueue {
     pub(crate) waiting: Arc<Semaphore>,

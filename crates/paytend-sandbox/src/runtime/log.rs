@@ -92,7 +92,7 @@ impl Log {
         kept.last += 1;
         let entry = Entry { id: kept.last, ..entry };
         if self.listeners.receiver_count() > 0 {
-            // Sending fails only if the last listener has just gone, which loses nothing.
+            // Sending fails only if all listeners have disconnected.
             let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
         }
         kept.bytes += entry.bytes();
@@ -104,7 +104,7 @@ impl Log {
         kept.last
     }
 
-    /// Adds findings to an entry, if it is still kept, and tells the listeners.
+    /// Adds findings to an entry, if it is still kept, and notifies the listeners.
     #[cfg(feature = "explain")]
     pub(crate) fn find(&self, id: u64, findings: Vec<String>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +113,7 @@ impl Log {
         let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
     }
 
-    /// Removes all entries. Numbering continues where it was.
+    /// Removes all entries. Numbering continues.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.clear();
@@ -124,7 +124,7 @@ impl Log {
         self.listeners.subscribe()
     }
 
-    /// Returns the entries after a number, converted by `map`.
+    /// Returns the entries with numbers above the given one, converted by `map`.
     pub(crate) fn after<T>(&self, id: u64, map: impl Fn(&Entry) -> T) -> Vec<T> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().filter(|entry| entry.id > id).map(map).collect()

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::world::{Event, World};
 
-/// The version of the file format; files of another version are refused.
+/// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
 /// The number of events after which a snapshot of the state is written, which keeps startup fast.
 const SNAPSHOT_EVERY: usize = 2000;
@@ -19,19 +19,19 @@ pub enum StoreError {
     /// SQLite returned an error.
     #[error("cannot use the data file")]
     Sqlite(#[from] rusqlite::Error),
-    /// The contents do not have the format of this version.
-    #[error("the data file is damaged or has the format of another version")]
+    /// The file does not contain what this version writes.
+    #[error("the data file is damaged or was written by a different version")]
     Form(#[from] serde_json::Error),
-    /// With the stored state, due work would never end, or numbers could overflow.
-    #[error("the data file holds an invalid world: {0}; use another file, and import a valid export")]
+    /// The stored state is inconsistent; running it could loop forever or overflow a counter.
+    #[error("the data file contains an invalid state: {0}; use a new file and import a valid export")]
     Flaw(&'static str),
-    /// Another sandbox uses the file.
+    /// The file is in use by another sandbox.
     #[error("the data file is in use by another sandbox")]
     InUse,
     /// The file cannot be created.
     #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
-    /// The file has another format version.
+    /// The file has a different format version.
     #[error("the data file has format version {found}; this version reads {FORM}")]
     Version {
         /// The version of the file.
@@ -58,13 +58,13 @@ fn private(path: &Path) -> Result<(), StoreError> {
     options.open(path).map(drop).map_err(StoreError::Make)
 }
 
-/// Reads a world and checks it before any event is applied.
+/// Reads a state and checks it before any event is applied.
 fn sound(text: &str) -> Result<World, StoreError> {
     let world: World = serde_json::from_str(text)?;
     world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
 }
 
-/// A file of events.
+/// An open data file.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
@@ -72,7 +72,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or creates a file, and returns the world stored in it, if there is one.
+    /// Opens or creates a file, and returns the state stored in it, if there is one.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;
@@ -136,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the events by a snapshot of the world once there are many of them.
+    /// Replaces the events with a snapshot of the state once there are many of them.
     pub(crate) fn tidy(&mut self, world: &World) -> Result<(), StoreError> {
         if self.since_snapshot < SNAPSHOT_EVERY {
             return Ok(());

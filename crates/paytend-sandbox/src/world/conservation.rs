@@ -38,7 +38,7 @@ enum Action {
     Deposit(i64),
     Audit(u8, bool),
     Pass(u64),
-    /// The last call is repeated with another `requestId`, as after a lost response.
+    /// The last call is repeated with a new `requestId`, as after a lost response.
     Again,
 }
 

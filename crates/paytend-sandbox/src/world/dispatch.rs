@@ -98,7 +98,7 @@ fn run<O: Operation + Payload>(
     data: &str,
     perform: impl FnOnce(O) -> Result<O::Response, Refusal>,
 ) -> Result<String, Refusal> {
-    // Fields that are only inferred may be missing or have another type without causing a refusal.
+    // A request is not refused if an inferred field is missing or has a different type.
     let request = O::read_lenient(data.as_bytes()).map_err(|problem| Refusal::because(Failure::BadData, problem))?;
     let response = perform(request)?;
     let text = serde_json::to_string(&response).map_err(|_| Failure::BadData)?;

@@ -1,5 +1,5 @@
-//! Checks of a stored or imported state. They reject a state in which due work would never end or numbers could
-//! overflow.
+//! Checks of a stored or imported state. They reject an inconsistent state; running it could loop forever or overflow a
+//! counter.
 
 use super::World;
 use super::issuing::cards::MOST;
@@ -12,7 +12,7 @@ use super::time::{LONGEST, Millis};
 const LATEST: Millis = 221_845_305_600_000;
 /// The largest amount allowed in the settings, in hundredths, which leaves room for sums.
 const LARGEST: i64 = 1_000_000_000_000_000;
-/// The largest counter allowed in a world.
+/// The largest counter allowed in a state.
 const HIGHEST: u64 = 1 << 53;
 
 impl World {
@@ -24,7 +24,7 @@ impl World {
         let due = self.outbox.deliveries.iter().filter_map(|delivery| delivery.next_at);
         let due = due.chain(self.partners.values().filter_map(Partner::last_task));
         if self.now > LATEST || due.into_iter().any(|at| at > LATEST) {
-            return Some("a time is beyond the year 9000");
+            return Some("a time is after the year 9000");
         }
         self.outbox
             .flaw()
@@ -41,7 +41,7 @@ impl Outbox {
         self.deliveries.iter().find_map(|delivery| {
             match (delivery.state == DeliveryState::Pending, delivery.next_at.is_some(), delivery.url.is_some()) {
                 (true, true, true) | (false, false, _) => None,
-                (true, _, _) => Some("a pending delivery has no URL or no next attempt"),
+                (true, _, _) => Some("a pending delivery lacks a URL or a next attempt"),
                 (false, true, _) => Some("a delivery that has ended has a next attempt"),
             }
         })
@@ -75,6 +75,6 @@ impl Partner {
         }
         let counted = |quantity: u64| (1..=MOST).contains(&quantity);
         let countable = self.applications.values().all(|application| counted(application.quantity));
-        (!countable).then_some("a card application is for no cards or for too many")
+        (!countable).then_some("a card application has zero or too many cards")
     }
 }

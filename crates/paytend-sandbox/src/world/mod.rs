@@ -1,7 +1,7 @@
 //! The state of the sandbox and the events that change it.
 //!
-//! This module has no I/O, no keys and no clock. Every change is an [`Event`] with its time. The same events always
-//! produce the same state, so the data file stores events.
+//! This module has no I/O, keys or clock. Every change is an [`Event`] with its time. The same events always produce
+//! the same state, so the data file stores events.
 
 #[cfg(test)]
 mod conservation;
@@ -39,7 +39,7 @@ use crate::failure::{Failure, Refusal};
 pub(crate) enum Event {
     /// The start, or a reset.
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
-    /// An import, which replaces the world by one written by `export`.
+    /// An import, which replaces the state with an exported one.
     Imported { at: Millis, world: String },
     /// A partner's request.
     Call { at: Millis, partner: String, path: String, request_id: String, data: String },
@@ -49,7 +49,7 @@ pub(crate) enum Event {
     Triggered { at: Millis, partner: String, trigger: Trigger },
     /// A notification is postponed.
     Postponed { at: Millis, delivery: u64, until: Millis },
-    /// New settings for a stored world.
+    /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
     /// A delivery attempt of a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },

@@ -1,5 +1,5 @@
-//! Money in hundredths, and the ledger of all balances. Every transfer subtracts from one balance exactly what it adds
-//! to another.
+//! Money in hundredths, and the ledger of all balances. Every transfer subtracts an amount from one balance and adds
+//! the same amount to another.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,13 +48,13 @@ pub(crate) fn number(amount: &Amount) -> Amount {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub(crate) enum Place {
-    /// The outside world. Its balance is negative by the money that came from it.
+    /// Everything outside the sandbox. Its balance is the negative sum of the money inside.
     Outside,
     /// The funds of the partner.
     Funds,
     /// A card.
     Card(String),
-    /// Money in transit for an order or a replacement.
+    /// Money in transit for a topup or a card replacement.
     Transit(String),
     /// A user's account, by its IBAN.
     Account(String),
@@ -105,7 +105,7 @@ impl Ledger {
         self.balances.get(place).into_iter().flatten().map(|(currency, cents)| (currency.as_str(), *cents))
     }
 
-    /// Transfers money, or changes nothing if a place other than the outside would become negative.
+    /// Transfers money. Refuses if a balance would become negative, except for `Outside`.
     pub(crate) fn transfer(&mut self, from: &Place, to: &Place, currency: &str, cents: Cents) -> Result<(), Failure> {
         if cents.0 < 0 {
             return Err(Failure::BadAmount);
@@ -124,7 +124,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns whether each currency adds up to zero and only the outside has negative balances.
+    /// Returns whether each currency adds up to zero and only `Outside` has negative balances.
     pub(crate) fn conserves(&self) -> bool {
         let mut sums = BTreeMap::<&str, i128>::new();
         for (place, all) in &self.balances {

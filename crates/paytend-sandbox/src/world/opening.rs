@@ -118,7 +118,7 @@ fn missing(user: &User) -> Vec<String> {
 fn answered(partner: &mut Partner, context: &mut Context<'_>, id: &str, corporation: bool) -> Result<NoData, Refusal> {
     let user = partner.user_mut(id)?;
     if user.country.is_some() != corporation {
-        return Err(Refusal::because(Failure::WrongState, "this questionnaire is for another kind of user"));
+        return Err(Refusal::because(Failure::WrongState, "this questionnaire is for a different kind of user"));
     }
     if user.state == AccountState::Registered {
         return Err(Failure::MissingDocuments.into());

@@ -1,5 +1,5 @@
-//! Triggers, which cause events that no operation can cause: deposits, the use of a card, audit results and
-//! notifications of any kind.
+//! Triggers of events that no operation causes: deposits, the use of a card, audit results and notifications of any
+//! kind.
 
 use std::collections::BTreeMap;
 
@@ -220,7 +220,7 @@ fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> R
     Ok(())
 }
 
-/// Creates a transfer order, in which Paytend asks for information about a transaction.
+/// Creates a transfer order. With it, Paytend requests information about a transaction.
 fn transfer_order(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: ToldOrder = typed(content)?;
     let amount = asked.amount.unwrap_or_else(|| Amount::from(100));
@@ -260,8 +260,8 @@ fn order(
     tell(partner, context, Product::Baas, "8", &told, content)
 }
 
-/// Uses a card. `transactionType` `1` only reserves the amount; `2`, or none, settles it and takes the money from the
-/// card.
+/// Creates a card transaction. With `transactionType` `1` it only reserves the amount. With `2`, or without a type, it
+/// takes the money from the card.
 fn card_used(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: TransactionNotification = typed(content)?;
     let id = asked.card_id.as_ref().map_or(FIRST_CARD, |id| id.as_str()).to_owned();

@@ -111,9 +111,9 @@ fn many(quantity: u64) -> Value {
     json!({"holder": null, "scheme": "3", "type": "2", "sku": "SKU001", "quantity": quantity, "cards": []})
 }
 
-/// A world that is inconsistent, or in which due work would never end, is refused.
+/// An inconsistent state is refused; running it could loop forever or overflow a counter.
 #[tokio::test]
-async fn import_of_an_invalid_world_is_refused() {
+async fn import_of_an_invalid_state_is_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     assert!(sandbox.notify(Product::Baas, "2", "{}").await.is_err());
@@ -125,10 +125,10 @@ async fn import_of_an_invalid_world_is_refused() {
         (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
-        // In each of these worlds, due work would never end.
+        // Running any of these states would loop forever.
         (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "ended has a next attempt"),
         (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "ended has a next attempt"),
-        (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "no URL or no next attempt"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "lacks a URL or a next attempt"),
         (
             &|world| world["partners"][id]["tasks"] = json!({"1": [{"task": "monthlyFee", "id": "1755902"}]}),
             "ten years",
@@ -193,7 +193,7 @@ async fn log_entries_are_streamed() {
 }
 
 #[tokio::test]
-async fn page_loads_nothing_external_and_foreign_origins_are_refused() {
+async fn page_loads_only_own_files_and_other_origins_are_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui")).unwrap();

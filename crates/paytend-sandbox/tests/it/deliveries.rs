@@ -173,7 +173,7 @@ async fn faults_duplicate_delay_and_reorder_notifications() {
 }
 
 #[tokio::test]
-async fn receiver_refuses_skewed_or_forged_notifications() {
+async fn receiver_refuses_notifications_with_clock_skew_or_wrong_signature() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYBY).await;
     let receiver = |sandbox: &Sandbox| {

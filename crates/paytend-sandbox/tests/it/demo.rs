@@ -1,5 +1,5 @@
-//! Tests with the calls of the provider's published demo, in its order and with its payloads. People's names are
-//! changed.
+//! Tests with the calls of the provider's published demo, in the same order and with the same payloads. Only the
+//! people's names are changed.
 
 use bytes::Bytes;
 use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, detached, rustcrypto};
@@ -92,7 +92,7 @@ fn rewritten_json_has_no_white_space_or_trailing_zeros() {
 }
 
 #[tokio::test]
-async fn calls_of_the_published_demo_have_their_expected_result() {
+async fn calls_of_the_published_demo_return_the_expected_codes() {
     assert_eq!(calls().len(), 22);
     for (shared, encrypt_flag) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut settings = Settings::default();
@@ -140,7 +140,7 @@ async fn numbers_in_notifications_have_no_trailing_zeros() {
 
 /// The documentation requires a `randomKey` only together with `bizData`.
 #[tokio::test]
-async fn request_without_data_and_random_key_is_accepted() {
+async fn request_without_biz_data_or_random_key_is_accepted() {
     let sandbox = Sandbox::start().await.unwrap();
     let (partner, id) = (sandbox.partner_id().to_owned(), new_id());
     let text = format!("partnerId={partner}&requestId={id}&signType=RSA&version=2.0");
@@ -155,7 +155,7 @@ async fn request_without_data_and_random_key_is_accepted() {
 }
 
 #[tokio::test]
-async fn request_id_has_1_to_32_characters() {
+async fn request_id_longer_than_32_characters_is_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     for (length, code) in [(1, "00"), (17, "00"), (32, "00"), (33, Failure::InvalidField.code())] {
@@ -168,7 +168,7 @@ async fn request_id_has_1_to_32_characters() {
 }
 
 #[tokio::test]
-async fn mobile_numbers_with_and_without_plus_are_equal() {
+async fn leading_plus_in_a_mobile_number_is_ignored() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let call = async |path: &str, payload: &str| {
@@ -188,7 +188,7 @@ async fn mobile_numbers_with_and_without_plus_are_equal() {
 
 /// A refusal names the field and the rule, and describes the value without quoting it.
 #[tokio::test]
-async fn refusal_names_field_and_rule_without_values() {
+async fn refusal_names_field_and_rule_but_not_the_value() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     for (payload, failure, message) in [
@@ -235,7 +235,7 @@ async fn oversized_request_gets_a_sealed_failure() {
     assert!(opened.field("respMsg").unwrap().contains("at most 8388608 bytes; found 94"));
 }
 
-/// Breaking a merely inferred rule is a finding in the log, and an error only in strict mode.
+/// A request that breaks an inferred rule causes a finding in the log, and an error only in strict mode.
 #[tokio::test]
 async fn inferred_rule_is_a_finding_and_an_error_in_strict_mode() {
     for strict in [false, true] {
@@ -296,16 +296,16 @@ async fn request_that_fails_to_verify_is_explained_in_the_log() {
             }
         };
         let found = tokio::time::timeout(std::time::Duration::from_secs(120), found).await.unwrap();
-        // The partner's key is the right one, even where the wrapping hides the partner.
+        // The partner's key is used, even if the partner of a wrapped request cannot be read.
         let wrong_key = found.iter().any(|one| one.as_str().unwrap().contains("not the key that should verify"));
         assert!(!wrong_key, "{found:?}");
         assert!(found.iter().any(|one| one.as_str().unwrap().contains(finding)), "{finding}: {found:?}");
     }
 }
 
-/// Fields that the published programs give, and that are not identifiers, amounts or files, may be missing.
+/// Fields that occur only in the published programs may be missing, except identifiers, amounts and files.
 #[tokio::test]
-async fn request_without_fields_that_are_not_essential_is_accepted() {
+async fn request_without_optional_observed_fields_is_accepted() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     for (path, payload) in [
@@ -326,19 +326,19 @@ async fn request_without_fields_that_are_not_essential_is_accepted() {
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "1.00");
 }
 
-/// A body that is not read to its end has an unsigned response in the documented form.
+/// A body above the read limit gets an unsigned response in the documented format.
 #[tokio::test]
-async fn body_that_is_not_read_is_refused_in_the_documented_form() {
+async fn body_above_the_read_limit_gets_a_documented_unsigned_response() {
     let sandbox = Sandbox::start().await.unwrap();
     let body = post_raw(&sandbox, "/issuing/card/topup", "A".repeat(65 << 20)).await;
     let response: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(response["respCode"], Failure::TooLarge.code());
 }
 
-/// `respMsg` names unknown fields. One whose name could be read as another field of the signed text must not break the
+/// `respMsg` names unknown fields. A name that could be read as a different field of the signed text must not break the
 /// response.
 #[tokio::test]
-async fn refusal_of_a_field_name_with_separators_is_sealed() {
+async fn refusal_of_a_field_name_with_separators_is_signed() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let payload = r#"{"card&sId=":"1","orderNo":"T","amount":"1.00","currency":"EUR"}"#;

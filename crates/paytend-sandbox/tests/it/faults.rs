@@ -15,7 +15,7 @@ fn topup(order_no: &str) -> Topup {
 
 /// Checks whether the request was carried out, and the outcome that the client reports.
 #[tokio::test]
-async fn faults_have_their_documented_effect() {
+async fn each_fault_has_its_documented_effect() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     for (fault, happened, outcome) in [
@@ -96,7 +96,7 @@ async fn notification_first_posts_before_the_response() {
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Each order is sent until a query finds it, under random faults. Each moves money exactly once.
+/// Each order is sent until a query finds it, under random faults. Each order moves money exactly once.
 #[tokio::test]
 async fn orders_are_applied_once_under_faults() {
     let sandbox = Sandbox::start().await.unwrap();

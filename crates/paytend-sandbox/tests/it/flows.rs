@@ -250,9 +250,9 @@ async fn topup_is_booked_later_and_can_be_queried() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
-/// At a day per second, due work runs without advancing the clock.
+/// At a day per second, a topup is booked without advancing the clock.
 #[tokio::test]
-async fn accelerated_clock_runs_due_work() {
+async fn accelerated_clock_runs_due_tasks() {
     let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));
     let sandbox = builder.start().await.unwrap();
     client(&sandbox).send(&topup("T-1", sandbox.card_id(), "1.00")).await.unwrap();
@@ -276,7 +276,7 @@ async fn topup_of_a_replaced_card_is_returned() {
     client.send(&topup("T-2", old, "7.00")).await.unwrap();
     let cvv = |cvv: &str| ReplaceCard::builder().card_id(new.clone()).cvv(cvv).old_card_id(old).build();
     let answers = futures(&client, (0..1000).map(|n| cvv(&format!("{n:03}")))).await;
-    assert_eq!(answers, 1, "exactly one CVV is right, and it works once");
+    assert_eq!(answers, 1, "exactly one CVV is accepted, once");
     assert_eq!(sandbox.card(old).unwrap().state(), CardState::Frozen);
     assert_eq!(sandbox.card(new.as_str()).unwrap().state(), CardState::Active);
     sandbox.advance(seconds(2)).await;

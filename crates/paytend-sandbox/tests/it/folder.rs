@@ -1,4 +1,4 @@
-//! Tests of a sandbox with a key folder, and of the client that is configured by the folder's `paytend.toml`.
+//! Tests of a sandbox with a key directory, and of a client that is configured by its `paytend.toml`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn client(file: &Path) -> ClientBuilder {
 }
 
 #[tokio::test]
-async fn client_from_profile_file_sends_orders_and_knows_unknown_ones() {
+async fn client_from_profile_file_resolves_orders_and_reports_unknown_ones() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = start(folder.path()).await;
     let file = sandbox.profile_file().unwrap();
@@ -40,7 +40,7 @@ async fn client_from_profile_file_sends_orders_and_knows_unknown_ones() {
 
 /// The crate that writes the file does not depend on the client, so the codes are compared here.
 #[tokio::test]
-async fn profile_file_has_the_settings_of_the_local_sandbox() {
+async fn profile_file_has_the_codes_of_the_clients_local_sandbox_settings() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = start(folder.path()).await;
     let profile = profile(sandbox.profile_file().unwrap().path());
@@ -63,7 +63,7 @@ fn profile(file: &Path) -> toml::Value {
 }
 
 #[tokio::test]
-async fn changed_profile_file_is_kept_and_the_sandbox_still_starts() {
+async fn profile_file_without_first_line_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     drop(start(folder.path()).await);
     let file = folder.path().join("paytend.toml");
@@ -81,6 +81,6 @@ async fn changed_profile_file_is_kept_and_the_sandbox_still_starts() {
 }
 
 #[tokio::test]
-async fn sandbox_without_folder_has_no_profile_file() {
+async fn sandbox_without_key_directory_has_no_profile_file() {
     assert!(Sandbox::start().await.unwrap().profile_file().is_none());
 }

@@ -1,4 +1,4 @@
-//! Tests of requests whose payload is not a JSON object: `respMsg` says what it is instead.
+//! Tests of requests whose payload is not a JSON object: `respMsg` describes what was found.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
         (b"{'cardId':'SECRET'}", found("an object with single quotes at byte 1; JSON uses double quotes")),
         (b"{'cardId':None}", found("an object in Python's print format at byte 1; use json.dumps")),
         (br#"{"cardId":"1"}{"SECRET":1}"#, found("an object with more text after its end at byte 14")),
-        // Opening tolerates these two, and requests may not have them.
+        // Opening accepts these two payloads, but a request with one of them is refused.
         (br#"{"cardId":None}"#, found("an object with a Python literal at byte 10; JSON uses true, false and null")),
         (br#"{"cardId":"\ud83d"}"#, found("an object with half of a surrogate pair in a string at byte 11")),
         (b"{\"cardId\":\"\xff\"}", "the payload is not UTF-8 at byte 11".to_owned()),
@@ -92,7 +92,7 @@ async fn payload_is_described_if_the_random_key_is_percent_encoded() {
     document["randomKey"] = encoded.into();
     let (_, message) = post(&sandbox, "/issuing/card/topup", document.to_string()).await;
     assert!(message.ends_with("expected a JSON object; found XML"), "{message}");
-    // The path is refused first.
+    // An unknown path is refused before the payload is read.
     let (code, _) = post(&sandbox, "/issuing/none", seal(&sandbox, b"<SECRET>")).await;
     assert_eq!(code, Failure::UnknownPath.code());
 }
@@ -109,8 +109,8 @@ async fn refusal_names_nested_fields() {
     let message = error.api_message().unwrap();
     assert_eq!(
         message,
-        "bizData is not this operation's: `eeaAddress.addressLine` is missing; `eeaAddress.adressLine` is not a field \
-         of this request: did you mean `eeaAddress.addressLine`?; `eeaAddress.cityCode` is missing; \
+        "bizData does not match this operation: `eeaAddress.addressLine` is missing; `eeaAddress.adressLine` is not a \
+         field of this request: did you mean `eeaAddress.addressLine`?; `eeaAddress.cityCode` is missing; \
          `eeaAddress.postcode` is missing"
     );
 }

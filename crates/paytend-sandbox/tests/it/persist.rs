@@ -35,7 +35,7 @@ async fn state_survives_restarts() {
     }
     let sandbox = start().await.unwrap();
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "2400.00");
-    // A second sandbox with the same file would keep a different state.
+    // A second sandbox cannot use the file at the same time.
     assert!(matches!(start().await, Err(StartError::Store(StoreError::InUse))));
     drop(sandbox);
     let other =
@@ -84,9 +84,9 @@ async fn used_request_id_is_refused_after_a_restart() {
     }
 }
 
-/// If due work in the stored world would never end, the sandbox does not start and the file is not changed.
+/// If running the stored state would loop forever, the sandbox does not start and the file is not changed.
 #[tokio::test]
-async fn start_with_an_invalid_stored_world_fails_with_the_reason() {
+async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
     let own = rustcrypto::generate(1024, &OsRandom).unwrap();

@@ -164,7 +164,7 @@ async fn responses_follow_the_documented_wire_format() {
     assert_eq!(code(&answer), Failure::Malformed.code());
     assert!(matches!(partner.open(answer.as_bytes(), &Expected::response()), Err(Error::UnsignedFailure(_))));
     assert_eq!(code(&post("/issuing/card/topup", "[]".into()).await), Failure::Malformed.code());
-    // Other methods than POST are refused.
+    // Only POST is accepted.
     let got = http.get(sandbox.url()).send().await.unwrap();
     assert_eq!(got.status().as_u16(), 405);
 }
@@ -188,7 +188,7 @@ async fn responses_have_encrypt_flag_if_enabled() {
 }
 
 #[tokio::test]
-async fn given_keys_are_used_and_the_server_stops_with_the_sandbox() {
+async fn configured_keys_are_used_and_dropping_the_sandbox_stops_the_server() {
     let paytend = rustcrypto::generate(2048, &OsRandom).unwrap();
     let own = rustcrypto::generate(2048, &OsRandom).unwrap();
     let sandbox = Sandbox::builder()
@@ -215,7 +215,7 @@ async fn given_keys_are_used_and_the_server_stops_with_the_sandbox() {
 }
 
 #[tokio::test]
-async fn all_request_vectors_are_opened() {
+async fn all_request_vectors_have_their_expected_outcome() {
     let keys = paytend_vectors::keys();
     let key = |name: &str| PrivateKey::from_bytes(&keys[name].private).unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -1,5 +1,5 @@
 // Tests of the sandbox's web page in a real browser. PAYTEND_UI holds three lines: the paytend binary, the Chromium
-// binary, and the folder for screenshots.
+// binary, and the directory for screenshots.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { createServer } from 'node:http'

@@ -28,7 +28,7 @@ pub(in crate::world) fn balance(
     Ok(response)
 }
 
-/// Returns an error if a currency is given that the sandbox does not have.
+/// Returns an error if the given currency is not the sandbox's currency.
 fn served(context: &Context<'_>, currency: Option<&Currency>) -> Result<(), Failure> {
     match given(currency.map(|currency| &**currency)) {
         Some(currency) if currency != context.settings.currency => Err(Failure::WrongCurrency),
@@ -36,7 +36,7 @@ fn served(context: &Context<'_>, currency: Option<&Currency>) -> Result<(), Fail
     }
 }
 
-/// Returns where to send money: the currency, and Paytend's account in `extra`.
+/// Returns the bank details for a transfer to Paytend: the currency, and Paytend's account in `extra`.
 pub(in crate::world) fn partner_topup(
     _: &mut Partner,
     context: &mut Context<'_>,
@@ -60,7 +60,7 @@ fn day(at: Millis) -> String {
 /// Returns whether a time is between two dates, both inclusive.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
     let day = day(at);
-    // A day that is not given limits nothing.
+    // A missing date is not a limit.
     begin.as_str() <= day.as_str() && (end.is_empty() || day.as_str() <= end.as_str())
 }
 
@@ -130,7 +130,7 @@ fn transit(order: &str) -> Place {
     Place::Transit(format!("topup {order}"))
 }
 
-/// Takes the money from the partner's funds, once for each `orderNo`. It arrives on the card later.
+/// Takes the money from the partner's funds, once for each `orderNo`. The money arrives on the card later.
 pub(in crate::world) fn topup(
     partner: &mut Partner,
     context: &mut Context<'_>,

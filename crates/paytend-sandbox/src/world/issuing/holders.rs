@@ -46,7 +46,7 @@ pub(in crate::world) fn update(
 ) -> Result<HolderResponse, Refusal> {
     let id = update.holder_id.as_str();
     let holder = partner.holders.get_mut(id).ok_or(Failure::UnknownHolder)?;
-    // What is not given stays.
+    // Missing fields keep their values.
     if !update.birthday.as_str().is_empty() {
         holder.data.birthday = update.birthday;
     }
