@@ -1,4 +1,4 @@
-//! EventListener of calls, for metrics and alerts.
+//! Events of calls, for metrics and alerts.
 
 use std::time::Duration;
 

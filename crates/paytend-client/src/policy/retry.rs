@@ -26,7 +26,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The facts about a failed attempt from which the policy decides.
+/// The properties of a failed attempt that determine the policy's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedAttempt {
@@ -53,7 +53,7 @@ pub struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// Creates the facts of a first attempt that failed at once, without a response. The deadline is 60 s.
+    /// Creates the properties of a first attempt that failed immediately, without a response. The deadline is 60 s.
     pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
         Self {
             operation,

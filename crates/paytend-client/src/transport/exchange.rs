@@ -15,7 +15,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// It must not retry and must not follow redirects, and it verifies only TLS. The client does everything else: if both
+/// A transport must not retry or follow redirects, and it verifies only TLS. The client does everything else. If both
 /// retried, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
