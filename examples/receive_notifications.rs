@@ -85,8 +85,8 @@ const ARRIVED: &str = "2";
 
 /// Books a deposit once and returns whether it was booked.
 ///
-/// A deposit is not booked if its money has not arrived, if a required field is absent or unreadable, or if the
-/// transaction is already booked.
+/// A deposit is not booked if its money has not arrived or its transaction is already booked. It is also not booked if
+/// a required field is absent or unreadable.
 fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::Result<bool> {
     let (Some(id), Some(amount), Some(currency)) = (&deposit.transaction_id, &deposit.amount, &deposit.currency) else {
         return Ok(false);

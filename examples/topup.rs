@@ -16,8 +16,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        // These codes are specific to the local sandbox. In production, use the codes in your documents: see `Resolution`
-        // and `OrderStates`.
+        // These codes are specific to the local sandbox. In production, use the codes in your documents. See
+        // `Resolution` and `OrderStates`.
         .resolution(Resolution::local_sandbox())
         .order_states(OrderStates::local_sandbox())
         .build()?;

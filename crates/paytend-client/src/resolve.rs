@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// Sends an order as [`resolve`](Self::resolve) does, then queries it until its state is final or the deadline
-    /// passes.
+    /// expires.
     ///
     /// # Errors
     /// Returns the errors of [`resolve`](Self::resolve). An order that is not final at the deadline is not an error:

@@ -16,8 +16,8 @@ use crate::output;
 
 /// Explain why a message from standard input is not authentic. Private key files that other users can read are refused.
 ///
-/// The exit code is 0 if the signature is valid, even if there are findings; `verdict` in the JSON output is then
-/// `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
+/// The exit code is 0 if the signature is valid, even if there are findings. With findings, `verdict` in the JSON
+/// output is `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The provider that sent the message

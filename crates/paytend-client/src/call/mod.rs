@@ -211,7 +211,7 @@ impl Call<'_> {
 
 /// Sets the outcome of a failed attempt.
 ///
-/// If the last piece of the request was not handed over, the request is permanently withdrawn: a server that never
+/// If the last piece of the request was not handed over, the request is permanently withdrawn. A server that never
 /// receives the whole document cannot execute it. If the last piece was handed over, the request may be executed even
 /// if the connection failed. A signed rejection remains a rejection, but the rest of its request is withdrawn too.
 fn settled(error: Error, handover: &Handover) -> Error {

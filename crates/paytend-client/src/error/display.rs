@@ -53,8 +53,10 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log: one line of at most 200
-    /// characters, in which e-mail addresses and words with five or more digits are replaced by `***`.
+    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log.
+    ///
+    /// The result is one line of at most 200 characters. E-mail addresses and words with five or more digits are
+    /// replaced by `***`.
     ///
     /// Names of persons are not replaced: do not log the result if your API's messages contain them.
     ///

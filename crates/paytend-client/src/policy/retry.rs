@@ -93,8 +93,8 @@ impl RetryPolicy {
 
     /// Sets the maximum wait after the first attempt (default 200 ms). The maximum doubles with each attempt.
     ///
-    /// Each wait is chosen uniformly between zero and the maximum ("full jitter"), so that clients that failed at the
-    /// same time do not retry at the same time.
+    /// Each wait is chosen uniformly between zero and the maximum ("full jitter"). Clients that failed at the same time
+    /// therefore do not retry at the same time.
     pub fn base(mut self, wait: Duration) -> Self {
         self.base = wait;
         self

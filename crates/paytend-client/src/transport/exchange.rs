@@ -64,7 +64,7 @@ pub struct HttpRequest {
     /// Whether the request requires a connection that was not used for any other request.
     ///
     /// The client sets it for queries that decide whether an order is sent again. The code for "no such order" does not
-    /// identify an order, so a late response to another query must not be mistaken for the response to this one.
+    /// identify an order. A late response to another query must not be mistaken for the response to this query.
     pub fresh_connection: bool,
 }
 
