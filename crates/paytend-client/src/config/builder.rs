@@ -189,7 +189,9 @@ impl ClientBuilder {
     ///
     /// By default the proxy from the environment variables is used, except for the hosts in `NO_PROXY`. The first
     /// variable that is set is used: `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` or `all_proxy`. An invalid proxy in such
-    /// a variable is an error. A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
+    /// a variable is an error.
+    ///
+    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
