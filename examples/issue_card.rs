@@ -71,7 +71,7 @@ async fn issue(client: &Client) -> Result<(), Box<dyn Error>> {
         .build();
     let state = client.send_and_wait(&application).await?.state().clone();
     if state != OrderState::Succeeded {
-        return Err(format!("the application is not successful, its state is {state}").into());
+        return Err(format!("the application did not succeed: {state}").into());
     }
     let applied = client.send(&QueryApplyResult::new("A-2026-0001")).await?;
     let card_id = applied.card_id.ok_or("the result has no card ID")?;

@@ -85,8 +85,8 @@ const ARRIVED: &str = "2";
 
 /// Books a deposit once and returns whether it was booked.
 ///
-/// A deposit is not booked if its money has not arrived, a required field is absent or unreadable, or the transaction
-/// already booked.
+/// A deposit is not booked if its money has not arrived or its transaction is already booked. It is also not booked if
+/// a required field is absent or unreadable.
 fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::Result<bool> {
     let (Some(id), Some(amount), Some(currency)) = (&deposit.transaction_id, &deposit.amount, &deposit.currency) else {
         return Ok(false);
@@ -114,7 +114,7 @@ fn review(
     Ok(())
 }
 
-/// Returns an error's text, with the code and the message of Paytend's response if Paytend refused the request.
+/// Returns an error's message, with the code and the message of Paytend's response if Paytend refused the request.
 fn with_detail(error: &paytend_client::Error) -> String {
     error.detail().map_or_else(|| error.to_string(), |detail| format!("{error}: {detail}"))
 }

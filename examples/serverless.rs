@@ -55,7 +55,7 @@ impl Function {
         self.filter.check(receiver.provider(), receiver.max_bytes(), request.method(), headers, peer)?;
         let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
         // In production, store the deduplication key and the effect in one database transaction before acknowledging.
-        // Store a known key as a sighting and query the state. `receive_notifications.rs` shows how.
+        // Store a known key as a `sighting` and query the state. `receive_notifications.rs` shows how.
         match verified.notification() {
             Content::Typed(typed) if typed.problems.is_empty() => println!("accepted: {}", verified.dedup_key()),
             Content::Typed(_) => println!("accepted for review: a field could not be read"),

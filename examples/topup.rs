@@ -12,12 +12,12 @@ use paytend_sandbox::{Fault, FaultKind, Sandbox};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In production: use `Environment::Sandbox` or the base URL from your contract, and keys from files.
+    // In production, use `Environment::Sandbox` or the base URL from your contract, and keys from files.
     let sandbox = Sandbox::start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        // These codes are the local sandbox's. In production they come from your documents: see `Resolution` and
-        // `OrderStates`.
+        // These codes are specific to the local sandbox. In production, use the codes in your documents. See
+        // `Resolution` and `OrderStates`.
         .resolution(Resolution::local_sandbox())
         .order_states(OrderStates::local_sandbox())
         .build()?;
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok(resolved) => match resolved.state() {
             OrderState::Succeeded => println!("the topup succeeded"),
             OrderState::Failed => println!("the topup failed"),
-            state => println!("the topup is not final, its state is {state}: query it again later"),
+            state => println!("the topup is not final: {state}; query it again later"),
         },
         Err(error) => match error.outcome() {
             Outcome::NotSent => println!("the topup was not sent and may be sent again: {error}"),
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns an error's text, with the code and the message of Paytend's response if Paytend refused the request.
+/// Returns an error's message, with the code and the message of Paytend's response if Paytend refused the request.
 fn with_detail(error: &paytend_client::Error) -> String {
     error.detail().map_or_else(|| error.to_string(), |detail| format!("{error}: {detail}"))
 }

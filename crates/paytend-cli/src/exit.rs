@@ -101,7 +101,7 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// Causes one client error for each exit code that client errors can have.
+    /// Creates a client error for each exit code that client errors can have.
     #[test]
     fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};

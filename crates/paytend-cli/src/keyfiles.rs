@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 
-/// The environment variable that can hold the text of the private key.
+/// The environment variable that can contain the private key.
 const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
 
 #[derive(Args)]
 pub(crate) struct KeyArgs {
     /// Your private key: PEM, DER or base64; `-` for standard input. Only the owner may have access to the file. If
-    /// this option is not given, the text of the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// this option is not given, the key is read from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
     /// The other side's public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input
@@ -31,7 +31,7 @@ pub(crate) struct KeyArgs {
 /// Options for private key files, shared by all commands that read one.
 #[derive(Args)]
 pub(crate) struct SecretArgs {
-    /// File with the passphrase of an encrypted private key; `-` for standard input. One line end at the end of the
+    /// File with the passphrase of an encrypted private key; `-` for standard input. A line end at the end of the
     /// file is ignored. If this option is not given, the environment variable PAYTEND_PASSPHRASE is used
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -79,9 +79,7 @@ impl SecretArgs {
     /// Reads the private key from a file, or from the environment if no file is given.
     fn own_key(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
         let missing = || {
-            Failure::usage(format!(
-                "no private key: give --private-key FILE, or set {PRIVATE_KEY_VARIABLE} to its text"
-            ))
+            Failure::usage(format!("no private key: give --private-key FILE, or set {PRIVATE_KEY_VARIABLE} to the key"))
         };
         let loaded = match file {
             Some(path) => self.private(path, "--private-key", inputs)?,
@@ -162,12 +160,12 @@ pub(crate) fn public_bytes(
     Ok(input.bytes)
 }
 
-/// Returns the text of the private key in the environment, if the variable is set.
+/// Returns the private key in the environment variable, if the variable is set.
 pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }
 
-/// Creates a failure whose message begins with the file or variable name, unless the error already contains it.
+/// Creates a failure whose message begins with the name of the file or variable, unless the error already contains it.
 pub(crate) fn key_failure(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),

@@ -24,11 +24,11 @@ pub trait Paged: Operation + Clone {
 
     /// Returns the position of the page's first item.
     ///
-    /// Returns `None` if the position is not a number, or if the page size is given and is not a number above zero.
+    /// Returns `None` if the position is not a number, or if the page size is set but is not a positive number.
     /// Without a position the query starts at zero. Without a page size the provider chooses it.
     fn start(&self) -> Option<u64>;
 
-    /// Returns the same query with another start position.
+    /// Returns the same query with a different start position.
     #[must_use]
     fn starting_at(self, start: u64) -> Self;
 
@@ -62,7 +62,7 @@ macro_rules! paged {
     )+ };
 }
 
-/// Returns a count, or `default` if none is given; `None` if it is not a number.
+/// Returns the number in `count`, or `default` if `count` is not set. Returns `None` if it is not a number.
 fn number<'c>(count: impl Into<Option<&'c Count>>, default: u64) -> Option<u64> {
     match count.into() {
         Some(count) if !count.is_empty() => count.get(),
@@ -82,7 +82,7 @@ struct State<Q: Paged> {
     query: Q,
     page: std::vec::IntoIter<Q::Item>,
     /// Hashes of the previous pages. A repeated page means that the provider ignores the position, or that the position
-    /// does not count items.
+    /// is not an item offset.
     seen: HashSet<u64>,
     last: bool,
 }
@@ -93,8 +93,8 @@ impl Client {
     /// The stream fetches a page after all items of the previous page have been taken, and holds at most one page.
     ///
     /// The stream ends at the total number of items, if the response contains it, and otherwise at the first empty
-    /// page. A page that is not full does not end it, because the provider may limit the page size. That `start` counts
-    /// items from zero is inferred.
+    /// page. A page that is not full does not end it, because the provider may limit the page size. The meaning of
+    /// `start`, a zero-based item offset, is inferred.
     ///
     /// A repeated page is an error, and so is an empty page before the total. If the provider sends no total and
     /// repeats its last page endlessly, the stream also ends with this error.
@@ -130,7 +130,7 @@ impl Client {
     async fn fetch_page<Q: Paged>(&self, state: &mut State<Q>) -> Result<(), Error> {
         let target = CallTarget::from(&Q::INFO);
         let Some(start) = state.query.start() else {
-            let text = "invalid page: the start position must be a number, and the page size a number above zero";
+            let text = "invalid page: the start position must be a number, and the page size a positive number";
             return Err(Error::request(text).about(&target));
         };
         let response = self.request(&state.query).send().await?;
@@ -144,14 +144,15 @@ impl Client {
         let total = total.filter(|total| *total >= next);
         if items.is_empty() {
             if total.is_some_and(|total| total > next) {
-                return Err(wrong("an empty page before the end of the list: the start position does not count items"));
+                let text = "an empty page before the end of the list: `start` does not appear to be an item offset";
+                return Err(wrong(text));
             }
             state.last = true;
             return Ok(());
         }
         let text = serde_json::to_string(&items).map_err(|e| Error::new(ErrorKind::Data).caused_by(e))?;
         if !state.seen.insert(hash(&text)) {
-            return Err(wrong("repeated page: the start position is ignored or does not count items"));
+            return Err(wrong("repeated page: `start` is ignored or is not an item offset"));
         }
         state.last = total == Some(next);
         state.query = state.query.clone().starting_at(next);

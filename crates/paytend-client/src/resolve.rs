@@ -26,7 +26,7 @@ pub trait Resolvable: Operation {
     /// Returns the query for the same order.
     fn query(&self) -> Self::Query;
 
-    /// Returns the status code in the mutation's own response.
+    /// Returns the status code in the mutation's response.
     ///
     /// The default implementation returns `None`, for responses without data.
     fn status_of_response(_: &Self::Response) -> Option<&str> {
@@ -115,7 +115,7 @@ impl Client {
     /// Sends an order, and determines its state with a query if the response is lost.
     ///
     /// The identical request is sent again only after the query has reported that no such order exists.
-    /// [`Resolution`](crate::Resolution) sets how often and how long it must report that.
+    /// [`Resolution`](crate::Resolution) sets the required number of reports and the settle time.
     ///
     /// The order is also queried after a rejection. "Duplicate" means that an order with this number exists, and the
     /// rejection of another order may arrive on this order's connection.
@@ -143,8 +143,8 @@ impl Client {
     /// # Errors
     /// Returns an error with the outcome
     /// - [`NotSent`](Outcome::NotSent) if the request was never sent completely;
-    /// - [`Rejected`](Outcome::Rejected) if it was rejected, and the query reported that no such order exists, as often
-    ///   and as long as after a lost response. This requires configured
+    /// - [`Rejected`](Outcome::Rejected) if it was rejected, and the query reported that no such order exists, for
+    ///   the configured number of confirmations and settle time. This requires configured
     ///   [codes](crate::Resolution::unknown_order_codes);
     /// - [`Unknown`](Outcome::Unknown) in every other case.
     pub async fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// Sends an order as [`resolve`](Self::resolve) does, then queries it until its state is final or the deadline
-    /// passes.
+    /// expires.
     ///
     /// # Errors
     /// Returns the errors of [`resolve`](Self::resolve). An order that is not final at the deadline is not an error:
@@ -234,7 +234,8 @@ impl<O: Resolvable> Request<'_, O> {
             }
             let found = self.poll_order(deadline, &named).await;
             if error.kind() == ErrorKind::Rejected && matches!(found, Ok(Some(_))) {
-                // The rejection may belong to another order. Then the responses on this connection are shifted.
+                // The rejection may belong to an earlier order. Later responses on this connection may then also belong
+                // to earlier requests.
                 shared.transport.discard_connections();
             }
             // After a signed response (a rejection, or a success that cannot be parsed) the request is not sent again.

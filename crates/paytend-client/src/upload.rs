@@ -19,7 +19,7 @@ use crate::error::Error;
 ///
 /// # Errors
 /// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts. Returns the
-/// file system's error if the file cannot be read. The error text does not contain the path.
+/// file system's error if the file cannot be read. The error message does not contain the path.
 pub fn file_from_path(path: impl AsRef<Path>) -> io::Result<FileContent> {
     let file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();

@@ -1,5 +1,5 @@
-//! Tests of memory use and connection reuse. They need a separate binary, because the allocator counts for the whole
-//! process.
+//! Tests of memory use and connection reuse. They need a separate binary, because the counting allocator is global to
+//! the process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -16,8 +16,8 @@ use crate::output;
 
 /// Explain why a message from standard input is not authentic. Private key files that other users can read are refused.
 ///
-/// The exit code is 0 if the signature is valid, even if there are findings; `verdict` in the JSON output is then
-/// `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
+/// The exit code is 0 if the signature is valid, even if there are findings. With findings, `verdict` in the JSON
+/// output is `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The provider that sent the message
@@ -26,11 +26,11 @@ pub(crate) struct Args {
     /// The kind of message, for Paytend
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
-    /// Your private key, which should decrypt the message; several during a key rotation. If this option is not given,
-    /// the text of the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// Your private key, which should decrypt the message; may be repeated during a key rotation. If this option is not
+    /// given, the key is read from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Vec<PathBuf>,
-    /// The sender's public key, which should verify the message; several during a key rotation
+    /// The sender's public key, which should verify the message; may be repeated during a key rotation
     #[arg(long, value_name = "FILE", required = true)]
     public_key: Vec<PathBuf>,
     /// Another private key to try, such as a former key or the key of another environment
@@ -72,8 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         ProviderArg::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
             return Err(Failure::usage(
-                "messages of Paytend are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the text of \
-                 the key",
+                "messages of Paytend are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the key",
             ));
         }
         ProviderArg::Payby | ProviderArg::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {

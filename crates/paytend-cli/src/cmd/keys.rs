@@ -23,7 +23,7 @@ pub(crate) enum Command {
         /// Key size in bits, 1024 to 8192. Paytend uses 1024 today; ask Paytend for a larger size
         #[arg(long, value_name = "N", default_value_t = 2048)]
         bits: usize,
-        /// Folder for the three files; created if it does not exist
+        /// Directory for the three files; created if it does not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
@@ -52,8 +52,7 @@ fn generate(bits: usize, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
     let names = ["private.pem", "public.pem", "public.b64"].map(|name| folder.join(name));
     if let Some(existing) = names.iter().find(|path| path.exists()) {
-        let message =
-            format!("{} already exists and is not overwritten; choose another --out folder", existing.display());
+        let message = format!("{} already exists; choose a different --out directory", existing.display());
         return Err(Failure::new(Category::Configuration, message));
     }
     let public = key.public_key();
@@ -94,7 +93,7 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
         }
         read => read.map_err(failed)?,
     };
-    // The backend checks that the key's numbers belong together.
+    // The backend checks that the numbers in the key are consistent.
     let mut description = match &key {
         AnyKey::Private(key) => {
             rustcrypto::private(key).map_err(failed)?;

@@ -19,8 +19,8 @@ pub(crate) struct Args {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The folder with the keys of both sides and the partner's identifier; filled on first start. Each start also
-    /// writes paytend.toml, a client's settings for this sandbox
+    /// The directory with the keys of both sides and the partner ID, which are created on the first start. Each start
+    /// also writes paytend.toml, the client settings for this sandbox
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
     /// The file that stores the state; if not given, the state is lost when the sandbox stops
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// A fault that is active from the start, such as `topup:resetAfter:next`; may be repeated
     #[arg(long, value_name = "FAULT")]
     fault: Vec<Fault>,
-    /// Refuse requests that break an inferred rule
+    /// Refuse requests that violate an inferred rule
     #[arg(long)]
     strict: bool,
     /// Add the reserved field `encryptFlag` to responses

@@ -306,7 +306,7 @@ fn seal_checks_payload_against_operation() {
 }
 
 #[test]
-fn seal_sets_an_empty_request_id_and_refuses_one_that_is_too_long() {
+fn seal_replaces_an_empty_request_id_and_refuses_a_too_long_request_id() {
     let keys = Keys::new();
     let (own, peer) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
     let sealed = |id: &str| {

@@ -1,4 +1,4 @@
-//! The commands that the README lists.
+//! Tests that the README lists all commands and exit codes.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::support::run;
 fn subcommands(command: &[&str]) -> BTreeSet<String> {
     let ran = run(&[command, &["--help"]].concat(), b"");
     let listed = ran.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // Further lines of a description are indented more than the names.
+    // The continuation lines of a description are indented more than the names.
     let names = listed.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
     names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }

@@ -66,7 +66,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn sandbox_prints_ready_line_and_reuses_key_folder() {
+fn sandbox_prints_ready_line_and_reuses_key_directory() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--port", "0", "--keys", keys.to_str().unwrap(), "--bits", "2048", "--shared-key"];
@@ -91,7 +91,7 @@ fn sandbox_prints_ready_line_and_reuses_key_folder() {
 }
 
 #[test]
-fn client_reads_profile_file_of_the_key_folder() {
+fn client_reads_profile_file_of_the_key_directory() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--keys", keys.to_str().unwrap(), "--port", "0"];
@@ -100,7 +100,7 @@ fn client_reads_profile_file_of_the_key_folder() {
         let client = ClientBuilder::from_file(&file, "sandbox").unwrap().build().unwrap();
         runtime().block_on(async { client.send(&QueryPartnerBalance::new()).await })
     };
-    // The second sandbox has another port.
+    // The second sandbox has a different port.
     for _ in 0..2 {
         let running = RunningSandbox::start(&arguments);
         assert_eq!(Path::new(&running.url("profile_file")), file);

@@ -38,7 +38,7 @@ pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> RunOutput {
     }
 }
 
-/// A temporary folder with the test keys: `NAME.pem` (mode 0600) and `NAME.pub`.
+/// A temporary directory with the test keys: `NAME.pem` (mode 0600) and `NAME.pub`.
 pub(crate) struct Keys(TempDir);
 
 impl Keys {

@@ -1,4 +1,4 @@
-//! EventListener of calls, for metrics and alerts.
+//! Events of calls, for metrics and alerts.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use paytend_crypto::RequestId;
 
 use crate::error::kind::{ErrorKind, Outcome};
 
-/// An event of a call. It contains no secrets and no personal data.
+/// An event of a call. It contains no secrets or personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {

@@ -153,7 +153,7 @@ impl Call<'_> {
             // A rejection that arrives before the request is complete is reported, but its connection is not used
             // again.
             let early = observer.handover.withdraw();
-            // Further responses on this connection may be shifted as well.
+            // Later responses on this connection may also belong to earlier requests.
             if early || error.is_of_another_request() {
                 self.shared.transport.discard_connections();
             }
@@ -211,7 +211,7 @@ impl Call<'_> {
 
 /// Sets the outcome of a failed attempt.
 ///
-/// If the last piece of the request was not handed over, the request is withdrawn for good: a server that never
+/// If the last piece of the request was not handed over, the request is permanently withdrawn. A server that never
 /// receives the whole document cannot execute it. If the last piece was handed over, the request may be executed even
 /// if the connection failed. A signed rejection remains a rejection, but the rest of its request is withdrawn too.
 fn settled(error: Error, handover: &Handover) -> Error {

@@ -1,4 +1,4 @@
-//! Reports the events of a call, also when the call is dropped before it ends.
+//! Reports the events of a call, including a call that is dropped before it ends.
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ impl<O: Operation> Prepared<O> {
         &self.payload
     }
 
-    /// Returns the text that was signed. It is secret: it contains the session key and the business data.
+    /// Returns the signed canonical string. It is secret, because it contains the session key and the business data.
     pub fn canonical(&self) -> Zeroizing<String> {
         self.sealed.canonical(&self.payload)
     }
@@ -90,11 +90,11 @@ pub(crate) fn new_request_id() -> Result<RequestId, Error> {
     RequestId::generate().map_err(Error::request)
 }
 
-/// Returns the JSON text of a payload; empty if the operation has no payload and its `extra` is empty.
+/// Returns a payload as JSON; empty if the operation has no payload and its `extra` is empty.
 pub(crate) fn payload_text(target: &CallTarget, payload: &impl serde::Serialize) -> Result<String, Error> {
     let mut text = Vec::new();
     if target.takes_file {
-        // A file's text is large: allocate its exact size, so that it is not copied while the buffer grows.
+        // The JSON of a file is large, so the buffer has its exact size and never has to grow.
         let mut length = Length(0);
         serde_json::to_writer(&mut length, payload).map_err(Error::request)?;
         text.reserve_exact(length.0);

@@ -138,10 +138,10 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Sends the request on a new connection, so that a late response to another request cannot be taken for its
-    /// response.
+    /// Sends the request on a new connection, so that a late response to another request cannot be mistaken for
+    /// its response.
     ///
-    /// Use this for your own queries of orders: the response code for "no such order" does not identify an order. Each
+    /// Use this for custom order queries: the response code for "no such order" does not identify an order. Each
     /// such request opens a connection.
     pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;
@@ -218,7 +218,7 @@ pub(crate) fn call<'j>(
     Ok(Call { shared, target, options, request_id, document, payload, subject, doubtful: false })
 }
 
-/// Returns whether a text has the form `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.
+/// Returns whether a value has the form `00-<32 hex>-<16 hex>-<2 hex>`, in lower case.
 fn is_trace_parent(text: &str) -> bool {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     text.len() == 55

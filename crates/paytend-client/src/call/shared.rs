@@ -78,7 +78,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The start and the deadline of a call. All requests of one call share it.
+/// The start and the deadline of a call. All requests of one call share them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) start: Duration,
@@ -100,7 +100,7 @@ impl Shared {
         self.clock.now().saturating_sub(deadline.start)
     }
 
-    /// Returns the time left until the call's deadline; `None` if the deadline has passed.
+    /// Returns the time left until the call's deadline; `None` if the deadline has expired.
     pub(crate) fn left(&self, deadline: Deadline) -> Option<Duration> {
         deadline.limit.checked_sub(self.elapsed(deadline)).filter(|left| !left.is_zero())
     }
@@ -108,7 +108,7 @@ impl Shared {
     /// Waits until the limits allow a request.
     ///
     /// # Errors
-    /// Returns an error with the outcome [`Outcome::NotSent`] if the deadline passes first.
+    /// Returns an error with the outcome [`Outcome::NotSent`] if the deadline expires first.
     pub(crate) async fn permit(&self, deadline: Deadline) -> Result<Permit<'_>, Error> {
         let late = |reached: TimeLimit| Error::late(reached).with_outcome(Outcome::NotSent);
         let limit = deadline.limit;
@@ -136,7 +136,7 @@ impl Shared {
         u64::from_le_bytes(bytes)
     }
 
-    /// Waits for a future, up to a time limit. Returns `None` if the limit passes first.
+    /// Waits for a future, up to a time limit. Returns `None` if the limit expires first.
     pub(crate) async fn within<T>(&self, limit: Duration, what: impl Future<Output = T>) -> Option<T> {
         match select(std::pin::pin!(what), self.clock.sleep(limit)).await {
             Either::Left((value, _)) => Some(value),

@@ -1,8 +1,8 @@
 //! The identifiers in a request, and the check that its response contains the same ones.
 //!
 //! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
-//! verification. Both can contain the same identifiers: an order, a card, a holder, a user. That responses contain them
-//! is inferred from the requests, so [`Builder::response_names`](crate::ClientBuilder::response_names) can override it.
+//! verification. Both can contain the same identifiers: an order, a card, a holder, a user. That responses contain
+//! these identifiers is inferred. [`Builder::response_names`](crate::ClientBuilder::response_names) can override it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,8 +20,8 @@ const ORDER: &str = "orderNo";
 /// The identifiers in a request.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
-    /// Wire names with the values of the request. Values can be personal data, so they appear in no error and no
-    /// `Debug`.
+    /// Wire names with the values of the request. Values can be personal data, so they must not appear in errors or
+    /// `Debug` output.
     named: Vec<(String, String)>,
     /// The fields that a response must contain.
     required: Required,
@@ -66,7 +66,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, with none of them required.
+    /// Returns the same identifiers, none of which is required.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }
@@ -112,7 +112,7 @@ impl fmt::Debug for Subject {
 /// The value of an identifier field.
 #[derive(PartialEq)]
 enum Value {
-    /// The text of a string or a number. `1755902` and `"1755902"` are the same identifier.
+    /// The value of a string or a number. `1755902` and `"1755902"` are the same identifier.
     Text(String),
     /// A string that is not valid Unicode. It differs from every value in a request.
     Unreadable,
@@ -134,7 +134,7 @@ impl Value {
     }
 }
 
-/// Returns the text of a JSON string; `None` if it contains an unpaired surrogate or bytes that are not UTF-8.
+/// Returns the value of a JSON string; `None` if it contains an unpaired surrogate or bytes that are not UTF-8.
 fn text(json: &[u8]) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
@@ -188,7 +188,7 @@ mod tests {
 
     /// That responses contain a card is inferred, so a response without a card is accepted.
     #[test]
-    fn response_without_card_is_accepted_and_another_card_is_a_mismatch() {
+    fn response_without_card_is_accepted_and_different_card_is_a_mismatch() {
         let balance = r#"{"cardId":"1755902"}"#;
         assert_eq!(check(balance, r#"{"balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"1755902","balance":"1.00"}"#), Ok(()));

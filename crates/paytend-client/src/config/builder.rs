@@ -146,7 +146,7 @@ impl ClientBuilder {
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
-    /// operation has response data. That responses contain these fields is inferred.
+    /// operation has response data. The presence of these fields in responses is inferred.
     ///
     /// If your documents specify other fields, set those. A field that is set here is required in each response whose
     /// request has it. Without any field, only TLS ties a response to its request.
@@ -187,9 +187,11 @@ impl ClientBuilder {
 
     /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
     ///
-    /// By default the proxy from the environment variables is used: the first of `HTTPS_PROXY`, `https_proxy`,
-    /// `ALL_PROXY` and `all_proxy` that is set, except for the hosts in `NO_PROXY`. An invalid proxy in such a variable
-    /// is an error. A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
+    /// By default the proxy from the environment variables is used, except for the hosts in `NO_PROXY`. The first
+    /// variable that is set is used: `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` or `all_proxy`. An invalid proxy in such
+    /// a variable is an error.
+    ///
+    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
@@ -208,7 +210,7 @@ impl ClientBuilder {
     }
 
     /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after
-    /// the other. Escaped line ends, quotes, UTF-16 and the other transformations of keys are undone.
+    /// the other. As in key files, escaped line ends, quotes and UTF-16 are accepted.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
         self
@@ -222,8 +224,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). For
-    /// secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
+    ///
+    /// This is for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
     /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
@@ -281,7 +284,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the receiver of events of calls, for metrics and alerts.
+    /// Sets the listener for call events, for metrics and alerts.
     pub fn events(mut self, events: impl EventListener) -> Self {
         self.events = Some(Arc::new(events));
         self
@@ -304,7 +307,7 @@ impl ClientBuilder {
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
     /// - the base URL is not a URL, or uses plain HTTP to another machine;
-    /// - the keyring cannot seal or cannot open messages;
+    /// - the keyring cannot seal or open messages;
     /// - the partner ID is empty or cannot be sealed;
     /// - a header, path, proxy or certificate is invalid;
     /// - a timeout or a limit is zero.

@@ -25,7 +25,7 @@ pub(crate) fn check_partner(partner_id: &str, keyring: &Keyring) -> Result<(), E
     Ok(())
 }
 
-/// Returns the configured paths by the default paths that they replace.
+/// Returns the configured paths, keyed by the default paths that they replace.
 pub(super) fn paths(given: Vec<(String, String)>) -> Result<HashMap<String, String>, Error> {
     let mut paths = HashMap::new();
     for (operation, path) in given {
@@ -42,12 +42,12 @@ pub(super) fn paths(given: Vec<(String, String)>) -> Result<HashMap<String, Stri
     Ok(paths)
 }
 
-/// Returns the configured names by the operations' default paths.
+/// Returns the configured response names, keyed by the operations' default paths.
 pub(super) fn response_names(given: Vec<(String, Vec<String>)>) -> Result<HashMap<String, Vec<String>>, Error> {
     by_path("response names", given)
 }
 
-/// Returns the configured states by the operations' default paths.
+/// Returns the configured order states, keyed by the operations' default paths.
 pub(super) fn order_states_by_path(given: Vec<(String, OrderStates)>) -> Result<HashMap<String, OrderStates>, Error> {
     let states = by_path("order states", given)?;
     states.into_iter().map(|(path, states)| Ok((path.clone(), checked_states(&path, states)?))).collect()
@@ -62,7 +62,7 @@ pub(super) fn checked_states(operation: &str, states: OrderStates) -> Result<Ord
     }
 }
 
-/// Returns the values configured for operations by their default paths. A path without a known operation is used as is.
+/// Returns the values configured for operations, keyed by default path. The path of an unknown operation is unchanged.
 fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>, Error> {
     let mut found = HashMap::new();
     for (operation, value) in given {

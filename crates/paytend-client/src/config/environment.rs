@@ -11,7 +11,7 @@ pub(super) const SANDBOX: &str = "https://sandbox-api.paytend.com";
 pub enum Environment {
     /// The provider's sandbox, `https://sandbox-api.paytend.com`.
     Sandbox,
-    /// Another base URL. The production URL is part of the contract; a local sandbox prints its URL.
+    /// A custom base URL. The production URL is part of the contract; a local sandbox prints its URL.
     BaseUrl(String),
 }
 

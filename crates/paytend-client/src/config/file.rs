@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::policy::order_states::OrderStates;
 use crate::policy::resolution::Resolution;
 
-/// A profile of a file, or the values of the environment variables.
+/// The settings from a profile or from the environment variables.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Profile {
@@ -98,7 +98,7 @@ impl ClientBuilder {
     /// [profiles.sandbox]
     /// environment = "sandbox"                # or base_url = "https://…"
     /// partner_id = "888666000100260"
-    /// private_key_file = "partner-private.pem"# relative to this file; or private_key = "MIIC…"
+    /// private_key_file = "partner-private.pem" # relative to this file; or private_key = "MIIC…"
     /// public_key_file = "paytend-public.b64" # or public_key = "MIGf…"
     /// private_key_passphrase_file = "phrase" # for an encrypted private key; or PAYTEND_PASSPHRASE in the environment
     /// deadline_seconds = 60                  # this and all following fields are optional
@@ -139,7 +139,8 @@ impl ClientBuilder {
                 without_value(error.message()),
             )
         })?;
-        // A private key in any profile is exposed, whichever profile is used. So all profiles with a key must allow it.
+        // Access to the file exposes the private keys of all profiles. Each profile with a private key must therefore
+        // accept any permissions.
         let guarded =
             file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -251,12 +252,12 @@ impl Profile {
     }
 }
 
-/// Deserializes a text that is wiped on drop.
+/// Deserializes a string that is wiped on drop.
 fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
     String::deserialize(from).map(|text| Some(Zeroizing::new(text)))
 }
 
-/// Opens and reads a file. Returns the open file and its text, which may contain a private key.
+/// Opens and reads a file. Returns the open file and its content, which may contain a private key.
 fn read_text(path: &Path) -> std::io::Result<(std::fs::File, Zeroizing<String>)> {
     let mut file = std::fs::File::open(path)?;
     let mut text = Zeroizing::new(String::new());
@@ -305,7 +306,7 @@ mod tests {
         let client = with(&[]).unwrap().build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
         assert_eq!(client.shared.base_url, super::super::environment::SANDBOX);
-        // A key in another form, and an encrypted key with its passphrase.
+        // A key in a different format, and an encrypted key with its passphrase.
         let form = |file: &str| {
             let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);
             String::from_utf8(case.unwrap().data()).unwrap()

@@ -31,9 +31,9 @@ pub(super) enum IdentitySource {
 }
 
 impl IdentitySource {
-    /// Reads the certificate and the key, with the transformations that are accepted for keys.
+    /// Reads the certificate and the key. Escaping, quoting and re-encoding are undone, as for key files.
     fn read(&self, permissions: FilePermissions) -> Result<Identity, Error> {
-        const NOT_PEM: &str = "the client certificate is not PEM with a certificate and its private key";
+        const NOT_PEM: &str = "the client certificate must be PEM and contain both the certificate and its private key";
         let (data, option) = match self {
             Self::Pem(pem) => (pem.clone(), "client_certificate"),
             Self::File(path) => {
@@ -43,7 +43,7 @@ impl IdentitySource {
             }
         };
         let pem = clean_pem(&data).map_err(|error| match error {
-            // This message names RSA keys, but the key of a client certificate may have another algorithm.
+            // The message of this error names RSA keys, but the key of a client certificate may have another algorithm.
             KeyError::Encoding => Error::configuration(NOT_PEM),
             error => Error::configuration(format!("{option}: {error}")),
         })?;
@@ -136,7 +136,7 @@ fn proxy(text: &str) -> Result<Proxy, Error> {
     };
     let url = Url::parse(text).map_err(|_| wrong())?;
     let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"].contains(&url.scheme());
-    // reqwest would silently ignore a proxy on which the two parsers disagree.
+    // reqwest silently ignores a proxy if `Url` and `Uri` parse it differently.
     let uri: http::Uri = url.as_str().parse().map_err(|_| wrong())?;
     let plain =
         |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));

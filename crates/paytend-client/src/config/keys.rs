@@ -64,7 +64,7 @@ impl KeyEntries {
             ),
             None => self.passphrase,
         };
-        // Only a backend can check whether the numbers of a key belong together.
+        // Only a backend can check whether the numbers of a key are consistent.
         let own = match (self.private_key, self.private_key_file) {
             (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase.as_ref())
                 .and_then(|(key, _)| rustcrypto::private(&key))

@@ -1,4 +1,4 @@
-//! How an error is shown: with its operation and outcome, and without values.
+//! The `Display` and `Debug` output of an error: its operation and outcome, but no values.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl fmt::Display for Error {
             _ => {}
         }
         if let Some(code) = self.api_code() {
-            // Codes are short. Anything longer is free text, which must not be shown.
+            // Codes are short. A longer value is free text, which must not be shown.
             let shown: String = code.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
             write!(f, " (respCode {shown})")?;
         }
@@ -53,10 +53,12 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log: one line of at most 200
-    /// characters, in which e-mail addresses and words with five or more digits are replaced by `***`.
+    /// Returns the `respCode` and the `respMsg` of the response in a form that is safe to log.
     ///
-    /// Names remain: do not log the text if your API's messages contain them.
+    /// The result is one line of at most 200 characters. E-mail addresses and words with five or more digits are
+    /// replaced by `***`.
+    ///
+    /// Names of persons are not replaced: do not log the result if your API's messages contain them.
     ///
     /// ```no_run
     /// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) {
@@ -69,7 +71,7 @@ impl Error {
         self.0.api.as_ref().map(|(code, message)| detail(code, message))
     }
 
-    /// Returns the source if `Display` includes its text: the texts of these sources contain no values.
+    /// Returns the source if `Display` includes its message. The messages of these sources contain no values.
     pub(super) fn shown_source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         let source = self.0.source.as_deref()?;
         let without_values = matches!(self.0.kind, ErrorKind::Configuration | ErrorKind::Request)
@@ -80,7 +82,7 @@ impl Error {
     }
 }
 
-/// Returns a provider's code and message in one line, without control characters, e-mail addresses and long numbers.
+/// Returns a provider's code and message in one line, without control characters, e-mail addresses or long numbers.
 fn detail(code: &str, message: &str) -> String {
     let masked = |word: &str| match word {
         _ if word.contains('@') || word.chars().filter(char::is_ascii_digit).count() > 4 => "***".to_owned(),

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 
 use crate::transport::response::RawResponse;
 
-/// A response that Paytend's API did not write, or that was changed in transit.
+/// A response that does not come from Paytend's API, or that was changed in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
     /// Status 3xx. Redirects are not followed, because a signed request is meant for one host.
@@ -19,7 +19,7 @@ pub(crate) enum Foreign {
     Xml,
     /// Text in UTF-16, detected by its byte order mark.
     Utf16,
-    /// JSON after a byte order mark that is not a Paytend response.
+    /// JSON after a byte order mark, which is not a Paytend response.
     ByteOrderMark,
     /// No body.
     Empty,

@@ -21,10 +21,10 @@ pub enum ErrorKind {
     Rejected,
     /// The response is an error without a signature. An attacker or a proxy may have written it.
     UnsignedFailure,
-    /// The response is not authentic: another server's error page, a forgery, or a response for other keys.
+    /// The response is not authentic: another server's error page, a forgery, or a response for different keys.
     InvalidResponse,
-    /// The response is authentic, but belongs to another request: it contains another order, card, holder or user. The
-    /// outcome of this request is unknown.
+    /// The response is authentic, but belongs to another request: it identifies a different order, card, holder or
+    /// user. The outcome of this request is unknown.
     Mismatch,
     /// The response is authentic, but its data is missing or does not have the expected structure.
     Data,
@@ -44,8 +44,8 @@ pub enum Outcome {
     /// genuine rejection. Earlier requests with the same order number may still have been executed: a code for
     /// "duplicate" or "in progress" means that an order exists.
     ///
-    /// With [`Client::resolve`](crate::Client::resolve), the query has also reported that no such order exists, as
-    /// often and as long as after a lost response.
+    /// With [`Client::resolve`](crate::Client::resolve), the query has also reported that no such order exists, for the
+    /// configured number of confirmations and settle time.
     Rejected,
     /// The request may or may not have been carried out. Query the order number before doing anything else.
     Unknown,
@@ -56,7 +56,7 @@ pub(crate) fn is_transient(error: ErrorKind, status: Option<u16>, connect: Optio
     match error {
         // Certificates, host names and proxy passwords do not change while the client waits.
         ErrorKind::Connect => connect.is_none_or(ConnectFailure::is_transient),
-        // The next attempt is on another connection.
+        // The next attempt uses a different connection.
         ErrorKind::Mismatch => true,
         ErrorKind::Timeout | ErrorKind::Transport => true,
         // The response does not come from Paytend, but from a proxy or load balancer.

@@ -1,11 +1,11 @@
-//! The reason why a response belongs to another request.
+//! The reason why a response does not belong to its request.
 
 use std::fmt;
 
-/// The reason why a response does not match its request. Contains the field's wire name, never a value.
+/// The reason why a response does not belong to its request. It contains the field's wire name, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// The field has another value in the response.
+    /// The field has different values in the request and in the response.
     Other(String),
     /// The response lacks a required field.
     Unnamed(String),
@@ -16,12 +16,12 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Other(name) => write!(
                 f,
-                "{name} in the response differs from the request; if your documents give it another meaning, \
+                "{name} differs between the request and the response; if it has a different meaning in your documents, \
                  set response_names on the client"
             ),
             Self::Unnamed(name) => write!(
                 f,
-                "the response has no {name}; if your documents specify none, set response_names on the client"
+                "the response has no {name}; if your documents do not specify it, set response_names on the client"
             ),
         }
     }

@@ -19,7 +19,7 @@ use crate::transport::error::{TransportError, TransportErrorKind};
 
 /// The reason why a call failed.
 ///
-/// It is one pointer wide. `Display` and `Debug` show no URL, body, key or personal data.
+/// The type is one pointer wide. `Display` and `Debug` show no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -160,8 +160,8 @@ impl Error {
         error
     }
 
-    /// Marks the response as belonging to another request: it was made for other keys, or arrived before this request
-    /// was complete.
+    /// Marks the response as belonging to another request: it is for different keys, or arrived before this request was
+    /// complete.
     pub(crate) fn misplaced(mut self) -> Self {
         self.0.misplaced = true;
         self
@@ -214,7 +214,7 @@ impl Error {
         self.0.attempts
     }
 
-    /// Returns the body of the response, if a response arrived that is not an authentic success.
+    /// Returns the body of the response. Returns `None` after an authentic success, or if no response arrived.
     ///
     /// Nothing in it is verified. Do not log it: an error page may repeat the content of the request.
     pub fn raw_body(&self) -> Option<&[u8]> {
@@ -261,7 +261,8 @@ impl Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let source: &(dyn std::error::Error + 'static) = self.0.source.as_deref()?;
-        // A source whose text `Display` includes is not returned, so that a report of the chain does not repeat it.
+        // `Display` includes the messages of some sources. These sources are not returned, so that a report of the
+        // chain does not repeat their messages.
         if self.shown_source().is_some() { source.source() } else { Some(source) }
     }
 }
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_outcome_and_a_distinct_text() {
+    fn each_kind_has_its_outcome_and_a_distinct_message() {
         use std::collections::HashSet;
         let kinds = [
             (ErrorKind::Configuration, Outcome::NotSent),
@@ -299,9 +300,9 @@ mod tests {
         }
     }
 
-    /// A report of an error and its sources does not repeat a text.
+    /// A report of an error and its sources contains each message once.
     #[test]
-    fn shown_source_is_not_returned() {
+    fn source_included_in_display_is_not_returned() {
         use std::error::Error as _;
         let invalid = Error::configuration("the base URL has no host");
         assert_eq!(invalid.to_string(), "invalid client configuration: the base URL has no host");
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn detail_is_one_short_line_without_addresses_and_numbers() {
+    fn detail_is_one_short_line_without_emails_or_long_numbers() {
         let detail = |code: &str, message: &str| Error::rejected(code, message).detail().unwrap();
         assert_eq!(detail("1001", "insufficient balance"), "1001 insufficient balance");
         assert_eq!(

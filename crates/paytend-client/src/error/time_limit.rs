@@ -12,15 +12,15 @@ pub enum TimeLimit {
     /// The deadline of the whole call: [`Builder::deadline`](crate::ClientBuilder::deadline) or
     /// [`Request::deadline`](crate::Request::deadline).
     Deadline(Duration),
-    /// The deadline, which passed while other calls used all slots of
+    /// The deadline. Until it expired, other calls used all slots of
     /// [`Builder::max_in_flight`](crate::ClientBuilder::max_in_flight).
     Concurrency(Duration),
-    /// The deadline, before which [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) allowed no further request.
+    /// The deadline. [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) allowed no further request before it.
     Rate(Duration),
 }
 
 impl TimeLimit {
-    /// Returns the length of the limit.
+    /// Returns the duration of the limit.
     pub fn duration(self) -> Duration {
         match self {
             Self::Attempt(limit) | Self::Deadline(limit) | Self::Concurrency(limit) | Self::Rate(limit) => limit,
@@ -31,10 +31,10 @@ impl TimeLimit {
 impl fmt::Display for TimeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Attempt(limit) => write!(f, "the attempt timeout of {limit:?} passed"),
-            Self::Deadline(limit) => write!(f, "the deadline of {limit:?} passed"),
+            Self::Attempt(limit) => write!(f, "the attempt timed out after {limit:?}"),
+            Self::Deadline(limit) => write!(f, "the deadline of {limit:?} expired"),
             Self::Concurrency(limit) => {
-                write!(f, "the deadline of {limit:?} passed while other calls used all slots of max_in_flight")
+                write!(f, "the deadline of {limit:?} expired while other calls used all slots of max_in_flight")
             }
             Self::Rate(limit) => write!(f, "the rate limit allows no request before the deadline of {limit:?}"),
         }

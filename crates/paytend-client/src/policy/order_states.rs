@@ -63,7 +63,7 @@ impl OrderStates {
     /// Returns the mapping for the local sandbox (the crate `paytend-sandbox`): `1` processing, `2` succeeded, `3`
     /// failed.
     ///
-    /// These codes are specific to that sandbox. They are not Paytend's.
+    /// These codes are specific to that sandbox. They are not Paytend's codes.
     pub fn local_sandbox() -> Self {
         Self::new().processing(["1"]).succeeded(["2"]).failed(["3"])
     }

@@ -40,7 +40,7 @@ impl Resolution {
 
     /// Sets the codes with which the query reports that no such order exists.
     ///
-    /// Do not include a code that can have any other meaning.
+    /// Include only codes that have no other meaning.
     pub fn unknown_order_codes<C: Into<String>>(mut self, codes: impl IntoIterator<Item = C>) -> Self {
         self.codes = codes.into_iter().map(Into::into).collect();
         self
@@ -80,7 +80,7 @@ impl Resolution {
     /// Returns the settings for the local sandbox (the crate `paytend-sandbox`), whose query reports an unknown order
     /// with the code `S102`.
     ///
-    /// This code is specific to that sandbox. It is not Paytend's.
+    /// This code is specific to that sandbox. It is not a code of Paytend.
     pub fn local_sandbox() -> Self {
         Self::new().unknown_order_codes(["S102"])
     }
@@ -93,7 +93,7 @@ impl Resolution {
         self.max_sends
     }
 
-    /// Returns whether the order has been reported unknown often and long enough.
+    /// Returns whether the order has been reported unknown for the configured number of confirmations and settle time.
     pub(crate) fn is_enough(&self, confirmations: u32, waited: Duration) -> bool {
         confirmations >= self.confirmations && waited >= self.settle_time
     }

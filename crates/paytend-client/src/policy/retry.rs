@@ -26,7 +26,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The facts about a failed attempt from which the policy decides.
+/// The properties of a failed attempt that determine the policy's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedAttempt {
@@ -53,7 +53,7 @@ pub struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// Creates the facts of a first attempt that failed at once, without a response. The deadline is 60 s.
+    /// Creates the properties of a first attempt that failed immediately, without a response. The deadline is 60 s.
     pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
         Self {
             operation,
@@ -93,8 +93,8 @@ impl RetryPolicy {
 
     /// Sets the maximum wait after the first attempt (default 200 ms). The maximum doubles with each attempt.
     ///
-    /// Each wait is chosen uniformly between zero and the maximum ("full jitter"), so that clients that failed at the
-    /// same time do not retry at the same time.
+    /// Each wait is chosen uniformly between zero and the maximum ("full jitter"). Clients that failed at the same time
+    /// therefore do not retry at the same time.
     pub fn base(mut self, wait: Duration) -> Self {
         self.base = wait;
         self

@@ -20,7 +20,7 @@ pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 /// Read it piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
 ///
 /// The caller may give up while another thread still holds the body. In that case the last piece is an error instead of
-/// data, so a request that was reported as "not sent" never arrives completely at the server.
+/// data. A request that was reported as "not sent" therefore never arrives completely at the server.
 pub struct OutgoingBody {
     left: Bytes,
     total: usize,
@@ -42,7 +42,7 @@ impl fmt::Display for WithdrawnError {
 impl std::error::Error for WithdrawnError {}
 
 impl From<Bytes> for OutgoingBody {
-    /// Creates a body that belongs to no call, for tests of a transport.
+    /// Creates a body outside a call, for tests of a transport.
     fn from(bytes: Bytes) -> Self {
         Self::watched(bytes, Handover::default(), None)
     }

@@ -24,7 +24,7 @@ pub enum ConnectFailure {
     TlsRefused,
     /// The proxy is unreachable or did not open the tunnel.
     Proxy,
-    /// The proxy requires credentials, or rejected the given ones.
+    /// The proxy requires credentials, or rejected the configured credentials.
     ProxyAuthentication,
     /// The connection was not made within the connect timeout.
     Timeout,
@@ -38,7 +38,7 @@ pub enum CertificateProblem {
     Expired,
     /// The certificate is not valid yet, or the local clock is behind.
     NotYetValid,
-    /// The certificate is for another host name.
+    /// The certificate is for a different host name.
     HostName,
     /// The certificate was not issued by a trusted authority.
     UnknownIssuer,
@@ -59,12 +59,12 @@ impl ConnectFailure {
         }
     }
 
-    /// Finds the failure in an error chain; `None` if no error in it is about making a connection.
+    /// Finds the failure in an error chain; `None` if the chain contains no connect error.
     pub(super) fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut found = None;
         visit(error, &mut |cause| {
             let Some(failure) = Self::of_one(cause) else { return };
-            // The most specific failure wins: the failure of a proxy contains the TCP failure that caused it.
+            // The most specific failure is returned: the failure of a proxy contains the TCP failure that caused it.
             if found.is_none_or(|known: Self| failure.rank() > known.rank()) {
                 found = Some(failure);
             }
@@ -78,7 +78,7 @@ impl ConnectFailure {
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return match error.kind() {
-                // tokio-rustls reports a connection that ends during the handshake with this text.
+                // tokio-rustls reports a connection that ends during the handshake with this message.
                 io::ErrorKind::UnexpectedEof if error.to_string() == "tls handshake eof" => Some(Self::Tls),
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable
@@ -88,7 +88,7 @@ impl ConnectFailure {
                 _ => None,
             };
         }
-        // These error types are private to hyper-util. Tests check that their texts have not changed.
+        // These error types are private to hyper-util. Tests check that their messages have not changed.
         let text = cause.to_string();
         if text.contains("proxy authorization required") || is_socks_authentication(&text) {
             Some(Self::ProxyAuthentication)
@@ -160,7 +160,7 @@ fn is_refusal(alert: AlertDescription) -> bool {
     )
 }
 
-/// Returns whether a resolver error is permanent, by the texts of glibc, musl, macOS and Windows.
+/// Returns whether a resolver error is permanent, by the messages of glibc, musl, macOS and Windows.
 fn is_unknown_host(text: &str) -> bool {
     ["Name or service not known", "Name does not resolve", "nodename nor servname", "No such host is known"]
         .iter()
@@ -199,7 +199,7 @@ impl fmt::Display for ConnectFailure {
             Self::ProxyAuthentication => {
                 f.write_str("proxy: authentication required; check the user name and password")
             }
-            Self::Timeout => f.write_str("the connect timeout passed"),
+            Self::Timeout => f.write_str("connecting timed out"),
         }
     }
 }
@@ -209,7 +209,7 @@ impl fmt::Display for CertificateProblem {
         f.write_str(match self {
             Self::Expired => "has expired, or the local clock is ahead",
             Self::NotYetValid => "is not valid yet, or the local clock is behind",
-            Self::HostName => "is for another host name",
+            Self::HostName => "is for a different host name",
             Self::UnknownIssuer => "was issued by an untrusted authority",
             Self::Revoked => "is revoked",
             Self::Other => "is invalid",

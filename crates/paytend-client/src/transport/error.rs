@@ -52,7 +52,7 @@ impl TransportError {
         self.status
     }
 
-    /// Sets the cause. Its text may be shown, so it must not contain a URL, a body or a key.
+    /// Sets the cause. Its message may be shown, so it must not contain a URL, a body or a key.
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }

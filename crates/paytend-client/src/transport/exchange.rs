@@ -15,7 +15,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// It must not retry and must not follow redirects, and it verifies only TLS. The client does everything else: if both
+/// A transport must not retry or follow redirects, and it verifies only TLS. The client does everything else. If both
 /// retried, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
@@ -64,7 +64,7 @@ pub struct HttpRequest {
     /// Whether the request requires a connection that was not used for any other request.
     ///
     /// The client sets it for queries that decide whether an order is sent again. The code for "no such order" does not
-    /// identify an order, so a late response to another query must not be mistaken for the response to this one.
+    /// identify an order. A late response to another query must not be mistaken for the response to this query.
     pub fresh_connection: bool,
 }
 

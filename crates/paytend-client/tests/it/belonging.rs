@@ -111,7 +111,7 @@ async fn response_names_are_configurable() {
     let client = builder.response_names("topup", [] as [&str; 0]).response_names("/x/y", ["ref"]).build().unwrap();
     client.send(&topup("T-1")).await.unwrap();
     client.send(&topup("T-1")).await.unwrap();
-    // A path without a type uses the configured names.
+    // A path without an operation type uses the configured names.
     let error = client.call("/x/y", &serde_json::json!({"ref": "1"})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     assert!(error.to_string().contains("response_names"), "{error}");
@@ -125,7 +125,7 @@ async fn response_names_are_configurable() {
 /// An order's identifiers are compared with the query's response if it contains them. Names set for the query replace
 /// them.
 #[tokio::test]
-async fn names_set_for_an_order_are_not_required_in_its_query() {
+async fn response_names_of_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
     let transport = Scripted::new([lost(), Step::Success(ANOTHER_ORDER), Step::Success(r#"{"orderNo":"T-1"}"#)]);
     let client = transport.builder().0.response_names("topup", ["orderNo", "cardId"]).build().unwrap();
@@ -217,7 +217,7 @@ where
 
 /// The first connection sends its first response twice, so that all later responses on it belong to the previous order.
 #[tokio::test]
-async fn connection_with_shifted_responses_is_discarded() {
+async fn connection_with_out_of_step_responses_is_discarded() {
     let used = Arc::new(Mutex::new(Vec::new()));
     let ours = Arc::clone(&used);
     let url = serve_each(move |number, mut stream| {
@@ -235,7 +235,7 @@ async fn connection_with_shifted_responses_is_discarded() {
     .await;
     let client = client(&url);
     assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Responded { .. }));
-    // The response to T-1 arrives again. It is not accepted for T-2, and the query uses another connection.
+    // The response to T-1 arrives again. It is not accepted for T-2, and the query uses a different connection.
     let Resolved::Found { order, .. } = client.resolve(&topup("T-2")).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-2"));
     let Resolved::Responded { response, .. } = client.resolve(&topup("T-3")).await.unwrap() else { panic!() };
@@ -243,7 +243,7 @@ async fn connection_with_shifted_responses_is_discarded() {
     let used = used.lock().unwrap();
     let first: Vec<&str> =
         used.iter().filter(|(number, ..)| *number == 0).map(|(_, _, order)| order.as_str()).collect();
-    assert_eq!(first, ["T-1", "T-2"], "the shifted connection is not reused: {used:?}");
+    assert_eq!(first, ["T-1", "T-2"], "the connection is not reused: {used:?}");
 }
 
 /// If bytes arrive while no response is expected, the connection is not reused.
@@ -257,7 +257,7 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
             // Wait until the client closes the connection.
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
-            assert!(rest.is_empty(), "a request on a connection with shifted responses");
+            assert!(rest.is_empty(), "a request on a connection whose responses are out of step");
         }
     })
     .await;

@@ -33,7 +33,7 @@ fn build_reports_invalid_settings() {
         (builder().path("topup", "/x").path("/issuing/card/topup", "/y"), "set twice"),
         (builder().proxy("CANARY"), "the proxy is not a URL"),
         (builder().root_certificates("CANARY"), "a root certificate is not PEM"),
-        (builder().client_certificate("CANARY"), "the client certificate is not PEM"),
+        (builder().client_certificate("CANARY"), "the client certificate must be PEM"),
         (builder().transport(Scripted::new([])).pool_max_idle(1), "would ignore them"),
         (builder().http_client(|| Ok(reqwest::Client::new())).no_proxy(), "would ignore them"),
         (
@@ -169,7 +169,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
     let client = ClientBuilder::from_file(&path, "test").unwrap().build().unwrap();
     let shown = format!("{client:?}");
     assert!(shown.contains("https://api.example.com") && shown.contains(PARTNER_ID), "{shown}");
-    // What the file sets can be changed before the client is built.
+    // The settings of the file can be changed before the client is built.
     let changed = ClientBuilder::from_file(&path, "test").unwrap();
     let changed = changed.environment(Environment::BaseUrl("https://other.example.com".into())).partner_id("100000");
     let shown = format!("{:?}", changed.build().unwrap());

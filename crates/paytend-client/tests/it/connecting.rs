@@ -66,7 +66,7 @@ async fn invalid_certificate_is_classified_and_not_retried() {
     let named = |name: &str| CertificateParams::new([name.to_owned()]).unwrap();
     for (params, roots, problem, part) in [
         (named("localhost"), &other, CertificateProblem::UnknownIssuer, "untrusted authority"),
-        (named("elsewhere.test"), &ours, CertificateProblem::HostName, "another host name"),
+        (named("elsewhere.test"), &ours, CertificateProblem::HostName, "a different host name"),
         (dated(2001, 2002), &ours, CertificateProblem::Expired, "has expired"),
         (dated(2090, 2091), &ours, CertificateProblem::NotYetValid, "not valid yet"),
     ] {

@@ -18,7 +18,7 @@ fn set_mode(path: &Path, mode: u32) {
     let _ = (path, mode);
 }
 
-/// Makes a client from a profile with these entries.
+/// Creates a client from a profile with these entries.
 fn client(folder: &Path, entries: &str) -> Result<Client, Error> {
     let path = folder.join("paytend.toml");
     let profile = "[profiles.test]\nbase_url = 'https://api.example.com'";
@@ -31,7 +31,7 @@ fn case(file: &str) -> KeyFormCase {
 }
 
 #[test]
-fn every_form_of_a_key_is_read_from_an_entry_or_its_file() {
+fn every_key_format_is_read_from_an_entry_or_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let public = &paytend_vectors::keys()["paytend"].public;
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
@@ -39,7 +39,7 @@ fn every_form_of_a_key_is_read_from_an_entry_or_its_file() {
         let file = folder.path().join("key");
         write(&file, &data);
         let mut entries = vec![(format!("private_key_file = 'key'\npublic_key = '{public}'"), "private_key_file")];
-        // A TOML basic string, which can contain any text.
+        // A TOML basic string, which can contain any character.
         if let Ok(text) = String::from_utf8(data)
             && !text.is_empty()
         {
@@ -79,7 +79,7 @@ fn certificate_is_read_as_public_key() {
 }
 
 #[test]
-fn passphrase_comes_from_a_guarded_file() {
+fn passphrase_is_read_from_an_owner_only_file() {
     let folder = tempfile::tempdir().unwrap();
     let public = &paytend_vectors::keys()["paytend"].public;
     write(&folder.path().join("partner.pem"), &case("encrypted-pbkdf2.pem").data());
@@ -114,7 +114,7 @@ fn passphrase_comes_from_a_guarded_file() {
 }
 
 #[test]
-fn numbers_that_do_not_belong_together_name_the_entry() {
+fn error_for_inconsistent_key_numbers_names_the_entry() {
     let folder = tempfile::tempdir().unwrap();
     let public = &paytend_vectors::keys()["paytend"].public;
     let mut der = case("pkcs8.der").data();
@@ -130,7 +130,7 @@ fn numbers_that_do_not_belong_together_name_the_entry() {
 /// A FIFO can be opened and read once.
 #[cfg(unix)]
 #[test]
-fn each_key_is_read_once() {
+fn each_key_file_is_read_once() {
     let folder = tempfile::tempdir().unwrap();
     let keys = paytend_vectors::keys();
     let writers = [("private", &keys["partner"].private), ("public", &keys["paytend"].public)].map(|(name, text)| {

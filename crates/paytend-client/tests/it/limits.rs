@@ -88,7 +88,7 @@ async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotSent));
     assert_eq!(error.time_limit(), Some(TimeLimit::Concurrency(Duration::from_millis(30))));
     assert!(
-        error.to_string().contains("the deadline of 30ms passed while other calls used all slots of max_in_flight")
+        error.to_string().contains("the deadline of 30ms expired while other calls used all slots of max_in_flight")
     );
     transport.gate.add_permits(1);
     assert!(holder.await.unwrap().is_ok());
@@ -98,8 +98,8 @@ async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn timeout_error_names_the_limit() {
     for (attempt, deadline, limit, words) in [
-        (20, 60_000, TimeLimit::Attempt(Duration::from_millis(20)), "the attempt timeout of 20ms passed"),
-        (60_000, 20, TimeLimit::Deadline(Duration::from_millis(20)), "the deadline of 20ms passed"),
+        (20, 60_000, TimeLimit::Attempt(Duration::from_millis(20)), "the attempt timed out after 20ms"),
+        (60_000, 20, TimeLimit::Deadline(Duration::from_millis(20)), "the deadline of 20ms expired"),
     ] {
         let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
         let (builder, _) = Scripted::new([]).builder();

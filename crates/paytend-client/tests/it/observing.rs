@@ -1,11 +1,11 @@
-//! A test that the traces of all tests in this binary contain no secrets and no personal data, at all levels and
-//! including the traces of dependencies.
+//! Checks that the traces of all tests in this binary contain no secrets or personal data. All levels and the traces of
+//! dependencies are included.
 
 use crate::traces::TRACE_TO;
 
 /// Runs all tests of this binary again with traces written to a file, and searches the file for secrets.
 #[test]
-fn traces_of_all_tests_contain_no_secrets_and_no_personal_data() {
+fn traces_of_all_tests_contain_no_secrets_or_personal_data() {
     if std::env::var_os(TRACE_TO).is_some() {
         return;
     }
@@ -15,7 +15,7 @@ fn traces_of_all_tests_contain_no_secrets_and_no_personal_data() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.lines().count() > 1000 && text.contains("hyper"), "{} lines", text.lines().count());
-    // Test data, signed texts and keys.
+    // Test data, canonical strings and keys.
     let mut secrets: Vec<String> = [
         "CANARY",
         "8613261402222",

@@ -62,7 +62,7 @@ fn after_one_topup() -> (String, String) {
 }
 
 #[tokio::test]
-async fn order_is_queried_only_after_a_rejection() {
+async fn order_is_queried_after_a_rejection_and_not_after_a_success() {
     let bench = Bench::new().await;
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Responded { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
@@ -90,7 +90,7 @@ async fn executed_order_is_found_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn lost_order_is_sent_again_after_it_was_reported_unknown() {
+async fn lost_order_is_sent_again_after_it_is_reported_unknown() {
     let bench = Bench::new().await;
     bench.proxy.fail(TOPUP, &[Fault::LoseRequest]);
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Responded { .. }));
@@ -212,7 +212,7 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
 
 /// The query contains the order's additional fields.
 #[tokio::test]
-async fn query_after_a_rejection_has_the_fields_of_the_order() {
+async fn query_after_a_rejection_contains_the_additional_fields_of_the_order() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
     let order = order();
     let error = transport.client().request(&order).field("subAccount", "7").resolve().await.unwrap_err();
@@ -226,7 +226,7 @@ async fn query_after_a_rejection_has_the_fields_of_the_order() {
 
 /// A rejection identifies no order, and may be a late copy of another order's rejection. Only the query is reliable.
 #[tokio::test]
-async fn rejection_is_final_only_after_enough_reports_of_an_unknown_order() {
+async fn rejection_is_final_only_after_the_configured_confirmations() {
     let resolution = || Resolution::new().unknown_order_codes(["X1"]);
     let unknown = || Step::Failure("X1");
     // Not final without enough reports in a row with a configured code.
@@ -265,7 +265,7 @@ async fn rejection_is_final_only_after_enough_reports_of_an_unknown_order() {
 
 /// Failed queries, and the time before the first report, do not count.
 #[tokio::test]
-async fn settle_time_begins_with_the_first_report() {
+async fn settle_time_starts_at_the_first_unknown_order_report() {
     for confirmations in [1, 3] {
         let unknown = (0..9).map(|_| Step::Failure("X1"));
         let steps = [Step::Failure("1009"), Step::Raw(503, vec![], &[])].into_iter().chain(unknown);

@@ -135,7 +135,7 @@ async fn client_certificate_is_sent_to_a_server_that_requires_it() {
 }
 
 #[tokio::test]
-async fn client_certificate_is_read_with_the_transformations_of_keys() {
+async fn escaped_quoted_or_reencoded_client_certificate_is_read() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let url = serve(&ours, Some(&clients)).await;
     let pem = identity(&clients, "partner");

@@ -1,4 +1,5 @@
-//! Traces contain no secrets and no personal data. A separate binary, because the subscriber is global to the process.
+//! Checks that traces contain no secrets or personal data. A separate binary, because the subscriber is global to the
+//! process.
 
 // Tests may panic. Only part of the modules shared with `it` is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
@@ -22,7 +23,7 @@ use scripted::{Scripted, Step};
 
 /// Makes successful and failing calls of every kind over real connections.
 #[tokio::test]
-async fn traces_contain_no_secrets_and_no_personal_data() {
+async fn traces_contain_no_secrets_or_personal_data() {
     let written = written::record_traces();
     let sandbox = Sandbox::start().await.unwrap();
     let proxy = Proxy::before(&sandbox.url()).await;
@@ -55,7 +56,7 @@ async fn traces_contain_no_secrets_and_no_personal_data() {
         .currency("EUR")
         .build();
     let prepared = client.prepare(&topup).unwrap();
-    // The session key, and the canonical text that is signed.
+    // The session key, and the canonical string that is signed.
     let canonical = prepared.canonical();
     let session_key = canonical.split("&randomKey=").nth(1).unwrap().split('&').next().unwrap();
     assert_eq!(session_key.len(), 24);

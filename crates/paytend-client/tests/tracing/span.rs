@@ -1,4 +1,4 @@
-//! The span of a call. A separate binary, because the subscriber is global to the process.
+//! A test of the span of a call. A separate binary, because the subscriber is global to the process.
 
 // Tests may panic. Only part of the modules shared with `it` is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
