@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-/// A non-recursive walk over a text that is known to be JSON.
+/// A non-recursive walk over input that is known to be JSON.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
@@ -138,7 +138,7 @@ enum Container<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Checks the text. Returns the first problem and its byte offset.
+    /// Checks the input. Returns the first problem and its byte offset.
     fn check(mut self) -> Result<(), (JsonProblem, usize)> {
         if self.text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() != Some(&b'{') {
             return Err((JsonProblem::NotAnObject, 0));
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_one_object_with_unique_names() {
+    fn only_one_object_with_unique_names_is_accepted() {
         let deepest = format!("{}1{}", r#"{"a":"#.repeat(MAX_DEPTH), "}".repeat(MAX_DEPTH));
         for good in [
             "{}",

@@ -228,7 +228,7 @@ fn clean_pem_undoes_the_transformations_of_any_pem() {
         ("text.txt", "not an RSA key"),
         ("damaged-line-7.pem", "line 7"),
         ("end-label.pem", "line 28"),
-        ("truncated.pem", "688 are missing"),
+        ("truncated.pem", "only 528 are present"),
         ("cut-before-end.pem", "no END line"),
         ("replaced.diff", "diff that replaces"),
         ("encrypted-trad.pem", "is encrypted"),
