@@ -108,7 +108,7 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// The values to insert in the text.
+/// The values that a template's text contains besides the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
     /// Whether there is a payload that is included in the signature.

@@ -60,7 +60,7 @@ pub(crate) fn read_document(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>
 ///
 /// Numbers are never converted, because serde_json's result depends on features that any crate in a program may enable.
 pub(crate) fn check_object(text: &str) -> Result<(), Flaw> {
-    // serde_json checks the grammar. It neither converts nor recurses here.
+    // serde_json checks the grammar. For a raw value, it converts nothing and does not recurse.
     serde_json::from_str::<&RawValue>(text).map_err(|e| flaw(&e, None))?;
     Walk { text, at: 0, values: 0, open: Vec::new() }.check().map_err(|(problem, at)| {
         let before = &text[..at];

@@ -1,7 +1,7 @@
 //! Opening messages: decryption and verification.
 //!
 //! A receiver must decrypt a message before it can verify it, so a careless receiver is a padding oracle for its own
-//! private key. The steps below always run in the same order. Neither the amount of work nor the returned error depends
+//! private key. The steps below always run in the same order. The amount of work and the returned error do not depend
 //! on secret data:
 //!
 //! 1. checks on public data only (`parse.rs`), and the selection of keys with a matching modulus length;

@@ -35,7 +35,7 @@ impl PublicKey {
     /// detected from the data. The key may be escaped, quoted or re-encoded as in
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
-    /// From a certificate, only the key is read. Neither its issuer nor its validity period is checked. From a chain of
+    /// From a certificate, only the key is read. The issuer and the validity period are not checked. From a chain of
     /// certificates, the key of the certificate that issued none of the others is read.
     ///
     /// # Errors
