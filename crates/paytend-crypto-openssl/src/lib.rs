@@ -13,7 +13,7 @@ use paytend_crypto::{BackendError, PrivateKey, PublicKey, hazmat};
 
 /// The oldest supported OpenSSL version, 3.0.8, in OpenSSL's numbering (`0xMNN00PP0`).
 ///
-/// It fixes CVE-2022-4304, a timing leak in RSA decryption.
+/// This version fixes CVE-2022-4304, a timing leak in RSA decryption.
 const OLDEST: i64 = 0x3000_0080;
 
 /// The reason why a key cannot be used with OpenSSL.
@@ -28,7 +28,7 @@ pub enum LoadError {
     Invalid,
 }
 
-/// Loads a private key. The key is parsed only here, once.
+/// Loads a private key. The key is parsed here, and not again for each operation.
 ///
 /// # Errors
 /// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
@@ -42,7 +42,7 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
     Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
 }
 
-/// Loads a public key. The key is parsed only here, once.
+/// Loads a public key. The key is parsed here, and not again for each operation.
 ///
 /// # Errors
 /// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_openssl_and_other_libraries_are_refused_with_their_name() {
+    fn old_openssl_and_non_openssl_libraries_are_refused_by_name() {
         for (number, text, good) in [
             (0x3000_0070, "OpenSSL 3.0.7 1 Nov 2022", false),
             (0x1010_117f, "OpenSSL 1.1.1w  11 Sep 2023", false),

@@ -16,7 +16,7 @@ pub enum Error {
     /// The message is not from the expected sender, not for the expected receiver, or was changed in transit.
     ///
     /// All causes return the same value, so the sender cannot distinguish a wrong signature, a wrong key, invalid
-    /// padding and another partner's identifier.
+    /// padding and a different partner's identifier.
     #[error("the message is not authentic")]
     NotAuthentic,
 
@@ -96,24 +96,24 @@ pub enum Malformed {
     Field(#[from] FieldProblem),
 }
 
-/// The reason why a text is not strict JSON.
+/// The reason why a document or payload is not strict JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonProblem {
-    /// The text has a syntax error, or more text follows the value.
+    /// There is a syntax error, or data after the value.
     #[error("JSON syntax error")]
     Syntax,
-    /// The text ends early.
+    /// The end of the value is missing.
     #[error("JSON ends too early")]
     Truncated,
     /// The value is not an object.
-    #[error("a JSON object was expected")]
+    #[error("expected a JSON object")]
     NotAnObject,
     /// Two members of one object have the same name.
     #[error("duplicate name in a JSON object")]
     DuplicateName,
-    /// The text is nested too deep or has too many values.
-    #[error("JSON is nested too deep or has too many values")]
+    /// The value is nested too deeply or contains too many values.
+    #[error("JSON is nested too deeply or has too many values")]
     TooComplex,
 }
 
@@ -124,7 +124,7 @@ pub enum FieldProblem {
     /// A required field is absent or empty.
     #[error("field `{0}` is missing or empty")]
     Missing(&'static str),
-    /// A field that must be a string has another type.
+    /// A field that must be a string has a different type.
     #[error("field `{0}` must be a JSON string")]
     NotAString(&'static str),
     /// An unknown field contains an object or an array.
@@ -139,11 +139,11 @@ pub enum FieldProblem {
         "field `{0}` contains `&`, `=`, white space or a control character, which would make the signed text ambiguous"
     )]
     Character(String),
-    /// A field has the name of another kind's payload field (`bizData`, `respData`, `content`).
-    #[error("a field has the name of another kind's payload field")]
+    /// A field has the name of the payload field of another message kind (`bizData`, `respData`, `content`).
+    #[error("a field name is reserved for the payload of another message kind")]
     OtherKind,
-    /// `respMsg` ends in text that could be read as another field.
-    #[error("field `respMsg` ends in text that could be read as another field")]
+    /// `respMsg` ends in text that could be read as a separate field.
+    #[error("field `respMsg` ends in text that could be read as a separate field")]
     SecondReading,
     /// A fixed field does not have the value that the protocol requires.
     #[error("field `{0}` does not have the value that the protocol requires")]
@@ -156,9 +156,9 @@ pub enum FieldProblem {
         "the message has {count} fields besides the payload, the key and the signature; it may have at most {limit}"
     )]
     TooMany {
-        /// How many fields there are.
+        /// The number of fields.
         count: usize,
-        /// How many fields there may be.
+        /// The maximum number of fields.
         limit: usize,
     },
     /// The payload is not one JSON object.
@@ -188,7 +188,7 @@ pub enum PayloadProblem {
         column: usize,
     },
     /// The payload is a JSON object, but not of the requested type.
-    #[error("does not have the expected shape (at line {line} column {column})")]
+    #[error("does not match the expected type at line {line} column {column}")]
     Shape {
         /// The line, from 1.
         line: usize,
@@ -200,7 +200,7 @@ pub enum PayloadProblem {
     Absent,
 }
 
-/// An error response without a signature. The documentation announces such responses for some errors.
+/// An error response without a signature. The provider's documentation describes such responses for some errors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnsignedFailure {
     pub(crate) resp_code: String,
@@ -277,13 +277,13 @@ mod tests {
 
     use super::*;
 
-    /// A report of an error and its sources does not repeat a text.
+    /// A report of an error and its sources must not repeat a message.
     #[test]
-    fn text_that_is_displayed_is_not_a_source() {
+    fn displayed_reason_is_not_repeated_as_source() {
         for error in [Error::from(Malformed::NotUtf8 { at: 3 }), Malformed::TooLarge { bytes: 2, limit: 1 }.into()] {
             assert!(error.to_string().starts_with("the message is malformed: ") && error.source().is_none());
         }
-        // The text of a key error is the whole text, and its own source is the next one.
+        // A key error is displayed without a prefix, and the source is that of the key error.
         let error = Error::from(KeyError::Empty);
         assert_eq!(error.to_string(), KeyError::Empty.to_string());
         assert!(error.source().is_none());

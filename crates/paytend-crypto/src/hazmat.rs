@@ -17,8 +17,8 @@ pub fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     pkcs1v15::signature_block(digest, size)
 }
 
-/// Encrypts a text of any length with RSA PKCS#1 v1.5. The text is split into pieces of (modulus − 11) bytes, which are
-/// encrypted to one ciphertext block each.
+/// Encrypts data of any length with RSA PKCS#1 v1.5. The data is split into pieces that are 11 bytes shorter than the
+/// modulus. Each piece is encrypted to one ciphertext block.
 ///
 /// # Errors
 /// - Returns [`Error::Random`] if the random source fails.
@@ -93,7 +93,7 @@ impl DigestAlgorithm {
 }
 
 /// Returns the digest in a signature made with this key's private half, for comparison with the digests of candidate
-/// texts.
+/// messages.
 ///
 /// **This function verifies nothing** and is lenient about the length of the padding.
 pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {
@@ -114,8 +114,8 @@ pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlg
 /// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged: AES-128, 192 or 256 by
 /// length.
 ///
-/// Returns `None` if the key has another length, a block is incomplete or the padding is invalid. **Never reveal this
-/// to an attacker.**
+/// Returns `None` if the key's length is not one of these, a block is incomplete or the padding is invalid. **Never
+/// reveal this to an attacker.**
 pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let lengths = [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32];
     let length = lengths.into_iter().find(|length| length.chars() == key.len())?;
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(signed_digest(&*one, &signature), Some((DigestAlgorithm::Sha256, vec![7; 32])));
         assert_eq!(signed_digest(&*other, &signature), None);
         assert_eq!(signed_digest(&*one, &signature[1..]), None);
-        // Other hash functions, which a faulty sender may use.
+        // All hash functions, because a faulty sender may not use SHA-256.
         for (algorithm, prefix) in DigestAlgorithm::ALL {
             let digest = vec![9; usize::from(prefix[prefix.len() - 1])];
             let mut block = vec![0xff; 128];

@@ -21,7 +21,7 @@ use crate::rsa::{RsaPrivate, RsaPublic};
 /// Loads a private key into this backend.
 ///
 /// # Errors
-/// Returns [`KeyError::Invalid`] if the numbers in the key do not belong together.
+/// Returns [`KeyError::Invalid`] if the numbers in the key are inconsistent.
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
     let inner = ::rsa::PrivateKey::from_pkcs1_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Private { inner, public: key.public_key().clone() }))

@@ -13,48 +13,50 @@
 //!
 //! # Uniqueness of the end
 //!
-//! [`object_end`] receives a text that starts with an object, followed by any bytes. An attacker must not be able to
-//! present two different prefixes of one text as its object.
+//! [`object_end`] receives an object that may be followed by any bytes. An attacker must not be able to present two
+//! different prefixes of the same input as its object.
 //!
-//! 1. A scan reads bytes from left to right, and its state depends only on the bytes before. It stops at the bracket
-//!    that closes the first one, and includes the white space after it. So a scan finds at most one end in a text.
-//! 2. In UTF-8, no byte of a multi-byte character equals a quote or a backslash. In GBK, Big5 and Shift-JIS, the second
-//!    byte of a character may be 0x5C, the backslash. So there are two scans. The first treats every byte as a
-//!    character. The second treats a byte from 0x81 to 0xFE and a valid second byte after it as one character. A second
-//!    byte is never a quote (0x22).
-//! 3. The choice between the two ends depends on the whole text, never on the prefix that is presented as the object.
-//!    The end that the first scan finds is used if everything before it is UTF-8. Otherwise the end is the one that
+//! 1. A scan reads the input from left to right, and its state depends only on the bytes that it has read. It stops at
+//!    the bracket that closes the object, and skips the white space after this bracket. So each scan finds at most one
+//!    end.
+//! 2. The encoding is unknown, so there are two scans:
+//!    - The single-byte scan reads every byte as one character. This suits UTF-8, where no byte of a multi-byte
+//!      character equals a quote or a backslash.
+//!    - The byte-pair scan reads a byte from 0x81 to 0xFE and a valid second byte as one character. This suits GBK,
+//!      Big5 and Shift-JIS, where the second byte may be 0x5C, the backslash. A second byte is never 0x22, the quote.
+//! 3. The choice between the two ends depends on the whole input, never on the prefix that is presented as the object.
+//!    If everything before the end of the single-byte scan is UTF-8, that end is used. Otherwise, the end is used that
 //!    both scans find, or that only one scan finds. Two different ends are [`Flaw::Ambiguous`].
 //!
-//! So the end is a function of the text. Strict JSON is UTF-8 and follows the grammar, so strict parsers find the same
+//! So the end depends only on the input. Strict JSON is UTF-8 and follows the grammar, so strict parsers find the same
 //! end.
 
 mod scan;
 
 use scan::{Encoding, Scan};
 
-/// The error for a text that is not an object, or does not start with one. Contains no part of the text.
+/// The error for input that is not an object, or does not start with one. Contains no part of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// The text does not start with `{`.
+    /// The input does not start with `{`.
     #[error("expected a JSON object")]
     NotAnObject,
-    /// The text violates the grammar at a byte, or bytes follow the object.
+    /// The input violates the grammar at a byte, or bytes follow the object.
     #[error("JSON syntax error at byte {at}")]
     Syntax {
         /// The offset of the byte.
         at: usize,
     },
-    /// The text ends inside the object.
+    /// The input ends inside the object.
     #[error("unexpected end of JSON")]
     Truncated,
-    /// The text is not UTF-8, and the end of the object or of a member depends on the encoding.
-    #[error("the text is not UTF-8, and the end of the JSON object or of a member depends on the encoding")]
+    /// The input is not UTF-8, and the end of the object or of a member depends on the encoding.
+    #[error("the input is not UTF-8, and the end of the JSON object or of a member depends on the encoding")]
     Ambiguous,
 }
 
-/// A member of an object, as written in the text.
+/// A member of an object, as written in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member<'a> {
@@ -82,7 +84,7 @@ pub fn object_end(text: &[u8]) -> Result<usize, Flaw> {
 /// Returns the members of an object in order. `text` is the object, with optional white space around it.
 ///
 /// # Errors
-/// Returns a [`Flaw`] if the text is anything else, or if its members depend on the encoding.
+/// Returns a [`Flaw`] if `text` is not such an object, or if its members depend on the encoding.
 pub fn members(text: &[u8]) -> Result<Vec<Member<'_>>, Flaw> {
     let scanned = |encoding| {
         let mut members = Vec::new();

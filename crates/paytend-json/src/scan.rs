@@ -1,4 +1,4 @@
-//! A scanner that reads a text once, byte by byte, with a stack on the heap.
+//! A scanner that reads the input once, byte by byte, with a stack on the heap.
 
 use crate::{Flaw, Member};
 

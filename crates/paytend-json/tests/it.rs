@@ -6,7 +6,7 @@
 use paytend_json::{Flaw, members, object_end};
 use proptest::prelude::*;
 
-/// Returns names and values as lossy text.
+/// Returns the names and values of the members, with invalid UTF-8 replaced.
 fn member_texts(text: &[u8]) -> Vec<(String, String)> {
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     members(text).unwrap().iter().map(|member| (lossy(member.name), lossy(member.value))).collect()
@@ -35,7 +35,7 @@ fn end_is_found_in_objects_that_are_not_strict_json() {
     ] {
         let shown = String::from_utf8_lossy(&object[..object.len().min(60)]).into_owned();
         assert_eq!(object_end(object), Ok(object.len()), "{shown}");
-        // The same end with the fields of an envelope after the object.
+        // The end is the same if fields of an envelope follow the object.
         let text = [object, b"&notifyType=2&partnerId=1&x=}\"]}"].concat();
         assert_eq!(object_end(&text), Ok(object.len()), "{shown}");
         assert!(members(object).is_ok(), "{shown}");
@@ -43,7 +43,7 @@ fn end_is_found_in_objects_that_are_not_strict_json() {
 }
 
 #[test]
-fn anything_but_one_object_is_rejected() {
+fn input_that_is_not_exactly_one_object_is_rejected() {
     for (text, flaw) in [
         (b"".as_slice(), Flaw::Truncated),
         (b"[{}]", Flaw::NotAnObject),
@@ -73,19 +73,20 @@ fn anything_but_one_object_is_rejected() {
     assert_eq!(members(b"{} x"), Err(Flaw::Syntax { at: 3 }));
 }
 
-/// Read as single bytes, the first string continues past its quote. Read as byte pairs, the string ends at the quote.
+/// In the single-byte scan, 0x5C escapes the quote after it, so the string continues. In the byte-pair scan, 0x5C is
+/// part of a character, so the string ends at the quote.
 #[test]
 fn end_that_depends_on_the_encoding_is_ambiguous() {
     let text = b"{\"a\":\"\x81\x5C\",\"b\":\"}\",\"c\":\"\x81\x5C\"}";
-    assert_eq!(object_end(text), Ok(text.len()), "read as single bytes, the text is not an object");
-    // Both scans find an object, with different ends. Single bytes: the string is `X\"}&x=`, and the end is at the last
-    // brace. Byte pairs: the end is at the first brace.
+    assert_eq!(object_end(text), Ok(text.len()), "the single-byte scan does not find an object");
+    // Both scans find an object, but with different ends. In the single-byte scan, the string continues to the last
+    // quote, and the object ends at the last brace. In the byte-pair scan, the object ends at the first brace.
     let text = b"{\"a\":\"\x81\x5C\"}&x=\"}";
     assert_eq!(object_end(text), Err(Flaw::Ambiguous));
-    // Only byte pairs form an object.
+    // Only the byte-pair scan finds an object.
     let text = b"{\"a\":[\"\x81\x5C\",\"\x81\x5C\"]}";
-    assert!(members(text).is_ok(), "read as single bytes, the text is not an object");
-    // Only single bytes form an object.
+    assert!(members(text).is_ok(), "the single-byte scan does not find an object");
+    // Only the single-byte scan finds an object.
     let text = b"{\"a\":\"\x81\x5C\\\",\"b\":\"\"}";
     assert_eq!((object_end(text), members(text).is_ok()), (Ok(text.len()), true));
 }
@@ -126,11 +127,11 @@ proptest! {
 
     /// Bytes after an object do not change its end.
     #[test]
-    fn end_does_not_depend_on_the_bytes_after_it(inside in odd_bytes(), suffix in odd_bytes()) {
+    fn end_of_object_does_not_depend_on_following_bytes(inside in odd_bytes(), suffix in odd_bytes()) {
         let text = [b"{\"a\":\"".as_slice(), &inside, b"\"}", &suffix].concat();
         if let Ok(end) = object_end(&text) {
             prop_assert!(members(&text[..end]).is_ok() || members(&text[..end]) == Err(Flaw::Ambiguous));
-            // Without the bytes after it, the end is the same, or ambiguous.
+            // Without the following bytes, the end is the same or ambiguous.
             let alone = object_end(&text[..end]);
             prop_assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{:?}", alone);
         }

@@ -171,7 +171,7 @@ fn pipes_are_read_once_and_their_permissions_checked() {
         let ran = run(&seal(Some(&pipe), &public), b"");
         writer.join().unwrap();
         assert_eq!(ran.code, code, "{}", ran.stderr);
-        assert_eq!(code == 3, ran.stderr.contains(&format!("{pipe} is open to other users")), "{}", ran.stderr);
+        assert_eq!(code == 3, ran.stderr.contains(&format!("{pipe} is accessible to other users")), "{}", ran.stderr);
     }
     // The permissions of a redirected file are checked, too.
     for (mode, code) in [(0o600, 0), (0o644, 3)] {
@@ -180,7 +180,11 @@ fn pipes_are_read_once_and_their_permissions_checked() {
         let output = command().args(seal(Some("-"), &public)).stdin(Stdio::from(file)).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert_eq!(code == 3, stderr.contains("standard input (--private-key) is open to other users"), "{stderr}");
+        assert_eq!(
+            code == 3,
+            stderr.contains("standard input (--private-key) is accessible to other users"),
+            "{stderr}"
+        );
     }
 }
 
@@ -236,7 +240,7 @@ fn passphrase_is_read_from_file_or_environment() {
     }
     if cfg!(unix) {
         set_mode(&keys.path("phrase"), 0o644);
-        assert_fails(&run(&with_file, b""), 3, &["phrase is open to other users"]);
+        assert_fails(&run(&with_file, b""), 3, &["phrase is accessible to other users"]);
         let accepted = [&with_file[..], &["--danger-any-permissions"]].concat();
         assert_eq!(run(&accepted, b"").code, 0);
     }

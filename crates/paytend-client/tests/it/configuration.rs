@@ -255,7 +255,8 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
             (Ok(()), None) => {}
             (Err(error), Some(field)) => {
                 let shown = error.to_string();
-                for part in [field, "is open to other users (mode ", "make it 0600", "PAYTEND_DANGER_ANY_PERMISSIONS=1"]
+                for part in
+                    [field, "is accessible to other users (mode ", "chmod 600", "PAYTEND_DANGER_ANY_PERMISSIONS=1"]
                 {
                     assert!(shown.contains(part), "{modes:?}: {part} in {shown}");
                 }

@@ -106,7 +106,7 @@ fn passphrase_is_read_from_an_owner_only_file() {
     if cfg!(unix) {
         let shown = with("private_key_passphrase_file = 'phrase'").unwrap_err().to_string();
         assert!(shown.contains("profile \"test\": private_key_passphrase_file: "), "{shown}");
-        assert!(shown.contains("open to other users"), "{shown}");
+        assert!(shown.contains("accessible to other users"), "{shown}");
         with("private_key_passphrase_file = 'phrase'\ndanger_any_permissions = true").unwrap();
     }
     let missing = with("private_key_passphrase_file = 'none'").unwrap_err().to_string();

@@ -5,11 +5,10 @@
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value except the payload and `respMsg` contains `&`, `=`, white space or a control character;
-//! - no field has the name of another kind's payload field;
+//! - no field has the name of the payload field of another message kind;
 //! - the payload is one complete JSON object, and no other part of the text can be one (checked after verification, see
 //!   below);
-//! - `respMsg` does not end in something like `&name=value` that could be mistaken for a separate field sorted right
-//!   after it.
+//! - `respMsg` does not end in `&name=value` if that could be a separate field, sorted right after `respMsg`.
 //!
 //! # Where the payload starts and ends
 //!
@@ -26,7 +25,7 @@
 //!   Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on every message that can
 //!   be sealed.
 //!
-//! An unsigned payload is neither part of the text nor authentic. Only strict JSON is accepted in it.
+//! An unsigned payload is not part of the text, and not authentic. It must be strict JSON.
 
 use paytend_json::Flaw;
 use sha2::{Digest, Sha256};
@@ -52,7 +51,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    // A receiver reads so many fields, with the payload, `randomKey` and `signature`.
+    // The receiver's limit includes the payload, `randomKey` and `signature`.
     if fields.len() > MAX_FIELDS - 3 {
         return Err(FieldProblem::TooMany { count: fields.len(), limit: MAX_FIELDS - 3 });
     }
@@ -86,9 +85,9 @@ fn is_plain(value: &str) -> bool {
     !value.chars().any(|c| c == '&' || c == '=' || c.is_whitespace() || c.is_control())
 }
 
-/// Returns whether `respMsg` could be split into a shorter text and additional fields. In the sort order, such fields
-/// would be between `respMsg` and `next`, and the last field would end where the text ends. So it suffices to check the
-/// text after the last `&`.
+/// Returns whether `respMsg` could be split into a shorter value and additional fields. In the sort order, such fields
+/// would be between `respMsg` and `next`, and the last field would end where `text` ends. So it suffices to check the
+/// part after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
     let Some((_, last)) = text.rsplit_once('&') else { return false };
     let Some((name, value)) = last.split_once('=') else { return false };
@@ -99,7 +98,8 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
         && is_plain(value)
 }
 
-/// The signed text with holes for the session key and the payload. The plain fields are read from it as well.
+/// The signed text without the values of the session key and the payload, and the positions at which these are
+/// inserted. The plain fields are read from it as well.
 pub(crate) struct Template {
     text: String,
     /// The start of the name, the start of the value and the end of the value of each plain field.
@@ -108,9 +108,9 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// The holes in the text.
+/// The values that a template's text contains besides the plain fields.
 #[derive(Clone, Copy)]
-pub(crate) struct Holes {
+pub(crate) struct Insertions {
     /// Whether there is a payload that is included in the signature.
     pub(crate) payload: bool,
     /// Whether there is a `randomKey`.
@@ -118,14 +118,14 @@ pub(crate) struct Holes {
 }
 
 #[derive(Clone, Copy)]
-enum Hole {
+enum Insertion {
     Key,
     Payload,
 }
 
 impl Template {
     /// Creates a template. `fields` are sorted and checked.
-    pub(crate) fn new(kind: Kind, fields: &[(&str, &str)], holes: Holes) -> Self {
+    pub(crate) fn new(kind: Kind, fields: &[(&str, &str)], insertions: Insertions) -> Self {
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let mut template = Self {
             text: String::with_capacity(length + 24),
@@ -133,20 +133,23 @@ impl Template {
             key_at: None,
             payload_at: None,
         };
-        let mut waiting = [(kind.payload_field(), Hole::Payload, holes.payload), ("randomKey", Hole::Key, holes.key)];
+        let mut waiting = [
+            (kind.payload_field(), Insertion::Payload, insertions.payload),
+            ("randomKey", Insertion::Key, insertions.key),
+        ];
         waiting.sort_unstable_by_key(|(name, ..)| *name);
         let mut waiting = waiting.into_iter().filter(|(.., there)| *there).peekable();
         for (name, value) in fields {
-            while let Some((hole_name, hole, _)) = waiting.next_if(|(hole_name, ..)| hole_name < name) {
-                template.leave(hole_name, hole);
+            while let Some((inserted, insertion, _)) = waiting.next_if(|(inserted, ..)| inserted < name) {
+                template.begin_insertion(inserted, insertion);
             }
             let name_at = template.begin(name);
             let value_at = template.text.len();
             template.text.push_str(value);
             template.fields.push([name_at, value_at, template.text.len()]);
         }
-        for (hole_name, hole, _) in waiting {
-            template.leave(hole_name, hole);
+        for (inserted, insertion, _) in waiting {
+            template.begin_insertion(inserted, insertion);
         }
         template
     }
@@ -162,13 +165,13 @@ impl Template {
         at
     }
 
-    /// Starts a field whose value is filled in later, and records its position.
-    fn leave(&mut self, name: &str, hole: Hole) {
+    /// Starts a field whose value is inserted later, and records the position of the value.
+    fn begin_insertion(&mut self, name: &str, insertion: Insertion) {
         self.begin(name);
         let at = Some(self.text.len());
-        match hole {
-            Hole::Key => self.key_at = at,
-            Hole::Payload => self.payload_at = at,
+        match insertion {
+            Insertion::Key => self.key_at = at,
+            Insertion::Payload => self.payload_at = at,
         }
     }
 
@@ -177,9 +180,9 @@ impl Template {
         self.fields.iter().map(|[name, value, end]| (&self.text[*name..value - 1], &self.text[*value..*end]))
     }
 
-    /// Returns the complete text, which contains the session key and the payload.
+    /// Returns the complete signed text, which contains the session key and the payload.
     pub(crate) fn fill(&self, key: &[u8], payload: &[u8]) -> Zeroizing<Vec<u8>> {
-        let [(first_at, first), (second_at, second)] = self.fillings(key, payload);
+        let [(first_at, first), (second_at, second)] = self.insertions(key, payload);
         let text = self.text.as_bytes();
         // Allocated once, because growing would leave copies of the session key in memory.
         let mut out = Zeroizing::new(Vec::with_capacity(text.len() + first.len() + second.len()));
@@ -197,9 +200,9 @@ impl Template {
         Some(paytend_json::object_end(&self.fill(key, payload)[payload_at + key_len..]))
     }
 
-    /// Returns the positions and contents of the holes, in order. A hole that does not exist is an empty content at
-    /// the end.
-    fn fillings<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
+    /// Returns the positions and values to insert, in order. A value that the text does not have is an empty value at
+    /// the end of the text.
+    fn insertions<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
         let place = |at: Option<usize>, content| at.map_or_else(|| (self.text.len(), T::default()), |at| (at, content));
         let (key, payload) = (place(self.key_at, key), place(self.payload_at, payload));
         if key.0 < payload.0 { [key, payload] } else { [payload, key] }
@@ -210,7 +213,7 @@ impl Template {
     /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A
     /// second hash performs the remaining compressions, up to the number for the longest possible text.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
-        let [(first_at, first), (second_at, second)] = self.fillings(key, &padded[..payload_len]);
+        let [(first_at, first), (second_at, second)] = self.insertions(key, &padded[..payload_len]);
         let text = self.text.as_bytes();
         let mut hash = Sha256::new();
         for part in [&text[..first_at], first, &text[first_at..second_at], second, &text[second_at..]] {
@@ -251,24 +254,24 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_sorted_among_the_plain_fields() {
+    fn payload_and_key_are_sorted_among_the_plain_fields() {
         let fields = [("aa", "1"), ("partnerId", "2"), ("respCode", "3"), ("zz", "4")];
-        for (kind, holes, expected) in [
+        for (kind, (payload, key), expected) in [
             (Kind::Request, (true, true), "aa=1&bizData=P&partnerId=2&randomKey=K&respCode=3&zz=4"),
             (Kind::Response, (true, true), "aa=1&partnerId=2&randomKey=K&respCode=3&respData=P&zz=4"),
             (Kind::Notification, (true, false), "aa=1&content=P&partnerId=2&respCode=3&zz=4"),
             (Kind::Response, (false, true), "aa=1&partnerId=2&randomKey=K&respCode=3&zz=4"),
             (Kind::Response, (false, false), "aa=1&partnerId=2&respCode=3&zz=4"),
         ] {
-            let template = Template::new(kind, &fields, Holes { payload: holes.0, key: holes.1 });
+            let template = Template::new(kind, &fields, Insertions { payload, key });
             assert_eq!(*template.fill(b"K", b"P"), expected.as_bytes());
             assert!(template.fields().eq(fields), "{expected}");
             assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
         }
-        // Both holes before or after all plain fields.
-        let template = Template::new(Kind::Response, &[("randomKex", "1")], Holes { payload: true, key: true });
+        // The payload and the key are both before or both after all plain fields.
+        let template = Template::new(Kind::Response, &[("randomKex", "1")], Insertions { payload: true, key: true });
         assert_eq!(*template.fill(b"K", b"P"), *b"randomKex=1&randomKey=K&respData=P");
-        let template = Template::new(Kind::Request, &[("zz", "1")], Holes { payload: true, key: true });
+        let template = Template::new(Kind::Request, &[("zz", "1")], Insertions { payload: true, key: true });
         assert_eq!(*template.fill(b"K", b"P"), *b"bizData=P&randomKey=K&zz=1");
     }
 }

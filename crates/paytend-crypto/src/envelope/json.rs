@@ -60,7 +60,7 @@ pub(crate) fn read_document(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>
 ///
 /// Numbers are never converted, because serde_json's result depends on features that any crate in a program may enable.
 pub(crate) fn check_object(text: &str) -> Result<(), Flaw> {
-    // serde_json checks the grammar. It neither converts nor recurses here.
+    // serde_json checks the grammar. For a raw value, it converts nothing and does not recurse.
     serde_json::from_str::<&RawValue>(text).map_err(|e| flaw(&e, None))?;
     Walk { text, at: 0, values: 0, open: Vec::new() }.check().map_err(|(problem, at)| {
         let before = &text[..at];
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-/// A non-recursive walk over a text that is known to be JSON.
+/// A non-recursive walk over input that is known to be JSON.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
@@ -138,7 +138,7 @@ enum Container<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Checks the text. Returns the first problem and its byte offset.
+    /// Checks the input. Returns the first problem and its byte offset.
     fn check(mut self) -> Result<(), (JsonProblem, usize)> {
         if self.text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() != Some(&b'{') {
             return Err((JsonProblem::NotAnObject, 0));
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_one_object_with_unique_names() {
+    fn only_one_object_with_unique_names_is_accepted() {
         let deepest = format!("{}1{}", r#"{"a":"#.repeat(MAX_DEPTH), "}".repeat(MAX_DEPTH));
         for good in [
             "{}",

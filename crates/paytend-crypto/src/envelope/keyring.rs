@@ -17,7 +17,7 @@ use crate::rsa::{RsaPrivate, RsaPublic};
 #[cfg(feature = "rustcrypto")]
 use crate::rustcrypto;
 
-/// The keys of one side for messages to and from the other: of a partner for Paytend, or of Paytend for one partner.
+/// The keys that one side (a partner or Paytend) needs to exchange messages with the other.
 ///
 /// Any number of keys may decrypt and verify at the same time, so keys can be rotated without rejecting messages.
 /// Exactly one key signs and one encrypts. Cloning is cheap.
@@ -49,9 +49,8 @@ pub(crate) struct DecryptionKey {
 }
 
 impl DecryptionKey {
-    /// Derives the secret: the hash of a signature over a fixed text. Neither the signature nor the text is ever sent
-    /// or shown. Every backend, including an HSM, derives the same secret, and no one without the private key can
-    /// compute it.
+    /// Derives the secret: the hash of a signature over a fixed label. The signature and the label are never sent or
+    /// shown. Every backend, including an HSM, derives the same secret. No one without the private key can compute it.
     fn new(key: Arc<dyn RsaPrivate>) -> Result<Self, Error> {
         let label = Sha256::digest(b"paytend-crypto/1 secret for substitute session keys");
         let signature = Zeroizing::new(key.sign_sha256(&label.into())?);
@@ -68,7 +67,7 @@ impl Keyring {
     /// Creates a keyring on the default backend, in which `own` signs and decrypts, and `peer` verifies and encrypts.
     ///
     /// # Errors
-    /// Returns [`KeyError::Invalid`] if the numbers in a key do not belong together.
+    /// Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
     #[cfg(feature = "rustcrypto")]
     pub fn from_keys(own: &PrivateKey, peer: &PublicKey) -> Result<Self, Error> {
         Self::builder().own_key(rustcrypto::private(own)?).peer_key(rustcrypto::public(peer)?).build()
@@ -169,7 +168,7 @@ impl KeyringBuilder {
     /// Builds the keyring. A keyring that only seals, or only opens, needs only the keys for that purpose.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Absent`] if the keys are sufficient neither for sealing nor for opening.
+    /// - Returns [`KeyError::Absent`] if the keys are not sufficient for sealing or for opening.
     /// - Returns [`Error::Backend`] if a key's backend fails.
     pub fn build(self) -> Result<Keyring, Error> {
         let seals = self.signing.is_some() && self.encryption.is_some();

@@ -1,7 +1,7 @@
 //! Opening messages: decryption and verification.
 //!
 //! A receiver must decrypt a message before it can verify it, so a careless receiver is a padding oracle for its own
-//! private key. The steps below always run in the same order. Neither the amount of work nor the returned error depends
+//! private key. The steps below always run in the same order. The amount of work and the returned error do not depend
 //! on secret data:
 //!
 //! 1. checks on public data only (`parse.rs`), and the selection of keys with a matching modulus length;
@@ -164,7 +164,7 @@ fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
 
 impl Attempt {
     /// Performs step 5. An empty payload is not included in the signature. Whether the payload is empty is secret, so
-    /// the texts with and without payload are both hashed if the payload may be empty.
+    /// the signed texts with and without payload are both hashed if the payload may be empty.
     fn digest(&self, incoming: &Incoming, payload_signed: bool) -> [u8; 32] {
         let key = &self.session_key[..self.chars];
         let (padded, len): (&[u8], usize) = if payload_signed { (&self.padded, self.payload_len) } else { (&[], 0) };
@@ -201,7 +201,7 @@ fn payload_problem(
     }
     let problem = match std::str::from_utf8(payload) {
         Ok(text) => match json::check_object(text) {
-            // Strict JSON always ends where the signed text says; see `canonical.rs`.
+            // For strict JSON, the signed text always gives the same end; see `canonical.rs`.
             Ok(()) => return Ok(None),
             Err(flaw) => PayloadProblem::from(flaw),
         },

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::envelope::canonical::{self, Holes, Template};
+use crate::envelope::canonical::{self, Insertions, Template};
 use crate::envelope::json::{self, Value};
 use crate::envelope::message::{Expected, Kind};
 use crate::error::{Error, FieldProblem, Malformed, UnsignedFailure};
@@ -15,8 +15,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
-    /// The text without the payload, used if the decrypted payload is empty: one block of ciphertext may be all
-    /// padding.
+    /// The signed text without the payload, used if the decrypted payload is empty. A single block of ciphertext may
+    /// consist only of padding.
     pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
     /// The encrypted payload: whole AES blocks, or empty.
@@ -61,7 +61,7 @@ impl Incoming {
         }
         plain.sort_unstable();
         canonical::check_fields(kind, &plain).map_err(|problem| match problem {
-            // A message with another version, algorithm or partner is well formed, but not meant for this receiver.
+            // A message with a different version, algorithm or partner is well formed, but not for this receiver.
             FieldProblem::Fixed(_) => Error::NotAuthentic,
             problem => Malformed::from(problem).into(),
         })?;
@@ -79,10 +79,12 @@ impl Incoming {
         if !payload.len().is_multiple_of(BLOCK) || (random_key.is_none() && !keyless) {
             return Err(Error::NotAuthentic);
         }
-        let holes = Holes { payload: !payload.is_empty() && expected.payload_signed, key: random_key.is_some() };
-        let template = Template::new(kind, &plain, holes);
-        let maybe_empty = holes.payload && payload.len() == BLOCK;
-        let bare_template = maybe_empty.then(|| Template::new(kind, &plain, Holes { payload: false, ..holes }));
+        let insertions =
+            Insertions { payload: !payload.is_empty() && expected.payload_signed, key: random_key.is_some() };
+        let template = Template::new(kind, &plain, insertions);
+        let maybe_empty = insertions.payload && payload.len() == BLOCK;
+        let bare_template =
+            maybe_empty.then(|| Template::new(kind, &plain, Insertions { payload: false, ..insertions }));
         Ok(Self { kind, template, bare_template, random_key, payload, signature })
     }
 }
@@ -125,13 +127,13 @@ fn is_known(kind: Kind, name: &str) -> bool {
     known_names(kind).any(|known| known == name)
 }
 
-/// Returns a known name as a constant, so that an error never contains the sender's text.
+/// Returns a known name as a constant, so that an error never contains the sender's input.
 fn static_name(kind: Kind, name: &str) -> &'static str {
     known_names(kind).find(|known| *known == name).unwrap_or("?")
 }
 
-/// Returns an error response without signature, payload or key. The documentation announces such responses for some
-/// errors.
+/// Returns an error response without signature, payload or key. The provider's documentation describes such responses
+/// for some errors.
 fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
     let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
         Some((_, Value::Text(text))) => &**text,

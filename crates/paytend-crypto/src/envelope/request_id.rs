@@ -16,7 +16,7 @@ use std::str::FromStr;
 /// let id = paytend_crypto::RequestId::generate()?;
 /// assert_eq!(id.as_str().len(), 32);
 /// # }
-/// // An identifier from elsewhere. The documentation specifies 32 characters, but its example has 17.
+/// // An existing identifier. The documentation specifies 32 characters, but its example has 17.
 /// let id: paytend_crypto::RequestId = "88866600010026020".parse()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -50,13 +50,13 @@ impl RequestId {
         Ok(Self(id.simple().to_string()))
     }
 
-    /// Returns the 32 characters.
+    /// Returns the identifier as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A text is not a [`RequestId`].
+/// The error returned when parsing an invalid [`RequestId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid requestId: it must have 1 to 32 characters")]
 #[non_exhaustive]

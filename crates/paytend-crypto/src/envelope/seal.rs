@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::envelope::canonical::{self, Holes, Template};
+use crate::envelope::canonical::{self, Insertions, Template};
 use crate::envelope::json;
 use crate::envelope::keyring::Keyring;
 use crate::envelope::message::Fields;
@@ -26,8 +26,8 @@ impl<'a> Outgoing<'a> {
         Self { fields, payload: None, payload_signed: true }
     }
 
-    /// Sets the payload: the text of one JSON object, which is encrypted and signed byte for byte. An empty text
-    /// means no payload.
+    /// Sets the payload: one JSON object, which is encrypted and signed byte for byte. An empty string means no
+    /// payload.
     #[must_use]
     pub fn payload(mut self, text: &'a str) -> Self {
         self.payload = (!text.is_empty()).then_some(text);
@@ -116,8 +116,8 @@ impl Keyring {
         }
 
         let session_key = aes::generate(keys.session_key_length, &*keys.random)?;
-        let holes = Holes { payload: !payload.is_empty() && message.payload_signed, key: true };
-        let template = Template::new(kind, &plain, holes);
+        let insertions = Insertions { payload: !payload.is_empty() && message.payload_signed, key: true };
+        let template = Template::new(kind, &plain, insertions);
         let digest = template.digest(session_key.as_bytes(), payload.as_bytes(), payload.len());
         let signature = signing.sign_sha256(&digest)?;
         let block = pkcs1v15::encryption_block(session_key.as_bytes(), encryption.public_key().size(), &*keys.random)?;
@@ -158,8 +158,8 @@ fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     value(document);
 }
 
-/// Returns the non-empty fields, sorted by name. Refuses names that are set by sealing or that the receiver would not
-/// accept.
+/// Returns the non-empty fields, sorted by name. Refuses names that sealing sets, and names that the receiver would
+/// not accept.
 fn sorted_fields(fields: &Fields) -> Result<Vec<(&str, &str)>, FieldProblem> {
     let mut plain = Vec::with_capacity(8);
     for (name, value) in fields.iter() {

@@ -13,11 +13,11 @@ pub enum KeyError {
     /// The data is not in any of the supported encodings.
     #[error("not an RSA key in PEM, DER or base64 (PKCS#1, PKCS#8, SubjectPublicKeyInfo or X.509 certificate)")]
     Encoding,
-    /// The text or file is empty.
-    #[error("no key found: the text or file is empty")]
+    /// The input is empty.
+    #[error("no key found: the input is empty")]
     Empty,
-    /// The file is longer than any key file.
-    #[error("the file is longer than {limit} bytes; no key file is that long")]
+    /// The file is too long for a key file.
+    #[error("the file is longer than {limit} bytes, the maximum for key files")]
     TooLong {
         /// The limit in bytes.
         limit: u64,
@@ -28,7 +28,7 @@ pub enum KeyError {
     /// The passphrase does not decrypt the private key.
     #[error("the passphrase does not decrypt the private key")]
     Passphrase,
-    /// The file or text contains a key in an unsupported format, or other recognised content.
+    /// The input is a key in an unsupported format, or other recognised content.
     #[error("{0}")]
     Foreign(ForeignKey),
     /// A public key was given where a private key is expected.
@@ -41,10 +41,7 @@ pub enum KeyError {
     )]
     PrivateGiven(KeyStructure),
     /// The end of the key is missing.
-    #[error(
-        "the key is truncated: {announced} bytes of DER are announced, and {present} are there; {} are missing",
-        announced.saturating_sub(*present)
-    )]
+    #[error("the key is truncated: its DER header announces {announced} bytes, but only {present} are present")]
     Truncated {
         /// The length that the outermost DER structure announces, in bytes.
         announced: usize,
@@ -52,7 +49,7 @@ pub enum KeyError {
         present: usize,
     },
     /// The key is followed by other data.
-    #[error("{extra} bytes follow the {announced} bytes of the key's DER; remove them")]
+    #[error("{extra} trailing bytes after the {announced}-byte DER key; remove the trailing bytes")]
     TrailingData {
         /// The length that the outermost DER structure announces, in bytes.
         announced: usize,
@@ -105,7 +102,7 @@ pub enum KeyError {
     #[error("the modulus has {0} bits; 1024 to 8192 are supported")]
     Size(usize),
     /// The numbers do not form a valid RSA key.
-    #[error("the numbers in the key do not make a valid RSA key")]
+    #[error("the numbers in the key do not form a valid RSA key")]
     Invalid,
     /// The content of a file is not the expected key.
     #[error("{path}: {problem}")]
@@ -123,9 +120,9 @@ pub enum KeyError {
         /// The operating system's error.
         kind: std::io::ErrorKind,
     },
-    /// Users other than its owner have access to a private key's file.
+    /// Users other than the owner have access to a file with a secret.
     #[error(
-        "the private key file {path} is open to other users (mode {mode:o}); make it 0600, or set \
+        "{path} is accessible to other users (mode {mode:o}); run `chmod 600` on it, or set \
          PAYTEND_DANGER_ANY_PERMISSIONS=1 if a container platform mounts it"
     )]
     Permissions {
@@ -229,7 +226,7 @@ pub enum ArmourProblem {
     #[error("this line must be `-----END LABEL-----`, in capitals, with five hyphens on both sides")]
     End,
     /// The BEGIN and END lines have different labels.
-    #[error("the label of this END line differs from that of the BEGIN line before it")]
+    #[error("the label of this END line differs from the label of the BEGIN line before it")]
     EndLabel,
     /// A BEGIN line has no END line.
     #[error("this BEGIN line has no END line after it; copy the whole key again")]

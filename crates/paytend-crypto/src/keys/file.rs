@@ -64,7 +64,7 @@ fn accepts_any(value: Option<&std::ffi::OsStr>) -> bool {
     value.is_some_and(|value| value == "1" || value == "true")
 }
 
-/// Reads a file after a check.
+/// Reads a file if `check` accepts it.
 pub(crate) fn read(
     path: &Path,
     check: impl FnOnce(&File) -> Result<(), KeyError>,

@@ -11,8 +11,8 @@ const PREFIX: &str = "SHA256:";
 /// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without showing it; the same for both halves of a
 /// key pair.
 ///
-/// Its text is `SHA256:` and 64 lower-case hexadecimal digits. `FromStr` and serde read the same text, also in upper
-/// case.
+/// Written as `SHA256:` and 64 lower-case hexadecimal digits. `FromStr` and serde read the same format, also with
+/// upper-case digits.
 ///
 /// ```
 /// use paytend_crypto::Fingerprint;
@@ -49,7 +49,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A text is not a [`Fingerprint`].
+/// The error returned when parsing an invalid [`Fingerprint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fingerprint; example: SHA256:ab… with 64 hexadecimal digits")]
 #[non_exhaustive]
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_json_are_read_back() {
+    fn fingerprint_round_trips_through_text_and_json() {
         let fingerprint = Fingerprint(std::array::from_fn(|at| u8::try_from(at * 8 + 7).unwrap_or_default()));
         let text = fingerprint.to_string();
         assert_eq!((&text[..7], text.len()), ("SHA256:", 71));

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-/// A file or text that is not supported as a key. Its `Display` output names the format and the command that converts
-/// it.
+/// Input that is not supported as a key. Its `Display` output names the format and the command that converts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignKey {
-    /// A key for an algorithm other than RSA, or an RSA key restricted to another scheme.
+    /// A non-RSA key, or an RSA key restricted to an unsupported scheme.
     Algorithm(KeyAlgorithm),
     /// PKCS#12: a key and certificates, encrypted (`.p12`, `.pfx`).
     Pkcs12,
@@ -60,9 +59,9 @@ pub enum ForeignKey {
     Sops,
     /// A file encrypted with age.
     AgeEncrypted,
-    /// An identity or a recipient of age.
+    /// An age identity or recipient.
     AgeKey,
-    /// A key of minisign or signify.
+    /// A minisign or signify key.
     Minisign,
     /// A certificate revocation list.
     RevocationList,
@@ -76,7 +75,7 @@ pub enum ForeignKey {
     Compressed,
     /// A web page.
     WebPage,
-    /// An XML document other than the XML format of .NET.
+    /// An XML document that is not a key in the XML format of .NET.
     XmlDocument,
     /// A file that contains only zero bytes.
     ZeroBytes,
@@ -84,7 +83,7 @@ pub enum ForeignKey {
     Path,
     /// A variable name that was not replaced by its value.
     Placeholder,
-    /// A PEM block with another label.
+    /// A PEM block with an unrecognised label.
     Label(String),
 }
 
@@ -112,7 +111,7 @@ pub enum KeyAlgorithm {
     PostQuantum,
     /// A symmetric key in a JSON Web Key.
     Symmetric,
-    /// Another algorithm, identified by its object identifier.
+    /// An unrecognised algorithm, identified by its object identifier.
     Other(String),
 }
 
@@ -182,25 +181,24 @@ impl fmt::Display for ForeignKey {
             Self::OpenSshPrivate { rsa: false } | Self::OpenSshPublic { rsa: false } => {
                 return write!(
                     f,
-                    "this is an OpenSSH key of another algorithm than RSA, which cannot be converted; create an RSA \
-                     key with {GENERATE}"
+                    "this is a non-RSA OpenSSH key, which cannot be converted; create an RSA key with {GENERATE}"
                 );
             }
             Self::Label(label) => {
-                return write!(f, "this is PEM with the label `{label}`, which is not a supported form of RSA key");
+                return write!(f, "the PEM block with the label `{label}` is not an RSA key in a supported format");
             }
             Self::Parameters(label) => {
-                return write!(f, "this PEM has only `{label}` and no key; create an RSA key with {GENERATE}");
+                return write!(f, "this PEM contains only `{label}`, not a key; create an RSA key with {GENERATE}");
             }
             Self::MultiPrime => {
                 return write!(
                     f,
                     "this RSA key has more than two primes, which is not supported and cannot be converted; create a \
-                     key of two primes with {GENERATE}"
+                     key with two primes with {GENERATE}"
                 );
             }
             Self::AgeKey => {
-                return write!(f, "this is a key of age, which is not an RSA key; create an RSA key with {GENERATE}");
+                return write!(f, "this is an age key, which is not an RSA key; create an RSA key with {GENERATE}");
             }
             Self::Minisign => {
                 return write!(
@@ -237,7 +235,7 @@ impl fmt::Display for ForeignKey {
             Self::Putty => {
                 "this is a PuTTY private key; convert it with `puttygen FILE -O private-openssh -o private.pem`"
             }
-            Self::Pgp => "this is a PGP key, which is not supported; export the RSA key as PEM with its own tool",
+            Self::Pgp => "this is a PGP key, which is not supported; export the RSA key as PEM with a PGP tool",
             Self::CertificateRequest => {
                 "this is a certificate signing request; write its public key with `openssl req -in FILE -noout -pubkey \
                  -out public.pem`; add `-inform DER` for a binary file"
@@ -293,8 +291,8 @@ impl fmt::Display for ForeignKey {
                 "this is a certificate revocation list, which contains no key; use the certificate or the public key"
             }
             Self::Diff => {
-                "this is a diff that replaces one key by another; use the file itself instead, for example from `git \
-                 show REVISION:PATH`"
+                "this is a diff that replaces one key with another; use the file itself instead, for example from \
+                 `git show REVISION:PATH`"
             }
             Self::WebPage => "this is a web page, not a key; download the key itself",
             Self::XmlDocument => {

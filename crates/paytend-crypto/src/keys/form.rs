@@ -12,7 +12,7 @@ pub struct KeyForm {
     pub armour: Armour,
     /// Whether the key was encrypted with a passphrase. If so, `structure` is the decrypted structure.
     pub encrypted: bool,
-    /// The transformations that were undone to read the text, outermost first.
+    /// The encodings, escapes and quotes around the key that were removed, outermost first.
     pub wrappings: Vec<Wrapping>,
 }
 
@@ -75,11 +75,11 @@ pub enum Armour {
     Pem(String),
 }
 
-/// A transformation of a key's text that is undone before the key is read.
+/// An encoding, escape or quote around a key that is removed before the key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Wrapping {
-    /// Base64 around the whole text.
+    /// Base64 of the whole input.
     Base64,
     /// UTF-16 or UTF-32 instead of UTF-8.
     WideCharacters,
@@ -89,7 +89,7 @@ pub enum Wrapping {
     InvisibleCharacters,
     /// Escapes such as `\n` or `%0A` for line ends and other characters.
     Escapes,
-    /// Quotes, a `NAME=`, a `data:` URL or another document around the text.
+    /// Quotes, a `NAME=`, a `data:` URL or a document around the key.
     Quotes,
     /// The URL-safe base64 alphabet: `-` and `_`.
     UrlSafe,

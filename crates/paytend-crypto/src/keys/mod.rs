@@ -23,8 +23,8 @@ use encoding::pem;
 use error::KeyError;
 use passphrase::Passphrase;
 
-/// Returns the format of a key: its structure, armour and wrappings. If the text contains several keys, this is the
-/// private key's format.
+/// Returns the format of a key: its structure, armour and wrappings. If `data` contains several keys, returns the
+/// format of the private key.
 ///
 /// # Errors
 /// Returns the errors of [`read`].
@@ -32,12 +32,12 @@ pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
     read(data, None).map(|(_, form)| form)
 }
 
-/// Returns the PEM blocks of a text as well-formed PEM, for a library that reads only that. The blocks may have any
-/// label and content, such as a certificate and an EC key; only their base64 is checked. Undoes the transformations
-/// that [`PrivateKey::from_bytes`] accepts, for example escaped line ends, quotes and UTF-16.
+/// Returns the PEM blocks in `data` as well-formed PEM, for a library that requires it. The blocks may have any label
+/// and content, such as a certificate and an EC key; only their base64 is checked. Removes the same escapes, quotes
+/// and encodings as [`PrivateKey::from_bytes`], for example escaped line ends and UTF-16.
 ///
 /// # Errors
-/// - Returns [`KeyError::Empty`] or [`KeyError::Encoding`] if the text contains no PEM.
+/// - Returns [`KeyError::Empty`] or [`KeyError::Encoding`] if `data` contains no PEM.
 /// - Returns [`KeyError::Armour`], [`KeyError::Base64`] or [`KeyError::Truncated`] if a block is damaged.
 /// - Returns [`KeyError::Encrypted`] if a block is encrypted with `Proc-Type` and `DEK-Info` headers.
 pub fn clean_pem(data: &[u8]) -> Result<Zeroizing<String>, KeyError> {

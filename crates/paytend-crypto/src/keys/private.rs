@@ -25,10 +25,10 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads a key: DER, PEM or base64 of DER, as PKCS#1 or PKCS#8. The form is detected from the data.
+    /// Reads a key: DER, PEM or base64 of DER, as PKCS#1 or PKCS#8. The format is detected from the data.
     ///
-    /// A text may have the transformations that are common in environment variables and files: escaped line ends,
-    /// quotes, a second layer of base64, UTF-16, invisible characters, indentation, or other text around the key.
+    /// The key may have escaped line ends, quotes, a second layer of base64, UTF-16, invisible characters,
+    /// indentation, or other text around it. Environment variables and files often add these.
     ///
     /// ```
     /// # use paytend_crypto::{OsRandom, PrivateKey, rustcrypto};
@@ -40,7 +40,8 @@ impl PrivateKey {
     /// ```
     ///
     /// # Errors
-    /// Returns a [`KeyError`] that names the unsupported form or the problem if the data is not a readable private key.
+    /// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable private
+    /// key.
     pub fn from_bytes(data: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self::read(data.as_ref(), None).map(|(key, _)| key)
     }

@@ -31,15 +31,16 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a key: DER, PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The form is
-    /// detected from the data. A text may have the same transformations as in
+    /// Reads a key: DER, PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The format is
+    /// detected from the data. The key may be escaped, quoted or re-encoded as in
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
-    /// From a certificate, only the key is read. Neither its issuer nor its validity period is checked. From a chain of
+    /// From a certificate, only the key is read. The issuer and the validity period are not checked. From a chain of
     /// certificates, the key of the certificate that issued none of the others is read.
     ///
     /// # Errors
-    /// Returns a [`KeyError`] that names the unsupported form or the problem if the text is not a readable public key.
+    /// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable public
+    /// key.
     pub fn from_bytes(data: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self::read(data.as_ref()).map(|(key, _)| key)
     }

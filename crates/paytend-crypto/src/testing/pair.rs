@@ -64,7 +64,7 @@ fn signatures(
         let mut other = digest;
         other[31] ^= 1;
         checks.that(!public.verify_sha256(&other, &signature), || {
-            "verify_sha256 accepts a signature of another digest".into()
+            "verify_sha256 accepts a signature of a different digest".into()
         })?;
         let longer = [&signature[..], &[0]].concat();
         let padded = [&[0], &signature[..]].concat();
@@ -153,7 +153,7 @@ fn refusals(
     let size = private.public_key().size();
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let text = format!("notifyType=2&partnerId={PARTNER_ID}&randomKey={session_key}&signType=RSA&version=2.0");
-    let signature = checks.get(detached::sign(&**private, text.as_bytes()), "cannot sign a text")?;
+    let signature = checks.get(detached::sign(&**private, text.as_bytes()), "cannot sign a message")?;
     let ring = checks.get(ring(private, public), "cannot build a keyring")?;
     let separator = size - session_key.len() - 1;
     for (at, byte) in [(1, 2), (0, 1), (1, 1), (2, 0), (9, 0), (separator, 7)] {

@@ -251,7 +251,7 @@ fn detached_signatures_verify_with_any_of_several_keys() {
 
 /// A message has at most 64 fields: the payload, the key, the signature, and 61 others.
 #[test]
-fn message_with_the_most_fields_can_be_opened_and_one_with_more_cannot_be_sealed() {
+fn maximum_number_of_fields_opens_and_one_more_is_refused_by_seal() {
     let sender = keyring("paytend", "partner");
     // A notification has four fields besides the payload, the key and the signature. Empty fields do not count.
     for (more, sealable) in [(57, true), (58, false)] {

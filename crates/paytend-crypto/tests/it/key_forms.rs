@@ -109,7 +109,7 @@ fn every_key_form_file_has_a_case() {
     assert_eq!(named, there);
 }
 
-/// No message shows a part of the data that is long enough to be a secret.
+/// An error message may contain only parts of the data that are too short to be a secret.
 #[test]
 fn error_messages_show_no_part_of_a_key() {
     for case in key_forms().1 {
@@ -130,7 +130,7 @@ fn error_messages_show_no_part_of_a_key() {
 }
 
 #[test]
-fn read_returns_a_key_of_either_half() {
+fn read_returns_private_and_public_keys() {
     let (_, cases) = key_forms();
     for case in cases {
         let data = case.data();

@@ -6,7 +6,7 @@ use paytend_crypto::keys::read;
 use paytend_crypto::{PrivateKey, PublicKey};
 use paytend_vectors::{KeyFormCase, KeyFormResult, Seeded, key_forms};
 
-/// A transformation that a text may undergo on its way to a program. It does not change the key.
+/// An encoding or formatting change that a key file or environment variable may undergo. It does not change the key.
 type Wrap = (&'static str, fn(&str, &Seeded) -> String);
 
 const WRAPS: [Wrap; 16] = [
@@ -108,7 +108,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
                     _ => {}
                 }
             }
-            // A changed bit in a public key's DER makes a different key.
+            // A changed bit in the DER of a public key can result in a different valid key.
             if let Ok((key, _)) = read(&data, None) {
                 read_anyway += usize::from(!format!("{key:?}").contains(&fingerprint));
             }
@@ -119,7 +119,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
         let mut data = vec![0; length];
         random.fill(&mut data);
         assert!(read(&data, None).is_err());
-        // Random texts of characters with a special meaning.
+        // Random strings of characters with a special meaning.
         let text: Vec<u8> = data.iter().flat_map(|byte| pieces[usize::from(*byte) % pieces.len()].to_vec()).collect();
         assert!(read(&text, None).is_err());
     }

@@ -109,7 +109,7 @@ fn der_that_ends_in_white_space_bytes_is_read_completely() {
 }
 
 #[test]
-fn numbers_that_do_not_belong_together_are_refused() {
+fn key_with_inconsistent_numbers_is_refused() {
     let der = key("partner").material.pkcs1_der().to_vec();
     let mut refused = 0;
     // Damages single bytes throughout the key: loading must not panic, and must almost always fail.
@@ -133,7 +133,7 @@ fn fingerprint_is_the_hash_of_the_public_key() {
 
 #[cfg(unix)]
 #[test]
-fn private_key_file_open_to_others_is_refused_by_default() {
+fn private_key_file_accessible_to_others_is_refused_by_default() {
     use std::os::unix::fs::PermissionsExt;
 
     let dir = tempfile::tempdir().unwrap();
@@ -164,7 +164,7 @@ fn private_key_file_open_to_others_is_refused_by_default() {
 }
 
 #[test]
-fn size_limits_are_the_documented_ones() {
+fn size_limits_match_the_documentation() {
     assert_eq!((keys::MIN_BITS, keys::MAX_BITS), (1024, 8192));
 }
 
@@ -196,9 +196,9 @@ fn form_is_detected_from_the_data() {
     assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Private, Armour::Der));
 }
 
-/// A key of any algorithm and a certificate are returned as PEM that another library reads.
+/// Keys of any algorithm and certificates are returned as PEM that other libraries can read.
 #[test]
-fn clean_pem_undoes_the_transformations_of_any_pem() {
+fn clean_pem_restores_escaped_quoted_and_marked_pem() {
     let file = |name: &str| std::fs::read(paytend_vectors::folder().join("key-forms").join(name)).unwrap();
     for (name, label) in [
         ("pkcs8.pem", "PRIVATE KEY"),
@@ -228,7 +228,7 @@ fn clean_pem_undoes_the_transformations_of_any_pem() {
         ("text.txt", "not an RSA key"),
         ("damaged-line-7.pem", "line 7"),
         ("end-label.pem", "line 28"),
-        ("truncated.pem", "688 are missing"),
+        ("truncated.pem", "only 528 are present"),
         ("cut-before-end.pem", "no END line"),
         ("replaced.diff", "diff that replaces"),
         ("encrypted-trad.pem", "is encrypted"),

@@ -95,7 +95,7 @@ fn unsigned_error_response_is_reported_as_unsigned_failure() {
 }
 
 #[test]
-fn response_without_key_and_payload_is_verified() {
+fn response_without_key_or_payload_is_verified() {
     // Sealing always adds a randomKey, so this test builds the documented variant without it.
     let text = "respCode=1001&respMsg=card not found&signType=RSA";
     let signature = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap();
@@ -114,7 +114,7 @@ fn response_without_key_and_payload_is_verified() {
 
 /// The documentation requires a `randomKey` only if there is a `bizData`. A notification always has both.
 #[test]
-fn request_without_key_and_payload_is_verified_but_not_a_notification() {
+fn request_without_key_or_payload_is_verified_but_notification_is_refused() {
     let id = "a".repeat(32);
     let text = format!("partnerId={PARTNER_ID}&requestId={id}&signType=RSA&version=2.0");
     let sign = |text: &str| detached::sign(&*key("partner").private, text.as_bytes()).unwrap();
@@ -157,7 +157,7 @@ fn notification_cannot_be_replayed_as_a_response() {
     assert_eq!(result.unwrap_err(), Error::Malformed(Malformed::Field(FieldProblem::OtherKind)));
 }
 
-/// A response without data may contain an encrypted empty text, which is not included in the signature.
+/// A response without data may contain an encrypted empty payload, which is not included in the signature.
 #[test]
 fn encrypted_empty_payload_counts_as_no_payload() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
@@ -228,7 +228,7 @@ fn keys_can_be_rotated_on_both_sides() {
 }
 
 #[test]
-fn session_key_of_another_length_is_refused() {
+fn session_key_of_unexpected_length_is_refused() {
     let ring = |own: &str, peer: &str, length| {
         Keyring::builder()
             .own_key(Arc::clone(&key(own).private))
@@ -285,7 +285,7 @@ fn counting(broken: bool) -> (Arc<Counting>, Keyring) {
 }
 
 #[test]
-fn errors_visible_without_a_key_cost_no_private_operation() {
+fn errors_detectable_without_a_key_cause_no_private_operation() {
     let (backend, ring) = counting(false);
     let good = notification(&keyring("paytend", "partner"), r#"{"a":1}"#);
     let modulus = STANDARD.encode(key("partner").material.public_key().modulus());
@@ -371,8 +371,8 @@ fn malformed_session_key_is_refused() {
     }
 }
 
-/// The last 24 bytes of the RSA blocks are the correct session key, but the padding is not quite valid. The signature
-/// is valid for the text that a naive receiver would read.
+/// The last 24 bytes of the RSA blocks are the correct session key, but one byte of the padding is invalid. The
+/// signature is valid for the signed text that a naive receiver would read.
 #[test]
 fn session_key_with_invalid_padding_is_refused() {
     type Change = fn(&mut [u8]);

@@ -37,7 +37,7 @@ pub(crate) fn key(name: &str) -> &'static TestKey {
     KEYS.get(name).unwrap_or_else(|| panic!("no test key {name}"))
 }
 
-/// Returns the keyring of `own` for messages to and from `peer`.
+/// Returns the keyring that `own` uses to exchange messages with `peer`.
 pub(crate) fn keyring(own: &str, peer: &str) -> Keyring {
     Keyring::builder().own_key(Arc::clone(&key(own).private)).peer_key(Arc::clone(&key(peer).public)).build().unwrap()
 }

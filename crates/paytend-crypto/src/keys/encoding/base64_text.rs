@@ -11,7 +11,7 @@ use crate::keys::form::Wrapping;
 /// The maximum number of nested base64 layers. Each layer is shorter than the layer around it.
 pub(super) const DEEPEST: usize = 5;
 
-/// Padding is counted separately, and truncated text may have trailing bits. Its length is checked by the DER reader.
+/// Padding is counted separately, and truncated base64 may have trailing bits. The DER reader checks the length.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -19,15 +19,15 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A decoded base64 text.
+/// The result of decoding base64.
 pub(super) struct Decoded {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) wrappings: Vec<Wrapping>,
-    /// Whether a single character is left over, because the text is truncated or has an extra character.
+    /// Whether a single character is left over, because the base64 is truncated or has an extra character.
     pub(super) left_over: bool,
 }
 
-/// Decodes a text. `first_line` is the number of its first line.
+/// Decodes base64. `first_line` is the number of the first line.
 ///
 /// # Errors
 /// Returns the number of the first line with a character that is not base64.

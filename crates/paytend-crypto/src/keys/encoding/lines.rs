@@ -1,4 +1,4 @@
-//! The lines of a base64 text: removes marks before each line, and finds lines and spaces that damage the base64.
+//! The lines of base64: removes marks before each line, and finds lines and spaces that damage the base64.
 
 use zeroize::Zeroizing;
 
@@ -113,11 +113,12 @@ fn is_complete(decoded: &Decoded) -> bool {
     !decoded.left_over && der::announced(&decoded.bytes) == Some(decoded.bytes.len())
 }
 
-/// Restores a base64 text whose `+` characters were replaced by spaces, if the result is unambiguous. `decoded` is the
-/// result of decoding the text without its spaces. Returns `None` if the text needs no repair.
+/// Restores base64 whose `+` characters were replaced by spaces, if the result is unambiguous. `decoded` is the result
+/// of decoding `text` without its spaces. Returns `None` if `text` needs no repair.
 ///
 /// # Errors
-/// - Returns [`ArmourProblem::NotBase64`] if the text is a complete structure without a certain line.
+/// - Returns [`ArmourProblem::NotBase64`] if the base64 is a complete structure after lines with other characters are
+///   removed.
 /// - Returns [`KeyError::PlusSigns`] if `+` characters were replaced by spaces and cannot be restored.
 pub(super) fn repaired(
     text: &[u8],

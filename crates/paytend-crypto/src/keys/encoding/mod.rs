@@ -40,9 +40,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns everything that the data contains.
+    /// Returns all items in the data.
     fn items(&mut self, data: &[u8]) -> Result<Vec<Item>, KeyError> {
-        // DER may end with a byte that would be white space in a text.
+        // DER may end with a byte that would be white space in text.
         if der::looks_like(data) {
             return Ok(vec![self.structure(data, Armour::Der)]);
         }
@@ -81,7 +81,7 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    /// Reads a text without PEM: a single base64 text, or a document with base64 values.
+    /// Reads text without PEM: a single base64 value, or a document with base64 values.
     fn bare_or_values(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let wrappings = self.wrappings.clone();
         let bare = self.bare(text);
@@ -122,7 +122,7 @@ impl Reader<'_> {
         items
     }
 
-    /// Reads a text without PEM: base64 of DER, of PEM, or of another text.
+    /// Reads text without PEM: base64 of DER, of PEM, or of other text.
     fn bare(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let inner = text::surrounded(text);
         if inner.is_empty() {
@@ -130,7 +130,7 @@ impl Reader<'_> {
         }
         if inner.len() != text.trim_ascii().len() {
             self.wrappings.push(Wrapping::Quotes);
-            // A quoted text may be in any recognised unsupported format.
+            // The content of the quotes may be in any recognised unsupported format.
             if let Some(foreign) = recognise::in_text(inner) {
                 return Err(foreign.into());
             }
@@ -148,7 +148,7 @@ impl Reader<'_> {
         let repaired = if like_key { lines::repaired(inner, first_line, &decoded)? } else { None };
         let decoded = match repaired.map_or(decoded, Ok) {
             Ok(decoded) => decoded,
-            // Only a text that begins like a key or PEM is reported as damaged base64.
+            // Only input that starts like a key or PEM is reported as damaged base64.
             Err(line) if like_key => return Err(KeyError::Base64 { line }),
             Err(_) => return Err(KeyError::Encoding),
         };
@@ -162,7 +162,7 @@ impl Reader<'_> {
         }
         let depth = self.wrappings.iter().filter(|wrapping| **wrapping == Wrapping::Base64).count();
         let known = recognise::in_binary(bytes).is_some();
-        // A text that is cut at its start may begin at any of the four characters that encode three bytes.
+        // Base64 whose beginning is missing may start at any of the four characters that encode three bytes.
         let cut = |from: usize| {
             let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
             rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))

@@ -1,4 +1,4 @@
-//! Decodes the body of a PEM block, and writes the PEM blocks of a text without its transformations.
+//! Decodes the bodies of PEM blocks, and rewrites escaped, quoted or re-encoded PEM as well-formed PEM.
 
 use zeroize::Zeroizing;
 
@@ -7,7 +7,7 @@ use super::base64_text::{self, DEEPEST, Decoded};
 use super::{der, encrypted, lines, text, write};
 use crate::keys::error::{ArmourProblem, KeyError};
 
-/// Decodes the body of a PEM block, which may be cut at its end.
+/// Decodes the body of a PEM block. The end of the body may be missing.
 pub(super) fn decode(block: &Block<'_>) -> Result<Decoded, KeyError> {
     if let Some((line, problem)) = block.broken
         && problem != ArmourProblem::EndMissing
@@ -59,7 +59,8 @@ fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     (lines, rest)
 }
 
-/// Returns the PEM blocks of a text as well-formed PEM, whatever they contain. Undoes the transformations of the text.
+/// Returns the PEM blocks in `data` as well-formed PEM, whatever they contain. Removes escapes, quotes and encodings
+/// around them.
 pub(crate) fn clean_pem(data: &[u8]) -> Result<Zeroizing<String>, KeyError> {
     clean_nested(data, 0)
 }

@@ -27,7 +27,7 @@ fn starts_as_ssh(text: &[u8]) -> bool {
     [&b"ssh-"[..], b"ecdsa-sha2-", b"sk-"].iter().any(|name| text.starts_with(name))
 }
 
-/// Recognises a text that is neither PEM nor base64 by its first characters.
+/// Recognises text that is not PEM or base64, by its first characters.
 pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     let text = text.trim_ascii();
     let starts = |start: &[u8]| text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start));
@@ -61,7 +61,7 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognises a file encrypted with SOPS. Its settings may contain PEM that belongs to another format.
+/// Recognises a file encrypted with SOPS. Its metadata may contain PEM of a different format.
 pub(super) fn sops(text: &[u8]) -> Option<ForeignKey> {
     contains(text, b"ENC[AES256_GCM,").then_some(ForeignKey::Sops)
 }

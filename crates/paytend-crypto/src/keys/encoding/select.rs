@@ -1,11 +1,11 @@
-//! Picks the requested key from the contents of a text or file.
+//! Picks the requested key from the items in the input.
 
 use super::key_data::{Half, KeyData};
 use super::structure::Names;
 use crate::keys::error::{EncryptedFormat, KeyError};
 use crate::keys::form::{KeyForm, KeyStructure};
 
-/// An item in a text or file.
+/// A key, certificate or unreadable block in the input.
 pub(super) struct Item {
     pub(super) outcome: Result<(KeyForm, KeyData), KeyError>,
     /// The half (private or public) that the item contains, if known. It may be known even if the item cannot be read.

@@ -1,6 +1,6 @@
 //! Cleans the text of a key: character encodings, invisible characters, escapes and quotes. Independent of key formats.
 //!
-//! All characters of a key are ASCII, so a cleaned text consists of ASCII bytes. Invisible characters are removed. Any
+//! All characters of a key are ASCII, so cleaned text consists of ASCII bytes. Invisible characters are removed. Any
 //! other character is replaced by a character that is not valid in base64.
 
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ pub(super) const OTHER_DASH: u8 = b'~';
 /// The replacement for a character that cannot be part of a key.
 const OTHER: u8 = b'?';
 
-/// An ASCII text, with `\n` as its only line end.
+/// ASCII text, with `\n` as its only line end.
 pub(super) struct Text {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) wrappings: Vec<Wrapping>,
@@ -67,7 +67,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
     Text { bytes: cleaner.bytes, wrappings }
 }
 
-/// Returns the size of a text's characters in bytes and whether they are big-endian, or `None` if the size is 1.
+/// Returns the size of a character in bytes and whether characters are big-endian, or `None` if the size is 1.
 fn wide(data: &[u8]) -> Option<(usize, bool)> {
     match data {
         [0xff, 0xfe, 0, 0, ..] => return Some((4, false)),
@@ -77,7 +77,7 @@ fn wide(data: &[u8]) -> Option<(usize, bool)> {
         _ => {}
     }
     // Without a byte order mark: every second byte of ASCII text in UTF-16 is zero. Some characters may be invisible
-    // ones from elsewhere in Unicode.
+    // characters outside of ASCII.
     let start = &data[..data.len().min(1024) & !1];
     let pairs = start.len() / 2;
     let zeros = |offset: usize| start.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
@@ -193,7 +193,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (*out != text).then_some(out)
 }
 
-/// Removes white space, quotes, trailing punctuation, a `NAME=` and a `data:` URL from around a text.
+/// Removes white space, quotes, trailing punctuation, a `NAME=` and a `data:` URL around a value.
 pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     let mut inner = text.trim_ascii();
     loop {
@@ -212,7 +212,7 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Returns the value in `NAME=value` or `name: value`. The value must be longer than the end of a base64 text can be.
+/// Returns the value in `NAME=value` or `name: value`. The value must be longer than the padding of base64 can be.
 fn assigned(text: &[u8]) -> Option<&[u8]> {
     const SHORTEST_VALUE: usize = 64;
     let text = text.strip_prefix(b"export ").unwrap_or(text);

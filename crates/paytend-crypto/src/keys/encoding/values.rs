@@ -1,4 +1,4 @@
-//! Finds the values in a text that may be keys: members in JSON, entries in YAML, and variables in an environment file.
+//! Finds values in a document that may be keys: members in JSON, entries in YAML, variables in an environment file.
 
 /// A value that may be a key in base64, and its name.
 pub(super) struct Value<'t> {
@@ -33,7 +33,7 @@ fn is_base64(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=-_ \n".contains(byte)
 }
 
-/// Returns the start and the length of the value at the start of a text.
+/// Returns the start and the length of the value at the start of `text`.
 fn value(text: &[u8]) -> (usize, usize) {
     let start = text.iter().take_while(|byte| **byte == b' ').count();
     let rest = &text[start..];
@@ -51,7 +51,7 @@ fn value(text: &[u8]) -> (usize, usize) {
     (start, block.take_while(inside).map(|(_, line)| line.len()).sum())
 }
 
-/// Returns the name at the end of a text, which may be in quotes.
+/// Returns the name at the end of `text`. The name may be in quotes.
 fn last_name(text: &[u8]) -> Option<&[u8]> {
     let text = trimmed_end(text, b" \"'`");
     let length = text.iter().rev().take(LONGEST_NAME + 1).take_while(|byte| is_name(byte)).count();
@@ -72,7 +72,7 @@ fn is_name(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_.-".contains(byte)
 }
 
-/// Returns the name of the value that follows a text, such as `KEY` after `KEY="`.
+/// Returns the name of the value that follows `text`, such as `KEY` after `KEY="`.
 pub(super) fn name_before_value(text: &[u8]) -> Option<String> {
     let text = trimmed_end(text, b" \n\"'`");
     let text = text.strip_suffix(b"-").filter(|text| text.ends_with(b"|") || text.ends_with(b">")).unwrap_or(text);
