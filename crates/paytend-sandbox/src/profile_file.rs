@@ -21,6 +21,9 @@ const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete t
 /// `ClientBuilder::from_file("keys/paytend.toml", "sandbox")` of the crate `paytend-client`.
 ///
 /// Each start of a sandbox overwrites the file, unless its first line was deleted.
+///
+/// A client refuses the file if the sandbox listens only on an address of another machine's network, because the URL
+/// has no TLS. Put a proxy with TLS in front of the sandbox, and change `base_url`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProfileFile {

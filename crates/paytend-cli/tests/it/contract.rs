@@ -185,7 +185,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
         set_mode(&keys.path("paytend.pem"), 0o644);
         let open_to_all = seal(&keys, "paytend", "response", "paytend", "partner", fields, None);
         assert_eq!(open_to_all.code, 3);
-        assert!(open_to_all.stderr.contains("0600"), "{}", open_to_all.stderr);
+        assert!(open_to_all.stderr.contains("chmod 600"), "{}", open_to_all.stderr);
         let own = keys.arg("paytend.pem");
         let accepted = [&without[..], &["--private-key", &own, "--danger-any-permissions"]].concat();
         assert_eq!(run(&accepted, b"").code, 0);

@@ -56,8 +56,8 @@ impl Call<'_> {
     ) -> Result<Response<T>, Error> {
         let mut observer = CallObserver::new(self.shared, self.target, &self.request_id, deadline, self.doubtful);
         let traced = observer.traced();
-        let result = self.attempts(&mut observer, read).instrument(traced).await;
-        observer.finish(result.as_ref().map(|(status, _)| *status));
+        let result = self.attempts(&mut observer, read).instrument(traced.clone()).await;
+        traced.in_scope(|| observer.finish(result.as_ref().map(|(status, _)| *status)));
         result.map(|(_, response)| response)
     }
 

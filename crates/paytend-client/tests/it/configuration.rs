@@ -270,18 +270,21 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
     write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
     let error = ClientBuilder::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
-    assert!(error.contains("private_key: the private key file"), "{error}");
+    assert!(error.contains("private_key: ") && error.contains("is accessible to other users"), "{error}");
 
     // A profile that allows any permissions does not allow them for another profile's key.
     let accepted =
         format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
     let error = ClientBuilder::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();
-    assert!(error.contains("private_key: the private key file"), "{error}");
+    assert!(error.contains("private_key: ") && error.contains("is accessible to other users"), "{error}");
 
     // The same check in the builder.
     let path = write("client.pem", &identity, 0o444);
     let refused = builder().client_certificate_file(&path).build().unwrap_err().to_string();
-    assert!(refused.contains("client_certificate_file: the private key file"), "{refused}");
+    assert!(
+        refused.contains("client_certificate_file: ") && refused.contains("is accessible to other users"),
+        "{refused}"
+    );
     builder().danger_any_permissions(true).client_certificate_file(&path).build().unwrap();
     builder().client_certificate_file(write("client.pem", &identity, 0o600)).build().unwrap();
 }

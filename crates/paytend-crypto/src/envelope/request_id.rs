@@ -1,14 +1,14 @@
-//! The `requestId` of a request: 32 characters, globally unique.
+//! The `requestId` of a request.
 
 use crate::error::Error;
 use crate::random::RandomSource;
 use std::fmt;
 use std::str::FromStr;
 
-/// A `requestId`: 1 to 32 characters, unique across threads, processes and machines.
+/// A `requestId`: 1 to 32 characters, which must be unique.
 ///
 /// A [generated](Self::generate) identifier has 32 lower-case hexadecimal characters. It is a version 7 UUID without
-/// hyphens: 48 bits of time, so that identifiers sort by creation time in milliseconds, and 74 random bits. Paytend
+/// hyphens, unique across threads, processes and machines: 48 bits of time, and 74 random bits. Paytend
 /// documents only the 32 characters; the UUID format is this crate's choice.
 ///
 /// ```

@@ -25,7 +25,7 @@ pub(super) fn object(text: &str) -> Result<Value, String> {
             match bare.as_bytes().first() {
                 None if text.is_empty() => "an empty text".into(),
                 None => "white space only".into(),
-                _ if text.contains('\0') => "UTF-16".into(),
+                _ if text.bytes().take(2).any(|byte| byte == 0) => "UTF-16".into(),
                 _ if bare.starts_with("[object ") => {
                     "the text that JavaScript prints for an object; use JSON.stringify".into()
                 }

@@ -230,7 +230,6 @@ fn input_that_is_not_a_json_object_is_described() {
         (r#"{"a":1,}x'"#, "an object with a trailing comma at byte 6"),
         (r#"{"a":}"#, "an object with a syntax error at byte 5"),
         (r#"{"a":1]"#, "an object with a syntax error at byte 6"),
-        (r#"{"a":1e999}"#, "an object with a number that is out of range"),
     ] {
         assert_eq!(findings("topup", text), [error(&format!("expected a JSON object; found {found}"))], "{text}");
     }

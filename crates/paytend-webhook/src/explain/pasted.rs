@@ -71,7 +71,7 @@ fn without_escapes(mut text: String) -> String {
 }
 
 /// The names under which the header is shown, in lower case.
-const NAMES: [&str; 3] = ["signature", "http_sign", "sign"];
+const NAMES: [&str; 3] = ["http_sign", "sign", "signature"];
 
 /// Returns the value after the header's name, or the whole text if it has no name.
 fn value_of(text: &str) -> &str {
@@ -80,7 +80,8 @@ fn value_of(text: &str) -> &str {
     for name in NAMES {
         for (at, _) in lower.match_indices(name) {
             let before = text[..at].chars().next_back();
-            let is_start = before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '/' | '+' | '_' | '='));
+            let option = text[..at].ends_with("--") || lower[..at].ends_with("x-") && !lower[..at - 2].ends_with('-');
+            let is_start = option || before.is_none_or(|c| !c.is_alphanumeric() && !"/+_=-".contains(c));
             let after = &text[at + name.len()..];
             let quote = after.chars().next().filter(|c| is_quote(*c));
             let after = after.trim_start_matches(is_quote).trim_start();

@@ -3,8 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::base64_text::{self, Decoded};
+use super::der;
+use super::key_data::KeyData;
+use super::structure::{self, Structure};
 use super::text::line_content;
-use super::{der, structure};
 use crate::keys::error::{ArmourProblem, KeyError};
 use crate::keys::foreign::ForeignKey;
 use crate::keys::form::Wrapping;
@@ -145,9 +147,18 @@ pub(super) fn repaired(
     for trimmed in [false, true] {
         let restored = with_plus_signs(&lines, trimmed, text.len());
         let Ok(mut restored) = base64_text::decode(&restored, 1) else { continue };
-        if is_complete(&restored) && structure::read(&restored.bytes).is_ok() {
-            restored.wrappings.push(Wrapping::SpacesForPlus);
-            return Ok(Some(restored));
+        if !is_complete(&restored) {
+            continue;
+        }
+        match structure::read(&restored.bytes) {
+            // The numbers of a private key are checked against each other. Those of a public key cannot be checked, so
+            // that a further error in the base64 would result in a different key.
+            Ok(Structure::Key(_, KeyData::Private(_)) | Structure::Encrypted(_)) => {
+                restored.wrappings.push(Wrapping::SpacesForPlus);
+                return Ok(Some(restored));
+            }
+            Ok(_) => return Err(KeyError::PlusSigns { line: first_line + spaced }),
+            Err(_) => {}
         }
     }
     match decoded {

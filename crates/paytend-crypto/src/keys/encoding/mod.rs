@@ -31,12 +31,27 @@ use crate::keys::passphrase::Passphrase;
 
 /// Reads the requested half of a key pair in any supported encoding.
 pub(crate) fn read(data: &[u8], wanted: Half, passphrase: Option<&Passphrase>) -> Result<(KeyForm, KeyData), KeyError> {
-    select::select(Reader { passphrase, wrappings: Vec::new() }.items(data)?, wanted)
+    select::select(Reader { passphrase, wrappings: Vec::new(), inside_value: false }.items(data)?, wanted)
+}
+
+/// Returns whether an error means that a key is there and damaged.
+fn is_damage(error: &KeyError) -> bool {
+    matches!(
+        error,
+        KeyError::Base64 { .. }
+            | KeyError::Armour { .. }
+            | KeyError::Truncated { .. }
+            | KeyError::TrailingData { .. }
+            | KeyError::HeadMissing
+            | KeyError::PlusSigns { .. }
+    )
 }
 
 struct Reader<'a> {
     passphrase: Option<&'a Passphrase>,
     wrappings: Vec<Wrapping>,
+    /// Whether the data is a value of a document. Such a value is not searched for further values.
+    inside_value: bool,
 }
 
 impl Reader<'_> {
@@ -65,7 +80,10 @@ impl Reader<'_> {
         if armour::blocks(raw).is_empty()
             && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
-            return Err(foreign.into());
+            // An environment file may contain the key of another program as well.
+            let values = self.values(raw);
+            let is_read = values.iter().any(|item| item.outcome.is_ok());
+            return if is_read { Ok(values) } else { Err(foreign.into()) };
         }
         let unescaped = text::unescape(&cleaned.bytes);
         if unescaped.is_some() {
@@ -85,39 +103,52 @@ impl Reader<'_> {
     fn bare_or_values(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let wrappings = self.wrappings.clone();
         let bare = self.bare(text);
-        let damaged = |error: &KeyError| {
-            matches!(
-                error,
-                KeyError::Encoding
-                    | KeyError::Base64 { .. }
-                    | KeyError::Truncated { .. }
-                    | KeyError::TrailingData { .. }
-                    | KeyError::HeadMissing
-            )
-        };
+        let damaged = |error: &KeyError| *error == KeyError::Encoding || is_damage(error);
         let readable = match &bare {
             Ok(items) => !items.iter().all(|item| item.outcome.as_ref().is_err_and(damaged)),
             Err(error) => !damaged(error),
         };
-        if readable {
+        if readable || self.inside_value {
             return bare;
         }
         self.wrappings = wrappings;
-        let values = self.values(text);
+        let mut values = self.values(text);
         let named = matches!(bare, Err(KeyError::Encoding)) && !values.is_empty();
+        if values.iter().any(|item| item.outcome.is_ok()) && values::has_other_keys(text) {
+            // One of several keys must not be chosen because the others are in a form that is not read.
+            let count = values.len() + 1;
+            for private in [true, false] {
+                let error = KeyError::Ambiguous { count, private, names: Vec::new(), certificates: false };
+                values.push(Item::damaged(error, if private { Half::Private } else { Half::Public }));
+            }
+        }
         if named || values.iter().any(|item| item.outcome.is_ok()) { Ok(values) } else { bare }
     }
 
-    /// Reads the keys among the values of a document. Ignores values that are not keys.
+    /// Reads the keys among the values of a document. Ignores values that are not keys. A damaged key prevents another
+    /// one from being chosen.
     fn values(&self, text: &[u8]) -> Vec<Item> {
+        if self.inside_value {
+            return Vec::new();
+        }
         let mut items = Vec::new();
         for value in values::find(text) {
             let mut wrappings = self.wrappings.clone();
             wrappings.push(Wrapping::Quotes);
-            let found = Reader { passphrase: self.passphrase, wrappings }.items(value.text);
-            let found = found.unwrap_or_else(|error| vec![Item::failed(error, b"")]);
-            let known = found.into_iter().filter(|item| !matches!(item.outcome, Err(KeyError::Encoding)));
-            items.extend(known.map(|item| Item { source: value.name.clone(), ..item }));
+            let found = Reader { passphrase: self.passphrase, wrappings, inside_value: true }.items(value.text);
+            let found = match found {
+                Ok(found) => found,
+                Err(KeyError::Encoding) => continue,
+                Err(error) => vec![Item::failed(error, b"")],
+            };
+            for item in found {
+                match &item.outcome {
+                    Err(error) if item.half.is_none() && is_damage(error) => {
+                        items.extend([Half::Private, Half::Public].map(|half| Item::damaged(error.clone(), half)));
+                    }
+                    _ => items.push(Item { source: value.name.clone(), ..item }),
+                }
+            }
         }
         items
     }

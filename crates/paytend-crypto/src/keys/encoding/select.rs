@@ -29,6 +29,11 @@ impl Item {
         item
     }
 
+    /// Creates an item for a key of this half that cannot be read.
+    pub(super) fn damaged(error: KeyError, half: Half) -> Self {
+        Self { half: Some(half), ..Self::failed(error, b"") }
+    }
+
     /// Sets the half that a PEM block contains, according to its label.
     pub(super) fn place(&mut self, label: &[u8]) {
         self.half = match label {

@@ -10,23 +10,68 @@ pub(super) struct Value<'t> {
 const SHORTEST: usize = 64;
 /// The maximum length of a name.
 const LONGEST_NAME: usize = 64;
+/// The maximum number of bytes that are searched for the ends of values, so that the search takes linear time.
+const SEARCHED: usize = 4 << 20;
 
 /// Returns all values that consist of base64 characters and are as long as a key.
 pub(super) fn find(text: &[u8]) -> Vec<Value<'_>> {
     let mut values = Vec::new();
     let mut at = 0;
+    let mut left = SEARCHED;
     while let Some(found) = memchr::memchr2(b':', b'=', &text[at..]) {
         let (before, after) = (&text[..at + found], &text[at + found + 1..]);
         at += found + 1;
+        if is_in_comment(before) {
+            continue;
+        }
         let Some(name) = last_name(before) else { continue };
         let (start, length) = value(after);
+        let Some(rest) = left.checked_sub(start + length) else { break };
+        left = rest;
         let value = after[start..start + length].trim_ascii();
-        if value.len() >= SHORTEST && value.iter().all(is_base64) && super::armour::blocks(value).is_empty() {
+        if value.len() >= SHORTEST && is_encoded(value) && super::armour::blocks(value).is_empty() {
             values.push(Value { name: shown(name), text: value });
             at += start + length;
         }
     }
     values
+}
+
+/// Returns whether input of [`find`] contains base64 that begins like a key and is in none of the values.
+pub(super) fn has_other_keys(text: &[u8]) -> bool {
+    let values = find(text);
+    let start = text.as_ptr() as usize;
+    let inside = |at: usize| {
+        values.iter().any(|value| {
+            let from = value.text.as_ptr() as usize - start;
+            (from..from + value.text.len()).contains(&at)
+        })
+    };
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
+    let mut at = 0;
+    while at < text.len() {
+        let length = text[at..].iter().take_while(|byte| is_digit(byte)).count();
+        let run = &text[at..at + length];
+        // The key may follow a name and `=`, and may be damaged after its beginning.
+        let begins = |mark: &[u8]| memchr::memmem::find_iter(run, mark).any(|from| length - from >= 20);
+        if (begins(b"MII") || begins(b"LS0tLS1CRUdJTi")) && !inside(at + length - 1) && !is_in_comment(&text[..at]) {
+            return true;
+        }
+        at += length.max(1);
+    }
+    false
+}
+
+/// Returns whether the last line of `text` is a comment.
+fn is_in_comment(text: &[u8]) -> bool {
+    let line = memchr::memrchr(b'\n', text).map_or(text, |end| &text[end + 1..]).trim_ascii_start();
+    line.starts_with(b"#") || line.starts_with(b";") || line.starts_with(b"//")
+}
+
+/// Returns whether all characters belong to base64, with padding only at the end.
+fn is_encoded(value: &[u8]) -> bool {
+    let digits = trimmed_end(value, b"=");
+    value.iter().all(is_base64) && !digits.contains(&b'=')
 }
 
 fn is_base64(byte: &u8) -> bool {
@@ -64,7 +109,7 @@ fn last_name(text: &[u8]) -> Option<&[u8]> {
 /// Returns a name for an error message, unless it could be the end of a key in base64.
 fn shown(name: &[u8]) -> Option<String> {
     let mixed = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
-    let key = !name.contains(&b'_') && mixed.iter().all(|kind| name.iter().any(kind));
+    let key = mixed.iter().all(|kind| name.iter().any(kind));
     (!key).then(|| name.iter().map(|byte| char::from(*byte)).collect())
 }
 
@@ -74,7 +119,13 @@ fn is_name(byte: &u8) -> bool {
 
 /// Returns the name of the value that follows `text`, such as `KEY` after `KEY="`.
 pub(super) fn name_before_value(text: &[u8]) -> Option<String> {
+    let whole = text;
     let text = trimmed_end(text, b" \n\"'`");
+    let removed = &whole[text.len()..];
+    // A line that ends with `=` may be the end of a key in base64.
+    if text.ends_with(b"=") && removed.contains(&b'\n') && !removed.iter().any(|byte| b"\"'`".contains(byte)) {
+        return None;
+    }
     let text = text.strip_suffix(b"-").filter(|text| text.ends_with(b"|") || text.ends_with(b">")).unwrap_or(text);
     let text = text.strip_suffix(b"|").or(text.strip_suffix(b">")).unwrap_or(text).trim_ascii_end();
     let before = text.strip_suffix(b":").or(text.strip_suffix(b"="))?;

@@ -124,6 +124,18 @@ fn pasted_sign_header_is_parsed() {
     assert!(pasted_sign("AB+C/D==").unwrap() == "AB+C/D==");
 }
 
+/// Other headers with a similar name, and members of the body, are not the signature.
+#[test]
+fn sign_header_is_found_beside_similar_names() {
+    for pasted in [
+        "X-Hub-Signature: sha1=deadbeef\nSign: QUJDREVG",
+        "x-amz-signature: foo\nsign: QUJDREVG",
+        "curl -H 'sign: QUJDREVG' -d '{\"signature\":\"zzzz\"}'",
+    ] {
+        assert_eq!(pasted_sign(pasted).unwrap(), "QUJDREVG", "{pasted}");
+    }
+}
+
 /// Each form contains the base64 of a signature as `S`. The finding is the deviation that remains in the header.
 #[test]
 fn pasted_sign_header_is_verified_in_every_form() {
