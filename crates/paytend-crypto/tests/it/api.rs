@@ -79,7 +79,7 @@ fn every_error_text_is_unique_and_on_one_line() {
         assert!(texts.insert(text), "the error text is not unique: {error:?}");
         assert_eq!(error, &error.clone());
     }
-    assert!(Error::from(KeyError::Permissions { path: path(), mode: 0o644 }).to_string().contains("0600"));
+    assert!(Error::from(KeyError::Permissions { path: path(), mode: 0o644 }).to_string().contains("chmod 600"));
 }
 
 #[test]
