@@ -122,7 +122,7 @@ pub enum KeyError {
     },
     /// Users other than the owner have access to a file with a secret.
     #[error(
-        "{path} is accessible to other users (mode {mode:o}); run `chmod 600` on it, or set \
+        "{path} is accessible to other users (mode {mode:o}); set its mode to 0600 (`chmod 600`), or set \
          PAYTEND_DANGER_ANY_PERMISSIONS=1 if a container platform mounts it"
     )]
     Permissions {
