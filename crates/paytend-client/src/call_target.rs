@@ -14,7 +14,7 @@ pub(crate) struct CallTarget {
     pub(crate) payload: PayloadRule,
     pub(crate) has_response: bool,
     pub(crate) takes_file: bool,
-    /// Whether `paytend-model` or a custom type describes the operation.
+    /// Whether a type describes the operation, either from `paytend-model` or a custom one.
     pub(crate) is_known: bool,
 }
 

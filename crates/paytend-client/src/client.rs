@@ -34,7 +34,7 @@ impl Client {
         self.request(operation).send().await.map(Response::into_data)
     }
 
-    /// Creates a request whose options differ from the client's configuration.
+    /// Creates a request, to override the client's options for one call.
     pub fn request<'r, O: Operation>(&'r self, operation: &'r O) -> Request<'r, O> {
         Request::new(&self.shared, operation)
     }

@@ -90,7 +90,7 @@ impl Rejection {
     }
 }
 
-/// Checks the properties of a body that any observer can see.
+/// Checks the content encoding and the length, which do not depend on any key.
 pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
     // The signature covers the plain body, so a compressed body cannot verify. A receiver does not decompress untrusted
     // bytes.

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// The payload: a file with one JSON object, which is sealed unchanged; `-` for standard input. The default is none
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-    /// Check the payload before sealing, as a request of this operation; a name or path from `paytend endpoints`
+    /// Check the payload as a request of this operation before sealing it (a name or path from `paytend endpoints`)
     #[arg(long, value_name = "OPERATION")]
     operation: Option<String>,
     /// Also refuse a payload with warnings

@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Unsent(TransportErrorKind),
     /// Fails after it has taken the body.
     Lost(TransportErrorKind),
-    /// Never responds. The value is whether it takes the body.
+    /// Never responds. If `true`, takes the request body first.
     Hang(bool),
 }
 
@@ -171,7 +171,8 @@ impl Clock for TestClock {
         impl Future for Wait {
             type Output = ();
 
-            /// Advances the time only when a wait is polled. A time limit that is not reached is never polled.
+            /// Advances the clock when the sleep is polled. If the guarded future finishes first, its timeout is never
+            /// polled.
             fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
                 let mut state = self.1.lock().unwrap();
                 state.0 += self.0;

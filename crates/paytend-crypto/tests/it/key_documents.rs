@@ -73,7 +73,7 @@ fn key_beside_keys_of_other_programs_is_read() {
     }
 }
 
-/// Base64 of a public key cannot be checked, so `+` characters are not restored in it.
+/// A repaired public key cannot be checked for consistency, so spaces in it are not turned back into `+`.
 #[test]
 fn public_key_with_lost_characters_is_refused() {
     let key = rustcrypto::generate(2048, &OsRandom).unwrap();

@@ -55,7 +55,7 @@ pub enum Rule {
     Bic,
     /// At most this number of characters together with another field.
     MaxCharsWith(&'static str, usize),
-    /// The field is set if another field is not.
+    /// The field must be set if the other field is not.
     RequiredUnless(&'static str),
     /// The field is set if another field is.
     RequiredWith(&'static str),

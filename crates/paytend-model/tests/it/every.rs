@@ -27,7 +27,7 @@ impl Type {
             round_trip: |json| {
                 let value: P = serde_json::from_str(json).map_err(|error| error.to_string())?;
                 let written = serde_json::to_string(&value).unwrap();
-                // The written text reads as the same value.
+                // The serialized JSON deserializes to the same value.
                 assert_eq!(serde_json::from_str::<P>(&written).unwrap(), value);
                 Ok(written)
             },

@@ -176,7 +176,7 @@ fn same_notify_type_is_read_differently_for_each_product() {
     ));
 }
 
-/// The notification is not read as a typed value without any fields.
+/// The notification is unknown instead of a typed value whose fields are all `None`.
 #[test]
 fn notification_of_the_other_product_is_unknown() {
     for (product, notify_type, content) in [

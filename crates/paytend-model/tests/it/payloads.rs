@@ -23,7 +23,7 @@ fn documented_deposit_is_written_back_unchanged() {
 }
 
 #[test]
-fn unknown_fields_and_nulls_keep_their_digits_and_order() {
+fn unknown_fields_and_nulls_round_trip_unchanged() {
     let json = concat!(
         r#"{"cardId":"1","orderNo":"T","amount":"10.10","currency":"EUR","#,
         r#""zeta":12345678901234567890.1234567890,"alpha":{"b":[1.50,null]},"nothing":null}"#

@@ -12,7 +12,7 @@ pub enum Change {
     #[error("a line break after the last character is missing")]
     NewlineLost,
     /// White space was added.
-    #[error("the received text has white space after its end (or before its start) that was not signed")]
+    #[error("the received text has trailing (or leading) white space that was not signed")]
     WhiteSpaceAdded,
     /// CR LF became LF, or LF became CR LF.
     #[error("the line breaks were converted (between CR LF and LF)")]

@@ -55,7 +55,7 @@ pub(in crate::world) fn apply(
             return Err(Refusal::because(Failure::WrongState, "the cardholder has not passed the audit"));
         }
         Some(_) if quantity != 1 => return Err(Failure::BadQuantity.into()),
-        // Only physical cards are ordered in bulk without a cardholder, who is assigned later.
+        // Only physical cards can be ordered without a cardholder, who is assigned later.
         None if type_ == VIRTUAL => {
             return Err(Refusal::because(Failure::InvalidField, "a virtual card needs `holderId`"));
         }

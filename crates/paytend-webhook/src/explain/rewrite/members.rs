@@ -42,7 +42,7 @@ pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
     if without == *root { Vec::new() } else { vec![structure(without, Change::MembersAdded)] }
 }
 
-/// Returns the structures after less common changes to empty values.
+/// Returns the structures with empty values removed, or with `null` and `""` exchanged.
 pub(super) fn emptied(document: &Document) -> Vec<Structure> {
     let root = &document.root;
     let is_empty_text = |node: &Node| match node {
