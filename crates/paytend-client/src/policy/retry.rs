@@ -150,18 +150,7 @@ mod tests {
     use super::*;
 
     fn failed(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> FailedAttempt {
-        FailedAttempt {
-            operation,
-            error,
-            outcome,
-            connect: None,
-            status: None,
-            retry_after: None,
-            attempt: 1,
-            elapsed: Duration::ZERO,
-            deadline: Duration::from_secs(60),
-            random: u64::MAX,
-        }
+        FailedAttempt { random: u64::MAX, ..FailedAttempt::new(operation, error, outcome) }
     }
 
     #[test]

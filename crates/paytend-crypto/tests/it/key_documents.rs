@@ -22,6 +22,8 @@ fn other_key_is_not_chosen_if_one_is_unreadable() {
     let (_, current, old) = keys();
     let cut = &current[..current.len() - 40];
     let damaged = current.replacen(&current[200..201], "*", 1);
+    let der = STANDARD.decode(&current).unwrap();
+    let colons = der.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
     let (first, second) = current.split_at(current.len() / 2);
     let lines: String = current.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line) + "\n").collect();
     for document in [
@@ -41,8 +43,21 @@ fn other_key_is_not_chosen_if_one_is_unreadable() {
         format!("CURRENT=\"{first}\" \\\n\"{second}\"\nOLD={old}"),
         format!("{}={current}\nOLD={old}", "N".repeat(70)),
         format!("current,{current}\nold={old}"),
+        format!("{{\"current\":\"{colons}\",\"old\":\"{old}\"}}"),
     ] {
         assert!(PrivateKey::from_bytes(&document).is_err(), "{}", &document[..60]);
+    }
+}
+
+#[test]
+fn other_public_key_is_not_chosen_if_one_is_in_a_list() {
+    for bits in [1024, 2048] {
+        let [one, two] = [(); 2].map(|()| rustcrypto::generate(bits, &OsRandom).unwrap().public_key().to_base64());
+        for document in
+            [format!("paytend-2025:\n  - {one}\nold: {two}"), format!("{{\"keys\":[\"{one}\"],\"old\":\"{two}\"}}")]
+        {
+            assert!(PublicKey::from_bytes(&document).is_err(), "{bits}");
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn find(text: &[u8]) -> Vec<Value<'_>> {
     values
 }
 
-/// Returns whether input of [`find`] contains base64 that begins like a key and is in none of the values.
+/// Returns whether input of [`find`] contains base64 or hexadecimal that begins like a key and is in none of the
+/// values.
 pub(super) fn has_other_keys(text: &[u8]) -> bool {
     let values = find(text);
     let start = text.as_ptr() as usize;
@@ -47,14 +48,16 @@ pub(super) fn has_other_keys(text: &[u8]) -> bool {
             (from..from + value.text.len()).contains(&at)
         })
     };
-    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_:".contains(byte);
+    // The beginnings of DER and PEM, in base64 and in hexadecimal. Public keys of 1024 bits begin with `MIG`.
+    let marks: [&[u8]; 7] = [b"MIG", b"MII", b"LS0tLS1CRUdJTi", b"3081", b"3082", b"30:81:", b"30:82:"];
     let mut at = 0;
     while at < text.len() {
         let length = text[at..].iter().take_while(|byte| is_digit(byte)).count();
         let run = &text[at..at + length];
         // The key may follow a name and `=`, and may be damaged after its beginning.
         let begins = |mark: &[u8]| memchr::memmem::find_iter(run, mark).any(|from| length - from >= 20);
-        if (begins(b"MII") || begins(b"LS0tLS1CRUdJTi")) && !inside(at + length - 1) && !is_in_comment(&text[..at]) {
+        if marks.into_iter().any(begins) && !inside(at + length - 1) && !is_in_comment(&text[..at]) {
             return true;
         }
         at += length.max(1);
