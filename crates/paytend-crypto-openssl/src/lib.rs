@@ -8,54 +8,72 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{HasPublic, Private as PrivateHalf, Public as PublicHalf};
 use openssl::rsa::{Padding, Rsa};
 use openssl::version;
-use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{BackendError, PrivateKey, PublicKey, hazmat};
+use paytend_crypto::keys::{MAX_BITS, MIN_BITS};
+use paytend_crypto::rsa::{Backend, RsaPrivate, RsaPublic};
+use paytend_crypto::{BackendError, Error, KeyError, PrivateKey, PublicKey, hazmat};
+use zeroize::Zeroizing;
 
 /// The oldest supported OpenSSL version, 3.0.8, in OpenSSL's numbering (`0xMNN00PP0`).
 ///
 /// This version fixes CVE-2022-4304, a timing leak in RSA decryption.
 const OLDEST: i64 = 0x3000_0080;
 
-/// The reason why a key cannot be used with OpenSSL.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The library that the program is linked with is too old, or is not OpenSSL.
-    #[error("unsupported library {0}: install OpenSSL 3.0.8 or newer")]
-    Version(String),
-    /// The numbers in the key do not form a valid RSA key.
-    #[error("invalid key: its numbers do not form a valid RSA key")]
-    Invalid,
-}
+/// The OpenSSL backend.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenSsl;
 
-/// Loads a private key. The key is parsed here, and not again for each operation.
-///
-/// # Errors
-/// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
-/// - Returns [`LoadError::Invalid`] if the numbers in the key do not form a valid RSA key.
-pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
-    check_version(version::number(), version::version())?;
-    let copies = Copies::new(|| Rsa::private_key_from_der(key.pkcs1_der()))?;
-    if !copies.for_this_thread().check_key().unwrap_or(false) {
-        return Err(LoadError::Invalid);
+/// Loads each key once, and not again for each operation. If the library is not OpenSSL 3.0.8 or newer, returns an
+/// [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
+impl Backend for OpenSsl {
+    fn name(&self) -> &'static str {
+        "openssl"
     }
-    Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
+
+    fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
+        check_linked_library()?;
+        let copies = Copies::new(|| Rsa::private_key_from_der(key.pkcs1_der()))?;
+        if !copies.for_this_thread().check_key().unwrap_or(false) {
+            return Err(KeyError::Invalid.into());
+        }
+        Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
+    }
+
+    fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error> {
+        check_linked_library()?;
+        let copies = Copies::new(|| Rsa::public_key_from_der(key.spki_der()))?;
+        Ok(Arc::new(Public { copies, public: key.clone() }))
+    }
+
+    fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
+        check_linked_library()?;
+        let size = u32::try_from(bits).ok().filter(|_| (MIN_BITS..=MAX_BITS).contains(&bits));
+        let rsa = Rsa::generate(size.ok_or(KeyError::Size(bits))?)
+            .map_err(|e| BackendError::with_source("OpenSSL failed to generate a key", e))?;
+        let der = rsa.private_key_to_der().map(Zeroizing::new);
+        let der = der.map_err(|e| BackendError::with_source("OpenSSL failed to write the generated key", e))?;
+        Ok(PrivateKey::from_bytes(&*der)?)
+    }
 }
 
-/// Loads a public key. The key is parsed here, and not again for each operation.
-///
-/// # Errors
-/// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
-/// - Returns [`LoadError::Invalid`] if OpenSSL cannot load the key.
-pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, LoadError> {
-    check_version(version::number(), version::version())?;
-    let copies = Copies::new(|| Rsa::public_key_from_der(key.spki_der()))?;
-    Ok(Arc::new(Public { copies, public: key.clone() }))
+/// The error for a linked library that is too old, or that is not OpenSSL. It is the source of an [`Error::Backend`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unsupported library {version}: install OpenSSL 3.0.8 or newer")]
+pub struct UnsupportedLibrary {
+    version: String,
 }
 
-fn check_version(number: i64, text: &str) -> Result<(), LoadError> {
+fn check_linked_library() -> Result<(), Error> {
+    check_version(version::number(), version::version())
+        .map_err(|error| BackendError::with_source("the linked OpenSSL library is not supported", error).into())
+}
+
+fn check_version(number: i64, text: &str) -> Result<(), UnsupportedLibrary> {
     // LibreSSL and similar libraries report OpenSSL version numbers, but different names.
-    if number >= OLDEST && text.starts_with("OpenSSL ") { Ok(()) } else { Err(LoadError::Version(text.to_owned())) }
+    if number >= OLDEST && text.starts_with("OpenSSL ") {
+        Ok(())
+    } else {
+        Err(UnsupportedLibrary { version: text.to_owned() })
+    }
 }
 
 /// Copies of a key, one for each processor.
@@ -67,9 +85,9 @@ struct Copies<Half> {
 }
 
 impl<Half> Copies<Half> {
-    fn new(load: impl Fn() -> Result<Rsa<Half>, ErrorStack>) -> Result<Self, LoadError> {
+    fn new(load: impl Fn() -> Result<Rsa<Half>, ErrorStack>) -> Result<Self, KeyError> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let copies = (0..processors).map(|_| load()).collect::<Result<_, _>>().map_err(|_| LoadError::Invalid)?;
+        let copies = (0..processors).map(|_| load()).collect::<Result<_, _>>().map_err(|_| KeyError::Invalid)?;
         Ok(Self { copies })
     }
 

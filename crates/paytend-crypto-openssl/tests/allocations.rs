@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, rustcrypto};
+use paytend_crypto_openssl::OpenSsl;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -28,11 +29,7 @@ fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
 fn opening_and_sealing_stay_within_memory_budgets() {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let ring = |own: usize, peer: usize| {
-        Keyring::builder()
-            .own_key(paytend_crypto_openssl::private(&keys[own]).unwrap())
-            .peer_key(paytend_crypto_openssl::public(keys[peer].public_key()).unwrap())
-            .build()
-            .unwrap()
+        Keyring::builder().backend(&OpenSsl).own_key(&keys[own]).peer_key(keys[peer].public_key()).build().unwrap()
     };
     let (sender, receiver) = (ring(0, 1), ring(1, 0));
     let fields = Fields::notification(PARTNER_ID, "2");

@@ -5,18 +5,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{BackendError, OsRandom, PrivateKey, PublicKey, rustcrypto, testing};
-use paytend_crypto_openssl::{LoadError, private, public};
+use paytend_crypto::rsa::{Backend, RsaPrivate, RsaPublic};
+use paytend_crypto::rustcrypto::RustCrypto;
+use paytend_crypto::{BackendError, Error, KeyError, OsRandom, PrivateKey, PublicKey, rustcrypto, testing};
+use paytend_crypto_openssl::OpenSsl;
 use proptest::prelude::*;
 
 #[test]
 fn default_backend_passes_conformance_suite() {
-    let loader = testing::Loader {
-        private: &|key| rustcrypto::private(key).map_err(|e| e.to_string()),
-        public: &|key| rustcrypto::public(key).map_err(|e| e.to_string()),
-    };
-    assert!(testing::check_backend(&loader).unwrap() > 1000);
+    assert!(testing::check_backend(&RustCrypto).unwrap() > 1000);
 }
 
 /// A private key with one deliberate flaw.
@@ -84,8 +81,8 @@ impl RsaPublic for BrokenPublic {
 fn conformance_suite_detects_every_flaw() {
     let key = rustcrypto::generate(1024, &OsRandom).unwrap();
     let pair = |flaw: &'static str| -> (Arc<dyn RsaPrivate>, Arc<dyn RsaPublic>) {
-        let inner = private(&key).unwrap();
-        let public = public(key.public_key()).unwrap();
+        let inner = OpenSsl.private(&key).unwrap();
+        let public = OpenSsl.public(key.public_key()).unwrap();
         (Arc::new(Broken { inner, flaw, calls: 0.into() }), Arc::new(BrokenPublic(public, flaw)))
     };
     let (good, good_public) = pair("none");
@@ -106,27 +103,23 @@ fn conformance_suite_detects_every_flaw() {
         assert!(testing::check_pair(&bad, &bad_public).is_err(), "undetected flaw: {flaw}");
     }
     let other = rustcrypto::generate(1024, &OsRandom).unwrap();
-    assert!(testing::check_pair(&good, &public(other.public_key()).unwrap()).is_err());
+    assert!(testing::check_pair(&good, &OpenSsl.public(other.public_key()).unwrap()).is_err());
 }
 
 #[test]
 fn openssl_backend_passes_conformance_suite() {
-    let loader = testing::Loader {
-        private: &|key| private(key).map_err(|e| e.to_string()),
-        public: &|key| public(key).map_err(|e| e.to_string()),
-    };
-    let checks = testing::check_backend(&loader).unwrap();
+    let checks = testing::check_backend(&OpenSsl).unwrap();
     assert!(checks > 1000, "{checks}");
 }
 
 #[test]
 fn private_key_with_inconsistent_numbers_is_refused() {
-    let key = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let key = OpenSsl.generate(1024).unwrap();
     let mut der = key.pkcs1_der().to_vec();
     // This byte is inside the private exponent.
     der[200] ^= 0x55;
     let damaged = PrivateKey::from_bytes(&der).unwrap();
-    assert_eq!(private(&damaged).err(), Some(LoadError::Invalid));
+    assert_eq!(OpenSsl.private(&damaged).err(), Some(Error::Key(KeyError::Invalid)));
 }
 
 /// Compares every deterministic operation, also with unusual key sizes.
@@ -134,8 +127,9 @@ fn private_key_with_inconsistent_numbers_is_refused() {
 fn both_backends_return_the_same_bytes() {
     for bits in [1024, 1028, 1031, 2048] {
         let key = rustcrypto::generate(bits, &OsRandom).unwrap();
-        let (a, b) = (rustcrypto::private(&key).unwrap(), private(&key).unwrap());
-        let (a_public, b_public) = (rustcrypto::public(key.public_key()).unwrap(), public(key.public_key()).unwrap());
+        let (a, b) = (rustcrypto::private(&key).unwrap(), OpenSsl.private(&key).unwrap());
+        let a_public = rustcrypto::public(key.public_key()).unwrap();
+        let b_public = OpenSsl.public(key.public_key()).unwrap();
         testing::check_pair(&b, &b_public).unwrap();
         let size = key.public_key().size();
         let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };

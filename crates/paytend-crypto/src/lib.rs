@@ -6,7 +6,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`keys`] | RSA keys in all supported encodings, key files, fingerprints |
-//! | [`rsa`] | the traits that a backend implements: [`rsa::RsaPrivate`], [`rsa::RsaPublic`] |
+//! | [`rsa`] | the traits that a backend implements: [`rsa::Backend`], [`rsa::RsaPrivate`], [`rsa::RsaPublic`] |
 //! | [`rustcrypto`] | the default backend |
 //! | `envelope` | [`Keyring::seal`] and [`Keyring::open`]; the signed text, and the rules that make it unambiguous |
 //! | [`detached`] | the `sign` header of PayBy and PayerMax |

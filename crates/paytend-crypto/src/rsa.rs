@@ -1,10 +1,68 @@
-//! The two traits that an RSA backend implements.
+//! The traits that an RSA backend implements, and the keys that a keyring accepts.
 //!
 //! A backend only does the arithmetic. Padding, hashing and every decision about a message stay in this crate, so that
-//! all backends accept and refuse the same messages. To use an HSM or a KMS, implement [`RsaPrivate`] for it.
+//! all backends accept and refuse the same messages. A backend for keys in memory implements [`Backend`]. For keys that
+//! never leave an HSM or a KMS, implementing [`RsaPrivate`] is enough.
 
-use crate::error::BackendError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{BackendError, Error};
+use crate::keys::private::PrivateKey;
 use crate::keys::public::PublicKey;
+
+/// An implementation of RSA that loads keys. Object-safe; applications choose one with
+/// [`KeyringBuilder::backend`](crate::KeyringBuilder::backend).
+///
+/// [`RustCrypto`](crate::rustcrypto::RustCrypto) is the default. The crates `paytend-crypto-aws-lc` and
+/// `paytend-crypto-openssl` contain faster backends.
+pub trait Backend: Send + Sync {
+    /// Returns the name of the backend, such as `rustcrypto`.
+    fn name(&self) -> &str;
+
+    /// Loads a private key.
+    ///
+    /// # Errors
+    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the numbers in the key are inconsistent.
+    /// - Returns [`Error::Backend`] if the backend cannot be used.
+    fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error>;
+
+    /// Loads a public key.
+    ///
+    /// # Errors
+    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the numbers are not those of an RSA key.
+    /// - Returns [`Error::Backend`] if the backend cannot be used.
+    fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error>;
+
+    /// Generates a key pair with public exponent 65537 and a modulus of exactly `bits` bits. By default, returns an
+    /// error, because some backends cannot export the keys that they generate.
+    ///
+    /// # Errors
+    /// - Returns [`KeyError::Size`](crate::KeyError::Size) if `bits` is outside 1024 to 8192.
+    /// - Returns [`Error::Backend`] if the backend does not generate keys, or not of this size.
+    fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
+        let _ = bits;
+        Err(BackendError::new("the backend does not generate keys").into())
+    }
+}
+
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
+        (**self).private(key)
+    }
+
+    fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error> {
+        (**self).public(key)
+    }
+
+    fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
+        (**self).generate(bits)
+    }
+}
 
 /// Operations with a private key. Object-safe; a keyring holds it as `Arc<dyn RsaPrivate>`.
 ///
@@ -52,4 +110,94 @@ pub trait RsaPublic: Send + Sync {
     /// # Errors
     /// Returns an error if the backend cannot perform the operation.
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError>;
+}
+
+/// A private key for a keyring: either key material, which the keyring's [`Backend`] loads, or a loaded key.
+#[derive(Clone)]
+pub struct PrivateKeySource(pub(crate) Source<PrivateKey, dyn RsaPrivate>);
+
+/// A public key for a keyring: either key material, which the keyring's [`Backend`] loads, or a loaded key.
+#[derive(Clone)]
+pub struct PublicKeySource(pub(crate) Source<PublicKey, dyn RsaPublic>);
+
+pub(crate) enum Source<Key, Loaded: ?Sized> {
+    Material(Key),
+    Loaded(Arc<Loaded>),
+}
+
+impl<Key: Clone, Loaded: ?Sized> Clone for Source<Key, Loaded> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Material(key) => Self::Material(key.clone()),
+            Self::Loaded(key) => Self::Loaded(Arc::clone(key)),
+        }
+    }
+}
+
+impl From<&PrivateKey> for PrivateKeySource {
+    fn from(key: &PrivateKey) -> Self {
+        key.clone().into()
+    }
+}
+
+impl From<PrivateKey> for PrivateKeySource {
+    fn from(key: PrivateKey) -> Self {
+        Self(Source::Material(key))
+    }
+}
+
+impl From<Arc<dyn RsaPrivate>> for PrivateKeySource {
+    fn from(key: Arc<dyn RsaPrivate>) -> Self {
+        Self(Source::Loaded(key))
+    }
+}
+
+impl<K: RsaPrivate + 'static> From<Arc<K>> for PrivateKeySource {
+    fn from(key: Arc<K>) -> Self {
+        Self(Source::Loaded(key))
+    }
+}
+
+impl From<&PublicKey> for PublicKeySource {
+    fn from(key: &PublicKey) -> Self {
+        key.clone().into()
+    }
+}
+
+impl From<PublicKey> for PublicKeySource {
+    fn from(key: PublicKey) -> Self {
+        Self(Source::Material(key))
+    }
+}
+
+impl From<Arc<dyn RsaPublic>> for PublicKeySource {
+    fn from(key: Arc<dyn RsaPublic>) -> Self {
+        Self(Source::Loaded(key))
+    }
+}
+
+impl<K: RsaPublic + 'static> From<Arc<K>> for PublicKeySource {
+    fn from(key: Arc<K>) -> Self {
+        Self(Source::Loaded(key))
+    }
+}
+
+impl fmt::Debug for PrivateKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let public = match &self.0 {
+            Source::Material(key) => key.public_key(),
+            Source::Loaded(key) => key.public_key(),
+        };
+        f.debug_tuple("PrivateKeySource").field(&public.fingerprint()).finish()
+    }
+}
+
+impl fmt::Debug for PublicKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let public = match &self.0 {
+            Source::Material(key) => key,
+            Source::Loaded(key) => key.public_key(),
+        };
+        f.debug_tuple("PublicKeySource").field(&public.fingerprint()).finish()
+    }
 }

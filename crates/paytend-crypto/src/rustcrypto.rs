@@ -15,8 +15,30 @@ use crate::keys::error::KeyError;
 use crate::keys::private::PrivateKey;
 use crate::keys::public::{MAX_BITS, MIN_BITS, PublicKey};
 use crate::primitives::pkcs1v15;
-use crate::random::RandomSource;
-use crate::rsa::{RsaPrivate, RsaPublic};
+use crate::random::{OsRandom, RandomSource};
+use crate::rsa::{Backend, RsaPrivate, RsaPublic};
+
+/// The default backend. The functions of this module do the same without the trait.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RustCrypto;
+
+impl Backend for RustCrypto {
+    fn name(&self) -> &'static str {
+        "rustcrypto"
+    }
+
+    fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
+        Ok(private(key)?)
+    }
+
+    fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error> {
+        Ok(public(key)?)
+    }
+
+    fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
+        generate(bits, &OsRandom)
+    }
+}
 
 /// Loads a private key into this backend.
 ///

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::error::{BackendError, Error};
 use crate::keys::error::KeyError;
 use crate::keys::fingerprint::Fingerprint;
 #[cfg(feature = "rustcrypto")]
 use crate::keys::{private::PrivateKey, public::PublicKey};
 use crate::primitives::aes::SessionKeyLength;
 use crate::random::{OsRandom, RandomSource};
-use crate::rsa::{RsaPrivate, RsaPublic};
-#[cfg(feature = "rustcrypto")]
-use crate::rustcrypto;
+use crate::rsa::{Backend, PrivateKeySource, PublicKeySource, RsaPrivate, RsaPublic, Source};
 
 /// The keys that one side (a partner or Paytend) needs to exchange messages with the other.
 ///
@@ -60,7 +58,7 @@ impl DecryptionKey {
 
 impl Keyring {
     /// Creates a builder without keys.
-    pub fn builder() -> KeyringBuilder {
+    pub fn builder<'b>() -> KeyringBuilder<'b> {
         KeyringBuilder::default()
     }
 
@@ -70,7 +68,7 @@ impl Keyring {
     /// Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
     #[cfg(feature = "rustcrypto")]
     pub fn from_keys(own: &PrivateKey, peer: &PublicKey) -> Result<Self, Error> {
-        Self::builder().own_key(rustcrypto::private(own)?).peer_key(rustcrypto::public(peer)?).build()
+        Self::builder().own_key(own).peer_key(peer).build()
     }
 
     /// Returns whether the keyring has the keys to seal messages.
@@ -107,49 +105,81 @@ impl fmt::Debug for Keyring {
 }
 
 /// A builder for a [`Keyring`]. All errors are reported by [`build`](Self::build).
+///
+/// Every key is either key material ([`PrivateKey`](crate::PrivateKey), [`PublicKey`](crate::PublicKey)) or a key that a
+/// backend has already loaded, for example from an HSM. Key material is loaded by [`backend`](Self::backend).
+///
+/// ```
+/// # use paytend_crypto::{Keyring, OsRandom, rustcrypto};
+/// # let (own, paytend) = (rustcrypto::generate(1024, &OsRandom)?, rustcrypto::generate(1024, &OsRandom)?);
+/// use paytend_crypto::rustcrypto::RustCrypto;
+///
+/// let keyring = Keyring::builder().backend(&RustCrypto).own_key(&own).peer_key(paytend.public_key()).build()?;
+/// # Ok::<(), paytend_crypto::Error>(())
+/// ```
 #[must_use]
 #[derive(Default)]
-pub struct KeyringBuilder {
-    signing: Option<Arc<dyn RsaPrivate>>,
-    encryption: Option<Arc<dyn RsaPublic>>,
-    decryption: Vec<Arc<dyn RsaPrivate>>,
-    verification: Vec<Arc<dyn RsaPublic>>,
+pub struct KeyringBuilder<'b> {
+    backend: Option<&'b dyn Backend>,
+    /// All private keys. Each is loaded once, even if it both signs and decrypts.
+    private: Vec<PrivateKeySource>,
+    public: Vec<PublicKeySource>,
+    /// Positions in `private` and `public`.
+    signing: Option<usize>,
+    encryption: Option<usize>,
+    decryption: Vec<usize>,
+    verification: Vec<usize>,
     session_key_length: SessionKeyLength,
     random: Option<Arc<dyn RandomSource>>,
 }
 
-impl KeyringBuilder {
+impl<'b> KeyringBuilder<'b> {
+    /// Sets the backend that loads the key material of all keys, whether added before or after this call. The default
+    /// is [`RustCrypto`](crate::rustcrypto::RustCrypto), if the feature `rustcrypto` is on.
+    pub fn backend(mut self, backend: &'b dyn Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
     /// Sets the local key, for both signing and decrypting.
-    pub fn own_key(self, key: Arc<dyn RsaPrivate>) -> Self {
-        self.signing_key(Arc::clone(&key)).decryption_key(key)
+    pub fn own_key(mut self, key: impl Into<PrivateKeySource>) -> Self {
+        let at = self.add_private(key.into());
+        self.signing = Some(at);
+        self.decryption.push(at);
+        self
     }
 
     /// Sets the other side's key, for both verifying and encrypting.
-    pub fn peer_key(self, key: Arc<dyn RsaPublic>) -> Self {
-        self.encryption_key(Arc::clone(&key)).verification_key(key)
+    pub fn peer_key(mut self, key: impl Into<PublicKeySource>) -> Self {
+        let at = self.add_public(key.into());
+        self.encryption = Some(at);
+        self.verification.push(at);
+        self
     }
 
     /// Sets the key that signs sent messages, replacing an earlier one.
-    pub fn signing_key(mut self, key: Arc<dyn RsaPrivate>) -> Self {
-        self.signing = Some(key);
+    pub fn signing_key(mut self, key: impl Into<PrivateKeySource>) -> Self {
+        self.signing = Some(self.add_private(key.into()));
         self
     }
 
     /// Sets the key that encrypts sent messages, replacing an earlier one.
-    pub fn encryption_key(mut self, key: Arc<dyn RsaPublic>) -> Self {
-        self.encryption = Some(key);
+    pub fn encryption_key(mut self, key: impl Into<PublicKeySource>) -> Self {
+        self.encryption = Some(self.add_public(key.into()));
         self
     }
 
     /// Adds a key that decrypts received messages.
-    pub fn decryption_key(mut self, key: Arc<dyn RsaPrivate>) -> Self {
-        self.decryption.push(key);
+    pub fn decryption_key(mut self, key: impl Into<PrivateKeySource>) -> Self {
+        let at = self.add_private(key.into());
+        self.decryption.push(at);
         self
     }
 
     /// Adds a key that verifies received messages.
-    pub fn verification_key(mut self, key: Arc<dyn RsaPublic>) -> Self {
-        self.verification.push(key);
+    pub fn verification_key(mut self, key: impl Into<PublicKeySource>) -> Self {
+        let at = self.add_public(key.into());
+        self.verification.push(at);
         self
     }
 
@@ -169,7 +199,8 @@ impl KeyringBuilder {
     ///
     /// # Errors
     /// - Returns [`KeyError::Absent`] if the keys are not sufficient for sealing or for opening.
-    /// - Returns [`Error::Backend`] if a key's backend fails.
+    /// - Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
+    /// - Returns [`Error::Backend`] if the backend fails, or if there is key material but no backend.
     pub fn build(self) -> Result<Keyring, Error> {
         let seals = self.signing.is_some() && self.encryption.is_some();
         let opens = !self.decryption.is_empty() && !self.verification.is_empty();
@@ -179,21 +210,66 @@ impl KeyringBuilder {
             )
             .into());
         }
-        let decryption = self.decryption.into_iter().map(DecryptionKey::new).collect::<Result<_, _>>()?;
+        let backend = || match self.backend {
+            Some(backend) => Ok(backend),
+            None => default_backend().ok_or(BackendError::new(
+                "no backend for the keys: call KeyringBuilder::backend, or enable the feature `rustcrypto`",
+            )),
+        };
+        let load_private = |key: &PrivateKeySource| match &key.0 {
+            Source::Material(key) => backend()?.private(key),
+            Source::Loaded(key) => Ok(Arc::clone(key)),
+        };
+        let load_public = |key: &PublicKeySource| match &key.0 {
+            Source::Material(key) => backend()?.public(key),
+            Source::Loaded(key) => Ok(Arc::clone(key)),
+        };
+        let private = load_used(&self.private, self.signing, &self.decryption, load_private)?;
+        let public = load_used(&self.public, self.encryption, &self.verification, load_public)?;
+        let decryption = self.decryption.iter().filter_map(|at| private[*at].clone()).map(DecryptionKey::new);
         Ok(Keyring {
             inner: Arc::new(Inner {
-                signing: self.signing,
-                encryption: self.encryption,
-                decryption,
-                verification: self.verification,
+                signing: self.signing.and_then(|at| private[at].clone()),
+                encryption: self.encryption.and_then(|at| public[at].clone()),
+                decryption: decryption.collect::<Result<_, _>>()?,
+                verification: self.verification.iter().filter_map(|at| public[*at].clone()).collect(),
                 session_key_length: self.session_key_length,
                 random: self.random.unwrap_or_else(|| Arc::new(OsRandom)),
             }),
         })
     }
+
+    fn add_private(&mut self, key: PrivateKeySource) -> usize {
+        self.private.push(key);
+        self.private.len() - 1
+    }
+
+    fn add_public(&mut self, key: PublicKeySource) -> usize {
+        self.public.push(key);
+        self.public.len() - 1
+    }
 }
 
-impl fmt::Debug for KeyringBuilder {
+/// Loads the keys at the positions in `sending` and `receiving`. A key that was replaced is not loaded.
+fn load_used<Key, Loaded: ?Sized>(
+    keys: &[Key],
+    sending: Option<usize>,
+    receiving: &[usize],
+    load: impl Fn(&Key) -> Result<Arc<Loaded>, Error>,
+) -> Result<Vec<Option<Arc<Loaded>>>, Error> {
+    let used = |at: usize| sending == Some(at) || receiving.contains(&at);
+    keys.iter().enumerate().map(|(at, key)| used(at).then(|| load(key)).transpose()).collect()
+}
+
+/// Returns the backend for keyrings that do not select one.
+fn default_backend() -> Option<&'static dyn Backend> {
+    #[cfg(feature = "rustcrypto")]
+    return Some(&crate::rustcrypto::RustCrypto);
+    #[cfg(not(feature = "rustcrypto"))]
+    None
+}
+
+impl fmt::Debug for KeyringBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyringBuilder").finish_non_exhaustive()
     }

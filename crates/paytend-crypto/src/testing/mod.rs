@@ -1,17 +1,15 @@
-//! A conformance suite for RSA backends. Run it on your implementation of [`RsaPrivate`] and [`RsaPublic`].
+//! A conformance suite for RSA backends. Run it on your implementation of [`Backend`](crate::rsa::Backend) or
+//! [`RsaPrivate`](crate::rsa::RsaPrivate).
 //!
 //! [`check_pair`] works with a key that never leaves its hardware. [`check_backend`] also loads the keys of the
 //! project's test vectors and runs all vectors. Both compare the results with the default backend and report the
 //! first difference.
 //!
 //! ```
-//! use paytend_crypto::{rustcrypto, testing};
+//! use paytend_crypto::rustcrypto::RustCrypto;
+//! use paytend_crypto::testing;
 //!
-//! let loader = testing::Loader {
-//!     private: &|key| rustcrypto::private(key).map_err(|e| e.to_string()),
-//!     public: &|key| rustcrypto::public(key).map_err(|e| e.to_string()),
-//! };
-//! let checks = testing::check_backend(&loader)?;
+//! let checks = testing::check_backend(&RustCrypto)?;
 //! assert!(checks > 1000);
 //! # Ok::<(), testing::ConformanceError>(())
 //! ```
@@ -20,32 +18,9 @@ mod pair;
 mod vectors;
 
 use std::fmt;
-use std::sync::Arc;
-
-use crate::keys::private::PrivateKey;
-use crate::keys::public::PublicKey;
-use crate::rsa::{RsaPrivate, RsaPublic};
 
 pub use pair::check_pair;
 pub use vectors::check_backend;
-
-/// A function that loads a key, or returns why it cannot.
-pub type Load<'a, Key, Loaded> = &'a dyn Fn(&Key) -> Result<Arc<Loaded>, String>;
-
-/// The functions with which a backend loads keys.
-#[derive(Clone, Copy)]
-pub struct Loader<'a> {
-    /// Loads a private key.
-    pub private: Load<'a, PrivateKey, dyn RsaPrivate>,
-    /// Loads a public key.
-    pub public: Load<'a, PublicKey, dyn RsaPublic>,
-}
-
-impl fmt::Debug for Loader<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loader").finish_non_exhaustive()
-    }
-}
 
 /// The first check that a backend fails.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,164 @@
+//! Safe functions over AWS-LC's raw RSA operations. The only module with `unsafe` code.
+//!
+//! Every function clears AWS-LC's error queue of the thread on failure. No error contains a value.
+
+#![allow(unsafe_code)]
+
+use std::ptr::{self, NonNull};
+use std::sync::Once;
+
+use aws_lc_sys::{
+    BIGNUM, BN_bin2bn, BN_free, CRYPTO_library_init, ERR_clear_error, OPENSSL_free, RSA, RSA_F4, RSA_NO_PADDING,
+    RSA_bits, RSA_decrypt, RSA_encrypt, RSA_free, RSA_generate_key_ex, RSA_new, RSA_new_public_key,
+    RSA_private_key_from_bytes, RSA_private_key_to_bytes,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+/// AWS-LC did not perform the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+/// An AWS-LC key. AWS-LC wipes its memory when it is freed.
+pub(crate) struct Rsa {
+    key: NonNull<RSA>,
+    /// The length of the modulus in bytes.
+    size: usize,
+}
+
+// SAFETY: AWS-LC allows a key to be used and freed by a different thread than the one that created it.
+unsafe impl Send for Rsa {}
+// SAFETY: AWS-LC documents an `RSA` object as safe for concurrent use if it is not mutated. After its creation, only
+// `RSA_encrypt`, `RSA_decrypt`, `RSA_bits` and `RSA_private_key_to_bytes` are called. They change only the caches for
+// blinding and Montgomery reduction, which AWS-LC protects with a lock in the key.
+unsafe impl Sync for Rsa {}
+
+impl Drop for Rsa {
+    fn drop(&mut self) {
+        // SAFETY: the pointer comes from AWS-LC, this value owns it, and it is freed only here.
+        unsafe { RSA_free(self.key.as_ptr()) }
+    }
+}
+
+impl Rsa {
+    /// Loads a private key from PKCS#1 DER. AWS-LC checks that all its numbers, including the CRT values, are
+    /// consistent.
+    pub(crate) fn private_from_der(der: &[u8]) -> Result<Self, Failed> {
+        initialize();
+        // SAFETY: the pointer and the length describe `der`. AWS-LC copies the data.
+        let key = unsafe { RSA_private_key_from_bytes(der.as_ptr(), der.len()) };
+        Self::owned(key)
+    }
+
+    /// Creates a public key from its big-endian numbers.
+    pub(crate) fn public(modulus: &[u8], exponent: &[u8]) -> Result<Self, Failed> {
+        initialize();
+        let (n, e) = (Number::new(modulus)?, Number::new(exponent)?);
+        // SAFETY: both pointers are valid numbers, which AWS-LC copies.
+        let key = unsafe { RSA_new_public_key(n.0.as_ptr(), e.0.as_ptr()) };
+        Self::owned(key)
+    }
+
+    /// Generates a key with public exponent 65537. AWS-LC rounds `bits` down to a multiple of 128.
+    pub(crate) fn generate(bits: usize) -> Result<Self, Failed> {
+        initialize();
+        let exponent = Number::new(&RSA_F4.to_be_bytes())?;
+        let bits = i32::try_from(bits).map_err(|_| Failed)?;
+        // SAFETY: the function has no arguments; `owned` checks the result.
+        let key = NonNull::new(unsafe { RSA_new() }).ok_or_else(failed)?;
+        // From here on, the key is freed on every path. Its size is set at the end.
+        let mut rsa = Self { key, size: 0 };
+        // SAFETY: the key is new and not shared, the exponent is a valid number, and no callback is given.
+        let done = unsafe { RSA_generate_key_ex(rsa.key.as_ptr(), bits, exponent.0.as_ptr(), ptr::null_mut()) };
+        if done != 1 {
+            return Err(failed());
+        }
+        rsa.size = rsa.bits().div_ceil(8);
+        Ok(rsa)
+    }
+
+    fn owned(key: *mut RSA) -> Result<Self, Failed> {
+        let mut rsa = Self { key: NonNull::new(key).ok_or_else(failed)?, size: 0 };
+        rsa.size = rsa.bits().div_ceil(8);
+        Ok(rsa)
+    }
+
+    /// Returns the number of bits in the modulus.
+    pub(crate) fn bits(&self) -> usize {
+        // SAFETY: the pointer is a valid key with a modulus.
+        unsafe { RSA_bits(self.key.as_ptr()) as usize }
+    }
+
+    /// Writes the key as PKCS#1 DER.
+    pub(crate) fn to_der(&self) -> Result<Zeroizing<Vec<u8>>, Failed> {
+        let (mut data, mut length) = (ptr::null_mut(), 0);
+        // SAFETY: both results are written to valid places, and the key is valid.
+        let done = unsafe { RSA_private_key_to_bytes(&raw mut data, &raw mut length, self.key.as_ptr()) };
+        if done != 1 || data.is_null() {
+            return Err(failed());
+        }
+        // SAFETY: AWS-LC returned `length` initialized bytes at `data`, which nothing else refers to.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(data, length) };
+        let copy = Zeroizing::new(bytes.to_vec());
+        bytes.zeroize();
+        // SAFETY: AWS-LC allocated the data, and `bytes` is not used any more.
+        unsafe { OPENSSL_free(data.cast()) };
+        Ok(copy)
+    }
+
+    /// Writes `input` to the power `d` modulo `n` to `out`. AWS-LC blinds the operation and checks its result.
+    ///
+    /// Both slices must be as long as the modulus, and `input` must be above 1 and below `n - 1`. Otherwise, the
+    /// function fails.
+    pub(crate) fn private_power(&self, input: &[u8], out: &mut [u8]) -> Result<(), Failed> {
+        let (mut length, key) = (0, self.key.as_ptr());
+        let (source, target, room) = (input.as_ptr(), out.as_mut_ptr(), out.len());
+        // SAFETY: the pointers and lengths describe `input` and `out`, and the key is valid. AWS-LC checks that `out`
+        // has room for the result, and writes at most `room` bytes.
+        let done = unsafe { RSA_decrypt(key, &raw mut length, target, room, source, input.len(), RSA_NO_PADDING) };
+        if done == 1 && length == self.size && length == out.len() { Ok(()) } else { Err(failed()) }
+    }
+
+    /// Writes `input` to the power `e` modulo `n` to `out`.
+    ///
+    /// Both slices must be as long as the modulus, and `input` must be below `n`. Otherwise, the function fails.
+    pub(crate) fn public_power(&self, input: &[u8], out: &mut [u8]) -> Result<(), Failed> {
+        let (mut length, key) = (0, self.key.as_ptr());
+        let (source, target, room) = (input.as_ptr(), out.as_mut_ptr(), out.len());
+        // SAFETY: the pointers and lengths describe `input` and `out`, and the key is valid. AWS-LC checks that `out`
+        // has room for the result, and writes at most `room` bytes.
+        let done = unsafe { RSA_encrypt(key, &raw mut length, target, room, source, input.len(), RSA_NO_PADDING) };
+        if done == 1 && length == self.size && length == out.len() { Ok(()) } else { Err(failed()) }
+    }
+}
+
+/// A public number.
+struct Number(NonNull<BIGNUM>);
+
+impl Number {
+    fn new(bytes: &[u8]) -> Result<Self, Failed> {
+        // SAFETY: the pointer and the length describe `bytes`. A null result pointer requests a new number.
+        let number = unsafe { BN_bin2bn(bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
+        NonNull::new(number).map(Self).ok_or_else(failed)
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        // SAFETY: the pointer comes from AWS-LC, this value owns it, and it is freed only here.
+        unsafe { BN_free(self.0.as_ptr()) }
+    }
+}
+
+/// Lets AWS-LC detect the processor's features. On most platforms this has been done before `main`.
+fn initialize() {
+    static ONCE: Once = Once::new();
+    // SAFETY: the function has no requirements.
+    ONCE.call_once(|| unsafe { CRYPTO_library_init() });
+}
+
+/// Clears the thread's error queue, so that a failure does not affect other users of AWS-LC in the program.
+fn failed() -> Failed {
+    // SAFETY: the function changes only data of this thread.
+    unsafe { ERR_clear_error() }
+    Failed
+}

@@ -1,0 +1,111 @@
+//! Runs the conformance suite on the AWS-LC backend and compares it with the default backend.
+
+#![allow(clippy::unwrap_used)]
+
+use paytend_crypto::rsa::Backend;
+use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, rustcrypto, testing};
+use paytend_crypto_aws_lc::AwsLc;
+use proptest::prelude::*;
+
+#[test]
+fn aws_lc_backend_passes_conformance_suite() {
+    let checks = testing::check_backend(&AwsLc).unwrap();
+    assert!(checks > 1000, "{checks}");
+}
+
+#[test]
+fn private_key_with_inconsistent_numbers_is_refused() {
+    let key = AwsLc.generate(1024).unwrap();
+    let mut der = key.pkcs1_der().to_vec();
+    // This byte is inside the private exponent.
+    der[200] ^= 0x55;
+    let damaged = PrivateKey::from_bytes(&der).unwrap();
+    assert_eq!(AwsLc.private(&damaged).err(), Some(Error::Key(KeyError::Invalid)));
+}
+
+/// Compares every deterministic operation, also with unusual key sizes.
+#[test]
+fn both_backends_return_the_same_bytes() {
+    for bits in [1024, 1028, 1031, 2048] {
+        let key = rustcrypto::generate(bits, &OsRandom).unwrap();
+        let (a, b) = (rustcrypto::private(&key).unwrap(), AwsLc.private(&key).unwrap());
+        let a_public = rustcrypto::public(key.public_key()).unwrap();
+        let b_public = AwsLc.public(key.public_key()).unwrap();
+        testing::check_pair(&b, &b_public).unwrap();
+        let size = key.public_key().size();
+        let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
+        let inputs = (prop::array::uniform32(any::<u8>()), prop::collection::vec(any::<u8>(), size));
+        proptest::test_runner::TestRunner::new(config)
+            .run(&inputs, |(digest, mut block)| {
+                // A first byte of 0 keeps the block below any modulus.
+                block[0] = 0;
+                prop_assert_eq!(a.sign_sha256(&digest).unwrap(), b.sign_sha256(&digest).unwrap());
+                prop_assert_eq!(a_public.encrypt_raw(&block).unwrap(), b_public.encrypt_raw(&block).unwrap());
+                let (mut one, mut two) = (vec![0; size], vec![0; size]);
+                a.decrypt_raw(&block, &mut one).unwrap();
+                b.decrypt_raw(&block, &mut two).unwrap();
+                prop_assert_eq!(one, two);
+                prop_assert_eq!(a_public.verify_sha256(&digest, &block), b_public.verify_sha256(&digest, &block));
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+/// 0, 1 and `n - 1` are their own powers. AWS-LC refuses them, so the backend returns them itself.
+#[test]
+fn smallest_and_largest_ciphertexts_are_decrypted() {
+    let key = AwsLc.generate(1024).unwrap();
+    let private = AwsLc.private(&key).unwrap();
+    let modulus = key.public_key().modulus();
+    let mut largest = modulus.to_vec();
+    *largest.last_mut().unwrap() -= 1;
+    let small = |number: u8| [vec![0; 127], vec![number]].concat();
+    let mut second_largest = largest.clone();
+    *second_largest.last_mut().unwrap() -= 1;
+    for block in [small(0), small(1), largest] {
+        let mut out = vec![0xaa; 128];
+        private.decrypt_raw(&block, &mut out).unwrap();
+        assert_eq!(out, block);
+    }
+    for block in [small(2), second_largest] {
+        let mut out = vec![0xaa; 128];
+        private.decrypt_raw(&block, &mut out).unwrap();
+        assert_ne!(out, block);
+        assert_eq!(AwsLc.public(key.public_key()).unwrap().encrypt_raw(&out).unwrap(), block);
+    }
+}
+
+#[test]
+fn input_outside_the_modulus_or_of_wrong_length_is_an_error() {
+    let key = AwsLc.generate(1024).unwrap();
+    let (private, public) = (AwsLc.private(&key).unwrap(), AwsLc.public(key.public_key()).unwrap());
+    let modulus = key.public_key().modulus().to_vec();
+    for input in [modulus.clone(), vec![0xff; 128], vec![7; 127], vec![7; 129], vec![], vec![0], vec![1]] {
+        let mut out = vec![0; 128];
+        assert!(private.decrypt_raw(&input, &mut out).is_err(), "{} bytes", input.len());
+        assert!(public.encrypt_raw(&input).is_err(), "{} bytes", input.len());
+    }
+    // An output of the wrong length is an error too, and nothing is written beyond its end.
+    for length in [0, 127, 129] {
+        let mut out = vec![0xaa; length + 8];
+        assert!(private.decrypt_raw(&[7; 128], &mut out[..length]).is_err(), "{length}");
+        assert_eq!(out[length..], [0xaa; 8]);
+        assert!(private.decrypt_raw(&[0; 128], &mut out[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn generated_keys_have_the_requested_size_or_are_refused() {
+    for bits in [1024, 1152, 2048] {
+        let key = AwsLc.generate(bits).unwrap();
+        assert_eq!(key.public_key().modulus().len() * 8, bits);
+        assert_eq!(key.public_key().exponent(), [1, 0, 1]);
+        rustcrypto::private(&key).unwrap();
+    }
+    for bits in [0, 512, 1023, 8193, 1 << 40] {
+        assert_eq!(AwsLc.generate(bits).err(), Some(Error::Key(KeyError::Size(bits))));
+    }
+    let error = AwsLc.generate(1031).unwrap_err();
+    assert!(matches!(error, Error::Backend(_)) && error.to_string().contains("multiple of 128"), "{error}");
+}
