@@ -35,7 +35,7 @@ usage: cargo xtask <command>
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
   package    package every publishable crate in dependency order, and build each from its package
-  bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] [LANGUAGE...]
+  bindings build|test|pack [LANGUAGE...]
              build, test or pack the bindings for other languages: c, python, node, java, go
   bindings header [--check]
              write crates/paytend-ffi/include/paytend.h from the code; --check fails if the file is stale

@@ -1,7 +1,8 @@
 //! Keys, detached signatures and request identifiers.
 
 use paytend_crypto::keys::{Armour, KeyForm, form};
-use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, RequestId, detached, rustcrypto};
+use paytend_crypto::rsa::Backend as _;
+use paytend_crypto::{Keyring, PrivateKey, PublicKey, RequestId, detached};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -72,7 +73,7 @@ pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// Returns [`Code::Key`] if the key size is not supported.
 pub fn generate(bits: usize) -> Result<PrivateKey, Failure> {
-    Ok(rustcrypto::generate(bits, &OsRandom)?)
+    Ok(backend::BACKEND.generate(bits)?)
 }
 
 /// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
@@ -81,13 +82,11 @@ pub fn generate(bits: usize) -> Result<PrivateKey, Failure> {
 /// # Errors
 /// Returns [`Code::Key`] if a key cannot be used.
 pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Failure> {
-    let mut builder = Keyring::builder();
-    for (at, key) in own.iter().enumerate() {
-        let key = backend::private(key)?;
+    let mut builder = Keyring::builder().backend(&backend::BACKEND);
+    for (at, key) in own.iter().copied().enumerate() {
         builder = if at == 0 { builder.own_key(key) } else { builder.decryption_key(key) };
     }
-    for (at, key) in peer.iter().enumerate() {
-        let key = backend::public(key)?;
+    for (at, key) in peer.iter().copied().enumerate() {
         builder = if at == 0 { builder.peer_key(key) } else { builder.verification_key(key) };
     }
     Ok(builder.build()?)

@@ -11,7 +11,6 @@ mod message;
 mod receive;
 mod scheduled_key;
 
-pub use backend::BACKEND;
 pub use failure::{Code, Failure};
 pub use guard::guarded;
 pub use keys::{

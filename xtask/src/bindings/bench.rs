@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::{ALL, backend, folder, released};
+use super::{ALL, folder, released};
 use crate::shell::{cargo, root};
 
 const ROUNDS: usize = 31;
@@ -106,7 +106,6 @@ fn measure(candidates: &mut [Candidate], bits: &str) -> Result<Vec<Entry>, Strin
 /// # Errors
 /// Returns an error if a language exceeds its limit.
 pub(crate) fn run() -> Result<(), String> {
-    backend::set("openssl");
     for binding in &ALL {
         let missing = (binding.missing)();
         if !missing.is_empty() {
@@ -116,7 +115,7 @@ pub(crate) fn run() -> Result<(), String> {
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
     let job = folder().join("bench.json");
     let rust = ["build", "--quiet", "--release", "--locked", "-p", "paytend-bindings", "--example", "bench"];
-    cargo(rust).args(backend::features()).run()?;
+    cargo(rust).run()?;
     let rust = released().join("examples/bench");
     crate::shell::program(&rust).args(["prepare"]).args([&job]).run()?;
     let mut candidates = Vec::new();
@@ -182,8 +181,8 @@ pub(crate) fn replace_section(section: &str) -> Result<(), String> {
 fn write_section(table: &str) -> Result<(), String> {
     replace_section(&format!(
         "{HEADING}\n\n\
-         Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with the backend\n\
-         `openssl`. Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
+         Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with AWS-LC.\n\
+         Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
          node:crypto (plus code that removes the padding, which node:crypto refuses to do), the JDK's JCE\n\
          with Jackson, and Go's crypto/rsa.\n\n\
          Times are medians of {ROUNDS} interleaved rounds. Values below 1.000 are faster.\n\n\

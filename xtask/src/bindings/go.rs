@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{at_least, backend, c, copy, files, folder, fresh, version};
+use super::{at_least, c, copy, files, folder, fresh, version};
 use crate::shell::{Program, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -40,13 +40,7 @@ fn copy_library(module: &Path) -> Result<(), String> {
 fn go(arguments: &[&str]) -> Program {
     // Go's cache does not detect a rebuilt library with the same name, so the flags contain its modification time.
     let flags = format!("-DPAYTEND_BUILD={}", library_modified());
-    program("go")
-        .args(["-C"])
-        .args([source()])
-        .args(arguments)
-        .env("CGO_CFLAGS", flags)
-        .env("CGO_LDFLAGS", backend::libraries().join(" "))
-        .env("GOFLAGS", "-mod=mod")
+    program("go").args(["-C"]).args([source()]).args(arguments).env("CGO_CFLAGS", flags).env("GOFLAGS", "-mod=mod")
 }
 
 fn library_modified() -> u64 {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{backend, copy, folder, platform, released, version};
+use super::{copy, folder, platform, released, version};
 use crate::shell::{Program, cargo, program, root};
 
 pub(super) fn missing() -> Vec<&'static str> {
@@ -36,7 +36,7 @@ fn maven(arguments: &[&str]) -> Program {
 
 /// Builds the library of this platform and copies it to the jar's resources.
 fn copy_library() -> Result<(), String> {
-    cargo(["build", "--release", "--locked", "-p", "paytend-java"]).args(backend::features()).run()?;
+    cargo(["build", "--release", "--locked", "-p", "paytend-java"]).run()?;
     let manifest = std::fs::read_to_string(source().join("pom.xml")).map_err(|e| e.to_string())?;
     if !manifest.contains(&format!("<artifactId>paytend</artifactId>\n  <version>{}</version>", version())) {
         return Err(format!("crates/paytend-java/pom.xml must have the workspace's version, {}", version()));

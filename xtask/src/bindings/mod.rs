@@ -1,6 +1,5 @@
 //! `bindings`: builds, tests and packs the crypto and webhook layers for other languages.
 
-mod backend;
 pub(crate) mod bench;
 mod c;
 mod go;
@@ -98,18 +97,17 @@ const ALL: [Binding; 5] = [
     },
 ];
 
-/// Runs one of `bindings build|test|pack [--backend NAME] [LANGUAGE…]`, `bindings header [--check]` and
+/// Runs one of `bindings build|test|pack [LANGUAGE…]`, `bindings header [--check]` and
 /// `bindings merge FOLDER`.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
-    let arguments = backend::choose(arguments)?;
-    let (verb, languages) = match &*arguments {
+    let (verb, languages) = match arguments {
         ["header"] => return c::header(false),
         ["header", "--check"] => return c::header(true),
         [verb, languages @ ..] if VERBS.contains(verb) => (*verb, languages),
         ["merge", folder] => return merge(&PathBuf::from(folder)),
         _ => {
-            return Err("usage: bindings build|test|pack [--backend rustcrypto|openssl|vendored-openssl] \
-                 [c|python|node|java|go …], or bindings header [--check], or bindings merge FOLDER"
+            return Err("usage: bindings build|test|pack [c|python|node|java|go …], or bindings header [--check], or \
+                 bindings merge FOLDER"
                 .into());
         }
     };
@@ -190,7 +188,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 /// Returns the Rust conformance program, which the other languages are compared with.
 fn rust() -> Result<Program, String> {
     let run = ["run", "--quiet", "--release", "--locked", "-p", "paytend-bindings", "--example", "conformance", "--"];
-    Ok(cargo(run[..6].iter()).args(backend::features()).args(&run[6..]))
+    Ok(cargo(run[..6].iter()).args(&run[6..]))
 }
 
 /// Checks that each language has the same outcome as Rust for each case in `vectors/`, and can open the messages that

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{at_least, backend, copy, folder, fresh, released, version, write};
+use super::{at_least, copy, folder, fresh, released, version, write};
 use crate::shell::{Program, cargo, program, root};
 
 /// The additional packages that the tests need.
@@ -42,7 +42,7 @@ fn addon() -> String {
 }
 
 pub(super) fn build() -> Result<(), String> {
-    cargo(["build", "--release", "--locked", "-p", "paytend-node"]).args(backend::features()).run()?;
+    cargo(["build", "--release", "--locked", "-p", "paytend-node"]).run()?;
     let built = format!("{}paytend_node{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     copy(&released().join(built), &source().join(addon()))
 }

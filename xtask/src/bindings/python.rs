@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{backend, folder, fresh};
+use super::{folder, fresh};
 use crate::setup;
 use crate::shell::{Program, program, root, target};
 
@@ -50,7 +50,6 @@ fn maturin(packages: &[&str], options: &[&str]) -> Result<(), String> {
     program(python)
         .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path"])
         .args([source().join("Cargo.toml")])
-        .args(backend::features())
         .args(options)
         .args(["--out"])
         .args([wheels()])
