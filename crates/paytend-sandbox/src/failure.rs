@@ -1,10 +1,11 @@
-//! The failures with which the sandbox refuses requests.
+//! The failures that the sandbox reports when it refuses a request.
 
 macro_rules! failures {
     ($($(#[$about:meta])* $name:ident = $code:literal $message:literal,)+) => {
         /// The reason why the sandbox refuses a request.
         ///
-        /// The codes and texts are **specific to the sandbox**, because the provider's are not public. They are stable.
+        /// The codes and messages are stable. They are **specific to the sandbox**, because the provider's codes are
+        /// not public.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Failure {

@@ -60,7 +60,7 @@ pub struct Scenario {
     step: Vec<Step>,
 }
 
-/// A step, which does something, expects something, or both.
+/// A step, which performs an action, checks expected values, or both.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
@@ -253,7 +253,7 @@ impl Story {
         }
         if let Some(statuses) = &step.respond {
             if statuses.iter().any(|status| !(200..600).contains(status)) {
-                return Err("`respond` must hold HTTP statuses from 200 to 599".into());
+                return Err("`respond` must contain only HTTP statuses from 200 to 599".into());
             }
             self.hook().statuses.clone_from(statuses);
         }
