@@ -204,7 +204,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
         assert!(shown.contains(part) && !shown.contains("CANARY"), "{to}: {shown}");
     }
     let error = from(&good, "production").to_string();
-    assert!(error.contains("profile `production`: not found; the file has: test"), "{error}");
+    assert!(error.contains("profile `production`: not found; available profiles: test"), "{error}");
     let error = ClientBuilder::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
     assert!(error.contains("the configuration file: entity not found"), "{error}");
 }
