@@ -260,7 +260,7 @@ impl Story {
         if let Some(wanted) = &step.trigger {
             let content = wanted.content.as_ref().map(|content| self.filled(content)).transpose()?;
             let content = content.map_or_else(|| "{}".to_owned(), |content| content.to_string());
-            // A missing callback URL is not an error; later steps see that nothing was delivered.
+            // A missing callback URL is not an error; a later step can check that nothing was delivered.
             let product = match wanted.product.as_str() {
                 "baas" => paytend_model::Product::Baas,
                 "issuing" => paytend_model::Product::Issuing,

@@ -22,7 +22,7 @@ pub enum StoreError {
     /// The file's content cannot be parsed.
     #[error("the data file is damaged or was written by a different version")]
     Form(#[from] serde_json::Error),
-    /// The stored state is inconsistent; running it could loop forever or overflow a counter.
+    /// The stored state is inconsistent and could cause an endless loop or a counter overflow.
     #[error("the data file contains an invalid state: {0}; use a new file and import a valid export")]
     Flaw(&'static str),
     /// The file is in use by another sandbox.

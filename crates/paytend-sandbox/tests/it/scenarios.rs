@@ -1,4 +1,4 @@
-//! Tests of the shipped scenarios, and of the errors of failing ones.
+//! Tests of the shipped scenarios, and of the errors of failing scenarios.
 
 use paytend_sandbox::scenario::{SHIPPED, Scenario, ScenarioError};
 
@@ -14,7 +14,7 @@ async fn shipped_scenarios_succeed() {
 }
 
 #[tokio::test]
-async fn failing_step_is_named_with_its_reason() {
+async fn error_names_the_failing_step_and_the_reason() {
     let run = |steps: &str| {
         let text = format!("name = \"x\"\n{steps}");
         async move { Scenario::read(&text).unwrap().run(|_| {}).await.unwrap_err().to_string() }
