@@ -91,13 +91,13 @@ impl fmt::Debug for SandboxBuilder {
 }
 
 impl SandboxBuilder {
-    /// Sets the address to listen on. The default is a free port of 127.0.0.1.
+    /// Sets the address to listen on. The default is a free port on 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Sets the port of 127.0.0.1 to listen on; 0 selects a free port.
+    /// Listens on the given port of 127.0.0.1; 0 selects a free port.
     pub fn port(self, port: u16) -> Self {
         self.address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
     }
