@@ -97,7 +97,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Listens on the given port of 127.0.0.1; 0 selects a free port.
+    /// Sets the address to 127.0.0.1 with the given port; 0 selects a free port.
     pub fn port(self, port: u16) -> Self {
         self.address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
     }
