@@ -42,7 +42,7 @@ pub struct OperationInfo {
     pub request_object: Option<&'static str>,
     /// The documented name of the response object, such as `TopupResponse`.
     pub response_object: Option<&'static str>,
-    /// The document and section that contain the description of the operation. Its heading is `title`.
+    /// The document and section that describe the operation. The description has the heading `title`.
     pub documentation: &'static str,
     /// The sources of the name, the path and the fields.
     pub provenance: Provenance,

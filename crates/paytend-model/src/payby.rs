@@ -29,7 +29,7 @@ use crate::value::{Amount, Count, CountryCode, Currency, HashedText, OrderNo, Pe
 /// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;
 
-/// The delays before each of PayBy's up to seven retries of an unacknowledged notification (documented).
+/// The delay before each retry of an unacknowledged notification. PayBy retries at most seven times (documented).
 pub const RETRY_SCHEDULE: [Duration; 7] = {
     const fn minutes(count: u64) -> Duration {
         Duration::from_secs(count * 60)
