@@ -40,7 +40,7 @@ pub(crate) struct Scripted {
     discarded: AtomicUsize,
 }
 
-/// Tokio's clock. In a test that starts paused, time passes only while every task waits, so that load does not matter.
+/// Tokio's clock. In a test that starts paused, time advances only while all tasks are idle, so load has no effect.
 #[derive(Debug)]
 pub(crate) struct TokioClock(tokio::time::Instant);
 
