@@ -73,7 +73,7 @@ fn sealed(data: &str) -> String {
     keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document()
 }
 
-/// Returns the peak memory use of `work` beyond the memory in use before it, and its result.
+/// Returns how much `work` increases the peak memory use, and the result of `work`.
 async fn peak<T>(work: impl Future<Output = T>) -> (usize, T) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();

@@ -300,7 +300,7 @@ mod tests {
         }
     }
 
-    /// A report of an error and its sources contains each message once.
+    /// Printing an error and its sources shows each message once.
     #[test]
     fn source_included_in_display_is_not_returned() {
         use std::error::Error as _;

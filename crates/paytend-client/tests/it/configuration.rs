@@ -91,7 +91,7 @@ async fn redirect_is_not_followed() {
     assert!(!reached.is_finished());
 }
 
-/// An unusable proxy is an error: the request is not sent directly instead.
+/// If the proxy is unusable, the call fails. The client does not connect directly.
 #[tokio::test]
 async fn unreachable_proxy_is_not_bypassed() {
     let (url, reached) = once(|_, _| async {}).await;

@@ -88,7 +88,7 @@ impl Scripted {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
-    /// Returns how often the connections were discarded.
+    /// Returns how many times the connections were discarded.
     pub(crate) fn discarded(&self) -> usize {
         self.discarded.load(Ordering::SeqCst)
     }
