@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn country_codes_have_two_letters() {
+    fn country_codes_must_have_two_letters() {
         assert_eq!(country("lt"), country("LT"));
         assert_eq!((country("EL").to_string(), country("uk").to_string()), ("GR".into(), "GB".into()));
         for wrong in ["", "L", "LTU", "L1", "Ž", "UK "] {

@@ -1,4 +1,4 @@
-//! API operations: the trait of request types, and their description.
+//! API operations: the trait that request types implement, and the description of an operation.
 
 use std::fmt;
 

@@ -40,7 +40,7 @@ payload! {
             app_id: String => "appId" = "2222fd568ab5452b906a3d65a1fbac19" [MaxChars(64)],
             /// The merchant number. A platform with several merchants selects its key by this number.
             merchant_no: String => "merchantNo" = "P01010113842047" [MaxChars(15)],
-            /// The time at which PayerMax sent the notification, RFC 3339 with milliseconds.
+            /// The time at which PayerMax sent the notification, in RFC 3339 format with milliseconds.
             notify_time: String => "notifyTime" = "2022-12-12T09:26:57.628Z" [MaxChars(32), Rfc3339Millis],
             /// The kind of change.
             notify_type: NotifyType => "notifyType" [MaxChars(16)],
@@ -136,7 +136,7 @@ payload! {
             ccy_pair: String => "ccyPair" = "USDMYR",
             /// The exchange rate, a decimal in a JSON string.
             rate: String => "rate" = "4.48130000",
-            /// The time of the rate, RFC 3339 with milliseconds.
+            /// The time of the rate, in RFC 3339 format with milliseconds.
             rate_time: String => "rateTime" = "2022-12-12T09:26:42.000Z" [Rfc3339Millis],
         }
     }

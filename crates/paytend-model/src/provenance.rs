@@ -1,4 +1,4 @@
-//! Where the facts about the API come from.
+//! The sources of facts about the API.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Payloads: JSON objects with a name, known fields and unknown fields.
+//! Payloads: JSON objects with known and unknown fields, declared as Rust types.
 
 #[macro_use]
 mod declare;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::from_str;
 use serde_json::value::RawValue;
 
-/// The nesting depth up to which `serde_json` reads values.
+/// The maximum nesting depth that `serde_json` reads.
 const MAX_DEPTH: usize = 127;
 
 /// A mistake, with its offset in bytes.

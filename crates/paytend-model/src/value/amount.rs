@@ -56,7 +56,7 @@ enum Form {
 #[error("{}", self.reason())]
 #[non_exhaustive]
 pub enum AmountError {
-    /// The input is not a decimal number, which consists of digits, at most one decimal point and an optional minus
+    /// The input is not a decimal number. A decimal number has digits, at most one decimal point and an optional minus
     /// sign.
     NotDecimal,
     /// The input has an exponent. Only received amounts may have one.

@@ -1,4 +1,4 @@
-//! The types of fields, with reading, writing and validation.
+//! The types of payload fields, and how they are read, written and validated.
 
 mod amount;
 mod base64_text;
