@@ -28,7 +28,7 @@ pub enum LoadError {
     Invalid,
 }
 
-/// Loads a private key. The key is parsed here, and not again for each operation.
+/// Loads a private key. The key is parsed only once, not for each operation.
 ///
 /// # Errors
 /// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
@@ -42,7 +42,7 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, LoadError> {
     Ok(Arc::new(Private { copies, public: key.public_key().clone() }))
 }
 
-/// Loads a public key. The key is parsed here, and not again for each operation.
+/// Loads a public key. The key is parsed only once, not for each operation.
 ///
 /// # Errors
 /// - Returns [`LoadError::Version`] if the library is not OpenSSL 3.0.8 or newer.
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_openssl_and_non_openssl_libraries_are_refused_by_name() {
+    fn old_openssl_and_libressl_are_refused_with_their_version() {
         for (number, text, good) in [
             (0x3000_0070, "OpenSSL 3.0.7 1 Nov 2022", false),
             (0x1010_117f, "OpenSSL 1.1.1w  11 Sep 2023", false),

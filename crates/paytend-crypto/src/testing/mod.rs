@@ -47,7 +47,7 @@ impl fmt::Debug for Loader<'_> {
     }
 }
 
-/// The first check that a backend fails.
+/// The error for a backend that does not conform. Contains the first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConformanceError(String);
 
@@ -59,7 +59,7 @@ impl fmt::Display for ConformanceError {
 
 impl std::error::Error for ConformanceError {}
 
-/// A counter of checks, which stops at the first failure.
+/// Counts the checks, and returns an error at the first failure.
 #[derive(Default)]
 struct Checks {
     done: usize,
