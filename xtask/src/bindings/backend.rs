@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// The backends, named like the features of the bindings' crates. The first is the default.
+/// The names of the backends, which are also features of the bindings' crates. The first backend is the default.
 pub(super) const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
 
 static CHOSEN: OnceLock<&'static str> = OnceLock::new();
@@ -34,7 +34,7 @@ pub(super) fn features() -> &'static [&'static str] {
     }
 }
 
-/// Returns the kinds of leaks that valgrind must not find.
+/// Returns the kinds of leaks that valgrind reports as errors.
 ///
 /// libcrypto keeps reachable memory until the process ends, so reachable blocks are errors only without libcrypto.
 pub(super) fn leaks() -> &'static str {
