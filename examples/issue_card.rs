@@ -13,7 +13,8 @@ use paytend_model::issuing::{
 use paytend_model::{Gender, IdType};
 use paytend_sandbox::Sandbox;
 
-/// The code of a physical card in the local sandbox. In production, use the code in your documents.
+/// The code of a physical card in the local sandbox. In production, use the code from the documents that Paytend gave
+/// you.
 const PHYSICAL: &str = "2";
 
 #[tokio::main]
@@ -71,7 +72,7 @@ async fn issue(client: &Client) -> Result<(), Box<dyn Error>> {
         .build();
     let state = client.send_and_wait(&application).await?.state().clone();
     if state != OrderState::Succeeded {
-        return Err(format!("the application did not succeed: {state}").into());
+        return Err(format!("the card application did not succeed: {state}").into());
     }
     let applied = client.send(&QueryApplyResult::new("A-2026-0001")).await?;
     let card_id = applied.card_id.ok_or("the result has no card ID")?;
@@ -81,6 +82,6 @@ async fn issue(client: &Client) -> Result<(), Box<dyn Error>> {
         Topup::builder().card_id(&card_id).order_no("T-2026-0001").amount("25.00".parse()?).currency("EUR").build();
     println!("the topup of the card {card_id} {}", client.send_and_wait(&topup).await?.state());
     let balance = client.send(&QueryCardBalance::new(&card_id)).await?;
-    println!("the card has {}", balance.balance.ok_or("the response has no balance")?);
+    println!("the balance of the card is {}", balance.balance.ok_or("the response has no balance")?);
     Ok(())
 }

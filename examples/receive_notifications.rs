@@ -48,7 +48,7 @@ impl Inbox {
         let key = verified.dedup_key();
         let new = transaction.execute("INSERT INTO known VALUES (?1) ON CONFLICT DO NOTHING", [key.as_bytes()])? == 1;
         if !new {
-            // A retry cannot be distinguished from a state that is reported again, so the state must be queried.
+            // A retry looks the same as a new notification that reports the same state, so the state must be queried.
             review(&transaction, verified, "repeated delivery: query the state")?;
             transaction.commit()?;
             return Ok(Reply::Duplicate);
@@ -79,8 +79,8 @@ impl Inbox {
     }
 }
 
-/// The `tradeStatus` of a deposit whose money has arrived. This is the sandbox's code; in production, use the code in
-/// your documents.
+/// The `tradeStatus` of a deposit whose money has arrived. This is the sandbox's code; in production, use the code from
+/// the documents that Paytend gave you.
 const ARRIVED: &str = "2";
 
 /// Books a deposit once and returns whether it was booked.
@@ -101,7 +101,7 @@ fn book(transaction: &Transaction<'_>, deposit: &IbanTransaction) -> rusqlite::R
     Ok(transaction.execute("INSERT INTO deposit VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", row)? == 1)
 }
 
-/// Stores the signed bytes for review, with the object that they are about if it can be read.
+/// Stores the signed bytes for review, with the kind and ID of their object if these can be read.
 fn review(
     transaction: &Transaction<'_>,
     verified: &Verified<Content<Notification>>,
@@ -151,7 +151,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A deposit whose money has not arrived goes to review.
     let pending = r#"{"transactionId":"T9","orderNo":"F9","tradeStatus":1,"amount":5.00,"currency":"EUR"}"#;
     println!("pending deposit acknowledged: {}", sandbox.notify(Product::Baas, "2", pending).await?.is_acknowledged());
-    // An unknown notification is delivered twice; the second delivery is recorded as a repetition of the first.
+    // An unknown notification is delivered twice; the second delivery is recorded as a duplicate.
     for _ in 0..2 {
         let delivery = sandbox.notify(Product::Baas, "99", r#"{"update":1}"#).await?;
         println!("unknown notification acknowledged: {}", delivery.is_acknowledged());

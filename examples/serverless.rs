@@ -26,7 +26,7 @@ struct Function {
 impl Function {
     fn new(payby: &PublicKey) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let receiver = PayByReceiver::new([rustcrypto::public(payby)?])?;
-        // Allow only the addresses that you received from PayBy.
+        // Allow only the source addresses that PayBy gave you.
         Ok(Self {
             receiver,
             filter: RequestFilter::new().sources(Sources::new().allow(["203.0.113.0/24"])?.only_listed()),

@@ -16,8 +16,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        // These codes are specific to the local sandbox. In production, use the codes in your documents. See
-        // `Resolution` and `OrderStates`.
+        // These codes are specific to the local sandbox. In production, use the codes from the documents that Paytend
+        // gave you. See `Resolution` and `OrderStates`.
         .resolution(Resolution::local_sandbox())
         .order_states(OrderStates::local_sandbox())
         .build()?;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let balance = client.send(&QueryCardBalance::new(sandbox.card_id())).await.map_err(|error| with_detail(&error))?;
     println!(
-        "the card has {} {}",
+        "the balance of the card is {} {}",
         balance.balance.ok_or("the response has no balance")?,
         balance.currency.ok_or("the response has no currency")?
     );

@@ -1,4 +1,4 @@
-"""Validates an OpenAPI 3.1 document, and each example in it against the schema next to it.
+"""Validates an OpenAPI 3.1 document, and validates each example in it against its schema.
 
 Usage: openapi_check.py FILE
 """
@@ -22,7 +22,7 @@ def main() -> None:
     registry = Registry().with_resource(BASE, Resource(contents=document, specification=DRAFT202012))
 
     def check(schema, example, where):
-        # References in the schema point into the document.
+        # The references in the schema refer to the whole document, so they need its URI.
         rebased = json.loads(json.dumps(schema).replace('"$ref": "#/', f'"$ref": "{BASE}#/'))
         Draft202012Validator.check_schema(rebased)
         validator = Draft202012Validator(rebased, registry=registry, format_checker=Draft202012Validator.FORMAT_CHECKER)

@@ -15,7 +15,7 @@ export type Code =
 /** The HTTP response to send to the provider. */
 export interface ProviderResponse { status: number, headers: Record<string, string>, body: string }
 
-/** The base class of all errors of this package. Errors contain no secrets and no personal data. */
+/** The base class of all errors of this package. Errors contain no secrets or personal data. */
 export class PaytendError extends Error {
   /** The error code, such as `not_authentic`. */
   readonly code: Code
@@ -44,9 +44,9 @@ export class UnsignedFailure extends PaytendError {
 export class Unsealable extends PaytendError {}
 /** A key cannot be read or used. */
 export class KeyUnusable extends PaytendError {}
-/** The backend of a key, or the source of randomness, is temporarily unavailable. */
+/** A key's backend or the source of randomness is temporarily unavailable. */
 export class Unavailable extends PaytendError {}
-/** An authentic notification was rejected: too old, from the future, or for another merchant. */
+/** An authentic notification was rejected because it is too old, from the future, or for another merchant. */
 export class Rejected extends PaytendError {}
 
 /** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
@@ -105,8 +105,8 @@ export interface Opened {
   /** The unencrypted fields. */
   readonly fields: Readonly<Record<string, string>>
   /**
-   * The payload as text, exactly as signed; empty for a message without payload.
-   * Throws a `PayloadError` if it is not UTF-8.
+   * The payload as text, exactly as signed; empty for a message without a payload. Throws a `PayloadError` if it is not
+   * UTF-8.
    */
   readonly payload: string
   /** The bytes of the payload, exactly as signed. */
@@ -144,7 +144,7 @@ export interface OpenOptions extends SealOptions {
  * peer key encrypts, and all peer keys verify.
  */
 export class Keyring {
-  /** Creates a keyring. Several keys are used during a key rotation. */
+  /** Creates a keyring. Use several keys during a key rotation. */
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
   /**
    * Seals a message on Node's worker pool. The promise resolves to the document.
@@ -178,7 +178,7 @@ export interface ScheduledKey {
   /** The time from which the key is no longer used. */
   retireAt?: Date
 }
-/** The object that a notification is about, and the state that it reports. */
+/** The object that a notification is about, and the reported state. */
 export interface BusinessKey { kind: string, id: string, state?: string }
 
 /** A verified notification. Its contents are not enumerable, which keeps them out of logs. */

@@ -27,7 +27,7 @@ fn client(sandbox: &Sandbox) -> Client {
         .unwrap()
 }
 
-/// Each test starts a separate sandbox on a free port, which stops when it is dropped.
+/// Each test starts a separate sandbox on a free port. The sandbox stops when it is dropped.
 #[tokio::test]
 async fn topup_moves_money_to_card() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -38,7 +38,7 @@ async fn topup_moves_money_to_card() {
 
 /// The sandbox executes the request and loses its response.
 #[tokio::test]
-async fn lost_response_moves_money_once() {
+async fn topup_with_lost_response_moves_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once()).unwrap();
     assert_eq!(top_up(&client(&sandbox), "T-1").await.unwrap(), OrderState::Succeeded);
@@ -49,7 +49,7 @@ async fn lost_response_moves_money_once() {
 
 /// The sandbox refuses the topup, and the error contains the code and the message of its response.
 #[tokio::test]
-async fn refused_topup_has_the_provider_message() {
+async fn refused_topup_error_contains_provider_message() {
     let sandbox = Sandbox::start().await.unwrap();
     let topup = Topup::builder().card_id("1755902").order_no("T-1").amount("10000.01".parse().unwrap()).currency("EUR");
     let error = client(&sandbox).send(&topup.build()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Opens any document as each kind of message, and seals lines of `name=value`.
+//! Opens the input as each kind of message, and seals messages whose fields are the `name=value` lines of the input.
 //!
 //! The signed text of an accepted document is unambiguous. Sealing the document's fields and payload again must
 //! therefore produce the same text.

@@ -16,7 +16,7 @@ fuzz_target!(|text: &[u8]| {
         assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{alone:?}");
         assert!(matches!(members(&text[..end]), Ok(_) | Err(Flaw::Ambiguous)));
     }
-    // An object that a strict parser accepts has the same end here.
+    // For an object that a strict parser accepts, `object_end` finds the same end.
     if let Ok(raw) = serde_json::from_slice::<&RawValue>(text)
         && raw.get().starts_with('{')
     {

@@ -1,4 +1,4 @@
-//! Reads any bytes as public and private keys.
+//! Reads arbitrary bytes as public and private keys.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Seals any content as Paytend would and receives it. The first byte selects the notification type.
+//! Seals arbitrary content as Paytend would, and receives the notification. The first byte selects the notification
+//! type.
 
 #![no_main]
 
@@ -26,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     let document = sealed.into_document();
     let verified = receiver
         .receive(&HeaderMap::new(), document.as_bytes(), SystemTime::UNIX_EPOCH)
-        .expect("sealed content is received");
+        .expect("sealed content can be received");
     assert_eq!(verified.content(), content.as_bytes());
     // Writing a typed notification and reading it again must return the same value.
     match verified.notification() {

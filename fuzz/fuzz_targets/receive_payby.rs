@@ -1,4 +1,4 @@
-//! Receives any body as a notification from PayBy.
+//! Receives an arbitrary body as a notification from PayBy.
 
 #![no_main]
 

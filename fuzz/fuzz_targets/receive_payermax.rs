@@ -1,4 +1,4 @@
-//! Receives any body as a notification from PayerMax.
+//! Receives an arbitrary body as a notification from PayerMax.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Receives any document as a notification from Paytend.
+//! Receives an arbitrary document as a notification from Paytend.
 
 #![no_main]
 
@@ -22,15 +22,13 @@ fuzz_target!(|document: &[u8]| {
             Ok(verified) => {
                 let opened = verified.opened().expect("the notification has an envelope");
                 assert_eq!(opened.field("partnerId"), Some(PARTNER_ID));
-                // The signed content is empty or exactly one object, and receiving it again returns the same key.
+                // The signed content is empty or exactly one object. Receiving the document again returns the same
+                // deduplication key.
                 let content = verified.content();
                 if !content.is_empty() {
                     assert_eq!(paytend_json::object_end(content), Ok(content.len()));
                 }
-                assert_eq!(
-                    receive().expect("the document is received a second time").dedup_key(),
-                    verified.dedup_key()
-                );
+                assert_eq!(receive().expect("the document can be received again").dedup_key(), verified.dedup_key());
                 let _ = format!("{verified:?}");
             }
             Err(rejection) => {

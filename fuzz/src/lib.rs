@@ -26,12 +26,12 @@ pub const PUBLIC: &str = concat!(
 pub struct NoSecurity(PublicKey);
 
 impl NoSecurity {
-    /// Creates the key.
+    /// Creates a key.
     pub fn key() -> Self {
         Self(PublicKey::from_bytes(PUBLIC).expect("the test key is valid"))
     }
 
-    /// Creates the key as a public key.
+    /// Creates a key for use as a public key.
     pub fn public() -> Arc<dyn RsaPublic> {
         Arc::new(Self::key())
     }
@@ -82,7 +82,7 @@ impl RandomSource for Fixed {
     }
 }
 
-/// Receives a body with a constant `sign` header at the time of the samples, and checks the result.
+/// Receives a body with a constant `sign` header at the time of the provider's samples, and checks the result.
 pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Content<T>>, body: &[u8]) {
     let headers =
         HeaderMap::from_iter([("sign".parse().expect("valid header name"), HeaderValue::from_static("AAAA"))]);
@@ -91,14 +91,16 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
         Ok(verified) => {
             assert_eq!(verified.content(), body);
             assert_eq!(
-                receiver.receive(&headers, body, now).expect("the body is received a second time").dedup_key(),
+                receiver.receive(&headers, body, now).expect("the body can be received again").dedup_key(),
                 verified.dedup_key()
             );
-            // A value that is not strict JSON cannot be written, and may be the value that identifies the type.
+            // The check is skipped if the body is not strict JSON. Such a value cannot be written, and without it the
+            // type of the notification may be unknown.
             let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
             if let Some(typed) = verified.notification().typed().filter(|_| strict) {
                 let written = serde_json::to_vec(typed).expect("a notification that was read can be written");
-                let again = receiver.receive(&headers, &written, now).expect("the written notification is received");
+                let again =
+                    receiver.receive(&headers, &written, now).expect("the written notification can be received");
                 assert!(again.notification().typed().is_some());
             }
         }

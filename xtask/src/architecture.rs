@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::root;
 
-/// Extensions by which a name without a slash is recognised as a path.
+/// A name without a slash is a path if it has one of these extensions.
 const EXTENSIONS: [&str; 4] = [".rs", ".toml", ".json", ".md"];
 
-/// Returns the paths that do not exist, each with its line.
+/// Returns an error message for each path that does not exist.
 pub(crate) fn check() -> Result<Vec<String>, String> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).map_err(|e| format!("ARCHITECTURE.md: {e}"))?;
     let missing = missing(&text, |path| root().join(path).exists());
@@ -16,7 +16,7 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
 
 /// Returns each path in a table that does not exist, with its line number.
 ///
-/// A path is relative to the workspace, to `crates`, or to a directory around the path before it in the same row.
+/// A path is relative to the workspace, to `crates`, or to a parent directory of the previous path in the same row.
 fn missing(text: &str, exists: impl Fn(&Path) -> bool) -> Vec<(usize, String)> {
     let mut missing = Vec::new();
     for (line, row) in text.lines().enumerate().filter(|(_, row)| row.starts_with('|')) {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_paths_are_found() {
+    fn missing_paths_are_reported() {
         let present =
             ["crates/a/src/x/mod.rs", "crates/a/src/x", "crates/a/src/y.rs", "crates/a/tests/z.rs", "deny.toml"];
         let missing = |row: &str| missing(row, |path| present.iter().any(|known| Path::new(known) == path));

@@ -22,7 +22,7 @@ const STEPS: [Step; 12] = [
     }),
     ("openapi", || openapi::run(true)),
     ("header", || bindings::run(&["header", "--check"])),
-    // libFuzzer is best supported on Linux, and other systems would not find anything more.
+    // libFuzzer is best supported on Linux, and fuzzing on other systems would find no additional errors.
     ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5, Some(1)) } else { Ok(()) }),
     ("packages", package::run),
     ("tests", || test::run(Skipping::Forbidden)),

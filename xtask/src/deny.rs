@@ -29,7 +29,7 @@ pub(crate) fn install() -> Result<(), String> {
     if installed() {
         return Ok(());
     }
-    println!("building cargo-deny once, which takes some minutes");
+    println!("building cargo-deny; this happens only once and takes a few minutes");
     // An unoptimised build is faster overall, because building takes longer than running.
     let install = ["install", "cargo-deny", "--debug", "--version", VERSION, "--locked", "--force", "--root"];
     cargo(install).args([folder()]).run()?;
@@ -68,6 +68,6 @@ fn check(manifest: &str) -> Program {
         .args(["--config"])
         .args([root().join("deny.toml")])
         .args(["check", "--hide-inclusion-graph"])
-        // The rules cover both workspaces, and not every exception is used in each of them.
+        // The rules apply to both workspaces, and neither workspace needs every exception.
         .args(["-A", "unused-wrapper", "-A", "license-not-encountered", "-A", "license-exception-not-encountered"])
 }

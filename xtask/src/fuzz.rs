@@ -1,4 +1,4 @@
-//! `fuzz-smoke`: runs each fuzz target for some seconds, on the current toolchain.
+//! `fuzz-smoke`: runs each fuzz target for a few seconds, with the current toolchain.
 //!
 //! For long runs, use `cargo fuzz run TARGET` with a nightly toolchain.
 
@@ -8,7 +8,7 @@ use cargo_metadata::{MetadataCommand, TargetKind};
 
 use crate::shell::{cargo, output, program, root, target};
 
-/// Compiler flags for the coverage instrumentation that libFuzzer needs, which works on stable compilers.
+/// Compiler flags for the coverage instrumentation that libFuzzer needs. The flags work with stable compilers.
 ///
 /// Sanitizers would need a nightly compiler, and the fuzzed code contains no unsafe code.
 const FLAGS: [&str; 7] = [
@@ -35,12 +35,12 @@ pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }
 
-/// Runs every target for some seconds. With a seed, the targets see the same inputs in every run.
+/// Runs every target for the given number of seconds. With a seed, the targets see the same inputs in every run.
 pub(crate) fn smoke(seconds: u32, seed: Option<u32>) -> Result<(), String> {
     let manifest = manifest();
     let rustc = output("rustc", &["-vV"]).ok_or("cannot run rustc")?;
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("`rustc -vV` does not print a host")?;
-    // With an explicit target, cargo builds build scripts and macros without the flags.
+    // With an explicit target, cargo does not apply the flags to build scripts and procedural macros.
     cargo(["build", "--release", "--locked", "--target", host, "--manifest-path"])
         .args([&manifest])
         .args(["--target-dir"])
@@ -72,7 +72,7 @@ fn run(binary: &PathBuf, target: &str, seconds: u32, seed: Option<u32>) -> Resul
     }
     let found = folder().join(if seed.is_some() { "seeded" } else { "corpus" }).join(target);
     if seed.is_some() && found.is_dir() {
-        // Inputs of an earlier run would change the sequence.
+        // Inputs from an earlier run would change the sequence of inputs.
         std::fs::remove_dir_all(&found).map_err(|e| format!("{}: {e}", found.display()))?;
     }
     let artifacts = folder().join("artifacts").join(target);

@@ -1,4 +1,4 @@
-//! `layers`: checks ARCHITECTURE.md: the dependencies between crates against Cargo's metadata, and the paths.
+//! `layers`: checks that the dependencies between crates are allowed, and that the paths in ARCHITECTURE.md exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::shell::{cargo, root};
 
 /// Each crate with the workspace crates that it may depend on.
 ///
-/// Tests may depend on more, because users do not build them.
+/// Tests may depend on additional crates, because users do not build tests.
 const LAYERS: [(&str, &[&str]); 14] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
@@ -18,8 +18,8 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
-    // The sandbox is the server side of the protocol. It must not share the client's code, or tests would not find a
-    // bug that is on both sides.
+    // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
+    // find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),
     // The OpenSSL backend is an optional feature that is off by default.
@@ -43,7 +43,7 @@ const FORBIDDEN: [(&str, &[&str]); 3] = [
 
 /// Crates that compile on targets without an operating system.
 const PORTABLE: [&str; 3] = ["paytend-crypto", "paytend-model", "paytend-webhook"];
-/// Packages that the portable crates must not depend on for such a target.
+/// Packages that the portable crates must not depend on for a target without an operating system.
 const SYSTEM_PACKAGES: [&str; 5] = ["getrandom", "libc", "rustix", "tokio", "js-sys"];
 
 pub(crate) fn run() -> Result<(), String> {

@@ -27,8 +27,8 @@ usage: cargo xtask <command>
   test       run all tests that this machine supports, and list the skipped ones with the reason
   ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; nothing may be skipped
   stress [RUNS] [FILTER...]
-             run every test binary RUNS times (default 20), every second time under CPU load, and list those that
-             failed; a filter is a part of `package/target`, such as paytend-client/it
+             run every test binary RUNS times (default 20), every other time under CPU load, and list those that
+             failed; a filter matches a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
@@ -44,10 +44,10 @@ usage: cargo xtask <command>
   screenshots
              test the sandbox's web page in a headless Chromium, and update the screenshots in the README
   fuzz-smoke [SECONDS]
-             run each fuzz target for some seconds (default 10)
+             run each fuzz target for SECONDS seconds (default 10)
   bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
-             measure one part alone
+             measure only that part
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]

@@ -29,7 +29,7 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
 
 /// Validates this file and the sandbox's control interface file against the OpenAPI 3.1 schema.
 ///
-/// Also validates each example in the two files against the schema next to it.
+/// Also validates each example in the two files against its schema.
 pub(crate) fn validate() -> Result<(), String> {
     let python = setup::python().ok_or("no Python environment: run `cargo xtask setup`")?;
     for file in [file(), root().join("crates/paytend-sandbox/src/control/openapi.json")] {

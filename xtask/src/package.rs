@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell::{cargo, root, target};
 
-/// Returns the directory in which packages are built. It is separate, because earlier builds in it are removed.
+/// Returns the directory in which packages are built. It is used for nothing else, because earlier builds are removed.
 fn folder() -> PathBuf {
     target().join("xtask/package")
 }

@@ -21,7 +21,7 @@ pub(crate) fn target() -> &'static Path {
 fn target_of(command: &mut MetadataCommand) -> PathBuf {
     match command.current_dir(root()).no_deps().exec() {
         Ok(metadata) => metadata.target_directory.into_std_path_buf(),
-        // The first command that builds shows cargo's error.
+        // If cargo fails here, the first build command will show the error.
         Err(_) => root().join("target"),
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn output(name: &str, arguments: &[&str]) -> Option<String> {
 /// A program that runs in the workspace's root.
 pub(crate) struct Program(Command);
 
-/// Returns a cargo command with the given arguments, for the cargo that runs xtask.
+/// Returns a command with the given arguments for the same cargo that runs xtask.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Program {
     program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
 }
@@ -74,7 +74,7 @@ impl Program {
         }
     }
 
-    /// Returns the command, for use with other processes at the same time.
+    /// Returns the command, so that the caller can run it alongside other processes.
     pub(crate) fn into_command(self) -> Command {
         self.0
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn no_command_hard_codes_the_target_folder() {
+    fn no_command_hard_codes_the_target_directory() {
         let literal = concat!("\"target", "/");
         let sources = sources(&root().join("xtask/src"));
         assert!(sources.len() > 10, "{sources:?}");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn target_folder_follows_cargo_configuration() {
+    fn target_directory_follows_cargo_configuration() {
         let elsewhere = std::env::temp_dir().join("paytend target");
         let found = target_of(MetadataCommand::new().env("CARGO_TARGET_DIR", &elsewhere));
         assert_eq!(found, elsewhere);

@@ -1,4 +1,4 @@
-//! `stress`: runs every test binary many times, every second time under CPU load, to find tests that fail
+//! `stress`: runs every test binary many times, every other time under CPU load, to find tests that fail
 //! intermittently.
 
 use std::fs::File;
@@ -40,7 +40,7 @@ struct Outcome {
     log: Option<PathBuf>,
 }
 
-/// Runs `stress [RUNS] [FILTER…]`. A filter is a part of `package/target`; a binary runs if it matches any filter.
+/// Runs `stress [RUNS] [FILTER…]`. A binary runs if its name, `package/target`, contains any of the filters.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let (runs, filters) = match arguments {
         [first, rest @ ..] if first.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -137,9 +137,9 @@ fn features(package: &Package) -> Vec<String> {
     names.map(|name| format!("{}/{name}", package.name)).collect()
 }
 
-/// Runs a binary the given number of times, every second time under CPU load.
+/// Runs a binary the given number of times, every other time under CPU load.
 ///
-/// `run_once` runs it, writes the output to a file and returns whether the run passed.
+/// `run_once` runs the binary, writes the output to a file and returns whether the run passed.
 fn repeat(
     name: &str,
     runs: u32,
@@ -190,7 +190,7 @@ fn run_once(binary: &Binary, log: &Path) -> Result<bool, String> {
     }
 }
 
-/// Runs `work`. If `busy` is set, one counting thread per processor runs at the same time.
+/// Runs `work`. If `busy` is set, one busy-looping thread per processor runs at the same time.
 fn with_busy_loops<T>(busy: bool, work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     let processors = if busy { thread::available_parallelism().map_or(2, usize::from) } else { 0 };
@@ -234,7 +234,7 @@ mod tests {
     fn failed_runs_are_counted_and_logged() {
         let folder = Folder::new("counted");
         let runs = std::cell::Cell::new(0);
-        // Run 2 is a busy run, run 5 is not.
+        // Run 2 is under CPU load, and run 5 is not.
         let outcome = repeat("package/target", 6, &folder.0, |log| {
             runs.set(runs.get() + 1);
             std::fs::write(log, format!("run {}", runs.get())).unwrap();

@@ -45,12 +45,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     });
 
     if openssl {
-        // Each benchmark runs once, so that all of them keep working.
+        // Runs each benchmark once, to check that it still works.
         cargo(["test", "--locked", "-p", "paytend-bench", "--benches"]).run()?;
         cargo(["run", "--locked", "-p", "paytend-bench", "--", "--quick"]).run()?;
     }
 
-    // Without `setup`, the tests use the Python on the path, and are skipped if it lacks the package.
+    // Without `setup`, the tests use `python3` from PATH, and are skipped if it lacks the package `cryptography`.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.push(Row {
         name: "agreement with the Python reference implementation",

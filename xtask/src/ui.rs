@@ -11,7 +11,7 @@ pub(crate) fn chromium() -> Option<PathBuf> {
     given.into_iter().chain(usual).find(|path| path.is_file())
 }
 
-/// Returns what is missing for these tests, if anything.
+/// Returns an error message if a tool that these tests need is missing.
 pub(crate) fn missing() -> Option<String> {
     if chromium().is_none() {
         return Some("Chromium is missing: run `cargo xtask setup`, or set CHROMIUM to its path".into());

@@ -39,7 +39,7 @@ impl Baseline {
         })
     }
 
-    /// Seals a notification and returns the document, which stays in the reused buffer.
+    /// Seals a notification into the reused buffer and returns the document.
     pub(crate) fn seal(&mut self, partner_id: &str, payload: &str) -> Result<&[u8], ErrorStack> {
         let mut random = [0; 16];
         rand_bytes(&mut random)?;

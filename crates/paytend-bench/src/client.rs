@@ -1,4 +1,4 @@
-//! The client's overhead compared with handwritten code: seal, post with reqwest, open, read the data.
+//! The client's overhead compared with handwritten code that seals, posts with reqwest, opens and reads the data.
 //!
 //! The server runs on the loopback interface and performs no cryptography. It has a separate thread, whose time is not
 //! counted.
@@ -15,10 +15,10 @@ use paytend_model::issuing::{CardBalanceResponse, QueryCardBalance};
 use crate::measure::{Work, medians};
 use crate::{Backend, PARTNER_ID};
 
-/// The minimum speed as a share of handwritten code's speed, in thousandths: an overhead of 10 %.
+/// The minimum speed relative to handwritten code, in thousandths. The value allows an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
 
-/// Returns the client's speed as a share of handwritten code's speed, in thousandths, for each backend.
+/// Returns the client's speed relative to handwritten code, in thousandths, for each backend.
 pub(crate) fn shares(openssl: &Backend, rust: &Backend, batch: Duration) -> Vec<(&'static str, u128)> {
     [("OpenSSL", openssl), ("RustCrypto", rust)].map(|(name, backend)| (name, share(backend, batch))).into()
 }

@@ -63,7 +63,7 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // Without the name of a part, all parts run.
+    // If the arguments name no benchmark, all benchmarks run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
     let (client_only, webhook_only, sandbox_only) = (part("client"), part("webhook"), part("sandbox"));
     let all = !client_only && !webhook_only && !sandbox_only;
@@ -166,7 +166,7 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{filling}"}}"#)
 }
 
-/// Measures how opening scales, in thousandths for each backend.
+/// Measures how opening scales with the number of processors, in thousandths for each backend.
 ///
 /// The result is the speed-up on all processors, divided by the speed-up of a reference. The reference is the baseline
 /// with separate keys and buffers for each thread.
@@ -187,7 +187,7 @@ fn parallel() -> [(&'static str, u128); 2] {
         (0..opens).for_each(|_| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap()));
     };
     [("OpenSSL", &openssl, 4000), ("RustCrypto", &rust, 1300)].map(|(name, backend, opens)| {
-        // The result is the median of five measurements, each back to back with its reference.
+        // The result is the median of five ratios. The reference is measured again for each ratio.
         let mut shares: Vec<u128> = (0..5)
             .map(|_| speed_up(&|| measured(backend, opens)) * 1000 / speed_up(&|| reference(4000)).max(1))
             .collect();

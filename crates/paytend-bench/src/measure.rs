@@ -7,7 +7,7 @@ use std::time::Duration;
 use paytend_crypto::{OsRandom, RandomSource};
 use rustix::time::{ClockId, clock_gettime};
 
-/// The number of counted rounds. One warm-up round precedes them.
+/// The number of measured rounds, which follow one warm-up round.
 const ROUNDS: usize = 9;
 
 /// One candidate's work, repeated the given number of times.
@@ -18,7 +18,7 @@ pub(crate) type Work<'w> = Box<dyn FnMut(usize) + 'w>;
 pub(crate) enum Clock {
     /// The calling thread.
     Thread,
-    /// All threads of the process, for work that uses several.
+    /// All threads of the process, for work that uses several threads.
     Process,
 }
 

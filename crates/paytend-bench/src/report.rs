@@ -24,7 +24,7 @@ impl Row {
         Self { work, bits, size, baseline_ns: medians[0], openssl: share(medians[1]), rust: share(medians[2]) }
     }
 
-    /// Returns the minimum shares for OpenSSL and RustCrypto. Some rows have none.
+    /// Returns the minimum shares for OpenSSL and RustCrypto, or `None` if the row has no minimum.
     fn floors(&self) -> Option<(u128, u128)> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some((950, 270)),
@@ -48,7 +48,7 @@ impl Row {
 pub(crate) struct Report {
     rows: Vec<Row>,
     pub(crate) parallel: Option<[(&'static str, u128); 2]>,
-    /// The client's speed as a share of handwritten code, for each backend.
+    /// The client's speed relative to handwritten code, for each backend.
     pub(crate) client: Vec<(&'static str, u128)>,
     pub(crate) webhook: Webhook,
     pub(crate) sandbox: Option<Throughput>,
@@ -81,7 +81,7 @@ impl Report {
         for (name, share) in self.parallel.iter().flatten() {
             let _ = writeln!(
                 out,
-                "\nOpening on all processors at once, {name}: {} of the speed-up of threads that share no data \
+                "\nOpening on all processors at once, {name}: {} times the speed-up of threads that share no data \
                  (floor 0.950).",
                 decimal(*share)
             );
@@ -89,7 +89,7 @@ impl Report {
         for (name, share) in &self.client {
             let _ = writeln!(
                 out,
-                "\nA client call, {name}, 1024 bits, small payload: {} (floor {}) of the speed of\n\
+                "\nA client call, {name}, 1024 bits, small payload: {} times the speed (floor {}) of\n\
                  handwritten code that seals, posts with reqwest and opens.",
                 decimal(*share),
                 decimal(crate::client::FLOOR)
@@ -102,8 +102,8 @@ impl Report {
                 "\nReceiving a fund deposit, {name}, 1024 bits, as a share of the speed of opening it alone:\n\n\
                  - the receiver: {} (floor {floor})\n\
                  - a whole service, from the request to the response: {} (floor {service_floor})\n\
-                 - a whole service that runs the cryptography on another thread, \
-                 which wakes two threads per request: {}",
+                 - a whole service that runs the cryptography on a separate thread, \
+                 and wakes two threads per request: {}",
                 decimal(*receive),
                 decimal(*service),
                 decimal(*threaded),
@@ -112,7 +112,7 @@ impl Report {
         if let Some(throughput) = &self.sandbox {
             let _ = writeln!(
                 out,
-                "\nThe sandbox, on one core, 1024 bits: {} of the throughput of its cryptography alone (floor {}):\n\
+                "\nThe sandbox, on one core, 1024 bits: {} times the throughput of its cryptography alone (floor {}):\n\
                  {} calls per second, compared with {}.",
                 decimal(throughput.share),
                 decimal(sandbox::FLOOR),
@@ -169,10 +169,10 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         format!(
             "# Benchmarks\n\n\
-             Written by `cargo xtask bench`. The table shows the speed of each backend as a share of libcrypto's;\n\
-             1.000 is equal speed. The libcrypto baseline parses keys once and performs no checks. All\n\
-             candidates run in one process, in shuffled batches. Times are medians of nine rounds of the thread's\n\
-             CPU time. Only the ratios are meaningful, and only within one run.\n\n\
+             Written by `cargo xtask bench`. The table shows the speed of each backend relative to libcrypto.\n\
+             At 1.000, both are equally fast. The libcrypto baseline parses keys once and performs no checks. All\n\
+             candidates run in one process, in shuffled batches. Times are the thread's CPU time, as the median of\n\
+             nine rounds. Only the ratios are meaningful, and only within one run.\n\n\
              Machine: {} processors, {}, {}.\n\
              Versions: {}; {}; `rsa` 0.10.0.\n\n{}",
             std::thread::available_parallelism().map_or(1, usize::from),

@@ -15,7 +15,7 @@ use paytend_sandbox::Sandbox;
 use crate::PARTNER_ID;
 use crate::measure::{Work, medians};
 
-/// The minimum share of the throughput of cryptography alone, in thousandths.
+/// The minimum throughput relative to cryptography alone, in thousandths.
 pub(crate) const FLOOR: u128 = 800;
 /// The maximum time from the start of the process to the first response, in milliseconds.
 pub(crate) const START: u128 = 100;
@@ -26,11 +26,11 @@ const RESPONSE: &str = r#"{"cardId":"1755902","balance":"0.00","currency":"EUR"}
 
 /// The sandbox's throughput on one core.
 pub(crate) struct Throughput {
-    /// The share of the throughput of its cryptography alone, in thousandths.
+    /// The throughput relative to the sandbox's cryptography alone, in thousandths.
     pub(crate) share: u128,
     /// Requests per second served by the sandbox.
     pub(crate) served: u128,
-    /// Requests per second that its cryptography alone could process.
+    /// Requests per second that the sandbox's cryptography alone could process.
     pub(crate) allowed: u128,
 }
 

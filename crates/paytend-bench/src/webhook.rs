@@ -17,10 +17,10 @@ use tower_service::Service;
 use crate::measure::{Clock, Work, medians_by};
 use crate::{Backend, PARTNER_ID, payload, repeat};
 
-/// The minimum speed as a share of the speed of opening alone, in thousandths: an overhead of 10 %.
+/// The minimum speed relative to opening alone, in thousandths. The value allows an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
-/// The smallest share for a whole service. It runs each handler in a separate task, so that a disconnect cannot cancel
-/// the handler.
+/// The minimum speed of a whole service relative to opening alone, in thousandths. The service runs each handler in a
+/// separate task, so that a disconnect cannot cancel the handler.
 pub(crate) const SERVICE_FLOOR: u128 = 870;
 /// The maximum time for rejecting garbage, in nanoseconds.
 pub(crate) const GARBAGE: u128 = 5000;
@@ -28,7 +28,7 @@ pub(crate) const GARBAGE: u128 = 5000;
 /// The results for receiving notifications.
 #[derive(Default)]
 pub(crate) struct Webhook {
-    /// For each backend, the speed as a share of opening alone: the receiver, a whole service, and a whole service that
+    /// For each backend, the speed relative to opening alone: the receiver, a whole service, and a whole service that
     /// runs the cryptography on a separate thread.
     pub(crate) shares: Vec<(&'static str, [u128; 3])>,
     /// The time for rejecting each kind of garbage, in nanoseconds.
@@ -90,7 +90,7 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
     [1, 2, 3].map(|candidate: usize| times[0] * 1000 / times[candidate].max(1))
 }
 
-/// Measures the time to reject 1 KiB of garbage that can be recognized without a key, for each kind.
+/// Measures how long it takes to reject 1 KiB of garbage, for each kind of garbage that is recognized without a key.
 fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Vec<(&'static str, u128)> {
     let sealed = |partner: &str| {
         let (fields, text) = (Fields::notification(partner, "2"), payload(230));

@@ -1,8 +1,8 @@
 //! Benchmark of opening messages in Rust. It also creates the messages that the benchmarks of all languages open.
 //!
 //! - `bench prepare FILE`: creates keys and messages;
-//! - `bench FILE`: reads lines `ours BITS COUNT` from standard input. For each, opens a message COUNT times and prints
-//!   the duration in nanoseconds.
+//! - `bench FILE`: reads lines of the form `ours BITS COUNT` from standard input. For each line, opens a message COUNT
+//!   times and prints the duration in nanoseconds.
 
 // The program panics on errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -22,7 +22,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["prepare", file] => std::fs::write(file, prepare_jobs().to_string()).unwrap(),
         [file] => serve(&serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()),
-        _ => panic!("usage: bench prepare FILE | FILE"),
+        _ => panic!("usage: bench prepare FILE | bench FILE"),
     }
 }
 

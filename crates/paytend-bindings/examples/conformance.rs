@@ -1,4 +1,5 @@
-//! The conformance program in Rust. The output of every binding's conformance program must match its output.
+//! The conformance program in Rust. The output of every binding's conformance program must match the output of this
+//! program.
 //!
 //! - `conformance vectors FILE`: runs all vectors and writes one line with the outcome of each case;
 //! - `conformance seal FILE`: seals messages of all kinds, for the other languages to open;
@@ -126,10 +127,10 @@ fn invalid_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'sta
     ]
 }
 
-/// Kind, sender, receiver, fields, payload, and whether the payload is signed.
+/// A test message: kind, sender, receiver, fields, payload, and whether the payload is signed.
 type Message = (Kind, &'static str, &'static str, Vec<(&'static str, &'static str)>, &'static str, bool);
 
-/// The messages that each language seals.
+/// Returns the messages that each language seals.
 fn messages() -> Vec<Message> {
     let mut messages = Vec::new();
     for (kind, sender, receiver, fields) in [

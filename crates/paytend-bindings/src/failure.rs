@@ -18,22 +18,23 @@ pub enum Code {
     /// `payload`: the message is authentic, but its payload is not a single JSON object, or is not UTF-8 where text is
     /// required.
     Payload = 4,
-    /// `unsigned_failure`: an error response without a signature, which is not authenticated.
+    /// `unsigned_failure`: the document is an unsigned error response, which cannot be authenticated.
     UnsignedFailure = 5,
     /// `unsealable`: the message would be ambiguous, so receivers would refuse it.
     Unsealable = 6,
     /// `key`: a key cannot be read or used.
     Key = 7,
-    /// `unavailable`: the backend of a key, or the source of randomness, is temporarily unavailable.
+    /// `unavailable`: a key's backend or the source of randomness is temporarily unavailable.
     Unavailable = 8,
-    /// `rejected`: an authentic notification was rejected: too old, from the future, or for another merchant.
+    /// `rejected`: an authentic notification was rejected because it is too old, from the future, or for another
+    /// merchant.
     Rejected = 9,
     /// `internal`: a bug in this library.
     Internal = 10,
 }
 
 impl Code {
-    /// All codes.
+    /// All error codes.
     pub const ALL: [Self; 10] = [
         Self::Usage,
         Self::NotAuthentic,
@@ -47,7 +48,7 @@ impl Code {
         Self::Internal,
     ];
 
-    /// Returns the name, such as `not_authentic`.
+    /// Returns the name of the code, such as `not_authentic`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -63,7 +64,7 @@ impl Code {
         }
     }
 
-    /// Returns the number.
+    /// Returns the code as a number.
     pub const fn number(self) -> i32 {
         self as i32
     }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{Code, Failure};
 
-/// Runs a binding function's body, and converts a panic to a failure.
+/// Runs `work`, the body of a binding function, and converts a panic to a failure.
 ///
 /// # Errors
 /// Returns the failure of `work`, or [`Code::Internal`] if it panics.
@@ -14,7 +14,7 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failur
 
 /// Returns the result of `work`, or `None` if it panics.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
-    // This is unwind safe: the bindings hold only immutable values, so a panic cannot leave them partly changed.
+    // This is unwind safe: all values in the bindings are immutable, so a panic cannot leave them partially modified.
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{Code, Failure, backend};
 
 /// Describes a key as JSON with `private`, `bits`, `fingerprint`, `format` and `armour`. `format` is `pkcs1`, `pkcs8`
-/// or `spki`; for a certificate, it is the format of the key in it. `armour` is `der`, `base64` or `pem`.
+/// or `spki`; for a certificate, it is the format of the certificate's key. `armour` is `der`, `base64` or `pem`.
 ///
 /// # Errors
 /// Returns [`Code::Key`] if the key cannot be read.
@@ -38,10 +38,10 @@ pub fn key_info(data: &[u8]) -> Result<String, Failure> {
     Ok(info.to_string())
 }
 
-/// Encodes a private key as `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
+/// Encodes a private key. `form` is `pkcs8-pem`, `pkcs8-base64` or `pkcs1-der`.
 ///
 /// # Errors
-/// Returns [`Code::Usage`] if `form` is not one of these.
+/// Returns [`Code::Usage`] if `form` has any other value.
 pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match form {
         "pkcs8-pem" => Ok(Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec())),
@@ -55,10 +55,10 @@ pub fn write_private(key: &PrivateKey, form: &str) -> Result<Zeroizing<Vec<u8>>,
     }
 }
 
-/// Encodes a public key as `spki-pem`, `spki-base64` or `spki-der`.
+/// Encodes a public key. `form` is `spki-pem`, `spki-base64` or `spki-der`.
 ///
 /// # Errors
-/// Returns [`Code::Usage`] if `form` is not one of these.
+/// Returns [`Code::Usage`] if `form` has any other value.
 pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
     match form {
         "spki-pem" => Ok(key.to_spki_pem().into_bytes()),
@@ -92,7 +92,7 @@ pub fn keyring(own: &[&PrivateKey], peer: &[&PublicKey]) -> Result<Keyring, Fail
     Ok(builder.build()?)
 }
 
-/// Returns the `sign` header of PayBy and PayerMax for a body.
+/// Signs a body for PayBy or PayerMax, and returns the value of the `sign` header.
 ///
 /// # Errors
 /// Returns a [`Failure`] if the key cannot be used to sign.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{Code, Failure};
 
-/// Parses a kind of message: `request`, `response` or `notification`.
+/// Parses a message kind: `request`, `response` or `notification`.
 ///
 /// # Errors
 /// Returns [`Code::Usage`] for any other name.
@@ -65,7 +65,7 @@ impl Opened {
         self.opened.canonical()
     }
 
-    /// Returns the signed text, which is secret like [`canonical`](Self::canonical).
+    /// Returns the signed bytes as text. Like [`canonical`](Self::canonical), the result is secret.
     ///
     /// # Errors
     /// Returns [`Code::Payload`] if the payload is not UTF-8.
@@ -74,7 +74,7 @@ impl Opened {
         Ok(Zeroizing::new(std::str::from_utf8(&text).map_err(|_| not_utf8())?.to_owned()))
     }
 
-    /// Returns the bytes of the payload exactly as signed. The slice is empty for a message without payload.
+    /// Returns the bytes of the payload exactly as signed. The slice is empty for a message without a payload.
     pub fn payload(&self) -> &[u8] {
         self.opened.payload_bytes()
     }
@@ -111,8 +111,8 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message. The partner in a request or notification must be `partner_id`. A response contains no partner, so
-/// `partner_id` must be `None` or empty for it.
+/// Opens a message. `partner_id` is the expected partner of a request or notification. For a response, which contains
+/// no partner, it must be `None` or empty.
 ///
 /// # Errors
 /// - Returns [`Code::NotAuthentic`] if the message is not from the expected sender to the expected receiver.
@@ -132,15 +132,12 @@ pub fn open(
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (Kind::Response, None) => Expected::response(),
         (Kind::Response, Some(_)) => {
-            return Err(Failure::new(
-                Code::Usage,
-                "unexpected partner ID for a response, which contains no partner; leave it out",
-            ));
+            return Err(Failure::new(Code::Usage, "unexpected partner ID; a response contains no partner, so omit it"));
         }
         (_, None) => {
             return Err(Failure::new(
                 Code::Usage,
-                "missing partner ID; it is required for a request or a notification",
+                "missing partner ID; it is required to open a request or notification",
             ));
         }
     };

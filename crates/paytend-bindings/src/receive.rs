@@ -18,11 +18,11 @@ use crate::{Code, Failure, guard, message};
 /// A receiver for the notifications of one HTTP route.
 #[derive(Clone, Debug)]
 pub enum Receiver {
-    /// A receiver for notifications of Paytend.
+    /// A receiver for notifications from Paytend.
     Paytend(PaytendReceiver),
-    /// A receiver for notifications of PayBy.
+    /// A receiver for notifications from PayBy.
     PayBy(PayByReceiver),
-    /// A receiver for notifications of PayerMax.
+    /// A receiver for notifications from PayerMax.
     PayerMax(PayerMaxReceiver),
 }
 
@@ -34,30 +34,30 @@ pub struct Notification {
     pub product: String,
     /// Paytend's `notifyType`; empty for the other providers.
     pub notify_type: String,
-    /// The signed content: `content` for Paytend, the body for PayBy and PayerMax.
+    /// The signed content: the decrypted `content` for Paytend, the body for PayBy and PayerMax.
     pub content: Vec<u8>,
-    /// `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an unknown type). Store a
-    /// notification that is not `typed` with its content, and do not treat it as handled.
+    /// `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an undocumented type). If the
+    /// value is not `typed`, store the notification with its content, and do not treat it as handled.
     pub reading: &'static str,
-    /// A description of what could not be parsed, if anything. A `typed` notification may also have fields that could
-    /// not be parsed.
+    /// A description of the parsing problems, if any. A `typed` notification may also have fields that could not be
+    /// parsed.
     pub problem: Option<String>,
-    /// The deduplication key, 64 hexadecimal digits. It is the same for every delivery of a notification, even if
-    /// the notification is sealed again. Store it in the same transaction as the effect.
+    /// The deduplication key: 64 hexadecimal digits. It is the same for every delivery of a notification, even if the
+    /// notification is sealed again. Store the key in the same transaction as the notification's effect.
     ///
-    /// Notifications from Paytend have no number, so a known key may still be an update. Store the repeat, and query
-    /// the state of the object that the business key identifies.
+    /// Notifications from Paytend have no sequence number, so a notification with a known key may still be an update.
+    /// Store it too, and query the state of the object that the business key identifies.
     pub dedup_key: String,
-    /// The object that the notification is about, and the state that it reports.
+    /// The object that the notification is about, and the reported state.
     pub business_key: Option<BusinessKey>,
     /// The fingerprint of the key that verified the signature.
     pub verified_by: String,
-    /// The time of sending in milliseconds since 1970, if the provider reports it.
+    /// The time at which the notification was sent, in milliseconds since 1970, if the provider reports it.
     pub sent_at: Option<u64>,
 }
 
 impl Notification {
-    /// Returns everything except the content as a JSON object. Absent values are null.
+    /// Returns all fields except the content as a JSON object. Absent values are null.
     pub fn summary(&self) -> String {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         serde_json::json!({
@@ -115,7 +115,7 @@ impl From<http::Response<Bytes>> for ProviderResponse {
 /// A rejected notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The reason, for logs.
+    /// The reason for the rejection, for logs.
     pub failure: Failure,
     /// The response to send to the provider.
     pub response: ProviderResponse,
@@ -148,7 +148,7 @@ impl Reply {
 }
 
 impl Receiver {
-    /// Creates a receiver for the notifications of a Paytend product, `baas` or `issuing`, to a partner.
+    /// Creates a receiver for a Paytend product's notifications to a partner. `product` is `baas` or `issuing`.
     ///
     /// # Errors
     /// - Returns [`Code::Usage`] if the product is unknown or `partner_id` is empty.
@@ -162,13 +162,13 @@ impl Receiver {
         if partner_id.is_empty() {
             return Err(Failure::new(
                 Code::Usage,
-                "missing partner ID; a receiver accepts the notifications of one partner",
+                "missing partner ID; a receiver accepts notifications to only one partner",
             ));
         }
         if !keyring.can_open() {
             return Err(Failure::new(
                 Code::Key,
-                "the keyring cannot open notifications; it needs your private key and a public key of Paytend",
+                "the keyring cannot open notifications; it needs your private key and Paytend's public key",
             ));
         }
         Ok(Self::Paytend(PaytendReceiver::new(product, partner_id, keyring)))
@@ -178,28 +178,28 @@ impl Receiver {
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `keys` is empty or a key cannot be used.
-    /// - Returns [`Code::Usage`] if the period of use of a key is empty.
+    /// - Returns [`Code::Usage`] if a key's period of use is empty.
     pub fn payby(keys: Vec<ScheduledKey>) -> Result<Self, Failure> {
         let keys = keys.into_iter().map(ScheduledKey::load).collect::<Result<Vec<_>, _>>()?;
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(config_failure)?))
     }
 
-    /// Creates a receiver for PayerMax's notifications to these merchants.
+    /// Creates a receiver for PayerMax's notifications to the given merchants.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.
-    /// - Returns [`Code::Usage`] if the period of use of a key is empty, or a merchant number is empty.
+    /// - Returns [`Code::Usage`] if a key's period of use is empty, or a merchant number is empty.
     pub fn payermax(merchants: Vec<(String, ScheduledKey)>) -> Result<Self, Failure> {
         if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
-            return Err(Failure::new(Code::Usage, "missing merchant number of a PayerMax key"));
+            return Err(Failure::new(Code::Usage, "missing merchant number; each PayerMax key needs one"));
         }
         let load = |(merchant, key): (String, ScheduledKey)| Ok((merchant, key.load()?));
         let merchants = merchants.into_iter().map(load).collect::<Result<Vec<_>, Failure>>()?;
         Ok(Self::PayerMax(PayerMaxReceiver::new(merchants).map_err(config_failure)?))
     }
 
-    /// Sets the largest body in bytes, and the greatest age of a notification from PayBy or PayerMax in milliseconds.
-    /// `None` keeps the default. Notifications from Paytend contain no time.
+    /// Sets the maximum size of a body in bytes, and the maximum age of a notification in milliseconds. `None` keeps
+    /// the default. `max_age` has no effect on notifications from Paytend, which contain no time.
     ///
     /// # Errors
     /// Returns [`Code::Usage`] if a limit is 0.
@@ -308,7 +308,7 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
         let value = HeaderValue::from_bytes(value).map_err(|_| {
             Failure::new(
                 Code::Malformed,
-                format!("invalid value of the header `{name}`: it contains bytes that HTTP does not allow"),
+                format!("invalid value for the header `{name}`: it contains bytes that HTTP does not allow"),
             )
         })?;
         // Limits the number of values that an attacker can add to the map. Receivers try fewer signatures than this.
@@ -321,7 +321,7 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
 
 const HEADERS_READ: [&str; 2] = ["sign", "content-encoding"];
 
-/// Converts a verified notification. The first argument is the provider, the product and the `notifyType`.
+/// Converts a verified notification. The first argument contains the provider, the product and the `notifyType`.
 fn convert<T>(
     (provider, product, notify_type): (&'static str, &str, &str),
     verified: &Verified<Content<T>>,

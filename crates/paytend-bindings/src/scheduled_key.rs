@@ -1,4 +1,4 @@
-//! Keys with their period of use.
+//! Keys and their periods of use.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::{Failure, backend};
 /// A provider's key and its period of use, in milliseconds since 1970.
 #[derive(Clone, Debug)]
 pub struct ScheduledKey {
-    /// The key.
+    /// The provider's public key.
     pub key: PublicKey,
     /// The time from which the key is used.
     pub not_before: Option<u64>,
@@ -36,8 +36,8 @@ impl ScheduledKey {
     }
 }
 
-/// Converts milliseconds since 1970 to a time. Times after the year 9999 are limited to its end, because some platforms
-/// cannot represent them.
+/// Converts milliseconds since 1970 to a time. Times after the year 9999 are clamped to the end of that year, because
+/// some platforms cannot represent them.
 pub(crate) fn time_from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

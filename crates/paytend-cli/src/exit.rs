@@ -101,7 +101,7 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// Creates a client error for each exit code that client errors can have.
+    /// Creates a client error for each category that client errors can have.
     #[test]
     fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn categories_have_the_documented_numbers() {
+    fn categories_have_the_documented_exit_codes() {
         let numbers = [
             (Category::Usage, 2),
             (Category::Configuration, 3),

@@ -13,10 +13,10 @@ use crate::exit::{Category, Failure};
 /// The maximum size of a key file or passphrase file, in bytes.
 const MAX_KEY: usize = 64 << 10;
 
-/// Reads files, and standard input for at most one option.
+/// The inputs of a command: files, and standard input for at most one option.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    /// The option or message that standard input is reserved for.
+    /// What standard input is reserved for: the name of an option, or "the message".
     reserved_for: Option<&'static str>,
     /// Whether standard input has been read.
     stdin_read: bool,
@@ -58,7 +58,7 @@ impl Inputs {
         }
     }
 
-    /// Reads a file, or standard input for `-`, up to a limit in bytes. `option` is the option that names the file.
+    /// Reads a file, or standard input for `-`, up to a limit in bytes. `option` is the option whose value is the path.
     pub(crate) fn read(
         &mut self,
         path: &Path,
@@ -164,7 +164,7 @@ fn read_all(from: impl Read, limit: usize, name: &str) -> Result<Zeroizing<Vec<u
 }
 
 fn read_up_to(from: impl Read, max: usize, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // Allocated once: a growing vector would leave copies of the key in freed memory.
+    // The buffer is allocated once, because a growing vector would leave copies of the key in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(max.min(MAX_KEY + 1)));
     from.take(max as u64)
         .read_to_end(&mut bytes)

@@ -107,13 +107,13 @@ impl SecretArgs {
             read => read,
         }
         .map_err(|error| key_failure(name, &error))?;
-        // The backend checks that the numbers in the key are consistent.
+        // Loading the key into the backend checks that its numbers are consistent.
         let loaded = rustcrypto::private(&key).map_err(|error| key_failure(name, &error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { key: loaded, bytes })
     }
 
-    /// Reads the passphrase of the private key, if there is one.
+    /// Reads the passphrase of the private key, if one was given.
     pub(crate) fn passphrase(&self, inputs: &mut Inputs) -> Result<Option<Passphrase>, Failure> {
         inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.file_permissions())
     }
@@ -137,7 +137,7 @@ pub(crate) struct MessageArgs {
     pub(crate) kind: KindArg,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
-    /// Exclude the payload from the signature, as in the upload endpoints of the IBAN product
+    /// Exclude the payload from the signature, as on the upload endpoints of the IBAN product
     #[arg(long)]
     pub(crate) unsigned_payload: bool,
 }
@@ -149,7 +149,7 @@ pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> 
     loaded.map_err(|error| key_failure(&input.name, &error))
 }
 
-/// Reads a public key file, checks that it holds a public key, and returns its bytes.
+/// Reads a public key file, checks that it contains a public key, and returns its bytes.
 pub(crate) fn public_bytes(
     path: &Path,
     option: &'static str,
@@ -165,7 +165,7 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }
 
-/// Creates a failure whose message begins with the name of the file or variable, unless the error already contains it.
+/// Converts a key error to a failure, and adds the name of the file or variable unless the error contains it.
 pub(crate) fn key_failure(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),

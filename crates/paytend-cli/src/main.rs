@@ -29,9 +29,9 @@ enum Command {
     /// Generate and inspect RSA keys
     #[command(subcommand)]
     Keys(cmd::keys::Command),
-    /// Seal and sign a message, and write the wire document to standard output
+    /// Encrypt and sign a message, and write the JSON document to standard output
     Seal(cmd::seal::Args),
-    /// Open and verify a wire document from standard input
+    /// Decrypt and verify a JSON document from standard input
     Open(cmd::open::Args),
     /// Verify the `sign` header of PayBy or PayerMax over a body from standard input
     Verify(cmd::verify::Args),
@@ -43,7 +43,7 @@ enum Command {
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
     Scenario(cmd::scenario::Args),
-    /// List the operations of the API, their paths and the source of each path
+    /// List the API operations and their paths, and whether each path is documented, observed or inferred
     Endpoints(cmd::endpoints::Args),
 }
 

@@ -32,7 +32,7 @@ pub struct Client {
     runtime: Arc<OwnedRuntime>,
 }
 
-/// A runtime that can be dropped anywhere. Dropping a bare [`Runtime`] inside another runtime panics.
+/// A runtime that is safe to drop inside another runtime. Dropping a bare [`Runtime`] there panics.
 struct OwnedRuntime(Option<Runtime>);
 
 impl Drop for OwnedRuntime {
@@ -57,9 +57,9 @@ impl Client {
     /// Creates a blocking client from an asynchronous one.
     ///
     /// # Errors
-    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration)
-    /// - if called inside an asynchronous runtime, whose thread it would block;
-    /// - if no runtime can be started.
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// - it is called inside an asynchronous runtime, whose thread the client would block;
+    /// - the client's runtime cannot be started.
     pub fn new(client: crate::Client) -> Result<Self, Error> {
         outside()?;
         let runtime =
@@ -67,7 +67,7 @@ impl Client {
         Ok(Self { client, runtime: Arc::new(OwnedRuntime(Some(runtime))) })
     }
 
-    /// Executes an operation like [`Client::send`](crate::Client::send).
+    /// Executes an operation, like [`Client::send`](crate::Client::send).
     ///
     /// # Errors
     /// Returns the errors of [`Client::send`](crate::Client::send). Returns an error of kind
@@ -76,34 +76,38 @@ impl Client {
         self.wait(self.client.send(operation))
     }
 
-    /// Executes an operation by name or path like [`Client::call`](crate::Client::call).
+    /// Executes an operation by name or path, like [`Client::call`](crate::Client::call).
     ///
     /// # Errors
-    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
+    /// Returns the errors of [`Client::call`](crate::Client::call). Returns an error of kind
+    /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Response<Option<Json>>, Error> {
         self.wait(self.client.call(name_or_path, data))
     }
 
-    /// Sends and resolves an order like [`Client::resolve`](crate::Client::resolve).
+    /// Sends and resolves an order, like [`Client::resolve`](crate::Client::resolve).
     ///
     /// # Errors
-    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
+    /// Returns the errors of [`Client::resolve`](crate::Client::resolve). Returns an error of kind
+    /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.wait(self.client.resolve(order))
     }
 
-    /// Sends an order and waits for its final state like [`Client::send_and_wait`](crate::Client::send_and_wait).
+    /// Sends an order and waits for its final state, like [`Client::send_and_wait`](crate::Client::send_and_wait).
     ///
     /// # Errors
-    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
+    /// Returns the errors of [`Client::send_and_wait`](crate::Client::send_and_wait). Returns an error of kind
+    /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.wait(self.client.send_and_wait(order))
     }
 
-    /// Executes an upload like [`Client::upload`](crate::Client::upload).
+    /// Executes an upload, like [`Client::upload`](crate::Client::upload).
     ///
     /// # Errors
-    /// Returns the errors of the asynchronous method, and those of [`send`](Self::send).
+    /// Returns the errors of [`Client::upload`](crate::Client::upload). Returns an error of kind
+    /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn upload<O: Operation>(
         &self,
         operation: O,

@@ -14,7 +14,7 @@ pub(crate) struct CallTarget {
     pub(crate) payload: PayloadRule,
     pub(crate) has_response: bool,
     pub(crate) takes_file: bool,
-    /// Whether a type describes the operation, either from `paytend-model` or a custom one.
+    /// Whether the operation has a Rust type, either from `paytend-model` or defined by the caller.
     pub(crate) is_known: bool,
 }
 
@@ -33,8 +33,8 @@ impl From<&OperationInfo> for CallTarget {
 }
 
 impl CallTarget {
-    /// Creates a target for a path that `paytend-model` does not contain. It may be a mutation, so it is treated as a
-    /// mutation.
+    /// Creates a target for a path that `paytend-model` does not contain. The operation may be a mutation,
+    /// so it is treated as one.
     pub(crate) fn unknown(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         Self {

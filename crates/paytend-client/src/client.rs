@@ -34,17 +34,17 @@ impl Client {
         self.request(operation).send().await.map(Response::into_data)
     }
 
-    /// Creates a request, to override the client's options for one call.
+    /// Creates a request that can override the client's options for one call.
     pub fn request<'r, O: Operation>(&'r self, operation: &'r O) -> Request<'r, O> {
         Request::new(&self.shared, operation)
     }
 
     /// Executes an operation by name (`topup`, `issuing.getCities`) or by path, with custom business data.
     ///
-    /// Use this method for operations that the partner's documents describe and `paytend-model` does not contain yet.
+    /// Use this method for operations that the partner's documents describe but `paytend-model` does not contain yet.
     /// The data is not validated, except that it must be an object.
     ///
-    /// The operation at an unknown path is treated as a mutation with a signed payload.
+    /// An unknown path is treated as a mutation with a signed payload.
     ///
     /// ```no_run
     /// # async fn example(client: &paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {

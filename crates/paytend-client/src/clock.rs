@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 /// The future returned by [`Clock::sleep`].
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A source of time and waits. The default is [`SystemClock`]; a test clock can end every wait immediately.
+/// A clock for measuring time and waiting. The default is [`SystemClock`]; a test clock can end waits immediately.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// Returns the time since a fixed point. The value never decreases.
+    /// Returns the time since a fixed point in time. The value never decreases.
     fn now(&self) -> Duration;
 
     /// Returns a future that completes after `duration`.

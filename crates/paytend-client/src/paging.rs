@@ -25,7 +25,7 @@ pub trait Paged: Operation + Clone {
     /// Returns the position of the page's first item.
     ///
     /// Returns `None` if the position is not a number, or if the page size is set but is not a positive number.
-    /// Without a position the query starts at zero. Without a page size the provider chooses it.
+    /// Without a position, the query starts at zero. Without a page size, the provider chooses one.
     fn start(&self) -> Option<u64>;
 
     /// Returns the same query with a different start position.
@@ -93,11 +93,11 @@ impl Client {
     /// The stream fetches a page after all items of the previous page have been taken, and holds at most one page.
     ///
     /// The stream ends at the total number of items, if the response contains it, and otherwise at the first empty
-    /// page. A page that is not full does not end it, because the provider may limit the page size. The meaning of
+    /// page. A partly filled page does not end it, because the provider may limit the page size. The meaning of
     /// `start`, a zero-based item offset, is inferred.
     ///
-    /// A repeated page is an error, and so is an empty page before the total. If the provider sends no total and
-    /// repeats its last page endlessly, the stream also ends with this error.
+    /// A repeated page is an error, and so is an empty page before the total is reached. If the provider sends no total
+    /// and repeats its last page endlessly, the stream also ends with an error.
     ///
     /// ```no_run
     /// use futures_util::TryStreamExt;

@@ -73,14 +73,14 @@ pub enum Resolved<O: Resolvable> {
     /// The response to the mutation arrived.
     #[non_exhaustive]
     Responded {
-        /// The mutation's response. A response without data, such as that of `ApplyCard`, contains no order number:
+        /// The mutation's response. A response without data, such as an `ApplyCard` response, contains no order number:
         /// only TLS ensures that it belongs to this order.
         response: O::Response,
         /// The order's state.
         state: OrderState,
     },
     /// The response was lost or was a rejection, and the query found an order with this number. Compare its other
-    /// fields if another program may use the same number.
+    /// fields if another program may use the same order number.
     #[non_exhaustive]
     Found {
         /// The query's response.
@@ -115,10 +115,10 @@ impl Client {
     /// Sends an order, and determines its state with a query if the response is lost.
     ///
     /// The identical request is sent again only after the query has reported that no such order exists.
-    /// [`Resolution`](crate::Resolution) sets the required number of reports and the settle time.
+    /// [`Resolution`](crate::Resolution) sets the required number of confirmations and the settle time.
     ///
-    /// The order is also queried after a rejection. "Duplicate" means that an order with this number exists, and the
-    /// rejection of another order may arrive on this order's connection.
+    /// The order is also queried after a rejection. A code such as "duplicate" means that an order with this number
+    /// exists. The rejection may also belong to another order that used the same connection.
     ///
     /// One deadline covers the whole process. It should be longer than the deadline of an ordinary call; set it with
     /// [`Request::deadline`] and call [`Request::resolve`]. An order that exists may still fail: see
@@ -143,9 +143,9 @@ impl Client {
     /// # Errors
     /// Returns an error with the outcome
     /// - [`NotSent`](Outcome::NotSent) if the request was never sent completely;
-    /// - [`Rejected`](Outcome::Rejected) if it was rejected, and the query reported that no such order exists, for
-    ///   the configured number of confirmations and settle time. This requires configured
-    ///   [codes](crate::Resolution::unknown_order_codes);
+    /// - [`Rejected`](Outcome::Rejected) if the request was rejected, and the query confirmed that no such order
+    ///   exists, as [`Resolution`](crate::Resolution) requires. Without configured
+    ///   [codes](crate::Resolution::unknown_order_codes), this outcome is never returned;
     /// - [`Unknown`](Outcome::Unknown) in every other case.
     pub async fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.request(order).resolve().await
@@ -163,7 +163,7 @@ impl Client {
 }
 
 impl<O: Resolvable> Request<'_, O> {
-    /// Sends and resolves an order like [`Client::resolve`], with the options of this request.
+    /// Sends and resolves an order, like [`Client::resolve`], with the options of this request.
     ///
     /// # Errors
     /// Returns the errors of [`Client::resolve`].
@@ -171,7 +171,7 @@ impl<O: Resolvable> Request<'_, O> {
         self.resolve_within(self.shared.start_deadline(&self.options)).await.map(|(resolved, _)| resolved)
     }
 
-    /// Sends an order and waits for its final state like [`Client::send_and_wait`], with the options of this request.
+    /// Sends an order and waits for its final state, like [`Client::send_and_wait`], with the options of this request.
     ///
     /// # Errors
     /// Returns the errors of [`Client::send_and_wait`].
@@ -262,15 +262,15 @@ impl<O: Resolvable> Request<'_, O> {
         Resolved::Found { order, state }
     }
 
-    /// Returns the identifiers of the order that are compared with a query's response, where the response contains
-    /// them. An order with the same number for another card is a different order. If names are configured for the
-    /// query, only those are compared.
+    /// Returns the order's identifiers that are compared with the query's response, if the response contains them. An
+    /// order with the same number for another card is a different order. If names are configured for the query, only
+    /// those are compared.
     fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }
     }
 
-    /// Queries the order once, on a connection that has carried no other request.
+    /// Queries the order once, on a new connection.
     async fn ask(&self, limit: Duration, named: &Subject) -> Result<<O::Query as Operation>::Response, Error> {
         let query = self.operation.query();
         let response = self.sibling(&query).deadline(limit).fresh_connection().send().await?;
@@ -279,8 +279,8 @@ impl<O: Resolvable> Request<'_, O> {
         Ok(response.into_data())
     }
 
-    /// Polls the order until it is found or reported unknown for the configured number of confirmations and settle
-    /// time.
+    /// Polls the order until it is found or confirmed to be unknown. [`Resolution`](crate::Resolution) sets the number
+    /// of confirmations and the settle time.
     async fn poll_order(
         &self,
         deadline: Deadline,

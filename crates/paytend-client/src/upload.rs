@@ -1,4 +1,4 @@
-//! File uploads with a size limit and few copies in memory.
+//! File uploads with limits on file size and memory use.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,11 +15,11 @@ use crate::error::Error;
 
 /// Reads a file of at most 2 MiB. Larger files are rejected before they are read.
 ///
-/// Blocks the current thread while it reads.
+/// This function blocks the current thread.
 ///
 /// # Errors
 /// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the file is larger than any operation accepts. Returns the
-/// file system's error if the file cannot be read. The error message does not contain the path.
+/// file system's error if the file cannot be read. Error messages do not contain the path.
 pub fn file_from_path(path: impl AsRef<Path>) -> io::Result<FileContent> {
     let file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();

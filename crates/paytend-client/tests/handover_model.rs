@@ -1,4 +1,4 @@
-//! A loom model of a caller that gives up while another thread sends. It runs the client's code under every
+//! A loom model of a caller that gives up while another thread sends the body. It runs the client's code under every
 //! interleaving.
 
 // Tests may panic.
@@ -47,7 +47,7 @@ fn body_is_either_withdrawn_or_complete() {
             let handover = Handover::default();
             let body = OutgoingBody::watched(Bytes::from(vec![7; length]), handover.clone(), None);
             let connection = thread::spawn(move || send(body, length));
-            // After a timeout, `settled` withdraws the body. The guard withdraws it again later, with the same result.
+            // After a timeout, `settled` withdraws the body. A later withdrawal must have the same result.
             let not_sent = handover.withdraw();
             assert_eq!(handover.withdraw(), not_sent);
             let complete = connection.join().unwrap();

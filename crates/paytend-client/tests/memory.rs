@@ -73,7 +73,7 @@ fn sealed(data: &str) -> String {
     keyring("paytend", "partner").seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document()
 }
 
-/// Returns the peak memory use of `work` beyond the memory in use before it, and its result.
+/// Returns how much `work` increases the peak memory use, and the result of `work`.
 async fn peak<T>(work: impl Future<Output = T>) -> (usize, T) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -105,7 +105,7 @@ async fn upload_uses_less_than_four_times_the_file_size() {
     })
     .await;
     assert!(most <= 4 * MAX_FILE_BYTES, "{most} bytes, {} thousandths of the file size", most * 1000 / MAX_FILE_BYTES);
-    // The document alone needs this much, so the measurement works.
+    // The document alone needs this much memory: a smaller peak means that the measurement is broken.
     assert!(most >= 3 * MAX_FILE_BYTES, "{most}");
 }
 
@@ -125,7 +125,7 @@ async fn repeated_calls_do_not_increase_memory() {
         assert!(responses.iter().all(Result::is_ok), "{}", QueryCardBalance::INFO.name);
         peaks.push(most);
     }
-    // The first round opens the connections. The last round must not need more memory than the one before it.
+    // The first round opens the connections. The last round must not need more memory than the second.
     assert!(peaks[2] <= peaks[1] + peaks[1] / 20, "{peaks:?}");
     assert!(peaks[2] / 2000 < 16 << 10, "{peaks:?}: more than 16 KiB per call");
     let connections = connections.load(Ordering::SeqCst);

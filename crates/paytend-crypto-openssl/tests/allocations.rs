@@ -1,5 +1,5 @@
-//! The memory use of sealing and opening. This test has a separate binary, because the allocator counts for the whole
-//! process.
+//! Tests the memory use of sealing and opening. The test is a separate binary, because its allocator counts the
+//! allocations of the whole process.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

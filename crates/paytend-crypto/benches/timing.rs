@@ -1,7 +1,7 @@
 //! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
 //! Run this benchmark with `cargo xtask timing`. All documents have the same structure and the same outcome:
-//! `NotAuthentic`, because their signature is a number in the valid range, but not a signature. They differ in the
+//! `NotAuthentic`, because their signature is a number in the valid range that does not verify. They differ in the
 //! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second set
 //! of well-padded documents is the A/A control: any difference that it shows is noise.
 //!

@@ -56,7 +56,7 @@ impl Verifier {
     /// made the signature.
     ///
     /// # Errors
-    /// Returns [`Error::NotAuthentic`] if the header or the signature is invalid, whatever the cause.
+    /// Returns [`Error::NotAuthentic`] if the header or the signature is invalid, regardless of the cause.
     pub fn verify(&self, body: &[u8], sign: &str) -> Result<Fingerprint, Error> {
         let signature = STANDARD.decode(sign.trim_ascii()).map_err(|_| Error::NotAuthentic)?;
         let digest = Sha256::digest(body).into();

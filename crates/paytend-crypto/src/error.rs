@@ -68,7 +68,7 @@ impl From<PayloadProblem> for Error {
 #[non_exhaustive]
 pub enum Malformed {
     /// The document is larger than the limit; see [`Expected::max_bytes`](crate::Expected::max_bytes).
-    #[error("{bytes} bytes exceed the limit of {limit}")]
+    #[error("the document has {bytes} bytes, more than the limit of {limit}")]
     TooLarge {
         /// The size of the document in bytes.
         bytes: usize,
@@ -84,11 +84,11 @@ pub enum Malformed {
     /// The document is not exactly one JSON object.
     #[error("{problem} at line {line} column {column}")]
     Json {
-        /// The problem.
+        /// The problem with the JSON.
         problem: JsonProblem,
-        /// The line, from 1.
+        /// The line number, starting at 1.
         line: usize,
-        /// The column, from 1.
+        /// The column number, starting at 1.
         column: usize,
     },
     /// A top-level field breaks a rule.
@@ -131,7 +131,7 @@ pub enum FieldProblem {
     #[error("an unknown field contains an object or an array")]
     Nested,
     /// A name is not a letter followed by letters, digits or `_`.
-    #[error("a field name is not a letter followed by letters, digits or underscores")]
+    #[error("a field name must be a letter followed by letters, digits or underscores")]
     Name,
     /// A value contains a character that would make the signed text ambiguous. The variant contains the first 32
     /// characters of the field's name.
@@ -180,19 +180,19 @@ pub enum PayloadProblem {
     /// The payload is not one strict JSON object with unique names.
     #[error("is not one JSON object: {problem} at line {line} column {column}")]
     Json {
-        /// The problem.
+        /// The problem with the JSON.
         problem: JsonProblem,
-        /// The line, from 1.
+        /// The line number, starting at 1.
         line: usize,
-        /// The column, from 1.
+        /// The column number, starting at 1.
         column: usize,
     },
     /// The payload is a JSON object, but not of the requested type.
     #[error("does not match the expected type at line {line} column {column}")]
     Shape {
-        /// The line, from 1.
+        /// The line number, starting at 1.
         line: usize,
-        /// The column, from 1.
+        /// The column number, starting at 1.
         column: usize,
     },
     /// A payload was requested, but the message has none.
@@ -283,7 +283,7 @@ mod tests {
         for error in [Error::from(Malformed::NotUtf8 { at: 3 }), Malformed::TooLarge { bytes: 2, limit: 1 }.into()] {
             assert!(error.to_string().starts_with("the message is malformed: ") && error.source().is_none());
         }
-        // A key error is displayed without a prefix, and the source is that of the key error.
+        // A key error is displayed without a prefix, so `source` returns the key error's own source.
         let error = Error::from(KeyError::Empty);
         assert_eq!(error.to_string(), KeyError::Empty.to_string());
         assert!(error.source().is_none());

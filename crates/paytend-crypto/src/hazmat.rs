@@ -1,7 +1,7 @@
 //! Low-level functions without the checks that make a message safe.
 //!
-//! For authors of backends and for tools. An application that decrypts messages with these functions is a padding
-//! oracle; use [`Keyring::open`](crate::Keyring::open) instead.
+//! Intended for authors of backends and for tools. An application that decrypts messages with these functions is a
+//! padding oracle; use [`Keyring::open`](crate::Keyring::open) instead.
 
 use zeroize::Zeroizing;
 
@@ -11,8 +11,8 @@ use crate::primitives::pkcs1v15;
 use crate::random::RandomSource;
 use crate::rsa::{RsaPrivate, RsaPublic};
 
-/// Returns the block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent, as long as the modulus (`size`
-/// bytes). Returns `None` if a modulus of that size is too short.
+/// Returns the padded block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent. The block has the
+/// length of the modulus, `size` bytes. Returns `None` if `size` is too small.
 pub fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     pkcs1v15::signature_block(digest, size)
 }
@@ -38,7 +38,7 @@ pub fn encrypt_blocks(key: &dyn RsaPublic, plain: &[u8], random: &dyn RandomSour
 /// sender of the ciphertext.
 ///
 /// # Errors
-/// - Returns [`Error::NotAuthentic`] if the ciphertext is invalid, whatever the cause.
+/// - Returns [`Error::NotAuthentic`] if the ciphertext is invalid, regardless of the cause.
 /// - Returns [`Error::Backend`] if the key's backend fails.
 pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let size = key.public_key().size();
@@ -65,7 +65,7 @@ pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizi
     Ok(out)
 }
 
-/// The hash function that a PKCS#1 v1.5 signature names.
+/// The hash function that is identified in a PKCS#1 v1.5 signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DigestAlgorithm {
@@ -82,7 +82,7 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// All hash functions with their DigestInfo, without the digest.
+    /// All hash functions, with their DigestInfo prefix.
     const ALL: [(Self, &[u8]); 5] = [
         (Self::Md5, b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"),
         (Self::Sha1, b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"),
@@ -111,11 +111,11 @@ pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlg
     })
 }
 
-/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged: AES-128, 192 or 256 by
-/// length.
+/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged; their number selects
+/// AES-128, AES-192 or AES-256.
 ///
-/// Returns `None` if the key's length is not one of these, a block is incomplete or the padding is invalid. **Never
-/// reveal this to an attacker.**
+/// Returns `None` if the key has a different length, the last block is incomplete or the padding is invalid. **Never
+/// reveal to an attacker that the result was `None`.**
 pub fn decrypt_payload(key: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let lengths = [SessionKeyLength::Chars16, SessionKeyLength::Chars24, SessionKeyLength::Chars32];
     let length = lengths.into_iter().find(|length| length.chars() == key.len())?;
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(signed_digest(&*one, &signature), Some((DigestAlgorithm::Sha256, vec![7; 32])));
         assert_eq!(signed_digest(&*other, &signature), None);
         assert_eq!(signed_digest(&*one, &signature[1..]), None);
-        // All hash functions, because a faulty sender may not use SHA-256.
+        // Tests all hash functions, because a faulty sender may use the wrong one.
         for (algorithm, prefix) in DigestAlgorithm::ALL {
             let digest = vec![9; usize::from(prefix[prefix.len() - 1])];
             let mut block = vec![0xff; 128];

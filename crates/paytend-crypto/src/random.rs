@@ -15,9 +15,9 @@ pub trait RandomSource: Send + Sync {
 
 /// The operating system's random generator.
 ///
-/// Without the feature `os-random`, for systems that have no such generator, [`fill`](RandomSource::fill) fails.
-/// Sealing then returns [`Error::Random`] unless the keyring has a different source. Opening and verifying need no
-/// random bytes.
+/// Disable the feature `os-random` on systems that have no such generator: [`fill`](RandomSource::fill) then fails.
+/// Sealing returns [`Error::Random`] unless the keyring has a different source. Opening and verifying need no random
+/// bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

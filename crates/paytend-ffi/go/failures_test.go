@@ -13,7 +13,7 @@ import (
 	paytend "github.com/paytend-rs/paytend-rs/crates/paytend-ffi/go"
 )
 
-// says checks an error's code and a part of its message, and that the message contains no personal data.
+// says checks an error's code, that its message contains part, and that the message contains no personal data.
 func says(t *testing.T, err, kind error, part string) {
 	t.Helper()
 	if !errors.Is(err, kind) {
@@ -25,7 +25,7 @@ func says(t *testing.T, err, kind error, part string) {
 	}
 }
 
-func TestKeyFileIsNamed(t *testing.T) {
+func TestKeyFileErrorNamesThePath(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "private.pem")
 	_, private := paytend.LoadPrivateKeyFile(path)
 	_, public := paytend.LoadPublicKeyFile(path)
@@ -41,7 +41,7 @@ func TestKeyFileIsNamed(t *testing.T) {
 	}
 }
 
-func TestRejectionHasTheFullMessage(t *testing.T) {
+func TestRejectionMessageIncludesTheCause(t *testing.T) {
 	key := must(paytend.GenerateKey(1024))(t)
 	public := must(key.Public())(t)
 	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
@@ -60,7 +60,7 @@ func TestRejectionHasTheFullMessage(t *testing.T) {
 	says(t, noKey, paytend.ErrKey, "cannot verify now: ")
 }
 
-func TestInvalidFieldOrArgumentIsNamed(t *testing.T) {
+func TestErrorNamesTheInvalidFieldOrArgument(t *testing.T) {
 	ring, _ := pair(t)
 	seal := func(fields map[string]string, payload string) error {
 		_, err := ring.Seal(paytend.Message{Kind: paytend.Request, Fields: fields, Payload: payload})

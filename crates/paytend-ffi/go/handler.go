@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// HandlerOptions limits the resources that senders can use. A zero value means the default.
+// HandlerOptions configures a handler and limits the resources that senders can use. Zero values mean the defaults.
 type HandlerOptions struct {
-	// BodyTimeout is the maximum time to receive a whole body (default: 10 s).
+	// BodyTimeout is the maximum time to receive a complete body (default: 10 s).
 	BodyTimeout time.Duration
 	// MaxConcurrent is the maximum number of notifications that are verified and handled at once (default: 64).
 	MaxConcurrent int
@@ -21,11 +21,11 @@ type HandlerOptions struct {
 	OnRejection func(*http.Request, error)
 }
 
-// Errors that Handler passes to OnRejection in addition to those of the library.
+// Errors that Handler passes to OnRejection, in addition to errors of type *Error.
 var (
 	// ErrBodyTimeout means that the body did not arrive in time.
 	ErrBodyTimeout = errors.New("paytend: the body did not arrive in time")
-	// ErrOverloaded means that too many notifications were handled at once for too long.
+	// ErrOverloaded means that a notification waited for QueueTimeout while MaxConcurrent others were being handled.
 	ErrOverloaded = errors.New("paytend: too many notifications at once")
 )
 
@@ -47,7 +47,7 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 
 // readBody reads a body with a timeout, even if middleware has wrapped the server's writer.
 func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]byte, error) {
-	// The deadline ends a read that is waiting. The server sets its own deadline for the next request.
+	// The deadline interrupts a blocked read. The server sets a new deadline for the next request.
 	connection := http.NewResponseController(w)
 	if connection.SetReadDeadline(time.Now().Add(timeout)) == nil {
 		read, err := io.ReadAll(body)
@@ -77,9 +77,10 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 	}
 }
 
-// Handler returns an HTTP handler for a route. It verifies each notification, passes it to handle if it is authentic,
-// and sends the response. The response is 408 if the body arrives too slowly, and 503 if too many notifications are
-// handled at once. Limit the number of connections and the time to read headers in the server.
+// Handler returns an HTTP handler for a route. The handler verifies each notification, passes authentic notifications
+// to handle, and sends the response. The response is 408 if the body arrives too slowly, and 503 if too many
+// notifications are handled at once. Configure the server to limit the number of connections and the time to read
+// headers.
 func (r *Receiver) Handler(handle func(*http.Request, *Received) Reply, options HandlerOptions) http.Handler {
 	options = options.withDefaults()
 	onRejection := options.OnRejection

@@ -17,7 +17,7 @@ type PublicKey struct{ handle *C.PaytendPublicKey }
 // Keyring contains the keys of one side, for communication with one peer.
 type Keyring struct{ handle *C.PaytendKeyring }
 
-// A nil key or keyring becomes a null handle, which the library refuses.
+// A nil key or keyring becomes a null handle, which the library rejects.
 
 func (k *PrivateKey) c() *C.PaytendPrivateKey {
 	if k == nil {
@@ -52,7 +52,7 @@ func publicKey(handle *C.PaytendPublicKey) *PublicKey {
 	return key
 }
 
-// LoadPrivateKey reads a key: PEM, DER or base64; PKCS#1 or PKCS#8.
+// LoadPrivateKey reads a PKCS#1 or PKCS#8 key in PEM, DER or base64.
 func LoadPrivateKey(data []byte) (*PrivateKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -110,13 +110,13 @@ func (k *PrivateKey) Public() (*PublicKey, error) {
 	return publicKey(handle), nil
 }
 
-// String returns a description without the key, which keeps it out of logs.
+// String returns a description without the key, to keep the key out of logs.
 func (k *PrivateKey) String() string { return "paytend.PrivateKey" }
 
-// GoString returns a description without the key, which keeps it out of logs.
+// GoString returns a description without the key, to keep the key out of logs.
 func (k *PrivateKey) GoString() string { return "paytend.PrivateKey" }
 
-// LoadPublicKey reads a key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1.
+// LoadPublicKey reads a SubjectPublicKeyInfo or PKCS#1 key in PEM, DER or base64.
 func LoadPublicKey(data []byte) (*PublicKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -153,11 +153,11 @@ func (k *PublicKey) Write(form string) ([]byte, error) {
 	return taken(out), nil
 }
 
-// KeyInfo is the description of a key.
+// KeyInfo describes a key.
 type KeyInfo struct {
 	Private     bool   `json:"private"`
 	Bits        int    `json:"bits"`
-	Fingerprint string `json:"fingerprint"` // of the public key
+	Fingerprint string `json:"fingerprint"` // the fingerprint of the public key
 	Format      string `json:"format"`      // pkcs1, pkcs8 or spki
 	Armour      string `json:"armour"`      // der, base64 or pem
 }
@@ -175,8 +175,8 @@ func InspectKey(data []byte) (KeyInfo, error) {
 	return info, json.Unmarshal(taken(out), &info)
 }
 
-// NewKeyring creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and
-// all peer keys verify. Several keys are used during a key rotation.
+// NewKeyring creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all
+// peer keys verify. Use several keys during a key rotation.
 func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	defer runtime.KeepAlive(own)
 	defer runtime.KeepAlive(peer)
@@ -199,7 +199,7 @@ func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	return ring, nil
 }
 
-// Sign returns the sign header of PayBy and PayerMax for a body.
+// Sign signs a body for PayBy or PayerMax, and returns the value of the sign header.
 func Sign(key *PrivateKey, body []byte) (string, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -212,8 +212,8 @@ func Sign(key *PrivateKey, body []byte) (string, error) {
 	return string(taken(out)), nil
 }
 
-// Verify verifies a sign header over a body, as received, with the given keys. It returns the fingerprint of the key
-// that verified it.
+// Verify verifies the sign header of a raw body with the given keys. It returns the fingerprint of the key that
+// verified the signature.
 func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()

@@ -28,7 +28,7 @@ type Message struct {
 	// Fields are the unencrypted fields except signType and version, which Seal adds. If a request has no requestId,
 	// Seal adds one.
 	Fields map[string]string
-	// Payload is the text of one JSON object, or empty. It is encrypted, and signed exactly as given.
+	// Payload is a JSON object as a string, or empty. It is signed exactly as given, and encrypted.
 	Payload string
 	// UnsignedPayload excludes the payload from the signature, as the upload endpoints of the IBAN product require.
 	UnsignedPayload bool
@@ -41,7 +41,7 @@ type Expected struct {
 	Kind Kind
 	// PartnerID is the partner in a request or notification. It must be empty for a response.
 	PartnerID string
-	// UnsignedPayload expects a payload that is not signed, as in the upload endpoints of the IBAN product.
+	// UnsignedPayload means that the payload is not signed, as for the upload endpoints of the IBAN product.
 	UnsignedPayload bool
 	// MaxBytes is the maximum size of the document; 0 means the default for the kind.
 	MaxBytes int
@@ -51,9 +51,9 @@ type Expected struct {
 type Opened struct {
 	// Fields are the unencrypted fields.
 	Fields map[string]string
-	// Payload is the payload exactly as signed; empty for a message without payload.
+	// Payload is the payload exactly as signed; empty for a message without a payload.
 	Payload string `json:"-"`
-	// PayloadProblem is the reason why Payload is not a single strict JSON object, if it is not. The payload is
+	// PayloadProblem is the reason why Payload is not a single strict JSON object, or empty if it is. The payload is
 	// authentic either way.
 	PayloadProblem string
 	// Canonical is the signed text. It is secret, since it contains the session key and the payload.
@@ -62,10 +62,10 @@ type Opened struct {
 	VerifiedBy, DecryptedBy string
 }
 
-// String returns a description without the contents, which keeps them out of logs.
+// String returns a description without the contents, to keep them out of logs.
 func (o Opened) String() string { return "paytend.Opened" }
 
-// GoString returns a description without the contents, which keeps them out of logs.
+// GoString returns a description without the contents, to keep them out of logs.
 func (o Opened) GoString() string { return "paytend.Opened" }
 
 // Seal seals a message and returns its document, a JSON object. It adds a requestId of 32 characters to a request that
@@ -79,7 +79,7 @@ func (r *Keyring) Seal(message Message) ([]byte, error) {
 		fields = map[string]string{}
 	}
 	for name, value := range fields {
-		// json.Marshal would replace invalid bytes with another character, which would then be signed.
+		// json.Marshal would replace invalid bytes with U+FFFD, which would then be signed.
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return nil, usage(fmt.Sprintf("field %.40q is not valid UTF-8", name))
 		}

@@ -1,5 +1,5 @@
 // Package paytend seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax. It uses the Rust
-// library through its C interface. The library is linked statically, so a program has no further dependencies.
+// library through its C interface. The library is linked statically, so programs have no further dependencies.
 //
 // Keys, keyrings and receivers are immutable and can be used by several goroutines at once. Their native memory is
 // freed when they are garbage-collected.
@@ -28,18 +28,18 @@ type Code int
 // The error codes.
 const (
 	Usage           Code = C.PAYTEND_CODE_USAGE            // an argument is invalid
-	NotAuthentic    Code = C.PAYTEND_CODE_NOT_AUTHENTIC    // not from the expected sender, or changed
-	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a format rule that can be checked without a key
+	NotAuthentic    Code = C.PAYTEND_CODE_NOT_AUTHENTIC    // not from the expected sender, or modified
+	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a format rule that is checked without a key
 	Payload         Code = C.PAYTEND_CODE_PAYLOAD          // authentic, but the payload is not a single JSON object
-	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // an error response without a signature, not authenticated
+	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // an unsigned error response, which is not authenticated
 	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
-	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic: too old, from the future, or for another merchant
+	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but too old, future-dated or for another merchant
 	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 
-// Error is the error type of this package. Errors contain no secrets and no personal data.
+// Error is the error type of this package. Errors contain no secrets or personal data.
 type Error struct {
 	Code    Code
 	Name    string // the code's name, such as not_authentic
@@ -52,13 +52,13 @@ type Error struct {
 // Error returns the message with the prefix "paytend: ".
 func (e *Error) Error() string { return "paytend: " + e.Message }
 
-// Is returns whether target is the Err variable with the same code, such as ErrNotAuthentic. It is called by errors.Is.
+// Is reports whether target is the sentinel error with the same code, such as ErrNotAuthentic. errors.Is calls Is.
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code && other.Message == ""
 }
 
-// Targets for errors.Is.
+// Sentinel errors for errors.Is.
 var (
 	ErrUsage           = &Error{Code: Usage, Name: "usage"}
 	ErrNotAuthentic    = &Error{Code: NotAuthentic, Name: "not_authentic"}
@@ -79,7 +79,7 @@ func usage(message string) error {
 // Version returns the library's version.
 func Version() string { return C.GoString(C.paytend_version()) }
 
-// failed converts an error and frees the original.
+// failed converts a C error to a Go error and frees the C error.
 func failed(code C.int32_t, err *C.PaytendError) error {
 	if code == 0 {
 		return nil
@@ -94,7 +94,7 @@ func failed(code C.int32_t, err *C.PaytendError) error {
 	}
 }
 
-// bytesOf copies a slice that the library owns.
+// bytesOf copies a slice that is owned by the library.
 func bytesOf(slice C.PaytendSlice) []byte {
 	if slice.len == 0 {
 		return nil
@@ -104,7 +104,7 @@ func bytesOf(slice C.PaytendSlice) []byte {
 	return out
 }
 
-// textOf copies a slice that the library owns to a string.
+// textOf copies a slice that is owned by the library to a string.
 func textOf(slice C.PaytendSlice) string {
 	if slice.len == 0 {
 		return ""
@@ -118,7 +118,7 @@ func taken(buffer C.PaytendBuffer) []byte {
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})
 }
 
-// lent passes bytes to the library without copying them. They stay pinned until the pinner is released.
+// lent passes bytes to the library without copying them. The bytes stay pinned until pinner is unpinned.
 func lent(pinner *runtime.Pinner, data []byte) C.PaytendSlice {
 	if len(data) == 0 {
 		return C.PaytendSlice{}

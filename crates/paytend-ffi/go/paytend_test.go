@@ -56,7 +56,7 @@ func notification(t testing.TB, ring *paytend.Keyring, payload string) []byte {
 	return document
 }
 
-func TestErrorsHaveTheirCodes(t *testing.T) {
+func TestErrorsMatchTheExpectedSentinels(t *testing.T) {
 	own, peer := pair(t)
 	document := notification(t, peer, `{"a":1}`)
 	open := func(document []byte, partner string) error {
@@ -94,7 +94,7 @@ func TestErrorsHaveTheirCodes(t *testing.T) {
 	}
 }
 
-func TestHandlerSendsTheResponseThatTheProviderExpects(t *testing.T) {
+func TestHandlerSendsTheExpectedResponse(t *testing.T) {
 	own, peer := pair(t)
 	receiver, err := paytend.NewPaytendReceiver(paytend.BaaS, partnerID, own, paytend.Limits{MaxBytes: 4096})
 	if err != nil {
@@ -142,7 +142,7 @@ func TestHandlerSendsTheResponseThatTheProviderExpects(t *testing.T) {
 		first.Product != paytend.BaaS || first.NotifyType != "2" || !first.SentAt.IsZero() {
 		t.Errorf("%#v", *first)
 	}
-	// The same notification, sealed again.
+	// Post the same notification, sealed again.
 	post(notification(t, peer, deposit))
 	if handled[1].DedupKey != first.DedupKey || len(first.DedupKey) != 64 {
 		t.Error(handled[1].DedupKey, first.DedupKey)
@@ -164,7 +164,7 @@ func TestHandlerSendsTheResponseThatTheProviderExpects(t *testing.T) {
 	}
 }
 
-func TestScheduledKeysAreUsedInTheirPeriod(t *testing.T) {
+func TestScheduledKeysAreUsedOnlyInTheirPeriod(t *testing.T) {
 	key, err := paytend.GenerateKey(1024)
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestScheduledKeysAreUsedInTheirPeriod(t *testing.T) {
 	}
 }
 
-func TestKeysAreEncodedAndLoaded(t *testing.T) {
+func TestKeysAreEncodedInTheRequestedForm(t *testing.T) {
 	key, err := paytend.GenerateKey(1024)
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestGoroutinesShareHandles(t *testing.T) {
 	group.Wait()
 }
 
-func TestRequestIDsDiffer(t *testing.T) {
+func TestRequestIDsAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
 		id, err := paytend.RequestID()
@@ -269,7 +269,7 @@ func TestRequestIDsDiffer(t *testing.T) {
 }
 
 func Example() {
-	// A program loads the keys with paytend.LoadPrivateKeyFile and paytend.LoadPublicKeyFile.
+	// In production, load the keys with paytend.LoadPrivateKeyFile and paytend.LoadPublicKeyFile.
 	own, _ := paytend.GenerateKey(1024)
 	theirs, _ := paytend.GenerateKey(1024)
 	public, _ := theirs.Public()
@@ -283,7 +283,7 @@ func Example() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/paytend/baas", receiver.Handler(func(_ *http.Request, received *paytend.Received) paytend.Reply {
-		// Store the notification once for each received.DedupKey before accepting it.
+		// Store the notification before accepting it. Use received.DedupKey to detect duplicates.
 		return paytend.Accepted
 	}, paytend.HandlerOptions{
 		OnRejection: func(_ *http.Request, err error) { log.Print("notification rejected: ", err) },
@@ -379,7 +379,7 @@ func TestConcurrencyIsLimited(t *testing.T) {
 	if code := serve(); code != http.StatusOK {
 		t.Error(code)
 	}
-	// The slot is freed if the function panics.
+	// The slot is freed even if the handle function panics.
 	panics := receiver.Handler(func(*http.Request, *paytend.Received) paytend.Reply { panic("handle") },
 		paytend.HandlerOptions{MaxConcurrent: 1, QueueTimeout: time.Minute})
 	for i := 0; i < 2; i++ {

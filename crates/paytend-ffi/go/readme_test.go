@@ -67,7 +67,7 @@ func routes(keyring *paytend.Keyring, store func(*paytend.Received) (isNew bool,
 
 // README: end
 
-// readmeRings returns a keyring from the README's key files, and the keyring of Paytend.
+// readmeRings returns the keyring that the README's code loads, and Paytend's keyring.
 func readmeRings(t *testing.T) (own, peer *paytend.Keyring) {
 	t.Helper()
 	folder := t.TempDir()
@@ -88,7 +88,7 @@ func readmeRings(t *testing.T) (own, peer *paytend.Keyring) {
 	return must(loadKeyring(privateFile, publicFile))(t), must(paytend.NewKeyring(keys[1:], public[:1]))(t)
 }
 
-// must returns the value of a call, and fails the test if there is an error.
+// must returns the value of a call, or fails the test if the call returned an error.
 func must[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -110,7 +110,7 @@ func requestID(t *testing.T, document []byte) string {
 	return fields.RequestID
 }
 
-func TestReadmeSealSetsARequestID(t *testing.T) {
+func TestReadmeSealAddsARequestID(t *testing.T) {
 	own, peer := readmeRings(t)
 	document := must(sealRequest(own))(t)
 	first := requestID(t, document)
@@ -138,7 +138,7 @@ func TestReadmeSealSetsARequestID(t *testing.T) {
 // A poster posts a body to a route and returns the status and body of the response.
 type poster func(body []byte) (int, string)
 
-// readmeRoute returns the README's handler with a store in memory.
+// readmeRoute returns the README's handler with an in-memory store.
 func readmeRoute(t *testing.T, own *paytend.Keyring, failure error) (poster, *[]*paytend.Received) {
 	t.Helper()
 	stored := new([]*paytend.Received)
@@ -157,7 +157,7 @@ func readmeRoute(t *testing.T, own *paytend.Keyring, failure error) (poster, *[]
 	}, stored
 }
 
-func TestReadmeKnownKeyIsARepeat(t *testing.T) {
+func TestReadmeRepeatHasTheSameDedupKey(t *testing.T) {
 	own, peer := readmeRings(t)
 	post, stored := readmeRoute(t, own, nil)
 	for _, state := range []string{"2", "2", "3"} {
@@ -179,7 +179,7 @@ func TestReadmeKnownKeyIsARepeat(t *testing.T) {
 	}
 }
 
-func TestReadmeUntypedNotificationKeepsItsBytes(t *testing.T) {
+func TestReadmeUntypedNotificationIsStoredUnchanged(t *testing.T) {
 	own, peer := readmeRings(t)
 	post, stored := readmeRoute(t, own, nil)
 	fields := map[string]string{"partnerId": partnerID, "notifyType": "77"}
@@ -189,7 +189,7 @@ func TestReadmeUntypedNotificationKeepsItsBytes(t *testing.T) {
 	}
 }
 
-func TestReadmeRejectionHasResponseAndReason(t *testing.T) {
+func TestReadmeRejectionHasAResponseAndALoggedReason(t *testing.T) {
 	own, _ := readmeRings(t)
 	post, stored := readmeRoute(t, own, nil)
 	var logged bytes.Buffer
@@ -229,7 +229,7 @@ func TestReadmeErrorsAreDistinct(t *testing.T) {
 		if sentinel == nil || sentinel.Name != row[2] {
 			t.Fatal(row)
 		}
-		// An error with this code matches this target and no other.
+		// An error with this code matches only this sentinel.
 		failure := &paytend.Error{Code: sentinel.Code, Name: sentinel.Name, Message: "what went wrong"}
 		for name, other := range known {
 			if errors.Is(failure, other) != (name == row[1]) {

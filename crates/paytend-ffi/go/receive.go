@@ -47,7 +47,7 @@ func (r *Receiver) c() *C.PaytendReceiver {
 
 func (l Limits) c() C.PaytendLimits {
 	limits := C.PaytendLimits{max_bytes: math.MaxUint64, max_age: math.MaxUint64}
-	// Negative limits become 0, which the library refuses.
+	// Negative limits become 0, which the library rejects.
 	if l.MaxBytes != 0 {
 		limits.max_bytes = C.uint64_t(max(l.MaxBytes, 0))
 	}
@@ -76,8 +76,8 @@ func receiver(handle *C.PaytendReceiver, limits Limits) *Receiver {
 	return made
 }
 
-// NewPaytendReceiver creates a receiver for one Paytend product's notifications to one partner. The route determines
-// both.
+// NewPaytendReceiver creates a receiver for one Paytend product's notifications to one partner. Use a separate HTTP
+// route for each receiver.
 func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, limits Limits) (*Receiver, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -147,38 +147,38 @@ func NewPayerMaxReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) 
 type Received struct {
 	Provider   string  // paytend, payby or payermax
 	Product    Product // empty unless the provider is Paytend
-	NotifyType string  // the notifyType of Paytend
-	// Content is the signed content: content for Paytend, the body for PayBy and PayerMax.
+	NotifyType string  // Paytend's notifyType
+	// Content is the signed content: the decrypted content for Paytend, the body for PayBy and PayerMax.
 	Content []byte `json:"-"`
-	// Reading is "typed", "unreadable" (a documented type that could not be parsed) or "unknown" (an unknown type).
-	// Store a notification that is not typed with its content, and do not treat it as handled.
+	// Reading is "typed", "unreadable" (a documented type that could not be parsed) or "unknown" (an undocumented type).
+	// If Reading is not "typed", store the notification with its content, and do not treat it as handled.
 	Reading string
-	// Problem describes what could not be parsed, if anything. A typed notification may also have fields that could
-	// not be parsed.
+	// Problem describes the parsing problems, if any. A typed notification may also have fields that could not be parsed.
 	Problem string
-	// DedupKey is the same for every delivery of a notification, even if the notification is sealed again. Store it in
-	// the same transaction as the effect. Notifications from Paytend have no number, so a known key may still be an
-	// update. Store the repeat, and query the state of the object that BusinessKey identifies.
+	// DedupKey is the same for every delivery of a notification, even if the notification is sealed again. Store the key
+	// in the same transaction as the notification's effect. Notifications from Paytend have no sequence number, so a
+	// notification with a known key may still be an update. Store it too, and query the state of the object that
+	// BusinessKey identifies.
 	DedupKey string
-	// BusinessKey identifies the object that the notification is about, with the state that it reports, if any.
+	// BusinessKey identifies the object that the notification is about, and contains the reported state. It may be nil.
 	BusinessKey *BusinessKey
 	// VerifiedBy is the fingerprint of the key that verified the signature.
 	VerifiedBy string
-	// SentAt is the time of sending, or zero if the provider does not report it.
+	// SentAt is the time at which the notification was sent, or zero if the provider does not report it.
 	SentAt time.Time
 }
 
-// BusinessKey identifies the object that a notification is about, and contains the state that it reports.
+// BusinessKey identifies the object that a notification is about, and contains the reported state.
 type BusinessKey struct {
 	Kind  string `json:"kind"`
 	ID    string `json:"id"`
 	State string `json:"state"`
 }
 
-// String returns a description without the content, which keeps it out of logs.
+// String returns a description without the content, to keep it out of logs.
 func (r Received) String() string { return "paytend.Received " + r.DedupKey }
 
-// GoString returns a description without the content, which keeps it out of logs.
+// GoString returns a description without the content, to keep it out of logs.
 func (r Received) GoString() string { return r.String() }
 
 // ProviderResponse is the HTTP response to send to the provider.
@@ -198,7 +198,7 @@ func (p *ProviderResponse) Write(w http.ResponseWriter) error {
 	return err
 }
 
-// providerResponse converts a response and frees the original.
+// providerResponse converts a C response and frees the original.
 func providerResponse(handle *C.PaytendProviderResponse) *ProviderResponse {
 	defer C.paytend_provider_response_free(handle)
 	response := &ProviderResponse{
@@ -218,9 +218,9 @@ type Reply int32
 
 // The replies.
 const (
-	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // it has been stored durably
-	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // it had already been stored durably
-	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // it could not be stored; the provider should retry
+	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // the notification has been stored durably
+	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // the notification had already been stored durably
+	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // the notification could not be stored; the provider should retry
 )
 
 // Respond returns the HTTP response for a received notification.
@@ -234,8 +234,8 @@ func (r *Receiver) Respond(reply Reply) (*ProviderResponse, error) {
 	return providerResponse(handle), nil
 }
 
-// Receive verifies a notification. The body must be the raw body, as received. A zero time means the system time. If
-// the notification is rejected, Receive returns the response to send and the reason.
+// Receive verifies a notification. body must be the raw request body. If now is zero, the system time is used. If the
+// notification is rejected, Receive returns the response to send and the reason.
 func (r *Receiver) Receive(header http.Header, body []byte, now time.Time) (*Received, *ProviderResponse, error) {
 	defer runtime.KeepAlive(r)
 	var pinner runtime.Pinner

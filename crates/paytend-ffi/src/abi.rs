@@ -22,7 +22,7 @@ impl PaytendSlice {
 
     pub(crate) const NONE: Self = Self { data: ptr::null(), len: 0 };
 
-    /// Returns the bytes. `name` is the name of the argument in an error.
+    /// Returns the bytes. `name` identifies the argument in error messages.
     ///
     /// # Safety
     /// `data` must point to `len` bytes that do not change during the call, unless `len` is 0.
@@ -37,7 +37,7 @@ impl PaytendSlice {
         Ok(unsafe { std::slice::from_raw_parts(self.data, self.len) })
     }
 
-    /// Returns the text. `name` is the name of the argument in an error.
+    /// Returns the bytes as a string. `name` identifies the argument in error messages.
     ///
     /// # Safety
     /// The same as for [`bytes`](Self::bytes).
@@ -67,7 +67,7 @@ pub struct PaytendBuffer {
 }
 
 impl PaytendBuffer {
-    /// Copies bytes into a new buffer. The caller wipes the original if it is secret.
+    /// Copies bytes into a new buffer. The caller must wipe the original if it is secret.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         if bytes.is_empty() {
             return Self { data: ptr::null_mut(), len: 0 };
@@ -84,7 +84,7 @@ impl PaytendBuffer {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_buffer_free(buffer: PaytendBuffer) {
     if !buffer.data.is_null() {
-        // SAFETY: `PaytendBuffer::of` allocated it with this length, and the caller frees it only once.
+        // SAFETY: `PaytendBuffer::of` allocated the buffer with this length, and the caller frees it only once.
         let mut bytes = unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(buffer.data, buffer.len)) };
         bytes.zeroize();
     }
@@ -136,7 +136,7 @@ pub(crate) unsafe fn write_handle<T>(out: *mut *mut T, value: T) -> Result<(), F
     unsafe { write_value(out, Box::into_raw(Box::new(value))) }
 }
 
-/// Returns the value of a handle. `name` is the name of the argument in an error.
+/// Returns the value behind a handle. `name` identifies the argument in error messages.
 ///
 /// # Safety
 /// `handle` must be null or a valid handle.
@@ -145,7 +145,7 @@ pub(crate) unsafe fn handle<'a, T>(handle: *const T, name: &str) -> Result<&'a T
     unsafe { handle.as_ref() }.ok_or_else(|| usage(&format!("{name} is null")))
 }
 
-/// Returns an array as a slice. `name` is the name of the argument in an error.
+/// Returns an array as a slice. `name` identifies the argument in error messages.
 ///
 /// # Safety
 /// `first` must point to `len` values that do not change during the call, unless `len` is 0.
@@ -161,13 +161,13 @@ pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize, name: &str) -> Re
     Ok(unsafe { std::slice::from_raw_parts(first, len) })
 }
 
-/// Frees a handle. Does nothing if it is null.
+/// Frees the value behind a handle. Does nothing if `handle` is null.
 ///
 /// # Safety
 /// `handle` must be null or a valid handle, which must not be used afterwards.
 pub(crate) unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: `write_handle` allocated it, and the caller frees it only once.
+        // SAFETY: `write_handle` allocated the value, and the caller frees it only once.
         drop(unsafe { Box::from_raw(handle) });
     }
 }

@@ -21,15 +21,15 @@ pub enum PaytendCode {
     Malformed = 3,
     /// The message is authentic, but its payload is not a single JSON object.
     Payload = 4,
-    /// An error response without a signature, which is not authenticated.
+    /// The document is an unsigned error response, which cannot be authenticated.
     UnsignedFailure = 5,
     /// The message would be ambiguous, so receivers would refuse it.
     Unsealable = 6,
     /// A key cannot be read or used.
     Key = 7,
-    /// The backend of a key, or the source of randomness, is temporarily unavailable.
+    /// A key's backend or the source of randomness is temporarily unavailable.
     Unavailable = 8,
-    /// An authentic notification was rejected: too old, from the future, or for another merchant.
+    /// An authentic notification was rejected because it is too old, from the future, or for another merchant.
     Rejected = 9,
     /// A bug in this library.
     Internal = 10,
@@ -71,7 +71,7 @@ impl PaytendError {
     }
 }
 
-/// Returns the code of an error, a value of `PaytendCode`, or 0 for null.
+/// Returns the code of an error as a value of `PaytendCode`, or 0 if `error` is null.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.
@@ -81,8 +81,8 @@ pub unsafe extern "C" fn paytend_error_code(error: *const PaytendError) -> i32 {
     unsafe { error.as_ref() }.map_or(0, |error| error.failure.code().number())
 }
 
-/// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that lives as long as the error.
-/// Returns null for null.
+/// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that is valid until the error is
+/// freed. Returns null if `error` is null.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.
@@ -92,8 +92,8 @@ pub unsafe extern "C" fn paytend_error_name(error: *const PaytendError) -> *cons
     unsafe { error.as_ref() }.map_or(std::ptr::null(), |error| error.name.as_ptr())
 }
 
-/// Returns the error message as a zero-terminated string that lives as long as the error, or null for null. The message
-/// contains no secrets and no personal data.
+/// Returns the error message as a zero-terminated string that is valid until the error is freed. Returns null if
+/// `error` is null. The message contains no secrets or personal data.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn paytend_error_message(error: *const PaytendError) -> *c
     unsafe { error.as_ref() }.map_or(std::ptr::null(), |error| error.message.as_ptr())
 }
 
-/// Returns `respCode` of an unsigned error response, as a slice that lives as long as the error. The value is not
-/// authenticated: an attacker on the network may have written it.
+/// Returns `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
+/// not authenticated: an attacker on the network may have written it.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn paytend_error_resp_code(error: *const PaytendError) -> 
     api_error.map_or(PaytendSlice::NONE, |(code, _)| PaytendSlice::of(code.as_bytes()))
 }
 
-/// Returns `respMsg` of an unsigned error response, as a slice that lives as long as the error. The value is not
+/// Returns `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is not
 /// authenticated: an attacker on the network may have written it.
 ///
 /// # Safety
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn paytend_error_resp_msg(error: *const PaytendError) -> P
     api_error.map_or(PaytendSlice::NONE, |(_, message)| PaytendSlice::of(message.as_bytes()))
 }
 
-/// Frees an error. Does nothing for null.
+/// Frees an error. Does nothing if `error` is null.
 ///
 /// # Safety
 /// `error` must be null or a valid handle, which must not be used afterwards.

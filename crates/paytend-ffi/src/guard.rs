@@ -5,7 +5,8 @@ use paytend_bindings::{Failure, guarded};
 use crate::abi::required;
 use crate::error::PaytendError;
 
-/// Runs the body of a function and returns its code. On failure, writes the error to `error` if it is not null.
+/// Runs the body of a function, and returns 0 or the error code. On failure, writes the error to `error`, unless
+/// `error` is null.
 ///
 /// # Safety
 /// `error` must be null or valid for writes.

@@ -13,7 +13,7 @@ pub struct PaytendPublicKey(pub(crate) PublicKey);
 /// The keys of one side, for communication with one peer.
 pub struct PaytendKeyring(pub(crate) Keyring);
 
-/// Reads a private key: PEM, DER or base64, PKCS#1 or PKCS#8.
+/// Reads a PKCS#1 or PKCS#8 private key in PEM, DER or base64.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn paytend_private_key_free(key: *mut PaytendPrivateKey) {
     unsafe { free(key) };
 }
 
-/// Reads a public key: PEM, DER or base64, SubjectPublicKeyInfo or PKCS#1.
+/// Reads a SubjectPublicKeyInfo or PKCS#1 public key in PEM, DER or base64.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn paytend_key_info(
 }
 
 /// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
-/// verify. Several keys are used during a key rotation. One of the two arrays may be empty if its keys are not needed.
+/// verify. Use several keys during a key rotation. One of the two arrays may be empty if its keys are not needed.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn paytend_keyring_free(keyring: *mut PaytendKeyring) {
     unsafe { free(keyring) };
 }
 
-/// Returns the `sign` header of PayBy and PayerMax for a body.
+/// Signs a body for PayBy or PayerMax, and writes the value of the `sign` header to `out`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -235,8 +235,8 @@ pub unsafe extern "C" fn paytend_sign(
     }
 }
 
-/// Verifies a `sign` header over a body with the given keys. Writes the fingerprint of the key that verified it to
-/// `out`, unless `out` is null.
+/// Verifies the `sign` header of a body with the given keys. Unless `out` is null, writes the fingerprint of the key
+/// that verified the signature to `out`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

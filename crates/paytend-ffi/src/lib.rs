@@ -2,12 +2,12 @@
 //! crate.
 //!
 //! # Rules
-//! - A function that can fail returns 0 on success, and a code of `PaytendCode` on failure. On failure it also writes
-//!   an error with details, unless `error` is null. Results are written to output pointers only on success.
+//! - A function that can fail returns 0 on success, and a value of `PaytendCode` on failure. On failure, it also writes
+//!   an error with details to `error`, unless `error` is null. Results are written to output pointers only on success.
 //! - Borrowed arguments (`PaytendSlice`, `const …*`) are not kept after the call. A returned slice lives as long as
 //!   the handle that it was obtained from.
-//! - Owned results (`PaytendBuffer`, handles) must be freed exactly once, with the free function of their type. Freeing
-//!   a buffer, a key or an opened message wipes it.
+//! - Owned results (`PaytendBuffer`, handles) must be freed exactly once, with the free function for their type.
+//!   Freeing a buffer, a key or an opened message wipes it.
 //! - Handles are immutable and can be used by several threads at once.
 //! - Panics do not cross the boundary. They are reported as `PAYTEND_CODE_INTERNAL`.
 

@@ -41,8 +41,8 @@ fn short(name: &str) -> String {
 }
 
 /// Seals a message. `kind_number` is a value of `PaytendKind`. `fields` is a JSON object of strings: the unencrypted
-/// fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed` is
-/// true except for the upload endpoints of the IBAN product.
+/// fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed`
+/// must be false for the upload endpoints of the IBAN product, and true otherwise.
 ///
 /// Adds a `requestId` of 32 characters to a request that has none. An existing `requestId` is kept.
 ///
@@ -90,12 +90,12 @@ pub struct PaytendOpened {
     views: OnceLock<Views>,
 }
 
-/// The fields in their C representation.
+/// The fields of a message in their C representation.
 struct Views(Vec<PaytendHeader>);
 
-// SAFETY: the slices point into the `PaytendOpened` that contains them, which is immutable.
+// SAFETY: the slices point into the immutable `PaytendOpened` that contains them.
 unsafe impl Send for Views {}
-// SAFETY: as above.
+// SAFETY: the same reason as for `Send`.
 unsafe impl Sync for Views {}
 
 impl From<Opened> for PaytendOpened {
@@ -138,8 +138,8 @@ impl PaytendOpened {
     }
 }
 
-/// Opens a message. The partner in a request or notification must be `partner_id`, which is empty for a response.
-/// `max_bytes` is the maximum size of the document; 0 means the default for the kind.
+/// Opens a message. `partner_id` is the expected partner of a request or notification, and must be empty for a
+/// response. `max_bytes` is the maximum size of the document; 0 means the default for the kind.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn paytend_open(
     }
 }
 
-/// Returns a part of an opened message, or an empty slice for null.
+/// Returns a part of an opened message, or an empty slice if `opened` is null.
 ///
 /// # Safety
 /// `opened` must be null or a valid handle.
@@ -176,8 +176,8 @@ unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) 
     unsafe { opened.as_ref() }.map_or(PaytendSlice::NONE, |opened| PaytendSlice::of(part(opened)))
 }
 
-/// Returns the bytes of the payload exactly as signed; empty for a message without payload. The payload may not be
-/// strict JSON in UTF-8: see `paytend_opened_payload_problem`.
+/// Returns the bytes of the payload exactly as signed; empty for a message without a payload. The payload is not
+/// necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 ///
 /// # Safety
 /// `opened` must be null or a valid handle.
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn paytend_opened_fields(opened: *const PaytendOpened) -> 
     unsafe { part(opened, |opened| opened.fields.get_or_init(|| opened.opened.fields_json()).as_bytes()) }
 }
 
-/// All parts of an opened message. The pointers are valid as long as the opened message.
+/// All parts of an opened message. The pointers are valid until the opened message is freed.
 #[repr(C)]
 pub struct PaytendOpenedView {
     /// The payload, as returned by `paytend_opened_payload`.
@@ -225,8 +225,8 @@ pub struct PaytendOpenedView {
     pub fields_len: usize,
 }
 
-/// Writes all parts of an opened message to `out`, for languages in which calls are slow. Returns whether they were
-/// written; they are not if an argument is null.
+/// Writes all parts of an opened message to `out`, for languages in which C calls are slow. Returns false, and writes
+/// nothing, if an argument is null.
 ///
 /// # Safety
 /// `opened` must be null or a valid handle; `out` must be null or valid for writes.

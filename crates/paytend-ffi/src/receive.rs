@@ -34,7 +34,7 @@ pub struct PaytendScheduledKey {
 }
 
 impl PaytendScheduledKey {
-    /// Converts the key.
+    /// Converts the C struct to a [`ScheduledKey`].
     ///
     /// # Safety
     /// `key` must be null or a valid handle.
@@ -64,7 +64,7 @@ pub enum PaytendReply {
 pub struct PaytendLimits {
     /// The maximum size of a body, in bytes.
     pub max_bytes: u64,
-    /// The maximum age of a notification of PayBy or PayerMax, in milliseconds.
+    /// The maximum age of a notification from PayBy or PayerMax, in milliseconds.
     pub max_age: u64,
 }
 
@@ -74,7 +74,7 @@ fn limited(receiver: Receiver, limits: PaytendLimits) -> Result<PaytendReceiver,
     Ok(PaytendReceiver(receiver.limited(max_bytes, given(limits.max_age))?))
 }
 
-/// Creates a receiver for the notifications of a Paytend product, `baas` or `issuing`, to a partner.
+/// Creates a receiver for a Paytend product's notifications to a partner. `product` is `baas` or `issuing`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn paytend_receiver_paytend(
     }
 }
 
-/// Creates a receiver for the notifications of PayBy.
+/// Creates a receiver for PayBy's notifications.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
         guard_out(out, error, || {
             let keys = array(keys, keys_len, "keys")?;
             if keys.iter().any(|key| key.merchant.len > 0) {
-                return Err(usage("unexpected merchant of a PayBy key; only PayerMax keys have a merchant"));
+                return Err(usage("unexpected merchant for a PayBy key; only PayerMax keys have a merchant"));
             }
             let keys = keys.iter().map(|key| key.read()).collect::<Result<_, _>>()?;
             write_handle(out, limited(Receiver::payby(keys)?, limits)?)
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     }
 }
 
-/// Creates a receiver for the notifications of PayerMax to the merchants of the keys.
+/// Creates a receiver for PayerMax's notifications to the merchants in `keys`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
 }
 
 /// Verifies a notification. `now` is in milliseconds since 1970; UINT64_MAX means the system time. If the notification
-/// is rejected, writes the response to send to `response`, unless `response` is null.
+/// is rejected, sets `*response` to the HTTP response for the provider, unless `response` is null.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn paytend_receive(
     unsafe {
         guard_out(out, error, || {
             let headers = array(headers, headers_len, "headers")?.iter().map(|header| {
-                // Receivers read no header whose name is not UTF-8, so it becomes an empty name.
+                // Receivers ignore headers with empty names, so a name that is not UTF-8 becomes empty.
                 Ok((
                     std::str::from_utf8(header.name.bytes("a header name")?).unwrap_or_default(),
                     header.value.bytes("a header value")?,
@@ -227,7 +227,8 @@ pub unsafe extern "C" fn paytend_receiver_free(receiver: *mut PaytendReceiver) {
     unsafe { free(receiver) };
 }
 
-/// Returns everything except the content of a notification, as a JSON object. The slice is empty for null.
+/// Returns everything except the content of a notification, as a JSON object. The slice is empty if `notification` is
+/// null.
 ///
 /// The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
 /// `verified_by` and `sent_at`. `reading` is `typed`, `unreadable` or `unknown`. The members of `business_key` are
@@ -241,7 +242,8 @@ pub unsafe extern "C" fn paytend_notification_summary(notification: *const Payte
     unsafe { notification.as_ref() }.map_or(PaytendSlice::NONE, |it| PaytendSlice::of(it.summary.as_bytes()))
 }
 
-/// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax. The slice is empty for null.
+/// Returns the signed content: the decrypted `content` for Paytend, the body for PayBy and PayerMax. The slice is empty
+/// if `notification` is null.
 ///
 /// # Safety
 /// `notification` must be null or a valid handle.
@@ -261,7 +263,7 @@ pub unsafe extern "C" fn paytend_notification_free(notification: *mut PaytendNot
     unsafe { free(notification) };
 }
 
-/// Returns the HTTP status of a response, or 0 for null.
+/// Returns the HTTP status of a response, or 0 if `response` is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle.
@@ -271,7 +273,7 @@ pub unsafe extern "C" fn paytend_provider_response_status(response: *const Payte
     unsafe { response.as_ref() }.map_or(0, |response| response.0.status)
 }
 
-/// Returns the body of a response, or an empty slice for null.
+/// Returns the body of a response, or an empty slice if `response` is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle.

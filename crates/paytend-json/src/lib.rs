@@ -4,7 +4,7 @@
 //!
 //! The JSON grammar, with three differences:
 //!
-//! - A string is a quote, any bytes, and a quote. A backslash escapes the next byte, whatever that byte is.
+//! - A string is a quote, any bytes, and a quote. A backslash escapes the next byte, which may have any value.
 //! - A literal is any run of letters, digits, `+`, `-`, `.` and `_`.
 //! - One UTF-8 byte order mark is allowed before the object.
 //!
@@ -25,8 +25,8 @@
 //!    - The byte-pair scan reads a byte from 0x81 to 0xFE and a valid second byte as one character. This suits GBK,
 //!      Big5 and Shift-JIS, where the second byte may be 0x5C, the backslash. A second byte is never 0x22, the quote.
 //! 3. The choice between the two ends depends on the whole input, never on the prefix that is presented as the object.
-//!    If everything before the end of the single-byte scan is UTF-8, that end is used. Otherwise, the end is used that
-//!    both scans find, or that only one scan finds. Two different ends are [`Flaw::Ambiguous`].
+//!    If everything before the end of the single-byte scan is UTF-8, that end is used. Otherwise, if both scans find
+//!    the same end, or only one scan finds an end, that end is used. Two different ends result in [`Flaw::Ambiguous`].
 //!
 //! So the end depends only on the input. Strict JSON is UTF-8 and follows the grammar, so strict parsers find the same
 //! end.

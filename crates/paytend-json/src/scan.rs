@@ -4,12 +4,12 @@ use crate::{Flaw, Member};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How the bytes of a string form characters.
+/// The assumed encoding of strings: how their bytes form characters.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Encoding {
-    /// No multi-byte character contains the byte of a quote or a backslash: UTF-8, Latin-1.
+    /// UTF-8, Latin-1 and similar: no multi-byte character contains a byte that equals a quote or a backslash.
     SingleBytes,
-    /// The second byte of a character may be the byte of a backslash: GBK, Big5, Shift-JIS.
+    /// GBK, Big5 and Shift-JIS: the second byte of a character may equal a backslash.
     BytePairs,
 }
 

@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_never_panic(bytes in odd_bytes()) {
+    fn arbitrary_bytes_never_panic(bytes in odd_bytes()) {
         let _ = (object_end(&bytes), members(&bytes));
         let object = [b"{".as_slice(), &bytes].concat();
         let _ = (object_end(&object), members(&object));

@@ -1,4 +1,4 @@
-//! The result of reading a notification, for all three providers.
+//! The result of reading a notification from any of the three providers.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl<T> Content<T> {
     /// Converts the content into the typed notification.
     ///
     /// # Errors
-    /// Returns the raw notification if it is not typed.
+    /// Returns the raw notification if the content is [`Unreadable`](Self::Unreadable) or [`Unknown`](Self::Unknown).
     pub fn into_typed(self) -> Result<T, RawNotification> {
         match self {
             Self::Typed(typed) => Ok(typed),
@@ -59,7 +59,7 @@ impl<T> Content<T> {
         }
     }
 
-    /// Returns the raw notification, if it is not typed.
+    /// Returns the raw notification if the content is [`Unreadable`](Self::Unreadable) or [`Unknown`](Self::Unknown).
     pub fn raw(&self) -> Option<&RawNotification> {
         match self {
             Self::Typed(_) => None,
@@ -78,7 +78,7 @@ impl<T> Content<T> {
 }
 
 impl<T: Payload> Content<T> {
-    /// Reads content as a type. Content without any of the `identifying` fields is unknown.
+    /// Reads the content as a `T`. Content without any of the `identifying` fields becomes [`Content::Unknown`].
     pub(crate) fn read(notify_type: &str, content: &[u8], identifying: &[&str]) -> Self {
         if lacks_all(content, identifying) {
             return Self::Unknown(RawNotification::new(notify_type, content, Some(NOT_IDENTIFIED)));
@@ -90,12 +90,12 @@ impl<T: Payload> Content<T> {
     }
 }
 
-/// Returns whether the content is an object in which none of these fields has a value. The provider's programs write an
-/// empty string for an absent value.
+/// Returns whether the content is an object in which none of the fields `names` has a value. `null` and empty strings
+/// do not count: the provider's programs write an empty string for an absent value.
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
-    // An unreadable name may be any of `names`.
+    // A name that cannot be read could be one of `names`, so the result is `false`.
     let mut named = named.map(|member| from_slice::<String>(member.name).ok());
     named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
 }
@@ -106,7 +106,7 @@ fn lacks_all(content: &[u8], names: &[&str]) -> bool {
 pub struct RawNotification {
     /// The `notifyType`, as received; empty for providers that do not use it.
     pub notify_type: String,
-    /// The content, exactly as signed; empty if there was none.
+    /// The content, exactly as signed; empty if the notification had no content.
     pub content: Vec<u8>,
     /// The reason why the content could not be read as its type; `None` for an unknown `notifyType`.
     pub problem: Option<Problem>,

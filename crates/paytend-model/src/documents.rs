@@ -74,8 +74,8 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of its legal person is not relevant (documented: ID card or
-    /// passport).
+    /// A corporate user of BaaS Core. The nationality of its legal person is not relevant: an ID card or a passport is
+    /// accepted (documented).
     Corporation {
         /// The country of incorporation.
         country: Country,
@@ -109,15 +109,15 @@ impl Applicant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Document {
-    /// A national identity card; for a corporation, that of its legal person.
+    /// A national identity card. For a corporation, the card of its legal person.
     IdCard,
-    /// A passport; for a corporation, that of its legal person.
+    /// A passport. For a corporation, the passport of its legal person.
     Passport,
-    /// A photo of the face, for recognition. For a corporation, it shows the legal person's face.
+    /// A face photo for recognition. For a corporation, a photo of its legal person's face.
     FacePhoto,
     /// A residence permit of an EEA country.
     EeaResidencePermit,
-    /// A certificate of an address in the EEA.
+    /// A certificate that proves an address in the EEA.
     EeaAddressCertificate,
     /// The certificate of incorporation of a corporation.
     CertificateOfIncorporation,
@@ -142,7 +142,7 @@ impl fmt::Display for Document {
     }
 }
 
-/// A requirement that any one of several documents meets.
+/// A requirement that is met by any one of several documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement(&'static [Document]);
 
@@ -167,7 +167,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// Returns the requirements for an applicant. All of them must be met.
+/// Returns the document requirements for an applicant. All of them must be met.
 pub fn required_documents(applicant: &Applicant) -> Vec<Requirement> {
     use Document::*;
     let one_of = Requirement;
@@ -209,7 +209,7 @@ mod tests {
         code.parse().unwrap()
     }
 
-    /// Returns the requirements as text.
+    /// Returns the requirements for an applicant as one string.
     fn needed(applicant: Applicant) -> String {
         let needed = required_documents(&applicant);
         needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn country_codes_have_two_letters() {
+    fn country_codes_must_have_two_letters() {
         assert_eq!(country("lt"), country("LT"));
         assert_eq!((country("EL").to_string(), country("uk").to_string()), ("GR".into(), "GB".into()));
         for wrong in ["", "L", "LTU", "L1", "Ž", "UK "] {

@@ -1,7 +1,7 @@
 //! The documented envelopes of requests, responses and notifications, as plain data for inspecting messages.
 //!
 //! This module does not seal, open or verify messages. `paytend-crypto` does, with much stricter rules. On the wire the
-//! payload is base64 text; in the documentation's samples and in the signed text, it is the plain object. This module
+//! payload is base64 text; in the documentation's samples and in the signed string, it is a JSON object. This module
 //! reads both representations.
 //!
 //! ```
@@ -38,8 +38,8 @@ payload! {
         optional {
             /// The payload; on the wire, base64 of the AES-encrypted JSON text, or empty.
             biz_data: Json => "bizData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The session key, RSA-encrypted for the receiver, as base64. In the documentation's plain samples, it is
-            /// the key itself. Present whenever there is a payload.
+            /// The session key, RSA-encrypted for the receiver, as base64. In the documentation's plaintext samples,
+            /// this is the unencrypted key. Present whenever there is a payload.
             random_key: Personal => "randomKey" = "mGqYkw==",
             /// The sender's SHA256withRSA signature, as base64. May be absent if the request was malformed.
             signature: String => "signature" = "hW3n8g==",
@@ -68,7 +68,7 @@ payload! {
             resp_data: Json => "respData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
             /// The session key, as in a request.
             random_key: Personal => "randomKey" = "mGqYkw==",
-            /// The signature, as in a request. **A success without a signature must not be trusted.**
+            /// The signature, as in a request. **A successful response without a signature must not be trusted.**
             signature: String => "signature" = "hW3n8g==",
             /// Reserved; not included in the signature.
             encrypt_flag: Code => "encryptFlag" Observed,
@@ -79,7 +79,7 @@ payload! {
     };
 }
 
-/// Reports a payload without its session key. An empty payload needs no key.
+/// Reports a payload without a session key. An empty payload needs no key.
 fn check_key(payload: Option<&Json>, key: Option<&Personal>, field: &'static str, report: &mut Report) {
     let present = payload.is_some_and(|json| json.as_str() != r#""""#);
     report.require("randomKey", !present || key.is_some_and(|key| key != ""), Rule::RequiredWith(field));
@@ -115,7 +115,7 @@ payload! {
 }
 
 payload! {
-    /// The response of a partner to a notification, with HTTP 200.
+    /// A partner's response to a notification, sent with HTTP 200.
     ///
     /// Source: the responses of every webhook.
     pub struct Acknowledgement: Documented {

@@ -82,7 +82,7 @@ macro_rules! notifications {
             /// Returns the content as JSON text, without the fields that are not strict JSON.
             ///
             /// # Errors
-            /// Returns an error if the content cannot be written as JSON. No such content is known.
+            /// Returns an error if the content cannot be written as JSON. This is not known to happen.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
@@ -114,10 +114,10 @@ notifications! {
         /// an account was opened.
         AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount"),
             ["userId", "accountNum"];
-        /// money has arrived on an account.
+        /// money has arrived in an account.
         FundDeposit(IbanTransaction) = "2", "Fund deposit notification", Some("IBANTransaction"),
             ["transactionId", "orderNo"];
-        /// the state of the audit or of the user has changed.
+        /// the audit status or the user status has changed.
         UserStatusChange(UserStatusChange) = "3", "User status change notification",
             Some("AccountStatusChangeNotification_Context"), ["userId"];
         /// a payment of the Payout API has failed; the content is not documented.
@@ -208,7 +208,7 @@ impl Notification {
     /// Returns the content as JSON text, without the fields that are not strict JSON.
     ///
     /// # Errors
-    /// Returns an error if the content cannot be written as JSON. No such content is known.
+    /// Returns an error if the content cannot be written as JSON. This is not known to happen.
     pub fn content(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Baas(notification) => notification.content(),

@@ -1,7 +1,8 @@
 //! The OpenAPI 3.1 document of all operations and notifications (feature `schema`), generated from the types.
 //!
-//! The document describes two layers. `requestBody` describes the envelope, which is sent on the wire. The payload is
-//! encrypted, so OpenAPI tools cannot see it; it is described under `x-plaintext` and `components.schemas`.
+//! The document describes two layers. `requestBody` describes the envelope, which is sent on the wire. OpenAPI tools
+//! cannot see the payload, because it is encrypted. The payload is described under `x-plaintext` and
+//! `components.schemas`.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -40,7 +41,7 @@ is the `notifyType`.";
 /// assert!(document["paths"]["/issuing/card/topup"]["post"]["x-provenance"]["path"] == "observed");
 /// ```
 pub fn document() -> Value {
-    // OpenAPI keeps schemas under `components`.
+    // In an OpenAPI document, shared schemas are under `components`.
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
@@ -183,7 +184,7 @@ fn webhook_name(kind: &NotificationInfo) -> String {
     format!("{}.{name}", kind.product)
 }
 
-/// Describes an envelope, with the plaintext of its payload field, if there is any.
+/// Describes an envelope and, if there is a payload, the plaintext of the payload field.
 fn body<E: FieldType + JsonSchema>(
     field: &str,
     plaintext: Option<(Value, Option<Value>)>,
@@ -193,7 +194,7 @@ fn body<E: FieldType + JsonSchema>(
     let mut schema = json!(generator.subschema_for::<E>());
     match plaintext {
         Some((plain, plain_example)) => {
-            // A failure response has no data.
+            // `respData` is not required, because a failure response has no data.
             if field != "respData" {
                 schema["required"] = json!([field]);
             }
@@ -207,7 +208,7 @@ fn body<E: FieldType + JsonSchema>(
         None => example[field] = "".into(),
     }
     if let Value::Object(members) = &mut example {
-        // Reserved, so it is not part of the example.
+        // `encryptFlag` is reserved, so it is omitted from the example.
         members.remove("encryptFlag");
     }
     json!({ "schema": schema, "example": example })

@@ -1,4 +1,4 @@
-//! API operations: the trait of request types, and their description.
+//! API operations: the trait that request types implement, and the description of an operation.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::validate::Validate;
 
 /// An API operation. A value of the type is the business data of a request (`bizData`).
 ///
-/// To call an operation that this crate does not have, implement this trait for a type that implements `Serialize`,
+/// To call an operation that this crate does not define, implement this trait for a type that implements `Serialize`,
 /// `Deserialize` and `Validate`. The `impl Validate` may be empty.
 pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
     /// The business data of the response (`respData`), or [`NoData`] if there is none.
@@ -42,15 +42,15 @@ pub struct OperationInfo {
     pub request_object: Option<&'static str>,
     /// The documented name of the response object, such as `TopupResponse`.
     pub response_object: Option<&'static str>,
-    /// The document and section that describe the operation, under the heading `title`.
+    /// The document and section that describe the operation. The description has the heading `title`.
     pub documentation: &'static str,
     /// The sources of the name, the path and the fields.
     pub provenance: Provenance,
 }
 
 impl OperationInfo {
-    /// Creates the description of an operation with a signed payload. All parts are marked as inferred unless
-    /// [`provenance`](Self::provenance) is called.
+    /// Creates the description of an operation with a signed payload. The name, path and fields are marked as inferred
+    /// unless [`provenance`](Self::provenance) is called.
     ///
     /// ```
     /// use paytend_model::{OperationInfo, OperationKind, Product};
@@ -176,7 +176,7 @@ impl fmt::Display for OperationKind {
 pub enum PayloadRule {
     /// Encrypted and signed.
     Signed,
-    /// Encrypted, and not included in the signature (the upload operations of BaaS Core).
+    /// Encrypted, but not included in the signature (the upload operations of BaaS Core).
     Unsigned,
     /// No payload: `bizData` is sent empty.
     None,
@@ -193,6 +193,6 @@ impl fmt::Display for PayloadRule {
 }
 
 payload! {
-    /// A response without business data. Any fields that it has are kept in `extra`.
+    /// A response without business data. Any fields in the response are kept in `extra`.
     pub struct NoData: Documented {}
 }

@@ -29,7 +29,7 @@ use crate::value::{Amount, Count, CountryCode, Currency, HashedText, OrderNo, Pe
 /// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;
 
-/// The delays before PayBy's retries of a notification that was not acknowledged, at most seven (documented).
+/// The delay before each retry of an unacknowledged notification. PayBy retries at most seven times (documented).
 pub const RETRY_SCHEDULE: [Duration; 7] = {
     const fn minutes(count: u64) -> Duration {
         Duration::from_secs(count * 60)
@@ -40,7 +40,7 @@ pub const RETRY_SCHEDULE: [Duration; 7] = {
 /// The only currency of [`TransferToBankOrder::amount`] (documented).
 pub const CURRENCY: &str = "AED";
 
-/// The maximum length of `holderName` and `beneficiaryAddress` together, in characters (documented).
+/// The maximum combined length of `holderName` and `beneficiaryAddress`, in characters (documented).
 pub const MAX_NAME_AND_ADDRESS: usize = 140;
 
 payload! {
@@ -84,9 +84,9 @@ payload! {
             /// The merchant's order number of the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
             /// PayBy's order number of the transfer. The documentation repeats the description of the merchant's number
-            /// here, but its sample has a different value.
+            /// here, but the numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
-            /// The name of the account holder, in plain text or as SHA-256.
+            /// The name of the account holder, in plain text or as a SHA-256 hash.
             holder_name: HashedText => "holderName" [MaxChars(100), MaxCharsWith("beneficiaryAddress", 140)],
             /// The amount in dirhams.
             amount: Money => "amount",
@@ -97,12 +97,12 @@ payload! {
             /// The status of the transfer. The values are documented, but the field occurs only in the documentation's
             /// sample.
             status: TransferStatus => "status" = "SUCCESS",
-            /// The IBAN of the beneficiary account, in plain text (at most 34 characters) or as SHA-256.
+            /// The IBAN of the beneficiary account, in plain text (at most 34 characters) or as a SHA-256 hash.
             iban: HashedText => "iban" [MaxPlainChars(34), Iban],
             /// The BIC of the beneficiary's bank.
             swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11), Bic],
-            /// The address of the beneficiary, in plain text or as SHA-256. Required for a personal account. Documented
-            /// as required, but absent from the documentation's sample.
+            /// The address of the beneficiary, in plain text or as a SHA-256 hash. Required for a personal account.
+            /// Documented as required, but absent from the documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
             /// The URL that receives notifications. Hidden in `Debug`, since a URL may contain a secret.
             notify_url: Personal => "notifyUrl" = "https://www.yoursite.com" [MaxChars(200)],
@@ -137,26 +137,26 @@ payload! {
 }
 
 impl TransferToBankOrder {
-    /// Returns whether the holder's name is `plain`, ignoring case, white space and Unicode form: see
+    /// Returns whether the holder's name is `plain`, ignoring case, white space and Unicode normalization. See
     /// [`HashedText::matches_text`].
     pub fn holder_name_matches(&self, plain: &str) -> bool {
         self.holder_name.matches_text(plain)
     }
 
-    /// Returns whether the IBAN is `plain`, ignoring spaces and case: see [`HashedText::matches_iban`]. Returns `false`
+    /// Returns whether the IBAN is `plain`, ignoring spaces and case. See [`HashedText::matches_iban`]. Returns `false`
     /// if the IBAN is absent.
     pub fn iban_matches(&self, plain: &str) -> bool {
         self.iban.as_ref().is_some_and(|iban| iban.matches_iban(plain))
     }
 
-    /// Returns whether the beneficiary's address is `plain`, ignoring case, white space and Unicode form: see
+    /// Returns whether the beneficiary's address is `plain`, ignoring case, white space and Unicode normalization. See
     /// [`HashedText::matches_text`]. Returns `false` if the address is absent.
     pub fn beneficiary_address_matches(&self, plain: &str) -> bool {
         self.beneficiary_address.as_ref().is_some_and(|address| address.matches_text(plain))
     }
 
     fn check_lengths(&self, report: &mut Report) {
-        // The limit applies to the plain values, so it cannot be checked for hashes.
+        // The limit applies to the plain text, so it cannot be checked for hashes.
         if let Some(address) = &self.beneficiary_address
             && !address.is_hash()
             && !self.holder_name.is_hash()
@@ -213,7 +213,7 @@ impl Lifecycle for TransferStatus {
         }
     }
 
-    /// An unknown state may be any state between the first and a final one.
+    /// An unknown status is treated as a state between `Created` and the final states.
     fn leads_to(&self, later: &Self) -> bool {
         match (self, later) {
             (Self::Success | Self::Failure, _) | (_, Self::Created) => false,

@@ -28,7 +28,7 @@ payload! {
     /// The notification that the balance of a merchant account has changed.
     pub struct BalanceChangeNotification: Documented {
         required {
-            /// The code of a valid callback, `APPLY_SUCCESS`.
+            /// The result code, `APPLY_SUCCESS` in a valid callback.
             code: NotificationCode => "code" [MaxChars(32)],
             /// The message, "Success" in a valid callback. Hidden in `Debug`, like all free text.
             msg: Personal => "msg" = "Success" [MaxChars(256)],
@@ -38,9 +38,9 @@ payload! {
             key_version: String => "keyVersion" = "1" [MaxChars(8)],
             /// The identifier of the merchant's app.
             app_id: String => "appId" = "2222fd568ab5452b906a3d65a1fbac19" [MaxChars(64)],
-            /// The merchant number. A platform with several merchants uses the number to select one of its keys.
+            /// The merchant number. A platform with several merchants selects its key by this number.
             merchant_no: String => "merchantNo" = "P01010113842047" [MaxChars(15)],
-            /// The time at which PayerMax sent the notification, RFC 3339 with milliseconds.
+            /// The time at which PayerMax sent the notification, in RFC 3339 format with milliseconds.
             notify_time: String => "notifyTime" = "2022-12-12T09:26:57.628Z" [MaxChars(32), Rfc3339Millis],
             /// The kind of change.
             notify_type: NotifyType => "notifyType" [MaxChars(16)],
@@ -72,7 +72,7 @@ payload! {
     /// A change of a balance.
     pub struct BalanceChange: Documented {
         required {
-            /// The amount; `direction` is its sign.
+            /// The amount. `direction` determines its sign.
             amount: Money => "amount",
             /// The counterparty.
             counterparty: Counterparty => "counterparty",
@@ -92,7 +92,7 @@ payload! {
 
 payload! {
     /// An amount with its currency. The documentation allows a value of 204 characters. A value with more digits than
-    /// an [`Amount`] holds is not read, and its field is reported as a problem.
+    /// an [`Amount`] supports is not read, and the field is reported as a problem.
     pub struct Money: Documented {
         required {
             /// The currency.
@@ -104,7 +104,7 @@ payload! {
 }
 
 payload! {
-    /// A fee with its currency. Its lengths are not documented.
+    /// A fee with its currency. The lengths of its fields are not documented.
     pub struct Fee: Documented {
         required {
             /// The amount in major units of `currency`; a JSON string.
@@ -119,7 +119,8 @@ payload! {
     /// The counterparty of a balance change.
     pub struct Counterparty: Documented {
         required {
-            /// The bank account for a deposit or a withdrawal, or the merchant for a transfer or an exchange.
+            /// The identifier of the counterparty: the bank account for a deposit or a withdrawal, or the merchant for
+            /// a transfer or an exchange.
             identify_id: Personal => "identifyId" = "P01010113842047",
             /// The name of the counterparty.
             identify_name: Personal => "identifyName" = "A merchant",
@@ -135,7 +136,7 @@ payload! {
             ccy_pair: String => "ccyPair" = "USDMYR",
             /// The exchange rate, a decimal in a JSON string.
             rate: String => "rate" = "4.48130000",
-            /// The time of the rate, RFC 3339 with milliseconds.
+            /// The time of the rate, in RFC 3339 format with milliseconds.
             rate_time: String => "rateTime" = "2022-12-12T09:26:42.000Z" [Rfc3339Millis],
         }
     }
@@ -150,7 +151,7 @@ codes! {
 }
 
 codes! {
-    /// The kind of a balance change.
+    /// The kind of balance change.
     pub enum NotifyType {
         /// a deposit.
         Deposit = "DEPOSIT",

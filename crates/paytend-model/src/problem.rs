@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// The reason why JSON cannot be read as a type. Contains the names of fields, never values.
+/// The reason why JSON cannot be read as a type. Contains field names, but no values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The value is not the expected one. Contains the expected kind of value, such as "a JSON object".
+    /// The value is not of the expected kind, such as "a JSON object".
     Expected(&'static str),
     /// A description of any other reason.
     Because(&'static str),

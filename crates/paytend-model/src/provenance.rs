@@ -1,8 +1,8 @@
-//! Where the facts about the API come from.
+//! The sources of facts about the API.
 
 use std::fmt;
 
-/// The sources of the parts of an operation.
+/// The sources of the facts about an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provenance {
     /// The source of the operation's existence and name.
@@ -18,11 +18,11 @@ pub struct Provenance {
 /// The source of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// The provider's documentation states it.
+    /// The provider's documentation states the fact.
     Documented,
-    /// The provider's published programs behave this way (observed).
+    /// The provider's published programs show the fact.
     Observed,
-    /// It is inferred from similar facts and may be wrong. It can be overridden.
+    /// The fact is inferred from similar facts and may be wrong. It can be overridden.
     Inferred,
 }
 

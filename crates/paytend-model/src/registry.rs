@@ -123,7 +123,7 @@ impl OperationEntry {
     }
 
     /// Reviews the JSON text of a request. Reports fields that are missing, misspelled or of an unexpected type, and
-    /// fields that violate a rule. The findings name fields and describe values, but never repeat a value.
+    /// fields that violate a rule. The findings contain field names and describe values, but never contain a value.
     ///
     /// ```
     /// let topup = paytend_model::operation("topup")?;

@@ -8,8 +8,8 @@ use crate::validate::Field;
 use crate::validate::{Rule, Severity};
 use crate::value::FieldType;
 
-/// Returns the name of a payload's schema, such as `issuing.Topup`. The area is part of the name, since both products
-/// have a `QueryCities`.
+/// Returns the name of a payload's schema, such as `issuing.Topup`. The name includes the area, since both products
+/// have a `QueryCities` type.
 pub(crate) fn name(module: &str, name: &str) -> String {
     match module.split("::").nth(1) {
         None | Some("operation") => name.to_owned(),
@@ -81,7 +81,7 @@ fn narrow(schema: &mut Schema, example: Option<&Value>) {
     }
 }
 
-/// Adds a field's example, or else its type's example, to the payload's example.
+/// Adds a field's example to the payload's example. The default is the example of the field's type.
 pub(crate) fn example<T: FieldType>(object: &mut Map<String, Value>, name: &str, field_example: Option<Value>) {
     if let Some(example) = field_example.or_else(T::example) {
         object.insert(name.into(), example);
@@ -131,7 +131,7 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
     }
 }
 
-/// Returns a doc comment's text as Markdown, without leading spaces and links to items.
+/// Returns the text of a doc comment as Markdown, without leading spaces or links to items.
 pub(crate) fn lines(about: &str) -> String {
     let text = about.lines().map(str::trim).collect::<Vec<_>>().join("\n");
     let mut parts = text.split("[`");

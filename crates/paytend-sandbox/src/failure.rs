@@ -1,10 +1,11 @@
-//! The failures with which the sandbox refuses requests.
+//! The failures that the sandbox reports when it refuses a request.
 
 macro_rules! failures {
     ($($(#[$about:meta])* $name:ident = $code:literal $message:literal,)+) => {
         /// The reason why the sandbox refuses a request.
         ///
-        /// The codes and texts are **specific to the sandbox**, because the provider's are not public. They are stable.
+        /// The codes and messages are stable. They are **specific to the sandbox**, because the provider's codes are
+        /// not public.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Failure {
@@ -34,7 +35,7 @@ macro_rules! failures {
 
 failures! {
     /// The response is not signed.
-    Malformed = "S001" "the request breaks a rule of the envelope",
+    Malformed = "S001" "the request envelope is invalid",
     /// The response is not signed.
     UnknownPartner = "S002" "unknown partner",
     /// Decryption or signature verification failed. The response is not signed.
@@ -55,15 +56,15 @@ failures! {
     BadUrl = "S107" "url is not an http or https URL",
     UnknownHolder = "S108" "unknown cardholder",
     WrongState = "S109" "the operation is not allowed in the current state",
-    UnknownSku = "S110" "unknown sku, or not of this scheme and type",
+    UnknownSku = "S110" "no card style has this combination of sku, cardScheme and cardType",
     WrongHolder = "S111" "the card belongs to another cardholder",
     WrongCvv = "S112" "wrong cvv",
     UnknownUser = "S113" "unknown user",
-    DuplicateUser = "S114" "a user with this mobile number exists",
+    DuplicateUser = "S114" "a user with this mobile number already exists",
     MissingDocuments = "S115" "documents are missing",
     UnknownCountry = "S116" "unknown country",
     FileTooLarge = "S117" "the file is larger than 2 MiB",
-    BadQuantity = "S118" "quantity must be 1 for a cardholder, and at most 100",
+    BadQuantity = "S118" "quantity must be from 1 to 100, and 1 if holderId is given",
     UnknownAccount = "S119" "unknown account",
 }
 

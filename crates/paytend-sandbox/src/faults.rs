@@ -56,7 +56,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Returns whether this fault applies to notifications, if `notification` is `true`, or otherwise to requests.
+    /// Returns whether this fault applies to notifications (if `notification` is `true`) or to requests (if `false`).
     fn applies_to(&self, notification: bool) -> bool {
         match self {
             Self::Duplicate | Self::Reorder | Self::Late { .. } => notification,
@@ -105,12 +105,12 @@ fn always() -> u8 {
 }
 
 impl Fault {
-    /// Creates a fault that applies to every call of an operation.
+    /// Creates a fault that applies to every call to an operation.
     pub fn on<O: Operation>(fault: FaultKind) -> Self {
         Self::new(O::INFO.path, fault)
     }
 
-    /// Creates a fault that applies to every call of a path, such as `/issuing/card/limits`.
+    /// Creates a fault that applies to every call to a path, such as `/issuing/card/limits`.
     pub fn on_path(path: impl Into<String>, fault: FaultKind) -> Self {
         Self::new(path, fault)
     }
@@ -163,7 +163,7 @@ impl Fault {
     }
 }
 
-/// A fault that cannot be applied: the reason, and an example where one helps.
+/// The error returned if a fault is invalid. The message states the reason and may contain an example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fault: {0}")]
 pub struct FaultError(String);
@@ -249,12 +249,12 @@ impl Faults {
         &self.set
     }
 
-    /// Takes the faults that apply to a request.
+    /// Returns the faults that apply to a request, and decrements their counts.
     pub(crate) fn of_call(&mut self, path: &str, name: Option<&str>) -> Vec<FaultKind> {
         self.take(false, |on| on == "*" || on == path || Some(on) == name)
     }
 
-    /// Takes the faults that apply to a notification.
+    /// Returns the faults that apply to a notification, and decrements their counts.
     pub(crate) fn of_notification(&mut self, name: &str, postponed: bool) -> Vec<FaultKind> {
         let is_meant = |on: &str| on.strip_prefix("notify ").is_some_and(|on| on == "*" || on == name);
         // A notification that was already postponed is not postponed again.
@@ -286,7 +286,7 @@ impl Faults {
     }
 }
 
-/// Returns `true` in the given percentage of calls.
+/// Returns `true` with the given probability in percent.
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
     // Without random bytes, the fault does not apply.
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fault_is_parsed_from_text() {
+    fn fault_is_parsed_and_invalid_syntax_is_rejected() {
         let fault: Fault = "topup:resetAfter:next".parse().unwrap();
         assert_eq!(fault, Fault::new("topup", FaultKind::ResetAfter).once());
         let fault: Fault = "notify baas 2:late:60000:times=3:percent=50".parse().unwrap();
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_applies_to_its_target_and_as_often_as_set() {
+    fn fault_applies_to_its_target_the_configured_number_of_times() {
         let mut faults = Faults::default();
         faults.add(Fault::new("topup", FaultKind::Hang).times(2));
         faults.add(Fault::new("notify *", FaultKind::Duplicate));

@@ -131,7 +131,8 @@ impl Sandbox {
     ///
     /// Returns [`DeliverError::Lost`] if the data file cannot be written.
     ///
-    /// A response that is not an acknowledgement is not an error; see [`Delivery::is_acknowledged`].
+    /// If the receiver does not acknowledge the notification, no error is returned; check
+    /// [`Delivery::is_acknowledged`].
     pub async fn deposit(&self, deposit: &Deposit) -> Result<Delivery, DeliverError> {
         self.notify(Product::Baas, "2", &deposit.content()).await
     }
@@ -193,7 +194,7 @@ impl Sandbox {
     }
 
     /// Advances the sandbox's clock, by at most ten years. Everything that falls due meanwhile, such as retries and
-    /// audits, runs at its due time and has finished on return.
+    /// audits, runs at its due time and has finished when this method returns.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -229,8 +230,8 @@ impl Sandbox {
     /// ```
     ///
     /// # Errors
-    /// Returns [`FaultError`] if the fault does not apply to its target, such as a hanging notification, or if the path
-    /// is not a path.
+    /// Returns [`FaultError`] if the target is unknown, or if the fault does not apply to it, such as
+    /// [`Hang`](crate::FaultKind::Hang) to a notification.
     pub fn fault(&self, fault: Fault) -> Result<(), FaultError> {
         self.core.faults().add(fault.checked()?);
         Ok(())
@@ -294,7 +295,7 @@ impl Sandbox {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }
 
-    /// Returns whether no money was created or lost since the start, even under faults.
+    /// Returns whether no money was created or lost since the start. This must be true even if faults were injected.
     pub fn conserves_money(&self) -> bool {
         self.core.look(World::conserves)
     }

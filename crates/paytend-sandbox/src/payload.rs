@@ -1,4 +1,4 @@
-//! Describes authentic payloads that are not one strict JSON object.
+//! Explains why the payload of an authentic request is not a strict JSON object.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use paytend_model::{OperationInfo, operation};
 
 /// Returns why the payload of an authentic request is not a JSON object. The reason does not quote the payload.
 ///
-/// The payload is decrypted again, because opening returns no payload that is not an object.
+/// The payload is decrypted again, because opening a message returns its payload only if it is a JSON object.
 pub(crate) fn not_an_object(info: &OperationInfo, body: &[u8], key: &PrivateKey, problem: &PayloadProblem) -> String {
     let described = decrypted(body, key).and_then(|payload| match std::str::from_utf8(&payload) {
         Ok(text) => {

@@ -11,7 +11,7 @@ use crate::keys::folder::KeyFolder;
 
 /// The name of the file.
 const NAME: &str = "paytend.toml";
-/// The first line of a file that may be overwritten.
+/// The first line, which marks a file that the sandbox may overwrite.
 const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete this line to keep your changes.";
 
 /// The file `paytend.toml` of a [`KeyFolder`], and whether the sandbox has written it.
@@ -22,8 +22,8 @@ const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete t
 ///
 /// Each start of a sandbox overwrites the file, unless its first line was deleted.
 ///
-/// A client refuses the file if the sandbox listens only on an address of another machine's network, because the URL
-/// has no TLS. Put a proxy with TLS in front of the sandbox, and change `base_url`.
+/// If the sandbox listens on a specific address that is not a loopback address, clients refuse the file, because its
+/// URL does not use TLS. Put a proxy with TLS in front of the sandbox, and change `base_url`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProfileFile {
@@ -33,7 +33,7 @@ pub enum ProfileFile {
     Kept(PathBuf),
     /// The file cannot be read or written.
     Failed {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The error reported by the operating system.
         source: io::Error,
@@ -53,7 +53,7 @@ impl ProfileFile {
         let path = folder.path.join(NAME);
         match is_replaceable(&path).and_then(|replaceable| {
             if replaceable {
-                // The port makes the name unique among the running sandboxes.
+                // The port makes the name of the temporary file unique among the running sandboxes.
                 let draft = folder.path.join(format!("{NAME}.{}", address.port()));
                 replace(&path, &draft, &text(folder, address))?;
             }
@@ -73,7 +73,7 @@ impl fmt::Display for ProfileFile {
             Self::Written(_) => write!(f, "{path} is written"),
             Self::Kept(_) => write!(
                 f,
-                "{path} is kept, because the sandbox's first line was deleted; check its base_url, or delete the file \
+                "{path} was not overwritten because its first line was changed; check its base_url, or delete the file \
                  and start the sandbox again"
             ),
             Self::Failed { source, .. } => {
@@ -94,7 +94,7 @@ fn is_replaceable(path: &Path) -> io::Result<bool> {
     Ok(start == FIRST_LINE.as_bytes())
 }
 
-/// Replaces the file in one step, so that no client reads an incomplete file.
+/// Replaces the file atomically, so that no client reads an incomplete file.
 fn replace(path: &Path, draft: &Path, text: &str) -> io::Result<()> {
     let written = File::create(draft).and_then(|mut file| file.write_all(text.as_bytes()));
     let replaced = written.and_then(|()| fs::rename(draft, path));
@@ -114,7 +114,7 @@ fn text(folder: &KeyFolder, address: SocketAddr) -> String {
          partner_id = \"{}\"\n\
          private_key_file = \"{private}\"\n\
          public_key_file = \"{public}\"\n\
-         # The codes of the local sandbox. Paytend's are in your documents.\n\
+         # The codes of the local sandbox. Paytend's codes are in your contract documents.\n\
          unknown_order_codes = [\"{}\"]\n\
          order_states = {{ processing = [\"1\"], succeeded = [\"2\"], failed = [\"3\"] }}\n",
         reachable(address),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn file_is_replaced_only_with_the_first_line() {
+    fn file_is_replaced_only_if_its_first_line_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyFolder::open(folder.path(), &FolderOptions::new()).unwrap();
         let path = folder.path().join(NAME);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn text_has_a_reachable_address_and_the_permissions_of_the_folder() {
+    fn profile_has_a_reachable_url_and_the_permission_setting_of_the_key_directory() {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyFolder::open(folder.path(), &FolderOptions::new()).unwrap();
         for (listening, url) in [

@@ -91,13 +91,13 @@ impl fmt::Debug for SandboxBuilder {
 }
 
 impl SandboxBuilder {
-    /// Sets the address to listen on. The default is a free port of 127.0.0.1.
+    /// Sets the address to listen on. The default is a free port on 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Sets the port of 127.0.0.1 to listen on; 0 selects a free port.
+    /// Sets the address to 127.0.0.1 with the given port; 0 selects a free port.
     pub fn port(self, port: u16) -> Self {
         self.address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
     }
@@ -196,7 +196,7 @@ impl SandboxBuilder {
     /// Returns [`StartError::NotLoopback`] if other machines can reach the address and
     /// [`danger_allow_remote`](Self::danger_allow_remote) was not called.
     ///
-    /// Returns [`StartError::Listen`] if the address cannot be listened on.
+    /// Returns [`StartError::Listen`] if the sandbox cannot listen on the address.
     ///
     /// Returns a different [`StartError`] if keys cannot be generated, or if the settings or the data file cannot be
     /// used.
@@ -259,7 +259,7 @@ impl SandboxBuilder {
         let app = control::router(Arc::clone(&core), token.clone(), address).merge(router(Arc::clone(&core)));
         tokio::spawn(serve(listener, app, stopped));
         let driver = tokio::spawn(drive(Arc::clone(&core)));
-        // The port is known only now.
+        // With port 0, the port is known only after binding.
         let profile_file = core.keys().folder.as_ref().map(|folder| ProfileFile::write(folder, address));
         if let Some(file @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = &profile_file {
             tracing::warn!("{file}");
@@ -296,7 +296,7 @@ impl Sandbox {
     /// Starts a sandbox with new keys for both sides on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Returns [`StartError`] if keys cannot be generated or no port can be listened on.
+    /// Returns [`StartError`] if keys cannot be generated or no port is available.
     pub async fn start() -> Result<Self, StartError> {
         Self::builder().start().await
     }

@@ -60,7 +60,7 @@ pub struct Scenario {
     step: Vec<Step>,
 }
 
-/// A step, which does something, expects something, or both.
+/// A step, which performs an action, checks expected values, or both.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
@@ -253,14 +253,14 @@ impl Story {
         }
         if let Some(statuses) = &step.respond {
             if statuses.iter().any(|status| !(200..600).contains(status)) {
-                return Err("`respond` must hold HTTP statuses from 200 to 599".into());
+                return Err("`respond` must contain only HTTP statuses from 200 to 599".into());
             }
             self.hook().statuses.clone_from(statuses);
         }
         if let Some(wanted) = &step.trigger {
             let content = wanted.content.as_ref().map(|content| self.filled(content)).transpose()?;
             let content = content.map_or_else(|| "{}".to_owned(), |content| content.to_string());
-            // A missing callback URL is not an error; later steps see that nothing was delivered.
+            // A missing callback URL is not an error; a later step can check that nothing was delivered.
             let product = match wanted.product.as_str() {
                 "baas" => paytend_model::Product::Baas,
                 "issuing" => paytend_model::Product::Issuing,

@@ -86,7 +86,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Result<Bytes, B
     let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
     for fault in &faults {
         match fault {
-            // This uses the machine's clock, because a client measures its timeouts by it.
+            // The delay uses the machine's clock, because clients measure their timeouts by it.
             FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
             FaultKind::Hang => {
                 unheard(&core, &uri, operation, &body, &faults, "no response is sent");
@@ -207,7 +207,7 @@ fn date(now: u64, skew: i64) -> Option<HeaderValue> {
     HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
 }
 
-/// The error that prevents a response.
+/// The error returned if the sandbox cannot create a response.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error(transparent)]
@@ -222,7 +222,7 @@ struct Heard {
     partner: String,
     sent: Side,
     outcome: Result<String, Refusal>,
-    /// Warnings about the request, whether it was refused or not.
+    /// Warnings about the request, whether or not it was refused.
     findings: Vec<String>,
     /// Whether the response is unsigned, as documented for malformed requests.
     unsigned: bool,
@@ -323,7 +323,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         Ok(refused(&partner, refusal, false))
     };
     let opened = match keyring.open(body, &expected) {
-        // A request's payload must be strict JSON, as in sealing.
+        // The payload of a request must be strict JSON, which sealing also requires.
         Ok(opened) => match opened.payload_problem() {
             Some(problem) => return bad_data(problem),
             None => opened,
@@ -365,13 +365,13 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     Ok(Heard { partner, sent, outcome, findings, unsigned: false })
 }
 
-/// Returns the rules that a request breaks without being refused, described without values.
+/// Returns a warning for each broken rule that does not cause a refusal. Warnings contain no values.
 fn findings(info: &OperationInfo, payload: &str) -> Vec<String> {
     let findings = operation(info.path).map(|entry| entry.review(object(payload))).unwrap_or_default();
     findings.iter().filter(|finding| !finding.is_error()).map(ToString::to_string).collect()
 }
 
-/// Returns the partner named by a request of any length. The request is not verified.
+/// Returns the `partnerId` of a request of any length. The request is not verified.
 fn partner_of(body: &[u8]) -> Result<String, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]

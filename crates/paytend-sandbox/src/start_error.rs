@@ -9,7 +9,7 @@ pub enum StartError {
     /// A key cannot be generated or used.
     #[error("cannot generate or use a key")]
     Key(#[from] paytend_crypto::Error),
-    /// The address cannot be listened on.
+    /// The sandbox cannot listen on the address.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
@@ -17,7 +17,7 @@ pub enum StartError {
         /// The error reported by the operating system.
         source: std::io::Error,
     },
-    /// Other machines could reach the address, which was not explicitly allowed.
+    /// Other machines can reach the address, and this was not explicitly allowed.
     #[error(
         "{0} is not a loopback address, and other machines could reach this sandbox; \
          use 127.0.0.1, or allow it with --danger-allow-remote or SandboxBuilder::danger_allow_remote"

@@ -24,7 +24,7 @@ impl Delivery {
         &self.what
     }
 
-    /// Returns the content as JSON text.
+    /// Returns the notification's content as JSON.
     pub fn content(&self) -> &str {
         &self.content
     }
@@ -34,7 +34,7 @@ impl Delivery {
         &self.document
     }
 
-    /// Returns the HTTP status of the last response, or 0 if there was none.
+    /// Returns the HTTP status of the last attempt, or `None` if there was no response.
     pub fn status(&self) -> Option<u16> {
         self.attempts.last().and_then(|(_, status)| *status)
     }

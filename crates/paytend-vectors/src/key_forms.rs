@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{folder, read};
 
-/// A file of `key-forms/`, and the expected results of reading it as a private and as a public key.
+/// A file in `key-forms/`, and the expected results of reading it as a private and as a public key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFormCase {
@@ -12,7 +12,7 @@ pub struct KeyFormCase {
     pub file: String,
     /// A description of the content.
     pub what: String,
-    /// The passphrase to read it with.
+    /// The passphrase for reading the file, if it is encrypted.
     pub passphrase: Option<String>,
     /// The result for a private key.
     pub private: KeyFormResult,
@@ -30,7 +30,7 @@ pub enum KeyFormResult {
         structure: String,
         /// `der`, `base64`, or `pem` and the label.
         armour: String,
-        /// The wrappers around the key, outermost first.
+        /// The wrappings around the key, outermost first.
         wrappings: Vec<String>,
         /// Whether the key is encrypted.
         #[serde(default)]
@@ -38,7 +38,7 @@ pub enum KeyFormResult {
     },
     /// The key was refused with an error message that contains these strings.
     Named {
-        /// Parts of the message.
+        /// The strings that the message contains.
         says: Vec<String>,
     },
 }
@@ -50,7 +50,7 @@ impl KeyFormCase {
     }
 }
 
-/// Returns the fingerprint of the key in all readable files, and the cases of `key-forms/cases.json`.
+/// Returns the fingerprint of the key that all readable files contain, and the cases of `key-forms/cases.json`.
 pub fn key_forms() -> (String, Vec<KeyFormCase>) {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

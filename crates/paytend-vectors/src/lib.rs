@@ -23,7 +23,7 @@ pub use seeded::{SEED, Seeded};
 /// The ID of the partner that sends or receives the messages in the vectors.
 pub const PARTNER_ID: &str = "888666000100260";
 
-/// A key pair in every encoding. For tests only.
+/// A key pair in several encodings. For tests only.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCase {
@@ -51,9 +51,9 @@ pub struct EnvelopeCase {
     pub payload_field: String,
     /// Whether the payload is included in the signature.
     pub sign_payload: bool,
-    /// The name of the key that signed.
+    /// The name of the key that signed the message.
     pub sender: String,
-    /// The name of the key that decrypts.
+    /// The name of the key that decrypts the message.
     pub receiver: String,
     /// The session key, as text.
     pub random_key: String,
@@ -61,9 +61,9 @@ pub struct EnvelopeCase {
     pub payload: String,
     /// The signed text.
     pub canonical: String,
-    /// The signature, base64.
+    /// The signature in base64.
     pub signature: String,
-    /// The encrypted payload, base64; empty if there is none.
+    /// The encrypted payload in base64, or an empty string if there is no payload.
     pub payload_wire: String,
     /// The wire document.
     pub wire: String,
@@ -104,9 +104,9 @@ pub struct RefuseCase {
 pub struct DetachedCase {
     /// The name of the case.
     pub name: String,
-    /// The name of the key that should have signed.
+    /// The name of the key that should have signed the body.
     pub key: String,
-    /// The bytes of the body, base64.
+    /// The bytes of the body in base64.
     pub body_base64: String,
     /// Whether the signature is valid.
     pub valid: bool,
@@ -134,7 +134,7 @@ pub struct BlocksCase {
     pub key: String,
     /// The plaintext.
     pub plain: String,
-    /// The ciphertext, base64.
+    /// The ciphertext in base64.
     pub wire: String,
 }
 

@@ -25,8 +25,8 @@ impl Seeded {
         Self::with(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
 
-    /// Creates a generator with the seed in `PAYTEND_TEST_SEED`, or with the given one. It is for statistical tests,
-    /// whose outcome must not vary between runs.
+    /// Creates a generator with the seed in `PAYTEND_TEST_SEED`, or with `seed` if the variable is not set. Use this
+    /// function for statistical tests, whose outcome must not vary between runs.
     ///
     /// # Panics
     /// Panics if the variable is not a number.
@@ -54,7 +54,7 @@ impl Seeded {
     /// # Panics
     /// Panics if `bound` is 0.
     pub fn below(&self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("the remainder fits into a usize")
+        usize::try_from(self.next() % bound as u64).expect("the remainder fits in a usize")
     }
 
     /// Fills the slice with random bytes.

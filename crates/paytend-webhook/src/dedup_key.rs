@@ -1,4 +1,4 @@
-//! The key that identifies a notification by its meaning.
+//! The key that identifies a notification, for deduplication.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::provider::Provider;
 
-/// A SHA-256 hash that identifies a notification by its meaning.
+/// A SHA-256 hash that identifies a notification across all its deliveries.
 ///
 /// Store its bytes, or its string form of 64 lower-case hexadecimal digits. `FromStr` and serde read the string form.
 ///
@@ -23,7 +23,7 @@ use crate::provider::Provider;
 pub struct DedupKey([u8; 32]);
 
 impl DedupKey {
-    /// Hashes the parts in this order. Each part is preceded by its length, so that different lists of parts have
+    /// Hashes the parts in the given order. Each part is preceded by its length, so that different lists of parts have
     /// different hash inputs.
     pub(crate) fn of(provider: Provider, parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();

@@ -21,7 +21,7 @@ use crate::verified::{BusinessKey, Signed, Verified};
 /// Default size limit for bodies, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
 
-/// The parts that differ between the providers that sign in a header. Sealed.
+/// The provider-specific part of a [`DetachedReceiver`]. This trait is sealed.
 pub trait Scheme: Clone + Send + Sync + 'static {
     /// The documented body type.
     type Body: Payload + Send + 'static;
@@ -160,7 +160,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
-    /// A verification takes a few hundredths of a millisecond.
+    /// Verification uses only public keys and takes a few hundredths of a millisecond.
     fn uses_private_key(&self) -> bool {
         false
     }
@@ -181,7 +181,8 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
             .facts(&Authentic { key: verified_by, body, now })
             .and_then(|facts| self.check_time(&facts, now).map(|()| facts))
             .map_err(|reason| Rejection::new(S::PROVIDER, reason))?;
-        // Counts only here, so that a replayed old message does not make an old key appear to be in use.
+        // Count the key only after all checks. Otherwise a replayed old message would make an old key appear to be in
+        // use.
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,

@@ -93,13 +93,13 @@ pub enum Reason {
     /// The message is malformed or not authentic.
     #[error("rejected: {0}")]
     Refused(Error),
-    /// The notification is authentic, but its merchant is not one of those configured with the key.
+    /// The notification is authentic, but its merchant is not configured with the key that verified it.
     #[error("the notification is for a merchant that is not configured with this key")]
     OtherMerchant,
     /// The notification is authentic, but older than the receiver accepts. It may be a replay.
     #[error("the notification was sent {} ago; `max_age` is {}", words(*age), words(*limit))]
     TooOld {
-        /// The time since it was sent.
+        /// The time since the notification was sent.
         age: Duration,
         /// The receiver's limit.
         limit: Duration,
@@ -125,7 +125,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Returns a specific status only for publicly visible errors; all others share a single status.
+    /// Returns the response status. Only publicly visible errors have a specific status; all others share status 400.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -143,7 +143,7 @@ impl Reason {
 fn words(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    // Hours up to two days, because limits are usually given in hours.
+    // Durations below two days are shown in hours, because limits are usually given in hours.
     let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
     let mut parts = Vec::new();
     let mut rest = millis;

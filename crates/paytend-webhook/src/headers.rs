@@ -11,7 +11,7 @@ const CODINGS: [&str; 7] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress
 /// Maximum number of signatures verified per request. A provider that rotates its key may send two.
 const MAX_SIGNATURES: usize = 4;
 
-/// Returns the value of `Content-Encoding`, as an [`excerpt`], if it names a real coding. Values such as `UTF-8`,
+/// Returns the value of `Content-Encoding`, as an [`excerpt`], if it contains a real coding. Values such as `UTF-8`,
 /// `none` or `8bit` are not codings.
 pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(header::CONTENT_ENCODING);

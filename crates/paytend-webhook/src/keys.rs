@@ -56,7 +56,7 @@ impl<K: ?Sized> ScheduledKey<K> {
         self
     }
 
-    /// Returns whether the key is valid at the time `at`. `None` is the time before all others.
+    /// Returns whether the key is valid at the time `at`. `None` stands for a time before any other.
     pub(crate) fn covers(&self, at: Option<SystemTime>) -> bool {
         let begun = self.not_before.is_none_or(|from| at.is_some_and(|at| at >= from));
         let over = self.retire_at.is_some_and(|until| at.is_some_and(|at| at >= until));
@@ -142,7 +142,7 @@ pub(crate) fn public(
     prepared.collect::<Result<_, _>>().map_err(|error| ConfigError::Crypto(error.into()))
 }
 
-/// Values by time span. A span lies between two times at which a key becomes valid or is retired.
+/// A value for each time span. A new span starts whenever a key becomes valid or is retired.
 pub(crate) struct Timeline<T> {
     /// The start of each span with its value, in order. The start of the first span is `None`.
     spans: Arc<[(Option<SystemTime>, Option<T>)]>,
@@ -164,7 +164,7 @@ impl<T> Timeline<T> {
         Ok(Self { spans: made.collect::<Result<Vec<_>, ConfigError>>()?.into() })
     }
 
-    /// Returns the value at the time, or `None` if no key is valid then.
+    /// Returns the value at the time `now`, or `None` if no key is valid then.
     pub(crate) fn at(&self, now: SystemTime) -> Option<&T> {
         let begun = self.spans.partition_point(|(from, _)| from.is_none_or(|from| from <= now));
         self.spans.get(begun.checked_sub(1)?)?.1.as_ref()

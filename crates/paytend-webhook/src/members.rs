@@ -1,7 +1,7 @@
 //! The members of an authentic body. Each member is parsed separately from the raw text, independently of errors in the
 //! others.
 //!
-//! PayBy's and PayerMax's dedup keys and their checks of merchant and age use these members, not the typed form. An
+//! The dedup keys and the merchant and age checks of PayBy and PayerMax use these members, not the typed form. An
 //! unreadable member must neither change a dedup key nor bypass a check.
 
 use std::borrow::Cow;
@@ -56,7 +56,8 @@ pub(crate) enum Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Returns the value as a part of a dedup key. A string and other bytes are never equal.
+    /// Returns the value as a part of a dedup key. The results for [`Text`](Self::Text) and [`Raw`](Self::Raw) always
+    /// differ.
     pub(crate) fn part(this: Option<&Self>) -> Vec<u8> {
         match this {
             None => Vec::new(),

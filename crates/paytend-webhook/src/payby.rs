@@ -49,7 +49,7 @@ impl PayByReceiver {
     /// Creates a receiver with PayBy's key, or with several keys during a rotation.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.
     pub fn new(keys: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPublic>>>) -> Result<Self, ConfigError> {
         Self::with(PayBy, &checked(keys)?, Duration::from_secs(26 * 3600))
     }

@@ -22,10 +22,10 @@ use crate::verified::BusinessKey;
 /// Each merchant has its own keys. The signature is checked against all configured keys. Then the merchant is read from
 /// the body; the key that verified the signature must be one of its keys.
 ///
-/// PayerMax's retry schedule is not documented; the default maximum age is three days. Merchant and time are each read
-/// from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body must belong to
-/// the key. If there are several times, the oldest is used. An object without a merchant is accepted. A body that is
-/// not an object is rejected like that of an unknown merchant.
+/// PayerMax's retry schedule is not documented; the default maximum age is three days. The merchant and the time are
+/// each read from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body must
+/// belong to the key. If there are several times, the oldest is used. An object without a merchant is accepted. A body
+/// that is not an object is rejected as if its merchant were unknown.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's scheme for signing in a header.
@@ -59,7 +59,7 @@ impl PayerMaxReceiver {
     /// during a key rotation.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.
     pub fn new<M: Into<String>>(
         merchants: impl IntoIterator<Item = (M, impl Into<ScheduledKey<dyn RsaPublic>>)>,
     ) -> Result<Self, ConfigError> {
@@ -75,7 +75,7 @@ impl PayerMaxReceiver {
 }
 
 impl PayerMax {
-    /// Checks that the merchant has the key at this time.
+    /// Checks that the key that verified the signature belongs to the merchant and is valid now.
     fn check_merchant(&self, merchant: &str, authentic: &Authentic<'_>) -> Result<(), Reason> {
         let keys = self.merchants.get(merchant).into_iter().flatten();
         let has = keys.filter(|key| key.covers(Some(authentic.now))).any(|key| key.fingerprint() == authentic.key);
@@ -122,7 +122,7 @@ impl Scheme for PayerMax {
     }
 }
 
-/// Returns amount and currency as a part of a dedup key. `1.0` and `1.00` are the same amount.
+/// Returns the amount and currency as a part of a dedup key. `1.0` and `1.00` are the same amount.
 fn amount(change: &Members<'_>) -> Vec<u8> {
     let Some(money) = change.object("amount") else { return Identity::part(change.identity("amount").as_ref()) };
     let value = money.identity("value");

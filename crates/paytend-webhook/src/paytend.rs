@@ -51,21 +51,21 @@ impl PaytendReceiver {
         Ok(Self::new(product, checked_partner(partner_id)?, Keyring::from_keys(own, paytend)?))
     }
 
-    /// Creates a receiver for the notifications of `product` to `partner_id`. Both are fixed by the route. A message
-    /// that names a different product or partner is rejected. The identifier is compared as given: if it was read from
-    /// a file, remove the line break at its end.
+    /// Creates a receiver for the notifications of `product` to `partner_id`. A message for a different partner is
+    /// rejected. A message does not identify its product, so use a separate route for each product. `partner_id` is
+    /// compared as given: if it was read from a file, remove the line break at its end.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
     }
 
     /// Creates a receiver with rotating keys: the partner's keys decrypt, and Paytend's keys verify. A key in an
-    /// [`Arc`](std::sync::Arc) is always valid. While there is no valid key of either kind, the response asks
-    /// for a later retry.
+    /// [`Arc`](std::sync::Arc) is always valid. While either kind has no valid key, the response asks for a later
+    /// retry.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if there is no key of either kind, if a key is invalid or never used, or if the partner
-    /// identifier is invalid.
+    /// Returns [`ConfigError`] if either kind has no key, if a key is invalid or has an empty validity period, or if
+    /// the partner identifier is invalid.
     pub fn rotating(
         product: Product,
         partner_id: impl Into<String>,
@@ -106,8 +106,8 @@ impl PaytendReceiver {
     }
 }
 
-/// Returns the partner identifier if a notification can contain it. Without this check, a line break at its end would
-/// cause the rejection of every notification.
+/// Returns the partner identifier, or an error if no notification can contain it. Without this check, a line break at
+/// its end would cause the rejection of every notification.
 fn checked_partner(id: impl Into<String>) -> Result<String, ConfigError> {
     let id = id.into();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -176,8 +176,8 @@ impl Receiver for PaytendReceiver {
     }
 }
 
-/// Returns the business key, or `None` if the identifying fields are missing. Except for the deposit's, these fields
-/// are inferred. Each field is read separately, independently of errors in the others.
+/// Returns the business key, or `None` if the identifying fields are missing. Except for deposits, these fields are
+/// inferred. Each field is read separately, independently of errors in the others.
 fn business_key(notification: &Notification) -> Option<BusinessKey> {
     let new = BusinessKey::new;
     match notification {

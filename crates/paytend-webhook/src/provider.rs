@@ -81,9 +81,9 @@ impl Provider {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reply {
-    /// The notification is stored durably. The provider gets its documented acknowledgement.
+    /// The notification is stored durably. The provider receives its documented acknowledgement.
     Accepted,
-    /// The dedup key was already stored, and the [`Sighting`](crate::Sighting) is stored now. The provider gets the
+    /// The dedup key was already stored, and the [`Sighting`](crate::Sighting) is stored now. The provider receives the
     /// same response as for [`Accepted`](Self::Accepted); otherwise it would send the notification again.
     ///
     /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).

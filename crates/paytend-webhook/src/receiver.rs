@@ -12,8 +12,9 @@ use crate::keys::KeyUsage;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// A receiver for the notifications of one route. Provider, product, partner or merchants, and keys are fixed by the
-/// route. A message with other values is rejected.
+/// A receiver for the notifications of one route. The provider, product, partner or merchants, and keys are fixed by
+/// the receiver's configuration. A message for a different partner or merchant, or with a different signing key, is
+/// rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
     /// The type of a notification.
     type Notification: Send + 'static;
@@ -37,8 +38,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// time in tests.
     ///
     /// # Errors
-    /// Returns a [`Rejection`] if the notification is invalid or cannot be verified. Send its
-    /// [`to_http`](Rejection::to_http).
+    /// Returns a [`Rejection`] if the notification is invalid or cannot be verified. Send the response that
+    /// [`to_http`](Rejection::to_http) returns.
     fn receive(
         &self,
         headers: &HeaderMap,
@@ -47,8 +48,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// The rejection of a notification. `Display` is for the operator. The sender gets [`to_http`](Self::to_http), which
-/// is the same for every failure that involves keys.
+/// The rejection of a notification. `Display` is for the operator. The response for the sender,
+/// [`to_http`](Self::to_http), is the same for every failure that involves keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {
@@ -92,8 +93,8 @@ impl Rejection {
 
 /// Checks the content encoding and the length, which do not depend on any key.
 pub(crate) fn check_body(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<(), Reason> {
-    // The signature covers the plain body, so a compressed body cannot verify. A receiver does not decompress untrusted
-    // bytes.
+    // The signature covers the plain body, so a compressed body would fail verification. A receiver does not decompress
+    // untrusted bytes.
     if let Some(coding) = coding(headers) {
         return Err(Reason::Encoded(coding));
     }

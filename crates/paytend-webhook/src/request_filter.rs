@@ -10,11 +10,11 @@ use crate::provider::Provider;
 use crate::receiver::{Rejection, check_body, check_length};
 use crate::sources::{Source, Sources};
 
-/// The checks of a request before its body is read. The request must be a `POST`, not compressed, not too
-/// large, and come from an allowed [source](Sources).
+/// Checks on a request before its body is read. The request must be a `POST`, not compressed, not too large, and come
+/// from an allowed [source](Sources).
 ///
 /// All other checks are left to signature verification. The `Content-Type` is checked only if the filter [requires
-/// JSON](Self::require_json). A `Content-Encoding` is rejected only if it names a coding that changes the bytes
+/// JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that changes the bytes
 /// (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
 /// headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
 ///
@@ -46,7 +46,7 @@ impl RequestFilter {
         self
     }
 
-    /// Rejects requests with a `Content-Type` that is neither JSON nor plain text. Allowed are
+    /// Rejects requests with a `Content-Type` that is neither JSON nor plain text. The allowed types are
     /// `application/json`, `text/json`, `application/…+json` and `text/plain`, with any parameters.
     ///
     /// By default the content type is not checked. The types that Paytend and PayerMax send are not documented, and the
@@ -85,7 +85,7 @@ impl RequestFilter {
         self.admit(limit, method, headers, peer).map_err(|reason| Rejection::new(provider, reason))
     }
 
-    /// Returns the address that a request comes from, determined as described at [`Sources`](Sources#behind-a-proxy).
+    /// Returns the source address of a request, determined as described in [`Sources`](Sources#behind-a-proxy).
     pub fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         self.sources.address(peer, headers)
     }
@@ -112,15 +112,15 @@ impl RequestFilter {
             return Err(Reason::ContentType(excerpt_of_all(headers, &header::CONTENT_TYPE)));
         }
         check_body(headers, &[], limit)?;
-        // The server rejects a value that is not a number; the body is counted in any case.
+        // An invalid length is ignored here: the server rejects it, and the bytes of the body are counted in any case.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         announced.map_or(Ok(()), |length| check_length(length, limit))?;
         Ok(source)
     }
 }
 
-/// Returns whether a content type may be JSON. Ignores the parameters, because some clients name a charset that they do
-/// not use, and the signature covers the bytes.
+/// Returns whether a content type may be JSON. Ignores the parameters, because some clients declare a charset that they
+/// do not use, and the signature covers the bytes.
 fn may_be_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     matches!(&essence[..], b"" | b"application/json" | b"text/json" | b"text/plain")

@@ -191,12 +191,12 @@ impl<R: Clone, H> tower_layer::Layer<H> for NotificationsLayer<R> {
     }
 }
 
-/// Creates a handler from a function. The function returns a [`Reply`] and cannot fail otherwise.
+/// Creates a handler from a function. The function returns a [`Reply`], never an error.
 pub fn handler<F>(function: F) -> HandlerFn<F> {
     HandlerFn(function)
 }
 
-/// The handler that [`handler`] creates.
+/// The handler returned by [`handler`].
 #[derive(Clone, Copy, Debug)]
 pub struct HandlerFn<F>(F);
 

@@ -19,7 +19,7 @@ pub enum Source {
 /// The allowed sources and the trusted proxies.
 ///
 /// # Behind a proxy
-/// The source is the other end of the connection, unless that is one of the [trusted proxies](Self::trusted_proxies).
+/// The source is the peer of the connection, unless the peer is one of the [trusted proxies](Self::trusted_proxies).
 /// For a trusted proxy, the source is the last address in `X-Forwarded-For` that is not itself a trusted proxy.
 /// Repeated headers are read in order. Earlier addresses are controlled by the sender and are ignored. If there is no
 /// such address, or it cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An
@@ -50,7 +50,7 @@ impl Sources {
         Ok(self)
     }
 
-    /// Adds the proxies in front of this server: see [above](Self#behind-a-proxy). The format is that of
+    /// Adds the proxies in front of this server: see [above](Self#behind-a-proxy). The format is the same as for
     /// [`allow`](Self::allow).
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Sources {
         if listed { Source::Listed } else { Source::Other }
     }
 
-    /// Returns the address that a request comes from, if it can be determined.
+    /// Returns the source address of a request, if it can be determined.
     pub fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
         if !contains(&self.proxies, peer) {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_sources_are_named_in_the_error() {
+    fn error_contains_the_invalid_source() {
         for text in ["", "example.com", "203.0.113.0/33", "203.0.113/24", "2001:db8::/129"] {
             assert_eq!(Sources::new().allow([text]).unwrap_err(), ConfigError::Source(text.to_owned()));
         }

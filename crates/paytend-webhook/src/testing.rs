@@ -114,7 +114,7 @@ impl DetachedSender {
         self.raw(serde_json::to_vec(notification)?)
     }
 
-    /// Creates the request for a body, which need not be valid.
+    /// Creates the request for any body, valid or invalid.
     ///
     /// # Errors
     /// Returns [`SendError`] if the body cannot be signed.
@@ -145,8 +145,8 @@ fn post(body: Bytes) -> Request<Bytes> {
 
 impl<N> Verified<N> {
     /// Creates a verified notification **without verifying anything**, so that a handler can be tested in isolation.
-    /// `verified_by` is the fingerprint it reports. Its dedup key is derived from `content` alone, and its time of
-    /// receipt is in 1970.
+    /// `verified_by` is the key fingerprint that the notification reports. Its dedup key is derived from `content`
+    /// alone, and its time of receipt is in 1970.
     pub fn danger_unverified(
         provider: Provider,
         notification: N,

@@ -47,8 +47,8 @@ impl<N> Verified<N> {
         self.notification
     }
 
-    /// Returns the content exactly as it was signed. For Paytend it is the envelope's content, empty if there was none.
-    /// For PayBy and PayerMax it is the body.
+    /// Returns the content exactly as it was signed. For Paytend, this is the envelope's content, or empty if there is
+    /// none. For PayBy and PayerMax, this is the body.
     pub fn content(&self) -> &[u8] {
         match &self.signed {
             Signed::Envelope(opened) => opened.payload_bytes(),
@@ -72,7 +72,7 @@ impl<N> Verified<N> {
         self.received_at
     }
 
-    /// Returns the time of sending that the provider reports. Paytend's notifications have no such time.
+    /// Returns the sending time that the provider reports, if any. Paytend's notifications have no timestamp.
     pub fn sent_at(&self) -> Option<SystemTime> {
         self.sent_at
     }
@@ -87,12 +87,12 @@ impl<N> Verified<N> {
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the time of
-    /// sending do not change the key. If the identifying members are absent, the key is derived from the whole body.
+    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the sending
+    /// time do not change the key. If the identifying members are absent, the key is derived from the whole body.
     ///
-    /// **A notification with a known key may still be an update.** Paytend's notifications have no number and no
-    /// timestamp. A notification that reports a state for the second time can be equal to an earlier one. Examples are
-    /// a card application that is approved again, and a card that is active, lost and active again.
+    /// **A notification with a known key may still be an update.** Paytend's notifications have no ID or timestamp. A
+    /// notification that reports a state for the second time can be equal to an earlier one. Examples are a card
+    /// application that is approved again, and a card that is active, lost and active again.
     ///
     /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the state of the object in the
     /// [`business_key`](Self::business_key). If you drop the notification, you may lose an update. The same applies to
@@ -102,7 +102,7 @@ impl<N> Verified<N> {
         self.dedup_key
     }
 
-    /// Returns a record of this arrival, to be stored if the [`dedup_key`](Self::dedup_key) is known.
+    /// Returns a record of this arrival, to be stored if the [`dedup_key`](Self::dedup_key) is already known.
     pub fn sighting(&self) -> Sighting {
         Sighting {
             provider: self.provider,
@@ -165,13 +165,13 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
 pub struct Sighting {
     /// The provider of the notification.
     pub provider: Provider,
-    /// The dedup key, equal to that of the earlier arrival.
+    /// The dedup key, equal to the key of the earlier arrival.
     pub dedup_key: DedupKey,
     /// The object to query.
     pub business_key: Option<BusinessKey>,
     /// The time of receipt.
     pub received_at: SystemTime,
-    /// The time of sending that the provider reports. For PayBy and PayerMax it distinguishes a retry from a new
+    /// The sending time that the provider reports. For PayBy and PayerMax it distinguishes a retry from a new
     /// notification.
     pub sent_at: Option<SystemTime>,
     /// The fingerprint of the key that verified the signature.
@@ -184,7 +184,7 @@ pub struct Sighting {
 pub struct BusinessKey {
     /// The kind of object: `deposit`, `cardholder`, `transfer-to-bank`.
     pub kind: &'static str,
-    /// The provider's or the partner's number for the object.
+    /// The provider's or the partner's identifier for the object.
     pub id: String,
     /// The state in the provider's notation.
     pub state: Option<String>,

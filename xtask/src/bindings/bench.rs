@@ -1,4 +1,4 @@
-//! `bench bindings`: compares opening in each language with Rust and with handwritten code in that language.
+//! `bench bindings`: for each language, compares opening a message with Rust and with handwritten code.
 //!
 //! Each candidate is a process that runs batches on request. The batches are short and interleaved, so that the
 //! machine's load affects all candidates equally.
@@ -15,7 +15,7 @@ const ROUNDS: usize = 31;
 const BATCH: u64 = 40_000_000;
 const HEADING: &str = "## Opening through a binding";
 
-/// Returns the maximum time of a binding relative to Rust.
+/// Returns the maximum time of a language's binding relative to Rust.
 fn limit(language: &str) -> f64 {
     if matches!(language, "java" | "go") { 1.10 } else { 1.05 }
 }
@@ -37,7 +37,7 @@ impl Candidate {
             .spawn()
             .map_err(|error| format!("{name}: {error}"))?;
         let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(format!("{name}: cannot open its pipes"));
+            return Err(format!("{name}: cannot open pipes to the process"));
         };
         Ok(Self { name: name.to_owned(), process, input, output: BufReader::new(output) })
     }
@@ -79,7 +79,7 @@ impl Entry {
 fn measure(candidates: &mut [Candidate], bits: &str) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for (at, candidate) in candidates.iter_mut().enumerate() {
-        // C and Rust have no handwritten variant, because `bench` measures libcrypto itself.
+        // C and Rust have no handwritten variant, because `cargo xtask bench` already compares with libcrypto.
         let variants: &[&str] = if matches!(&*candidate.name, "rust" | "c") { &["ours"] } else { &["ours", "hand"] };
         for variant in variants {
             // Warms up the just-in-time compilers of Java and JavaScript.

@@ -87,7 +87,7 @@ pub(super) fn test() -> Result<(), String> {
         .run()
 }
 
-/// Compiles one of the test programs, with the static or the shared library.
+/// Compiles a test program and links it with the static or the shared library.
 fn compile(name: &str, binary: &PathBuf, flags: &[&str], linked: &str) -> Result<(), String> {
     let file = source().join(format!("tests/c/{name}.c"));
     program("cc")

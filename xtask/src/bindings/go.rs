@@ -38,7 +38,7 @@ fn copy_library(module: &Path) -> Result<(), String> {
 }
 
 fn go(arguments: &[&str]) -> Program {
-    // Go's cache does not detect a rebuilt library with the same name, so the flags contain its modification time.
+    // Go's cache does not detect that a library was rebuilt, so the flags contain its modification time.
     let flags = format!("-DPAYTEND_BUILD={}", library_modified());
     program("go").args(["-C"]).args([source()]).args(arguments).env("CGO_CFLAGS", flags).env("GOFLAGS", "-mod=mod")
 }
@@ -59,7 +59,7 @@ pub(super) fn test() -> Result<(), String> {
     build()?;
     let unformatted = program("gofmt").args(["-l"]).args([source()]).output()?;
     if !unformatted.trim().is_empty() {
-        return Err(format!("not formatted, run gofmt: {}", unformatted.trim()));
+        return Err(format!("run gofmt on the unformatted files: {}", unformatted.trim()));
     }
     go(&["vet", "./..."]).run()?;
     go(&["test", "-race", "-count=1", "./..."]).run()
@@ -97,7 +97,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
         copy(&source().join(file), &out.join(file))?;
     }
     copy_library(&out)?;
-    // Includes the libraries of other platforms after a merge.
+    // After a merge, `lib` also contains the libraries of other platforms.
     for file in files(&source().join("lib"))? {
         let inside = out.join("lib").join(file.strip_prefix(source().join("lib")).unwrap_or(&file));
         std::fs::create_dir_all(inside.parent().unwrap_or(&out)).map_err(|e| e.to_string())?;

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, target};
 
-/// A function that returns a program, which is controlled by its arguments.
+/// A function that returns a program. The caller adds arguments that select what the program does.
 type ProgramFn = fn() -> Result<Program, String>;
 
 /// A language and its commands.
 struct Binding {
     name: &'static str,
-    /// A description of its tests.
+    /// A description of the language's tests.
     tests: &'static str,
     /// Returns the required tools that are missing on this machine.
     missing: fn() -> Vec<&'static str>,
@@ -86,7 +86,7 @@ const ALL: [Binding; 5] = [
     },
     Binding {
         name: "go",
-        tests: "Go: with the race detector",
+        tests: "Go: the tests, with the race detector",
         missing: go::missing,
         build: go::build,
         test: go::test,
@@ -146,7 +146,7 @@ fn keep_library(binding: &Binding) -> Result<(), String> {
     copy(&base.join(relative), &kept)
 }
 
-/// Packs the packages that contain the libraries of several platforms.
+/// Creates the packages that contain the libraries of several platforms.
 ///
 /// `from` contains the `natives` directories that `pack` created on each platform.
 fn merge(from: &Path) -> Result<(), String> {
@@ -155,7 +155,7 @@ fn merge(from: &Path) -> Result<(), String> {
         println!("\n== {} (merge)", binding.name);
         let (base, mut platforms) = (native().0, BTreeSet::new());
         for file in files(from)? {
-            // …/natives/LANGUAGE/INSIDE
+            // The path is …/natives/LANGUAGE/RELATIVE.
             let parts: Vec<_> = file.components().map(|part| part.as_os_str()).collect();
             let Some(at) = parts.windows(2).position(|pair| pair[0] == "natives" && pair[1] == binding.name) else {
                 continue;
@@ -254,7 +254,7 @@ fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// Returns this platform, for the names of packages with its library.
+/// Returns the platform's name for package names, such as `linux-x86_64`.
 fn platform() -> String {
     format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }

@@ -1,13 +1,13 @@
 //! Checks that a binding's tests run the code blocks of its README.
 //!
-//! The tests of Python and Node run the code blocks themselves. Those of the compiled languages run a program with
-//! marked regions, and the regions must be the README's code blocks.
+//! The tests of Python and Node run the code blocks themselves. The tests of the compiled languages run a program with
+//! marked regions, which must equal the README's code blocks.
 
 use std::path::Path;
 
 use crate::shell::root;
 
-/// The comments around a region of a program.
+/// The markers at the beginning and the end of a region.
 const BEGIN: &str = "README: begin";
 const END: &str = "README: end";
 
@@ -15,7 +15,7 @@ const END: &str = "README: end";
 struct Readme {
     language: &'static str,
     path: &'static str,
-    /// The language of its code blocks, in Markdown.
+    /// The language tag of the README's code blocks.
     fence: &'static str,
     /// The program with the regions; `None` if the tests run the code blocks themselves.
     program: Option<&'static str>,
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn different_code_block_is_refused() {
+    fn code_block_that_differs_from_program_is_refused() {
         let shown = blocks("text\n```c\nint a;\n\n  int b;\n```\n```sh\nls\n```\n", "c");
         let run = |program: &str| regions(program);
         let same = "  // README: begin\n  int a;\n\n    int b;\n  // README: end\n";

@@ -11,7 +11,7 @@ use crate::shell::{output, root};
 const CHECKED: [&str; 10] = [".rs", ".md", ".js", ".mjs", ".ts", ".toml", ".py", ".java", ".go", ".html"];
 /// Extensions of the files whose line length is limited.
 const LIMITED: [&str; 5] = [".rs", ".md", ".js", ".mjs", ".toml"];
-/// Folders with data or with files from third parties.
+/// Directories with data or with files from third parties.
 const DATA: [&str; 5] = ["vectors/", "reference/", "fuzz/corpus/", "crates/paytend-sandbox/tests/data/", "tests/data/"];
 
 /// Checks the files whose path begins with one of `prefixes`, or all files if there are none.
@@ -20,7 +20,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
         .ok_or("git cannot list the files: is this a clone?")?;
     let mut findings = Vec::new();
     for path in listed.lines().filter(|path| is_checked(path, prefixes)) {
-        // A file that was deleted and not committed is still listed.
+        // A deleted file is listed until the deletion is committed.
         let Ok(source) = std::fs::read_to_string(root().join(path)) else { continue };
         findings.extend(check(path, &source).into_iter().map(|finding| format!("{path}:{finding}")));
     }

@@ -1,4 +1,4 @@
-//! The rules of the language.
+//! The language rules that `prose` checks.
 
 use std::sync::LazyLock;
 
@@ -6,9 +6,9 @@ use regex::Regex;
 
 use super::texts::{Kind, Text};
 
-/// The longest line, in columns.
+/// The maximum length of a line, in columns.
 const COLUMNS: usize = 120;
-/// The longest sentence, in words.
+/// The maximum length of a sentence, in words.
 const WORDS: usize = 30;
 
 /// Words and phrases that are not allowed, each as a regular expression.

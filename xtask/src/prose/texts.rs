@@ -8,7 +8,7 @@ pub(super) enum Kind {
     Message,
 }
 
-/// A line of text, without comment markers and without code.
+/// A line of text, without comment markers or code.
 #[derive(Debug)]
 pub(super) struct Text {
     /// The line number, starting at 1.
@@ -99,7 +99,7 @@ fn comments(source: &str, markers: &[&str]) -> Vec<Text> {
     lines.collect()
 }
 
-/// Replaces code in backquotes and the targets of links, which are not prose.
+/// Replaces code in backticks and the targets of links, which are not prose.
 fn without_code(text: &str) -> String {
     let mut plain = String::new();
     for (index, part) in text.split('`').enumerate() {

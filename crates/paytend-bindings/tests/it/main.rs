@@ -13,7 +13,7 @@ fn private(name: &str) -> PrivateKey {
     PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// Returns a keyring with keys of the vectors.
+/// Returns a keyring with keys from the test vectors.
 fn ring(own: &str, peer: &str) -> Keyring {
     keyring(&[&private(own)], &[private(peer).public_key()]).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Tests that failures keep the full message and name the invalid argument.
+//! Tests that failure messages include the cause and name the invalid argument.
 
 use paytend_bindings::{Code, Failure, Kind, PublicKey, Receiver, Reply, ScheduledKey, kind, open, write_private};
 use paytend_vectors::PARTNER_ID;
@@ -6,7 +6,7 @@ use paytend_vectors::PARTNER_ID;
 use crate::{private, ring};
 
 #[test]
-fn rejection_keeps_the_full_message() {
+fn rejection_message_includes_the_cause() {
     let key = private("payby").public_key().clone();
     let later = ScheduledKey { key, not_before: Some(2_000_000_000_000), retire_at: None };
     let payby = Receiver::payby(vec![later]).unwrap();
@@ -22,7 +22,7 @@ fn rejection_keeps_the_full_message() {
 }
 
 #[test]
-fn failure_names_the_argument() {
+fn failure_message_names_the_invalid_argument() {
     let own = ring("partner", "paytend");
     let read = |path: &str| PublicKey::from_file(path).map(drop).map_err(Failure::from);
     let limited = |bytes, age| {

@@ -1,4 +1,4 @@
-//! Tests of the `requestId` that sealing sets.
+//! Tests of the `requestId` that sealing adds.
 
 use paytend_bindings::{Code, Failure, Kind, open, seal};
 use paytend_vectors::PARTNER_ID;
@@ -22,7 +22,7 @@ fn missing_request_id_is_generated_for_each_request() {
 }
 
 #[test]
-fn given_request_id_is_kept() {
+fn existing_request_id_is_kept() {
     for id in ["0123456789abcdef0123456789abcdef", "short"] {
         let fields = [("partnerId", PARTNER_ID), ("requestId", id)];
         assert_eq!(sealed_id(Kind::Request, &fields).unwrap().as_deref(), Some(id));
@@ -30,14 +30,14 @@ fn given_request_id_is_kept() {
 }
 
 #[test]
-fn empty_request_id_is_refused_and_named() {
+fn error_for_empty_request_id_names_the_field() {
     let failure = sealed_id(Kind::Request, &[("partnerId", PARTNER_ID), ("requestId", "")]).unwrap_err();
     assert_eq!(failure.code(), Code::Unsealable);
     assert!(failure.message().contains("`requestId`"), "{failure}");
 }
 
 #[test]
-fn responses_and_notifications_have_no_request_id() {
+fn request_id_is_not_added_to_responses_or_notifications() {
     let fields = [("partnerId", PARTNER_ID), ("notifyType", "2")];
     assert_eq!(sealed_id(Kind::Notification, &fields).unwrap(), None);
     assert_eq!(sealed_id(Kind::Response, &[("respCode", "00"), ("respMsg", "ok")]).unwrap(), None);

@@ -37,10 +37,10 @@ enum Command {
         product: String,
         /// Paytend notification type (notifyType), for baas and issuing
         notify_type: Option<String>,
-        /// JSON object whose fields replace the generated ones
+        /// JSON object whose fields replace the generated fields
         #[arg(long, value_name = "JSON")]
         content: Option<String>,
-        /// URL to post to, for payby and payermax
+        /// URL to post the notification to, for payby and payermax
         #[arg(long, value_name = "URL")]
         to: Option<String>,
     },
@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds the body of a trigger request. The content is inserted as written, so amounts keep their digits.
+/// Builds the body of a trigger request. The content is inserted as written, so numbers keep all their digits.
 fn trigger(
     product: &str,
     notify_type: Option<String>,
@@ -108,7 +108,7 @@ async fn send(url: &str, token: Option<String>, method: Method, body: Option<Str
     let (status, text) = (response.status(), response.text().await.map_err(network)?);
     let content: Value = serde_json::from_str(&text).unwrap_or_default();
     if content.get("respCode").is_some() {
-        return Err(Failure::usage("--url is the base_url of the API; use the control_url"));
+        return Err(Failure::usage("--url is the base_url of the API; give the control_url instead"));
     }
     if status.is_success() {
         return Ok(text);

@@ -9,7 +9,7 @@ use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Show one operation with its fields; a name (`topup`, `issuing.getCities`) or a path
+    /// Show only this operation, with its fields: a name such as `topup` or `issuing.getCities`, or a path
     name: Option<String>,
     /// Print one JSON object per line
     #[arg(long)]
@@ -42,7 +42,7 @@ fn details(entry: &OperationEntry) -> String {
         info.title, info.documentation, info.path, provenance.path, info.kind, info.payload
     );
     if let Some(bytes) = info.max_file_bytes {
-        text.push_str(&format!("file       at most {bytes} bytes before base64\n"));
+        text.push_str(&format!("file       at most {bytes} bytes before base64 encoding\n"));
     }
     for (what, object, description) in
         [("request", info.request_object, entry.request), ("response", info.response_object, entry.response)]

@@ -33,12 +33,12 @@ pub(crate) struct Args {
     /// The sender's public key, which should verify the message; may be repeated during a key rotation
     #[arg(long, value_name = "FILE", required = true)]
     public_key: Vec<PathBuf>,
-    /// Another private key to try, such as a former key or the key of another environment
+    /// Another private key to try, such as an old key or a key from a different environment
     #[arg(long, value_name = "FILE")]
     other_private_key: Vec<PathBuf>,
     #[command(flatten)]
     secrets: SecretArgs,
-    /// Another public key to try, such as the key of another environment or provider
+    /// Another public key to try, such as a key from a different environment or provider
     #[arg(long, value_name = "FILE")]
     other_public_key: Vec<PathBuf>,
     /// The partnerId that the message must have
@@ -47,10 +47,10 @@ pub(crate) struct Args {
     /// The `sign` header of PayBy or PayerMax; may be pasted with quotes, with the header name, or with line breaks
     #[arg(long, value_name = "BASE64")]
     sign: Option<String>,
-    /// Expect a signature without the payload, as in the upload endpoints of the IBAN product
+    /// Expect a signature that does not cover the payload, as on the upload endpoints of the IBAN product
     #[arg(long)]
     unsigned_payload: bool,
-    /// Print the signed texts too; they contain the payload and the session key
+    /// Also print the signed texts, which contain the payload and the session key
     #[arg(long)]
     show_texts: bool,
     /// Print JSON
@@ -68,15 +68,15 @@ enum ProviderArg {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let explanation = match args.provider {
         ProviderArg::Paytend if args.sign.is_some() => {
-            return Err(Failure::usage("messages of Paytend have no sign header: remove --sign, or give --provider"));
+            return Err(Failure::usage("Paytend messages have no sign header: remove --sign, or set --provider"));
         }
         ProviderArg::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
             return Err(Failure::usage(
-                "messages of Paytend are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the key",
+                "Paytend messages are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the key",
             ));
         }
         ProviderArg::Payby | ProviderArg::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {
-            return Err(Failure::usage("--kind and --unsigned-payload are only for messages of Paytend"));
+            return Err(Failure::usage("--kind and --unsigned-payload apply only to Paytend messages"));
         }
         ProviderArg::Paytend => {
             let keys = known_keys(args)?;
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let provider = if detached == ProviderArg::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
-                // An empty header is passed on, since it is one of the causes that are explained.
+                // An empty header is passed on, because `explain` reports it as a cause.
                 let value = match sign.as_str() {
                     "" => HeaderValue::from_static(""),
                     pasted => pasted_sign(pasted).map_err(|error| Failure::usage(format!("--sign: {error}")))?,

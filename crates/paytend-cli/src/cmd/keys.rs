@@ -93,7 +93,7 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
         }
         read => read.map_err(failed)?,
     };
-    // The backend checks that the numbers in the key are consistent.
+    // Loading the key into the backend checks that its numbers are consistent.
     let mut description = match &key {
         AnyKey::Private(key) => {
             rustcrypto::private(key).map_err(failed)?;

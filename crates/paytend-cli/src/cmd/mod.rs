@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The subcommands of `paytend`, one per file.
 
 pub(crate) mod control;
 pub(crate) mod demo;

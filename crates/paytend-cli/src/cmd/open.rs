@@ -1,4 +1,4 @@
-//! `paytend open`: opens and verifies a wire document.
+//! `paytend open`: decrypts and verifies a JSON document.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut inputs = Inputs::with_message();
     args.message.keys.reserve(&mut inputs)?;
     let keyring = args.message.keys.keyring(&mut inputs)?;
-    // One byte above the limit is enough for the document to be refused as too large.
+    // Reading one byte above the limit is enough to refuse the document as too large.
     let document = start_of_stdin(expected.max_bytes() + 1)?;
     let opened = keyring.open(document.trim_ascii_end(), &expected).map_err(|error| match &error {
         Error::UnsignedFailure(failure) => {

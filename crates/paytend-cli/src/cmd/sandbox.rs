@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// The duration of audits, topups and shipments
     #[arg(long, value_enum, default_value_t = TimingArg::Realistic)]
     timing: TimingArg,
-    /// The pace of the clock: `real`, `frozen`, or a speed factor such as 60 (a whole number)
+    /// The pace of the clock: `real`, `frozen`, or a whole-number speed factor such as 60
     #[arg(long, default_value = "real", value_parser = pace)]
     pace: Pace,
     /// A fault that is active from the start, such as `topup:resetAfter:next`; may be repeated
@@ -83,7 +83,7 @@ fn pace(text: &str) -> Result<Pace, String> {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    // One worker for calls, whose cryptography keeps one processor busy, and one for deliveries.
+    // One worker thread for calls, whose cryptography keeps one processor busy, and one for deliveries.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
 }
@@ -124,7 +124,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
-    // Written manually to keep the members in this order, which is easier to read.
+    // The JSON is built by hand to keep its members in this readable order.
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
     let token = sandbox.token().map(|token| ("control_token", token.to_owned()));

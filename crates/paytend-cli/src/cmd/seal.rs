@@ -19,13 +19,14 @@ pub(crate) struct Args {
     /// in requests, requestId
     #[arg(long, value_name = "JSON")]
     fields: String,
-    /// The payload: a file with one JSON object, which is sealed unchanged; `-` for standard input. The default is none
+    /// File with the payload, a JSON object that is sealed unchanged; `-` for standard input. By default, there is no
+    /// payload
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
     /// Check the payload as a request of this operation before sealing it (a name or path from `paytend endpoints`)
     #[arg(long, value_name = "OPERATION")]
     operation: Option<String>,
-    /// Also refuse a payload with warnings
+    /// Also refuse a payload that causes warnings
     #[arg(long, requires = "operation")]
     strict: bool,
 }
@@ -75,17 +76,17 @@ fn check(operation: &str, payload: &str, strict: bool) -> Result<(), Failure> {
 
 fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {
     let given: Map<String, Value> =
-        serde_json::from_str(text).map_err(|_| Failure::usage("--fields is not a JSON object"))?;
+        serde_json::from_str(text).map_err(|_| Failure::usage("--fields must be a JSON object"))?;
     let mut fields = Fields::new(kind);
     for (name, value) in &given {
-        let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` is not a JSON string")))?;
+        let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` must be a string")))?;
         // An empty requestId is replaced, like a missing one.
         if !(kind == Kind::Request && name == "requestId" && value.is_empty()) {
             fields = fields.with(name, value);
         }
     }
     if let Some(length) = fields.get("requestId").map(|id| id.chars().count()).filter(|length| *length > 32) {
-        return Err(Failure::usage(format!("--fields: `requestId` has {length} characters; it may have at most 32")));
+        return Err(Failure::usage(format!("--fields: `requestId` has {length} characters; the maximum is 32")));
     }
     if kind == Kind::Request && fields.get("requestId").is_none() {
         fields = fields.with("requestId", RequestId::generate()?.as_str());

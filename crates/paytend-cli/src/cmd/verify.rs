@@ -11,7 +11,7 @@ use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::public;
 use crate::output;
 
-/// The maximum size of a body in bytes, far above that of any notification.
+/// The maximum size of a body, in bytes. Real notifications are much smaller.
 const MAX_BODY: usize = 1 << 20;
 
 #[derive(ClapArgs)]
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     sign: String,
 }
 
-/// The provider. Both sign the raw body with SHA256withRSA.
+/// The provider. Both providers sign the raw body with SHA256withRSA.
 #[derive(Clone, Copy, ValueEnum)]
 enum Provider {
     Payby,

@@ -56,7 +56,7 @@ fn every_envelope_vector_opens() {
 }
 
 #[test]
-fn every_refuse_vector_exits_with_4() {
+fn every_refused_vector_exits_with_4() {
     let keys = Keys::new();
     for case in paytend_vectors::refuse() {
         let kind = kind(&case.payload_field);
@@ -97,7 +97,7 @@ fn sealed_message_opens_on_the_other_side() {
             assert_eq!(opened["fields"]["requestId"].as_str().unwrap().len(), 32);
         }
     }
-    // A message without a payload, and a payload from a file.
+    // Seals a message without a payload, then a message whose payload is read from a file.
     let sealed = seal(&keys, "paytend", "response", "paytend", "partner", r#"{"respCode":"00"}"#, None);
     let opened = open(&keys, "partner", "response", "partner", "paytend", &[], sealed.stdout.as_bytes());
     let opened: Value = serde_json::from_str(&opened.stdout).unwrap();
@@ -130,7 +130,7 @@ fn detached_signatures_are_verified() {
 }
 
 #[test]
-fn generated_keys_are_inspected_and_never_overwritten() {
+fn generated_keys_can_be_inspected_and_are_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("new/keys");
     let generate = |bits: &str| run(&["keys", "generate", "--bits", bits, "--out", out.to_str().unwrap()], b"");
@@ -195,7 +195,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
         let explains = ["explain", "--public-key", &peer, "--private-key", &own];
         let other =
             ["explain", "--public-key", &peer, "--private-key", &keys.arg("partner.pem"), "--other-private-key", &own];
-        // The input is not a message: `explain` exits with 4 once the keys have been read.
+        // The input is not a message, so `explain` exits with 4 after it has read the keys.
         for (command_line, code) in [(&opens[..], 0), (&explains[..], 4), (&other[..], 4)] {
             let refused = run(command_line, b"{}");
             assert_eq!(refused.code, 3, "{command_line:?}: {}", refused.stderr);
@@ -260,7 +260,7 @@ fn endpoints_show_provenance_fields_and_rules() {
     assert_eq!(table.stdout.lines().count(), lines.len());
     assert_eq!(lines.len(), 37);
 
-    // One operation is listed with the source and the rules of each field.
+    // The output for one operation shows the source and the rules of each field.
     let topup = run(&["endpoints", "topup"], b"");
     assert!(
         topup.stdout.contains("it must be above zero") && topup.stdout.contains("Topup_BizData"),
@@ -306,7 +306,7 @@ fn seal_checks_payload_against_operation() {
 }
 
 #[test]
-fn seal_replaces_an_empty_request_id_and_refuses_a_too_long_request_id() {
+fn seal_replaces_empty_request_id_and_refuses_overlong_request_id() {
     let keys = Keys::new();
     let (own, peer) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
     let sealed = |id: &str| {
@@ -332,5 +332,5 @@ fn seal_replaces_an_empty_request_id_and_refuses_a_too_long_request_id() {
     assert_eq!(document["requestId"].as_str().unwrap().len(), 32);
     let refused = sealed(&"7".repeat(33));
     assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
-    assert!(refused.stderr.contains("`requestId` has 33 characters; it may have at most 32"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`requestId` has 33 characters; the maximum is 32"), "{}", refused.stderr);
 }

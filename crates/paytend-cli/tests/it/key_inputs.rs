@@ -36,7 +36,7 @@ fn assert_fails(ran: &RunOutput, code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn every_key_format_is_inspected_from_file_and_standard_input() {
+fn every_key_format_can_be_inspected_from_file_and_standard_input() {
     let (fingerprint, cases) = key_forms();
     let dir = tempfile::tempdir().unwrap();
     for case in cases {
@@ -155,11 +155,11 @@ fn standard_input_is_read_for_one_option_only() {
 
 #[cfg(unix)]
 #[test]
-fn pipes_are_read_once_and_their_permissions_checked() {
+fn pipes_are_read_once_and_their_permissions_are_checked() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     let private = std::fs::read(keys.path("paytend.pem")).unwrap();
-    // A pipe by path, as with a shell's process substitution.
+    // A pipe that is opened by its path, as with a shell's process substitution.
     let ran = run(&seal(Some("/dev/stdin"), &public), &private);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for (mode, code) in [("600", 0), ("644", 3)] {
@@ -189,12 +189,12 @@ fn pipes_are_read_once_and_their_permissions_checked() {
 }
 
 #[test]
-fn key_in_the_environment_is_read_in_every_format() {
+fn key_in_environment_variable_is_read_in_every_format() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
         let data = case.data();
-        // An environment variable cannot hold zero bytes, and on some systems only UTF-8.
+        // An environment variable cannot contain zero bytes, and must be UTF-8 on some systems.
         let Some(text) = String::from_utf8(data).ok().filter(|text| !text.contains('\0')) else { continue };
         let ran = finish(command().args(seal(None, &public)).env("PAYTEND_PRIVATE_KEY", text), b"");
         match case.private {

@@ -1,4 +1,4 @@
-//! Tests of the compiled command.
+//! Tests that run the compiled `paytend` command.
 
 // Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]

@@ -1,4 +1,5 @@
-//! Tests of `paytend sandbox`, `control` and `scenario`: the interface for scripts, and the state after a kill.
+//! Tests of `paytend sandbox`, `control` and `scenario`: the interface for scripts, and the state after the process is
+//! killed.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -91,7 +92,7 @@ fn sandbox_prints_ready_line_and_reuses_key_directory() {
 }
 
 #[test]
-fn client_reads_profile_file_of_the_key_directory() {
+fn client_reads_profile_file_in_key_directory() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--keys", keys.to_str().unwrap(), "--port", "0"];
@@ -123,7 +124,7 @@ fn client_reads_profile_file_of_the_key_directory() {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     drop(running);
-    // The warning was written before the line, and the killed process writes nothing more.
+    // The sandbox writes the warning before the ready line, and writes nothing after it is killed.
     let mut warning = String::new();
     stderr.read_to_string(&mut warning).unwrap();
     assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");
@@ -267,7 +268,7 @@ fn state_is_consistent_after_fifty_kills() {
             })
             .collect();
         runtime.block_on(kill_now.recv());
-        // SIGKILL: the process cannot finish any work.
+        // Sends SIGKILL, so the process cannot finish any work.
         running.process.kill().unwrap();
         running.process.wait().unwrap();
         for task in tasks {

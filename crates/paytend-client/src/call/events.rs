@@ -20,9 +20,9 @@ pub struct Event {
     pub attempt: u32,
     /// The HTTP status of the response, if there was a response. For a whole call, the status of its last response.
     pub status: Option<u16>,
-    /// The kind of failure; `None` after a success, and for a dropped call.
+    /// The kind of failure; `None` for a success or a dropped call.
     pub error: Option<ErrorKind>,
-    /// The outcome of the request; `None` after a success.
+    /// The outcome of the request; `None` for a success.
     pub outcome: Option<Outcome>,
     /// The duration of the attempt, or of the whole call.
     pub latency: Duration,
@@ -42,7 +42,7 @@ pub enum Phase {
 
 /// A receiver of events. Every `Fn(&Event)` implements it.
 ///
-/// It is called synchronously during the call, so it must return quickly.
+/// It is called synchronously during the call and must return quickly.
 pub trait EventListener: Send + Sync + 'static {
     /// Called for each event.
     fn on_event(&self, event: &Event);

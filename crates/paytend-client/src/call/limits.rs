@@ -31,7 +31,7 @@ impl fmt::Debug for Limits {
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// Held by the first caller in the queue. It is fair, and released when the caller is dropped.
+    /// The permit of the first caller in the queue, released when that caller is dropped. The semaphore is fair.
     first: Semaphore,
     state: Mutex<State>,
 }
@@ -69,9 +69,9 @@ impl Rate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a request may begin. Returns whether it may begin; `false` if the wait would take `limit` or longer.
+    /// Waits until a request may begin. Returns `false` if the wait would take `limit` or longer.
     ///
-    /// If the queue is already too long, it returns `false` immediately.
+    /// Returns `false` immediately if the queue is already too long.
     pub(crate) async fn acquire(&self, clock: &dyn Clock, limit: Duration) -> bool {
         let start = clock.now();
         let (queued, estimate) = {
@@ -108,10 +108,10 @@ impl Rate {
         }
     }
 
-    /// Returns how long a caller must wait from `now`, with `ahead` other callers in front of it.
+    /// Returns how long a caller must wait from `now`, with `ahead` callers in front of it.
     fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
-        // The request that is `count` before this one must have begun at least one period ago. The callers ahead begin
-        // as soon as they can, which takes one period for each `count` of them.
+        // The request `count` positions earlier must have begun at least one period ago. The callers ahead begin as
+        // early as the limit allows: `count` of them per period.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
         let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn burst_starts_at_once_and_the_rest_waits() {
+    async fn burst_starts_immediately_and_later_requests_wait() {
         let rate = Rate::new(3, Duration::from_secs(1));
         let clock = InstantClock::at(100_000);
         let expected = [100_000, 100_000, 100_000, 101_000, 101_000, 101_000, 102_000, 102_000];

@@ -43,7 +43,7 @@ pub(crate) struct Call<'c> {
     pub(crate) payload: Option<String>,
     /// The identifiers that the response must match.
     pub(crate) subject: Subject,
-    /// Whether an earlier call of the same request may have been carried out.
+    /// Whether an earlier call with the same request may have been carried out.
     pub(crate) doubtful: bool,
 }
 
@@ -61,8 +61,8 @@ impl Call<'_> {
         result.map(|(_, response)| response)
     }
 
-    /// Makes attempts until one succeeds or the retry policy stops. Returns the last attempt's HTTP status and
-    /// response.
+    /// Sends the request until an attempt succeeds or the retry policy stops. Returns the HTTP status and the response
+    /// of the last attempt.
     async fn attempts<T>(
         mut self,
         observer: &mut CallObserver<'_>,
@@ -118,7 +118,7 @@ impl Call<'_> {
     /// Adds the operation, the `requestId` and the number of attempts to an error.
     fn with_context(&self, error: Error, observer: &CallObserver<'_>) -> Error {
         let error = error.during(self.target, &self.request_id).after(observer.attempt);
-        // The rejection of a later request does not apply to an earlier one, whose outcome remains unknown.
+        // A rejection of this request does not apply to an earlier request, whose outcome remains unknown.
         if observer.doubtful { error.with_outcome(Outcome::Unknown) } else { error }
     }
 
@@ -150,7 +150,7 @@ impl Call<'_> {
                 .with_opened(opened)),
         });
         let opened = opened.map_err(|error| {
-            // A rejection that arrives before the request is complete is reported, but its connection is not used
+            // A rejection that arrived before the request was fully sent is reported, but its connection is not used
             // again.
             let early = observer.handover.withdraw();
             // Later responses on this connection may also belong to earlier requests.
@@ -211,9 +211,10 @@ impl Call<'_> {
 
 /// Sets the outcome of a failed attempt.
 ///
-/// If the last piece of the request was not handed over, the request is permanently withdrawn. A server that never
-/// receives the whole document cannot execute it. If the last piece was handed over, the request may be executed even
-/// if the connection failed. A signed rejection remains a rejection, but the rest of its request is withdrawn too.
+/// If the last piece of the request was not handed to the connection, the request is permanently withdrawn. A server
+/// that never receives the whole document cannot execute it. If the last piece was handed over, the request may be
+/// executed even if the connection failed. A signed rejection remains a rejection, but the rest of its request is
+/// withdrawn too.
 fn settled(error: Error, handover: &Handover) -> Error {
     let withdrawn = handover.withdraw();
     match error.outcome() {

@@ -20,11 +20,11 @@ pub(crate) struct CallObserver<'g> {
     pub(crate) request_id: RequestId,
     /// The number of attempts so far.
     pub(crate) attempt: u32,
-    /// The handover state of the document of this attempt.
+    /// The handover state of this attempt's document.
     pub(crate) handover: Handover,
-    /// Whether an earlier attempt or call of the same request may have been carried out.
+    /// Whether an earlier attempt or call with the same request may have been carried out.
     pub(crate) doubtful: bool,
-    /// Whether the document of an earlier attempt was handed over.
+    /// Whether an earlier attempt's document was handed to the connection.
     sent_before: bool,
     finished: bool,
     traced: tracing::Span,
@@ -79,7 +79,7 @@ impl<'g> CallObserver<'g> {
         self.report(Phase::Attempt, result, latency);
     }
 
-    /// Prepares for another attempt, after an attempt with this outcome.
+    /// Prepares for the next attempt, after an attempt with this outcome.
     pub(crate) fn again(&mut self, outcome: Outcome) {
         self.doubtful |= outcome == Outcome::Unknown && self.target.kind == OperationKind::Mutation;
         self.sent_before |= !self.handover.withdraw();

@@ -90,11 +90,11 @@ pub(crate) fn new_request_id() -> Result<RequestId, Error> {
     RequestId::generate().map_err(Error::request)
 }
 
-/// Returns a payload as JSON; empty if the operation has no payload and its `extra` is empty.
+/// Returns a payload as JSON, or an empty string if the operation has no payload and its `extra` is empty.
 pub(crate) fn payload_text(target: &CallTarget, payload: &impl serde::Serialize) -> Result<String, Error> {
     let mut text = Vec::new();
     if target.takes_file {
-        // The JSON of a file is large, so the buffer has its exact size and never has to grow.
+        // A file's JSON is large, so the buffer is allocated with the exact size and never grows.
         let mut length = Length(0);
         serde_json::to_writer(&mut length, payload).map_err(Error::request)?;
         text.reserve_exact(length.0);

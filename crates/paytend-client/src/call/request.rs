@@ -67,7 +67,7 @@ impl<'r, O: Operation> Request<'r, O> {
         Self { shared, operation, options: Options::default(), invalid: None, validation: Validation::Errors }
     }
 
-    /// Sets the `requestId` of every attempt. By default each request gets a new one.
+    /// Sets the `requestId` of every attempt. By default, the client generates a new `requestId`.
     pub fn request_id(mut self, id: RequestId) -> Self {
         self.options.request_id = Some(id);
         self
@@ -201,7 +201,7 @@ impl<'r, O: Operation> Request<'r, O> {
     }
 }
 
-/// Seals a payload, and keeps the payload of a query, which may have to be sealed again.
+/// Seals a payload. Keeps the payload of a query, because a retry may have to seal it again.
 pub(crate) fn call<'j>(
     shared: &'j Shared,
     target: &'j CallTarget,

@@ -75,10 +75,10 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subje
     }
 }
 
-/// Reads the data of a success.
+/// Parses the data of a successful response.
 pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, Error> {
-    // Only an operation without response data may succeed without data. The signed text of such a response is always
-    // the same, so a response to another request could be replayed here.
+    // A success without data is accepted only for an operation without response data. The signed text of such responses
+    // is always the same, so a response to any other request could be replayed.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
         Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),

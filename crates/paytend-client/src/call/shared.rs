@@ -32,10 +32,10 @@ pub(crate) struct Shared {
     pub(crate) partner_id: String,
     pub(crate) keyring: Keyring,
     pub(crate) paths: Arc<std::collections::HashMap<String, String>>,
-    /// The configured fields that match a response to its request, by the operation's default path.
+    /// The configured fields that match a response to its request, keyed by the operation's default path.
     pub(crate) response_names: Arc<std::collections::HashMap<String, Vec<String>>>,
     pub(crate) order_states: Arc<OrderStates>,
-    /// The order states of single operations, by their default paths.
+    /// The order states configured for single operations, keyed by their default paths.
     pub(crate) order_states_by_path: Arc<std::collections::HashMap<String, OrderStates>>,
     pub(crate) user_agent: HeaderValue,
     pub(crate) max_response_bytes: usize,
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) trace_parent: Option<HeaderValue>,
     pub(crate) progress: Option<Progress>,
-    /// Whether the request requires a connection that was not used for any other request.
+    /// Whether the request must be sent on a connection that has not been used before.
     pub(crate) fresh_connection: bool,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Deadline {
     pub(crate) limit: Duration,
 }
 
-/// The permission to send one request, released on drop.
+/// A permit to send one request, released on drop.
 #[derive(Debug)]
 pub(crate) struct Permit<'p> {
     _place: Option<SemaphorePermit<'p>>,
@@ -148,17 +148,17 @@ impl Shared {
         Sealer { keyring: &self.keyring, partner_id: &self.partner_id, rule: target.payload, extra }
     }
 
-    /// Returns the identifiers in a request, which its response must match.
+    /// Returns the identifiers in a request that its response must match.
     pub(crate) fn subject(&self, target: &CallTarget, payload: &str) -> Subject {
         let configured = self.response_names.get(target.path.as_ref()).map(Vec::as_slice);
         match configured {
-            // The response of an undocumented path is unknown, so nothing is compared.
+            // The response fields of an undocumented path are unknown, so nothing is compared.
             None if !target.is_known => Subject::default(),
             configured => Subject::of(payload, configured, target.has_response),
         }
     }
 
-    /// Returns the order states of an operation, by its default path.
+    /// Returns the order states of the operation with this default path.
     pub(crate) fn order_states_of(&self, path: &str) -> &OrderStates {
         self.order_states_by_path.get(path).unwrap_or(&self.order_states)
     }

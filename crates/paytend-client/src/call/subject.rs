@@ -1,8 +1,8 @@
-//! The identifiers in a request, and the check that its response contains the same ones.
+//! The identifiers in a request, and the check that its response contains the same identifiers.
 //!
 //! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
-//! verification. Both can contain the same identifiers: an order, a card, a holder, a user. That responses contain
-//! these identifiers is inferred. [`Builder::response_names`](crate::ClientBuilder::response_names) can override it.
+//! verification. Both can contain the same identifiers: an order, a card, a holder or a user. Their presence in
+//! responses is inferred; [`Builder::response_names`](crate::ClientBuilder::response_names) overrides it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,16 +11,16 @@ use serde::Deserialize;
 
 use crate::error::mismatch::Mismatch;
 
-/// The identifier fields that a request and its response have in common.
+/// The identifier fields that a request and its response may have in common.
 const NAMES: [&str; 4] = [ORDER, "cardId", "holderId", "userId"];
 
-/// The field that is required in the response to a request with an order number.
+/// The order number field: if a request contains it, so must the response.
 const ORDER: &str = "orderNo";
 
 /// The identifiers in a request.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
-    /// Wire names with the values of the request. Values can be personal data, so they must not appear in errors or
+    /// Wire names and their values in the request. Values can be personal data, so they must not appear in errors or
     /// `Debug` output.
     named: Vec<(String, String)>,
     /// The fields that a response must contain.
@@ -42,8 +42,8 @@ enum Required {
 impl Subject {
     /// Reads the identifiers from a request's payload.
     ///
-    /// `configured` replaces the default fields, and makes them required. `has_response` is whether the operation has
-    /// response data: only then is the order number required.
+    /// `configured` replaces the default fields, and makes them required. `has_response` states whether the operation
+    /// has response data. Without response data, the order number is not required.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
         let wanted = |name: &str| match configured {
             Some(names) => names.iter().any(|wanted| wanted == name),
@@ -66,7 +66,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, none of which is required.
+    /// Returns the same identifiers, with none of them required.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }
@@ -160,7 +160,7 @@ mod tests {
             (r#"{"\u006frderNo":"T\u002d1"}"#, Ok(())),
             (r#"{"orderNo":"T-2","status":"2"}"#, other("orderNo")),
             (r#"{"orderNo":"T-1","cardId":"7"}"#, other("cardId")),
-            // Both of two duplicate members are compared.
+            // Every duplicate member is compared.
             (r#"{"orderNo":"T-1","orderNo":"T-2"}"#, other("orderNo")),
             (r#"{"x":1}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"orderNo":""}"#, Err(Mismatch::Unnamed("orderNo".into()))),
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// A response that is not strict JSON is also compared, because it is authentic.
+    /// An authentic response is compared even if it is not strict JSON.
     #[test]
     fn identifier_that_is_not_unicode_is_a_mismatch() {
         let topup = Subject::of(r#"{"orderNo":"T-1"}"#, None, true);
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(topup.check(b"{\"orderNo\":\"T-1\",\"x\":\"\xff\"}"), Ok(()));
     }
 
-    /// That responses contain a card is inferred, so a response without a card is accepted.
+    /// The card field of responses is inferred, so a response without it is accepted.
     #[test]
     fn response_without_card_is_accepted_and_different_card_is_a_mismatch() {
         let balance = r#"{"cardId":"1755902"}"#;
@@ -210,7 +210,7 @@ mod tests {
         // Configured fields are required.
         let unnamed = Err(Mismatch::Unnamed("cardId".into()));
         assert_eq!(subject(&["cardId"]).check(r#"{"orderNo":"T-1"}"#.as_bytes()), unnamed);
-        // Without response data the order number is not required, but another order number is still a mismatch.
+        // Without response data the order number is not required, but a different order number is still a mismatch.
         assert_eq!(Subject::of(topup, None, false).check(r#"{"x":1}"#.as_bytes()), Ok(()));
         let other = Subject::of(topup, None, false).check(r#"{"orderNo":"T-2"}"#.as_bytes());
         assert_eq!(other, Err(Mismatch::Other("orderNo".into())));

@@ -85,19 +85,19 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets the environment, in place of the one that the builder was created with.
+    /// Replaces the environment that the builder was created with.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Sets the partner ID, in place of the one that the builder was created with.
+    /// Replaces the partner ID that the builder was created with.
     pub fn partner_id(mut self, partner_id: impl Into<String>) -> Self {
         self.partner_id = partner_id.into();
         self
     }
 
-    /// Sets the keys, in place of those that the builder was created with.
+    /// Replaces the keys that the builder was created with.
     pub fn keyring(mut self, keyring: Keyring) -> Self {
         self.keyring = keyring;
         self
@@ -115,7 +115,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the deadline of a call, which includes all attempts, backoff, and waiting for a limit (default 60 s).
+    /// Sets the deadline of a call (default 60 s). It covers all attempts, backoff, and the wait for a free slot under
+    /// a limit.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -142,14 +143,14 @@ impl ClientBuilder {
     }
 
     /// Sets the fields, by wire name, that tie an operation's response to its request. The operation is identified as
-    /// for [`path`](Self::path). A path that this workspace does not know is allowed.
+    /// in [`path`](Self::path). Unknown paths are allowed.
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
     /// operation has response data. The presence of these fields in responses is inferred.
     ///
-    /// If your documents specify other fields, set those. A field that is set here is required in each response whose
-    /// request has it. Without any field, only TLS ties a response to its request.
+    /// If your documents specify other fields, set those. If a request contains a field that is set here, its response
+    /// must contain it too. If no fields are set, only TLS ties a response to its request.
     pub fn response_names<N: Into<String>>(
         mut self,
         operation: impl Into<String>,
@@ -166,7 +167,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the meanings of status codes for one operation's orders. The operation is identified as for
+    /// Sets the meanings of status codes for one operation's orders. The operation is identified as in
     /// [`path`](Self::path). See [`order_states`](Self::order_states).
     pub fn order_states_of(mut self, operation: impl Into<String>, states: OrderStates) -> Self {
         self.order_states_of.push((operation.into(), states));
@@ -197,27 +198,28 @@ impl ClientBuilder {
         self
     }
 
-    /// Disables the proxy, even if the environment names one.
+    /// Disables the proxy, even if an environment variable sets one.
     pub fn no_proxy(mut self) -> Self {
         self.http.proxy = http::ProxyChoice::None;
         self
     }
 
-    /// Adds trusted root certificates, in PEM.
+    /// Adds trusted root certificates in PEM format.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.roots.push(pem.into());
         self
     }
 
-    /// Sets the client certificate for servers that request one (mTLS), and its private key. Both are PEM, one after
-    /// the other. As in key files, escaped line ends, quotes and UTF-16 are accepted.
+    /// Sets the client certificate for servers that request one (mTLS), and its private key. `pem` contains
+    /// both in PEM format. As in key files, escaped newlines, quotes and UTF-16 are accepted.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
         self
     }
 
-    /// Sets a file with the client certificate and its private key, which is read by [`build`](Self::build). On Unix,
-    /// the file is refused if its group or others have access to it, unless
+    /// Sets the file that contains the client certificate and its private key. [`build`](Self::build) reads the file.
+    ///
+    /// On Unix, the file is refused if its group or others have access to it, unless
     /// [`danger_any_permissions`](Self::danger_any_permissions) allows it.
     pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.http.identity = Some(http::IdentitySource::File(path.into()));
@@ -247,9 +249,9 @@ impl ClientBuilder {
 
     /// Sets a function that creates the reqwest client, for options that this builder does not have.
     ///
-    /// [`build`](Self::build) calls the function. It is called again after a response that did not belong to its
-    /// request. The existing connections must not be used again after that, and reqwest can only drop all of them. The
-    /// function must build a new client each time, because clones of a client share their connections.
+    /// [`build`](Self::build) calls the function once. It is called again for each request that requires a new
+    /// connection, and after a response that did not belong to its request: existing connections must not be used then.
+    /// The function must build a new client each time, because clones of a client share their connections.
     ///
     /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
     /// proxy must not be set on this builder at the same time.
@@ -267,18 +269,18 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the concurrency limit: the maximum number of requests in flight, over all clones (default: no limit).
+    /// Sets the concurrency limit: the maximum number of requests in flight, across all clones (default: no limit).
     /// Further requests wait until their deadline.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.at_once = Some(requests);
         self
     }
 
-    /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, over all
+    /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, across all
     /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
     ///
     /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
-    /// before its deadline, although some of those calls may be cancelled.
+    /// before its deadline, even though some of those calls may be cancelled.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self
@@ -296,7 +298,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the random source of the backoff's jitter, for tests.
+    /// Sets the random source for the backoff jitter, for tests.
     pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = random;
         self
@@ -306,8 +308,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
-    /// - the base URL is not a URL, or uses plain HTTP to another machine;
-    /// - the keyring cannot seal or open messages;
+    /// - the base URL is invalid, or uses plain HTTP to another machine;
+    /// - the keyring cannot seal or cannot open messages;
     /// - the partner ID is empty or cannot be sealed;
     /// - a header, path, proxy or certificate is invalid;
     /// - a timeout or a limit is zero.
@@ -377,7 +379,7 @@ impl ClientBuilder {
 impl Client {
     /// Returns a builder for a client of this partner.
     ///
-    /// `keyring` holds the partner's private key and Paytend's public key.
+    /// `keyring` contains the partner's private key and Paytend's public key.
     pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> ClientBuilder {
         ClientBuilder::new(environment, partner_id.into(), keyring)
     }

@@ -62,7 +62,7 @@ pub(super) fn checked_states(operation: &str, states: OrderStates) -> Result<Ord
     }
 }
 
-/// Returns the values configured for operations, keyed by default path. The path of an unknown operation is unchanged.
+/// Returns the values configured for operations, keyed by default path. Unknown paths are kept unchanged.
 fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>, Error> {
     let mut found = HashMap::new();
     for (operation, value) in given {
@@ -81,7 +81,7 @@ fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>,
 
 /// Checks a base URL and returns it without a trailing slash, so that a path can be appended.
 pub(super) fn parse_base_url(text: &str) -> Result<String, &'static str> {
-    let url = Url::parse(text).map_err(|_| "the base URL is not a URL such as https://api.example.com")?;
+    let url = Url::parse(text).map_err(|_| "the base URL is not a valid URL; example: https://api.example.com")?;
     let host = url.host_str().ok_or("the base URL has no host")?;
     let local = host == "localhost"
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -89,7 +89,7 @@ pub(super) fn parse_base_url(text: &str) -> Result<String, &'static str> {
         "https" => {}
         "http" if local => {}
         "http" => return Err("the base URL uses plain HTTP to another machine; use https"),
-        _ => return Err("the base URL is neither https nor http"),
+        _ => return Err("the base URL must begin with https://"),
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the base URL contains credentials; remove them, Paytend's APIs do not use any");

@@ -11,7 +11,7 @@ pub(super) const SANDBOX: &str = "https://sandbox-api.paytend.com";
 pub enum Environment {
     /// The provider's sandbox, `https://sandbox-api.paytend.com`.
     Sandbox,
-    /// A custom base URL. The production URL is part of the contract; a local sandbox prints its URL.
+    /// A custom base URL. The production URL is in your contract with Paytend; a local sandbox prints its URL.
     BaseUrl(String),
 }
 
@@ -19,7 +19,7 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sandbox => f.write_str("Sandbox"),
-            // `build` refuses credentials in the URL, and no output shows them.
+            // The URL may contain credentials. `build` refuses them, and no output must show them.
             Self::BaseUrl(url) if url.contains('@') => f.write_str("BaseUrl(_)"),
             Self::BaseUrl(url) => f.debug_tuple("BaseUrl").field(url).finish(),
         }

@@ -123,8 +123,8 @@ impl ClientBuilder {
     /// if any profile has a `private_key`.
     ///
     /// Keys are read in all formats that [`PrivateKey::from_bytes`](paytend_crypto::PrivateKey::from_bytes) and
-    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened once, so a FIFO
-    /// can be used.
+    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once,
+    /// so it may be a FIFO.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
@@ -139,14 +139,14 @@ impl ClientBuilder {
                 without_value(error.message()),
             )
         })?;
-        // Access to the file exposes the private keys of all profiles. Each profile with a private key must therefore
-        // accept any permissions.
+        // Access to the file exposes the private keys of all profiles. The permissions are therefore checked unless
+        // every profile with a private key accepts any permissions.
         let guarded =
             file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
         let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
         let origin = Origin::Profile(profile.to_owned());
         let Some(mut profile) = { file.profiles }.remove(profile) else {
-            return Err(wrong(&format!("profile `{profile}`"), format_args!("not found; the file has: {names}")));
+            return Err(wrong(&format!("profile `{profile}`"), format_args!("not found; available profiles: {names}")));
         };
         if guarded {
             require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;

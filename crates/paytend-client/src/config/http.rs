@@ -17,7 +17,7 @@ pub(super) struct Options {
     pub(super) proxy: ProxyChoice,
     pub(super) roots: Vec<Vec<u8>>,
     pub(super) identity: Option<IdentitySource>,
-    /// The permissions that the client certificate's file may have.
+    /// The permissions allowed for the client certificate file.
     pub(super) permissions: FilePermissions,
     pub(super) pool_idle_timeout: Option<Duration>,
     pub(super) pool_max_idle: Option<usize>,
@@ -43,7 +43,7 @@ impl IdentitySource {
             }
         };
         let pem = clean_pem(&data).map_err(|error| match error {
-            // The message of this error names RSA keys, but the key of a client certificate may have another algorithm.
+            // This error's message mentions RSA keys, but a client certificate may use a different algorithm.
             KeyError::Encoding => Error::configuration(NOT_PEM),
             error => Error::configuration(format!("{option}: {error}")),
         })?;
@@ -61,8 +61,8 @@ pub(super) enum ProxyChoice {
     Given(String),
 }
 
-/// The environment variables that name a proxy; the first variable that is set is used. They are read here instead of
-/// by reqwest, which ignores an invalid proxy and connects without it.
+/// The environment variables for the proxy, in order of precedence. They are read here because reqwest ignores an
+/// invalid proxy and connects directly.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 impl Options {
@@ -102,9 +102,9 @@ impl Options {
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
                 // A signed request must only be sent to the host for which it was created.
                 .redirect(reqwest::redirect::Policy::none())
-                // The client decides about retries, because it knows which requests are safe to send again.
+                // `RetryPolicy` decides about retries, because it knows which requests are safe to send again.
                 .retry(reqwest::retry::never())
-                // Disables the proxies of the environment; a chosen proxy is added below.
+                // Disables the proxies from environment variables; the configured proxy is added below.
                 .no_proxy();
             if let Some(proxy) = &proxy {
                 client = client.proxy(proxy.clone());
@@ -146,7 +146,7 @@ fn proxy(text: &str) -> Result<Proxy, Error> {
     Proxy::all(url).map_err(|_| wrong())
 }
 
-/// Returns the proxy that the environment variables name, if any.
+/// Returns the proxy set by the environment variables, if any.
 fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Option<Proxy>, Error> {
     for name in VARIABLES {
         let Some(value) = variable(name) else { continue };
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn invalid_proxy_in_the_environment_is_an_error() {
-        // The expected result: whether there is a proxy, or the variable in the error.
+        // The expected result: whether a proxy is set, or the variable that the error names.
         for (variables, expected) in [
             (vec![("all_proxy", "")], Ok(false)),
             (vec![("all_proxy", "http://proxy.example:3128")], Ok(true)),

@@ -1,4 +1,4 @@
-//! The keys named by a profile or by environment variables.
+//! The keys from a profile or from environment variables.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// The environment variable with the private key's passphrase.
+/// The environment variable that contains the private key's passphrase.
 pub(super) const PASSPHRASE: &str = "PAYTEND_PASSPHRASE";
 
 /// The origin of a configuration entry, for error messages.
@@ -39,7 +39,7 @@ impl Origin {
     }
 }
 
-/// The entries that contain keys or name key files.
+/// The configuration entries for keys and key files.
 pub(super) struct KeyEntries {
     pub(super) private_key: Option<Zeroizing<String>>,
     pub(super) private_key_file: Option<PathBuf>,
@@ -72,7 +72,9 @@ impl KeyEntries {
             (None, Some(path)) => PrivateKey::read_file(folder.join(path), permissions, passphrase.as_ref())
                 .and_then(|key| rustcrypto::private(&key))
                 .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error)))?,
-            (Some(_), Some(_)) => return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them")),
+            (Some(_), Some(_)) => {
+                return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them, not both"));
+            }
             (None, None) => return Err(origin.wrong(&["private_key_file"], "not set")),
         };
         let peer = match (self.public_key, self.public_key_file) {
@@ -82,7 +84,9 @@ impl KeyEntries {
             (None, Some(path)) => PublicKey::from_file(folder.join(path))
                 .and_then(|key| rustcrypto::public(&key))
                 .map_err(|error| origin.wrong(&["public_key_file"], error))?,
-            (Some(_), Some(_)) => return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them")),
+            (Some(_), Some(_)) => {
+                return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them, not both"));
+            }
             (None, None) => return Err(origin.wrong(&["public_key_file"], "not set")),
         };
         Keyring::builder()
@@ -93,7 +97,7 @@ impl KeyEntries {
     }
 }
 
-/// Returns a key error's message, with the entries that can contain a passphrase.
+/// Returns a key error's message. If a passphrase is needed, the message names the settings for it.
 fn with_option(error: &KeyError) -> String {
     match error.problem() {
         KeyError::Encrypted(encryption) if encryption.readable => {

@@ -1,4 +1,4 @@
-//! The `Display` and `Debug` output of an error: its operation and outcome, but no values.
+//! The `Display` and `Debug` output of an error: its operation and outcome, but no business data.
 
 use std::fmt;
 
@@ -58,7 +58,7 @@ impl Error {
     /// The result is one line of at most 200 characters. E-mail addresses and words with five or more digits are
     /// replaced by `***`.
     ///
-    /// Names of persons are not replaced: do not log the result if your API's messages contain them.
+    /// Personal names are not replaced: do not log the result if your API's messages contain them.
     ///
     /// ```no_run
     /// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) {
@@ -71,7 +71,7 @@ impl Error {
         self.0.api.as_ref().map(|(code, message)| detail(code, message))
     }
 
-    /// Returns the source if `Display` includes its message. The messages of these sources contain no values.
+    /// Returns the source if `Display` includes its message. Only sources whose messages show no values are included.
     pub(super) fn shown_source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         let source = self.0.source.as_deref()?;
         let without_values = matches!(self.0.kind, ErrorKind::Configuration | ErrorKind::Request)
@@ -82,7 +82,7 @@ impl Error {
     }
 }
 
-/// Returns a provider's code and message in one line, without control characters, e-mail addresses or long numbers.
+/// Returns the provider's code and message as one line, without control characters, e-mail addresses or long numbers.
 fn detail(code: &str, message: &str) -> String {
     let masked = |word: &str| match word {
         _ if word.contains('@') || word.chars().filter(char::is_ascii_digit).count() > 4 => "***".to_owned(),

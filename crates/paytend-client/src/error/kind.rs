@@ -19,7 +19,7 @@ pub enum ErrorKind {
     Transport,
     /// Paytend rejected the request with a signed response.
     Rejected,
-    /// The response is an error without a signature. An attacker or a proxy may have written it.
+    /// The response is an error without a signature. An attacker or a proxy may have sent it.
     UnsignedFailure,
     /// The response is not authentic: another server's error page, a forgery, or a response for different keys.
     InvalidResponse,
@@ -30,7 +30,7 @@ pub enum ErrorKind {
     Data,
 }
 
-/// The known outcome of a request.
+/// The outcome of a request, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -44,8 +44,8 @@ pub enum Outcome {
     /// genuine rejection. Earlier requests with the same order number may still have been executed: a code for
     /// "duplicate" or "in progress" means that an order exists.
     ///
-    /// With [`Client::resolve`](crate::Client::resolve), the query has also reported that no such order exists, for the
-    /// configured number of confirmations and settle time.
+    /// With [`Client::resolve`](crate::Client::resolve), the query has also confirmed that no such order exists.
+    /// [`Resolution`](crate::Resolution) sets the number of confirmations and the settle time.
     Rejected,
     /// The request may or may not have been carried out. Query the order number before doing anything else.
     Unknown,

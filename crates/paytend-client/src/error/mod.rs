@@ -121,7 +121,7 @@ impl Error {
         self
     }
 
-    /// Adds an authentic response's opened message.
+    /// Adds the opened message of an authentic response.
     pub(crate) fn with_opened(mut self, opened: Opened) -> Self {
         self.0.opened = Some(opened);
         self
@@ -161,7 +161,7 @@ impl Error {
     }
 
     /// Marks the response as belonging to another request: it is for different keys, or arrived before this request was
-    /// complete.
+    /// fully sent.
     pub(crate) fn misplaced(mut self) -> Self {
         self.0.misplaced = true;
         self
@@ -204,7 +204,7 @@ impl Error {
         safe && is_transient(self.0.kind, self.0.http_status, self.0.connect)
     }
 
-    /// Returns which step of making the connection failed, if no connection was made.
+    /// Returns the step at which connecting failed, if no connection was made.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
         self.0.connect
     }
@@ -216,7 +216,7 @@ impl Error {
 
     /// Returns the body of the response. Returns `None` after an authentic success, or if no response arrived.
     ///
-    /// Nothing in it is verified. Do not log it: an error page may repeat the content of the request.
+    /// The body is not verified. Do not log it: an error page may repeat the content of the request.
     pub fn raw_body(&self) -> Option<&[u8]> {
         self.0.body.as_deref()
     }
@@ -229,7 +229,7 @@ impl Error {
         self.0.opened.as_ref()
     }
 
-    /// Returns the client's time limit that ended the call, if one did.
+    /// Returns the time limit that ended the call, if any.
     ///
     /// The connect timeout is reported by [`connect_failure`](Self::connect_failure) instead.
     pub fn time_limit(&self) -> Option<TimeLimit> {
@@ -247,7 +247,7 @@ impl Error {
         self.0.api.as_ref().map(|(_, message)| message.as_str())
     }
 
-    /// Returns the `requestId` of the request, if one had been assigned.
+    /// Returns the `requestId` of the request, if one was assigned.
     pub fn request_id(&self) -> Option<&RequestId> {
         self.0.request_id.as_ref()
     }
@@ -261,7 +261,7 @@ impl Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let source: &(dyn std::error::Error + 'static) = self.0.source.as_deref()?;
-        // `Display` includes the messages of some sources. These sources are not returned, so that a report of the
+        // `Display` includes the messages of some sources. These sources are not returned, so that printing the error
         // chain does not repeat their messages.
         if self.shown_source().is_some() { source.source() } else { Some(source) }
     }
@@ -300,7 +300,7 @@ mod tests {
         }
     }
 
-    /// A report of an error and its sources contains each message once.
+    /// Printing an error and its sources shows each message once.
     #[test]
     fn source_included_in_display_is_not_returned() {
         use std::error::Error as _;

@@ -12,10 +12,10 @@ pub enum TimeLimit {
     /// The deadline of the whole call: [`Builder::deadline`](crate::ClientBuilder::deadline) or
     /// [`Request::deadline`](crate::Request::deadline).
     Deadline(Duration),
-    /// The deadline. Until it expired, other calls used all slots of
+    /// The deadline of a call that was waiting for a free slot under
     /// [`Builder::max_in_flight`](crate::ClientBuilder::max_in_flight).
     Concurrency(Duration),
-    /// The deadline. [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) allowed no further request before it.
+    /// The deadline of a call that [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) did not allow in time.
     Rate(Duration),
 }
 

@@ -1,4 +1,4 @@
-//! Decisions without I/O: what is retried, when an order counts as unknown, and what its status means.
+//! Decisions without I/O: when to retry, when an order counts as unknown, and what an order's status means.
 
 pub(crate) mod order_states;
 pub(crate) mod resolution;

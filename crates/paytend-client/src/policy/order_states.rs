@@ -18,7 +18,7 @@ pub enum OrderState {
 }
 
 impl OrderState {
-    /// Returns whether the state is final, and so cannot change any more.
+    /// Returns whether the state is final and cannot change any more.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
     }
@@ -30,7 +30,7 @@ impl fmt::Display for OrderState {
             Self::Processing => f.write_str("processing"),
             Self::Succeeded => f.write_str("succeeded"),
             Self::Failed => f.write_str("failed"),
-            Self::Unknown(Some(_)) => f.write_str("unknown: its status code is not configured; see order_states"),
+            Self::Unknown(Some(_)) => f.write_str("unknown: the status code is not configured; see order_states"),
             Self::Unknown(None) => f.write_str("unknown: the response has no status"),
         }
     }
@@ -38,7 +38,7 @@ impl fmt::Display for OrderState {
 
 /// A mapping from the status codes of orders to their states.
 ///
-/// The provider's codes are not public: they are in the partner's documents. The default mapping is empty.
+/// The provider's codes are not public, so the default mapping is empty. Take them from the partner's documents.
 ///
 /// ```
 /// use paytend_client::{OrderState, OrderStates};
@@ -60,8 +60,8 @@ impl OrderStates {
         Self::default()
     }
 
-    /// Returns the mapping for the local sandbox (the crate `paytend-sandbox`): `1` processing, `2` succeeded, `3`
-    /// failed.
+    /// Returns the mapping for the local sandbox (the `paytend-sandbox` crate): `1` is processing, `2` is succeeded and
+    /// `3` is failed.
     ///
     /// These codes are specific to that sandbox. They are not Paytend's codes.
     pub fn local_sandbox() -> Self {

@@ -7,9 +7,8 @@ use crate::error::Error;
 /// Settings for resolving unknown outcomes.
 ///
 /// An order is found when the query succeeds and its response contains the order number. The query reports a missing
-/// order with a code, and the provider's codes are in the partner's documents. Without
-/// [`unknown_order_codes`](Self::unknown_order_codes) no order is sent again, and the outcome of an order that is not
-/// found remains unknown.
+/// order with a code, which the partner's documents specify. Without [`unknown_order_codes`](Self::unknown_order_codes)
+/// no order is sent again, and the outcome of an order that is not found remains unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Resolution {
@@ -47,7 +46,7 @@ impl Resolution {
     }
 
     /// Sets how many times in a row the query must report an unknown order before the order is sent again (default 3).
-    /// The first request may still be in transit.
+    /// Several reports are needed because the first request may still be in transit.
     pub fn confirmations(mut self, times: u32) -> Self {
         self.confirmations = times.max(1);
         self
@@ -57,7 +56,7 @@ impl Resolution {
     ///
     /// The order is sent again with the same `requestId` and the same bytes. A provider that deduplicates by either of
     /// them executes the order once, even if the first request arrives later. If the provider deduplicates by neither,
-    /// this time is the only protection against executing both.
+    /// this time is the only protection against executing the order twice.
     pub fn settle_time(mut self, time: Duration) -> Self {
         self.settle_time = time;
         self
@@ -77,7 +76,7 @@ impl Resolution {
         self
     }
 
-    /// Returns the settings for the local sandbox (the crate `paytend-sandbox`), whose query reports an unknown order
+    /// Returns the settings for the local sandbox (the `paytend-sandbox` crate), whose query reports an unknown order
     /// with the code `S102`.
     ///
     /// This code is specific to that sandbox. It is not a code of Paytend.
@@ -93,7 +92,7 @@ impl Resolution {
         self.max_sends
     }
 
-    /// Returns whether the order has been reported unknown for the configured number of confirmations and settle time.
+    /// Returns whether enough confirmations of an unknown order have arrived, and the settle time has elapsed.
     pub(crate) fn is_enough(&self, confirmations: u32, waited: Duration) -> bool {
         confirmations >= self.confirmations && waited >= self.settle_time
     }

@@ -36,7 +36,7 @@ pub struct FailedAttempt {
     pub error: ErrorKind,
     /// The outcome of the request.
     pub outcome: Outcome,
-    /// The step of making the connection that failed, if no connection was made.
+    /// The step at which connecting failed, if no connection was made.
     pub connect: Option<ConnectFailure>,
     /// The HTTP status of the response, if there was a response.
     pub status: Option<u16>,
@@ -106,7 +106,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Decides whether to retry, and after which wait.
+    /// Decides whether to retry, and after how long.
     ///
     /// ```
     /// use std::time::Duration;
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn no_retry_after_the_last_attempt_or_beyond_the_deadline() {
+    fn failure_is_not_retried_after_the_last_attempt_or_beyond_the_deadline() {
         let policy = RetryPolicy::default();
         let query = failed(Query, Connect, NotSent);
         assert_ne!(policy.decide(&FailedAttempt { attempt: 3, ..query }), Decision::Stop);

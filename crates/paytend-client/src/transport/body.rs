@@ -56,7 +56,7 @@ impl OutgoingBody {
     /// Returns the whole body. After that the request counts as sent.
     ///
     /// # Errors
-    /// Returns [`WithdrawnError`] if the caller has given up. The transport must not send anything then.
+    /// Returns [`WithdrawnError`] if the caller has given up. In that case, the transport must not send anything.
     pub fn into_bytes(mut self) -> Result<Bytes, WithdrawnError> {
         let length = self.left.len();
         self.take(length)

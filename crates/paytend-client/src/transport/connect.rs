@@ -6,7 +6,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
-/// The step of making a connection that failed.
+/// The step at which connecting failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectFailure {
@@ -160,7 +160,7 @@ fn is_refusal(alert: AlertDescription) -> bool {
     )
 }
 
-/// Returns whether a resolver error is permanent, by the messages of glibc, musl, macOS and Windows.
+/// Returns whether a resolver error is permanent, based on the messages of glibc, musl, macOS and Windows.
 fn is_unknown_host(text: &str) -> bool {
     ["Name or service not known", "Name does not resolve", "nodename nor servname", "No such host is known"]
         .iter()

@@ -61,7 +61,7 @@ pub struct HttpRequest {
     pub body: OutgoingBody,
     /// The maximum number of bytes to read from the response.
     pub max_response_bytes: usize,
-    /// Whether the request requires a connection that was not used for any other request.
+    /// Whether the request must be sent on a connection that has not been used before.
     ///
     /// The client sets it for queries that decide whether an order is sent again. The code for "no such order" does not
     /// identify an order. A late response to another query must not be mistaken for the response to this query.

@@ -1,9 +1,8 @@
 //! The atomic state that decides whether a request body was handed to the connection or withdrawn.
 //!
-//! Two threads change this state: the task of the connection takes the last piece of the body, and the caller may give
-//! up. The first change is kept, and the other thread sees it. "Not sent" and "the server has the whole request" can
-//! therefore never both be true, under any interleaving. The model checker in `tests/handover_model.rs` verifies this
-//! file.
+//! Two threads can change this state: the connection's task takes the last piece of the body, or the caller gives up.
+//! The first change wins, and the other thread sees it. "Not sent" and "the server has the whole request" can therefore
+//! never both be true, under any interleaving. The model checker in `tests/handover_model.rs` verifies this file.
 
 use super::sync::{Arc, AtomicU8, Ordering};
 

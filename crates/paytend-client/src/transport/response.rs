@@ -1,11 +1,11 @@
-//! A response as it was received.
+//! HTTP responses before verification.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
-/// A response as received. Nothing in it is verified.
+/// An HTTP response before verification. Its content may be forged.
 pub struct RawResponse {
     status: u16,
     headers: HeaderMap,
@@ -39,7 +39,7 @@ impl RawResponse {
         &self.headers
     }
 
-    /// Returns the delay that `Retry-After` requests, in seconds or until a date by the system's clock.
+    /// Returns the delay that `Retry-After` requests. A date is converted to a delay with the system clock.
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = value.parse() {

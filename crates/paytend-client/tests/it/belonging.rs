@@ -1,4 +1,4 @@
-//! Tests with genuine responses that belong to another request.
+//! Tests of genuine responses that belong to another request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::server::{partner, paytend, read_request_or_end, response};
 
 const ANOTHER_ORDER: &str = r#"{"orderNo":"T-2","status":"2"}"#;
 const NO_ORDER: &str = r#"{"x":1}"#;
-/// The same card, without an order number.
+/// A response for the same card, without an order number.
 const BALANCE: &str = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR"}"#;
 const ANOTHER_CARD: &str = r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#;
 
@@ -41,7 +41,7 @@ async fn response_for_another_order_is_a_mismatch_with_unknown_outcome() {
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("belongs to another request") && !shown.contains("T-2"), "{shown}");
     }
-    // A rejection with another order number is a mismatch as well.
+    // A rejection with a different order number is a mismatch as well.
     let rejection = response(&paytend(), "1009", "no", ANOTHER_ORDER).into_bytes();
     let transport = Scripted::new([Step::Raw(200, rejection, &[])]);
     let error = transport.client().send(&topup("T-1")).await.unwrap_err();
@@ -102,8 +102,7 @@ async fn query_is_retried_after_a_mismatched_response() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));
 }
 
-/// That responses contain these identifiers is inferred, so a client can be configured according to the partner's
-/// documents.
+/// The identifiers in responses are inferred, so they can be configured according to the partner's documents.
 #[tokio::test]
 async fn response_names_are_configurable() {
     let transport = Scripted::new([Step::Success(NO_ORDER), Step::Success(ANOTHER_ORDER), Step::Success(NO_ORDER)]);
@@ -122,8 +121,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// An order's identifiers are compared with the query's response if it contains them. Names set for the query replace
-/// them.
+/// An order's identifiers are compared with the query's response if the response contains them. Names configured for
+/// the query replace these identifiers.
 #[tokio::test]
 async fn response_names_of_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
@@ -135,7 +134,7 @@ async fn response_names_of_an_order_do_not_apply_to_its_query() {
     assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Found { .. }));
 }
 
-/// A transport that responds before it takes the body, like a late response on a reused connection.
+/// A transport that responds before it takes the body. It simulates a late response on a reused connection.
 #[derive(Debug)]
 struct Early(std::sync::atomic::AtomicUsize, &'static str);
 
@@ -168,7 +167,7 @@ async fn response_before_the_request_was_sent_is_a_mismatch() {
 
 /// A mismatch in [`Client::open`] also discards the connections.
 #[tokio::test]
-async fn response_to_a_prepared_request_is_compared() {
+async fn mismatched_response_to_a_prepared_request_is_an_error() {
     let transport = Scripted::new([Step::Success(ANOTHER_ORDER)]);
     let client = transport.client();
     let prepared = client.prepare(&topup("T-1")).unwrap();

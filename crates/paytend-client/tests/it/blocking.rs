@@ -9,7 +9,7 @@ use paytend_model::issuing::{QueryCardBalance, QueryCities, Topup};
 use crate::scripted::{Scripted, Step};
 
 #[test]
-fn blocking_calls_return_the_same_as_asynchronous_calls() {
+fn blocking_calls_return_the_same_results_as_asynchronous_calls() {
     let transport = Scripted::new([
         Step::Success(r#"{"balance":"1.00"}"#),
         Step::Success(r#"{"cities":[{"cityCode":"a"}],"total":"1"}"#),
@@ -75,7 +75,7 @@ async fn blocking_call_inside_a_runtime_is_an_error_and_not_a_panic() {
     let error = Client::new(asynchronous.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("inside an asynchronous runtime"), "{error}");
-    // A client created outside a runtime is used and dropped inside one.
+    // A client that was created outside a runtime is used and dropped inside a runtime.
     let client = std::thread::spawn(move || Client::new(asynchronous).unwrap()).join().unwrap();
     let error = client.send(&QueryCardBalance::new("1")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);

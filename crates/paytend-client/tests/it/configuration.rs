@@ -91,7 +91,7 @@ async fn redirect_is_not_followed() {
     assert!(!reached.is_finished());
 }
 
-/// An unusable proxy is an error: the request is not sent directly instead.
+/// If the proxy is unusable, the call fails. The client does not connect directly.
 #[tokio::test]
 async fn unreachable_proxy_is_not_bypassed() {
     let (url, reached) = once(|_, _| async {}).await;
@@ -169,7 +169,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
     let client = ClientBuilder::from_file(&path, "test").unwrap().build().unwrap();
     let shown = format!("{client:?}");
     assert!(shown.contains("https://api.example.com") && shown.contains(PARTNER_ID), "{shown}");
-    // The settings of the file can be changed before the client is built.
+    // The settings from the file can be changed before the client is built.
     let changed = ClientBuilder::from_file(&path, "test").unwrap();
     let changed = changed.environment(Environment::BaseUrl("https://other.example.com".into())).partner_id("100000");
     let shown = format!("{:?}", changed.build().unwrap());
@@ -204,7 +204,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
         assert!(shown.contains(part) && !shown.contains("CANARY"), "{to}: {shown}");
     }
     let error = from(&good, "production").to_string();
-    assert!(error.contains("profile `production`: not found; the file has: test"), "{error}");
+    assert!(error.contains("profile `production`: not found; available profiles: test"), "{error}");
     let error = ClientBuilder::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
     assert!(error.contains("the configuration file: entity not found"), "{error}");
 }
@@ -290,7 +290,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
 }
 
 #[test]
-fn client_is_one_pointer_wide_and_shows_no_keys() {
+fn client_is_one_pointer_wide_and_its_debug_output_shows_no_keys() {
     let one = client("http://127.0.0.1:9");
     assert_eq!(size_of_val(&one), size_of::<usize>());
     let shown = format!("{:?} {:?}", one.clone(), builder());

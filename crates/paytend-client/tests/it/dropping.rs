@@ -9,7 +9,7 @@ use crate::scripted::{Scripted, Step};
 
 type Recorded = Arc<Mutex<Vec<Event>>>;
 
-/// Returns a list of events, and a hook that records into it.
+/// Returns an event list, and a hook that records events in the list.
 fn recorder() -> (Recorded, impl Fn(&Event)) {
     let recorded = Recorded::default();
     let ours = Arc::clone(&recorded);
@@ -74,7 +74,7 @@ async fn every_attempt_and_the_end_of_a_call_are_reported() {
     );
 }
 
-/// A panic in the hook ends only the call.
+/// A panic in the hook ends the call, but does not abort the process.
 #[tokio::test]
 async fn hook_is_not_called_again_after_a_panic() {
     let transport = Scripted::new([Step::Success("{}")]);

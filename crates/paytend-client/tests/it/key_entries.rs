@@ -127,7 +127,7 @@ fn error_for_inconsistent_key_numbers_names_the_entry() {
     assert!(shown.contains("profile \"test\": private_key_file: the numbers in the key"), "{shown}");
 }
 
-/// A FIFO can be opened and read once.
+/// A FIFO can be read only once, so the test fails if a key file is read twice.
 #[cfg(unix)]
 #[test]
 fn each_key_file_is_read_once() {

@@ -136,7 +136,7 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
     }
 }
 
-/// The presets match the sandbox's codes.
+/// The presets of `OrderStates` and `Resolution` match the sandbox's codes.
 #[tokio::test]
 async fn local_sandbox_presets_match_the_sandbox() {
     let sandbox = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Frozen).start().await.unwrap();

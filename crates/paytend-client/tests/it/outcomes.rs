@@ -225,8 +225,8 @@ async fn connection_that_breaks_during_the_response_reports_unknown() {
     }
 }
 
-/// A custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the second
-/// server does not mean "not sent".
+/// This custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the
+/// second server does not mean "not sent".
 #[tokio::test]
 async fn failed_redirect_of_a_custom_client_reports_unknown() {
     let (url, _) = once(|_, mut stream| async move {

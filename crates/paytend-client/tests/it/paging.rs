@@ -33,7 +33,7 @@ async fn codes(steps: Vec<Step>, query: QueryCities) -> (Result<String, ErrorKin
 #[tokio::test]
 async fn stream_ends_at_the_total_or_at_an_empty_page() {
     let all = |text: &str| Ok(text.to_owned());
-    // A page that is not full does not end the list: the provider may limit the page size.
+    // A partly filled page does not end the list: the provider may limit the page size.
     assert_eq!(
         codes(vec![page("ab", None), page("c", None), page("", None)], cities(0, 3)).await,
         (all("abc"), vec!["0".into(), "2".into(), "3".into()])
@@ -67,7 +67,7 @@ async fn stream_ends_at_the_total_or_at_an_empty_page() {
 async fn repeated_page_and_early_empty_page_are_errors() {
     let (result, starts) = codes(vec![page("abc", None), page("abc", None)], cities(0, 3)).await;
     assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 2));
-    // A page that repeats later, and an empty page before the total, are errors as well.
+    // Repeating an older page, or returning an empty page before the total is reached, is also an error.
     let (result, starts) = codes(vec![page("ab", None), page("cd", None), page("ab", None)], cities(0, 2)).await;
     assert_eq!((result, starts.len()), (Err(ErrorKind::Data), 3));
     let (result, _) = codes(vec![page("ab", Some(5)), page("", Some(5))], cities(0, 2)).await;
@@ -97,7 +97,7 @@ async fn missing_list_and_invalid_page_are_errors() {
     }
 }
 
-/// A page is fetched only after the previous page has been taken, and the items before a failure are returned.
+/// A page is fetched only after all items of the previous page have been taken. Items before a failure are returned.
 #[tokio::test]
 async fn pages_are_fetched_one_at_a_time() {
     let transport =

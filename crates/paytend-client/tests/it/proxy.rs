@@ -16,7 +16,7 @@ pub(crate) enum Fault {
     LoseResponse,
     /// Discards the request.
     LoseRequest,
-    /// Forwards the request only after this number of later responses on any path, and discards its response.
+    /// Forwards the request after this number of later responses, and discards its response.
     Late(usize),
 }
 

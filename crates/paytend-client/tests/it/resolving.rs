@@ -62,7 +62,7 @@ fn after_one_topup() -> (String, String) {
 }
 
 #[tokio::test]
-async fn order_is_queried_after_a_rejection_and_not_after_a_success() {
+async fn order_is_queried_after_a_rejection_but_not_after_a_success() {
     let bench = Bench::new().await;
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Responded { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
@@ -136,7 +136,7 @@ async fn order_is_executed_once_despite_lost_messages() {
 }
 
 #[tokio::test]
-async fn order_is_not_sent_again_without_a_configured_code() {
+async fn order_is_not_sent_again_without_configured_unknown_order_codes() {
     let bench = Bench::new().await;
     let client = Client::builder(
         Environment::BaseUrl(bench.proxy.url.clone()),
@@ -224,12 +224,12 @@ async fn query_after_a_rejection_contains_the_additional_fields_of_the_order() {
     assert_eq!(fields, [Some("7".to_owned()), Some("7".to_owned())]);
 }
 
-/// A rejection identifies no order, and may be a late copy of another order's rejection. Only the query is reliable.
+/// A rejection does not identify its order, and may be a late copy for another order. Only the query is reliable.
 #[tokio::test]
 async fn rejection_is_final_only_after_the_configured_confirmations() {
     let resolution = || Resolution::new().unknown_order_codes(["X1"]);
     let unknown = || Step::Failure("X1");
-    // Not final without enough reports in a row with a configured code.
+    // The rejection is not final until enough consecutive queries return a configured code.
     for steps in [
         vec![Step::Failure("1009"), Step::Failure("X2")],
         vec![Step::Failure("1009"), Step::Raw(200, b"{}".to_vec(), &[])],
@@ -241,7 +241,7 @@ async fn rejection_is_final_only_after_the_configured_confirmations() {
         let error = client.resolve(&order()).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Rejected, Outcome::Unknown), "{error:?}");
     }
-    // Final after three reports and ten seconds.
+    // The rejection is final after three reports and ten seconds.
     let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), unknown(), unknown()]);
     let (builder, clock) = transport.builder();
     let policy = paytend_client::RetryPolicy::never().base(Duration::ZERO);
@@ -258,12 +258,12 @@ async fn rejection_is_final_only_after_the_configured_confirmations() {
     let client = transport.builder().0.resolution(resolution()).build().unwrap();
     assert!(matches!(client.resolve(&order()).await.unwrap(), Resolved::Found { .. }));
     assert_eq!(transport.discarded(), 1, "the connection with the rejection of another order is not reused");
-    // The deciding queries share no connection with other requests.
+    // The queries do not share a connection with other requests.
     let fresh: Vec<bool> = transport.seen().iter().map(|request| request.fresh_connection).collect();
     assert_eq!(fresh, [false, true, true, true]);
 }
 
-/// Failed queries, and the time before the first report, do not count.
+/// Failed queries, and the time before the first report, do not count towards the settle time.
 #[tokio::test]
 async fn settle_time_starts_at_the_first_unknown_order_report() {
     for confirmations in [1, 3] {

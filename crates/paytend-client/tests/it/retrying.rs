@@ -1,4 +1,4 @@
-//! Tests of retries: which requests are retried, when, and with which requestId.
+//! Tests of retries: which requests are retried, when, and with which `requestId`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +109,6 @@ async fn query_is_not_retried_after_an_error_response() {
     }
 }
 
-/// One deadline covers all attempts and waits.
 #[tokio::test]
 async fn deadline_covers_all_attempts_and_waits() {
     let hangs = || (0..9).map(|_| Step::Hang(true));
@@ -125,7 +124,7 @@ async fn deadline_covers_all_attempts_and_waits() {
             .unwrap();
         (client.send(&query()).await.unwrap_err(), clock.waits())
     };
-    // An attempt of 10 s, a wait of 1 s, and so on. The third attempt gets the remaining 7 s.
+    // Attempts of 10 s, with waits of 1 s and 2 s between them. The third attempt has the remaining 7 s.
     let (error, waits) = call(10, 30, RetryPolicy::default()).await;
     assert_eq!(waits, [10_000, 1_000, 10_000, 2_000, 7_000]);
     assert_eq!((error.kind(), error.is_timeout(), error.attempts()), (ErrorKind::Timeout, true, 3));

@@ -40,7 +40,7 @@ pub(crate) struct Scripted {
     discarded: AtomicUsize,
 }
 
-/// Tokio's clock. In a test that starts paused, time passes only while every task waits, so that load does not matter.
+/// Tokio's clock. In a test that starts paused, time advances only while all tasks are idle, so load has no effect.
 #[derive(Debug)]
 pub(crate) struct TokioClock(tokio::time::Instant);
 
@@ -88,7 +88,7 @@ impl Scripted {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
-    /// Returns how often the connections were discarded.
+    /// Returns how many times the connections were discarded.
     pub(crate) fn discarded(&self) -> usize {
         self.discarded.load(Ordering::SeqCst)
     }

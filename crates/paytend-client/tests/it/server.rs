@@ -24,7 +24,7 @@ pub(crate) fn paytend() -> Keyring {
     Keyring::from_keys(&KEYS[1], KEYS[0].public_key()).unwrap()
 }
 
-/// Returns a keyring that signs with the wrong key, not Paytend's.
+/// Returns a keyring whose signing key is not Paytend's.
 pub(crate) fn forger() -> Keyring {
     Keyring::from_keys(&KEYS[2], KEYS[0].public_key()).unwrap()
 }

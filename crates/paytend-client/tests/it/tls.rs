@@ -111,7 +111,7 @@ async fn query(url: &str, roots: Option<&Authority>, identity: Option<impl Into<
 }
 
 #[tokio::test]
-async fn server_is_trusted_only_with_its_authority() {
+async fn server_is_rejected_unless_its_authority_is_trusted() {
     let (ours, other) = (Authority::new(), Authority::new());
     let url = serve(&ours, None).await;
     query(&url, Some(&ours), NO_IDENTITY).await.unwrap();

@@ -17,7 +17,7 @@ pub(crate) fn write_traces() {
     trace_to(Arc::new(std::fs::File::create(path).unwrap()));
 }
 
-/// Starts writing all traces to `writer`, including those of dependencies that use `log`.
+/// Starts writing all traces to `writer`, including traces of dependencies that use `log`.
 pub(crate) fn trace_to(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     let _ = tracing_log::LogTracer::init();
     let subscriber = tracing_subscriber::fmt()

@@ -10,7 +10,7 @@ struct NoSecurity(PublicKey);
 pub(crate) fn keyring() -> Keyring {
     let public = &paytend_vectors::keys()["partner"].public;
     let key = Arc::new(NoSecurity(PublicKey::from_bytes(public).unwrap()));
-    Keyring::builder().own_key(Arc::clone(&key) as _).peer_key(key).build().unwrap()
+    Keyring::builder().own_key(Arc::clone(&key)).peer_key(key).build().unwrap()
 }
 
 impl RsaPrivate for NoSecurity {

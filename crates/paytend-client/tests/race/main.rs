@@ -106,7 +106,7 @@ async fn handover_time(client: &Client, clock: &SpinningClock) -> u64 {
     times.get(times.len() / 2).copied().unwrap_or(1000).max(20)
 }
 
-/// Makes calls that give up at random times around the handover, by a timeout or because they are dropped.
+/// Makes calls that give up at random times around the handover, either by a timeout or by being dropped.
 async fn calls(client: &Client, clock: &SpinningClock, usual: u64, tries: u64, mut random: Random) {
     for number in 0..tries {
         let limit = Duration::from_nanos(usual * 300 + random.next() % (usual * 1500));

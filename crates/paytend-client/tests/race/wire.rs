@@ -108,7 +108,7 @@ impl Server {
     }
 }
 
-/// Records a complete document.
+/// Records the `requestId` of a complete document.
 fn record(document: &[u8], received: &Received) {
     let text = std::str::from_utf8(document).unwrap();
     let at = text.find("\"requestId\":\"").unwrap() + 13;

@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::traces::trace_to;
 
-/// Starts recording all traces of the process. For test binaries with a single test.
+/// Starts recording all traces of the process. Use this only in test binaries with a single test.
 pub(crate) fn record_traces() -> Written {
     let written = Written::default();
     trace_to(written.clone());

@@ -6,8 +6,8 @@
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value except the payload and `respMsg` contains `&`, `=`, white space or a control character;
 //! - no field has the name of the payload field of another message kind;
-//! - the payload is one complete JSON object, and no other part of the text can be one (checked after verification, see
-//!   below);
+//! - the payload is one complete JSON object, whose end is determined by the text alone (checked after verification,
+//!   see below);
 //! - `respMsg` does not end in `&name=value` if that could be a separate field, sorted right after `respMsg`.
 //!
 //! # Where the payload starts and ends
@@ -46,8 +46,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
     if good { Ok(()) } else { Err(FieldProblem::Name) }
 }
 
-/// Checks the plain fields of a message, which must be sorted by name and not empty, and have checked names. The
-/// payload, `randomKey` and `signature` must not be included.
+/// Checks the plain fields of a message. They must be non-empty and sorted by name, and their names must already be
+/// checked. The payload, `randomKey` and `signature` must not be included.
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
@@ -99,7 +99,7 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
 }
 
 /// The signed text without the values of the session key and the payload, and the positions at which these are
-/// inserted. The plain fields are read from it as well.
+/// inserted. The plain fields are also read from this text.
 pub(crate) struct Template {
     text: String,
     /// The start of the name, the start of the value and the end of the value of each plain field.
@@ -111,9 +111,9 @@ pub(crate) struct Template {
 /// The values that a template's text contains besides the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
-    /// Whether there is a payload that is included in the signature.
+    /// Whether the signed text contains a payload.
     pub(crate) payload: bool,
-    /// Whether there is a `randomKey`.
+    /// Whether the signed text contains a `randomKey`.
     pub(crate) key: bool,
 }
 
@@ -200,8 +200,8 @@ impl Template {
         Some(paytend_json::object_end(&self.fill(key, payload)[payload_at + key_len..]))
     }
 
-    /// Returns the positions and values to insert, in order. A value that the text does not have is an empty value at
-    /// the end of the text.
+    /// Returns the positions and values to insert, in order. If the text has no key or payload, an empty value at the
+    /// end of the text is returned instead.
     fn insertions<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
         let place = |at: Option<usize>, content| at.map_or_else(|| (self.text.len(), T::default()), |at| (at, content));
         let (key, payload) = (place(self.key_at, key), place(self.payload_at, payload));
@@ -210,8 +210,8 @@ impl Template {
 
     /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
-    /// `payload_len` depends on padding that must stay secret, so the number of compressions does not depend on it. A
-    /// second hash performs the remaining compressions, up to the number for the longest possible text.
+    /// `payload_len` depends on padding that must stay secret, so the number of SHA-256 compressions does not depend on
+    /// it. A second hash performs the remaining compressions, up to the number for the longest possible text.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.insertions(key, &padded[..payload_len]);
         let text = self.text.as_bytes();

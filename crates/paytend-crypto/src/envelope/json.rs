@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 64;
 /// The maximum number of values in a payload, counting names, members and elements.
 const MAX_VALUES: usize = 1_000_000;
 
-/// A JSON problem and its position (line and column, from 1).
+/// A JSON problem and its position (line and column, both starting at 1).
 #[derive(Debug)]
 pub(crate) struct Flaw {
     pub(crate) problem: JsonProblem,
@@ -132,7 +132,7 @@ struct Walk<'a> {
 }
 
 enum Container<'a> {
-    /// An object with the names so far, and whether the next string is a name.
+    /// An object: the names that have been read, and whether the next string is a name.
     Object(HashSet<Cow<'a, str>>, bool),
     Array,
 }
@@ -191,7 +191,7 @@ impl<'a> Walk<'a> {
         if !escaped {
             return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
         }
-        // Escapes of lone surrogates are valid grammar, but are not text.
+        // Escapes of lone surrogates are valid JSON syntax, but not valid Unicode.
         let Name(text) = serde_json::from_str(raw).map_err(|_| (JsonProblem::Syntax, start))?;
         Ok(text)
     }

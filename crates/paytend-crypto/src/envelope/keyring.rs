@@ -189,13 +189,13 @@ impl<'b> KeyringBuilder<'b> {
         self
     }
 
-    /// Sets the random source for session keys and padding (default [`OsRandom`]). For tests.
+    /// Sets the random source for session keys and padding (default [`OsRandom`]). Intended for tests.
     pub fn random_source(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = Some(random);
         self
     }
 
-    /// Builds the keyring. A keyring that only seals, or only opens, needs only the keys for that purpose.
+    /// Builds the keyring. A keyring that is used only for sealing, or only for opening, does not need the other keys.
     ///
     /// # Errors
     /// - Returns [`KeyError::Absent`] if the keys are not sufficient for sealing or for opening.

@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds.
+    /// All kinds of messages.
     pub const ALL: [Self; 3] = [Self::Request, Self::Response, Self::Notification];
 
     /// Returns the name of the payload field: `bizData`, `respData` or `content`.
@@ -45,8 +45,8 @@ impl Kind {
         }
     }
 
-    /// Returns the default size limit of a document, in bytes. A request may carry a file of 2 MiB, which is encoded as
-    /// base64 twice.
+    /// Returns the default size limit of a document, in bytes. A request may contain a file of 2 MiB, which is encoded
+    /// as base64 twice.
     pub const fn default_max_bytes(self) -> usize {
         match self {
             Self::Request => 8 << 20,
@@ -78,7 +78,7 @@ impl Fields {
         Self::new(Kind::Request).with("requestId", request_id.as_str()).with("partnerId", partner_id)
     }
 
-    /// Creates the fields of a response. A `resp_code` of `"00"` means success, any other value a failure.
+    /// Creates the fields of a response. A `resp_code` of `"00"` means success, and any other value means failure.
     pub fn response(resp_code: &str, resp_msg: &str) -> Self {
         Self::new(Kind::Response).with("respCode", resp_code).with("respMsg", resp_msg)
     }
@@ -88,7 +88,7 @@ impl Fields {
         Self::new(Kind::Notification).with("partnerId", partner_id).with("notifyType", notify_type)
     }
 
-    /// Creates only the fields with fixed values. Set the others with [`with`](Self::with).
+    /// Creates fields in which only the fixed values are set. Set the other fields with [`with`](Self::with).
     pub fn new(kind: Kind) -> Self {
         let fields = Self { kind, entries: Vec::with_capacity(6) }.with("signType", "RSA");
         if kind == Kind::Response { fields } else { fields.with("version", "2.0") }
@@ -160,7 +160,7 @@ impl Expected {
 
     /// Expects a message with any `partnerId`.
     ///
-    /// For tools that inspect messages. A server that uses this function accepts notifications meant for other
+    /// Intended for tools that inspect messages. A server that uses this function accepts notifications meant for other
     /// partners if the partners share keys.
     pub fn danger_any_partner(kind: Kind) -> Self {
         Self { kind, partner_id: None, max_bytes: kind.default_max_bytes(), payload_signed: true }

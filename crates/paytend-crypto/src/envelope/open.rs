@@ -37,7 +37,7 @@ impl Keyring {
     /// Decrypts and verifies a message. Returns its content only if both succeed.
     ///
     /// # Errors
-    /// - Returns [`Error::NotAuthentic`] if decryption or verification fails, whatever the cause.
+    /// - Returns [`Error::NotAuthentic`] if decryption or verification fails, regardless of the cause.
     /// - Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
     /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object with an unambiguous end in the
     ///   signed text. An object that is not strict JSON is accepted: its strings may contain lone surrogate escapes,
@@ -120,7 +120,7 @@ struct Attempt {
     well_formed: Choice,
 }
 
-/// Performs steps 2 to 4.
+/// Performs steps 2 to 4 of opening.
 fn decrypt(
     key: &DecryptionKey,
     length: SessionKeyLength,
@@ -151,8 +151,9 @@ fn decrypt(
     Ok(Attempt { session_key, chars, padded, payload_len, well_formed: key_good & padding_good })
 }
 
-/// Returns the substitute session key for a ciphertext. Only the owner of the private key can compute it. It is always
-/// the same for one ciphertext, so an attacker who sends the ciphertext twice cannot detect the substitution.
+/// Returns the substitute session key for a ciphertext. Only the owner of the private key can compute it. The same
+/// ciphertext always has the same substitute, so an attacker who sends a ciphertext twice cannot detect the
+/// substitution.
 fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
     // HMAC pads a short key with zeros to the hash's block size.
     let mut block = Zeroizing::new([0u8; 64]);
@@ -163,8 +164,8 @@ fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 impl Attempt {
-    /// Performs step 5. An empty payload is not included in the signature. Whether the payload is empty is secret, so
-    /// the signed texts with and without payload are both hashed if the payload may be empty.
+    /// Performs step 5 of opening. An empty payload is not included in the signature. Whether the payload is empty is
+    /// secret, so the signed texts with and without the payload are both hashed if the payload may be empty.
     fn digest(&self, incoming: &Incoming, payload_signed: bool) -> [u8; 32] {
         let key = &self.session_key[..self.chars];
         let (padded, len): (&[u8], usize) = if payload_signed { (&self.padded, self.payload_len) } else { (&[], 0) };
@@ -187,7 +188,7 @@ impl Attempt {
     }
 }
 
-/// Performs step 7: returns why an authentic payload is not strict JSON, or `None` if it is.
+/// Performs step 7 of opening: returns why an authentic payload is not strict JSON, or `None` if it is.
 ///
 /// # Errors
 /// Returns the problem if the payload is not one object that ends at the position given by the signed text.
@@ -210,7 +211,7 @@ fn payload_problem(
     match template.payload_end(session_key.as_bytes(), payload) {
         Some(Ok(end)) if end == payload.len() => Ok(Some(problem)),
         Some(Ok(_) | Err(paytend_json::Flaw::Ambiguous)) => Err(PayloadProblem::End),
-        // Not an object, or not signed.
+        // The payload is not an object, or is not signed.
         Some(Err(_)) | None => Err(problem),
     }
 }
@@ -224,7 +225,7 @@ impl Incoming {
         verified_by: Fingerprint,
         decrypted_by: Option<Fingerprint>,
     ) -> Opened {
-        // The text without the payload was signed if the payload is empty.
+        // If the payload is empty, the sender signed the text without the payload.
         let template = self.bare_template.filter(|_| payload.is_empty()).unwrap_or(self.template);
         Opened { kind: self.kind, template, payload, payload_problem, session_key, verified_by, decrypted_by }
     }
@@ -303,15 +304,16 @@ impl Opened {
             .map_err(|e| PayloadProblem::Shape { line: e.line(), column: e.column() }.into())
     }
 
-    /// Returns the signed bytes, which are UTF-8 if the payload is. Secret: they contain the session key and the
-    /// payload.
+    /// Returns the signed bytes, which are UTF-8 if the payload is UTF-8. The bytes are secret, because they contain
+    /// the session key and the payload.
     pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
         self.template.fill(self.session_key.as_bytes(), &self.payload)
     }
 
-    /// Returns the session key's characters, or an empty string if the message had no `randomKey`. Secret.
+    /// Returns the session key's characters, or an empty string if the message had no `randomKey`. The session key is
+    /// secret.
     pub fn session_key(&self) -> &str {
-        // Opening has checked that the key is base64.
+        // `Keyring::open` has already checked that the key is base64.
         std::str::from_utf8(self.session_key.as_bytes()).unwrap_or_default()
     }
 

@@ -11,7 +11,7 @@ use crate::primitives::base64::decode;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The parts of a document that passes all checks that need no key.
+/// The parts of a document, after all checks that need no key.
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
@@ -25,7 +25,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Performs step 1.
+    /// Performs step 1 of opening.
     pub(crate) fn read(document: &[u8], expected: &Expected) -> Result<Self, Error> {
         let kind = expected.kind;
         let fields = read_fields(document, expected.max_bytes)?;
@@ -74,7 +74,7 @@ impl Incoming {
         let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
         let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
         let payload = payload.map(decode).transpose()?.unwrap_or_default();
-        // Requests and responses without data may have no session key.
+        // Requests and responses without data may omit the session key.
         let keyless = kind != Kind::Notification && payload.is_empty();
         if !payload.len().is_multiple_of(BLOCK) || (random_key.is_none() && !keyless) {
             return Err(Error::NotAuthentic);
@@ -149,7 +149,7 @@ fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
     Some(UnsignedFailure { resp_code: code.to_owned(), resp_msg: message.to_owned() })
 }
 
-/// Decodes a `randomKey` that contains `%`, which is percent-encoded. Source: the provider's published sandbox demo.
+/// Percent-decodes a `randomKey` if it contains `%`. Source: the provider's published sandbox demo.
 fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
     if !text.contains('%') {
         return Ok(text.into());
@@ -159,8 +159,8 @@ fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
 
 /// Reads one top-level field of a message **that has not been verified**.
 ///
-/// For servers with many partners, which must select the keyring before they can verify a message. Pass the value to
-/// [`Expected`] afterwards, so that opening the message verifies it.
+/// Intended for servers with many partners, which must select the keyring before they can verify a message. Pass the
+/// value to [`Expected`] afterwards, so that opening the message verifies it.
 ///
 /// # Errors
 /// Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.

@@ -69,8 +69,8 @@ impl Sealed {
         self.document
     }
 
-    /// Returns the signed text. `payload` must be the sealed payload, which is not stored. Secret: the text contains
-    /// the session key and the payload.
+    /// Returns the signed text. `payload` must be the sealed payload, which is not stored. The text is secret, because
+    /// it contains the session key and the payload.
     pub fn canonical(&self, payload: &str) -> Zeroizing<String> {
         let text = self.template.fill(self.session_key.as_bytes(), payload.as_bytes());
         // The template and both contents are UTF-8.
@@ -158,8 +158,8 @@ fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     value(document);
 }
 
-/// Returns the non-empty fields, sorted by name. Refuses names that sealing sets, and names that the receiver would
-/// not accept.
+/// Returns the non-empty fields, sorted by name. Refuses the names of fields that sealing adds, and names that the
+/// receiver would not accept.
 fn sorted_fields(fields: &Fields) -> Result<Vec<(&str, &str)>, FieldProblem> {
     let mut plain = Vec::with_capacity(8);
     for (name, value) in fields.iter() {

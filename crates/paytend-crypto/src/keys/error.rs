@@ -43,7 +43,7 @@ pub enum KeyError {
     /// The end of the key is missing.
     #[error("the key is truncated: its DER header announces {announced} bytes, but only {present} are present")]
     Truncated {
-        /// The length that the outermost DER structure announces, in bytes.
+        /// The length in the header of the outermost DER structure, in bytes.
         announced: usize,
         /// The length of the data, in bytes.
         present: usize,
@@ -51,15 +51,15 @@ pub enum KeyError {
     /// The key is followed by other data.
     #[error("{extra} trailing bytes after the {announced}-byte DER key; remove the trailing bytes")]
     TrailingData {
-        /// The length that the outermost DER structure announces, in bytes.
+        /// The length in the header of the outermost DER structure, in bytes.
         announced: usize,
         /// The length of the data after the key, in bytes.
         extra: usize,
     },
-    /// A BEGIN or END line of PEM is missing or wrong.
+    /// A BEGIN or END line of PEM is missing or invalid.
     #[error("line {line}: {problem}")]
     Armour {
-        /// The line, from 1. Escaped line ends count as line ends.
+        /// The line number, starting at 1. Escaped line ends count as line ends.
         line: usize,
         /// The problem in that line.
         problem: ArmourProblem,
@@ -67,7 +67,7 @@ pub enum KeyError {
     /// The base64 has an invalid character, or one character too many.
     #[error("line {line}: the base64 is damaged; copy the key again")]
     Base64 {
-        /// The line, from 1. Escaped line ends count as line ends.
+        /// The line number, starting at 1. Escaped line ends count as line ends.
         line: usize,
     },
     /// The `+` characters of the base64 were replaced by spaces.
@@ -76,7 +76,7 @@ pub enum KeyError {
          in a URL or form"
     )]
     PlusSigns {
-        /// The first line with such a space, from 1. Escaped line ends count as line ends.
+        /// The number of the first line with such a space, starting at 1. Escaped line ends count as line ends.
         line: usize,
     },
     /// The beginning of the key is missing.
@@ -98,13 +98,13 @@ pub enum KeyError {
         /// Whether all keys are keys of certificates.
         certificates: bool,
     },
-    /// The modulus is outside 1024 to 8192 bits.
+    /// The modulus is shorter than 1024 bits or longer than 8192 bits.
     #[error("the modulus has {0} bits; 1024 to 8192 are supported")]
     Size(usize),
     /// The numbers do not form a valid RSA key.
     #[error("the numbers in the key do not form a valid RSA key")]
     Invalid,
-    /// The content of a file is not the expected key.
+    /// The file does not contain the expected key.
     #[error("{path}: {problem}")]
     InFile {
         /// The file's path as given.
@@ -136,7 +136,7 @@ pub enum KeyError {
     Absent(&'static str),
 }
 
-/// Returns the end of the message for several different keys.
+/// Returns the end of the [`KeyError::Ambiguous`] message.
 fn choice(names: &[String], certificates: bool) -> String {
     match names {
         _ if certificates => "; write the first certificate with `openssl x509 -in FILE -out leaf.pem`, and use only \

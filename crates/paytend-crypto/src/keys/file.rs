@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::keys::error::KeyError;
 
 /// The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS`. If it is `1` or `true`, files with secrets are accepted
-/// with any permissions. For secrets that a container platform mounts with a mode such as 0440 or 0444.
+/// with any permissions. Intended for secrets that a container platform mounts with a mode such as 0440 or 0444.
 pub const DANGER_ANY_PERMISSIONS: &str = "PAYTEND_DANGER_ANY_PERMISSIONS";
 
 /// The maximum size of a key file, in bytes.
@@ -92,7 +92,7 @@ fn mode(file: &File) -> std::io::Result<u32> {
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// Returns 0600 on systems without such permissions.
+/// Returns 0600, because only Unix has these permissions.
 #[cfg(not(unix))]
 fn mode(_: &File) -> std::io::Result<u32> {
     Ok(0o600)

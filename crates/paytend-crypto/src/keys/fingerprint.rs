@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The text before the digits.
+/// The prefix before the hexadecimal digits.
 const PREFIX: &str = "SHA256:";
 
-/// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without showing it; the same for both halves of a
-/// key pair.
+/// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without revealing it. Both halves of a key pair
+/// have the same fingerprint.
 ///
-/// Written as `SHA256:` and 64 lower-case hexadecimal digits. `FromStr` and serde read the same format, also with
+/// Written as `SHA256:` and 64 lower-case hexadecimal digits. `FromStr` and serde read the same format, and also accept
 /// upper-case digits.
 ///
 /// ```
@@ -25,7 +25,7 @@ const PREFIX: &str = "SHA256:";
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Returns the 32 bytes.
+    /// Returns the 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Input that is not supported as a key. Its `Display` output names the format and the command that converts it.
+/// Input that is not a key in a supported format. Its `Display` output names the format and the command that converts
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignKey {
@@ -16,12 +17,12 @@ pub enum ForeignKey {
     Pkcs7,
     /// A private key in OpenSSH format.
     OpenSshPrivate {
-        /// Whether it is an RSA key.
+        /// Whether the key is an RSA key.
         rsa: bool,
     },
     /// A public key in OpenSSH format.
     OpenSshPublic {
-        /// Whether it is an RSA key.
+        /// Whether the key is an RSA key.
         rsa: bool,
     },
     /// A public key in the format of RFC 4716, used by commercial SSH programs.
@@ -81,7 +82,7 @@ pub enum ForeignKey {
     ZeroBytes,
     /// A file path instead of the file's content.
     Path,
-    /// A variable name that was not replaced by its value.
+    /// A variable name that was not replaced with its value.
     Placeholder,
     /// A PEM block with an unrecognised label.
     Label(String),
@@ -167,8 +168,8 @@ impl fmt::Display for ForeignKey {
             Self::Algorithm(algorithm @ (KeyAlgorithm::RsaPss | KeyAlgorithm::RsaOaep)) => {
                 return write!(
                     f,
-                    "this is an {algorithm} key, which its algorithm identifier restricts to {algorithm}; messages are \
-                     signed and encrypted with RSA PKCS#1 v1.5; create a plain RSA key with {GENERATE}"
+                    "this key is restricted to {algorithm} by its algorithm identifier; messages are signed and \
+                     encrypted with RSA PKCS#1 v1.5; create a plain RSA key with {GENERATE}"
                 );
             }
             Self::Algorithm(algorithm) => {
@@ -296,7 +297,7 @@ impl fmt::Display for ForeignKey {
             }
             Self::WebPage => "this is a web page, not a key; download the key itself",
             Self::XmlDocument => {
-                "this is an XML document, not a key; write the text of the element with the key to a file with \
+                "this is an XML document, not a key; extract the text of the element that contains the key with \
                  `xmllint --xpath 'string(//ELEMENT)' FILE > key.txt`"
             }
             Self::ZeroBytes => {
@@ -305,7 +306,7 @@ impl fmt::Display for ForeignKey {
             Self::Path => {
                 "this is the path of a file, but the key itself is expected; pass the path as a key file instead"
             }
-            Self::Placeholder => "this is a placeholder that was not replaced by the key",
+            Self::Placeholder => "this is a placeholder that was not replaced with the key",
         })
     }
 }

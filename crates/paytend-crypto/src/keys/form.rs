@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The form in which a key is written.
+/// The format of a key: its DER structure, armour and wrappings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyForm {
@@ -97,7 +97,7 @@ pub enum Wrapping {
     MissingPadding,
     /// Base64 whose `+` characters were replaced by spaces.
     SpacesForPlus,
-    /// Hexadecimal digits around the DER or text.
+    /// Hexadecimal digits that encode the DER or text.
     Hexadecimal,
 }
 

@@ -27,7 +27,7 @@ use passphrase::Passphrase;
 /// format of the private key.
 ///
 /// # Errors
-/// Returns the errors of [`read`].
+/// Returns the same errors as [`read`].
 pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
     read(data, None).map(|(_, form)| form)
 }
@@ -56,11 +56,12 @@ pub enum AnyKey {
 /// Reads a private or public key and determines its format. Returns the private key if the data contains both.
 ///
 /// # Errors
-/// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable RSA key.
+/// Returns a [`KeyError`] if the data is not a readable RSA key. The error identifies the unsupported format or the
+/// problem.
 pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(AnyKey, KeyForm), KeyError> {
     match PrivateKey::read(data, passphrase) {
         Ok((key, form)) => Ok((AnyKey::Private(key), form)),
-        // An error in a private key does not prevent the public key from being read.
+        // The public key is read even if the private key is invalid.
         Err(error) => match PublicKey::read(data) {
             Ok((key, form)) => Ok((AnyKey::Public(key), form)),
             Err(of_public) if matches!(error, KeyError::PublicGiven(_)) => Err(of_public),

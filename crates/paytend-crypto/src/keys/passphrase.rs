@@ -26,8 +26,8 @@ impl Passphrase {
         Self(Zeroizing::new(passphrase.into()))
     }
 
-    /// Reads a passphrase from a file, without a line end at the end of the file. Like a private key's file, the file
-    /// must be accessible only to its owner.
+    /// Reads a passphrase from a file, and removes one trailing line end. Like a private key file, the file must be
+    /// accessible only to its owner.
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
@@ -37,7 +37,7 @@ impl Passphrase {
         Ok(Self::from_content(&read_secret_file(path, permissions)?))
     }
 
-    /// Creates a passphrase from a file's content, without a line end at its end.
+    /// Creates a passphrase from a file's content, and removes one trailing line end.
     pub fn from_content(content: &[u8]) -> Self {
         let line = content.strip_suffix(b"\n").unwrap_or(content);
         Self::new(line.strip_suffix(b"\r").unwrap_or(line))

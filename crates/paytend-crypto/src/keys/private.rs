@@ -15,9 +15,10 @@ use crate::keys::form::KeyForm;
 use crate::keys::passphrase::Passphrase;
 use crate::keys::public::PublicKey;
 
-/// A private RSA key, as data.
+/// A private RSA key, as data for a backend to load.
 ///
-/// The type is not `Serialize`. Its `Debug` output shows only the fingerprint, and its memory is wiped on drop.
+/// The type does not implement `Serialize`. Its `Debug` output shows only the fingerprint, and its memory is wiped on
+/// drop.
 #[derive(Clone)]
 pub struct PrivateKey {
     pkcs1_der: Arc<Zeroizing<Vec<u8>>>,
@@ -40,8 +41,8 @@ impl PrivateKey {
     /// ```
     ///
     /// # Errors
-    /// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable private
-    /// key.
+    /// Returns a [`KeyError`] if the data is not a readable private key. The error identifies the unsupported format or
+    /// the problem.
     pub fn from_bytes(data: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self::read(data.as_ref(), None).map(|(key, _)| key)
     }
@@ -49,11 +50,12 @@ impl PrivateKey {
     /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the key's
     /// format. Ignores a passphrase that is not needed.
     ///
-    /// Encrypted keys need the feature `encrypted-keys`. Supported are PBES2 with PBKDF2 or scrypt, and AES or 3DES.
+    /// Encrypted keys need the feature `encrypted-keys`. The supported scheme is PBES2 with PBKDF2 or scrypt, and AES
+    /// or 3DES.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and there is no passphrase, or its scheme is not
-    ///   supported.
+    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and no passphrase is given, or the encryption scheme
+    ///   is not supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
     /// - Returns the errors of [`from_bytes`](Self::from_bytes) if the data is not a private key.
@@ -81,8 +83,8 @@ impl PrivateKey {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
     }
 
-    /// Reads a private key from a file, in any supported encoding, without checking the file's permissions. For
-    /// secrets that a container platform mounts with a mode such as 0440 or 0444.
+    /// Reads a private key from a file, in any supported encoding, without checking the file's permissions. Intended
+    /// for secrets that a container platform mounts with a mode such as 0440 or 0444.
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
@@ -92,8 +94,8 @@ impl PrivateKey {
         Self::read_file(path, FilePermissions::DangerAny, None)
     }
 
-    /// Reads a private key from a file, in any supported encoding, which may be encrypted with the passphrase. Opens
-    /// and reads the file once; see [`read_secret_file`].
+    /// Reads a private key from a file, in any supported encoding, including PKCS#8 encrypted with the passphrase.
+    /// Opens and reads the file once; see [`read_secret_file`].
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
@@ -114,12 +116,12 @@ impl PrivateKey {
         &self.public
     }
 
-    /// Returns the key as PKCS#1 DER, for a backend to load. Secret.
+    /// Returns the key as PKCS#1 DER, for a backend to load. The bytes are secret.
     pub fn pkcs1_der(&self) -> &[u8] {
         &self.pkcs1_der
     }
 
-    /// Returns the key as PKCS#8 PEM. Secret; wiped on drop.
+    /// Returns the key as PKCS#8 PEM. The text is secret, and its memory is wiped on drop.
     ///
     /// # Errors
     /// Returns [`KeyError::Invalid`] if the key cannot be encoded.

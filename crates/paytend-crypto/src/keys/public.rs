@@ -1,4 +1,4 @@
-//! A public RSA key, and the sizes that are accepted.
+//! A public RSA key, and the accepted key sizes.
 
 use std::fmt;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub const MIN_BITS: usize = 1024;
 /// The largest accepted modulus, in bits.
 pub const MAX_BITS: usize = 8192;
 
-/// A public RSA key, as data.
+/// A public RSA key, as data for a backend to load.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     modulus: Arc<[u8]>,
@@ -39,8 +39,8 @@ impl PublicKey {
     /// certificates, the key of the certificate that issued none of the others is read.
     ///
     /// # Errors
-    /// Returns a [`KeyError`] that names the unsupported format or the problem if the data is not a readable public
-    /// key.
+    /// Returns a [`KeyError`] if the data is not a readable public key. The error identifies the unsupported format or
+    /// the problem.
     pub fn from_bytes(data: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self::read(data.as_ref()).map(|(key, _)| key)
     }
@@ -109,7 +109,7 @@ impl PublicKey {
         bit_length(&self.modulus)
     }
 
-    /// Returns the strength of the key, by its length.
+    /// Returns the strength of the key, based on its length.
     pub fn strength(&self) -> Strength {
         match self.bits() {
             ..2048 => Strength::Legacy,
@@ -133,7 +133,7 @@ impl PublicKey {
         write::armour("PUBLIC KEY", &self.spki_der).to_string()
     }
 
-    /// Returns the SubjectPublicKeyInfo as base64 of DER, in one line. Paytend and PayerMax exchange keys in this
+    /// Returns the SubjectPublicKeyInfo as base64 of DER, on one line. Paytend and PayerMax exchange keys in this
     /// format.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(&self.spki_der)
@@ -160,7 +160,7 @@ impl FromStr for PublicKey {
     }
 }
 
-/// The strength of a key, by its length.
+/// The strength of a key, based on its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {

@@ -22,7 +22,7 @@ pub(crate) const BLOCK: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionKeyLength {
-    /// 16 characters, AES-128. Not observed; for a provider that uses such keys.
+    /// 16 characters, AES-128. Not observed; supported in case a provider uses such keys.
     Chars16,
     /// 24 characters, AES-192. Used by Paytend.
     #[default]
@@ -51,7 +51,7 @@ impl SessionKeyLength {
     }
 }
 
-/// Generates a session key: base64 text.
+/// Generates a session key as base64 text.
 pub(crate) fn generate(length: SessionKeyLength, random: &dyn RandomSource) -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new([0u8; 24]);
     let bytes = &mut bytes[..length.random_bytes()];
@@ -80,7 +80,7 @@ pub(crate) fn is_key_text(key: &[u8]) -> Choice {
 }
 
 /// Pads and encrypts `plain`, and appends the result to `out` as base64. Works in pieces, so that a large payload needs
-/// no second buffer. `key` has one of the lengths of [`SessionKeyLength`].
+/// no second buffer. `key` must have one of the lengths of [`SessionKeyLength`].
 pub(crate) fn encrypt_into(key: &[u8], length: SessionKeyLength, plain: &[u8], out: &mut String) {
     match length {
         SessionKeyLength::Chars16 => encrypt_pieces(with_key::<ecb::Encryptor<aes::Aes128>>(key), plain, out),
@@ -124,7 +124,7 @@ pub(crate) fn decrypt_in_place(key: &[u8], length: SessionKeyLength, data: &mut 
     }
 }
 
-/// Creates a cipher. Truncates or zero-fills a `key` of the wrong length, which callers rule out.
+/// Creates a cipher. Callers must pass a `key` of the right length; any other key is truncated or zero-filled.
 fn with_key<C: KeyInit>(key: &[u8]) -> C {
     let mut array = Key::<C>::default();
     debug_assert_eq!(key.len(), array.len());
@@ -137,12 +137,12 @@ fn with_key<C: KeyInit>(key: &[u8]) -> C {
 }
 
 /// Returns whether the padding is valid, and its length in bytes (0 if it is invalid). Runs in constant time. `data`
-/// has at least one block.
+/// must contain at least one block.
 pub(crate) fn padding(data: &[u8]) -> (Choice, usize) {
     let last = data[data.len() - 1];
     let mut good = !last.ct_eq(&0) & !last.ct_gt(&16);
     for (distance, byte) in (1u8..=16).zip(data.iter().rev()) {
-        // Outside of the padding any byte is valid; inside only `last` is.
+        // Outside the padding, any byte is valid. Inside it, only `last` is valid.
         good &= distance.ct_gt(&last) | byte.ct_eq(&last);
     }
     (good, usize::from(u8::conditional_select(&0, &last, good)))
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn key_text_is_base64_with_padding_only_at_the_end() {
+    fn session_key_is_base64_with_padding_only_at_the_end() {
         let good = |text: &str| bool::from(is_key_text(text.as_bytes()));
         for text in ["gNx86vc1yttHs8ZWOf7+5g==", "gNx86vc1yttHs8ZWOf7/5gA=", "AZaz09+/AZaz09+/AZaz09+/"] {
             assert!(good(text), "{text}");

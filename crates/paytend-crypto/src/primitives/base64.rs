@@ -1,4 +1,4 @@
-//! Base64 on the wire: the standard alphabet, canonical, and fast enough for files of some mebibytes.
+//! Base64 as used on the wire: standard alphabet, canonical encoding, and fast enough for files of several MiB.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     ENGINE.encode(bytes)
 }
 
-/// Decodes canonical base64: no white space, no missing padding, no non-zero unused bits.
+/// Decodes canonical base64. Refuses white space, missing padding and unused bits that are not zero.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Error> {
     ENGINE.decode(text).map_err(|_| Error::NotAuthentic)
 }
@@ -48,7 +48,7 @@ mod tests {
                 let spelled = format!("{start}{next}{}", &text[start.len() + 1..]);
                 assert!(decode(&spelled).is_err(), "{text} {spelled}");
             }
-            // An invalid character at any position is detected, in long texts (the fast path) too.
+            // An invalid character is detected at any position, even in long input, which takes the fast path.
             for at in (0..text.len()).step_by(7) {
                 let mut foreign = text.clone().into_bytes();
                 foreign[at] = b'-';

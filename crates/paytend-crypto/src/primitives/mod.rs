@@ -1,4 +1,4 @@
-//! The encodings and algorithms that the envelope consists of.
+//! The encodings and algorithms that the envelope uses.
 
 pub(crate) mod aes;
 pub(crate) mod base64;

@@ -13,8 +13,8 @@ pub(crate) const OVERHEAD: usize = 11;
 pub(crate) const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
-/// Returns `00 01 FF … FF 00 DigestInfo`, as long as the modulus, or `None` if the modulus is too short (below 496
-/// bits).
+/// Returns the block `00 01 FF … FF 00 DigestInfo`, which has the length of the modulus. Returns `None` if the modulus
+/// is too short (below 496 bits).
 pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     let content = SHA256_PREFIX.len() + digest.len();
     if size < content + OVERHEAD {
@@ -29,7 +29,8 @@ pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>>
     Some(block)
 }
 
-/// Returns `00 02 random-non-zero 00 content`, as long as the modulus. The content has at most `size - OVERHEAD` bytes.
+/// Returns the block `00 02 random-non-zero 00 content`, which has the length of the modulus. The content has at most
+/// `size - OVERHEAD` bytes.
 pub(crate) fn encryption_block(
     content: &[u8],
     size: usize,
@@ -55,7 +56,7 @@ pub(crate) fn encryption_block(
     Ok(block)
 }
 
-/// Returns whether a decrypted block is correctly padded for a content of exactly `content_len` bytes. Runs in constant
+/// Returns whether a decrypted block is correctly padded for content of exactly `content_len` bytes. Runs in constant
 /// time: all positions follow from the two lengths, which are public.
 pub(crate) fn is_encryption_block(block: &[u8], content_len: usize) -> Choice {
     let separator = block.len() - content_len - 1;

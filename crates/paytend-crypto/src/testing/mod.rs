@@ -34,7 +34,7 @@ impl fmt::Display for ConformanceError {
 
 impl std::error::Error for ConformanceError {}
 
-/// A counter of checks, which stops at the first failure.
+/// Counts the checks, and returns an error at the first failure.
 #[derive(Default)]
 struct Checks {
     done: usize,

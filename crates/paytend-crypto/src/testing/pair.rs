@@ -22,8 +22,8 @@ const MESSAGES_A_THREAD: usize = 25;
 
 /// Checks a key pair of a backend and returns the number of checks.
 ///
-/// The checks cover signatures, raw operations, messages in both directions with the default backend, and refusals. All
-/// checks also run on several threads at the same time.
+/// The checks cover signatures, raw operations, messages exchanged with the default backend in both directions, and the
+/// refusal of invalid messages. All checks also run on several threads at the same time.
 ///
 /// # Errors
 /// Returns the first check that fails.
@@ -49,7 +49,7 @@ fn signatures(
     for text in ["", "a", "the quick brown fox"] {
         let digest: [u8; 32] = Sha256::digest(text).into();
         let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;
-        let again = checks.get(private.sign_sha256(&digest), "the second sign_sha256 fails")?;
+        let again = checks.get(private.sign_sha256(&digest), "the second call of sign_sha256 fails")?;
         checks.that(signature == again, || "sign_sha256 is not deterministic".into())?;
         checks.that(signature.len() == size, || "a signature is not as long as the modulus".into())?;
         checks.that(reference.verify_sha256(&digest, &signature), || "the signature is not valid".into())?;
@@ -94,7 +94,7 @@ fn raw_operations(
     let mut random = vec![0u8; size];
     checks.get(OsRandom.fill(&mut random[1..]), "cannot get random bytes")?;
     let padded = checks.get(pkcs1v15::encryption_block(b"content", size, &OsRandom), "cannot get random bytes")?;
-    // A backend returns any block unchanged, valid or not.
+    // A backend must return every block unchanged, even if its padding is invalid.
     let mut blocks = vec![padded.to_vec(), random, block_of(&[]), block_of(&[(size - 1, 1)]), block_of(&[(1, 2)])];
     let mut largest = private.public_key().modulus().to_vec();
     largest[size - 1] -= 1;
@@ -144,7 +144,8 @@ fn messages(
     refusals(checks, private, public)
 }
 
-/// Checks that a correct session key and a valid signature with invalid padding are refused with the common error.
+/// Checks that a correctly signed message is refused with the common error if the RSA padding of its session key is
+/// invalid.
 fn refusals(
     checks: &mut Checks,
     private: &Arc<dyn RsaPrivate>,
@@ -175,7 +176,7 @@ fn refusals(
         );
         let result = ring.open(document.as_bytes(), &Expected::notification(PARTNER_ID)).map(drop);
         let right = if (at, byte) == (1, 2) { Ok(()) } else { Err(Error::NotAuthentic) };
-        checks.that(result == right, || format!("byte {at} of the padding set to {byte}: {result:?}"))?;
+        checks.that(result == right, || format!("opening returns {result:?} if byte {at} of the padding is {byte}"))?;
     }
     Ok(())
 }
@@ -200,5 +201,5 @@ fn together(
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
         threads.into_iter().all(|thread| thread.join().unwrap_or(false))
     });
-    checks.that(all, || "messages differ if several threads share the keys".into())
+    checks.that(all, || "messages differ when several threads share the keys".into())
 }

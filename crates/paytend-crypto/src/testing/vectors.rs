@@ -51,8 +51,8 @@ struct Pair {
 
 type Pairs = BTreeMap<String, Pair>;
 
-/// Checks a backend and returns the number of checks: [`check_pair`] for every key of the test vectors, signatures
-/// equal to those of the default backend, and all vectors.
+/// Checks a backend and returns the number of checks. Runs [`check_pair`] for every key in the test vectors, compares
+/// signatures with those of the default backend, and runs all vectors.
 ///
 /// # Errors
 /// Returns the first check that fails.
@@ -95,7 +95,7 @@ fn load(checks: &mut Checks, backend: &dyn Backend) -> Result<Pairs, Conformance
             private: checks.get(backend.private(&material), &name)?,
             public: checks.get(backend.public(&public), &name)?,
         };
-        // Signatures are deterministic, so both backends produce the same one.
+        // Signatures are deterministic, so both backends produce the same signature.
         let reference = checks.get(rustcrypto::private(&material), &name)?;
         let ours = checks.get(pair.private.sign_sha256(&[7; 32]), &name)?;
         let theirs = checks.get(reference.sign_sha256(&[7; 32]), &name)?;
@@ -141,7 +141,7 @@ fn envelope(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> 
 fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     let ring = ring(checks, pairs, "partner", "paytend")?;
     for case in read::<Vec<Case>>(checks, REFUSE)? {
-        // Cases without a document test public rules, which do not use the backend.
+        // Skips cases without a document, because they do not use the backend.
         let Some(wire) = case.wire else { continue };
         let expected = if case.kind == Kind::Response.payload_field() {
             Expected::response()

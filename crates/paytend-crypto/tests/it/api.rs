@@ -83,7 +83,7 @@ fn every_error_text_is_unique_and_on_one_line() {
 }
 
 #[test]
-fn debug_shows_no_secret() {
+fn debug_output_shows_no_secret() {
     let sealed_by = keyring("paytend", "partner");
     let fields = Fields::notification(PARTNER_ID, "2").with("hint", "CANARY3");
     let outgoing = Outgoing::new(&fields).payload(r#"{"iban":"CANARY1","n":1}"#);
@@ -99,7 +99,7 @@ fn debug_shows_no_secret() {
     );
     assert!(!shown.contains("CANARY"), "{shown}");
     assert!(!shown.contains(opened.session_key()), "{shown}");
-    // The private exponent would be long, both as a list of numbers and in hexadecimal.
+    // The private exponent would make the output longer, both as a list of numbers and in hexadecimal.
     assert!(shown.len() < 2500, "{shown}");
 }
 
@@ -158,7 +158,7 @@ fn seal_refuses_messages_that_open_would_refuse() {
 }
 
 #[test]
-fn keyring_without_the_required_keys_is_an_error() {
+fn keyring_without_the_required_keys_returns_an_error() {
     assert!(matches!(Keyring::builder().build().unwrap_err(), Error::Key(KeyError::Absent(_))));
     assert!(Keyring::builder().signing_key(Arc::clone(&key("partner").private)).build().is_err());
     let only_opens = Keyring::builder()
@@ -251,7 +251,7 @@ fn detached_signatures_verify_with_any_of_several_keys() {
 
 /// A message has at most 64 fields: the payload, the key, the signature, and 61 others.
 #[test]
-fn maximum_number_of_fields_opens_and_one_more_is_refused_by_seal() {
+fn message_with_maximum_number_of_fields_opens_and_seal_refuses_one_more() {
     let sender = keyring("paytend", "partner");
     // A notification has four fields besides the payload, the key and the signature. Empty fields do not count.
     for (more, sealable) in [(57, true), (58, false)] {

@@ -1,4 +1,4 @@
-//! Generates all documents with the same signed text, which an attacker with one signed message can present.
+//! Generates all documents with the same signed text. An attacker who has one signed message can present any of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,7 +27,8 @@ pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind
             }
         }
         pieces.push(&canonical[start..]);
-        // The name in a piece may end at any `=`. All pieces are split at the first `=`, or one of them at a later one.
+        // The name in a piece may end at any `=`. Either all pieces are split at the first `=`, or one piece is split
+        // at a later `=`.
         let cuts: Vec<Vec<usize>> =
             pieces.iter().map(|piece| places(piece, b'=').into_iter().take(3).collect()).collect();
         if cuts.iter().any(Vec::is_empty) {
@@ -54,8 +55,8 @@ fn places(text: &[u8], byte: u8) -> Vec<usize> {
     text.iter().enumerate().filter(|(_, found)| **found == byte).map(|(at, _)| at).collect()
 }
 
-/// Returns a document with these plain members, if possible. Only the payload may be anything but text, and only a
-/// document with the original session key can be decrypted. The payload is encrypted with the session key again.
+/// Returns a document with these plain members. Returns `None` if a member other than the payload is not UTF-8, or if
+/// the session key is not the original one. The payload is encrypted with the session key again.
 fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, kind: Kind) -> Option<String> {
     let mut document = Map::new();
     for (name, value) in members {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, rustcrypto};
 
-/// A private key, its base64, and a public key, which does not belong to it.
+/// Returns a private key, its base64, and the base64 of a second private key.
 fn keys() -> (PrivateKey, String, String) {
     let key = |name: &str| PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap();
     let (own, other) = (key("partner"), key("paytend"));
@@ -16,7 +16,7 @@ fn keys() -> (PrivateKey, String, String) {
     (own, current, old)
 }
 
-/// If one key of a document is damaged, or in a form that is not read, the other key must not be used in its place.
+/// If one key in a document is damaged or in an unsupported format, the other key must not be used instead.
 #[test]
 fn other_key_is_not_chosen_if_one_is_unreadable() {
     let (_, current, old) = keys();
@@ -50,7 +50,7 @@ fn other_key_is_not_chosen_if_one_is_unreadable() {
 }
 
 #[test]
-fn other_public_key_is_not_chosen_if_one_is_in_a_list() {
+fn document_with_one_public_key_in_a_list_and_another_outside_is_refused() {
     for bits in [1024, 2048] {
         let [one, two] = [(); 2].map(|()| rustcrypto::generate(bits, &OsRandom).unwrap().public_key().to_base64());
         for document in
@@ -90,7 +90,7 @@ fn key_beside_keys_of_other_programs_is_read() {
 
 /// A repaired public key cannot be checked for consistency, so spaces in it are not turned back into `+`.
 #[test]
-fn public_key_with_lost_characters_is_refused() {
+fn public_key_with_a_space_instead_of_a_character_is_refused() {
     let key = rustcrypto::generate(2048, &OsRandom).unwrap();
     let text = key.public_key().to_base64();
     let changed = format!("{} {}{}", &text[..100], &text[100..200], &text[201..]);

@@ -1,4 +1,4 @@
-//! Tests with one key in many formats. Each format is either read, or named with the command that converts it.
+//! Tests with one key in many formats. Each format is either read, or refused with a message that names the format.
 
 use std::collections::BTreeSet;
 

@@ -25,7 +25,7 @@ fn white_space_line_ends_and_text_around_pem_are_ignored() {
 }
 
 #[test]
-fn wrong_half_or_algorithm_is_named_in_the_error() {
+fn error_names_the_unexpected_half_or_algorithm() {
     let data = &key("partner").data;
     let given = |error: KeyError| match error {
         KeyError::PublicGiven(structure) | KeyError::PrivateGiven(structure) => structure,
@@ -71,7 +71,7 @@ fn sizes_and_exponents_outside_the_limits_are_refused() {
 }
 
 #[test]
-fn strength_of_1024_bits_is_legacy() {
+fn key_of_1024_bits_has_legacy_strength() {
     assert_eq!(key("partner").material.public_key().strength(), Strength::Legacy);
     assert_eq!(key("payby").material.public_key().strength(), Strength::Acceptable);
     let strong = PublicKey::from_numbers([0xff; 384], [1, 0, 1]).unwrap();
@@ -157,7 +157,7 @@ fn private_key_file_accessible_to_others_is_refused_by_default() {
     let long = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
     assert_eq!(long.problem(), &KeyError::TooLong { limit: 64 << 10 });
     assert!(long.to_string().starts_with(&path.display().to_string()), "{long}");
-    // An error in a file's content names the file too.
+    // An error in a file's content also contains the file's path.
     std::fs::write(&path, &key("partner").data.public).unwrap();
     let public = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
     assert!(public.to_string().starts_with(&format!("{}: a private key was expected", path.display())), "{public}");
@@ -198,7 +198,7 @@ fn form_is_detected_from_the_data() {
 
 /// Keys of any algorithm and certificates are returned as PEM that other libraries can read.
 #[test]
-fn clean_pem_restores_escaped_quoted_and_marked_pem() {
+fn clean_pem_removes_escapes_quotes_and_encodings_around_pem() {
     let file = |name: &str| std::fs::read(paytend_vectors::folder().join("key-forms").join(name)).unwrap();
     for (name, label) in [
         ("pkcs8.pem", "PRIVATE KEY"),

@@ -105,7 +105,7 @@ fn unsigned_payload_must_be_strict() {
 }
 
 #[test]
-fn response_is_opened_like_a_notification() {
+fn response_with_invalid_utf8_is_opened_like_a_notification() {
     let fields = [("respCode", "00"), ("respMsg", "ok"), ("signType", "RSA")];
     let payload = b"{\"balance\":\"1.00\",\"name\":\"\xB1\xB1\"}";
     let (text, document) = sealed(Kind::Response, &fields, payload);

@@ -39,7 +39,7 @@ fn document_size_and_field_count_are_limited() {
 }
 
 #[test]
-fn unknown_literal_is_read_as_its_signed_text() {
+fn number_or_boolean_in_an_unknown_field_is_returned_as_signed() {
     let (sender, receiver) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
     let fields = Fields::notification(PARTNER_ID, "2").with("attempt", "3").with("live", "true").with("rate", "1.50");
     let document = sender.seal(&Outgoing::new(&fields).payload("{}")).unwrap().into_document();
@@ -123,7 +123,7 @@ fn request_without_key_or_payload_is_verified_but_notification_is_refused() {
     let receiver = keyring("paytend", "partner");
     let opened = receiver.open(document.to_string().as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
     assert_eq!((opened.payload_text(), opened.decrypted_by()), (Some(""), None));
-    // Data without a key is refused, and so is an additional field.
+    // The request is refused if data without a key or an additional field is inserted.
     for (name, value) in [("bizData", "QUJDREVGR0hJSktMTU5PUA=="), ("note", "x")] {
         let changed = edit(&document.to_string(), |d| drop(d.insert(name.into(), value.into())));
         let refused = receiver.open(changed.as_bytes(), &Expected::request(PARTNER_ID));
@@ -251,7 +251,7 @@ fn session_key_of_unexpected_length_is_refused() {
     }
 }
 
-/// A backend that counts its private operations, and can fail.
+/// A backend that counts its private operations. They fail if `broken` is set.
 struct Counting {
     inner: Arc<dyn RsaPrivate>,
     decryptions: AtomicUsize,
@@ -351,7 +351,8 @@ fn malformed_session_key_is_refused() {
     ];
     for (name, session_key) in plain {
         let random_key = if session_key.is_empty() {
-            // encrypt_blocks creates no block for an empty text. A block with a single byte is invalid as well.
+            // encrypt_blocks creates no block for empty input, so this case uses a block with a single byte, which is
+            // also invalid.
             hazmat::encrypt_blocks(&*key("partner").public, b"x", &OsRandom).unwrap()
         } else {
             hazmat::encrypt_blocks(&*key("partner").public, session_key, &OsRandom).unwrap()

@@ -63,7 +63,7 @@ proptest! {
             let sent: BTreeMap<_, _> = fields.iter().collect();
             prop_assert_eq!(opened.fields().collect::<BTreeMap<_, _>>(), sent);
 
-            // The payload is excluded from the signature.
+            // Repeats the test with a payload that is excluded from the signature.
             let outgoing = Outgoing::new(&fields).payload(&text).unsigned_payload();
             let sealed = keyring(sender, receiver).seal(&outgoing).unwrap();
             let unsigned = expected.clone().unsigned_payload();
@@ -189,7 +189,7 @@ proptest! {
         }
         let (paytend, partner) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
         let Ok(sealed) = paytend.seal(&Outgoing::new(&fields).payload(&payload)) else {
-            // The sender refuses ambiguous messages, which another test checks.
+            // Skips ambiguous messages, which the sender refuses; another test checks this.
             return Ok(());
         };
         let expected = Expected::danger_any_partner(kind).with_max_bytes(1 << 20);

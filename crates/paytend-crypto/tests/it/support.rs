@@ -1,4 +1,4 @@
-//! The test keys, and keyrings with them.
+//! The test keys, and keyrings that use them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -181,7 +181,7 @@ fn refuse() -> usize {
             _ if name.starts_with("json/") || name == "randomKey/a million blocks" => {
                 assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}");
             }
-            // The rules that make a message unambiguous are public, so the error may name them.
+            // The rules against ambiguous messages are public, so the error may state which rule was broken.
             _ if name.starts_with("canonical/") => assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}"),
             "payload/signed but not JSON" => {
                 assert!(matches!(error, Error::Payload(PayloadProblem::Json { .. })), "{name}: {error:?}");
@@ -203,7 +203,7 @@ fn detached_signatures() -> usize {
         let result = verifier.verify(&body, case.sign.as_str());
         if case.valid {
             assert_eq!(result, Ok(signer.public.public_key().fingerprint()), "{name}");
-            // The signature is deterministic, so this crate creates the same one.
+            // Signatures are deterministic, so this crate creates the same signature.
             assert_eq!(detached::sign(&*signer.private, &body).unwrap(), case.sign.as_str(), "{name}");
         } else {
             assert_eq!(result, Err(Error::NotAuthentic), "{name}");

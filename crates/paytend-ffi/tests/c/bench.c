@@ -1,4 +1,4 @@
-/* Benchmark of opening messages in C. `bench FILE`: see examples/bench.rs of paytend-bindings. */
+/* Benchmark of opening messages in C. Usage: `bench FILE`; see examples/bench.rs in paytend-bindings. */
 #include <cjson/cJSON.h>
 #include <paytend.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Helpers of the C test programs. */
+/* Helpers for the C test programs. */
 
 #ifndef PAYTEND_TESTS_CHECK_H
 #define PAYTEND_TESTS_CHECK_H
@@ -17,7 +17,7 @@ static inline void fail(const char *file, int line, const char *what) {
 
 static inline PaytendSlice borrowed(PaytendBuffer buffer) { return (PaytendSlice){buffer.data, buffer.len}; }
 
-/* Returns whether a slice contains a text. */
+/* Returns whether a slice contains a string. */
 static inline bool holds(PaytendSlice slice, const char *text) {
   size_t len = strlen(text);
   for (size_t at = 0; at + len <= slice.len; at++) {
@@ -26,7 +26,7 @@ static inline bool holds(PaytendSlice slice, const char *text) {
   return false;
 }
 
-/* Creates a folder and returns its path, which the caller must free. */
+/* Creates a temporary directory and returns its path, which the caller must free. */
 static inline char *new_folder(void) {
   char *folder = strdup("/tmp/paytend-c-XXXXXX");
   CHECK(folder && mkdtemp(folder));

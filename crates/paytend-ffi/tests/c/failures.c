@@ -10,7 +10,7 @@
 
 static PaytendSlice slice(const char *text) { return (PaytendSlice){(const uint8_t *)text, strlen(text)}; }
 
-/* Checks the code and a part of the message of an error, and frees it. */
+/* Checks an error's code, and that its message contains `part`. Frees the error. */
 static void says(int32_t expected, const char *part, int32_t code, PaytendError **error) {
   CHECK(code == expected && *error);
   const char *message = paytend_error_message(*error);

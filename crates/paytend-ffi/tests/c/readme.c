@@ -46,7 +46,7 @@ static PaytendBuffer seal_request(const PaytendKeyring *keyring) {
 
 #include "check.h"
 
-/* The functions that the README's handler calls. */
+/* Implementations of the functions that the README's handler calls. */
 static char summary[4096], content[4096], logged[4096];
 static bool durable = true;
 
@@ -97,7 +97,7 @@ static PaytendBuffer sealed(const PaytendKeyring *keyring, int32_t kind, const c
   return document;
 }
 
-/* Copies the `requestId` of a document. */
+/* Copies the `requestId` of a document to `out`. */
 static void request_id(PaytendBuffer document, char out[33]) {
   const char *name = "\"requestId\":\"";
   char *text = strndup((const char *)document.data, document.len);
@@ -157,7 +157,7 @@ static void notifications_are_stored_and_acknowledged(const PaytendReceiver *rec
   const char *parts[] = {"\"dedup_key\":\"", "\"business_key\":{", "\"id\":\"T1\"", "\"kind\":\"deposit\"",
                          "\"state\":\"2\"", "\"reading\":\"typed\""};
   for (size_t at = 0; at < sizeof parts / sizeof *parts; at++) CHECK(strstr(first, parts[at]));
-  /* The same content has the same key even if sealed again. Another state has another key. */
+  /* The same content has the same dedup key, even if it is sealed again. A different state has a different key. */
   CHECK(handled(receiver, paytend, "2", "{\"transactionId\":\"T1\",\"tradeStatus\":2}") == 200);
   CHECK(strcmp(first, summary) == 0);
   CHECK(handled(receiver, paytend, "2", "{\"transactionId\":\"T1\",\"tradeStatus\":3}") == 200);

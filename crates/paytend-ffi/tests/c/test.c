@@ -1,4 +1,4 @@
-/* The conformance program of the C interface, and tests of ownership, null, invalid arguments and threads.
+/* The conformance program of the C interface, and tests of ownership, null pointers, invalid arguments and threads.
  *
  *   test VECTORS                      runs the tests of the C interface
  *   test VECTORS vectors FILE         runs all vectors and writes one line for each case to FILE
@@ -62,7 +62,7 @@ static const char *text_of(const cJSON *object, const char *name) {
   return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
-/* Decodes standard base64. The input is not checked, since it is from the vectors. */
+/* Decodes standard base64. The input is not checked, since it comes from the test vectors. */
 static PaytendBuffer decode(const char *base64) {
   static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   size_t length = strlen(base64);
@@ -107,7 +107,7 @@ static PaytendKeyring *keyring(const char *own, const char *peer) {
   const PaytendPrivateKey *owns[] = {mine};
   const PaytendPublicKey *peers[] = {theirs};
   CHECK(paytend_keyring_new(owns, 1, peers, 1, &ring, NULL) == 0);
-  /* The keyring keeps its own copies. */
+  /* The keyring keeps its own copies of the keys. */
   paytend_private_key_free(mine);
   paytend_public_key_free(theirs);
   return ring;
@@ -181,7 +181,7 @@ static void run_envelope(FILE *out) {
   cJSON_Delete(cases);
 }
 
-/* The documents that are too large for a file. */
+/* Returns a document that is too large to store in a file. */
 static PaytendBuffer made(const cJSON *cases, const char *name) {
   if (!strcmp(name, "json/deep nesting")) {
     uint8_t *data = malloc(100000);
@@ -194,7 +194,7 @@ static PaytendBuffer made(const cJSON *cases, const char *name) {
   cJSON_ArrayForEach(it, cases) {
     if (!strcmp(text_of(it, "name"), "signature/one bit")) {
       cJSON *document = cJSON_Parse(text_of(it, "wire"));
-      /* Base64 of 128,000,000 zeros. */
+      /* The base64 encoding of 128,000,000 zero bytes. */
       size_t length = 170666668;
       char *zeros = malloc(length + 1);
       CHECK(zeros);
@@ -350,7 +350,7 @@ static void run_arguments(FILE *out) {
   } while (0)
   TRIED("request without a partner",
         paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
-  /* In C, an empty partner is the same as none. */
+  /* In C, an empty partner ID is the same as a missing one. */
   TRIED("request with an empty partner",
         paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
   TRIED("response with a partner",
@@ -434,7 +434,7 @@ static void open_all(const char *file) {
 }
 
 
-/* If the output pointer is null, no result is created: valgrind and AddressSanitizer would report a leak. */
+/* No result is created for a null output pointer. valgrind and AddressSanitizer would report it as a leak. */
 static void null_output_pointers_are_refused(void) {
   PaytendError *error = NULL;
   PaytendPrivateKey *key = NULL;
@@ -501,7 +501,7 @@ static void invalid_arguments_are_refused(void) {
   IS(USAGE, paytend_receiver_paytend(slice("payout"), slice(PARTNER_ID), ring, NO_LIMITS, &receiver, &error));
   IS(USAGE, paytend_receiver_paytend(slice("baas"), slice(""), ring, NO_LIMITS, &receiver, &error));
   IS(KEY, paytend_receiver_payby(NULL, 0, NO_LIMITS, &receiver, &error));
-  /* An unsigned error response contains what the provider, or an attacker, wrote. */
+  /* The contents of an unsigned error response are returned as they are, even if an attacker wrote them. */
   CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{\"respCode\":\"99\",\"respMsg\":\"no\"}"), true, 0,
                      &opened, &error) == PAYTEND_CODE_UNSIGNED_FAILURE);
   CHECK(same(paytend_error_resp_code(error), "99") && same(paytend_error_resp_msg(error), "no"));
@@ -582,7 +582,7 @@ static void notifications_are_received_and_acknowledged(void) {
     paytend_provider_response_free(response);
   }
   CHECK(paytend_receiver_respond(receiver, 3, &response, NULL) == PAYTEND_CODE_USAGE);
-  /* One limit is set, the other is the default. */
+  /* Only one limit is set. The other limit keeps its default. */
   paytend_receiver_free(receiver);
   PaytendLimits limits = {10, UINT64_MAX};
   CHECK(paytend_receiver_paytend(slice("baas"), slice(PARTNER_ID), own, limits, &receiver, NULL) == 0);

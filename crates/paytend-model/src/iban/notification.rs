@@ -4,8 +4,8 @@
 use crate::value::{Amount, Code, Currency, OrderNo, Personal, TransactionId, UserId};
 
 payload! {
-    /// `IBANAccount`: an account, as the content of the account opening notification (BaaS, `notifyType` 1) and in the
-    /// response of Query account information. The object's name is documented.
+    /// `IBANAccount`: an account. It is the content of the account opening notification (BaaS, `notifyType` 1) and part
+    /// of the response to Query account information. The object's name is documented.
     pub struct IbanAccount: Inferred {
         optional {
             /// The identifier of the account's user.
@@ -24,7 +24,7 @@ payload! {
 
 payload! {
     /// `AccountStatusChangeNotification_Context`: the content of the user status change notification (BaaS,
-    /// `notifyType` 3), sent when the status of the audit or of the user changes. The object's name is documented.
+    /// `notifyType` 3), sent when the audit status or the user status changes. The object's name is documented.
     pub struct UserStatusChange: Inferred {
         optional {
             /// The identifier of the user.

@@ -20,7 +20,7 @@ payload! {
             /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
             /// the documentation does not.
             mobile: Personal => "mobile" = "8613261402222" [Phone],
-            /// The code of the purpose. The documentation's example has "1"; the values are not documented.
+            /// The code of the purpose. The documentation's example uses "1"; the values are not documented.
             type_: Code => "type",
         }
     }
@@ -121,7 +121,7 @@ impl Operation for CreateCorporation {
 }
 
 payload! {
-    /// The legal person, who acts for a corporation.
+    /// The legal person: the natural person who acts for a corporation.
     pub struct LegalPerson: Inferred {
         optional {
             /// The given name.
@@ -141,18 +141,19 @@ payload! {
 }
 
 payload! {
-    /// The response to the creation of a user. The object's name is documented.
+    /// The response to a request that creates a user. The object's name is documented.
     pub struct RegisterResponse: Inferred {
         optional {
-            /// The provider's identifier of the user, for all further requests.
+            /// The provider's identifier of the user, used in all further requests.
             user_id: UserId => "userId",
         }
     }
 }
 
 payload! {
-    /// Upload supporting documents: uploads one file of a user, or the result of a verification by Sumsub or Veriff
-    /// (documented, section 4.4). The format of such a result is in the partner documentation; set it in `extra`.
+    /// Upload supporting documents: uploads one file for a user, or the result of a verification by Sumsub or Veriff
+    /// (documented, section 4.4). The format of a verification result is in the partner documentation; set the result
+    /// in `extra`.
     ///
     /// The payload is encrypted and **not signed** (documented).
     #[doc(alias = "uploadDocument")]
@@ -177,7 +178,7 @@ payload! {
 }
 
 impl UploadDocument {
-    /// Creates the upload of a file.
+    /// Creates a request that uploads a file.
     pub fn file(user_id: UserId, file_type: Code, content: FileContent) -> Self {
         Self { file_type: Some(file_type), file_content: Some(content), ..Self::new(user_id) }
     }

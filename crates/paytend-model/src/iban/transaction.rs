@@ -1,10 +1,10 @@
-//! The transaction on an IBAN account.
+//! A transaction on an IBAN account.
 
 use crate::value::{Amount, Code, Currency, OrderNo, Personal, TransactionId};
 
 payload! {
     /// `IBANTransaction`: the content of the fund deposit notification (BaaS, `notifyType` 2), sent when money has
-    /// arrived on an account.
+    /// arrived in an account.
     ///
     /// Source: Funding Notification, Fund deposit notification. All fields and their JSON types are documented, but not
     /// the meaning of the codes or the formats of times and rates.

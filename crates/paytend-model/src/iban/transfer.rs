@@ -1,4 +1,4 @@
-//! Transfer orders: requests by Paytend for information about a transaction before processing the transaction.
+//! Transfer orders. With a transfer order, Paytend requests information about a transaction before processing it.
 
 use super::named_without_response;
 use super::opening::SECTION;

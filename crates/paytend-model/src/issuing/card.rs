@@ -8,7 +8,8 @@ use crate::value::{CardId, Code, Count, Currency, HolderId, OrderNo, Personal};
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card design style: returns the card designs (SKUs) that an application can name. No business data.
+    /// Query card design style: returns the card designs (SKUs) that a card application can use. The request has no
+    /// business data.
     #[doc(alias = "getSKUs")]
     pub struct QuerySkus: Documented {}
 }
@@ -36,7 +37,7 @@ payload! {
     /// A card design.
     pub struct Sku: Inferred {
         optional {
-            /// The code of the design, for use in an application.
+            /// The code of the design, for use in a card application.
             sku: Code => "sku" = "SKU001",
             /// The code of the card scheme.
             card_scheme: Code => "cardScheme" = "3",
@@ -50,8 +51,8 @@ payload! {
     /// Apply card: applies for cards, which Paytend ships.
     ///
     /// The schemes are Mastercard, Visa, UnionPay, Discover and American Express (documented). Their codes are in the
-    /// partner documentation. If the response to an application is lost, query its result with [`QueryApplyResult`] and
-    /// the same `orderNo`.
+    /// partner documentation. If the response to an application is lost, query the result of the application with
+    /// [`QueryApplyResult`] and the same `orderNo`.
     #[doc(alias = "applyCard")]
     pub struct ApplyCard: Observed {
         required {
@@ -73,7 +74,7 @@ payload! {
             delivery_address: Address => "deliveryAddress",
         }
         optional {
-            /// The identifier of the cardholder. Without a cardholder, the cards are bought unactivated.
+            /// The identifier of the cardholder. If absent, the cards are bought without being activated.
             holder_id: HolderId => "holderId",
             /// A remark. The published demo sends an empty string if there is no remark.
             remarks: Personal => "remarks" = "first card",
@@ -122,7 +123,7 @@ payload! {
             order_no: OrderNo => "orderNo" = "A20231106000001",
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// The identifier of the card, for an application for one card.
+            /// The identifier of the card, if the application was for a single card.
             card_id: CardId => "cardId",
             /// The code of the application status.
             status: Code => "status",
@@ -195,8 +196,8 @@ payload! {
 }
 
 payload! {
-    /// Replace card: the old card is frozen, the new card is activated for the same cardholder, and
-    /// the balance is moved within 24 hours (documented).
+    /// Replace card: replaces a card with a new card. The old card is frozen, the new card is activated for the same
+    /// cardholder, and the balance is moved within 24 hours (documented).
     #[doc(alias = "replaceCard")]
     pub struct ReplaceCard: Observed {
         required {

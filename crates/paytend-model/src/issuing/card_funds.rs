@@ -74,8 +74,8 @@ impl Operation for QueryCardOverdueMonthlyFee {
 payload! {
     /// Topup: moves money from the partner's balance to a card, once for each `orderNo`.
     ///
-    /// If the response to a topup is lost, query its result with [`QueryTopupResult`] and the same `orderNo`. Never
-    /// blindly retry a topup.
+    /// If the response to a topup is lost, query the result of the topup with [`QueryTopupResult`] and the same
+    /// `orderNo`. Never blindly retry a topup.
     #[doc(alias = "topup")]
     pub struct Topup: Observed {
         required {
@@ -193,16 +193,16 @@ payload! {
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) reads both names of the list.
+            /// The transactions on the page. [`trades`](Self::trades) returns the list under either field name.
             trade_list: Vec<CardTransaction> => "tradeList",
-            /// The transactions on the page, under an alternative inferred name.
+            /// The transactions on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",
         }
     }
 }
 
 impl CardTransactionsResponse {
-    /// Returns the transactions on the page, under either name.
+    /// Returns the transactions on the page, from either of the two fields.
     pub fn trades(&self) -> &[CardTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
@@ -216,11 +216,11 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// The names that begin with `trade`, and `businessDate`, are inferred from the app of a card partner. The other
-    /// names were inferred earlier and are still read.
+    /// `businessDate` and the field names that begin with `trade` are inferred from a card partner's app. The other
+    /// field names are earlier inferences, and are still read.
     pub struct CardTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) reads both names.
+            /// The provider's transaction number. [`id`](Self::id) returns the number under either field name.
             trade_id: TransactionId => "tradeId",
             /// The type of transaction.
             trade_type: TradeType => "tradeType",
@@ -234,25 +234,25 @@ payload! {
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
-            /// The provider's transaction number, under an alternative inferred name.
+            /// The provider's transaction number, under an alternative field name.
             transaction_id: TransactionId => "transactionId",
-            /// The code of the status, under an alternative inferred name.
+            /// The code of the status, under an alternative field name.
             transaction_status: Code => "transactionStatus",
         }
     }
 }
 
 impl CardTransaction {
-    /// Returns the provider's transaction number, under either name.
+    /// Returns the provider's transaction number, from either of the two fields.
     pub fn id(&self) -> Option<&TransactionId> {
         self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }
 }
 
 codes! {
-    /// `tradeType`: the type of a transaction on a card. All values are inferred from the app of a card partner.
+    /// `tradeType`: the type of a card transaction. All values are inferred from a card partner's app.
     pub enum TradeType {
-        /// a top-up.
+        /// a topup.
         TopUp = "100",
         /// a withdrawal.
         Withdrawal = "110",
@@ -272,7 +272,7 @@ codes! {
 }
 
 codes! {
-    /// `tradeStatus`: the status of a transaction on a card. All values are inferred from the app of a card partner.
+    /// `tradeStatus`: the status of a card transaction. All values are inferred from a card partner's app.
     pub enum TradeStatus {
         /// the transaction succeeded.
         Success = "1",
@@ -331,16 +331,16 @@ payload! {
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
-            /// The authorizations on the page. [`trades`](Self::trades) reads both names of the list.
+            /// The authorizations on the page. [`trades`](Self::trades) returns the list under either field name.
             trade_list: Vec<CardTransaction> => "tradeList",
-            /// The authorizations on the page, under an alternative inferred name.
+            /// The authorizations on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",
         }
     }
 }
 
 impl AuthorizationsResponse {
-    /// Returns the authorizations on the page, under either name.
+    /// Returns the authorizations on the page, from either of the two fields.
     pub fn trades(&self) -> &[CardTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }

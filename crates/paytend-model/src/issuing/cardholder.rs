@@ -76,10 +76,10 @@ payload! {
 }
 
 payload! {
-    /// The provider's data of a cardholder. The object's name is documented.
+    /// The provider's data about a cardholder. The object's name is documented.
     pub struct HolderResponse: Inferred {
         optional {
-            /// The provider's identifier of the cardholder, for use in applications for cards.
+            /// The provider's identifier of the cardholder, for use in card applications.
             holder_id: HolderId => "holderId",
             /// The mobile number.
             mobile: Personal => "mobile" = "37060000000" [Phone],
@@ -152,7 +152,7 @@ impl QueryCardholder {
         Self { holder_id: Some(holder_id), ..Self::new() }
     }
 
-    /// Creates a query by an identity document.
+    /// Creates a query by identity document.
     pub fn by_document(id_no: Personal, id_type: IdType) -> Self {
         Self { id_no: Some(id_no), id_type: Some(id_type), ..Self::new() }
     }
@@ -168,8 +168,8 @@ impl Operation for QueryCardholder {
 }
 
 payload! {
-    /// Upload supporting documents: uploads one file of a cardholder. The payload is signed, unlike in the uploads of
-    /// BaaS Core.
+    /// Upload supporting documents: uploads one file for a cardholder. The payload is signed, unlike in BaaS Core
+    /// uploads.
     #[doc(alias = "uploadDocument")]
     pub struct UploadDocument: Observed {
         required {
@@ -177,7 +177,8 @@ payload! {
             holder_id: HolderId => "holderId",
             /// The code of the document type; "3" has been observed.
             file_type: Code => "fileType" = "3",
-            /// The file, at most 2 MiB. A photo of a document must show the kind of document in `idType` (documented).
+            /// The file, at most 2 MiB. A photo of a document must show a document of the kind given in `idType`
+            /// (documented).
             file_content: FileContent => "fileContent",
             /// The file name extension, with the dot.
             suffix: String => "suffix" = ".jpeg",

@@ -1,8 +1,8 @@
 //! Issuing Cards: partner funds, cardholders and cards.
 //!
 //! Paths and request fields are observed in the provider's published sandbox demo. The documentation names the response
-//! objects, but their fields are inferred and therefore optional. Unknown fields, and fields whose
-//! type differs from the inferred one, are kept in `extra`.
+//! objects, but their fields are inferred and therefore optional. Unknown fields, and fields whose type differs from
+//! the inferred type, are kept in `extra`.
 //!
 //! ```
 //! use paytend_model::issuing::{Address, CreateCardholder};

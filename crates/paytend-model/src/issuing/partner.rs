@@ -1,4 +1,4 @@
-//! The funds of the partner.
+//! Operations on the partner's funds: balances, topup information and transactions.
 
 use super::card_funds::{TradeStatus, TradeType, either};
 use super::observed;
@@ -10,7 +10,7 @@ use crate::value::{Amount, Code, Count, Currency, Date, OrderNo, TransactionId};
 const SECTION: &str = "Paytend BaaS Issuing Cards, Partner Interface";
 
 payload! {
-    /// Query partner balance: returns the balances from which cards are topped up. No business data.
+    /// Query partner balance: returns the balances from which cards are topped up. The request has no business data.
     #[doc(alias = "getPartnerBalance")]
     pub struct QueryPartnerBalance: Documented {}
 }
@@ -47,7 +47,7 @@ payload! {
 }
 
 payload! {
-    /// Query partner topup information: returns the information for topping up the partner's funds in a currency.
+    /// Query partner topup information: returns the information needed to top up the partner's funds in a currency.
     #[doc(alias = "getPartnerTopup")]
     pub struct QueryPartnerTopup: Observed {
         required {
@@ -67,7 +67,7 @@ impl Operation for QueryPartnerTopup {
 }
 
 payload! {
-    /// The partner's topup information. The object's name is documented, but its fields are not: see `extra`.
+    /// The partner's topup information. The object's name is documented, but not its fields. They are kept in `extra`.
     pub struct PartnerTopupResponse: Inferred {
         optional {
             /// The currency.
@@ -118,16 +118,16 @@ payload! {
         optional {
             /// The total number of transactions.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) reads both names of the list.
+            /// The transactions on the page. [`trades`](Self::trades) returns the list under either field name.
             trade_list: Vec<PartnerTransaction> => "tradeList",
-            /// The transactions on the page, under an alternative inferred name.
+            /// The transactions on the page, under an alternative field name.
             transactions: Vec<PartnerTransaction> => "transactions",
         }
     }
 }
 
 impl PartnerTransactionResponse {
-    /// Returns the transactions on the page, under either name.
+    /// Returns the transactions on the page, from either of the two fields.
     pub fn trades(&self) -> &[PartnerTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
@@ -137,7 +137,7 @@ payload! {
     /// A transaction on the partner's funds.
     pub struct PartnerTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) reads both names.
+            /// The provider's transaction number. [`id`](Self::id) returns the number under either field name.
             trade_id: TransactionId => "tradeId",
             /// The type of transaction.
             trade_type: TradeType => "tradeType",
@@ -151,16 +151,16 @@ payload! {
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
-            /// The provider's transaction number, under an alternative inferred name.
+            /// The provider's transaction number, under an alternative field name.
             transaction_id: TransactionId => "transactionId",
-            /// The code of the status, under an alternative inferred name.
+            /// The code of the status, under an alternative field name.
             transaction_status: Code => "transactionStatus",
         }
     }
 }
 
 impl PartnerTransaction {
-    /// Returns the provider's transaction number, under either name.
+    /// Returns the provider's transaction number, from either of the two fields.
     pub fn id(&self) -> Option<&TransactionId> {
         self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }

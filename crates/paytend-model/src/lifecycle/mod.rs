@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 /// States and the transitions between them.
 pub trait Lifecycle: Clone + Eq + fmt::Debug {
-    /// Returns the states that may follow this one directly; none for a final state.
+    /// Returns the states that may directly follow this state. A final state has none.
     fn next(&self) -> Vec<Self>;
 
     /// Returns whether the state is final.
@@ -53,11 +53,12 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
     }
 }
 
-/// A state, with the time of its last update. `T` is the type of times, such as milliseconds or a sequence number.
+/// A state with the time of its last update. `T` is the type of the time: for example, milliseconds or a sequence
+/// number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked<S, T = i64> {
     state: S,
-    /// The time of the newest update with this state, if all updates with it had a time.
+    /// The time of the newest update that reported this state, or `None` if any such update had no time.
     at: Option<T>,
     /// A lower bound for the newest update's time.
     since: Option<T>,
@@ -72,7 +73,7 @@ pub enum Merged<S> {
         /// The previous state.
         from: S,
     },
-    /// The update has the current state.
+    /// The update reports the current state.
     Same,
     /// The update is older, and the state is unchanged.
     Older,
@@ -81,14 +82,14 @@ pub enum Merged<S> {
         /// The current state.
         from: S,
     },
-    /// Either state may follow the other, and the times do not decide the order. The state is unchanged. Query the
+    /// Either state may follow the other, and the times do not determine the order. The state is unchanged. Query the
     /// provider.
     Undecided,
 }
 
 impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
-    /// Creates a tracked state from the first update. `at` is the time in the update, or `None` if it has none. Do not
-    /// pass the time of arrival.
+    /// Creates a tracked state from the first update. `at` is the time in the update, or `None` if the update has no
+    /// time. Do not pass the time at which the update arrived.
     pub fn new(state: S, at: Option<T>) -> Self {
         Self { state, since: at.clone(), at }
     }
@@ -98,13 +99,14 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         &self.state
     }
 
-    /// Returns the time of the newest update with this state; `None` unless all updates with it had a time.
+    /// Returns the time of the newest update that reported this state, or `None` if any such update had no time.
     pub fn at(&self) -> Option<&T> {
         self.at.as_ref()
     }
 
     /// Merges an update. Updates may arrive in any order, and an older update never replaces a newer one. If both have
-    /// a time, the later one is newer. Otherwise an update is newer if its state can only follow the current state.
+    /// a time, the later one is newer. Otherwise an update is newer if its state can follow the current state, but not
+    /// precede it.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
         if state == self.state {
             self.since = self.since.take().max(at.clone());
@@ -118,7 +120,7 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         let (forward, backward) = (self.state.leads_to(&state), state.leads_to(&self.state));
         let newer = match (&self.at, &self.since, &at) {
             (Some(known), _, Some(at)) if known != at => Some(at > known),
-            // The time of the current state is unknown, but not before `since`.
+            // The time of the current state is unknown, but it is not before `since`.
             (None, Some(since), Some(at)) if at <= since => Some(false),
             _ if forward != backward => Some(forward),
             _ if forward => return Merged::Undecided,
@@ -148,14 +150,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_timestamps_a_state_is_newer_if_only_it_can_follow() {
+    fn without_timestamps_possible_transitions_decide_which_state_is_newer() {
         let mut topup = Tracked::<_, i64>::new(TopupState::Processing, None);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Moved { from: TopupState::Processing });
         assert_eq!(topup.merge(TopupState::Processing, None), Merged::Older);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Same);
         assert_eq!(topup.merge(TopupState::Failed, None), Merged::Illegal { from: TopupState::Succeeded });
         assert_eq!(topup.state(), &TopupState::Succeeded);
-        // A loss report may be before or after its cancellation.
+        // Without times, the loss report may be older than its cancellation, or newer than `Active`.
         let mut card = Tracked::<_, i64>::new(Active, None);
         assert_eq!(card.merge(Lost, None), Merged::Undecided);
         assert_eq!(card.state(), &Active);
@@ -168,19 +170,18 @@ mod tests {
         assert_eq!(card.merge(Active, Some(15)), Merged::Older);
         assert_eq!(card.merge(Active, Some(20)), Merged::Undecided);
         assert_eq!(card.merge(Active, Some(30)), Merged::Moved { from: Lost });
-        // The same state again at a later time: an update in between is older.
+        // The same state is reported again at a later time, so an update in between is older.
         assert_eq!(card.merge(Active, Some(50)), Merged::Same);
         assert_eq!(card.merge(Lost, Some(40)), Merged::Older);
         assert_eq!((card.state(), card.at()), (&Active, Some(&50)));
-        // An earlier time, but impossible before the current state.
+        // The update is earlier, but its state cannot precede the current state.
         assert_eq!(card.merge(Cancelled, Some(1)), Merged::Illegal { from: Active });
         card.set(Cancelled, None);
         assert_eq!((card.state(), card.at()), (&Cancelled, None));
     }
 
-    /// A state without a time does not inherit the previous state's time.
     #[test]
-    fn update_without_a_timestamp_is_not_older() {
+    fn state_without_a_timestamp_does_not_inherit_the_previous_timestamp() {
         let mut card = Tracked::new(Active, Some(10));
         assert_eq!(card.merge(Frozen, None), Merged::Moved { from: Active });
         assert_eq!(card.at(), None);
@@ -209,7 +210,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The updates in a valid history may arrive out of order and repeatedly; the result is always the last state.
+        /// The updates of a valid history may arrive out of order and more than once. The result is always the last
+        /// state.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
@@ -235,7 +237,7 @@ mod tests {
             prop_assert_eq!((tracked.state(), tracked.at()), (&history[last], Some(&last)));
         }
 
-        /// Some updates have a time and some do not.
+        /// Some updates have a time, and others do not.
         #[test]
         fn older_update_never_replaces_a_newer_one(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),

@@ -1,4 +1,4 @@
-//! The states that the documentation names or implies.
+//! The states that the documentation mentions or implies.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use super::Lifecycle;
 /// The state of an Issuing Cards card.
 ///
 /// Documented:
-/// - A card is applied for and shipped, or bought unactivated.
-/// - A card is activated; a virtual card when it is shipped.
+/// - A card is applied for and shipped, or bought without being activated.
+/// - A physical card is activated separately. A virtual card is active as soon as it is shipped.
 /// - The loss of a card can be reported, and the report cancelled.
 /// - A replacement freezes the old card.
 /// - A card can be cancelled.
 ///
-/// Inferred: a lost card may be replaced, and the states in which a card can be cancelled.
+/// Inferred: that a lost card may be replaced, and in which states a card can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -22,11 +22,11 @@ pub enum CardState {
     Applied,
     /// Shipped or bought in bulk, but not active yet. Only for physical cards.
     Unactivated,
-    /// Active: activated with Active card, shipped as a virtual card, or the new card of a replacement.
+    /// Active: activated with the operation Active card, shipped as a virtual card, or the new card of a replacement.
     Active,
     /// Reported lost.
     Lost,
-    /// Replaced by another card.
+    /// Replaced by a new card.
     Frozen,
     /// Cancelled permanently. The documentation mentions cancellation, but no operation for it.
     Cancelled,
@@ -67,9 +67,9 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The state of an account opening in BaaS Core. The order of the states is the order of calls in section 4.4 of its
-/// documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new documents can then
-/// be uploaded.
+/// The state of an account opening in BaaS Core. The order of the states is the order of the calls in section 4.4 of
+/// the BaaS Core documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new
+/// documents can then be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_states_have_the_documented_successors() {
+    fn topup_account_user_and_transfer_order_states_lead_to_possible_states() {
         assert!(TopupState::Processing.leads_to(&TopupState::Failed) && TopupState::Succeeded.is_final());
         assert!(!TopupState::Failed.leads_to(&TopupState::Succeeded));
         assert!(AccountState::Registered.leads_to(&AccountState::Open));

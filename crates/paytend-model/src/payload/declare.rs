@@ -3,8 +3,8 @@
 //! A serde derive cannot keep the digits of unknown numbers. The macro keeps the JSON text of unknown fields.
 
 /// Declares a payload: a struct, its builder, lossless reading and writing, `validate`, a
-/// [`Description`](crate::Description), a JSON Schema, and a `Debug` that hides personal data. If at most one field is
-/// required, the macro also declares `new`.
+/// [`Description`](crate::Description), a JSON Schema, and a `Debug` implementation that hides personal data. If at
+/// most one field is required, the macro also declares `new`.
 ///
 /// ```text
 /// payload! {
@@ -25,12 +25,12 @@
 /// }
 /// ```
 ///
-/// `#[doc(alias = "…")]` before the struct is an operation's name on the wire. The name of the type is followed by its
-/// source. The wire name of a field is followed by three optional parts: an example, the rules, and the source. The
-/// example is a JSON value. The rules are variants of [`Rule`](crate::Rule). The source of a field is only written if
-/// it differs from the source of the type.
+/// `#[doc(alias = "…")]` before the struct sets an operation's name on the wire. The name of the type is followed by
+/// the source of its fields. The wire name of a field is followed by three optional parts: an example, the rules, and
+/// the source. The example is a JSON value. The rules are variants of [`Rule`](crate::Rule). The source of a field is
+/// given only if it differs from the source of the type.
 macro_rules! payload {
-    // Adds the empty blocks that were omitted.
+    // Adds an empty `required` or `optional` block if the declaration omits the block.
     ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?
     pub struct $name:ident: $source:ident {} $($check:tt)*) => {
         payload! {
@@ -80,7 +80,7 @@ macro_rules! payload {
         $(#[doc = concat!("\n\nName on the wire: `", $alias, "`.")] #[doc(alias = $alias)])?
         #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", unless stated otherwise.")]
         #[derive(Clone, PartialEq, Eq, ::bon::Builder)]
-        // All types except `Amount`, which must be parsed, and the payload types.
+        // All field types except `Amount`, which must be parsed, and the payload types.
         #[builder(on(Base64Text, into), on(BeneficiaryType, into), on(CardId, into), on(Code, into), on(Count, into),
             on(CountryCode, into), on(Currency, into), on(Date, into), on(Direction, into), on(FileContent, into),
             on(Gender, into), on(HashedText, into), on(HolderId, into), on(IdType, into), on(NetworkCode, into),
@@ -99,11 +99,11 @@ macro_rules! payload {
                 $(#[doc = concat!("\n\nSource: ", payload!(@source_text $osource), ".")])?
                 pub $optional: Option<$otype>,
             )*
-            /// Unknown fields, and fields that could not be read: see `problems`.
+            /// Unknown fields, and known fields that could not be read (see `problems`).
             #[builder(default)]
             pub extra: $crate::Extra,
-            /// The problems of the fields that could not be read, here and in nested objects. These fields are `None`.
-            /// Not serialized.
+            /// The problems of the fields that could not be read, in this object and in nested objects. These fields
+            /// are `None`. Not serialized.
             #[builder(skip)]
             pub problems: Vec<$crate::Problem>,
         }
@@ -228,7 +228,8 @@ macro_rules! payload {
                 })*
                 $(if let Some(value) = &self.$optional { map.serialize_entry($owire, value)?; })*
                 for (name, json) in &self.extra.0 {
-                    // A known name is usually a field that could not be read. A value that was set later replaces it.
+                    // An entry with a known name is usually a field that could not be read. A value that was set later
+                    // replaces the entry.
                     let replaced = match name.as_str() {
                         $($rwire => !$crate::payload::is_unread(&self.$required, &self.problems, $rwire),)*
                         $($owire => self.$optional.is_some(),)*
@@ -266,7 +267,7 @@ macro_rules! payload {
 
     (@new $name:ident) => {
         impl $name {
-            /// Creates the payload without any field.
+            /// Creates the payload without any fields.
             pub fn new() -> Self {
                 Self::builder().build()
             }

@@ -67,7 +67,7 @@ impl Members {
                 Ok(Members { list, lenient: false, problems: Vec::new() })
             }
 
-            // The error for other values must not contain the value.
+            // The error for a value that is not an object must not contain the value.
             reject! {
                 visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_bytes: &[u8]
             }
@@ -120,8 +120,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads a required field. A field that is not documented may be missing, and an inferred one may be unreadable.
-    /// The problem is reported, and the value is an empty string if the type allows it.
+    /// Reads a required field. An undocumented field may be missing, and an inferred field may also be unreadable. Such
+    /// a field is reported and read as an empty string, if its type allows an empty string.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
             Ok(blank) if problem == Problem::Missing.at(name) && source != Source::Documented => Ok((blank, problem)),

@@ -1,4 +1,4 @@
-//! Payloads: JSON objects with a name, known fields and unknown fields.
+//! Payloads: JSON objects with known and unknown fields, declared as Rust types.
 
 #[macro_use]
 mod declare;
@@ -34,7 +34,7 @@ pub trait Payload:
     const ABOUT: &'static str;
     /// The source of most fields.
     const SOURCE: Source;
-    /// The known fields, in the order of writing.
+    /// The known fields, in the order in which they are written.
     const FIELDS: &'static [Field];
 
     /// Reads an object as far as possible. An optional field that cannot be read is `None` and listed in the
@@ -59,7 +59,7 @@ pub trait Payload:
     fn problems(&self) -> &[Problem];
 }
 
-/// The description of a payload, for code that does not know its type.
+/// The description of a payload type, for code that handles payloads of any type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
@@ -85,7 +85,7 @@ pub(crate) fn is_unread<T: FieldType>(field: &T, problems: &[Problem], name: &st
     field.is_blank() && problems.iter().any(|problem| problem.is_of(name))
 }
 
-/// Reports known fields in `extra`. `null` and an empty string mean that a field is not set.
+/// Reports known fields that are in `extra`. `null` and an empty string mean that a field is not set.
 pub(crate) fn check_unread(extra: &Extra, fields: &[Field], report: &mut Report) {
     for (name, _) in extra.iter().filter(|(_, json)| !matches!(*json, "null" | "\"\"")) {
         report.require(name, fields.iter().all(|field| field.name != name), Rule::OfItsType);
@@ -102,7 +102,8 @@ impl Description {
     pub fn rust_type(&self) -> String {
         let mut modules = self.module.split("::");
         let (package, area) = (modules.next().unwrap_or_default(), modules.next());
-        // The types of an area are exported by its module, and all other types by the crate.
+        // The types of an area, such as `issuing`, are exported by the module of the area, and all other types by the
+        // crate root.
         match area.filter(|area| !matches!(*area, "operation")) {
             Some(area) => format!("{package}::{area}::{}", self.name),
             None => format!("{package}::{}", self.name),

@@ -41,7 +41,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reviews a request of one type.
+/// Reviews the JSON text of a request of type `P`.
 pub(crate) fn review<P: Payload>(json: &str) -> Vec<Finding> {
     let value = match text::object(json) {
         Ok(value) => value,
@@ -77,7 +77,7 @@ impl Review {
         })
     }
 
-    /// Returns whether a field inside this object or list already has a finding.
+    /// Returns whether a field inside the object or list at the path `field` already has a finding.
     fn has_inside(&self, field: &str) -> bool {
         let inside = |path: &str| path.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'));
         self.findings.iter().any(|finding| inside(&finding.field))
@@ -88,7 +88,7 @@ impl Review {
     fn source(&self, path: &str) -> Option<Source> {
         let (mut fields, mut source) = (self.fields, None);
         for name in path.split('.') {
-            // An index of a list is not a field.
+            // A list index in the path is not a field.
             let Some(field) = fields.iter().find(|field| field.name == name) else { continue };
             fields = field.fields;
             if source != Some(Source::Inferred) {

@@ -1,4 +1,4 @@
-//! Missing fields and misspelled names, in an object and in the objects inside it.
+//! Detection of missing fields and misspelled names, in an object and in nested objects.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::provenance::Source;
 use crate::validate::Field;
 use crate::validate::Severity;
 
-/// An object of a request.
+/// An object in a request.
 pub(super) struct Object<'a> {
     pub(super) members: &'a Map<String, Value>,
     pub(super) fields: &'static [Field],
@@ -90,9 +90,10 @@ impl Object<'_> {
 }
 
 /// Returns the number of edits between an unknown name and a known one, if the unknown name may be a typo. Case and
-/// separators do not count.
+/// separators are ignored.
 fn edits(name: &str, field: &Field) -> Option<usize> {
-    // A name with other characters is not a typo, and a message that contains it could be misread.
+    // A name with other characters is not treated as a typo, because a message that contains such a name could be
+    // misread.
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ');
     if name.len() > 64 || !name.bytes().all(is_name) {
         return None;
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_field_inside_an_inferred_one_is_a_warning() {
+    fn missing_field_inside_an_inferred_field_is_a_warning() {
         let outer = |source| Field {
             name: "topup",
             required: false,

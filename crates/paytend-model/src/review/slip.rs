@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::from_str;
 use serde_json::value::RawValue;
 
-/// The nesting depth up to which `serde_json` reads values.
+/// The maximum nesting depth that `serde_json` reads.
 const MAX_DEPTH: usize = 127;
 
 /// A mistake, with its offset in bytes.
@@ -19,7 +19,7 @@ pub(super) struct Slip {
 enum Mistake {
     TrailingComma,
     SingleQuotes,
-    /// Single quotes in input with Python's `True`, `False` or `None`.
+    /// Single quotes in input that contains Python's `True`, `False` or `None`.
     PythonRepr,
     PythonLiteral,
     TypographicQuotes,
@@ -42,7 +42,7 @@ impl fmt::Display for Slip {
             Mistake::PythonLiteral => ("with a Python literal", "; JSON uses true, false and null"),
             Mistake::TypographicQuotes => ("with typographic quotes", "; JSON uses straight double quotes"),
             Mistake::EqualsSigns => ("with equals signs instead of colons", ""),
-            Mistake::UnquotedWord => ("with a word without quotes", ""),
+            Mistake::UnquotedWord => ("with an unquoted word", ""),
             Mistake::Comment => ("with a comment", ""),
             Mistake::Number => ("with an invalid number", ""),
             Mistake::ControlCharacter => ("with a control character in a string", "; write it as an escape"),
@@ -85,7 +85,7 @@ impl Slip {
                     }
                     at = end;
                 }
-                // The first bytes of U+2018 to U+201F.
+                // Typographic quotes start with the byte 0xE2.
                 0xe2 if text[at..].starts_with(['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}']) => {
                     return slip(Mistake::TypographicQuotes);
                 }

@@ -23,7 +23,7 @@ pub(super) fn object(text: &str) -> Result<Value, String> {
         Err(error) => {
             let bare = text.trim();
             match bare.as_bytes().first() {
-                None if text.is_empty() => "an empty text".into(),
+                None if text.is_empty() => "empty input".into(),
                 None => "white space only".into(),
                 _ if text.bytes().take(2).any(|byte| byte == 0) => "UTF-16".into(),
                 _ if bare.starts_with("[object ") => {
@@ -86,7 +86,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let plain: String = text.split_ascii_whitespace().collect();
-    // Base64 may have line breaks, but input with spaces is prose.
+    // Base64 may contain line breaks, but input with spaces is treated as plain text.
     if plain.len() < 16 || text.contains(' ') {
         return None;
     }
@@ -100,7 +100,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         Err(Flaw::Syntax { at }) => Some(at),
         _ => None,
     };
-    // A mistake after the first syntax error is not the cause.
+    // A mistake after the first syntax error is not the cause of the error.
     if let Some(slip) = Slip::first(text).filter(|slip| grammar.is_none_or(|at| slip.at <= at)) {
         return format!("{what} {slip}");
     }
@@ -108,7 +108,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         _ if truncated => format!("{what} that is cut off at byte {}", text.len()),
         (Some(at), Ok(end)) if at >= end => format!("{what} with more text after its end at byte {at}"),
         (Some(at), _) => format!("{what} with a syntax error at byte {at}"),
-        // The grammar is not violated, and no string or number is invalid.
+        // The syntax is valid, so a number must be out of range.
         (None, Ok(_)) => format!("{what} with a number that is out of range"),
         (None, Err(_)) => format!("{what} with a syntax error"),
     }

@@ -18,19 +18,19 @@ pub struct Field {
     pub type_name: &'static str,
     /// The known fields of the object, or of each object in the list. Empty for all other types.
     pub fields: &'static [Field],
-    /// The rules that [`Validate::validate`](super::Validate::validate) checks, in addition to those of the type.
+    /// The rules that [`Validate::validate`](super::Validate::validate) checks, in addition to the rules of the type.
     pub rules: &'static [Rule],
     /// The description of the field.
     pub about: &'static str,
 }
 
 impl Field {
-    /// Returns whether a request is meaningless without this field: an identifier, an amount or a file.
+    /// Returns whether the field is an identifier, an amount or a file. A request without such a field is meaningless.
     pub(crate) fn is_essential(&self) -> bool {
         matches!(self.type_name, "CardId" | "HolderId" | "OrderNo" | "UserId" | "Amount" | "FileContent")
     }
 
-    /// Returns whether the field holds a list.
+    /// Returns whether the field is a list.
     pub(crate) fn is_list(&self) -> bool {
         self.type_name.starts_with("Vec<")
     }

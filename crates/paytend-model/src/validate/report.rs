@@ -21,8 +21,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports that a field violates a rule, unless `holds` is true. A violation is an error or a warning, depending on
-    /// the field's source. For a field that this crate does not declare, it is an error.
+    /// Reports that a field violates a rule, unless `holds` is true. Whether the violation is an error or a warning
+    /// depends on the field's source. For a field that this crate does not declare, it is an error.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
     }
@@ -31,7 +31,7 @@ impl Report {
         self.violations
     }
 
-    /// Runs `check` for an object with these known fields.
+    /// Runs `check` for an object with the known fields `fields`.
     pub(crate) fn object(&mut self, fields: &'static [Field], check: impl FnOnce(&mut Self)) {
         let outer = (self.fields, self.field, self.inferred);
         self.inferred |= self.field.is_some_and(|field| field.source == Source::Inferred);
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    /// Reports an empty field, if the field is required.
+    /// Reports an empty field if the field is required.
     pub(crate) fn not_given(&mut self) {
         if self.field.is_none_or(|field| field.required) {
             let repeated =
@@ -98,7 +98,7 @@ impl Report {
     }
 }
 
-/// A violation of a rule by a field.
+/// A rule violation in a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {

@@ -9,7 +9,7 @@ use crate::provenance::Source;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The field must be set. An empty string means that it is not set, as in the provider's published programs.
+    /// The field must be set. An empty string means that the field is not set, as in the provider's published programs.
     NotEmpty,
     /// Exactly this number of characters.
     Chars(usize),
@@ -19,7 +19,7 @@ pub enum Rule {
     MaxChars(usize),
     /// At most this number of bytes.
     MaxBytes(usize),
-    /// Only decimal digits, at least one.
+    /// One or more decimal digits, and no other characters.
     Digits,
     /// A valid date in the format `yyyy-MM-dd`.
     Date,
@@ -53,11 +53,11 @@ pub enum Rule {
     Iban,
     /// A BIC: 8 or 11 letters and digits that include a country code. Inferred.
     Bic,
-    /// At most this number of characters together with another field.
+    /// At most this number of characters in this field and another field together.
     MaxCharsWith(&'static str, usize),
-    /// The field must be set if the other field is not.
+    /// The field must be set if the other field is not set.
     RequiredUnless(&'static str),
-    /// The field is set if another field is.
+    /// The field must be set if the other field is set.
     RequiredWith(&'static str),
     /// At most this number of characters, unless the value is a hash.
     MaxPlainChars(usize),
@@ -65,8 +65,8 @@ pub enum Rule {
     AsText,
     /// A JSON number.
     AsNumber,
-    /// A value of the field's type. A violating value is in `extra`: it had a different type, or was set as an unknown
-    /// field.
+    /// A value of the field's type. A value that violates this rule is in `extra`: it had a different type, or was set
+    /// in `extra` by the caller.
     OfItsType,
 }
 
@@ -126,7 +126,7 @@ impl Rule {
     /// The maximum number of days between the first and the last day of a query.
     pub(crate) const MAX_DAYS: i32 = 30;
 
-    /// Returns the severity of a violation by a field from this source.
+    /// Returns the severity of a violation of this rule, for a field with the given source.
     pub const fn severity(self, source: Source) -> Severity {
         match (self, source) {
             (_, Source::Inferred) => Severity::Warning,
@@ -220,8 +220,8 @@ fn is_bic(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Returns whether a string matches a pattern, in which `d` is a digit, `s` is a sign, and any other character matches
-/// itself.
+/// Returns whether a string matches a pattern. In the pattern, `d` matches a digit, `s` matches a sign, and any other
+/// character matches itself.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {
         b'd' => byte.is_ascii_digit(),

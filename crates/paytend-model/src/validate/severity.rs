@@ -1,4 +1,4 @@
-//! How serious a violation is.
+//! The severity of violations: errors and warnings.
 
 /// The severity of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

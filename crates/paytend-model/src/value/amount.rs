@@ -25,8 +25,9 @@ const MAX_DECIMALS: usize = 8;
 /// exponent. A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`,
 /// `+100.00`, `.50` and `0100.00`. Binary floating point is never used.
 ///
-/// The text stays as received: `10.10` does not become `10.1`, and `1E+2` does not become `100`. A JSON number stays a
-/// number, and a JSON string stays a string; the provider uses both. Two amounts are equal if their values are.
+/// The digits are kept as received: `10.10` does not become `10.1`, and `1E+2` does not become `100`. A JSON number
+/// stays a number, and a JSON string stays a string; the provider uses both. Two amounts are equal if their values are
+/// equal.
 ///
 /// ```
 /// use paytend_model::{Amount, Decimal};
@@ -55,11 +56,13 @@ enum Form {
 #[error("{}", self.reason())]
 #[non_exhaustive]
 pub enum AmountError {
-    /// The input is not a decimal number: digits with at most one decimal point and an optional minus sign.
+    /// The input is not a decimal number. A decimal number has digits, at most one decimal point and an optional minus
+    /// sign.
     NotDecimal,
     /// The input has an exponent. Only received amounts may have one.
     Exponent,
-    /// The input has too many digits. A received amount has too many if its value does not fit into a [`Decimal`].
+    /// The input has too many digits. A received amount has too many digits if its value does not fit into a
+    /// [`Decimal`].
     TooLong,
 }
 
@@ -74,7 +77,7 @@ impl AmountError {
 }
 
 impl Amount {
-    /// Reads a received amount, in any format with an exact value.
+    /// Reads a received amount in any format, provided that its value is exact.
     fn read_exact(text: &str, form: Form) -> Result<Self, AmountError> {
         let (negative, rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
@@ -123,13 +126,13 @@ impl Amount {
         self.value
     }
 
-    /// Converts to the same amount, written as a JSON string.
+    /// Converts to an equal amount that is written as a JSON string.
     #[must_use]
     pub fn into_text(self) -> Self {
         Self { form: Form::Text, ..self }
     }
 
-    /// Converts to the same amount, written as a JSON number.
+    /// Converts to an equal amount that is written as a JSON number.
     #[must_use]
     pub fn into_number(self) -> Self {
         Self { form: Form::Number, ..self }
@@ -184,7 +187,7 @@ impl From<u32> for Amount {
 impl TryFrom<Decimal> for Amount {
     type Error = AmountError;
 
-    /// Converts a decimal with all its digits. The amount is written as a JSON string.
+    /// Converts a decimal and keeps all its digits. The amount is written as a JSON string.
     fn try_from(value: Decimal) -> Result<Self, AmountError> {
         Self::parse(&value.to_string(), Form::Text)
     }
@@ -228,7 +231,7 @@ impl Serialize for Amount {
             Form::Text => serializer.serialize_str(&self.digits),
             Form::Number => match RawValue::from_string(self.digits.clone()) {
                 Ok(number) => number.serialize(serializer),
-                // Received as a string that is not a valid JSON number.
+                // The amount was received as a string that is not a valid JSON number.
                 Err(_) => serializer.serialize_str(&self.digits),
             },
         }
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_representable_amounts_keep_their_spelling() {
+    fn exactly_representable_amounts_keep_their_notation() {
         for (json, plain) in [
             ("1E+2", "100"),
             ("\"1E+2\"", "100"),

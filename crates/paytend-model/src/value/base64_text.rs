@@ -11,8 +11,8 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// Text that is sent as base64 of its UTF-8 bytes, such as names and address lines. Holds the plain text; `Debug` hides
-/// it.
+/// Text that is sent as base64 of its UTF-8 bytes, such as names and address lines. Contains the plain text, which
+/// `Debug` hides.
 ///
 /// Source: the provider's published sandbox demo.
 ///

@@ -10,8 +10,8 @@ macro_rules! codes {
     ) => {
         $(#[$about])*
         ///
-        /// Two codes are equal if their texts are. A code that was received as a JSON number is in `Other`, so that it
-        /// is written back as a number.
+        /// Two codes are equal if their values on the wire are equal. A code that was received as a JSON number is
+        /// stored as `Other`, so that it is written back as a number.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub enum $name {
@@ -24,8 +24,8 @@ macro_rules! codes {
             /// The known values.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the named variant, also for a known code that was received as a JSON number. Such a code is in
-            /// `Other`, so that it is written back as a number.
+            /// Returns the named variant, even for a known code that was received as a JSON number. Such a code is
+            /// stored as `Other`, so that it is written back as a number.
             #[must_use]
             pub fn named(&self) -> Self {
                 Self::from(self.as_str())
@@ -75,7 +75,7 @@ macro_rules! codes {
         impl From<$crate::Code> for $name {
             fn from(code: $crate::Code) -> Self {
                 match code.as_str() {
-                    // A number stays a number.
+                    // A JSON number is written back as a number.
                     _ if code.is_number() => Self::Other(code),
                     $($wire => Self::$variant,)+
                     _ => Self::Other(code),
@@ -135,8 +135,8 @@ pub(crate) use codes;
 codes! {
     /// `idType`: the kind of identity document.
     ///
-    /// The value of a passport is observed in the published demo. The value of an identity card is inferred from the
-    /// app of a card partner.
+    /// The value for a passport is observed in the published demo. The value for an identity card is inferred from a
+    /// card partner's app.
     pub enum IdType {
         /// an identity card (inferred).
         IdentityCard = "1",

@@ -18,7 +18,7 @@ use crate::validate::{Report, Rule};
 /// reject files between 2,000,000 and 2,097,152 bytes.
 pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 
-/// The content of a file. Holds the bytes, is sent as base64, and is hidden in `Debug`.
+/// The content of a file, as bytes. It is sent as base64 and hidden in `Debug`.
 ///
 /// ```
 /// use paytend_model::FileContent;

@@ -12,7 +12,7 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// A value that is received as plain text or as its hexadecimal SHA-256. A hash can only be compared with a known
+/// A value that is received as plain text or as a hexadecimal SHA-256 hash. A hash can only be compared with a known
 /// value. `Debug` hides both the plain text and the hash, because names can be guessed from their hashes. SHA-256 is
 /// the documented recommendation. Other hashes are not recognized.
 ///
@@ -26,7 +26,7 @@ use crate::validate::{Report, Rule};
 pub struct HashedText(String);
 
 impl HashedText {
-    /// Returns the text as received: a hash, or the value.
+    /// Returns the text as received: the plain text or the hash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -42,11 +42,11 @@ impl HashedText {
         self.matches_one_of(&[plain.to_owned()])
     }
 
-    /// Returns whether the value equals `plain`, ignoring case, white space and Unicode form, or is the hash of a
-    /// common spelling of `plain`. The run time does not depend on the result.
+    /// Returns whether the value equals `plain`, ignoring case, white space and Unicode normalization, or is the hash
+    /// of a common spelling of `plain`. The run time does not depend on the result.
     ///
-    /// The common spellings are `plain` as passed, or trimmed and with single spaces; in the original, upper or lower
-    /// case; composed or decomposed.
+    /// The common spellings are `plain` as passed, and `plain` trimmed and with single spaces between words. Each is
+    /// tried in its original case, in upper case and in lower case, and with composed and decomposed characters.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -70,10 +70,11 @@ impl HashedText {
         self.matches_one_of(&forms)
     }
 
-    /// Returns whether the value is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of it.
-    /// The run time does not depend on the result.
+    /// Returns whether the value is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of
+    /// that IBAN. The run time does not depend on the result.
     ///
-    /// The common spellings are `plain` as passed, without spaces, or in groups of four; in upper or lower case.
+    /// The common spellings are `plain` as passed, and `plain` without spaces or in groups of four, each in upper or
+    /// lower case.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -101,7 +102,7 @@ impl HashedText {
         self.matches_one_of(&[&[plain.to_owned(), compact, grouped][..], &lower_case].concat())
     }
 
-    /// Compares with every spelling, so that the run time does not reveal which one matched.
+    /// Compares the value with every spelling, so that the run time does not reveal which spelling matched.
     fn matches_one_of(&self, forms: &[String]) -> bool {
         let expected = self.digest().unwrap_or_else(|| Sha256::digest(self.0.as_bytes()).into());
         let mut equal = Choice::from(0);
@@ -130,8 +131,8 @@ fn single_spaces(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Normalizes white space, Unicode form and case. Converts to upper case first, because some lower-case letters become
-/// two upper-case letters.
+/// Normalizes white space, Unicode characters and case. Converts to upper case first, because some lower-case letters
+/// become two upper-case letters.
 fn normalized(text: &str) -> String {
     single_spaces(&text.nfkc().collect::<String>().to_uppercase().to_lowercase().nfc().collect::<String>())
 }
@@ -188,7 +189,7 @@ impl FieldType for HashedText {
     }
 
     fn check(&self, rules: &[Rule], report: &mut Report) {
-        // A hash does not have the format of an IBAN.
+        // The IBAN rule does not apply to a hash.
         let text_rules: Vec<Rule> =
             rules.iter().copied().filter(|rule| *rule != Rule::Iban || !self.is_hash()).collect();
         report.text(&text_rules, &self.0);

@@ -1,4 +1,4 @@
-//! The types of fields, with reading, writing and validation.
+//! The types of payload fields, and how they are read, written and validated.
 
 mod amount;
 mod base64_text;
@@ -60,14 +60,14 @@ pub(crate) trait FieldType: Serialize + Sized {
     #[cfg(feature = "schema")]
     fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
 
-    /// Returns an example, for fields without their own example.
+    /// Returns the example for fields whose declaration has no example.
     #[cfg(feature = "schema")]
     fn example() -> Option<serde_json::Value> {
         None
     }
 }
 
-/// Returns the text of a JSON string.
+/// Returns the text of a JSON string, or `None` for any other value.
 pub(crate) fn string<'a>(json: &'a str) -> Option<Cow<'a, str>> {
     // A string without escapes can be borrowed.
     if let Ok(plain) = serde_json::from_str::<&'a str>(json) {

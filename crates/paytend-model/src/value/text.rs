@@ -100,7 +100,7 @@ macro_rules! text {
     (@type $(#[$about:meta])* $name:ident, [$($rule:expr),*], $($example:literal)?) => {
         $(#[$about])*
         ///
-        /// Reads a JSON string or number, and writes it back unchanged. Two values are equal if their texts are.
+        /// Reads a JSON string or number, and writes it back unchanged. Two values are equal if their texts are equal.
         #[derive(Clone)]
         pub struct $name(Scalar);
 
@@ -250,8 +250,9 @@ text! {
 }
 
 text! {
-    /// The number of an order. For the partner's orders, it is the partner's unique number, by which the order can be
-    /// queried. Some fields have the provider's number instead; their documentation mentions this.
+    /// The number of an order. For the partner's orders, this is a unique number from the partner, which can be used to
+    /// query the order. Some fields contain the provider's number instead; the documentation of these fields mentions
+    /// this.
     pub struct OrderNo shown = "T20231106000001";
 }
 
@@ -292,9 +293,8 @@ text! {
 }
 
 text! {
-    /// Personal data or a secret: a name, an address, the number of a document, an account or a phone, or free text.
-    /// `Debug` prints `_`, and the type has no `Display`. Use [`as_str`](Self::as_str)
-    /// to read the text.
+    /// Personal data or a secret: a name, an address, a document, account or phone number, or free text. `Debug` prints
+    /// `_`, and the type has no `Display`. Use [`as_str`](Self::as_str) to read the text.
     pub struct Personal hidden;
 }
 

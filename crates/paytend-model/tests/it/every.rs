@@ -1,9 +1,9 @@
-//! A list of all payload types of the crate, with JSON for each of them.
+//! A list of all payload types of the crate, and functions that create JSON for each type.
 
 use paytend_model::{Field, Payload, envelope, funding, iban, issuing, operation, operations, payby, payermax};
 use serde_json::{Map, Value, json};
 
-/// A payload type, as functions on JSON text.
+/// A payload type, with functions that take JSON text.
 pub(crate) struct Type {
     /// The name, such as `issuing::Topup`.
     pub(crate) name: String,
@@ -112,7 +112,7 @@ fn leaf(type_name: &str, text: &str) -> Option<Value> {
     })
 }
 
-/// Returns a value for a type's field. `text` returns each leaf's text by the path of its field.
+/// Returns a value for a type's field. `text` returns the text of the leaf field at a path.
 pub(crate) fn value(payload: &Type, field: &Field, text: &dyn Fn(&str, &Field) -> String) -> Value {
     let path = format!("{}.{}", payload.name, field.name);
     if let Some(leaf) = leaf(field.type_name, &text(&path, field)) {

@@ -10,7 +10,7 @@ use paytend_model::{BaasNotification, Content, IssuingNotification, Notification
 use crate::every::{find, object};
 
 #[test]
-fn every_documented_kind_is_read_as_its_type_and_written_back() {
+fn every_documented_notification_is_read_as_its_type_and_written_back() {
     let expected = [
         (Product::Baas, "1", "iban::IbanAccount"),
         (Product::Baas, "2", "iban::IbanTransaction"),
@@ -61,7 +61,7 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
         (Product::Baas, "2", br#"{"orderNo":"1","amount":1,"amount":2}"#, Typed(1)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"reference\":\"\xff\",\"fee\":[]}", Typed(2)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"more\":\"\xff\",\"\xff\":1}", Typed(2)),
-        // No identifying field of a deposit.
+        // No identifying field of a deposit has a value.
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
@@ -176,7 +176,7 @@ fn same_notify_type_is_read_differently_for_each_product() {
     ));
 }
 
-/// The notification is unknown instead of a typed value whose fields are all `None`.
+/// The content is read as `Unknown`, not as a typed value whose fields are all `None`.
 #[test]
 fn notification_of_the_other_product_is_unknown() {
     for (product, notify_type, content) in [
@@ -207,7 +207,7 @@ fn inferred_contents_accept_fields_of_any_type() {
 }
 
 #[test]
-fn identifying_fields_are_fields_of_their_type() {
+fn identifying_fields_are_known_fields_of_the_content() {
     for kind in Notification::kinds() {
         let known = |name: &&str| kind.content.fields.iter().any(|field| field.name == *name);
         assert!(!kind.identifying.is_empty() && kind.identifying.iter().all(known), "{}", kind.title);

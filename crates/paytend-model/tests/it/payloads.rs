@@ -44,7 +44,7 @@ fn unknown_fields_and_nulls_round_trip_unchanged() {
 }
 
 #[test]
-fn error_has_the_field_name_but_not_the_value() {
+fn error_contains_the_field_name_but_not_the_value() {
     let errors = [
         (r#"{"cardId":"1","orderNo":"T","amount":"CANARY","currency":"EUR"}"#, "field `amount`"),
         (r#"{"cardId":{"CANARY":1},"orderNo":"T","amount":"1","currency":"EUR"}"#, "field `cardId`"),
@@ -78,7 +78,7 @@ fn names_and_address_lines_are_base64_on_the_wire() {
 }
 
 #[test]
-fn operation_without_business_data_is_an_empty_object() {
+fn request_without_business_data_is_written_as_an_empty_object() {
     assert_eq!(serde_json::to_string(&QueryPartnerBalance::new()).unwrap(), "{}");
 }
 
@@ -114,7 +114,7 @@ fn codes_keep_their_json_type() {
 }
 
 #[test]
-fn amounts_keep_their_digits_and_are_rejected_with_a_reason() {
+fn valid_amounts_keep_their_digits_and_invalid_amounts_are_rejected_with_a_reason() {
     for json in ["1250.07", "10.10", "0.020", "123456789012345.12345678", r#""10.10""#] {
         assert_eq!(serde_json::to_string(&serde_json::from_str::<Amount>(json).unwrap()).unwrap(), json);
     }

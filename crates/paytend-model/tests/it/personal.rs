@@ -121,8 +121,8 @@ fn debug_shows_only_the_listed_fields() {
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
-    // An unnecessary entry would allow a later personal field of this name. `fee` is an amount in one type and an
-    // object in another.
+    // An unnecessary entry would allow a personal field with the same name to be shown later. `fee` is an amount in one
+    // type and an object in another.
     assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
 
@@ -175,7 +175,7 @@ fn personal_fields_are_hidden_in_every_type() {
     assert_eq!(found.len(), PERSONAL.len(), "{found:?}");
 }
 
-/// Some fields of an address may be shown in other types.
+/// Other types may show fields with the same names.
 #[test]
 fn all_fields_of_an_address_are_hidden() {
     let address = crate::every::find("issuing::Address");
@@ -188,12 +188,12 @@ fn errors_do_not_contain_values() {
     let mut errors = 0;
     for payload in types() {
         let valid = with_canaries(&payload);
-        // Violated rules.
+        // Errors about violated rules.
         if let Err(error) = (payload.validate)(&valid.to_string()) {
             assert!(!error.contains("CANARY"), "{}: {error}", payload.name);
             errors += 1;
         }
-        // A field of an unexpected type, a missing or duplicate field, and a truncated object.
+        // Errors about a field of an unexpected type, a missing or duplicate field, and a truncated object.
         for field in payload.fields {
             for wrong in [json!({ "CANARY": "CANARY" }), json!(["CANARY"]), json!("CANARY"), json!(true), json!(1.5)] {
                 let mut object = valid.clone();
@@ -236,7 +236,7 @@ fn text_that_does_not_look_like_a_code_is_hidden() {
         let debug = format!("{:?} {:?} {:?}", Code::from(text), CardId::from(text), IdType::from(text));
         assert_eq!(debug.contains(text) || debug.contains("Passport"), shown, "{debug}");
     }
-    // PayBy's order numbers are as long as card numbers.
+    // PayBy's order numbers are shown, although they are as long as card numbers.
     assert_eq!(format!("{:?}", OrderNo::from("911586849271010217")), r#""911586849271010217""#);
 }
 

@@ -16,7 +16,7 @@ fn warning(text: &str) -> (bool, String) {
 }
 
 #[test]
-fn findings_name_the_field_and_describe_the_value() {
+fn findings_identify_the_field_and_describe_the_value() {
     assert_eq!(findings("topup", r#"{"cardId":"1","orderNo":"T","amount":"1.10","currency":"EUR"}"#), []);
     assert_eq!(findings("topup", "[1,2]"), [error("expected a JSON object; found a list of 2")]);
     assert_eq!(
@@ -75,7 +75,7 @@ fn inferred_fields_only_cause_warnings() {
     );
 }
 
-/// The address of a `createCardholder` request, with the other fields valid.
+/// Returns the findings for a `createCardholder` request with the address `json`. All other fields are valid.
 fn address(json: &str) -> Vec<(bool, String)> {
     let rest = r#""mobile":"+37060000000","firstName":"T25h","lastName":"T25h","idNo":"1","idType":"2",
         "email":"a@example.com","birthday":"1990-02-28","gender":"1","nationalityCode":"LT""#;
@@ -105,14 +105,14 @@ fn misspelled_nested_names_are_suggested() {
 }
 
 #[test]
-fn name_is_suggested_only_if_no_present_field_is_as_close() {
+fn absent_field_is_suggested_only_if_no_present_field_is_as_close() {
     let rest = r#""cityCode":"VNO","postcode":"01103","countryCode":"LT""#;
     let line = |fields: &str| address(&format!("{{{fields},{rest}}}"));
-    // `addressLine` is present and as close as `addressLine2`.
+    // `addressLine` is present, and the unknown name is as close to it as to `addressLine2`.
     assert_eq!(line(r#""addressLine":"T25h","addressLine1":"T25h""#), []);
     assert_eq!(line(r#""addressLine":"T25h","addresLine":"T25h""#), []);
     assert_eq!(line(r#""addressLine":"T25h","addressLine2":"T25h","addressLine3":"T25h""#), []);
-    // Both are absent: the closer one is suggested.
+    // Both fields are absent, so the closer field is suggested.
     let wanted = |name: &str| hint(&format!("eeaAddress.{name}"), "eeaAddress.addressLine");
     let missing = "`eeaAddress.addressLine` is missing";
     assert_eq!(
@@ -130,9 +130,9 @@ fn name_is_suggested_only_if_no_present_field_is_as_close() {
             warning(&hint("eeaAddress.adressLine2", "eeaAddress.addressLine2")),
         ]
     );
-    // Two edits turn a short optional name into another name.
+    // `status` is two edits from `state`, which is too many for a short optional name.
     assert_eq!(line(r#""addressLine":"T25h","status":"1""#), []);
-    // Text that is not a name is never repeated.
+    // Text that cannot be a name is never repeated in a finding.
     assert_eq!(line(r#""address&Line=":"T25h""#), [warning(missing)]);
 }
 
@@ -210,8 +210,8 @@ fn input_that_is_not_a_json_object_is_described() {
         ("{'cardId': 'SECRET', 'memo': None}", "an object in Python's print format at byte 1; use json.dumps"),
         (r#"{"cardId":"1","memo":None}"#, "an object with a Python literal at byte 21; JSON uses true, false and null"),
         (r#"b'{"cardId":"SECRET"}'"#, "a Python bytes literal; pass the bytes themselves"),
-        ("{cardId:\"SECRET\"}", "an object with a word without quotes at byte 1"),
-        (r#"{"a":NaN}"#, "an object with a word without quotes at byte 5"),
+        ("{cardId:\"SECRET\"}", "an object with an unquoted word at byte 1"),
+        (r#"{"a":NaN}"#, "an object with an unquoted word at byte 5"),
         ("{cardId=SECRET, amount=1}", "an object with equals signs instead of colons at byte 1"),
         ("{\u{201c}cardId\u{201d}:1}", "an object with typographic quotes at byte 1; JSON uses straight double quotes"),
         (r#"{"a":1 // SECRET"#, "an object with a comment at byte 7"),

@@ -28,7 +28,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The values of a type's fields, and further members.
+/// The values of a type's fields, and additional members.
 type Plan = (Vec<(u8, Index, Value)>, Vec<(String, Value)>);
 
 fn built(payload: &Type, (fields, further): &Plan) -> Value {
@@ -64,7 +64,7 @@ fn every_type_writes_back_an_equal_object() {
                 let text = object.to_string();
                 if let Ok(written) = (payload.round_trip)(&text) {
                     read.set(read.get() + 1);
-                    // Parses both texts, because a float of serde_json may change in a round trip.
+                    // Both strings are parsed, because serde_json may change a float in a round trip.
                     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
                     prop_assert_eq!(parsed(&written), parsed(&text), "{}", &payload.name);
                 }
@@ -77,24 +77,24 @@ fn every_type_writes_back_an_equal_object() {
 }
 
 #[test]
-fn inferred_field_of_an_unexpected_type_is_kept_as_unknown() {
+fn inferred_field_of_an_unexpected_type_is_kept_in_extra() {
     use paytend_model::issuing::{PartnerBalanceResponse, TopupResponse};
     let json = r#"{"orderNo":["T-1"],"status":{"code":1.10},"new":0.10}"#;
     let mut topup: TopupResponse = serde_json::from_str(json).unwrap();
     assert_eq!((&topup.order_no, &topup.status), (&None, &None));
     assert_eq!(topup.extra.get("status"), Some(r#"{"code":1.10}"#));
     assert_eq!(serde_json::to_string(&topup).unwrap(), json);
-    // A set value replaces the unreadable one.
+    // A value that is set later replaces the unreadable value.
     topup.status = Some("2".into());
     assert_eq!(serde_json::to_string(&topup).unwrap(), r#"{"status":"2","orderNo":["T-1"],"new":0.10}"#);
 
-    // One item of an unexpected type makes the whole list unknown.
+    // A single item of an unexpected type moves the whole list to `extra`.
     let json = r#"{"balance":[{"currency":"EUR","available":"1.00"},{"currency":"EUR"}]}"#;
     let balance: PartnerBalanceResponse = serde_json::from_str(json).unwrap();
     assert!(balance.balance.is_none() && balance.extra.get("balance").is_some());
     assert_eq!(serde_json::to_string(&balance).unwrap(), json);
 
-    // A duplicate field is unknown, and both values are kept.
+    // Both values of a duplicate field are kept in `extra`.
     let json = r#"{"status":1,"status":2,"orderNo":"T-1"}"#;
     let topup: TopupResponse = serde_json::from_str(json).unwrap();
     assert_eq!((topup.status.as_ref(), topup.order_no.as_deref(), topup.extra.len()), (None, Some("T-1"), 2));

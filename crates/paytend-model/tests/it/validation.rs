@@ -22,7 +22,7 @@ fn warnings<V: Validate>(value: &V) -> String {
     violations.map(|violation| violation.to_string()).collect::<Vec<_>>().join("; ")
 }
 
-/// The values consist of multi-byte characters.
+/// The values consist of multi-byte characters, because the limits count characters, not bytes.
 #[test]
 fn payby_fields_have_maximum_lengths() {
     for (field, most) in [
@@ -54,7 +54,7 @@ fn payby_fields_have_maximum_lengths() {
 }
 
 #[test]
-fn payby_fields_have_documented_formats() {
+fn payby_fields_must_have_the_documented_formats() {
     let with = |field: &str, value: Value| {
         let mut order = payby_order();
         order[field] = value;
@@ -71,7 +71,7 @@ fn payby_fields_have_documented_formats() {
     assert_eq!(with("beneficiaryAddress", "Liwa Street off Khalifa Street".into()), "");
     assert_eq!(with("amount", json!({ "amount": 1, "currency": "USD" })), "`amount.currency` must be AED");
 
-    // At most 140 together: a name of 3 and an address of 137. Hashes are not counted.
+    // A name of 3 characters and an address of 137 reach the combined limit of 140. Hashes are not counted.
     assert_eq!(with("beneficiaryAddress", "a".repeat(137).into()), "");
     assert_eq!(
         with("beneficiaryAddress", "a".repeat(138).into()),
@@ -128,7 +128,7 @@ fn payermax_fields_have_maximum_lengths_and_formats() {
 }
 
 #[test]
-fn files_have_at_most_two_mebibytes() {
+fn files_must_not_be_empty_or_larger_than_two_mebibytes() {
     let file = |bytes: usize| FileContent::from(vec![0; bytes]);
     let too_large = "`fileContent` must be at most 2097152 bytes long";
     for (bytes, error) in
@@ -146,7 +146,7 @@ fn files_have_at_most_two_mebibytes() {
 }
 
 #[test]
-fn query_dates_are_valid_and_in_order() {
+fn query_dates_must_be_valid_and_in_order() {
     let query = |begin: &str, end: &str| {
         let card = QueryCardTransactions::builder().card_id("1").begin_date(begin).end_date(end).build();
         let partner = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
@@ -162,7 +162,7 @@ fn query_dates_are_valid_and_in_order() {
 }
 
 #[test]
-fn users_and_cardholders_are_queried_by_at_least_one_identifier() {
+fn queries_of_users_and_cardholders_require_an_identifier() {
     assert_eq!(errors(&QueryCardholder::by_id("H1".into())), "");
     assert_eq!(errors(&QueryCardholder::by_document("123".into(), "2".into())), "");
     let mut half = QueryCardholder::new();
@@ -177,7 +177,7 @@ fn users_and_cardholders_are_queried_by_at_least_one_identifier() {
     assert_eq!(warnings(&iban::QueryUser::new()), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("".into())), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("37060000000".into())), "");
-    // The partner documentation may have other fields to query by.
+    // The partner documentation may describe other query fields.
     let mut other = iban::QueryUser::new();
     other.extra.set("email", r#""ona@example.com""#).unwrap();
     assert_eq!(warnings(&other), "");
@@ -188,7 +188,7 @@ fn required_identifiers_must_not_be_null_or_empty() {
     // `null` means that a field is not set.
     let query: iban::QueryUser = serde_json::from_str(r#"{"userId":null,"mobile":null,"new":null}"#).unwrap();
     assert_eq!(warnings(&query), "`mobile` should be set if `userId` is not set");
-    // The result of a verification instead of a file.
+    // The upload contains the result of a verification instead of a file.
     let mut upload = iban::UploadDocument::new("U1");
     assert_eq!(warnings(&upload), "`fileContent` should not be empty");
     upload.extra.set("sumsub", r#"{"id":1}"#).unwrap();
@@ -197,7 +197,7 @@ fn required_identifiers_must_not_be_null_or_empty() {
     assert_eq!(errors(&mobile), "`mobile` must not be empty; `type` must not be empty");
 }
 
-/// Unreadable fields, and known fields that were set as unknown ones.
+/// Known fields are in `extra` if they were unreadable, or if the caller has set them there.
 #[test]
 fn known_fields_in_extra_are_reported() {
     let person = r#"{"mobile":"+37060000000","birthday":["x"],"firstName":"not base64!","email":null,"lastName":""}"#;
@@ -212,7 +212,7 @@ fn known_fields_in_extra_are_reported() {
 }
 
 #[test]
-fn amounts_have_the_documented_json_type() {
+fn amounts_must_have_the_documented_json_type() {
     let read = |json: &str| serde_json::from_str(json).unwrap();
     let topup = |amount| Topup::builder().card_id("1").order_no("T").amount(amount).currency("EUR").build();
     assert_eq!(errors(&topup(read("10.10"))), "`amount` must be written as a JSON string");
@@ -283,14 +283,14 @@ fn empty_string_means_that_a_field_is_not_set() {
         "contactMobile":"+8618300000000","deliveryAddress":{address},"holderId":""}}"#
     );
     assert_eq!(messages("applyCard", &application), none);
-    // Optional fields of any type: objects, lists, amounts and files.
+    // Optional fields of other types: objects, codes, dates, files and amounts.
     let person = r#"{"mobile":"+37060000000","address":"","gender":"","birthday":""}"#;
     assert_eq!(messages("createIndividual", person), none);
     assert_eq!(messages("baas.uploadDocument", r#"{"userId":"U1","fileContent":"","sumsub":{"id":1}}"#), none);
     let deposit: iban::IbanTransaction = serde_json::from_str(r#"{"fee":"","amount":1}"#).unwrap();
     assert_eq!((deposit.fee.is_none(), deposit.problems.len(), errors(&deposit)), (true, 0, String::new()));
     assert_eq!(serde_json::to_string(&deposit).unwrap(), r#"{"amount":1,"fee":""}"#);
-    // An empty string that is set on a field is sent.
+    // A field that is set to an empty string is sent.
     let mut query =
         QueryCardTransactions::builder().card_id("1").begin_date("2023-11-06").end_date("2023-11-06").build();
     (query.currency, query.start) = (Some("".into()), Some("".into()));
@@ -298,9 +298,9 @@ fn empty_string_means_that_a_field_is_not_set() {
     assert!(serde_json::to_string(&query).unwrap().ends_with(r#""currency":"","start":""}"#));
 }
 
-/// The field is empty, is reported, and is written back unchanged.
+/// The field is read as empty, is reported, and is written back unchanged.
 #[test]
-fn missing_or_unreadable_inferred_required_field_is_not_an_error() {
+fn missing_or_unreadable_required_field_is_not_an_error_if_inferred() {
     for json in [r#"{"memo":1}"#, r#"{"userId":{"id":5},"memo":1}"#, r#"{"userId":null}"#] {
         let query: iban::QueryUserFees = serde_json::from_str(json).unwrap();
         assert_eq!((query.user_id.as_str(), query.problems.len()), ("", 1), "{json}");
@@ -371,6 +371,6 @@ fn observed_field_that_is_not_essential_may_be_missing() {
             (true, "`cardId` must not be empty".to_owned()),
         ]
     );
-    // A documented field is required.
+    // A missing documented field is an error.
     assert!(messages("verifyMobileNumber", r#"{"mobile":"+37060000000"}"#)[0].0);
 }

@@ -25,7 +25,7 @@ class ProviderResponse:
 
 
 class PaytendError(Exception):
-    """The base class of all errors of this package. Errors contain no secrets and no personal data."""
+    """The base class of all errors of this package. Errors contain no secrets or personal data."""
 
     #: The error code, such as ``not_authentic``.
     code = "internal"
@@ -61,7 +61,7 @@ class PayloadError(PaytendError):
 
 
 class UnsignedFailure(PaytendError):
-    """An error response without a signature, which is not authenticated."""
+    """The document is an unsigned error response, which cannot be authenticated."""
 
     code = "unsigned_failure"
 
@@ -84,13 +84,13 @@ class KeyUnusable(PaytendError):
 
 
 class Unavailable(PaytendError):
-    """The backend of a key, or the source of randomness, is temporarily unavailable."""
+    """A key's backend or the source of randomness is temporarily unavailable."""
 
     code = "unavailable"
 
 
 class Rejected(PaytendError):
-    """An authentic notification was rejected: too old, from the future, or for another merchant."""
+    """An authentic notification was rejected because it is too old, from the future, or for another merchant."""
 
     code = "rejected"
 

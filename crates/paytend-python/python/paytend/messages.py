@@ -172,7 +172,7 @@ class Opened:
     @property
     @_translated
     def payload(self) -> str:
-        """The payload as text, exactly as signed; empty for a message without payload.
+        """The payload as text, exactly as signed; empty for a message without a payload.
 
         Raises :class:`PayloadError` if it is not UTF-8.
         """
@@ -218,8 +218,8 @@ class Opened:
 class Keyring:
     """The keys of one side, for communication with one peer.
 
-    The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys verify. Several
-    keys are used during a key rotation. Threads may share a keyring.
+    The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys verify. Use
+    several keys during a key rotation. Threads may share a keyring.
     """
 
     @_translated

@@ -49,7 +49,7 @@ def _scheduled(key: Union[PublicKey, ScheduledKey]) -> tuple[_native.PublicKey, 
 
 @dataclass(frozen=True)
 class BusinessKey:
-    """The object that a notification is about, and the state that it reports."""
+    """The object that a notification is about, and the reported state."""
 
     kind: str
     id: str
@@ -77,7 +77,7 @@ class Notification:
     #: again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key
     #: may still be an update. Store the repeat, and query the state of the object that ``business_key`` identifies.
     dedup_key: str
-    #: The object that the notification is about, and the state that it reports.
+    #: The object that the notification is about, and the reported state.
     business_key: Optional[BusinessKey]
     #: The fingerprint of the key that verified the signature.
     verified_by: str

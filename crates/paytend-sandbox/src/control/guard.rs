@@ -24,8 +24,8 @@ impl Guard {
     fn allows(&self, headers: &HeaderMap, query: &str) -> Result<(), Bad> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let host = text(header::HOST);
-        // A web page of a different origin may send requests here, possibly through a host name that resolves to the
-        // loopback address. It cannot forge the `Host` and `Origin` headers.
+        // A web page of a different origin can send requests to this server, for example by DNS rebinding, but it
+        // cannot forge the `Host` and `Origin` headers.
         let named = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let own =
             named == "localhost" || named.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn token_is_required_on_other_addresses() {
+    fn token_is_required_on_non_loopback_addresses() {
         let guard = Guard::new(Some("secret".into()), "0.0.0.0:8080".parse().unwrap());
         let host = ("host", "sandbox.example:8080");
         assert_eq!(asked(&guard, &[host], ""), 401);

@@ -26,7 +26,7 @@ use crate::world::{Event, World};
 use guard::Guard;
 use response::{Answer, Bad};
 
-/// The maximum size of a request body, which allows importing a large state.
+/// The maximum size of a request body in bytes, large enough to import a large state.
 const MOST: usize = 256 << 20;
 /// The OpenAPI description of the interface.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -55,7 +55,7 @@ pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr
         .layer(DefaultBodyLimit::max(MOST))
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .with_state(core);
-    // The web page and the description contain no data, so they need no token.
+    // The web page and the OpenAPI description contain no data, so they need no token.
     guarded.merge(page::router()).route(
         "/_sandbox/openapi.json",
         get(|| async { ([(http::header::CONTENT_TYPE, "application/json")], OPENAPI) }),
@@ -66,7 +66,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
 }
 
-/// Returns the partner with the given identifier, or the first partner if none is given.
+/// Returns the given partner identifier if the partner exists, or the first partner's identifier if none is given.
 fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     core.look(|world| match named {
         Some(id) if world.partners.contains_key(&id) => Ok(id),
@@ -75,11 +75,11 @@ fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     })
 }
 
-/// Replaces the sandbox's state, once none of its deliveries is in flight.
+/// Waits until no delivery is in flight, then replaces the sandbox's state.
 async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let driving = core.driving.lock().await;
     core.faults().clear();
-    // The entries refer to deliveries that no longer exist.
+    // The log entries refer to deliveries that no longer exist.
     core.log.clear();
     let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     drop(driving);
@@ -87,7 +87,7 @@ async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     answer.map(|_| Json(json!({}))).map_err(|refusal| Bad::request(refusal.message()))
 }
 
-/// Applies an event and runs what falls due because of it.
+/// Applies an event, then runs all tasks and deliveries that are due.
 async fn happen(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     let text = answer
@@ -155,7 +155,7 @@ struct Wanted {
     notify_type: Option<String>,
     /// The URL to post to, for PayBy and PayerMax.
     url: Option<String>,
-    /// Fields that replace those of the sandbox. The text is kept exactly as written.
+    /// Fields that replace the sandbox's fields. The JSON is kept exactly as written.
     content: Option<Box<serde_json::value::RawValue>>,
 }
 

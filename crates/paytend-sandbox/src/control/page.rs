@@ -1,4 +1,4 @@
-//! The web page. Its files are compiled in and load no resources from other hosts.
+//! The web page. Its files are compiled into the program and load no resources from other hosts.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};

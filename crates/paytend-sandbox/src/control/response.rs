@@ -1,4 +1,4 @@
-//! The responses of the control interface, and the parameters that several commands have.
+//! The responses of the control interface, and the parameters shared by several commands.
 
 use axum::Json;
 use axum::extract::{Path, Query};
@@ -34,7 +34,7 @@ pub(super) fn number(Path(id): Path<String>) -> Result<u64, Bad> {
     id.parse().map_err(|_| Bad::unknown("number"))
 }
 
-/// The query parameters of a list: the number of the last known entry.
+/// The query parameters of a list: the number of the last entry that the client knows.
 #[derive(Deserialize)]
 pub(super) struct After {
     after: Option<u64>,

@@ -58,7 +58,7 @@ impl Default for FolderOptions {
 }
 
 impl FolderOptions {
-    /// Creates the default options: 1024 bits, one key pair for each side, and nothing dangerous.
+    /// Creates the default options: 1024 bits, one key pair for each side, and all safety checks enabled.
     pub fn new() -> Self {
         Self::default()
     }
@@ -81,7 +81,7 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether private key files are accepted even if users who do not own them can access them. The environment
+    /// Sets whether private key files are accepted even if users other than the owner can access them. The environment
     /// variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
@@ -96,7 +96,7 @@ pub enum FolderError {
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The error reported by the operating system.
         error: io::Error,
@@ -104,15 +104,15 @@ pub enum FolderError {
     /// A file does not contain a valid key.
     #[error("{path}: {error}")]
     Key {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The error in the key.
+        /// The reason why the key is invalid.
         error: KeyError,
     },
     /// The partner's identifier is not 15 digits.
     #[error("invalid partner identifier in {0}; it must have 15 digits")]
     PartnerId(PathBuf),
-    /// A public key does not belong to its private key.
+    /// A public key does not match its private key.
     #[error("{public} is not the public key of {private}")]
     Pair {
         /// The private key's file.
@@ -226,7 +226,7 @@ impl KeyFolder {
 
 /// Reads a private key file.
 fn private(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, FolderError> {
-    // The error already has the path, so the inner error must not repeat it.
+    // `FolderError::Key` already contains the path, so the inner error must not repeat it.
     PrivateKey::read_file(path, permissions, None)
         .map_err(|error| FolderError::Key { path: path.to_owned(), error: error.problem().clone() })
 }
@@ -236,10 +236,11 @@ fn is_key(path: &Path) -> bool {
         .is_some_and(|ending| ["pem", "key", "der", "p12", "pfx", "b64"].iter().any(|known| ending == *known))
 }
 
-/// Returns whether a path, or the path with its links resolved, has a component that is a typical name for real keys.
+/// Returns whether a path has a component that is a typical name for real keys, such as `prod`. Symbolic links are
+/// resolved, and both paths are checked.
 fn named_as_real(path: &Path) -> bool {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // Check both the path as given and the nearest existing directory with its links resolved.
+    // The path may not exist yet, so resolve the links of its nearest existing ancestor.
     let exists = absolute.ancestors().find_map(|part| part.canonicalize().ok());
     is_named_as_real(&absolute) || exists.is_some_and(|exists| is_named_as_real(&exists))
 }
@@ -266,7 +267,7 @@ fn fill(path: &Path, bits: usize, shared: bool) -> Result<(), FolderError> {
     let digits = OsRandom.fill(&mut random).map(|()| u64::from_le_bytes(random) % 1_000_000);
     write_pair(path, "paytend", &paytend)?;
     write_pair(path, "partner", &partner)?;
-    // Six random digits after the first nine of the documentation's example.
+    // The first nine digits of the documentation's example, followed by six random digits.
     let id = format!("888666000{:06}", digits.unwrap_or(100_260));
     write(&path.join(PARTNER_ID), format!("{id}\n").as_bytes())
 }

@@ -64,13 +64,13 @@ impl Keys {
         self.seals.get(partner)
     }
 
-    /// Generates a keyring for a partner with an unknown key, for the fault `wrongKey`.
+    /// Generates a keyring with a key that the partner does not know, for the fault `wrongKey`.
     pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
         let key = rustcrypto::generate(self.bits, &OsRandom).ok()?;
         Keyring::from_keys(&key, self.partners.get(partner)?).ok()
     }
 
-    /// Replaces Paytend's key; the previous key becomes the stale one.
+    /// Replaces Paytend's key. The fault `staleKey` then uses the previous key.
     pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
         let old = std::mem::replace(&mut self.paytend, rustcrypto::generate(self.bits, &OsRandom)?);
         self.seals = self.make(Some(&old))?;

@@ -80,7 +80,7 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     if refused {
         "connection refused: no program is listening at this address".into()
     } else if causes.iter().any(|cause| cause.contains("dns error")) {
-        "cannot resolve the host name: check its spelling, and the name server of this machine".into()
+        "cannot resolve the host name: check its spelling and this machine's DNS settings".into()
     } else if last.contains("invalid peer certificate") || last.contains("certificate") {
         format!("TLS: {last}; if you trust the receiver, allow its host with --self-signed HOST")
     } else if causes.iter().any(|cause| cause.contains("received corrupt message")) {
@@ -90,11 +90,11 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     }
 }
 
-/// Parts of the TLS library's messages, and what they mean.
+/// Fragments of the TLS library's error messages, and their meanings.
 const CERTIFICATES: [(&str, &str); 6] = [
     ("CaUsedAsEndEntity", "the certificate is self-signed"),
     ("UnknownIssuer", "the certificate is self-signed, or its issuer is not trusted"),
-    ("not valid for name", "the certificate is for another host name"),
+    ("not valid for name", "the certificate is for a different host name"),
     ("Expired", "the certificate has expired"),
     ("expired", "the certificate has expired"),
     ("NotValidYet", "the certificate is not valid yet"),
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusal_names_expected_and_found_body() {
+    fn reason_states_the_expected_and_found_body() {
         let paytend = Source::Paytend { product: "baas".into(), notify_type: "2".into() };
         let expected = r#"expected a JSON object with "status":"00"; found "#;
         for (body, found) in [

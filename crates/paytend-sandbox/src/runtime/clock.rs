@@ -19,7 +19,7 @@ pub enum Pace {
     Accelerated(u32),
 }
 
-/// A start time and the pace at which time passes from there.
+/// A start time and the pace at which time passes from then on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     began: Instant,
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_follows_its_pace() {
+    fn clock_runs_at_the_configured_pace() {
         let mut clock = Clock::new(5_000, Pace::Frozen);
         assert_eq!((clock.now(), clock.until(5_001), clock.until(5_000)), (5_000, None, Some(Duration::ZERO)));
         clock.set(7_000, Pace::Accelerated(3_600_000));

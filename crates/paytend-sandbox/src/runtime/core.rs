@@ -55,7 +55,7 @@ impl Kept {
     }
 }
 
-/// An event could not be written and was therefore not applied.
+/// The error returned if an event could not be written. The event was not applied.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);

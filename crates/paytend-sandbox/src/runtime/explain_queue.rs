@@ -1,4 +1,4 @@
-//! Limits on the explanations that wait and run at the same time.
+//! Limits on the number of explanations that wait and run at the same time.
 
 use std::sync::Arc;
 

@@ -74,7 +74,7 @@ struct Kept {
     entries: VecDeque<Entry>,
 }
 
-/// The last entries, and the listeners for new ones.
+/// The most recent entries, and the listeners for new entries.
 #[derive(Debug)]
 pub(crate) struct Log {
     kept: Mutex<Kept>,

@@ -19,10 +19,10 @@ pub enum StoreError {
     /// SQLite returned an error.
     #[error("cannot use the data file")]
     Sqlite(#[from] rusqlite::Error),
-    /// The file does not contain what this version writes.
+    /// The file's content cannot be parsed.
     #[error("the data file is damaged or was written by a different version")]
     Form(#[from] serde_json::Error),
-    /// The stored state is inconsistent; running it could loop forever or overflow a counter.
+    /// The stored state is inconsistent and could cause an endless loop or a counter overflow.
     #[error("the data file contains an invalid state: {0}; use a new file and import a valid export")]
     Flaw(&'static str),
     /// The file is in use by another sandbox.
@@ -118,7 +118,7 @@ impl Store {
                         let _ = world.apply(Event::Imported { at, world: text });
                     }
                     (Some(world), event) => {
-                        // A refused event is refused again.
+                        // An event that was refused when it was written is refused again.
                         let _ = world.apply(event);
                     }
                     (None, _) => {}

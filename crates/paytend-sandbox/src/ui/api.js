@@ -8,7 +8,7 @@ export function useToken(given) {
   token = given;
 }
 
-/** Reads the token from the URL's fragment and removes it there. Returns whether the fragment contained a token. */
+/** Reads the token from the URL's fragment and removes it from the URL. Returns whether a token was found. */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!given) return false;

@@ -25,7 +25,7 @@ function showTheme() {
   $("theme").setAttribute("aria-label", isDark() ? "Light theme" : "Dark theme");
 }
 
-/** Loads the data that does not change while the sandbox runs. Called at each connection. */
+/** Loads the data that does not change while the sandbox runs. Called on each connection. */
 async function start() {
   try {
     await readInfo();

@@ -46,7 +46,7 @@ export function showDeliveries(all) {
   let before = null;
   for (const delivery of last) {
     let known = shownDeliveries.get(delivery.id);
-    // After a reset, numbering starts again, so an existing node may belong to another delivery.
+    // After a reset, numbering starts again, so an existing node may belong to a different delivery.
     if (known?.madeAt !== delivery.madeAt) {
       known?.node.remove();
       known = { ...deliveryNode(delivery.id), madeAt: delivery.madeAt };

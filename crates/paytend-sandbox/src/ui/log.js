@@ -43,7 +43,7 @@ function matches(entry) {
 
 export const visible = () => [...log.querySelectorAll("li:not([hidden]) > button")];
 
-/** Makes one row reachable with Tab: the given one, or the newest. */
+/** Makes one row reachable with Tab: the given row, or the newest row by default. */
 export function makeTabbable(to) {
   log.querySelector('button[tabindex="0"]')?.setAttribute("tabindex", "-1");
   (to ?? visible()[0])?.setAttribute("tabindex", "0");

@@ -18,7 +18,7 @@ async function loadLog() {
     log.replaceChildren();
     for (const entry of [...entries, ...meanwhile]) put(entry, false);
     const now = rows.get(selected);
-    // After a restart or reset, the same number may belong to another entry.
+    // After a restart or reset, the same number may belong to a different entry.
     if (before && now && now.entry.at === before.at && now.entry.what === before.what) mark();
     else if (selected !== null) closeEntry();
     applyFilter();
@@ -43,7 +43,7 @@ function announce(entry) {
   }, 1000);
 }
 
-/** The function called at each connection, before the log is read. */
+/** The function called on each connection, before the log is read. */
 let start = async () => {};
 let listening = null;
 

@@ -59,7 +59,7 @@ function pretty(text) {
   return [...nodes, plain];
 }
 
-/** Returns a titled block of text, formatted or exact. It is always copied exactly. */
+/** Returns a titled block of text, formatted or exactly as sent. Its Copy button always copies the exact text. */
 export function block(name, text, hookName, absent) {
   const body = h("pre", { "data-testid": hookName, tabindex: "0", "aria-label": name });
   if (!text) {

@@ -20,17 +20,17 @@ const PARTNER: &str = "888666000100260";
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// Order, card, cents.
+    /// The order, the card, and the amount in cents.
     Topup(u8, u8, i64),
     Holder,
-    /// Order, cardholder (a virtual card) or none (physical cards), quantity.
+    /// The order, the cardholder of a virtual card or `None` for physical cards, and the quantity.
     Apply(u8, Option<u8>, u8),
     Activate(u8, u8),
     Replace(u8, u8),
     Lost(u8),
     Found(u8),
     Password(u8),
-    /// Card, cents, whether the amount is only reserved.
+    /// The card, the amount in cents, and whether the amount is only reserved.
     Spend(u8, i64, bool),
     User(u8),
     Upload(u8),
@@ -38,7 +38,7 @@ enum Action {
     Deposit(i64),
     Audit(u8, bool),
     Pass(u64),
-    /// The last call is repeated with a new `requestId`, as after a lost response.
+    /// Repeats the last call with a new `requestId`, as a client does after a lost response.
     Again,
 }
 
@@ -202,7 +202,7 @@ impl Life {
                 let Some((path, data)) = self.last.clone() else { return };
                 let orders = self.partner().topups.len();
                 if self.call(&path, data).is_ok() && path == Topup::INFO.path {
-                    // Only an order that was refused before may be accepted now.
+                    // A repeated order may be accepted only if it was refused before.
                     let topups = &self.partner().topups;
                     assert_eq!(topups.len(), orders + 1);
                     let new = topups.iter().find(|(order, _)| !self.accepted.contains_key(*order)).unwrap();

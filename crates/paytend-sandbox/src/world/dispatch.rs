@@ -72,14 +72,14 @@ pub(super) fn call(
     perform(partner, context, data)
 }
 
-/// Refuses a request that has errors, and in strict mode also one that has warnings.
+/// Refuses a request with errors, and in strict mode also a request with warnings.
 fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
     let Ok(operation) = operation(path) else { return Err(Failure::UnknownPath.into()) };
     let mut findings = operation.review(data);
     findings.retain(|finding| strict || finding.is_error());
     let Some(first) = findings.first() else { return Ok(()) };
     let failure = match first.rule {
-        // Invalid amounts have a separate code.
+        // Invalid amounts have a separate error code.
         Some(_) if first.field.ends_with("amount") => Failure::BadAmount,
         Some(_) => Failure::InvalidField,
         None => Failure::BadData,
@@ -88,7 +88,7 @@ fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
     Err(Refusal::because(failure, texts.join("; ")))
 }
 
-/// Returns the data, or an empty object if there is none. Requests without business data may have either.
+/// Returns the data, or an empty object if there is no data. Operations without business data accept both.
 pub(crate) fn object(data: &str) -> &str {
     if data.is_empty() { "{}" } else { data }
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_of_the_model_is_performed() {
+    fn every_model_operation_is_in_the_table() {
         let operations = paytend_model::operations();
         assert_eq!((operations.len(), TABLE.len()), (37, 37));
         for entry in operations {

@@ -131,7 +131,7 @@ pub(crate) const AUTHORIZED: &str = "1";
 /// The code of a settlement.
 pub(crate) const SETTLED: &str = "2";
 
-/// An authorization, which reserves money on a card, or a settlement, which takes it.
+/// An authorization, which reserves money on a card, or a settlement, which withdraws money.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CardTransaction {
@@ -157,7 +157,7 @@ pub(crate) struct User {
     pub(crate) standard: bool,
     /// The `fileType` of each uploaded document.
     pub(crate) documents: Vec<String>,
-    /// Whether an identity verification provider's result was uploaded, which replaces all documents.
+    /// Whether the result of an identity verification provider was uploaded. The result replaces all documents.
     pub(crate) identified: bool,
     pub(crate) accounts: Vec<String>,
 }
@@ -186,5 +186,5 @@ pub(crate) enum Task {
     MonthlyFee(String),
 }
 
-/// The last assigned number, by kind.
+/// The last assigned number for each kind of object.
 pub(crate) type Counters = BTreeMap<String, u64>;

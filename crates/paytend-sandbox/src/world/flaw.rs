@@ -1,5 +1,5 @@
-//! Checks of a stored or imported state. They reject an inconsistent state; running it could loop forever or overflow a
-//! counter.
+//! Checks of a stored or imported state. They reject an inconsistent state, which could cause an endless loop or a
+//! counter overflow.
 
 use super::World;
 use super::issuing::cards::MOST;

@@ -131,7 +131,7 @@ pub(super) fn upload_order_file(
     Ok(NoData::default())
 }
 
-/// Sets the URL for all BaaS notifications, whatever the `type`, whose codes are not public. Issuing has a separate
+/// Sets the URL for all BaaS notifications. It ignores `type`, because its codes are not public. Issuing has a separate
 /// URL, which is set through the control interface or by
 /// [`Sandbox::issuing_callback`](crate::Sandbox::issuing_callback).
 pub(super) fn set_callback_url(
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn ibans_are_valid() {
+    fn generated_ibans_have_valid_check_digits() {
         // A known valid IBAN and an invalid one test the check itself.
         assert!(is_valid("DE89370400440532013000") && !is_valid("DE88370400440532013000"));
         for number in (0..2000).chain([99_999_999_999]) {

@@ -37,7 +37,7 @@ use crate::failure::{Failure, Refusal};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Event {
-    /// The start, or a reset.
+    /// The start or a reset of the sandbox.
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
     /// An import, which replaces the state with an exported one.
     Imported { at: Millis, world: String },
@@ -47,7 +47,7 @@ pub(crate) enum Event {
     Due { at: Millis },
     /// A trigger from the control interface or from a test.
     Triggered { at: Millis, partner: String, trigger: Trigger },
-    /// A notification is postponed.
+    /// The postponement of a notification.
     Postponed { at: Millis, delivery: u64, until: Millis },
     /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
@@ -121,7 +121,7 @@ impl World {
         self.partners.values().filter_map(Partner::next_task).min()
     }
 
-    /// Returns whether money was neither created nor lost.
+    /// Returns whether no money was created or lost.
     pub(crate) fn conserves(&self) -> bool {
         self.partners.values().all(|partner| partner.ledger.conserves())
     }

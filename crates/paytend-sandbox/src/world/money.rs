@@ -105,7 +105,7 @@ impl Ledger {
         self.balances.get(place).into_iter().flatten().map(|(currency, cents)| (currency.as_str(), *cents))
     }
 
-    /// Transfers money. Refuses if a balance would become negative, except for `Outside`.
+    /// Transfers money. Returns an error if a balance would become negative, except for `Outside`.
     pub(crate) fn transfer(&mut self, from: &Place, to: &Place, currency: &str, cents: Cents) -> Result<(), Failure> {
         if cents.0 < 0 {
             return Err(Failure::BadAmount);

@@ -14,7 +14,7 @@ use super::money::Cents;
 use super::partner::{Partner, given, same_mobile};
 use crate::failure::{Failure, Refusal};
 
-/// The meaning of each `fileType` in the sandbox. The provider's codes are in the partner's documents.
+/// The meaning of each `fileType` in the sandbox. The provider's codes are in the partner's contract documents.
 const FILE_TYPES: [(&str, Document); 8] = [
     ("1", Document::IdCard),
     ("2", Document::Passport),

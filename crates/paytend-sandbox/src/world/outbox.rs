@@ -18,7 +18,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Returns the wait after an attempt that was not acknowledged, or `None` after the last attempt. PayBy's schedule
+    /// Returns the delay after an attempt that was not acknowledged, or `None` after the last attempt. PayBy's schedule
     /// is documented; the other schedules are specific to the sandbox.
     pub(crate) fn backoff(&self, attempts: usize) -> Option<Millis> {
         const OWN: [Millis; 6] = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000];

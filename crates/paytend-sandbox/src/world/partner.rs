@@ -73,7 +73,7 @@ impl Partner {
         partner
     }
 
-    /// Returns the next number of a kind.
+    /// Returns the next number for a kind of object.
     pub(crate) fn number(&mut self, kind: &str) -> u64 {
         let last = self.counters.entry(kind.to_owned()).or_default();
         *last += 1;
@@ -138,7 +138,7 @@ impl Partner {
     }
 }
 
-/// Returns a card's verification value, which can be computed from its identifier.
+/// Returns a card's verification value, which is derived from the card's identifier.
 pub(crate) fn cvv(card: &str) -> String {
     let sum = card.bytes().fold(7u32, |sum, byte| (sum * 31 + u32::from(byte)) % 1000);
     format!("{sum:03}")

@@ -84,7 +84,7 @@ pub struct Settings {
     pub encrypt_flag: bool,
     /// The minimum deposit amount that triggers a transfer order, in hundredths.
     pub transfer_order_from: i64,
-    /// Whether a request that breaks a merely inferred rule is refused.
+    /// Whether a request is refused if it breaks a rule that is only inferred.
     pub strict: bool,
     /// Whether the bare word `SUCCESS`, which PayBy's sample code returns, acknowledges a PayBy notification.
     pub payby_plain_success: bool,

@@ -78,14 +78,14 @@ fn object(text: &str) -> Result<Object, Refusal> {
     serde_json::from_str(if text.is_empty() { "{}" } else { text }).map_err(broken)
 }
 
-/// Replaces some fields of a JSON object. The text of all values is kept exactly.
+/// Replaces some fields of a JSON object. All values are kept exactly as written.
 pub(crate) fn merged(default: &str, overrides: &str) -> Result<String, Refusal> {
     let mut all = object(default)?;
     all.extend(object(overrides)?);
     serde_json::to_string(&all).map_err(|_| Failure::BadData.into())
 }
 
-/// Reads the fields that the sandbox acts on into their type.
+/// Parses the fields that the sandbox acts on.
 fn typed<T: DeserializeOwned>(content: &str) -> Result<T, Refusal> {
     serde_json::from_str(content).map_err(|error| Refusal::because(Failure::BadData, error))
 }
@@ -310,7 +310,7 @@ fn holder_audit(partner: &mut Partner, context: &mut Context<'_>, content: &str)
     Ok(())
 }
 
-/// Returns product, type and title of each kind of Paytend notification that can be triggered.
+/// Returns the product, type and title of each kind of Paytend notification that can be triggered.
 pub(crate) fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     Notification::kinds().map(|kind| (kind.product.as_str(), kind.notify_type, kind.title))
 }

@@ -53,7 +53,7 @@ async fn control_interface_covers_triggers_faults_clock_and_state() {
     let (payby, came) = hook(&[], PAYBY).await;
     assert_eq!(control.post("/trigger", &json!({"product": "payby", "url": payby})).await.0, 200);
     assert!(came.lock().unwrap()[0].0.contains_key("sign"));
-    // Seed, faults, clock.
+    // Test seeding, faults and the clock.
     assert_eq!(control.post("/seed", &json!({"funds": "5.50"})).await.0, 200);
     let state = control.get("/state").await;
     assert_eq!(state["partners"][sandbox.partner_id()]["funds"]["EUR"], "10005.50");
@@ -67,7 +67,7 @@ async fn control_interface_covers_triggers_faults_clock_and_state() {
     let before = control.get("/clock").await["now"].as_u64().unwrap();
     let after = control.post("/clock/advance", &json!({"by": "15h"})).await.1["now"].as_u64().unwrap();
     assert_eq!(after - before, 15 * 3_600_000);
-    // Export, change, import.
+    // Export the state, change it, and import the export.
     let world = control.get("/export").await;
     control.post("/seed", &json!({"funds": "100.00"})).await;
     assert_eq!(control.post("/import", &world).await.0, 200);
@@ -111,7 +111,7 @@ fn many(quantity: u64) -> Value {
     json!({"holder": null, "scheme": "3", "type": "2", "sku": "SKU001", "quantity": quantity, "cards": []})
 }
 
-/// An inconsistent state is refused; running it could loop forever or overflow a counter.
+/// An inconsistent state is refused, because it could cause an endless loop or a counter overflow.
 #[tokio::test]
 async fn import_of_an_invalid_state_is_refused() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -193,7 +193,7 @@ async fn log_entries_are_streamed() {
 }
 
 #[tokio::test]
-async fn page_loads_only_own_files_and_other_origins_are_refused() {
+async fn page_loads_only_its_own_files_and_other_origins_are_refused() {
     let sandbox = Sandbox::start().await.unwrap();
     let control = Control::of(&sandbox);
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui")).unwrap();

@@ -68,7 +68,7 @@ async fn payermax_receiver_accepts_a_retried_notification() {
 }
 
 #[tokio::test]
-async fn paytend_receiver_accepts_all_nine_kinds() {
+async fn paytend_receiver_accepts_all_nine_kinds_of_notification() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
@@ -109,7 +109,7 @@ async fn paytend_receiver_accepts_all_nine_kinds() {
         let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
         let receiver = PaytendReceiver::new(product, sandbox.partner_id(), keyring.clone());
         let taken = receiver.receive(&headers, &body, std::time::SystemTime::now()).unwrap();
-        // The content has its documented type.
+        // The content can be parsed as its documented type.
         let typed = taken.notification().typed().unwrap_or_else(|| panic!("{product} {notify_type}: {taken:?}"));
         assert_eq!((typed.notify_type(), typed.problems()), (notify_type, &[][..]));
     }
@@ -198,7 +198,7 @@ async fn receiver_refuses_notifications_with_clock_skew_or_wrong_signature() {
     }
 }
 
-/// A delivery that became overdue several times over gets one attempt, not several.
+/// A delivery that is overdue by several retry intervals gets one attempt, not several.
 #[tokio::test]
 async fn overdue_delivery_gets_one_attempt() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(40_000_000)).start().await.unwrap();
@@ -308,7 +308,7 @@ async fn callback_response_is_read_up_to_64_kib() {
     set_url(&sandbox, &url).await;
     let delivery = sandbox.notify(Product::Baas, "2", "{}").await.unwrap();
     assert_eq!((delivery.is_acknowledged(), delivery.status()), (false, Some(200)));
-    // The socket buffers hold this much; ten seconds of reading would be gigabytes.
+    // The limit allows for the socket buffers. Ten seconds of reading would be gigabytes.
     let written = task.await.unwrap();
     assert!(written < 32 << 20, "{written}");
 }

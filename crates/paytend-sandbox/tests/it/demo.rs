@@ -47,8 +47,8 @@ fn new_id() -> String {
     RequestId::generate().unwrap().as_str().to_owned()
 }
 
-/// Re-serializes JSON text like the demo's receiver before it verifies: without white space and without trailing zeros
-/// of fractions.
+/// Re-serializes JSON text without white space or trailing zeros of fractions, as the demo's receiver does before it
+/// verifies a message.
 fn rewritten(json: &str) -> String {
     let mut written = String::new();
     let mut rest = json.chars().peekable();

@@ -110,7 +110,7 @@ async fn account_of_a_person_is_opened() {
     assert!(iban.as_str().starts_with("LT") && iban.as_str().len() == 20);
     let found = client.send(&QueryUser::by_mobile("37060000000".into())).await.unwrap();
     assert_eq!((found.user_id, found.user_status), (Some(user.clone()), Some("3".into())));
-    // The status change is notified first, and then the account.
+    // The status change is reported first, and then the account.
     let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.notification().to_owned()).collect();
     assert_eq!(told, ["baas 3", "baas 1"]);
     assert_eq!(came.lock().unwrap().len(), 2);
@@ -221,7 +221,7 @@ async fn topup_is_booked_later_and_can_be_queried() {
     let card = sandbox.card_id();
     let taken = client.send(&topup("T-1", card, "25.50")).await.unwrap();
     assert_eq!(taken.status, Some("1".into()));
-    // The money has left the partner's funds but has not arrived.
+    // The money has left the partner's funds but has not arrived on the card.
     assert_eq!(
         (sandbox.funds("EUR").to_string(), sandbox.topup("T-1")),
         ("9974.50".into(), Some(TopupState::Processing))
@@ -250,7 +250,7 @@ async fn topup_is_booked_later_and_can_be_queried() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
-/// At a day per second, a topup is booked without advancing the clock.
+/// With the clock at one day per second, a topup is booked without advancing the clock manually.
 #[tokio::test]
 async fn accelerated_clock_runs_due_tasks() {
     let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));

@@ -17,7 +17,7 @@ fn client(file: &Path) -> ClientBuilder {
 }
 
 #[tokio::test]
-async fn client_from_profile_file_resolves_orders_and_reports_unknown_ones() {
+async fn client_from_profile_file_resolves_orders_and_reports_unknown_orders() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = start(folder.path()).await;
     let file = sandbox.profile_file().unwrap();
@@ -63,7 +63,7 @@ fn profile(file: &Path) -> toml::Value {
 }
 
 #[tokio::test]
-async fn profile_file_without_first_line_is_kept() {
+async fn profile_file_without_its_first_line_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     drop(start(folder.path()).await);
     let file = folder.path().join("paytend.toml");

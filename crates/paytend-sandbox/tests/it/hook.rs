@@ -1,4 +1,4 @@
-//! A receiver for tests, with configured responses, that keeps all received requests.
+//! A test receiver that sends configured responses and keeps all received requests.
 
 use std::sync::{Arc, Mutex};
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 const SESSION_KEY: &str = "gNx86vc1yttHs8ZWOf7+5g==";
 
-/// Seals a request like a program that does not check its own payload.
+/// Seals a request without checking that its payload is valid.
 fn seal(sandbox: &Sandbox, payload: &[u8]) -> String {
     let request_id = RequestId::generate().unwrap();
     let fields = [
@@ -97,7 +97,7 @@ async fn payload_is_described_if_the_random_key_is_percent_encoded() {
     assert_eq!(code, Failure::UnknownPath.code());
 }
 
-/// A nested field is named with its path, and all missing ones are reported.
+/// A refusal names nested fields by their paths and reports all missing fields.
 #[tokio::test]
 async fn refusal_names_nested_fields() {
     let mut settings = paytend_sandbox::Settings::default();

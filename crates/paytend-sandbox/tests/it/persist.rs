@@ -21,7 +21,7 @@ async fn state_survives_restarts() {
     let topup = |order: String| {
         Topup::builder().card_id("1755902").order_no(order).amount("1.00".parse().unwrap()).currency("EUR").build()
     };
-    // Several restarts, and more events than are stored without a snapshot.
+    // Restart several times, with enough events for a snapshot to be written.
     for life in 0..3 {
         let sandbox = start().await.unwrap();
         let client = client(&sandbox);
@@ -104,7 +104,7 @@ async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
     drop((control, sandbox));
     drop(start().await.unwrap());
 
-    // A version without this check could have written such a world, as an event or as a snapshot.
+    // A version without this check could have written such a state, as an event or as a snapshot.
     let event = serde_json::json!({"event": "imported", "at": 0, "world": world.to_string()}).to_string();
     for (statement, text) in [
         ("INSERT INTO event (event) VALUES (?1)", &event),

@@ -1,4 +1,4 @@
-//! Tests of the shipped scenarios, and of the errors of failing ones.
+//! Tests of the shipped scenarios, and of the errors of failing scenarios.
 
 use paytend_sandbox::scenario::{SHIPPED, Scenario, ScenarioError};
 
@@ -14,7 +14,7 @@ async fn shipped_scenarios_succeed() {
 }
 
 #[tokio::test]
-async fn failing_step_is_named_with_its_reason() {
+async fn error_names_the_failing_step_and_the_reason() {
     let run = |steps: &str| {
         let text = format!("name = \"x\"\n{steps}");
         async move { Scenario::read(&text).unwrap().run(|_| {}).await.unwrap_err().to_string() }
@@ -32,7 +32,7 @@ async fn failing_step_is_named_with_its_reason() {
         ("[[step]]\ncall = \"getMoney\"", "no operation has this name or path"),
         ("[[step]]\nadvance = \"soon\"", "invalid duration soon; examples: 90s, 15h"),
         ("[[step]]\nexpect = { x = 1 }", "step 1 (): the step does nothing"),
-        ("[[step]]\nrespond = [99]", "`respond` must hold HTTP statuses from 200 to 599"),
+        ("[[step]]\nrespond = [99]", "`respond` must contain only HTTP statuses from 200 to 599"),
         ("[[step]]\ncall = \"getCardInfo\"\ndata = { cardId = \"1\" }", "expected respCode 00; found S101"),
         ("[[step]]\nfunds = true\nsave = { x = \"USD\" }", "cannot save USD: no such value"),
     ] {

@@ -43,7 +43,7 @@ async fn concurrent_topups_are_each_applied_once() {
     let calls: Vec<_> = (0..50)
         .map(|n| {
             let client = client.clone();
-            // Ten order numbers with five calls each: one call of each five moves money.
+            // Ten order numbers with five calls each: exactly one of each five calls moves money.
             tokio::spawn(async move { client.send(&topup(&format!("T-{}", n % 10), "1.00")).await.is_ok() })
         })
         .collect();
@@ -86,7 +86,7 @@ async fn deposit_is_posted_to_the_callback_url() {
     };
     assert_eq!(transaction.amount.unwrap().to_string(), "1250.07");
     assert_eq!(transaction.reference, Some("INV=42&x".into()));
-    // The next deposit is another transaction.
+    // The next deposit is a separate transaction.
     sandbox.deposit(&deposit).await.unwrap();
     let Some(Content::Typed(Notification::Baas(BaasNotification::FundDeposit(next)))) = received.recv().await else {
         panic!()
@@ -95,7 +95,7 @@ async fn deposit_is_posted_to_the_callback_url() {
 }
 
 #[tokio::test]
-async fn only_the_documented_response_acknowledges() {
+async fn only_the_documented_response_acknowledges_a_notification() {
     let sandbox = Sandbox::start().await.unwrap();
     for (status, body, expected) in [
         (200, r#"{"msg":"ok","status":"00"}"#, true),
@@ -169,7 +169,7 @@ async fn responses_follow_the_documented_wire_format() {
     assert_eq!(got.status().as_u16(), 405);
 }
 
-/// The field is reserved and unsigned, and clients ignore it.
+/// The field `encryptFlag` is reserved and unsigned, and clients ignore it.
 #[tokio::test]
 async fn responses_have_encrypt_flag_if_enabled() {
     let mut settings = Settings::default();

@@ -1,4 +1,4 @@
-// Tests of the sandbox's web page in a real browser. PAYTEND_UI holds three lines: the paytend binary, the Chromium
+// Tests of the sandbox's web page in a real browser. PAYTEND_UI contains three lines: the paytend binary, the Chromium
 // binary, and the directory for screenshots.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
@@ -100,7 +100,7 @@ test('added fault applies to the next call and can be cleared', async () => {
   await reach('fault-on')
   await by('fault-on').fill('topup')
   await by('fault-kind').selectOption('wrongSignature')
-  // More often than needed, so that a fault is left to clear.
+  // The fault applies more than once, so that it is still active when it is cleared.
   await by('fault-times').fill('5')
   await by('fault-add').click()
   await by('faults').getByText('wrongSignature').waitFor()
@@ -167,7 +167,7 @@ test('page can be used with the keyboard and all controls have a name', async ()
 
 test('page fits a narrow window and follows the color scheme', async () => {
   await reach('trigger-baas-2')
-  // The first topup, which succeeded.
+  // Open the first topup, which succeeded.
   await entries('topup').last().click()
   await by('reveal').click()
   await by('sent-payload').waitFor()

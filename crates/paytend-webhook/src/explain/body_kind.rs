@@ -72,7 +72,7 @@ pub enum BodyKind {
     Binary,
 }
 
-/// The beginnings of the placeholders that languages print for values that have no text representation.
+/// Prefixes of the placeholders that languages print for values that have no text representation.
 const PLACEHOLDERS: [&str; 18] = [
     "[object Object]",
     "[object ",

@@ -85,7 +85,7 @@ impl Change {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
             Self::NewlineLost | Self::WhiteSpaceAdded => {
-                "verify the untrimmed body, with the length in Content-Length; editors and shells change its end"
+                "verify the untrimmed body, with exactly Content-Length bytes; editors and shells may change its end"
             }
             Self::LineEnds => "read and write the body as bytes, not as text (open it in binary mode)",
             Self::ByteOrderMark => "verify the body before any decoder removes the byte order mark",
@@ -123,7 +123,7 @@ impl Change {
 #[non_exhaustive]
 pub enum Wrapping {
     /// A byte order mark before the text.
-    #[error("a byte order mark followed by it")]
+    #[error("a copy of it with a byte order mark at the start")]
     ByteOrderMark,
     /// NUL bytes after the text.
     #[error("a copy of it followed by NUL bytes")]
@@ -171,10 +171,10 @@ pub enum Wrapping {
     #[error("a form that contains it as the name of a field: a JSON body was parsed as a form")]
     FormKey,
     /// A string in an outer JSON document.
-    #[error("another JSON document that contains it as a string")]
+    #[error("an outer JSON document that contains it as a string")]
     Member,
     /// An object or array in an outer JSON document.
-    #[error("another JSON document that contains it as an object or array")]
+    #[error("an outer JSON document that contains it as an object or array")]
     InnerObject,
     /// A multipart form.
     #[error("a multipart body that contains it")]
@@ -186,7 +186,7 @@ pub enum Wrapping {
     #[error("a copy of it with other characters before or after it")]
     Surrounded,
     /// A string or bytes literal of a programming language.
-    #[error("its repr, as Python prints strings and bytes")]
+    #[error("its Python repr, as printed for strings and bytes")]
     TextLiteral,
     /// The parsed structure, as a literal of a programming language.
     #[error("the parsed structure in a program's print format (Python's repr, Ruby's inspect, JavaScript's console)")]

@@ -223,13 +223,13 @@ pub enum Finding {
     },
     /// The signed text differs from the received text in an unknown way.
     #[error(
-        "the signature was made with the right key, but over a different text, and undoing the usual changes did not \
+        "the signature was made with the right key, but over different text, and undoing the usual changes did not \
         restore the signed text: compare the text that the sender signed with the expected text"
     )]
     TextUnknown,
     /// The signed text differs from the received text, and the search ended early.
     #[error(
-        "the signature was made with the right key, but over a different text; there are too many possible \
+        "the signature was made with the right key, but over different text; there are too many possible \
         serializations to try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,

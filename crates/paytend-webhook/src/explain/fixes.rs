@@ -15,7 +15,7 @@ pub(super) enum Subject {
     Request,
 }
 
-/// The payload is encrypted, so only its sender can have signed a different text.
+/// The payload is encrypted, so only its sender can have signed different text.
 const SIGN_SAME_BYTES: &str = "serialize the payload once, as UTF-8, and both sign and encrypt exactly these bytes";
 const SENDER_SIGNS_SAME_BYTES: &str =
     "inform the sender: it must serialize the payload once, and both sign and encrypt exactly these bytes";
@@ -54,18 +54,18 @@ impl Finding {
             }
             Self::Trace(trace) => vec![if trace.is_of_fields() {
                 subject.choose(
-                    "compare each field with the one that the sender signed",
+                    "compare each field with the value that the sender signed",
                     "sign each field with exactly the value that is sent, after all fields have been set",
                 )
             } else {
                 subject.same_bytes(trace.fix())
             }],
             Self::Aes128 | Self::Aes128Truncated | Self::Aes256Padded | Self::DecodedKey(_) => vec![subject.choose(
-                "the sender: use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
+                "the sender must use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
                 "use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
             )],
             Self::SessionKey(_) | Self::SessionKeyText { .. } => vec![subject.choose(
-                "the sender: encrypt the base64 text of 16 random bytes as randomKey",
+                "the sender must encrypt the base64 text of 16 random bytes as randomKey",
                 "encrypt the base64 text of 16 random bytes as randomKey",
             )],
             Self::SignedByUnknown => vec![subject.choose(
@@ -85,7 +85,7 @@ impl TextChange {
         match self {
             Self::Bytes(change) => Some(subject.same_bytes(change.fix())),
             Self::PayloadLeftOut => Some(subject.choose(
-                "open a message of such an endpoint with an unsigned payload",
+                "for the upload endpoints of the IBAN product, open the message with `unsigned_payload`",
                 "sign the payload too, except in requests to the upload endpoints of the IBAN product",
             )),
             Self::OtherValue(_) | Self::Missing(_) | Self::NotSigned(_) => Some(subject.choose(

@@ -1,4 +1,5 @@
-//! Diagnosis of messages that fail verification. It is for the owner of the keys, on a command line, never in a server.
+//! Diagnosis of messages that fail verification. Use it on a command line, with access to the keys, and never in a
+//! server.
 //!
 //! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
@@ -77,8 +78,8 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
     explanation
 }
 
-/// Explains a message in Paytend's envelope: a notification, a response, or, on Paytend's side, a request.
-/// `payload_signed` is whether the payload should be signed.
+/// Explains a message in Paytend's envelope: a notification, a response, or, on Paytend's side, a request. Set
+/// `payload_signed` if the sender must sign the payload.
 pub fn explain_envelope(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys) -> Explanation {
     let mut explanation = Explanation::start(Subject::of(kind), keys);
     envelope::explain(kind, payload_signed, body, keys, &mut explanation);

@@ -17,10 +17,11 @@ pub enum PastedSignError {
 }
 
 /// Parses a pasted `sign` header. The value may be quoted, split over several lines, escaped as in JSON or HTML, or
-/// have a name or a line break. It may also be part of a curl command, a list of headers, or a JSON object.
+/// include the header's name or a line break. It may also be part of a curl command, a list of headers, or a JSON
+/// object.
 ///
-/// The spelling of the base64 is kept, because it may be the reason for a rejection. [`explain`](super::explain) reads
-/// every spelling and reports it.
+/// The base64 is not normalized, because a deviation from the standard form may be the reason for a rejection.
+/// [`explain`](super::explain) accepts every variant and reports the deviation.
 ///
 /// ```
 /// use paytend_webhook::explain::pasted_sign;
@@ -70,12 +71,12 @@ fn without_escapes(mut text: String) -> String {
     text
 }
 
-/// The names under which the header is shown, in lower case.
+/// The names under which tools show the header, in lower case.
 const NAMES: [&str; 3] = ["http_sign", "sign", "signature"];
 
-/// Returns the value after the header's name, or the whole text if it has no name.
+/// Returns the value after the header's name, or all of `text` if it does not contain the name.
 fn value_of(text: &str) -> &str {
-    // Conversion to lower case keeps all positions.
+    // Conversion to ASCII lower case preserves all byte offsets.
     let lower = text.to_ascii_lowercase();
     for name in NAMES {
         for (at, _) in lower.match_indices(name) {
@@ -134,7 +135,7 @@ fn to_ascii(c: char) -> char {
     }
 }
 
-/// Removes characters around the value.
+/// Removes white space, quotes and other punctuation around the value.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '{' | '}' | '<' | '>' | '\\')

@@ -68,14 +68,14 @@ impl Search {
         self.target.before.clone()
     }
 
-    /// Returns whether a candidate is the signed text. The hash contains its variable part.
+    /// Returns whether a candidate is the signed text. `hash` must already include the candidate's variable part.
     pub(super) fn finish(&mut self, mut hash: Sha256) -> bool {
         self.charge(self.target.after.len() + EACH);
         hash.update(&*self.target.after);
         hash.finalize()[..] == self.target.digest
     }
 
-    /// Returns whether this is the variable part of the signed text.
+    /// Returns whether `part` is the variable part of the signed text.
     pub(super) fn is_signed(&mut self, part: &[u8]) -> bool {
         self.charge(part.len());
         let mut hash = self.start();

@@ -21,7 +21,7 @@ pub enum Trace {
     /// Character pairs typical of UTF-8 decoded in the wrong charset.
     #[error("the text has character pairs typical of UTF-8 decoded in the wrong charset; part of it may be lost")]
     Misread,
-    /// The end is missing.
+    /// The end of the text is missing.
     #[error("the text is incomplete: its end may have been cut off, for instance by a size limit or a log")]
     CutOff,
     /// A number that may have been rounded.

@@ -117,7 +117,7 @@ struct Memory {
 struct State {
     used: usize,
     next: u64,
-    /// Bodies by age: the oldest has the smallest number.
+    /// The bodies by number, in order of age: the oldest has the smallest number.
     bodies: BTreeMap<u64, Body>,
 }
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn body_of_the_receivers_size_limit_fits() {
+    fn body_at_the_receivers_size_limit_fits() {
         let limits = Limits::new(Budget::new().max_bytes(1), 100);
         let (mut reservation, _evicted) = limits.reserve();
         assert_eq!(reservation.grow(100), Ok(()));

@@ -33,8 +33,8 @@ impl Handlers {
         self.0.wait().await;
     }
 
-    /// Returns the future that runs a handler, to be spawned. It counts as running until it has completed or is
-    /// dropped. Its output is `None` if the handler panicked.
+    /// Returns the future that runs a handler, to be spawned. The handler counts as running until the future has
+    /// completed or is dropped. Its output is `None` if the handler panicked.
     ///
     /// The notification's slot is held until the handler has returned, even if the handler drops the notification
     /// earlier. This is the only limit on handlers whose senders have disconnected.

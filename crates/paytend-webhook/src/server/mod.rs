@@ -16,7 +16,7 @@
 //! | the handler | the sender's response |
 //! |---|---|
 //! | returns a [`Reply`] | the provider's response to it, if the sender is still connected |
-//! | panics | 503, try again later; a `tracing` event at the level `error` names the provider and the dedup key |
+//! | panics | 503, try again later; a `tracing` event at the level `error` contains the provider and the dedup key |
 //! | is running when the sender disconnects | none; the next response depends on what the handler has stored |
 //! | is running when the runtime shuts down | none; the handler is dropped, and a `tracing` event reports it |
 //!
@@ -158,7 +158,7 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Shares the budgets of another endpoint, for several routes of a program that share its processors.
+    /// Shares the budgets of another endpoint. Use this for several routes of one program, which share its processors.
     #[must_use]
     pub fn share_budgets_with<Q>(mut self, other: &Endpoint<Q>) -> Self {
         (self.listed, self.others) = (other.listed.clone(), other.others.clone());
@@ -167,8 +167,8 @@ impl<R: Receiver> Endpoint<R> {
 
     /// Runs the cryptography on the calling thread instead of a blocking thread of the runtime. This saves about 0.02
     /// ms per notification, but delays the thread's other tasks by one operation. Use it for keys in memory, never for
-    /// keys in a device or behind a network. A receiver that only verifies (PayBy, PayerMax) always runs on the calling
-    /// thread.
+    /// keys in a hardware device or accessed over a network. A receiver that only verifies (PayBy, PayerMax) always
+    /// runs on the calling thread.
     #[must_use]
     pub fn run_inline(mut self) -> Self {
         self.run_inline = true;
@@ -200,7 +200,7 @@ impl<R: Receiver> Endpoint<R> {
     /// slot and its memory in the budget until it is dropped. The server must limit the size of headers and the number
     /// of connections.
     ///
-    /// Requires a Tokio runtime with its timer. The cryptography runs on the runtime's blocking threads, unless
+    /// Requires a Tokio runtime with the timer enabled. The cryptography runs on the runtime's blocking threads, unless
     /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing was handled or acknowledged. Pass
     /// the notification to [`handle`](Self::handle) next.
     ///

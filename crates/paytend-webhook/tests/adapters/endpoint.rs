@@ -13,7 +13,7 @@ use paytend_webhook::{KeyUsage, Provider, Reason, Receiver, Rejection, Verified}
 
 use crate::support::{BlockingReceiver, paytend, sealed};
 
-/// A body that arrives in these pieces.
+/// A body that arrives in the given pieces.
 pub(crate) struct Pieces(std::vec::IntoIter<Vec<u8>>);
 
 pub(crate) fn pieces(pieces: Vec<Vec<u8>>) -> Pieces {
@@ -89,7 +89,7 @@ async fn bodies_in_progress_stay_within_the_budget() {
         async move { post(&endpoint, body).await }
     });
     started.recv().await.unwrap();
-    // A slot is free, but not enough bytes.
+    // A slot is free, but the budget does not have enough bytes left.
     assert_eq!(post(&endpoint, body.clone()).await, Err(Reason::Overloaded));
     receiver.release();
     assert_eq!(first.await.unwrap(), Ok(()));
@@ -159,7 +159,7 @@ async fn slow_handler_counts_against_the_budget() {
     assert!(receive().await.is_ok());
 }
 
-/// Several routes of a program share its processors.
+/// Endpoints of the same program can share a budget, because they share the processors.
 #[tokio::test]
 async fn endpoints_share_a_budget() {
     let first = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
@@ -190,16 +190,16 @@ async fn waiting_for_keys_times_out() {
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
 
-/// A body larger than the budget's bytes fits if the receiver's limit allows it.
+/// A body larger than the budget's `max_bytes` is accepted if the receiver's limit allows it.
 #[tokio::test]
-async fn budget_fits_a_body_of_the_receivers_limit() {
+async fn body_within_the_receivers_limit_fits_a_smaller_budget() {
     let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_bytes(1));
     assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
 }
 
-/// Reading of an endless body stops as soon as it is too large.
+/// Reading an endless body stops as soon as the body is too large.
 #[tokio::test]
-async fn endless_body_is_read_only_to_the_limit() {
+async fn endless_body_is_read_only_up_to_the_limit() {
     struct Endless(Arc<Mutex<usize>>);
     impl Stream for Endless {
         type Item = Result<Bytes, Infallible>;
@@ -221,9 +221,9 @@ async fn endless_body_is_read_only_to_the_limit() {
     assert_eq!((rejection.reason(), *count.lock().unwrap()), (&too_large, 1100));
 }
 
-/// The size limit applies to the sum of all pieces.
+/// The size limit applies to the total size of all pieces.
 #[tokio::test]
-async fn body_size_is_counted_to_the_last_byte() {
+async fn body_one_byte_above_the_limit_is_rejected() {
     let body = sealed("{}");
     let endpoint = Endpoint::new(paytend().receiver().clone().with_max_bytes(body.len()));
     let send = |body: &[u8]| {

@@ -86,7 +86,7 @@ pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(serve
     sending.abort();
     assert!(sending.await.unwrap_err().is_cancelled());
 
-    // Each notification is delivered again, so that the server has time to notice that those connections ended.
+    // Deliver each notification again several times, so that the server has time to notice the closed connections.
     let client = Client::new(address);
     for order in (0..3).cycle().take(30) {
         client.send(sealed(&content(order))).await.expect(200, ACCEPTED, "delivered again");

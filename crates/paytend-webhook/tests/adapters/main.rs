@@ -22,7 +22,7 @@ macro_rules! matrix {
                 matrix!(@tests $server matrix
                     every_notification_vector_is_accepted
                     every_refuse_vector_is_rejected
-                    every_detached_vector_is_accepted_or_rejected
+                    every_detached_vector_has_the_expected_result
                     body_above_the_limit_is_not_read
                     other_methods_and_codings_are_rejected
                     meaningless_headers_do_not_cause_rejection

@@ -41,7 +41,7 @@ pub(crate) async fn every_refuse_vector_is_rejected(server: Server) {
     assert!(too_large > 0);
 }
 
-pub(crate) async fn every_detached_vector_is_accepted_or_rejected(server: Server) {
+pub(crate) async fn every_detached_vector_has_the_expected_result(server: Server) {
     let payby = Client::new(server.start(payby(), Reply::Accepted).await);
     let payermax = Client::new(server.start(payermax(), Reply::Duplicate).await);
     let mut counts = (0, 0);
@@ -71,7 +71,7 @@ pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
 
     let address = server.start(paytend(body.len() - 1), Reply::Accepted).await;
     Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body one byte above the limit");
-    // A body without an announced size and without an end.
+    // An endless body without an announced size.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
     connection.send(format!("{:x}\r\n", body.len())).await;
@@ -139,7 +139,7 @@ async fn post(address: std::net::SocketAddr, head: &str, body: &[u8]) -> u16 {
     connection.response().await.0
 }
 
-/// A `sign` header may be repeated or joined in transit, and have quotes or spaces around it.
+/// A `sign` header may be repeated or joined in transit, and its value may have quotes or spaces around it.
 pub(crate) async fn repeated_sign_header_is_accepted(server: Server) {
     let client = Client::new(server.start(payby(), Reply::Accepted).await);
     let valid: Vec<_> =
@@ -232,7 +232,7 @@ pub(crate) async fn expect_100_continue_is_supported(server: Server) {
     connection.send(&body).await;
     assert_eq!(connection.response().await.0, 200);
 
-    // A request that is rejected anyway gets its response before the body is sent.
+    // If the headers cause a rejection, the response arrives before the body is sent.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Content-Length: 1000000\r\nExpect: 100-continue\r\n")).await;
     assert_eq!(connection.response().await.0, 413);
@@ -262,7 +262,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let mut begun = async || tokio::time::timeout(Duration::from_secs(20), started.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
     begun().await;
-    // Of two more requests from other sources, one waits, and the other finds the queue full.
+    // Of two more requests from unlisted sources, one waits, and the other finds the queue full.
     let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
     let (refused, waiting) = tokio::select! {
         response = &mut second => (response, third),

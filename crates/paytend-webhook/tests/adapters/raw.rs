@@ -53,7 +53,7 @@ impl Connection {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// Reads the head of the next response that is not an interim one, and its status.
+    /// Reads the next final response, skipping `100 Continue`. Returns the status and the head.
     pub(crate) async fn response(&mut self) -> (u16, String) {
         loop {
             let head = self.until("\r\n\r\n").await;

@@ -20,7 +20,7 @@ pub(crate) type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 /// A handler that works with every adapter.
 pub(crate) type Handler<N> = Arc<dyn Fn(Verified<N>) -> ReplyFuture + Send + Sync>;
 
-/// An adapter and the way it is used.
+/// An adapter, used as a route or service, or as an extractor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
     AxumRoute,

@@ -46,7 +46,7 @@ impl Service<Verified<Notification>> for Handler {
                 if *may_continue.borrow() {
                     return Poll::Ready(Ok(()));
                 }
-                // A task wakes this one when the test allows it.
+                // A new task wakes the current task when the test allows it to continue.
                 let (mut may_continue, waker) = (may_continue.clone(), context.waker().clone());
                 *self.1.lock().unwrap() = Some(tokio::spawn(async move {
                     let _ = may_continue.wait_for(|may| *may).await;
@@ -68,20 +68,20 @@ fn request() -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn error_of_a_handler_is_the_error_of_the_service() {
+async fn handler_error_is_returned_by_the_service() {
     let mut service = Notifications::new(paytend(), Handler::new(Ready::Fails));
     assert_eq!(service.call(request()).await.unwrap_err(), "not ready");
 }
 
 #[tokio::test]
-async fn panic_of_poll_ready_is_not_acknowledged() {
+async fn panic_in_poll_ready_returns_503() {
     let mut service = Notifications::new(paytend(), Handler::new(Ready::Panics));
     assert_eq!(service.call(request()).await.unwrap().status(), 503);
 }
 
 /// The service waits for a handler that is not ready yet, even if the sender has disconnected.
 #[tokio::test]
-async fn handler_that_becomes_ready_later_runs_without_its_sender() {
+async fn handler_runs_once_ready_after_the_sender_disconnects() {
     let (release, may_continue) = watch::channel(false);
     let (begun, mut begins) = mpsc::unbounded_channel();
     let endpoint = paytend();

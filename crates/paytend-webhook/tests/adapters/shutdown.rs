@@ -71,7 +71,7 @@ async fn endpoint_waits_for_handlers_after_axum_has_stopped() {
     assert!(slow.ended.load(Ordering::SeqCst));
 }
 
-/// On actix-web in the documented order, because the handlers end with the workers.
+/// With actix-web, `Endpoint::idle` is awaited before the server stops, because the handlers end with the workers.
 #[tokio::test]
 async fn endpoint_waits_for_handlers_before_actix_stops() {
     let (slow, mut begins, release) = slow();

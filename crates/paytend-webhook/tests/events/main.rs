@@ -110,7 +110,7 @@ async fn rejections_are_logged_with_the_received_values() {
 }
 
 #[tokio::test]
-async fn panic_of_a_handler_is_reported_without_its_message() {
+async fn handler_panic_is_logged_without_its_message() {
     let log = Log::new();
     let endpoint = paytend();
     let content = r#"{"orderNo":"CANARY"}"#;
@@ -131,7 +131,7 @@ async fn panic_of_a_handler_is_reported_without_its_message() {
 
 /// A handler that is dropped by the shutdown of the runtime is reported, and the notification is not acknowledged.
 #[test]
-fn shutdown_of_the_runtime_reports_unfinished_handlers() {
+fn unfinished_handlers_are_logged_at_runtime_shutdown() {
     let log = Log::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let endpoint = paytend();
@@ -171,7 +171,7 @@ async fn handler_runs_in_the_span_of_its_request() {
 }
 
 #[tokio::test]
-async fn error_of_a_handler_is_reported_without_its_message() {
+async fn handler_error_is_logged_without_its_message() {
     #[derive(Clone)]
     struct Fails;
     impl<N> Service<Verified<N>> for Fails {

@@ -96,7 +96,7 @@ fn invalid_messages_cost_no_private_key_operation() {
     }
 }
 
-/// A notification, a duplicate, and a message that only the keys can identify as invalid.
+/// Covers a notification, a duplicate, and a message that only the keys can identify as invalid.
 #[test]
 fn messages_that_need_the_keys_cost_exactly_one_operation() {
     let (receiver, operations) = counting();

@@ -58,7 +58,7 @@ fn at(millis: u64) -> SystemTime {
 const SENT: u64 = 1_670_837_217_628;
 
 #[test]
-fn every_detached_vector_is_accepted_or_rejected() {
+fn every_detached_vector_has_the_expected_result() {
     let mut counts = (0, 0);
     for case in paytend_vectors::detached() {
         let body = case.body();
@@ -125,7 +125,7 @@ fn notifications_are_typed_and_deduplicated() {
         let other = receive_signed(&payermax(), "payermax", &sample("payermax").replace(from, to), at(SENT)).unwrap();
         assert_ne!(other.dedup_key(), verified.dedup_key(), "{to}");
     }
-    // Without an order, the notification's number identifies it, and the time does not.
+    // Without an order, the dedup key depends on `notify_id`, not on the time.
     let key = |time: u64| {
         let body = format!(r#"{{"notify_id":"1","notify_timestamp":{time}}}"#);
         receive_signed(&payby(), "payby", &body, at(time)).unwrap().dedup_key()

@@ -73,7 +73,7 @@ fn every_refuse_vector_is_rejected_with_the_same_response() {
 }
 
 #[test]
-fn product_is_fixed_by_the_route() {
+fn notification_type_depends_on_the_receivers_product() {
     let body = sealed("2", r#"{"orderNo":"F1","holderId":"H1"}"#);
     let baas = receiver(Product::Baas).receive(&HeaderMap::new(), body.as_bytes(), now()).unwrap();
     assert!(matches!(baas.notification(), Content::Typed(Notification::Baas(BaasNotification::FundDeposit(_)))));

@@ -76,7 +76,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
         };
         assert_eq!(deposit.amount, Some("100".parse().unwrap()), "{name}");
         assert_eq!((deposit.order_no.as_deref(), deposit.currency.as_deref()), (Some("F1"), Some("EUR")), "{name}");
-        // Unreadable fields are named in `problems`.
+        // Unreadable fields are listed in `problems`.
         let unread = usize::from(deposit.reference.is_none() && deposit.counterparty_account_name.is_none());
         let payload = String::from_utf8_lossy(&case.payload);
         let odd = ["reference", "counterpartyAccountName"].iter().filter(|field| payload.contains(**field)).count();
@@ -107,7 +107,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     for odd in ODD {
         let shown = String::from_utf8_lossy(odd);
         for name in ["\"msg\"", "\"version\"", "\"counterparty\""] {
-            // The member gets an unknown name, and an unreadable member with its name is inserted.
+            // Rename the member, and insert an unreadable member under its original name.
             let body = with(&sample("payermax"), name, &[name.as_bytes(), b":", odd, b",\"x\""].concat());
             let found = key(receive_signed(&payermax(MERCHANT), "payermax", &body, SENT).unwrap());
             let later = with(&body, "57.628Z", b"58.000Z");
@@ -192,7 +192,8 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
         }
     }
     assert_eq!(reason(receive_signed(&payermax("2"), "payermax", br#"{"merchantNo":2}"#, SENT)), Ok(()));
-    // A body that is not an object has no timestamp, and is rejected like that of an unknown merchant.
+    // A body that is not an object has no timestamp (PayBy), and is rejected as if its merchant were unknown
+    // (PayerMax).
     let reason_of_payby =
         |result: Result<Verified<_>, Rejection>| result.map(|_| ()).map_err(|r| without_times(r.reason()));
     for body in [br#"[{"merchantNo":"OTHER"}]"#.as_slice(), b"not json", b"{}{}", b"{\"a\":\"\x81\x5C\"", b""] {

@@ -102,14 +102,14 @@ impl Demo<'_> {
         self.call("topup", "A card is topped up", &topup).await?;
         let query = QueryTopupResult::new("T-0001");
         let result = self.call("getTopupResult", "The result of the topup is queried by order number", &query).await?;
-        require(result.amount.as_ref() == Some(&amount), "the reported amount of the topup equals the amount sent")?;
+        require(result.amount.as_ref() == Some(&amount), "the reported topup amount differs from the amount sent")?;
 
         let query = QueryCardBalance::new(sandbox.card_id());
         let card = self.call("getCardBalance", "The card's balance has increased", &query).await?;
-        require(card.balance.as_ref() == Some(&amount), "the card's balance equals the amount of the topup")?;
+        require(card.balance.as_ref() == Some(&amount), "the card's balance differs from the topup amount")?;
         let after = self.partner_balance("The partner's balance has decreased").await?;
         let difference = before.checked_sub(&after).map_err(|e| Failure::new(Category::Unexpected, e))?;
-        require(difference == amount, "the partner's balance has decreased by the amount of the topup")?;
+        require(difference == amount, "the partner's balance did not decrease by the topup amount")?;
 
         self.report.begin("topupAgain", "A second topup with the same order number is rejected")?;
         let error = match self.client.send(&topup).await {
@@ -123,7 +123,7 @@ impl Demo<'_> {
         };
         self.report.fact("answer", error.to_string())?;
         let expected = error.is_authenticated() && error.api_code() == Some(SandboxFailure::DuplicateOrder.code());
-        require(expected, "the second topup is rejected with a signed response")?;
+        require(expected, "the second topup was not rejected with a signed response")?;
         self.report.end()
     }
 
@@ -135,7 +135,7 @@ impl Demo<'_> {
             .ok_or_else(|| Failure::new(Category::Unexpected, "the response contains no balance"))
     }
 
-    /// Sends one request, and reports the documents and their signed texts.
+    /// Sends a request, and reports the request and the response with their signed texts.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,
@@ -155,19 +155,19 @@ impl Demo<'_> {
         Ok(response.into_data())
     }
 
-    /// Checks that a response changed in transit is refused.
+    /// Checks that the client refuses a response that was changed in transit.
     async fn tampered(&mut self, sandbox: &Sandbox) -> Result<(), Failure> {
         self.report.begin("tampered", "An attacker changes a response in transit; the client refuses it")?;
         let prepared = self.client.prepare(&QueryCardBalance::new(sandbox.card_id()))?;
         let raw = self.client.transmit(&prepared).await?;
         let changed = String::from_utf8_lossy(raw.body()).replace("success", "succes5");
-        require(changed.as_bytes() != raw.body(), "the response was changed")?;
+        require(changed.as_bytes() != raw.body(), "the response could not be changed")?;
         let error = match self.client.open(&prepared, &RawResponse::new(raw.status(), changed.into_bytes())) {
             Ok(_) => return Err(Failure::new(Category::NotAuthentic, "a changed response was accepted")),
             Err(error) => error,
         };
         self.report.fact("answer", error.to_string())?;
-        require(!error.is_authenticated(), "the changed response is not authenticated")?;
+        require(!error.is_authenticated(), "the changed response was reported as authenticated")?;
         self.report.end()
     }
 
@@ -178,7 +178,7 @@ impl Demo<'_> {
         let deposit = Deposit::new(amount.clone(), "EUR").reference("Invoice 42");
         let delivery = sandbox.deposit(&deposit).await.map_err(|e| Failure::new(Category::Network, e))?;
         self.report.wire("notification", delivery.document())?;
-        require(delivery.is_acknowledged(), "the notification is acknowledged")?;
+        require(delivery.is_acknowledged(), "the notification was not acknowledged")?;
         self.report.fact("acknowledged", true)?;
         self.report.end()?;
 
@@ -196,13 +196,13 @@ impl Demo<'_> {
         };
         require(
             transaction.amount.as_ref() == Some(&amount),
-            "the reported amount of the deposit equals the amount paid in",
+            "the reported deposit amount differs from the amount paid in",
         )?;
         self.report.fact("amount", format!("{amount} {}", transaction.currency.as_deref().unwrap_or_default()))?;
         self.report.end()
     }
 
-    /// Checks that a notification sealed with another key is refused.
+    /// Checks that the receiver refuses a notification that was sealed with an attacker's key.
     async fn forged(&mut self, inbox: &receiver::Inbox, partner_key: &PublicKey) -> Result<(), Failure> {
         self.report.begin("forgery", "An attacker posts a forged notification; the receiver refuses it")?;
         let attacker_key = rustcrypto::generate(BITS, &OsRandom)?;
@@ -212,7 +212,7 @@ impl Demo<'_> {
         self.report.wire("notification", sealed.document())?;
         let status = inbox.post(sealed.into_document()).await?;
         self.report.fact("status", status)?;
-        require(status == 400 && inbox.notifications.is_empty(), "the forged notification is refused")?;
+        require(status == 400 && inbox.notifications.is_empty(), "the forged notification was not refused")?;
         self.report.end()
     }
 }
@@ -238,7 +238,7 @@ fn describe(key: &PrivateKey) -> Value {
     json!({"bits": key.public_key().bits(), "fingerprint": key.public_key().fingerprint().to_string()})
 }
 
-/// Returns the signed text of a message without the session key.
+/// Returns the signed text of a message, with the session key removed.
 fn signed_text(canonical: &str) -> Value {
     canonical.split('&').filter(|part| !part.starts_with("randomKey=")).collect::<Vec<_>>().join("&").into()
 }

@@ -17,7 +17,7 @@ use crate::exit::{Category, Failure};
 pub(crate) struct Inbox {
     /// The callback URL.
     pub(crate) url: String,
-    /// The verified notifications in the order of their arrival.
+    /// The verified notifications in order of arrival.
     pub(crate) notifications: mpsc::Receiver<Verified<Content<Notification>>>,
 }
 

@@ -34,7 +34,7 @@ impl Report {
         Ok(line(&format!("\n{} {title}", self.style.bold(&format!("{:>2}. {step}:", self.steps))))?)
     }
 
-    /// Reports a value of the current step.
+    /// Reports a named value for the current step.
     pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<Value>) -> Result<(), Failure> {
         let value = value.into();
         if self.json {
@@ -51,7 +51,7 @@ impl Report {
         self.detail(name, &shown)
     }
 
-    /// Reports a document as it was sent.
+    /// Reports a document as it was sent, shortened in the readable output.
     pub(crate) fn wire(&mut self, name: &'static str, document: &str) -> Result<(), Failure> {
         if self.json {
             let value: Value = serde_json::from_str(document).unwrap_or_else(|_| document.into());
@@ -69,13 +69,13 @@ impl Report {
         Ok(line(&format!("    {name:<18} {text}"))?)
     }
 
-    /// Ends a step that passed.
+    /// Ends the current step and reports it as passed.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
         let Some(step) = self.step.take() else { return Ok(()) };
         if self.json { self.object(step, true) } else { Ok(line(&format!("    {}", self.style.good("ok")))?) }
     }
 
-    /// Ends the output. If a step was not ended, it is reported as failed.
+    /// Ends the output with the result of the demo. After a failure, the current step is reported as failed.
     pub(crate) fn done(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         let Err(failure) = outcome else {
             if self.json {

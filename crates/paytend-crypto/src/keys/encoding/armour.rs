@@ -25,7 +25,7 @@ struct Marker<'t> {
     exact: bool,
 }
 
-/// Returns all blocks in `text`, in order. Without any BEGIN or END line, there are no blocks.
+/// Returns all blocks in `text`, in order. Returns an empty vector if `text` contains no BEGIN or END line.
 pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut at = 0;
@@ -65,7 +65,7 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block<'_>> {
 }
 
 impl Block<'_> {
-    /// Returns the text before the BEGIN line, in the same line.
+    /// Returns the text that precedes BEGIN on the same line.
     pub(super) fn prefix(&self) -> &[u8] {
         self.before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
     }

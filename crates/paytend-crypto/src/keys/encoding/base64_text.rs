@@ -11,7 +11,8 @@ use crate::keys::form::Wrapping;
 /// The maximum number of nested base64 layers. Each layer is shorter than the layer around it.
 pub(super) const DEEPEST: usize = 5;
 
-/// Padding is counted separately, and truncated base64 may have trailing bits. The DER reader checks the length.
+/// Decodes base64 without padding, which is counted separately. Allows trailing bits, because truncated base64 may have
+/// them; the DER reader checks the length.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

@@ -1,4 +1,4 @@
-//! DER elements: their lengths and children, and the ends of truncated keys.
+//! Reads the lengths and children of DER elements, and recognises the end of a key whose beginning is missing.
 
 use pkcs1::der::asn1::AnyRef;
 use pkcs1::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
@@ -9,19 +9,19 @@ use super::text::contains;
 pub(super) fn looks_like(data: &[u8]) -> bool {
     match data {
         [0x30, 0x80..=0x84, ..] => true,
-        // A short SEQUENCE starts with the same byte as the text `0`, so its length and its first element must fit a
-        // key.
+        // A short SEQUENCE starts with the same byte as the character `0`, so its length and its first element must fit
+        // a key.
         [0x30, length, rest @ ..] => matches!(rest, [0x02 | 0x30, 0..=0x1f, ..]) && rest.len() >= usize::from(*length),
         _ => false,
     }
 }
 
-/// Returns the length that the outermost structure announces, including its header.
+/// Returns the length that the header of the outermost structure declares, including the header itself.
 pub(super) fn announced(data: &[u8]) -> Option<usize> {
     data.strip_prefix(&[0x30]).and_then(|_| element_length(data))
 }
 
-/// Returns the length that an element announces, including its header.
+/// Returns the length that an element's header declares, including the header itself.
 fn element_length(data: &[u8]) -> Option<usize> {
     let [_, first, rest @ ..] = data else { return None };
     let count = match first {
@@ -34,12 +34,12 @@ fn element_length(data: &[u8]) -> Option<usize> {
     length.checked_add(2 + count)
 }
 
-/// Returns whether the data is shorter than the outermost structure announces.
+/// Returns whether the data is shorter than the declared length of the outermost structure.
 pub(super) fn is_cut(data: &[u8]) -> bool {
     announced(data).is_some_and(|announced| announced > data.len())
 }
 
-/// Returns the elements of a SEQUENCE, or nothing for any other structure.
+/// Returns the elements of a SEQUENCE, or an empty vector for any other structure.
 pub(super) fn children(any: AnyRef<'_>) -> Vec<AnyRef<'_>> {
     let mut elements = Vec::new();
     if any.tag() != Tag::Sequence {

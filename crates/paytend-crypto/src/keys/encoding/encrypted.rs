@@ -1,4 +1,4 @@
-//! Encrypted private keys: names their encryption and, with the feature `encrypted-keys`, decrypts them.
+//! Identifies the encryption of private keys and, with the feature `encrypted-keys`, decrypts them.
 
 use pkcs1::der::Tag;
 use pkcs1::der::Tagged as _;
@@ -9,7 +9,7 @@ use super::der::children;
 use crate::keys::error::{EncryptedFormat, Encryption, KeyError};
 use crate::keys::passphrase::Passphrase;
 
-/// Returns the encryption of an `EncryptedPrivateKeyInfo` (RFC 5958, 3), given the elements of its SEQUENCE.
+/// Returns the encryption of an `EncryptedPrivateKeyInfo` (RFC 5958, section 3), given the elements of its SEQUENCE.
 pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     let [algorithm, data] = parts else { return None };
     if data.tag() != Tag::OctetString {
@@ -26,7 +26,7 @@ pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     Some(Encryption { format: EncryptedFormat::Pkcs8, scheme, readable })
 }
 
-/// Returns the encryption of a traditional PEM, whose headers are in its body.
+/// Returns the encryption of a traditional PEM key. `body` includes the block's `Proc-Type` and `DEK-Info` headers.
 pub(super) fn traditional(body: &[u8]) -> Option<Encryption> {
     const HEADER: &[u8] = b"DEK-Info:";
     memchr::memmem::find(body, b"ENCRYPTED").filter(|_| memchr::memmem::find(body, b"Proc-Type:").is_some())?;

@@ -1,4 +1,4 @@
-//! Keys as hexadecimal digits, and dumps of binary files.
+//! Decodes keys written as hexadecimal digits, and recognises dumps of binary files.
 
 use zeroize::Zeroizing;
 

@@ -1,4 +1,4 @@
-//! The lines of base64: removes marks before each line, and finds lines and spaces that damage the base64.
+//! Cleans up lines of base64: removes marks before each line, and finds lines and spaces that damage the base64.
 
 use zeroize::Zeroizing;
 
@@ -11,13 +11,13 @@ use crate::keys::error::{ArmourProblem, KeyError};
 use crate::keys::foreign::ForeignKey;
 use crate::keys::form::Wrapping;
 
-/// Removes line numbers, comment characters, diff marks and comment lines from the body of a PEM block. `prefix` is the
-/// text before the BEGIN line. Keeps the number of lines. Returns `None` if there is nothing to remove.
+/// Removes line numbers, comment characters, diff markers and comment lines from the body of a PEM block. `prefix` is
+/// the text before the BEGIN line. Keeps the number of lines. Returns `None` if there is nothing to remove.
 ///
 /// # Errors
-/// Returns [`ForeignKey::Diff`] if the body has removed and added lines.
+/// Returns [`ForeignKey::Diff`] if the body contains both removed and added lines of a diff.
 pub(super) fn unmarked(prefix: &[u8], body: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, ForeignKey> {
-    // The first element is the rest of the BEGIN line, the last one is the text before the END line.
+    // The first element is the rest of the BEGIN line, and the last element is the text before the END line.
     let mut lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
     if is_replacement(prefix, &lines) {
         return Err(ForeignKey::Diff);
@@ -83,7 +83,7 @@ fn last_mark(prefix: &[u8]) -> &[u8] {
     &prefix[prefix.len() - length..]
 }
 
-/// Removes consecutive line numbers. `first` is the number of the BEGIN line. Blank lines may have numbers or not.
+/// Removes consecutive line numbers. `first` is the number of the BEGIN line. Blank lines may be unnumbered.
 fn without_numbers<'t>(lines: &[&'t [u8]], first: usize) -> Option<Vec<&'t [u8]>> {
     let mut last = first;
     let rest = |(at, line): (usize, &&'t [u8])| match number(line) {
@@ -97,7 +97,7 @@ fn without_numbers<'t>(lines: &[&'t [u8]], first: usize) -> Option<Vec<&'t [u8]>
     lines.iter().enumerate().map(rest).collect()
 }
 
-/// Removes a mark that begins every line.
+/// Removes `mark` from the start of every line. Returns `None` if a non-blank line does not start with it.
 fn without_mark<'t>(lines: &[&'t [u8]], mark: &[u8]) -> Option<Vec<&'t [u8]>> {
     if mark.is_empty() {
         return None;
@@ -119,8 +119,7 @@ fn is_complete(decoded: &Decoded) -> bool {
 /// of decoding `text` without its spaces. Returns `None` if `text` needs no repair.
 ///
 /// # Errors
-/// - Returns [`ArmourProblem::NotBase64`] if the base64 is a complete structure after lines with other characters are
-///   removed.
+/// - Returns [`ArmourProblem::NotBase64`] if the base64 is complete once the lines with invalid characters are removed.
 /// - Returns [`KeyError::PlusSigns`] if `+` characters were replaced by spaces and cannot be restored.
 pub(super) fn repaired(
     text: &[u8],
@@ -152,7 +151,7 @@ pub(super) fn repaired(
         }
         match structure::read(&restored.bytes) {
             // The numbers of a private key are checked against each other. Those of a public key cannot be checked, so
-            // that a further error in the base64 would result in a different key.
+            // another error in the base64 could result in a different key.
             Ok(Structure::Key(_, KeyData::Private(_)) | Structure::Encrypted(_)) => {
                 restored.wrappings.push(Wrapping::SpacesForPlus);
                 return Ok(Some(restored));
@@ -169,7 +168,7 @@ pub(super) fn repaired(
     }
 }
 
-/// Replaces the spaces in all lines, or only those inside of the lines, by `+`.
+/// Replaces spaces with `+`. If `trimmed` is set, spaces at the start and end of a line are removed instead.
 fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing<Vec<u8>> {
     let content = |line: &[u8]| trimmed || line.trim_ascii().is_empty();
     let lines: Vec<&[u8]> = lines.iter().map(|line| if content(line) { line.trim_ascii() } else { line }).collect();
@@ -178,7 +177,7 @@ fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing
     out
 }
 
-/// Returns whether the spaces are line ends: all parts except the last have the same length.
+/// Returns whether the spaces replaced line ends: all parts except the last have the same length.
 fn is_folded(lines: &[&[u8]]) -> bool {
     let mut parts = lines.iter().flat_map(|line| line.split(|byte| *byte == b' ')).filter(|part| !part.is_empty());
     let Some(first) = parts.next() else { return true };

@@ -3,7 +3,7 @@
 //! Encodings are removed from the outermost to the innermost: `text` cleans the text, `armour` finds PEM in it,
 //! `values` finds keys in JSON, YAML and environment files, `lines` repairs lines, `base64_text` and `hexadecimal`
 //! decode them. Then `structure` identifies the DER structure. `recognise` finds unsupported formats, `keys/foreign.rs`
-//! names them, and `select` picks the key to use.
+//! describes them in error messages, and `select` picks the key to use.
 
 mod armour;
 mod base64_text;
@@ -34,7 +34,7 @@ pub(crate) fn read(data: &[u8], wanted: Half, passphrase: Option<&Passphrase>) -
     select::select(Reader { passphrase, wrappings: Vec::new(), inside_value: false }.items(data)?, wanted)
 }
 
-/// Returns whether an error means that a key is there and damaged.
+/// Returns whether the error means that a key is present but damaged.
 fn is_damage(error: &KeyError) -> bool {
     matches!(
         error,
@@ -55,7 +55,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns all items in the data.
+    /// Returns all keys, certificates and unreadable blocks in the data.
     fn items(&mut self, data: &[u8]) -> Result<Vec<Item>, KeyError> {
         // DER may end with a byte that would be white space in text.
         if der::looks_like(data) {
@@ -73,14 +73,14 @@ impl Reader<'_> {
         if raw.is_empty() {
             return Err(KeyError::Empty);
         }
-        // Both may contain parts of PEM.
+        // Checked before PEM, because a hex dump or a SOPS file may contain parts of PEM.
         if let Some(foreign) = hexadecimal::dump(raw).or_else(|| recognise::sops(raw)) {
             return Err(foreign.into());
         }
         if armour::blocks(raw).is_empty()
             && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
-            // An environment file may contain the key of another program as well.
+            // An environment file may also contain another program's key.
             let values = self.values(raw);
             let is_read = values.iter().any(|item| item.outcome.is_ok());
             return if is_read { Ok(values) } else { Err(foreign.into()) };
@@ -115,7 +115,7 @@ impl Reader<'_> {
         let mut values = self.values(text);
         let named = matches!(bare, Err(KeyError::Encoding)) && !values.is_empty();
         if values.iter().any(|item| item.outcome.is_ok()) && values::has_other_keys(text) {
-            // One of several keys must not be chosen because the others are in a form that is not read.
+            // The text contains other keys that cannot be read. Choosing the readable key would be a guess.
             let count = values.len() + 1;
             for private in [true, false] {
                 let error = KeyError::Ambiguous { count, private, names: Vec::new(), certificates: false };
@@ -125,8 +125,8 @@ impl Reader<'_> {
         if named || values.iter().any(|item| item.outcome.is_ok()) { Ok(values) } else { bare }
     }
 
-    /// Reads the keys among the values of a document. Ignores values that are not keys. A damaged key prevents another
-    /// one from being chosen.
+    /// Reads the keys among the values of a document. Ignores values that are not keys. If a value is a damaged key, no
+    /// other key is chosen instead.
     fn values(&self, text: &[u8]) -> Vec<Item> {
         if self.inside_value {
             return Vec::new();
@@ -161,7 +161,7 @@ impl Reader<'_> {
         }
         if inner.len() != text.trim_ascii().len() {
             self.wrappings.push(Wrapping::Quotes);
-            // The content of the quotes may be in any recognised unsupported format.
+            // The quoted content may be a key in an unsupported format.
             if let Some(foreign) = recognise::in_text(inner) {
                 return Err(foreign.into());
             }
@@ -193,7 +193,7 @@ impl Reader<'_> {
         }
         let depth = self.wrappings.iter().filter(|wrapping| **wrapping == Wrapping::Base64).count();
         let known = recognise::in_binary(bytes).is_some();
-        // Base64 whose beginning is missing may start at any of the four characters that encode three bytes.
+        // Base64 whose beginning is missing may start at any character of a group of four.
         let cut = |from: usize| {
             let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
             rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))
@@ -208,7 +208,7 @@ impl Reader<'_> {
         self.items(bytes)
     }
 
-    /// Reads PEM blocks. Blocks that contain no key are ignored, unless there are no others.
+    /// Reads PEM blocks. Ignores blocks that contain no key, unless the input has no other blocks.
     fn blocks(&mut self, blocks: &[armour::Block<'_>]) -> Vec<Item> {
         let items: Vec<_> = blocks.iter().filter_map(|block| self.block(block)).collect();
         let companion = blocks.first().and_then(|block| recognise::companion(block.label));
@@ -218,7 +218,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a PEM block. Returns nothing for blocks that accompany keys but contain none.
+    /// Reads a PEM block. Returns `None` for blocks that accompany keys but contain no key.
     fn block(&mut self, block: &armour::Block<'_>) -> Option<Item> {
         if recognise::companion(block.label).is_some() {
             return None;

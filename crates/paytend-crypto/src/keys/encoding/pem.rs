@@ -59,8 +59,8 @@ fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     (lines, rest)
 }
 
-/// Returns the PEM blocks in `data` as well-formed PEM, whatever they contain. Removes escapes, quotes and encodings
-/// around them.
+/// Returns the PEM blocks in `data` as well-formed PEM, regardless of their content. Removes escapes, quotes and
+/// encodings around them.
 pub(crate) fn clean_pem(data: &[u8]) -> Result<Zeroizing<String>, KeyError> {
     clean_nested(data, 0)
 }

@@ -111,7 +111,7 @@ pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognises a PEM block that accompanies keys but contains none.
+/// Recognises a PEM block that accompanies keys but contains no key.
 pub(super) fn companion(label: &[u8]) -> Option<ForeignKey> {
     match label {
         b"X509 CRL" => Some(ForeignKey::RevocationList),

@@ -29,7 +29,7 @@ impl Item {
         item
     }
 
-    /// Creates an item for a key of this half that cannot be read.
+    /// Creates an item for an unreadable key of the given half.
     pub(super) fn damaged(error: KeyError, half: Half) -> Self {
         Self { half: Some(half), ..Self::failed(error, b"") }
     }
@@ -50,7 +50,8 @@ impl Item {
 /// # Errors
 /// - Returns an item's error if the item is of the requested half (private or public) and cannot be read.
 /// - Returns [`KeyError::Ambiguous`] if there are several different keys.
-/// - Returns [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if there is only the other half.
+/// - Returns [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if the input contains only the other half of a key
+///   pair.
 pub(super) fn select(mut items: Vec<Item>, wanted: Half) -> Result<(KeyForm, KeyData), KeyError> {
     without_issuers(&mut items);
     let (mine, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.half == Some(wanted));

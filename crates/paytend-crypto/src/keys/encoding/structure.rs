@@ -1,4 +1,4 @@
-//! Recognises DER structures: the supported keys, and the unsupported structures that error messages name.
+//! Recognises DER structures, both of supported keys and of unsupported formats.
 
 use pkcs1::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs1::der::{Decode as _, Tag, Tagged as _};
@@ -26,7 +26,7 @@ pub(super) struct Names {
     pub(super) subject: Vec<u8>,
 }
 
-/// Reads a structure.
+/// Reads a DER structure.
 pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
     let present = data.len();
     let der = match der::announced(data) {

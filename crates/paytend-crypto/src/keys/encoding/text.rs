@@ -1,4 +1,5 @@
-//! Cleans the text of a key: character encodings, invisible characters, escapes and quotes. Independent of key formats.
+//! Cleans the text of a key: character encodings, invisible characters, escapes and quotes. This module is independent
+//! of key formats.
 //!
 //! All characters of a key are ASCII, so cleaned text consists of ASCII bytes. Invisible characters are removed. Any
 //! other character is replaced by a character that is not valid in base64.
@@ -47,7 +48,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
         None => {
             for chunk in data.utf8_chunks() {
                 chunk.valid().chars().for_each(|c| cleaner.push(c));
-                // The no-break space and the dashes of 8-bit encodings.
+                // The bytes of the no-break space and the dashes in 8-bit encodings.
                 chunk.invalid().iter().for_each(|byte| {
                     cleaner.push(match byte {
                         0xa0 => '\u{a0}',
@@ -120,7 +121,7 @@ impl Cleaner {
                 self.invisible = true;
                 b' '
             }
-            // Includes the ends of C strings and of DOS files.
+            // Includes NUL, which ends C strings, and `\x1a`, which ends DOS files.
             '\0' | '\t' | '\x0b' | '\x0c' | '\x1a' => b' ',
             '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => OTHER_DASH,
             '\u{ab}' | '\u{bb}' | '\u{201c}'..='\u{201f}' => b'"',
@@ -212,7 +213,8 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Returns the value in `NAME=value` or `name: value`. The value must be longer than the padding of base64 can be.
+/// Returns the value in `NAME=value` or `name: value`. The value must be longer than any base64 padding, because
+/// padding also starts with `=`.
 fn assigned(text: &[u8]) -> Option<&[u8]> {
     const SHORTEST_VALUE: usize = 64;
     let text = text.strip_prefix(b"export ").unwrap_or(text);
@@ -222,7 +224,7 @@ fn assigned(text: &[u8]) -> Option<&[u8]> {
         _ => return None,
     };
     let value = value.strip_prefix(b"|").or(value.strip_prefix(b">")).unwrap_or(value);
-    // Two hexadecimal digits and a colon begin a key in hexadecimal digits.
+    // Two hexadecimal digits and a colon are the start of a key in hexadecimal.
     let byte = name == 2 && text[..name].iter().all(u8::is_ascii_hexdigit);
     (!byte && (1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
 }
@@ -234,7 +236,7 @@ fn url_content(text: &[u8]) -> Option<&[u8]> {
     memchr::memmem::find(text, MARK).map(|at| &text[at + MARK.len()..])
 }
 
-/// Removes quotes, comment characters and string concatenation around a line.
+/// Removes quotes, comment characters and string concatenation operators around a line.
 pub(super) fn line_content(line: &[u8]) -> &[u8] {
     let quoted = |byte: Option<&u8>| matches!(byte, Some(b'"' | b'\''));
     let mut inner = line.trim_ascii();

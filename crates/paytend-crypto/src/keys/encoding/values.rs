@@ -37,8 +37,8 @@ pub(super) fn find(text: &[u8]) -> Vec<Value<'_>> {
     values
 }
 
-/// Returns whether input of [`find`] contains base64 or hexadecimal that begins like a key and is in none of the
-/// values.
+/// Returns whether `text` contains base64 or hexadecimal that starts like a key, but is outside the values that
+/// [`find`] returns.
 pub(super) fn has_other_keys(text: &[u8]) -> bool {
     let values = find(text);
     let start = text.as_ptr() as usize;
@@ -89,7 +89,7 @@ fn value(text: &[u8]) -> (usize, usize) {
         return (start + 1, memchr::memchr(*quote, quoted).unwrap_or(0));
     }
     let line = rest.iter().take_while(|byte| !b"\n,;&#}".contains(byte)).count();
-    // A block in YAML begins in the line below the name.
+    // A block in YAML begins on the line below the name.
     if !matches!(rest[..line].trim_ascii(), b"" | b"|" | b">" | b"|-" | b">-" | b"|+" | b">+") {
         return (start, line);
     }

@@ -227,7 +227,7 @@ func oddArguments(own *paytend.Keyring, key *paytend.PublicKey, tried func(name 
 	}
 	one := paytend.ScheduledKey{Key: key}
 	tried("request without a partner", open(paytend.Request, ""))
-	// In Go, an empty partner is the same as none.
+	// In Go, an empty partner ID is the same as a missing one.
 	tried("request with an empty partner", open(paytend.Request, ""))
 	tried("response with a partner", open(paytend.Response, partnerID))
 	tried("payload that is not Unicode", seal("", "{\"name\":\"\xff\"}"))

@@ -55,9 +55,9 @@ pub(in crate::world) fn apply(
             return Err(Refusal::because(Failure::WrongState, "the cardholder has not passed the audit"));
         }
         Some(_) if quantity != 1 => return Err(Failure::BadQuantity.into()),
-        // Only physical cards can be ordered without a cardholder, who is assigned later.
+        // Physical cards can be ordered without a cardholder and assigned later. Virtual cards cannot.
         None if type_ == VIRTUAL => {
-            return Err(Refusal::because(Failure::InvalidField, "a virtual card needs `holderId`"));
+            return Err(Refusal::because(Failure::InvalidField, "`holderId` is required for a virtual card"));
         }
         _ => {}
     }

@@ -51,7 +51,7 @@ pub(in crate::world) fn partner_topup(
     Ok(response)
 }
 
-/// Returns the date of a time, in UTC.
+/// Returns the UTC date of a time.
 fn day(at: Millis) -> String {
     let day = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
     day.map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string()).unwrap_or_default()
@@ -60,7 +60,7 @@ fn day(at: Millis) -> String {
 /// Returns whether a time is between two dates, both inclusive.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
     let day = day(at);
-    // A missing date is not a limit.
+    // A missing date does not limit the range.
     begin.as_str() <= day.as_str() && (end.is_empty() || day.as_str() <= end.as_str())
 }
 

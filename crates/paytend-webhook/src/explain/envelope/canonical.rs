@@ -23,13 +23,13 @@ pub(super) struct Canonical<'a> {
     partner_id: Option<&'a str>,
 }
 
-/// Tests a candidate and its difference. Returns whether the search is finished.
+/// A function that tests a candidate string with its list of changes. Returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
 
-/// Maximum number of bytes hashed for other canonical strings, before other serializations of the payload are searched.
+/// Maximum number of bytes hashed for alternative canonical strings. After that, the payload's serialization is varied.
 const MAX_HASHED: usize = 32 << 20;
 
-/// Above this number of fields, fields are not varied individually.
+/// Maximum number of fields in a message whose fields are varied individually.
 const MAX_FIELDS: usize = 32;
 
 impl<'a> Canonical<'a> {
@@ -69,7 +69,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// Returns the fields, with the wire values of the fields in `names`.
+    /// Returns the fields, with the values on the wire for the fields in `names`.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
@@ -83,13 +83,13 @@ impl<'a> Canonical<'a> {
         let mut end = 0;
         let ends = fields.iter().map(|(name, value)| {
             end += name.len() + value.len() + 2;
-            // A value of different length differs at the `&` that follows it.
+            // The `&` after a value belongs to the field, because a longer or shorter value first differs there.
             (end, name.clone())
         });
         ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed instead: other fields, or a different serialization of the payload.
+    /// Searches for the text that the sender signed: other fields, or a different serialization of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MAX_HASHED);
         self.others(key, &mut |bytes, changes| {
@@ -181,7 +181,7 @@ impl<'a> Canonical<'a> {
                     || values::others(self.kind, &regular, self.partner_id, &mut attempt)))
     }
 
-    /// Tries to leave out each field, and to swap each pair of fields.
+    /// Tries leaving out each field and swapping the values of each pair of fields.
     fn one_by_one(&self, regular: &Fields, attempt: TryFields<'_>) -> bool {
         let small = |name: &str| name != self.kind.payload_field() && name != "randomKey";
         (0..regular.len()).any(|one| {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::explain::raw_members::RawMembers;
 
-/// The top-level fields of a document, in their order, as text.
+/// The top-level fields of a document as text, in document order.
 pub(super) struct Document(pub(super) Vec<(String, String)>);
 
 impl Document {
@@ -21,7 +21,7 @@ impl Document {
         fields.collect::<Option<_>>().map(Self)
     }
 
-    /// Returns a field that is present and not empty.
+    /// Returns the value of a field, or `None` if it is missing or empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }

@@ -7,10 +7,11 @@ use crate::explain::finding::TextChange;
 /// The name and the value of a field.
 pub(super) type Field = (String, Zeroizing<Vec<u8>>);
 
-/// Fields in the order in which they are signed.
+/// A list of fields, in order.
 pub(super) type Fields = Vec<Field>;
 
-/// Tests fields, the text after them, and their difference. Returns whether the search is finished.
+/// A function that tests a list of fields, the text after them, and the list of changes. Returns whether the search is
+/// finished.
 pub(super) type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], Vec<TextChange>) -> bool;
 
 pub(super) fn sorted(mut fields: Fields) -> Fields {

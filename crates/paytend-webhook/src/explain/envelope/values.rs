@@ -12,7 +12,8 @@ const MAX_TYPE: u8 = 20;
 /// A field with a likely value.
 type Value = (&'static str, String);
 
-/// Tries other values of fields with few likely values: a single field, then the partner and another field.
+/// Tries other values for fields that have few likely values: first one field at a time, then the partner with one
+/// other field.
 pub(super) fn others(kind: Kind, fields: &Fields, partner_id: Option<&str>, attempt: TryFields<'_>) -> bool {
     let values = values(kind, partner_id);
     let mut all: Vec<(Fields, Vec<&Value>)> = values.iter().map(|value| (with(fields, value), vec![value])).collect();
@@ -23,7 +24,7 @@ pub(super) fn others(kind: Kind, fields: &Fields, partner_id: Option<&str>, atte
         all.extend(others.map(|value| (with(&base, value), vec![first[0], value])));
     }
     all.into_iter().any(|(changed, values)| {
-        // An equal value is not a change.
+        // Skip values that the field already has.
         let is_real = values.iter().all(|value| get(fields, value.0) != Some(value.1.as_bytes()));
         is_real && {
             let changes = values.iter().map(|(name, _)| match get(fields, name) {

@@ -1,8 +1,8 @@
 //! Combinations of the possible member orders of all objects.
 //!
-//! Each order of an object has a rank: 0 for the most likely order, 1 and more for others. A single signature covers
-//! all objects, so the orders of different objects can only be tried together. The combinations are created in the
-//! order of the sum of their ranks.
+//! Each order of an object has a rank: 0 for the most likely order, and 1 or more for the others. A single signature
+//! covers all objects, so the orders of different objects can only be tried together. The combinations are created in
+//! ascending order of the sum of their ranks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,16 +26,16 @@ const MAX_KINDS: usize = 12;
 /// The orders from which the other candidates are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// The documented orders. The received order is the result of sorting.
+    /// The documented orders, if the received order is the result of sorting.
     Documented,
-    /// The received order. Only undocumented members have other positions.
+    /// The received order, in which only undocumented members are moved.
     Received,
 }
 
 /// An order of the members of an object, by their indexes.
 type Order = Vec<usize>;
 
-/// Returns the combinations from number `from` to number `to`.
+/// Returns the combinations with an index from `from` up to, but not including, `to`.
 pub(super) fn combined(document: &Document, root: &Node, expected: Expected, from: usize, to: usize) -> Vec<Structure> {
     let names = order::names(document);
     let mut kinds = Vec::new();
@@ -179,7 +179,7 @@ fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
     ranked.ranks
 }
 
-/// Orders that are collected by their rank.
+/// A collection of orders, grouped by rank.
 struct Ranked<'a> {
     names: &'a [&'a str],
     seen: HashSet<Order>,
@@ -221,7 +221,7 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the orders that common programs create.
+    /// Adds the orders that common programs produce.
     fn sorted(&mut self, rank: usize) {
         let names = self.names;
         let buckets = order::buckets(names.len());

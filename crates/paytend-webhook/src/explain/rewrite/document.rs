@@ -86,7 +86,7 @@ impl Text {
 }
 
 impl Document {
-    /// Parses a single value without trailing text. The value must have parts that can be written in a different way.
+    /// Parses a single object or array without trailing text. Other values cannot be written in different ways.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if !text.starts_with(['{', '[']) {

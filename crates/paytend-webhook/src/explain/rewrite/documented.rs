@@ -20,11 +20,11 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Further plausible orders: a sender may not write fields in the documented order. Names that are missing
-/// here follow in the documented order.
+/// Further plausible orders, because a sender may not write fields in the documented order. Names missing from an entry
+/// follow in the documented order.
 const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
-    // The order of PayBy's table, which has required and optional members mixed.
+    // The order of PayBy's table, which mixes required and optional members.
     &[
         "merchantOrderNo",
         "orderNo",
@@ -49,8 +49,8 @@ const PLAUSIBLE: [&[&str]; 4] = [
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the member names of the documented objects that have the most of `names`, at least half. Objects with fewer
-/// members come first.
+/// Returns the member names of the documented objects that contain the most of `names`, and at least half of them.
+/// Objects with fewer members come first.
 pub(super) fn similar(names: &[&str]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();

@@ -14,9 +14,9 @@ struct Style {
     ascii: &'static str,
     /// How `/` is written.
     slash: Slash,
-    /// Upper-case hexadecimal digits.
+    /// Whether hexadecimal digits are written in upper case.
     upper: bool,
-    /// `\b` and `\f` for backspace and form feed.
+    /// Whether backspace and form feed are written as `\b` and `\f`.
     short: bool,
 }
 
@@ -35,7 +35,7 @@ const BEYOND_BMP: fn(u16) -> bool = |unit| matches!(unit, 0xd800..=0xdfff);
 const LINE_SEPARATORS: fn(u16) -> bool = |unit| matches!(unit, 0x2028 | 0x2029);
 const NEXT_LINE: fn(u16) -> bool = |unit| matches!(unit, 0x85 | 0x2028 | 0x2029);
 
-/// The sets of non-ASCII characters that some serializer escapes.
+/// Sets of non-ASCII characters, each escaped by at least one serializer.
 const BEYOND: [fn(u16) -> bool; 11] = [
     NONE,
     ALL,
@@ -93,7 +93,7 @@ pub(super) fn spellings(texts: &[Text]) -> Vec<Spelling> {
     let here: Vec<String> = texts.iter().map(|text| text.raw.clone()).collect();
     let special = |unit: &u16| *unit >= 0x7f || *unit < 0x20 || b"<>&'\"=+`()/".iter().any(|c| u16::from(*c) == *unit);
     let mut spellings = vec![Spelling { texts: here, cost: 0 }];
-    // There are no escapes and no characters to escape.
+    // There are no escapes, and no characters need escaping.
     if !texts.iter().any(|text| text.raw.contains('\\') || text.units.iter().any(special)) {
         return spellings;
     }

@@ -11,7 +11,7 @@ const LEAST: usize = 1 << 20;
 const MAX_LEVEL: usize = 8;
 
 impl Search {
-    /// Searches for the text from which `held` was made, in the order of increasing cost.
+    /// Searches for the text from which `held` was made, in order of increasing cost.
     pub(in crate::explain) fn run(&mut self, held: &[u8]) -> Option<Found> {
         let layers = match wrapping::undo(held, self) {
             Ok(found) => return Some(found),

@@ -67,7 +67,7 @@ const MAX_NUMBERS: usize = 5;
 /// A search over alternative serializations of a JSON text.
 pub(super) struct Rewriter {
     document: Document,
-    /// The changes that were undone before.
+    /// The changes that were already undone to obtain the document.
     changes: Vec<Change>,
     cost: usize,
     edges: Vec<Edge>,
@@ -251,7 +251,7 @@ impl Rewriter {
             }
             _ => self.unusual(&root, &null),
         };
-        // Several rules create the same order.
+        // Several rules can create the same order.
         let hash = |root: &Node| self.hasher.hash_one(root);
         let is_new = |structure: &Structure| {
             structure.changes[..] != [Change::Order] || self.orders.insert(hash(&structure.root))
@@ -267,7 +267,7 @@ impl Rewriter {
         true
     }
 
-    /// Combines orders with up to the given number of documented members that were removed.
+    /// Combines member orders with up to `most` restored documented members that were null.
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
@@ -278,7 +278,7 @@ impl Rewriter {
         all
     }
 
-    /// Combines orders with removed members of any name, and with members that were empty in a different way.
+    /// Combines member orders with restored null members of any name. Also restores members with other empty values.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {

@@ -138,7 +138,7 @@ impl Forms {
             }
         };
         let Some(value) = value else { return Self { texts, plain: 1, rounded: 1 } };
-        // Times and order numbers have no decimals, except by a rule for all numbers.
+        // Large numbers (times and order numbers) have decimals only if a rule adds them to all numbers.
         let usual: &[usize] = if value.is_large() { &[0] } else { &DECIMALS };
         usual.iter().for_each(|decimals| add(value.plain(*decimals), &mut texts));
         let plain = texts.len();
@@ -154,8 +154,8 @@ impl Forms {
     }
 }
 
-/// Returns the spellings of all numbers under each rule. Each entry lists the index of the spelling of each number. The
-/// first entry is the received spelling.
+/// Returns one entry per rule, with the index of each number's spelling under that rule. The first entry is the
+/// received spelling.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
     let mut add = |choose: &dyn Fn(&str, &Decimal) -> String| {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn rounded_number_has_its_neighbours() {
+    fn only_rounded_integers_have_neighbours() {
         let neighbours = read("911700000000000000").neighbours();
         assert!(neighbours.contains(&"911700000000000017".to_owned()));
         assert!(neighbours.len() < 200, "{}", neighbours.len());

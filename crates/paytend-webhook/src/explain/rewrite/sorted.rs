@@ -5,7 +5,7 @@ use super::documented;
 use super::order::{bucket, buckets, is_integer, names, objects};
 use crate::explain::trace::Trace;
 
-/// Returns the trace of the order of the members in a JSON text, if it has one.
+/// Returns the trace that the member order of a JSON text shows, if any.
 pub(in crate::explain) fn trace(text: &str) -> Option<Trace> {
     let document = Document::read(text.trim_start_matches('\u{feff}'))?;
     let all = names(&document);
@@ -37,7 +37,7 @@ const SORTS: [fn(&[&str]) -> bool; 4] = [
 ];
 
 /// Returns whether sorted names are probably not in the sender's order: the documentation has a different order, or
-/// there are too many for a coincidence.
+/// there are too many names for a coincidence.
 fn differs(names: &[&str]) -> bool {
     let Some(documented) = documented::orders(names).into_iter().next() else { return names.len() > 3 };
     let known = names.iter().filter_map(|name| documented.iter().position(|known| known == name));

@@ -61,7 +61,8 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(text), Wrapping::FormKey);
     }
     let Ok(members) = serde_json::from_slice::<Map<String, Value>>(text) else { return };
-    // A single name without a value may be any text. If there are several names, the first must start like a document.
+    // A single name without a value may contain arbitrary text. If there are several names, the first must start like a
+    // document.
     let lone = members.len() == 1 && members.values().all(|value| value.is_null() || *value == "");
     if !lone && !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {
         return;

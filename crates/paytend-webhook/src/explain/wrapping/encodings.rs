@@ -123,7 +123,7 @@ pub(super) fn percent(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Returns the possible decodings of a percent-encoded text: in forms, `+` is a space.
+/// Returns the possible decodings of percent-encoded text: `+` is a space in forms, and a plus sign elsewhere.
 pub(super) fn decoded(body: &[u8]) -> Vec<Vec<u8>> {
     if !body.contains(&b'%') {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! The search over wrappings and changes to a whole text. Each step is a function from the received bytes to the
-//! possible bytes before the change.
+//! The search over wrappings and other changes to the text as a whole. Each step is a function from the received bytes
+//! to the possible bytes before the change.
 
 mod bytes;
 mod carriers;
@@ -25,7 +25,7 @@ pub(super) use text::{CHARSETS, normal_forms};
 /// A step that undoes a change.
 struct Step {
     effect: Effect,
-    /// The cost: a step that applies to almost every text costs more than a specific one.
+    /// The cost: a step that applies to almost any input costs more than a specific step.
     cost: usize,
     undo: fn(&[u8], &mut Vec<Undone>),
 }
@@ -35,9 +35,9 @@ struct Step {
 enum Effect {
     /// The text was visibly wrapped in a different format.
     Wrapped,
-    /// The same text with other bytes for its characters.
+    /// The same text in a different character encoding.
     Text,
-    /// A loss or an addition at an edge, or throughout the text.
+    /// Characters were lost, added or replaced at an edge or throughout the text.
     Edge,
 }
 
@@ -59,7 +59,7 @@ const STEPS: &[Step] = &[
     Step { effect: Effect::Wrapped, cost: 3, undo: encodings::quotes },
     Step { effect: Effect::Wrapped, cost: 2, undo: encodings::html },
     Step { effect: Effect::Wrapped, cost: 2, undo: encodings::quoted_printable },
-    // Before the percent-encoding: a form is more specific.
+    // Forms come before percent-encoding because they are more specific.
     Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_field },
     Step { effect: Effect::Wrapped, cost: 2, undo: carriers::form_key },
     Step { effect: Effect::Wrapped, cost: 2, undo: encodings::percent },
@@ -78,7 +78,7 @@ const STEPS: &[Step] = &[
 pub(super) struct Layer {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,
-    /// The effects of the steps that led here.
+    /// The effects of the steps that led to this candidate.
     effects: Vec<Effect>,
 }
 
@@ -175,7 +175,7 @@ impl From<Layer> for Found {
 
 impl Layer {
     fn then(&self, bytes: Vec<u8>, change: Change, effect: Effect) -> Self {
-        // Text that is not UTF-8 but came from a different form was misread, and not signed in that charset.
+        // If another step follows a charset conversion, the bytes were misread in that charset, not signed in it.
         let before = self.changes.iter().map(|change| match change {
             Change::Charset(charset) => Change::Misread(charset),
             other => *other,

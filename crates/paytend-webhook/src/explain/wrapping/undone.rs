@@ -8,5 +8,5 @@ pub(super) struct Undone {
     pub(super) change: Change,
 }
 
-/// Maximum size of an unwrapped text.
+/// Maximum size of unwrapped text, in bytes.
 pub(super) const MAX_TEXT: usize = 4 << 20;

@@ -40,7 +40,7 @@ fn body_above_the_limit_is_authentic_but_too_large() {
     assert!(generous.authentic(), "{generous}");
 }
 
-/// For a message from an unknown sender, nothing is searched. For a message from a known sender, the search is bounded.
+/// A message from an unknown sender causes no search. A message from a known sender causes a bounded search.
 #[test]
 fn large_messages_are_explained_in_bounded_time() {
     let flat = format!("{{\"a\":[{}1]}}", "1,".repeat(30_000)).into_bytes();

@@ -4,7 +4,7 @@ use paytend_webhook::explain::Trace;
 
 use super::*;
 
-/// Returns the changes of the only difference in the signed text.
+/// Returns the changes to the signed text from all findings.
 fn changes(explanation: &Explanation) -> Vec<TextChange> {
     let texts = explanation.findings().iter().filter_map(|finding| match finding {
         Finding::Text { changes, .. } => Some(changes.clone()),
@@ -21,19 +21,19 @@ fn session_key_in_a_wrong_form_is_reported() {
     let text = |chars: usize, form: &'static str| Finding::SessionKeyText { chars, form };
     let regular = Sender::new().session_key;
     for (session_key, aes_key, expected) in [
-        // The text as an AES-256 key.
+        // The payload is encrypted with the session key's text, as an AES-256 key.
         (hex.as_bytes(), hex.as_bytes(), vec![text(32, "hexadecimal")]),
         (base64.as_bytes(), base64.as_bytes(), vec![text(32, "base64")]),
         (hex.to_uppercase().as_bytes(), hex.to_uppercase().as_bytes(), vec![text(32, "hexadecimal")]),
-        // The decoded text.
+        // The payload is encrypted with the decoded text.
         (hex.as_bytes(), &unhexed, vec![text(32, "hexadecimal"), Finding::Aes128]),
         (base64.as_bytes(), &[7; 24], vec![text(32, "base64"), Finding::DecodedKey(24)]),
-        // The first characters of the text.
+        // The payload is encrypted with the first characters of the text.
         (&regular, &regular[..16], vec![Finding::Aes128Truncated]),
         (hex.as_bytes(), &hex.as_bytes()[..16], vec![text(32, "hexadecimal"), Finding::Aes128Truncated]),
         (base64.as_bytes(), &base64.as_bytes()[..16], vec![text(32, "base64"), Finding::Aes128Truncated]),
         (&regular[..16], &regular[..16], vec![text(16, "base64")]),
-        // Random bytes.
+        // The session key consists of bytes that are not text.
         (&[0x80; 24], &[0x80; 24], vec![Finding::SessionKey(24)]),
     ] {
         let sender = Sender { session_key: session_key.into(), aes_key: aes_key.into(), ..Sender::new() };
@@ -125,7 +125,7 @@ fn fixes_for_a_request_are_for_its_sender() {
             assert!(!fixes.contains(word), "{word}: {explanation}");
         }
     }
-    // The same message as a notification is for the receiver.
+    // For a notification with the same error, the fixes are for the receiver.
     let sender =
         Sender { signed_content: Some(br#"{"a":1}"#.to_vec()), content: br#"{"a": 1}"#.to_vec(), ..Sender::new() };
     let fixes = explain_document(&sender.send_valid()).fixes().join("\n");

@@ -63,8 +63,8 @@ impl Sender {
         }
     }
 
-    /// Returns the document. The signature covers the result of `text`, which gets the names and values of the fields
-    /// and the encrypted content and key.
+    /// Returns the document. The signature covers the result of `text`, which receives the names and values of the
+    /// fields and the encrypted content and key.
     pub(super) fn send(&self, text: impl Fn(NamedValues, &str, &str) -> Vec<u8>) -> Vec<u8> {
         let content = STANDARD.encode(encrypt(&self.aes_key, &self.content));
         let recipient_key = rustcrypto::public(&self.recipient_key).unwrap();

@@ -102,7 +102,7 @@ fn signing_key_is_reported() {
     let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().spki_der()).unwrap();
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
     assert_found(&explanation, &[Finding::SignedByOther("Paytend sandbox".into())]);
-    // The own public key, configured as Paytend's key.
+    // The partner's public key, configured as Paytend's key.
     let mixed = KnownKeys::new()
         .own("own", paytend_vectors::keys()["partner"].private.as_bytes())
         .and_then(|keys| keys.sender("Paytend", paytend_vectors::keys()["partner"].public.as_bytes()))
@@ -250,7 +250,8 @@ fn document_and_base64_errors_are_reported() {
     assert_eq!(wrapped(format!("\u{feff}{document}").as_bytes()), [], "a single byte order mark is accepted");
     let other = format!("\u{feff}{}", document.replace(PARTNER_ID, "888666000100999"));
     assert_eq!(wrapped(other.as_bytes())[0], Finding::OtherValue("partnerId"));
-    // A bare signature in each wrong spelling. The signature must contain a `+` for the test to be meaningful.
+    // Each deviation from standard base64 in the signature. The signature must contain a `+` for the test to be
+    // meaningful.
     let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
     let with = |field: &str, change: &dyn Fn(&str) -> String| {
         let mut parsed = parsed.clone();

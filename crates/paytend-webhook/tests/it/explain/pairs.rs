@@ -1,4 +1,4 @@
-//! Pairs of a signed and a received text, with the expected findings from a table.
+//! Pairs of signed and received text, with the expected findings from a table.
 
 use super::*;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ fn bytes(text: Option<&String>, base64: Option<&String>) -> Vec<u8> {
     match (text, base64) {
         (Some(text), None) => text.clone().into_bytes(),
         (None, Some(base64)) => STANDARD.decode(base64).unwrap(),
-        _ => panic!("expected either a text or its base64"),
+        _ => panic!("expected either text or base64"),
     }
 }
 

@@ -47,7 +47,7 @@ fn wrapped_document_is_unwrapped_and_reported() {
 }
 
 #[test]
-fn findings_include_the_content_of_a_wrapping() {
+fn wrapped_document_is_also_explained() {
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
     let body = STANDARD.encode(sender.send_valid());
@@ -117,7 +117,7 @@ fn pasted_sign_header_is_parsed() {
     ] {
         assert_eq!(pasted_sign(pasted).unwrap(), "QUJDREVG", "{pasted:?}");
     }
-    // The spelling of the base64 is kept, because it may be the cause.
+    // The base64 is not normalized, because a deviation may be the cause of the rejection.
     assert_eq!(pasted_sign("sign=QU-_%2B").unwrap(), "QU-_%2B");
     assert_eq!(pasted_sign("sign: \"\""), Err(PastedSignError::Empty));
     assert_eq!(pasted_sign("a\u{1}b"), Err(PastedSignError::NotBase64));
@@ -126,7 +126,7 @@ fn pasted_sign_header_is_parsed() {
 
 /// Other headers with a similar name, and members of the body, are not the signature.
 #[test]
-fn sign_header_is_found_beside_similar_names() {
+fn sign_header_is_found_among_similar_names() {
     for pasted in [
         "X-Hub-Signature: sha1=deadbeef\nSign: QUJDREVG",
         "x-amz-signature: foo\nsign: QUJDREVG",
@@ -136,7 +136,7 @@ fn sign_header_is_found_beside_similar_names() {
     }
 }
 
-/// Each form contains the base64 of a signature as `S`. The finding is the deviation that remains in the header.
+/// In each form, `S` is the base64 of a signature. A deviation that remains in the header is expected as a finding.
 #[test]
 fn pasted_sign_header_is_verified_in_every_form() {
     let body = br#"{"a":7}"#;

@@ -58,7 +58,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
     "UTF-16LE", |body, _| utf16(body, true), &["Unicode"], &[];
     "UTF-16BE", |body, _| utf16(body, false), &["Unicode"], &[];
-    // A byte order mark that another alteration turned into "?" is a character before the signed text.
+    // If another alteration turns the byte order mark into "?", it is reported as a character before the signed text.
     "byte order mark", |body, _| Some([b"\xEF\xBB\xBF", body].concat()), &["ByteOrderMark", "Surrounded"], &[];
     "trailing NUL", |body, _| Some([body, b"\0"].concat()), &["Nul"], &[];
     "newline added", |body, _| Some([body, b"\n"].concat()), &["WhiteSpaceAdded"], &[];
@@ -79,7 +79,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
 fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
-    // Only if nothing else changes.
+    // Applies only to compact JSON, so that the removal is the only change.
     let is_compact = COMPACT.write(&read(body)?).into_bytes() == body;
     is_compact.then(|| COMPACT.write(&json).into_bytes())
 }
@@ -161,7 +161,7 @@ fn python_repr(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
         };
         format!("{quote}{}{quote}", text.chars().map(escape).collect::<String>())
     }
-    // The program has Python's float format and Python's handling of duplicate names.
+    // This program formats floats and handles duplicate names as Python does.
     let program = super::programs::programs().into_iter().find(|program| program.name == "Newtonsoft")?;
     Some(repr(&read(&program.run(body)?)?).into_bytes())
 }
@@ -220,7 +220,7 @@ fn ascii(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     Some(replaced.into_bytes())
 }
 
-/// A chunk ends within a character.
+/// Decodes the body in two pieces that are split within a character.
 fn in_pieces(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
     let at = text.char_indices().find(|(_, c)| !c.is_ascii())?.0 + 1;

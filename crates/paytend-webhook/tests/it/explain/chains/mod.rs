@@ -1,4 +1,4 @@
-//! Random notifications altered by one or two random programs. Almost all are explained, and none wrongly.
+//! Random notifications altered by one or two random programs. Almost all must be explained, and none incorrectly.
 
 mod alterations;
 mod json;

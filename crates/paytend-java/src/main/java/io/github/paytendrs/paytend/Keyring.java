@@ -11,7 +11,7 @@ import java.util.TreeMap;
 
 /**
  * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
- * peer key encrypts, and all peer keys verify. Several keys are used during a key rotation.
+ * peer key encrypts, and all peer keys verify. Use several keys during a key rotation.
  *
  * <p>Threads may share a keyring. A keyring keeps its own copies of the keys.
  */

@@ -35,7 +35,7 @@ public record Notification(
     Optional<Instant> sentAt) {
 
   /**
-   * The object that a notification is about, and the state that it reports.
+   * The object that a notification is about, and the reported state.
    *
    * @param kind the kind of the object, such as {@code deposit}.
    * @param id the identifier of the object.

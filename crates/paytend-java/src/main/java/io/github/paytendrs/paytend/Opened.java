@@ -7,7 +7,7 @@ import java.util.Optional;
  * The contents of an authentic message.
  *
  * @param fields the unencrypted fields.
- * @param payload the payload as text, exactly as signed; empty for a message without payload.
+ * @param payload the payload as text, exactly as signed; empty for a message without a payload.
  * @param canonical the signed text, which is secret, since it contains the session key and the payload.
  * @param verifiedBy the fingerprint of the key that verified the signature.
  * @param decryptedBy the fingerprint of the key that decrypted the message, if anything was encrypted.

@@ -4,7 +4,7 @@ import java.util.Optional;
 
 /**
  * The base class of all exceptions of this library. The message names the file, field or argument, and contains no
- * secrets and no personal data. The codes are the same in every language.
+ * secrets or personal data. The codes are the same in every language.
  */
 public class PaytendException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -85,7 +85,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** An error response without a signature, which is not authenticated. */
+  /** The document is an unsigned error response, which cannot be authenticated. */
   public static final class UnsignedFailure extends PaytendException {
     private static final long serialVersionUID = 1L;
     private final String respCode;
@@ -126,7 +126,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** The backend of a key, or the source of randomness, is temporarily unavailable. */
+  /** A key's backend or the source of randomness is temporarily unavailable. */
   public static final class Unavailable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
@@ -135,7 +135,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** An authentic notification was rejected: too old, from the future, or for another merchant. */
+  /** An authentic notification was rejected because it is too old, from the future, or for another merchant. */
   public static final class Rejected extends PaytendException {
     private static final long serialVersionUID = 1L;
 
