@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// The names of the backends, which are also features of the bindings' crates. The first backend is the default.
+/// The names of the backends. The first is the default, and the others are features of the bindings' crates.
 pub(super) const NAMES: [&str; 3] = ["rustcrypto", "openssl", "vendored-openssl"];
 
 static CHOSEN: OnceLock<&'static str> = OnceLock::new();
