@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
+use paytend_crypto::{Error, KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey};
+use paytend_crypto_aws_lc::AwsLc;
 use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
@@ -108,7 +109,7 @@ impl SecretArgs {
         }
         .map_err(|error| key_failure(name, &error))?;
         // Loading the key into the backend checks that its numbers are consistent.
-        let loaded = rustcrypto::private(&key).map_err(|error| key_failure(name, &error))?;
+        let loaded = AwsLc.private(&key).map_err(|error| backend_failure(name, error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { key: loaded, bytes })
     }
@@ -145,8 +146,8 @@ pub(crate) struct MessageArgs {
 /// Reads a public key file.
 pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Arc<dyn RsaPublic>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
-    let loaded = PublicKey::from_bytes(&input.bytes).and_then(|key| rustcrypto::public(&key));
-    loaded.map_err(|error| key_failure(&input.name, &error))
+    let key = PublicKey::from_bytes(&input.bytes).map_err(|error| key_failure(&input.name, &error))?;
+    AwsLc.public(&key).map_err(|error| backend_failure(&input.name, error))
 }
 
 /// Reads a public key file, checks that it contains a public key, and returns its bytes.
@@ -175,6 +176,14 @@ pub(crate) fn key_failure(name: &str, error: &KeyError) -> Failure {
         _ => format!("{name}: {error}"),
     };
     Failure::new(Category::Configuration, message)
+}
+
+/// Creates a failure for a key that the backend cannot load.
+pub(crate) fn backend_failure(name: &str, error: Error) -> Failure {
+    match error {
+        Error::Key(error) => key_failure(name, &error),
+        error => error.into(),
+    }
 }
 
 /// The side that a command acts as.

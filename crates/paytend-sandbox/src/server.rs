@@ -317,8 +317,8 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     }
     let bad_data = |problem: &PayloadProblem| {
         let refusal = operation.map_or(Failure::UnknownPath.into(), |info| {
-            let key = core.keys().paytend.clone();
-            Refusal::because(Failure::BadData, not_an_object(info, body, &key, problem))
+            let key = core.keys().own();
+            Refusal::because(Failure::BadData, not_an_object(info, body, key, problem))
         });
         Ok(refused(&partner, refusal, false))
     };

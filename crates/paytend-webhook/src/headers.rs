@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_real_codings_are_returned() {
+    fn only_real_content_codings_are_returned() {
         for values in [
             &[][..],
             &[""],

@@ -17,7 +17,7 @@ const DATA: [&str; 5] = ["vectors/", "reference/", "fuzz/corpus/", "crates/payte
 /// Checks the files whose path begins with one of `prefixes`, or all files if there are none.
 pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
     let listed = output("git", &["ls-files", "--cached", "--others", "--exclude-standard"])
-        .ok_or("git cannot list the files: is this a clone?")?;
+        .ok_or("git cannot list the files: run this command in a clone of the repository")?;
     let mut findings = Vec::new();
     for path in listed.lines().filter(|path| is_checked(path, prefixes)) {
         // A deleted file is listed until the deletion is committed.

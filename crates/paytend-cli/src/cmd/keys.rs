@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use paytend_crypto::keys::{self, AnyKey, Armour, FilePermissions};
-use paytend_crypto::{KeyError, OsRandom, PublicKey, Strength, rustcrypto};
+use paytend_crypto::rsa::Backend as _;
+use paytend_crypto::{KeyError, PublicKey, Strength};
+use paytend_crypto_aws_lc::AwsLc;
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
-use crate::keyfiles::{SecretArgs, key_failure};
+use crate::keyfiles::{SecretArgs, backend_failure, key_failure};
 use crate::output;
 
 #[derive(Subcommand)]
@@ -20,7 +22,7 @@ pub(crate) enum Command {
     ///
     /// Writes private.pem (mode 0600, PKCS#8), public.pem and public.b64. Existing files are never overwritten.
     Generate {
-        /// Key size in bits, 1024 to 8192. Paytend uses 1024 today; ask Paytend for a larger size
+        /// Key size in bits, a multiple of 128 from 1024 to 8192. Paytend uses 1024 today; ask Paytend for a larger size
         #[arg(long, value_name = "N", default_value_t = 2048)]
         bits: usize,
         /// Directory for the three files; created if it does not exist
@@ -44,7 +46,11 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn generate(bits: usize, folder: &Path) -> Result<(), Failure> {
-    let key = rustcrypto::generate(bits, &OsRandom)
+    if bits % 128 != 0 {
+        return Err(Failure::usage(format!("--bits {bits}: the size must be a multiple of 128")));
+    }
+    let key = AwsLc
+        .generate(bits)
         .map_err(|e| if e == KeyError::Size(bits).into() { Failure::usage(e) } else { e.into() })?;
     let failed = |path: &Path, e: std::io::Error| {
         Failure::new(Category::Configuration, format!("cannot write {}: {e}", path.display()))
@@ -93,14 +99,15 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
         }
         read => read.map_err(failed)?,
     };
+    let unloadable = |error| backend_failure(&input.name, error);
     // Loading the key into the backend checks that its numbers are consistent.
     let mut description = match &key {
         AnyKey::Private(key) => {
-            rustcrypto::private(key).map_err(failed)?;
+            AwsLc.private(key).map_err(unloadable)?;
             describe(key.public_key(), "private")
         }
         AnyKey::Public(key) => {
-            rustcrypto::public(key).map_err(failed)?;
+            AwsLc.public(key).map_err(unloadable)?;
             describe(key, "public")
         }
     };

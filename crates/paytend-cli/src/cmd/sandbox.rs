@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
+use paytend_crypto_aws_lc::AwsLc;
 use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, ProfileFile, Sandbox, Settings, Timing};
 
 use crate::exit::{Category, Failure};
@@ -109,6 +110,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     settings.payby_plain_success = args.payby_plain_success;
     settings.self_signed_hosts = args.self_signed;
     let mut builder = Sandbox::builder()
+        .backend(AwsLc)
         .address(SocketAddr::new(args.host, args.port))
         .bits(bits)
         .folder(folder)

@@ -85,7 +85,7 @@ fn sandbox_prints_ready_line_and_reuses_key_directory() {
         ["partner", "paytend"].map(|side| std::fs::read(keys.join(format!("{side}-private.pem"))).unwrap());
     assert_eq!((own == paytend, first.trim().len()), (true, 15));
     assert_eq!(PrivateKey::from_bytes(&own).unwrap().public_key().bits(), 2048);
-    // A second start uses the same keys, even with other options.
+    // A second start uses the same keys, even with different options.
     let running = RunningSandbox::start(&arguments[..4]);
     runtime.block_on(async { running.client(&keys).send(&QueryPartnerBalance::new()).await.unwrap() });
     assert_eq!(std::fs::read_to_string(keys.join("partner-id")).unwrap(), first);

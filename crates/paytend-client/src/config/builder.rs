@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use super::checks::{check_partner, checked_states, order_states_by_path, parse_base_url, paths, response_names};
 use super::environment::{Environment, SANDBOX};
 use super::http;
+#[cfg(feature = "config")]
+use super::keys::KeyMaterial;
 use crate::call::events::EventListener;
 use crate::call::limits::{Limits, Rate};
 use crate::call::shared::Shared;
@@ -31,7 +33,10 @@ use crate::transport::http::HttpTransport;
 pub struct ClientBuilder {
     environment: Environment,
     partner_id: String,
-    keyring: Keyring,
+    keyring: Result<Keyring, Error>,
+    /// The keys from which `keyring` was made, if they were read by this crate.
+    #[cfg(feature = "config")]
+    key_material: Option<KeyMaterial>,
     http: http::Options,
     transport: TransportChoice,
     attempt_timeout: Duration,
@@ -64,7 +69,9 @@ impl ClientBuilder {
         Self {
             environment,
             partner_id,
-            keyring,
+            keyring: Ok(keyring),
+            #[cfg(feature = "config")]
+            key_material: None,
             http: http::Options::default(),
             transport: TransportChoice::Own,
             attempt_timeout: Duration::from_secs(30),
@@ -99,6 +106,28 @@ impl ClientBuilder {
 
     /// Replaces the keys that the builder was created with.
     pub fn keyring(mut self, keyring: Keyring) -> Self {
+        #[cfg(feature = "config")]
+        {
+            self.key_material = None;
+        }
+        self.keyring = Ok(keyring);
+        self
+    }
+
+    #[cfg(feature = "config")]
+    pub(super) fn key_material(mut self, keys: KeyMaterial) -> Self {
+        self.key_material = Some(keys);
+        self
+    }
+
+    #[cfg(feature = "config")]
+    pub(super) fn read_keys(&self) -> Option<&KeyMaterial> {
+        self.key_material.as_ref()
+    }
+
+    /// Sets the keyring, or the reason why it cannot be made, which `build` then returns.
+    #[cfg(feature = "config")]
+    pub(super) fn with_keyring(mut self, keyring: Result<Keyring, Error>) -> Self {
         self.keyring = keyring;
         self
     }
@@ -319,7 +348,8 @@ impl ClientBuilder {
             Environment::BaseUrl(url) => url,
         };
         let base_url = parse_base_url(base).map_err(Error::configuration)?;
-        check_partner(&self.partner_id, &self.keyring)?;
+        let keyring = self.keyring?;
+        check_partner(&self.partner_id, &keyring)?;
         if self.attempt_timeout.is_zero() || self.deadline.is_zero() {
             return Err(Error::configuration("the attempt timeout and the deadline must be greater than zero"));
         }
@@ -352,7 +382,7 @@ impl ClientBuilder {
         let shared = Shared {
             base_url,
             partner_id: self.partner_id,
-            keyring: self.keyring,
+            keyring,
             paths: Arc::new(paths(self.paths)?),
             response_names: Arc::new(response_names(self.response_names)?),
             order_states: Arc::new(checked_states("all operations", self.order_states)?),

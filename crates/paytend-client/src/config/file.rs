@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use paytend_crypto::Passphrase;
 use paytend_crypto::keys::{FilePermissions, require_owner_only};
+use paytend_crypto::rsa::Backend;
+use paytend_crypto::rustcrypto::RustCrypto;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -84,7 +86,8 @@ impl ClientBuilder {
     /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
     /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts private key files with any permissions |
     ///
-    /// All other options can be set on the builder.
+    /// All other options can be set on the builder. To use a faster RSA implementation, call
+    /// [`backend`](Self::backend).
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the invalid variable.
@@ -154,6 +157,30 @@ impl ClientBuilder {
         profile.passphrase = passphrase(std::env::var_os(PASSPHRASE));
         profile.builder(path.parent().unwrap_or(Path::new("")), &origin)
     }
+
+    /// Sets the backend of the keys that [`from_env`](Self::from_env) or [`from_file`](Self::from_file) has read. The
+    /// default is the pure-Rust backend.
+    ///
+    /// ```no_run
+    /// # fn example() -> Result<(), paytend_client::Error> {
+    /// use paytend_client::ClientBuilder;
+    /// use paytend_crypto_aws_lc::AwsLc;
+    ///
+    /// let client = ClientBuilder::from_env()?.backend(&AwsLc).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`build`](Self::build) returns an error if the backend cannot load the keys, or if the builder was given a
+    /// keyring. The keys of a keyring already have a backend; see
+    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend).
+    pub fn backend(self, backend: &dyn Backend) -> Self {
+        let keyring = match self.read_keys() {
+            Some(keys) => keys.keyring(backend),
+            None => Err(wrong("backend", "the keys of a keyring already have a backend; use KeyringBuilder::backend")),
+        };
+        self.with_keyring(keyring)
+    }
 }
 
 fn passphrase(text: Option<std::ffi::OsString>) -> Option<Passphrase> {
@@ -206,9 +233,10 @@ impl Profile {
             public_key: self.public_key,
             public_key_file: self.public_key_file,
         };
-        let keyring = keys.keyring(folder, permissions, origin)?;
+        let keys = keys.read(folder, permissions, origin)?;
+        let keyring = keys.keyring(&RustCrypto)?;
         let partner_id = self.partner_id.ok_or_else(|| origin.wrong(&["partner_id"], "not set"))?;
-        let mut builder = Client::builder(environment, partner_id, keyring);
+        let mut builder = Client::builder(environment, partner_id, keyring).key_material(keys);
         if !self.unknown_order_codes.is_empty() {
             builder = builder.resolution(Resolution::new().unknown_order_codes(self.unknown_order_codes));
         }

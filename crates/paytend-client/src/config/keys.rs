@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::rsa::Backend;
+use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::error::Error;
 pub(super) const PASSPHRASE: &str = "PAYTEND_PASSPHRASE";
 
 /// The origin of a configuration entry, for error messages.
+#[derive(Clone)]
 pub(super) enum Origin {
     /// Environment variables.
     Variables,
@@ -50,13 +52,13 @@ pub(super) struct KeyEntries {
 }
 
 impl KeyEntries {
-    /// Reads the keys and creates the keyring. Paths are relative to `folder`, and each file is opened once.
-    pub(super) fn keyring(
+    /// Reads the keys. Paths are relative to `folder`, and each file is opened once.
+    pub(super) fn read(
         self,
         folder: &Path,
         permissions: FilePermissions,
         origin: &Origin,
-    ) -> Result<Keyring, Error> {
+    ) -> Result<KeyMaterial, Error> {
         let passphrase = match &self.passphrase_file {
             Some(path) => Some(
                 Passphrase::from_file(folder.join(path), permissions)
@@ -64,36 +66,48 @@ impl KeyEntries {
             ),
             None => self.passphrase,
         };
-        // Only a backend can check whether the numbers of a key are consistent.
-        let own = match (self.private_key, self.private_key_file) {
-            (Some(text), None) => PrivateKey::read(text.as_bytes(), passphrase.as_ref())
-                .and_then(|(key, _)| rustcrypto::private(&key))
-                .map_err(|error| origin.wrong(&["private_key"], with_option(&error)))?,
-            (None, Some(path)) => PrivateKey::read_file(folder.join(path), permissions, passphrase.as_ref())
-                .and_then(|key| rustcrypto::private(&key))
-                .map_err(|error| origin.wrong(&["private_key_file"], with_option(&error)))?,
+        let (own, own_entry) = match (self.private_key, self.private_key_file) {
+            (Some(text), None) => {
+                (PrivateKey::read(text.as_bytes(), passphrase.as_ref()).map(|(key, _)| key), "private_key")
+            }
+            (None, Some(path)) => {
+                (PrivateKey::read_file(folder.join(path), permissions, passphrase.as_ref()), "private_key_file")
+            }
             (Some(_), Some(_)) => {
                 return Err(origin.wrong(&["private_key", "private_key_file"], "set one of them, not both"));
             }
             (None, None) => return Err(origin.wrong(&["private_key_file"], "not set")),
         };
-        let peer = match (self.public_key, self.public_key_file) {
-            (Some(text), None) => PublicKey::from_bytes(&text)
-                .and_then(|key| rustcrypto::public(&key))
-                .map_err(|error| origin.wrong(&["public_key"], error))?,
-            (None, Some(path)) => PublicKey::from_file(folder.join(path))
-                .and_then(|key| rustcrypto::public(&key))
-                .map_err(|error| origin.wrong(&["public_key_file"], error))?,
+        let own = own.map_err(|error| origin.wrong(&[own_entry], with_option(&error)))?;
+        let (peer, peer_entry) = match (self.public_key, self.public_key_file) {
+            (Some(text), None) => (PublicKey::from_bytes(&text), "public_key"),
+            (None, Some(path)) => (PublicKey::from_file(folder.join(path)), "public_key_file"),
             (Some(_), Some(_)) => {
                 return Err(origin.wrong(&["public_key", "public_key_file"], "set one of them, not both"));
             }
             (None, None) => return Err(origin.wrong(&["public_key_file"], "not set")),
         };
-        Keyring::builder()
-            .own_key(own)
-            .peer_key(peer)
-            .build()
-            .map_err(|error| Error::configuration(format!("the keys: {error}")))
+        let peer = peer.map_err(|error| origin.wrong(&[peer_entry], error))?;
+        Ok(KeyMaterial { own, own_entry, peer, peer_entry, origin: origin.clone() })
+    }
+}
+
+/// The keys read from a profile or from environment variables, before a backend has loaded them.
+pub(super) struct KeyMaterial {
+    own: PrivateKey,
+    own_entry: &'static str,
+    peer: PublicKey,
+    peer_entry: &'static str,
+    origin: Origin,
+}
+
+impl KeyMaterial {
+    /// Loads the keys with a backend. Only a backend can check whether the numbers of a key are consistent.
+    pub(super) fn keyring(&self, backend: &dyn Backend) -> Result<Keyring, Error> {
+        let own = backend.private(&self.own).map_err(|error| self.origin.wrong(&[self.own_entry], error))?;
+        let peer = backend.public(&self.peer).map_err(|error| self.origin.wrong(&[self.peer_entry], error))?;
+        let built = Keyring::builder().own_key(own).peer_key(peer).build();
+        built.map_err(|error| Error::configuration(format!("the keys: {error}")))
     }
 }
 

@@ -3,8 +3,10 @@
 pub(crate) mod folder;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use paytend_crypto::{Keyring, OsRandom, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::rsa::{Backend, RsaPrivate};
+use paytend_crypto::{Keyring, PrivateKey, PublicKey};
 
 use folder::KeyFolder;
 
@@ -17,6 +19,7 @@ pub(crate) struct Seals {
 
 /// The keys of the sandbox.
 pub(crate) struct Keys {
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) paytend: PrivateKey,
     pub(crate) partners: BTreeMap<String, PublicKey>,
     seals: BTreeMap<String, Seals>,
@@ -30,11 +33,13 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(
+        backend: Arc<dyn Backend>,
         paytend: PrivateKey,
         partners: BTreeMap<String, PublicKey>,
         bits: usize,
     ) -> Result<Self, paytend_crypto::Error> {
         let mut keys = Self {
+            backend,
             paytend,
             partners,
             seals: BTreeMap::new(),
@@ -49,11 +54,20 @@ impl Keys {
 
     fn make(&self, stale: Option<&PrivateKey>) -> Result<BTreeMap<String, Seals>, paytend_crypto::Error> {
         let seals = |(id, public): (&String, &PublicKey)| {
-            let current = Keyring::from_keys(&self.paytend, public)?;
-            let stale = stale.map_or_else(|| Ok(current.clone()), |key| Keyring::from_keys(key, public))?;
+            let current = self.keyring(&self.paytend, public)?;
+            let stale = stale.map_or_else(|| Ok(current.clone()), |key| self.keyring(key, public))?;
             Ok((id.clone(), Seals { current, stale }))
         };
         self.partners.iter().map(seals).collect()
+    }
+
+    fn keyring(&self, own: &PrivateKey, peer: &PublicKey) -> Result<Keyring, paytend_crypto::Error> {
+        Keyring::builder().backend(&self.backend).own_key(own).peer_key(peer).build()
+    }
+
+    /// Loads Paytend's current private key.
+    pub(crate) fn own(&self) -> Result<Arc<dyn RsaPrivate>, paytend_crypto::Error> {
+        self.backend.private(&self.paytend)
     }
 
     pub(crate) fn rotated(&self) -> bool {
@@ -66,13 +80,13 @@ impl Keys {
 
     /// Generates a keyring with a key that the partner does not know, for the fault `wrongKey`.
     pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
-        let key = rustcrypto::generate(self.bits, &OsRandom).ok()?;
-        Keyring::from_keys(&key, self.partners.get(partner)?).ok()
+        let key = self.backend.generate(self.bits).ok()?;
+        self.keyring(&key, self.partners.get(partner)?).ok()
     }
 
     /// Replaces Paytend's key. The fault `staleKey` then uses the previous key.
     pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
-        let old = std::mem::replace(&mut self.paytend, rustcrypto::generate(self.bits, &OsRandom)?);
+        let old = std::mem::replace(&mut self.paytend, self.backend.generate(self.bits)?);
         self.seals = self.make(Some(&old))?;
         self.rotated = true;
         Ok(self.paytend.public_key().clone())
@@ -87,7 +101,7 @@ impl Keys {
                     tracing::error!(%error, "cannot load the key of {name}");
                     paytend_crypto::Error::Random
                 })?,
-                None => rustcrypto::generate(2048, &OsRandom)?,
+                None => self.backend.generate(2048)?,
             };
             self.providers.insert(name, key);
         }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::header;
-use paytend_crypto::{Fields, Outgoing, detached, rustcrypto};
+use paytend_crypto::rsa::Backend as _;
+use paytend_crypto::{Fields, Outgoing, detached};
 use serde_json::Value;
 
 use crate::faults::FaultKind;
@@ -242,8 +243,9 @@ impl Core {
             }
             provider => {
                 let mut keys = self.keys();
+                let backend = Arc::clone(&keys.backend);
                 let key = keys.provider(if *provider == Source::PayBy { "payby" } else { "payermax" })?;
-                let mut sign = detached::sign(&*rustcrypto::private(key)?, content.as_bytes())?;
+                let mut sign = detached::sign(&*backend.private(key)?, content.as_bytes())?;
                 if faults
                     .iter()
                     .any(|fault| matches!(fault, FaultKind::WrongSignature | FaultKind::WrongKey | FaultKind::StaleKey))

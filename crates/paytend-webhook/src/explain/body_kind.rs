@@ -64,10 +64,10 @@ pub enum BodyKind {
     /// A complete HTTP message.
     #[error("a complete HTTP message")]
     HttpMessage,
-    /// Other text.
+    /// Text of any other kind.
     #[error("plain text")]
     Text,
-    /// Other bytes.
+    /// Binary data of any other kind.
     #[error("binary data: it is compressed, encrypted, or a file")]
     Binary,
 }

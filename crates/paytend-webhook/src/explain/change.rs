@@ -129,7 +129,7 @@ pub enum Wrapping {
     #[error("a copy of it followed by NUL bytes")]
     Nul,
     /// Base64.
-    #[error("base64 of it")]
+    #[error("a base64 encoding of it")]
     Base64,
     /// Hexadecimal digits.
     #[error("a hexadecimal encoding of it")]

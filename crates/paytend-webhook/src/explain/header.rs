@@ -1,4 +1,4 @@
-//! Explanation of a signature in a header.
+//! Explanations for messages that are signed in a header.
 
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;

@@ -34,7 +34,7 @@ impl<K: ?Sized> Clone for Entry<K> {
 }
 
 impl KnownKeys {
-    /// Returns an empty set.
+    /// Creates an empty set of keys.
     pub fn new() -> Self {
         Self::default()
     }

@@ -88,7 +88,7 @@ fn value_of(text: &str) -> &str {
             let after = after.trim_start_matches(is_quote).trim_start();
             let Some(value) = after.strip_prefix([':', '=']).filter(|_| is_start) else { continue };
             let value = value.trim_start_matches('>').trim_start_matches([' ', '\t', '\r', '\n']);
-            // `"sign": "…"`, or `'sign: …'`.
+            // The name and the value are quoted separately (`"sign": "…"`) or together (`'sign: …'`).
             let outer = before.filter(|c| is_quote(*c) && quote.is_none());
             let inner = value.chars().next().filter(|c| is_quote(*c));
             let value = match (outer, inner) {

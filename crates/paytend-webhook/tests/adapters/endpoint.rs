@@ -173,7 +173,7 @@ async fn endpoints_share_a_budget() {
 
 /// A caller never waits forever, even if a key operation never ends or the budget allows no operations.
 #[tokio::test]
-async fn waiting_for_keys_times_out() {
+async fn waiting_for_a_key_operation_times_out() {
     let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).queue_timeout(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);

@@ -29,7 +29,7 @@ struct Ledger {
     may_continue: watch::Receiver<bool>,
 }
 
-/// Records how a handler ended.
+/// A guard that records how a handler ended.
 struct Ending(Arc<Ledger>, &'static str);
 
 impl Drop for Ending {
@@ -106,7 +106,7 @@ pub(crate) async fn handler_runs_to_completion_when_the_sender_disconnects(serve
 }
 
 pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
-    // The only slot must be released too.
+    // The budget has a single slot, which must be released after each panic.
     let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let calls = Arc::new(AtomicUsize::new(0));
     let handler: Handler<Notification> = Arc::new({

@@ -21,11 +21,11 @@ macro_rules! matrix {
             mod $server {
                 matrix!(@tests $server matrix
                     every_notification_vector_is_accepted
-                    every_refuse_vector_is_rejected
+                    every_invalid_vector_is_rejected
                     every_detached_vector_has_the_expected_result
                     body_above_the_limit_is_not_read
-                    other_methods_and_codings_are_rejected
-                    meaningless_headers_do_not_cause_rejection
+                    unsupported_methods_types_and_codings_are_rejected
+                    irrelevant_headers_do_not_cause_rejection
                     repeated_sign_header_is_accepted
                     slow_body_times_out
                     broken_body_is_rejected

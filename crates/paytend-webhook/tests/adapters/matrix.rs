@@ -21,7 +21,7 @@ pub(crate) async fn every_notification_vector_is_accepted(server: Server) {
     assert_eq!(accepted, 7);
 }
 
-pub(crate) async fn every_refuse_vector_is_rejected(server: Server) {
+pub(crate) async fn every_invalid_vector_is_rejected(server: Server) {
     let endpoint = paytend();
     let limit = endpoint.receiver().max_bytes();
     let address = server.start(endpoint, Reply::Accepted).await;
@@ -80,7 +80,7 @@ pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
     assert_eq!(connection.response().await.0, 413);
 }
 
-pub(crate) async fn other_methods_and_codings_are_rejected(server: Server) {
+pub(crate) async fn unsupported_methods_types_and_codings_are_rejected(server: Server) {
     let client = Client::new(server.start(paytend(), Reply::Accepted).await);
     for method in [reqwest::Method::GET, reqwest::Method::PUT, reqwest::Method::DELETE] {
         let response = respond(client.http.request(method.clone(), &client.url).body(sealed("{}"))).await;
@@ -99,7 +99,7 @@ pub(crate) async fn other_methods_and_codings_are_rejected(server: Server) {
 }
 
 /// Sends headers that do not affect authenticity.
-pub(crate) async fn meaningless_headers_do_not_cause_rejection(server: Server) {
+pub(crate) async fn irrelevant_headers_do_not_cause_rejection(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
     for fields in [
@@ -289,7 +289,7 @@ pub(crate) async fn only_listed_rejects_other_sources(server: Server) {
     inside.send(sealed("{}")).await.expect(200, ACCEPTED, "from a listed source");
     let outside = Client::new(server.start(paytend().filter(filter("203.0.113.7")), Reply::Accepted).await);
     outside.send(sealed("{}")).await.expect(403, REFUSED, "from an unlisted source");
-    // No proxy is configured.
+    // `X-Forwarded-For` is ignored because no proxy is trusted.
     let forwarded = outside.post().header("x-forwarded-for", "203.0.113.7").body(sealed("{}"));
     respond(forwarded).await.expect(403, REFUSED, "from an unlisted source with X-Forwarded-For");
 }

@@ -159,7 +159,7 @@ fn merchant_must_belong_to_the_verifying_key() {
 }
 
 #[test]
-fn rejection_by_time_reports_the_difference() {
+fn rejection_of_an_old_or_future_notification_reports_the_time_difference() {
     let (minute, hour) = (60_000, 3_600_000);
     let text =
         |now: u64| receive_signed(&payermax(), "payermax", &sample("payermax"), at(now)).unwrap_err().to_string();

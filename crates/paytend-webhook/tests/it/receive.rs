@@ -58,7 +58,7 @@ fn every_notification_vector_is_accepted() {
 
 /// The response reveals nothing about the cause of a rejection, except for the size of the body.
 #[test]
-fn every_refuse_vector_is_rejected_with_the_same_response() {
+fn every_invalid_vector_is_rejected_with_the_same_response() {
     let receiver = receiver(Product::Baas);
     for case in paytend_vectors::refuse() {
         let rejection = receiver.receive(&HeaderMap::new(), &case.document, now()).unwrap_err();
@@ -179,7 +179,7 @@ fn unavailable_key_asks_for_a_retry() {
 }
 
 #[test]
-fn debug_output_shows_no_content() {
+fn debug_output_does_not_show_message_content() {
     let verified = receiver(Product::Baas)
         .receive(&HeaderMap::new(), sealed("2", r#"{"reference":"CANARY"}"#).as_bytes(), now())
         .unwrap();

@@ -192,7 +192,7 @@ fn rejected_messages_are_not_counted() {
 }
 
 #[test]
-fn partner_identifier_with_a_line_break_is_refused() {
+fn partner_identifier_with_a_line_break_is_rejected() {
     let key = generate();
     let rotating = |id: &str| PaytendReceiver::rotating(Product::Baas, id, [private(&key)], [public(&key)]);
     for id in ["888666000100260\n", " 888666000100260", "", "8886660001\u{200b}00260"] {

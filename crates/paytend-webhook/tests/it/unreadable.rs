@@ -142,7 +142,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
         let found = key(receive_signed(&payby(), "payby", &dated(2000, odd), 2000).unwrap());
         assert_eq!(found, plain, "{}", String::from_utf8_lossy(odd));
     }
-    // Different unreadable identifying members have different keys.
+    // Notifications with different unreadable identifying members have different keys.
     let status = |status: &str| {
         let body = with(&dated(1000, b"\"m\""), "\"SUCCESS\"", status.as_bytes());
         key(receive_signed(&payby(), "payby", &body, 1000).unwrap())

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use paytend_client::{Client, Environment, RawResponse};
-use paytend_crypto::{Fields, Keyring, OsRandom, Outgoing, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::rsa::Backend as _;
+use paytend_crypto::{Fields, Keyring, Outgoing, PrivateKey, PublicKey};
+use paytend_crypto_aws_lc::AwsLc;
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{
@@ -43,6 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     report.done(outcome)
 }
 
+fn keyring(own: &PrivateKey, peer: &PublicKey) -> Result<Keyring, paytend_crypto::Error> {
+    Keyring::builder().backend(&AwsLc).own_key(own).peer_key(peer).build()
+}
+
 struct Demo<'r> {
     report: &'r mut Report,
     client: Client,
@@ -51,21 +57,21 @@ struct Demo<'r> {
 impl Demo<'_> {
     async fn run_steps(report: &mut Report) -> Result<(), Failure> {
         report.begin("keys", "Both sides generate a key pair")?;
-        let partner_key = rustcrypto::generate(BITS, &OsRandom)?;
-        let paytend_key = rustcrypto::generate(BITS, &OsRandom)?;
+        let partner_key = AwsLc.generate(BITS)?;
+        let paytend_key = AwsLc.generate(BITS)?;
         report.fact("partner", describe(&partner_key))?;
         report.fact("paytend", describe(&paytend_key))?;
         report.end()?;
 
         report.begin("sandbox", "A Paytend sandbox starts on this machine")?;
-        let started =
-            Sandbox::builder().key(paytend_key).partner(PARTNER_ID, partner_key.public_key().clone()).start().await;
+        let builder = Sandbox::builder().backend(AwsLc).key(paytend_key);
+        let started = builder.partner(PARTNER_ID, partner_key.public_key().clone()).start().await;
         let sandbox = started.map_err(|e| Failure::new(Category::Network, e))?;
         report.fact("url", sandbox.url())?;
         report.end()?;
 
         report.begin("receiver", "The partner starts a server for notifications")?;
-        let keyring = Keyring::from_keys(&partner_key, &sandbox.public_key())?;
+        let keyring = keyring(&partner_key, &sandbox.public_key())?;
         let mut inbox = receiver::start(PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring.clone())).await?;
         report.fact("url", inbox.url.clone())?;
         report.end()?;
@@ -205,8 +211,8 @@ impl Demo<'_> {
     /// Checks that the receiver refuses a notification that was sealed with an attacker's key.
     async fn forged(&mut self, inbox: &receiver::Inbox, partner_key: &PublicKey) -> Result<(), Failure> {
         self.report.begin("forgery", "An attacker posts a forged notification; the receiver refuses it")?;
-        let attacker_key = rustcrypto::generate(BITS, &OsRandom)?;
-        let keyring = Keyring::from_keys(&attacker_key, partner_key)?;
+        let attacker_key = AwsLc.generate(BITS)?;
+        let keyring = keyring(&attacker_key, partner_key)?;
         let fields = Fields::notification(PARTNER_ID, "2");
         let sealed = keyring.seal(&Outgoing::new(&fields).payload(r#"{"amount":1000000.00,"currency":"EUR"}"#))?;
         self.report.wire("notification", sealed.document())?;

@@ -8,7 +8,7 @@ use crate::output::{Style, line};
 /// The maximum length of a document in the readable output, in characters.
 const MAX_SHOWN: usize = 150;
 
-/// Writes the steps of the demo as they run.
+/// The output of the demo, written while its steps run.
 pub(crate) struct Report {
     json: bool,
     style: Style,

@@ -43,7 +43,7 @@ const BEYOND: [fn(u16) -> bool; 11] = [
     BEYOND_BMP,
     LINE_SEPARATORS,
     NEXT_LINE,
-    // .NET with all ranges allowed.
+    // .NET with all Unicode ranges allowed.
     |unit| matches!(unit, 0x7f..=0x9f | 0xa0 | 0xad | 0x2028 | 0x2029 | 0xd800..=0xf8ff | 0xfeff | 0xfff0..),
     // org.json.
     |unit| matches!(unit, 0x80..=0x9f | 0x2000..=0x20ff),

@@ -17,7 +17,7 @@ pub(super) struct Decimal {
     exponent: i32,
 }
 
-/// The decimal places that are tried.
+/// The numbers of decimal places that are tried, in order.
 const DECIMALS: [usize; 4] = [2, 0, 1, 3];
 
 /// Maximum number of neighbours of a rounded number that are tried.
@@ -170,7 +170,7 @@ pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Ve
     };
     for decimals in DECIMALS {
         add(&|_, value| value.plain(decimals));
-        // Integers are kept.
+        // Keep integers unchanged.
         add(&|raw, value| if raw.contains('.') { value.plain(decimals) } else { raw.to_owned() });
         add(&|raw, value| if value.is_whole() { raw.to_owned() } else { value.plain(decimals) });
         // Small numbers are amounts; large numbers are times and order numbers.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn number_is_formatted_with_each_count_of_decimals() {
+    fn number_is_formatted_with_the_given_decimal_places() {
         for (raw, decimals, expected) in [
             ("10.00", 0, "10"),
             ("10", 1, "10.0"),

@@ -85,7 +85,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
             members.sort_by_key(|member| bucket(&name(member), buckets));
         },
         &|members| members.sort_by_key(|member| name(member).to_lowercase()),
-        // PostgreSQL's jsonb, and MySQL.
+        // The order of PostgreSQL's jsonb and of MySQL: by length, then by name.
         &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
         &|members| members.sort_by_key(|member| std::cmp::Reverse(name(member))),
         &|members| members.reverse(),
@@ -168,7 +168,7 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns the number of nodes.
+/// Returns the number of nodes in a JSON value.
 pub(super) fn size(node: &Node) -> usize {
     match node {
         Node::Object(members) => 1 + members.iter().map(|(_, value)| size(value)).sum::<usize>(),

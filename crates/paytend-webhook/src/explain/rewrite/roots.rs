@@ -1,4 +1,4 @@
-//! The JSON documents to parse: the unwrapped texts, each also with repaired strings.
+//! The JSON documents to parse: each unwrapped result, and its variants with repaired strings.
 
 use std::collections::HashSet;
 use std::hash::RandomState;

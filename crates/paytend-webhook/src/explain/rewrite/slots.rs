@@ -102,7 +102,7 @@ impl Rewriter {
         }
     }
 
-    /// Returns the number of combinations.
+    /// Returns the number of combinations of the given kind.
     fn count(&self, template: &Template, kind: Kind) -> u64 {
         let forms = template.slots.iter().map(|(_, number)| &self.forms[*number]);
         let length = |forms: &Forms| forms.texts.len() as u64;
@@ -136,7 +136,7 @@ impl Walk<'_> {
         forms.get(form).or(forms.first()).map_or("", String::as_str)
     }
 
-    /// Tries a combination.
+    /// Tries a combination of number spellings.
     fn try_forms(&mut self, start: &Sha256, forms: &[usize], search: &mut Search) -> Option<Filled> {
         let filled = self.template.filled(|slot, _| self.form(slot, forms[slot]));
         search.charge(filled.len() + self.after.len());

@@ -4,7 +4,7 @@ use super::*;
 
 /// Neither `Display` nor `Debug` shows the content of a message.
 #[test]
-fn findings_show_no_content() {
+fn findings_do_not_show_message_content() {
     let mut sender = Sender::new();
     sender.content = br#"{"name":"CANARY"}"#.to_vec();
     sender.signed_content = Some(br#"{"name": "CANARY"}"#.to_vec());

@@ -14,7 +14,7 @@ fn changes(explanation: &Explanation) -> Vec<TextChange> {
 }
 
 #[test]
-fn session_key_in_a_wrong_form_is_reported() {
+fn session_key_in_the_wrong_format_is_reported() {
     let hex = "0123456789abcdef0123456789abcdef";
     let unhexed: Vec<u8> = [1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef].repeat(2);
     let base64 = STANDARD.encode([7; 24]);

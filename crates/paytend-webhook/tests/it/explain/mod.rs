@@ -44,7 +44,7 @@ fn authentic_messages_have_no_findings() {
 /// Every case in `refuse.json` has a finding. Only a case with a valid signature over a payload that is not an object
 /// is "authentic, but".
 #[test]
-fn every_refuse_vector_has_a_finding() {
+fn every_invalid_vector_has_a_finding() {
     for case in paytend_vectors::refuse() {
         let kind = Kind::ALL.into_iter().find(|kind| kind.payload_field() == case.payload_field).unwrap();
         if case.document.len() > 1 << 20 {
@@ -59,16 +59,16 @@ fn every_refuse_vector_has_a_finding() {
 
 #[test]
 fn session_key_and_payload_errors_are_reported() {
-    // AES-128 under the decoded session key.
+    // The payload is encrypted with AES-128 under the decoded session key.
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
     assert_found(&explain_document(&sender.send_valid()), &[Finding::Aes128]);
-    // The decoded bytes instead of the base64 text.
+    // The session key is sent as the decoded bytes instead of the base64 text.
     let mut sender = Sender::new();
     sender.session_key = vec![7; 16];
     sender.aes_key = vec![7; 16];
     assert_found(&explain_document(&sender.send_valid()), &[Finding::SessionKey(16)]);
-    // Encrypted for the sandbox's key.
+    // The session key is encrypted for the sandbox's key.
     let mut sender = Sender::new();
     sender.recipient_key = key("partner_2048").public_key().clone();
     assert_found(&explain_document(&sender.send_valid()), &[Finding::EncryptedForOther("sandbox".into())]);
@@ -82,7 +82,7 @@ fn session_key_and_payload_errors_are_reported() {
     let mut sender = Sender::new();
     sender.aes_key = vec![9; 24];
     assert_found(&explain_document(&sender.send_valid()), &[Finding::Payload, Finding::TextNotAtHand]);
-    // Not a JSON object.
+    // The payload is not a JSON object.
     let mut sender = Sender::new();
     sender.content = b"[1]".to_vec();
     assert!(matches!(explain_document(&sender.send_valid()).findings(), [Finding::PayloadJson(_)]));
@@ -91,7 +91,7 @@ fn session_key_and_payload_errors_are_reported() {
 #[test]
 fn signing_key_is_reported() {
     let by = |name: &str| Sender { signing_key: key(name), ..Sender::new() }.send_valid();
-    // Another provider's key, the wrong side's key, and an unknown key.
+    // The message is signed with another provider's key, the wrong side's key, or an unknown key.
     assert_found(
         &explain_document(&by("payby")),
         &[Finding::SignatureLength { bytes: 256, expected: "128".into() }, Finding::SignedByOther("PayBy".into())],
@@ -118,7 +118,7 @@ fn signing_key_is_reported() {
 #[test]
 fn hash_function_other_than_sha256_is_reported() {
     let mut document: serde_json::Value = serde_json::from_slice(&Sender::new().send_valid()).unwrap();
-    // PKCS#1 v1.5 with SHA-1, through the raw operation.
+    // A PKCS#1 v1.5 signature with SHA-1, made with the raw RSA operation.
     let info = b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14";
     let mut block = vec![0xff; 128];
     block[..2].copy_from_slice(&[0, 1]);
@@ -189,10 +189,10 @@ fn differences_in_the_signed_text_are_reported() {
         assert_found(&explanation, &[text(&[change], at, "version")]);
         assert_eq!(explanation.signed_text().unwrap()[at..], *end.as_bytes());
     }
-    // Signed text that cannot be guessed.
+    // The signed text cannot be guessed.
     let explanation = explained(&|_, _, _| b"nonsense".to_vec());
     assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
-    // An added field.
+    // A field was added after signing.
     let added = String::from_utf8(sender.send_valid()).unwrap().replacen('{', r#"{"traceId":"7","#, 1);
     let explanation = explain_document(added.as_bytes());
     assert!(matches!(explanation.findings(),

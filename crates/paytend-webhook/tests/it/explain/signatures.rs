@@ -1,4 +1,4 @@
-//! Signatures of PayBy and PayerMax.
+//! Explanations of invalid PayBy and PayerMax signatures.
 
 use paytend_webhook::explain::{Certainty, Trace};
 

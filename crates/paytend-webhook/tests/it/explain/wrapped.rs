@@ -65,7 +65,7 @@ fn truncated_and_padded_keys_are_reported() {
 }
 
 #[test]
-fn kind_of_a_body_that_is_not_json_is_reported() {
+fn kind_of_a_non_json_body_is_reported() {
     for (body, kind) in [
         (&b""[..], BodyKind::Empty),
         (b" \r\n", BodyKind::Empty),
