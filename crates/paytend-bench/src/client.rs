@@ -13,17 +13,13 @@ use paytend_model::Operation;
 use paytend_model::issuing::{CardBalanceResponse, QueryCardBalance};
 
 use crate::measure::{Work, medians};
-use crate::{Backend, PARTNER_ID};
+use crate::{Candidate, PARTNER_ID};
 
 /// The minimum speed relative to handwritten code, in thousandths. The value allows an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
 
-/// Returns the client's speed relative to handwritten code, in thousandths, for each backend.
-pub(crate) fn shares(openssl: &Backend, rust: &Backend, batch: Duration) -> Vec<(&'static str, u128)> {
-    [("OpenSSL", openssl), ("RustCrypto", rust)].map(|(name, backend)| (name, share(backend, batch))).into()
-}
-
-fn share(backend: &Backend, batch: Duration) -> u128 {
+/// Returns the client's speed relative to handwritten code, in thousandths.
+pub(crate) fn share(backend: &Candidate, batch: Duration) -> u128 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fields = Fields::response("00", "success");
     let data = r#"{"cardId":"1755902","balance":"25.50","currency":"EUR"}"#;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: compares both backends with libcrypto, the client with handwritten code, and receiving with
+//! `cargo xtask bench`: compares all backends with libcrypto, the client with handwritten code, and receiving with
 //! opening alone, in one process.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
@@ -8,14 +8,17 @@ mod client;
 mod measure;
 mod report;
 mod sandbox;
+mod start;
 mod webhook;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::sha::sha256;
-use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
+use paytend_crypto::rsa::Backend;
+use paytend_crypto::rustcrypto::RustCrypto;
 use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, detached, rustcrypto};
+use paytend_crypto_aws_lc::AwsLc;
+use paytend_crypto_openssl::OpenSsl;
 
 use crate::baseline::Baseline;
 use crate::measure::{Work, medians};
@@ -26,36 +29,27 @@ const PARTNER_ID: &str = "888666000100260";
 const SIZES: [(&str, usize); 4] = [("64 B", 64), ("400 B", 400), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
 
 /// The sender's and the receiver's keyring for one backend, and the verifier of the sender's detached signatures.
-struct Backend {
+struct Candidate {
+    name: &'static str,
+    backend: &'static dyn Backend,
     sender: Keyring,
     receiver: Keyring,
     verifier: detached::Verifier,
 }
 
-impl Backend {
-    fn openssl(keys: &[&PrivateKey; 2]) -> Self {
-        Self::new(
-            keys.map(|key| paytend_crypto_openssl::private(key).unwrap()),
-            keys.map(|key| paytend_crypto_openssl::public(key.public_key()).unwrap()),
-        )
-    }
+/// The backends, with the names in the report.
+const BACKENDS: [(&str, &dyn Backend); 3] = [("OpenSSL", &OpenSsl), ("AWS-LC", &AwsLc), ("RustCrypto", &RustCrypto)];
 
-    fn rustcrypto(keys: &[&PrivateKey; 2]) -> Self {
-        Self::new(
-            keys.map(|key| rustcrypto::private(key).unwrap()),
-            keys.map(|key| rustcrypto::public(key.public_key()).unwrap()),
-        )
-    }
-
-    fn new(own: [Arc<dyn RsaPrivate>; 2], public: [Arc<dyn RsaPublic>; 2]) -> Self {
-        let [sender, receiver] = own;
-        let [sender_public, receiver_public] = public;
-        let ring = |own, peer: &Arc<dyn RsaPublic>| Keyring::builder().own_key(own).peer_key(Arc::clone(peer)).build();
-        Self {
-            sender: ring(sender, &receiver_public).unwrap(),
-            receiver: ring(receiver, &sender_public).unwrap(),
-            verifier: detached::Verifier::new([sender_public]).unwrap(),
-        }
+impl Candidate {
+    /// Loads the keys into every backend.
+    fn all(sender: &PrivateKey, receiver: &PrivateKey) -> [Self; 3] {
+        BACKENDS.map(|(name, backend)| {
+            let ring = |own: &PrivateKey, peer: &PrivateKey| {
+                Keyring::builder().backend(backend).own_key(own).peer_key(peer.public_key()).build().unwrap()
+            };
+            let verifier = detached::Verifier::new([backend.public(sender.public_key()).unwrap()]).unwrap();
+            Self { name, backend, sender: ring(sender, receiver), receiver: ring(receiver, sender), verifier }
+        })
     }
 }
 
@@ -75,21 +69,22 @@ fn main() {
             measure_bits(&mut report, bits, &sender, &receiver, batch);
         }
         if !quick {
-            report.parallel = Some(parallel());
+            report.parallel = parallel();
         }
     }
     let [sender, receiver] = keys(1024);
-    let (openssl, rust) = (Backend::openssl(&[&sender, &receiver]), Backend::rustcrypto(&[&sender, &receiver]));
+    let candidates = Candidate::all(&sender, &receiver);
     if all || client_only {
-        report.client = client::shares(&openssl, &rust, batch);
+        report.client = candidates.iter().map(|candidate| (candidate.name, client::share(candidate, batch))).collect();
     }
     if all || webhook_only {
         let payby = rustcrypto::generate(2048, &OsRandom).unwrap();
-        report.webhook = Webhook::measure([("OpenSSL", &openssl), ("RustCrypto", &rust)], &payby, batch);
+        report.webhook = Webhook::measure(&candidates, &payby, batch);
     }
     if all || sandbox_only {
-        report.sandbox = Some(sandbox::throughput(&sender, &receiver, batch));
-        report.start = std::env::var_os("BENCH_PAYTEND").map(|command| sandbox::start(command.as_ref()));
+        let backends = candidates.iter().filter(|candidate| candidate.name != "OpenSSL");
+        report.sandbox = backends.map(|candidate| sandbox::throughput(candidate, &sender, &receiver, batch)).collect();
+        report.start = std::env::var_os("BENCH_PAYTEND").map(|command| start::measure(command.as_ref()));
     }
     report.print();
     if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
@@ -101,8 +96,7 @@ fn main() {
 }
 
 fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver: &PrivateKey, batch: Duration) {
-    let openssl = Backend::openssl(&[sender, receiver]);
-    let rust = Backend::rustcrypto(&[sender, receiver]);
+    let candidates = Candidate::all(sender, receiver);
     let mut sealing = Baseline::new(sender.pkcs1_der(), receiver.public_key().spki_der()).unwrap();
     let mut opening = Baseline::new(receiver.pkcs1_der(), sender.public_key().spki_der()).unwrap();
     let fields = Fields::notification(PARTNER_ID, "2");
@@ -111,46 +105,34 @@ fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver:
     for (size, bytes) in SIZES {
         let payload = payload(bytes);
         let seal = |ring: &Keyring| ring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap();
-        let document = seal(&rust.sender).into_document();
+        let document = seal(&candidates[0].sender).into_document();
         let open = |ring: &Keyring| ring.open(document.as_bytes(), &expected).unwrap();
         // The comparison is meaningful only if each candidate opens the documents of the others.
         assert_eq!(opening.open(&document).unwrap(), payload.len());
         let baseline_document = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
-        assert_eq!(
-            openssl.receiver.open(baseline_document.as_bytes(), &expected).unwrap().payload_text(),
-            Some(&*payload)
-        );
+        for candidate in &candidates {
+            let opened = candidate.receiver.open(baseline_document.as_bytes(), &expected).unwrap();
+            assert_eq!(opened.payload_text(), Some(&*payload));
+        }
 
-        let times = medians(
-            &mut [
-                repeat(|| assert!(!sealing.seal(PARTNER_ID, &payload).unwrap().is_empty())),
-                repeat(|| drop(seal(&openssl.sender))),
-                repeat(|| drop(seal(&rust.sender))),
-            ],
-            batch,
-        );
+        let mut works = vec![repeat(|| assert!(!sealing.seal(PARTNER_ID, &payload).unwrap().is_empty()))];
+        works.extend(candidates.iter().map(|candidate| repeat(|| drop(seal(&candidate.sender)))));
+        let times = medians(&mut works, batch);
+        drop(works);
         report.add(Row::new("seal", bits, size, &times));
-        let times = medians(
-            &mut [
-                repeat(|| assert_eq!(opening.open(&document).unwrap(), payload.len())),
-                repeat(|| drop(open(&openssl.receiver))),
-                repeat(|| drop(open(&rust.receiver))),
-            ],
-            batch,
-        );
+        let mut works = vec![repeat(|| assert_eq!(opening.open(&document).unwrap(), payload.len()))];
+        works.extend(candidates.iter().map(|candidate| repeat(|| drop(open(&candidate.receiver)))));
+        let times = medians(&mut works, batch);
+        drop(works);
         report.add(Row::new("open", bits, size, &times));
     }
 
     let body = payload(400);
     let sign = detached::sign(&*rustcrypto::private(sender).unwrap(), body.as_bytes()).unwrap();
-    let times = medians(
-        &mut [
-            repeat(|| assert!(opening.verify_detached(&sha256(body.as_bytes()), &sign).unwrap())),
-            repeat(|| assert!(openssl.verifier.verify(body.as_bytes(), &sign).is_ok())),
-            repeat(|| assert!(rust.verifier.verify(body.as_bytes(), &sign).is_ok())),
-        ],
-        batch,
-    );
+    let mut works = vec![repeat(|| assert!(opening.verify_detached(&sha256(body.as_bytes()), &sign).unwrap()))];
+    works.extend(candidates.iter().map(|c| repeat(|| assert!(c.verifier.verify(body.as_bytes(), &sign).is_ok()))));
+    let times = medians(&mut works, batch);
+    drop(works);
     report.add(Row::new("detached", bits, "400 B", &times));
 }
 
@@ -170,30 +152,31 @@ fn payload(bytes: usize) -> String {
 ///
 /// The result is the speed-up on all processors, divided by the speed-up of a reference. The reference is the baseline
 /// with separate keys and buffers for each thread.
-fn parallel() -> [(&'static str, u128); 2] {
+fn parallel() -> Vec<(&'static str, u128)> {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let [sender, receiver] = &keys;
-    let openssl = Backend::openssl(&[sender, receiver]);
-    let rust = Backend::rustcrypto(&[sender, receiver]);
+    let candidates = Candidate::all(sender, receiver);
     let fields = Fields::notification(PARTNER_ID, "2");
     let text = payload(400);
-    let document = &openssl.sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document();
+    let document = &candidates[0].sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document();
     let reference = |opens: usize| {
         let mut baseline = Baseline::new(receiver.pkcs1_der(), sender.public_key().spki_der()).unwrap();
         (0..opens).for_each(|_| assert_eq!(baseline.open(document).unwrap(), 400));
     };
-    let measured = |backend: &Backend, opens: usize| {
+    let measured = |candidate: &Candidate, opens: usize| {
         let expected = Expected::notification(PARTNER_ID);
-        (0..opens).for_each(|_| drop(backend.receiver.open(document.as_bytes(), &expected).unwrap()));
+        (0..opens).for_each(|_| drop(candidate.receiver.open(document.as_bytes(), &expected).unwrap()));
     };
-    [("OpenSSL", &openssl, 4000), ("RustCrypto", &rust, 1300)].map(|(name, backend, opens)| {
+    let measure = |candidate: &Candidate| {
+        let opens = if candidate.name == "RustCrypto" { 1300 } else { 4000 };
         // The result is the median of five ratios. The reference is measured again for each ratio.
         let mut shares: Vec<u128> = (0..5)
-            .map(|_| speed_up(&|| measured(backend, opens)) * 1000 / speed_up(&|| reference(4000)).max(1))
+            .map(|_| speed_up(&|| measured(candidate, opens)) * 1000 / speed_up(&|| reference(4000)).max(1))
             .collect();
         shares.sort_unstable();
-        (name, shares[2])
-    })
+        (candidate.name, shares[2])
+    };
+    candidates.iter().map(measure).collect()
 }
 
 /// Returns the throughput of all processors as a multiple of one thread's throughput, in thousandths.

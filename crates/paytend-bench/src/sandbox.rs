@@ -16,9 +16,7 @@ use crate::PARTNER_ID;
 use crate::measure::{Work, medians};
 
 /// The minimum throughput relative to cryptography alone, in thousandths.
-pub(crate) const FLOOR: u128 = 800;
-/// The maximum time from the start of the process to the first response, in milliseconds.
-pub(crate) const START: u128 = 100;
+pub(crate) const FLOOR: u128 = 850;
 /// The number of concurrent connections.
 const CONNECTIONS: usize = 8;
 const DATA: &str = r#"{"cardId":"1755902"}"#;
@@ -26,6 +24,7 @@ const RESPONSE: &str = r#"{"cardId":"1755902","balance":"0.00","currency":"EUR"}
 
 /// The sandbox's throughput on one core.
 pub(crate) struct Throughput {
+    pub(crate) backend: &'static str,
     /// The throughput relative to the sandbox's cryptography alone, in thousandths.
     pub(crate) share: u128,
     /// Requests per second served by the sandbox.
@@ -36,13 +35,17 @@ pub(crate) struct Throughput {
 
 /// Measures the sandbox's throughput. The sandbox runs on this thread. The callers run on other threads, whose time is
 /// not counted.
-pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Duration) -> Throughput {
+pub(crate) fn throughput(
+    candidate: &Candidate,
+    paytend: &PrivateKey,
+    partner: &PrivateKey,
+    batch: Duration,
+) -> Throughput {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let sandbox = runtime
-        .block_on(Sandbox::builder().key(paytend.clone()).partner(PARTNER_ID, partner.public_key().clone()).start())
-        .unwrap();
-    let paytend_keyring = Keyring::from_keys(paytend, partner.public_key()).unwrap();
-    let own = Keyring::from_keys(partner, paytend.public_key()).unwrap();
+    let builder = Sandbox::builder().backend(ByReference(candidate.backend)).key(paytend.clone());
+    let sandbox =
+        runtime.block_on(builder.partner(PARTNER_ID, partner.public_key().clone()).start()).unwrap();
+    let (paytend_keyring, own) = (&candidate.sender, candidate.receiver.clone());
     let request = sealed(&own);
     let cryptography: Work<'_> = Box::new(|repetitions| {
         for _ in 0..repetitions {
@@ -73,6 +76,7 @@ pub(crate) fn throughput(paytend: &PrivateKey, partner: &PrivateKey, batch: Dura
     let times = medians(&mut [cryptography, serving], batch * 8);
     let second = 1_000_000_000;
     Throughput {
+        backend: candidate.name,
         share: times[0] * 1000 / times[1].max(1),
         served: second / times[1].max(1),
         allowed: second / times[0].max(1),
@@ -117,58 +121,4 @@ impl Caller {
         self.stream.read_exact(&mut response).unwrap();
         assert!(length > 300);
     }
-}
-
-struct KillOnDrop(Child);
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Measures the time from the start of the command to the first signed response, with existing keys.
-///
-/// Returns the median of eleven runs, in milliseconds.
-pub(crate) fn start(command: &Path) -> u128 {
-    let folder = std::env::temp_dir().join(format!("paytend-bench-{}", std::process::id()));
-    let keys = folder.join("keys");
-    let start = || {
-        let process =
-            Command::new(command).args(["sandbox", "--keys"]).arg(&keys).stdout(Stdio::piped()).spawn().unwrap();
-        let mut process = KillOnDrop(process);
-        let mut line = String::new();
-        BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        (process, ready["base_url"].as_str().unwrap().trim_start_matches("http://").to_owned())
-    };
-    drop(start());
-    let read = |name: &str| std::fs::read(keys.join(name)).unwrap();
-    let own = PrivateKey::from_bytes(read("partner-private.pem")).unwrap();
-    let own = Keyring::from_keys(&own, &PublicKey::from_bytes(read("paytend-public.b64")).unwrap()).unwrap();
-    let id = String::from_utf8(read("partner-id")).unwrap();
-    let mut times: Vec<u128> = (0..11)
-        .map(|_| {
-            let request = RequestId::generate().unwrap();
-            let fields = Fields::request(id.trim(), &request);
-            let body = own.seal(&Outgoing::new(&fields).payload(DATA)).unwrap().into_document();
-            let began = Instant::now();
-            let (_process, address) = start();
-            let head = format!(
-                "POST {} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                QueryCardBalance::INFO.path,
-                body.len()
-            );
-            let mut stream = TcpStream::connect(address).unwrap();
-            stream.write_all((head + &body).as_bytes()).unwrap();
-            let mut response = String::new();
-            stream.read_to_string(&mut response).unwrap();
-            assert!(response.starts_with("HTTP/1.1 200") && response.contains("signature"), "{response}");
-            began.elapsed().as_millis()
-        })
-        .collect();
-    let _ = std::fs::remove_dir_all(&folder);
-    times.sort_unstable();
-    times[5]
 }

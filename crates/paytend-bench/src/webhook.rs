@@ -15,7 +15,7 @@ use paytend_webhook::{PayByReceiver, PaytendReceiver, Receiver, Reply};
 use tower_service::Service;
 
 use crate::measure::{Clock, Work, medians_by};
-use crate::{Backend, PARTNER_ID, payload, repeat};
+use crate::{Candidate, PARTNER_ID, payload, repeat};
 
 /// The minimum speed relative to opening alone, in thousandths. The value allows an overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
@@ -41,9 +41,10 @@ impl Webhook {
             && self.garbage.iter().all(|(_, time)| *time <= GARBAGE)
     }
 
-    pub(crate) fn measure(backends: [(&'static str, &Backend); 2], payby: &PrivateKey, batch: Duration) -> Self {
-        let shares = backends.map(|(name, backend)| (name, measure_shares(backend, batch)));
-        Self { shares: shares.into(), garbage: measure_garbage(backends[1].1, payby, batch) }
+    pub(crate) fn measure(candidates: &[Candidate], payby: &PrivateKey, batch: Duration) -> Self {
+        let shares = candidates.iter().map(|candidate| (candidate.name, measure_shares(candidate, batch)));
+        // Garbage is rejected without a key, so the backend does not matter.
+        Self { shares: shares.collect(), garbage: measure_garbage(&candidates[0], payby, batch) }
     }
 }
 
@@ -56,7 +57,7 @@ fn deposit() -> &'static str {
     )
 }
 
-fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
+fn measure_shares(backend: &Candidate, batch: Duration) -> [u128; 3] {
     let fields = Fields::notification(PARTNER_ID, "2");
     let document = backend.sender.seal(&Outgoing::new(&fields).payload(deposit())).unwrap().into_document();
     let expected = Expected::notification(PARTNER_ID);
@@ -91,7 +92,7 @@ fn measure_shares(backend: &Backend, batch: Duration) -> [u128; 3] {
 }
 
 /// Measures how long it takes to reject 1 KiB of garbage, for each kind of garbage that is recognized without a key.
-fn measure_garbage(backend: &Backend, payby: &PrivateKey, batch: Duration) -> Vec<(&'static str, u128)> {
+fn measure_garbage(backend: &Candidate, payby: &PrivateKey, batch: Duration) -> Vec<(&'static str, u128)> {
     let sealed = |partner: &str| {
         let (fields, text) = (Fields::notification(partner, "2"), payload(230));
         backend.sender.seal(&Outgoing::new(&fields).payload(&text)).unwrap().into_document().into_bytes()
