@@ -1,10 +1,10 @@
-/** Bytes, or text that is encoded as UTF-8. */
+/** Bytes, or a string that is encoded as UTF-8. */
 export type Data = string | Uint8Array
 /** The kind of a message. */
 export type Kind = 'request' | 'response' | 'notification'
 /**
- * The result of handling a notification. `try_again_later` means that it could not be stored, so the provider should
- * retry.
+ * The result of handling a notification. `try_again_later` means that the notification could not be stored, so the
+ * provider should retry.
  */
 export type Reply = 'accepted' | 'duplicate' | 'try_again_later'
 /** An error code. The codes are the same in every language. */
@@ -33,7 +33,9 @@ export class NotAuthentic extends PaytendError {}
 export class Malformed extends PaytendError {}
 /** The message is authentic, but its payload is not a single JSON object. */
 export class PayloadError extends PaytendError {}
-/** An error response without a signature. It is not authenticated: an attacker on the network may have written it. */
+/**
+ * The document is an unsigned error response. It is not authenticated: an attacker on the network may have written it.
+ */
 export class UnsignedFailure extends PaytendError {
   /** The `respCode` of the response. */
   readonly respCode: string
@@ -49,7 +51,7 @@ export class Unavailable extends PaytendError {}
 /** An authentic notification was rejected because it is too old, from the future, or for another merchant. */
 export class Rejected extends PaytendError {}
 
-/** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
+/** A public RSA key, read from SubjectPublicKeyInfo or PKCS#1 in PEM, DER or base64. */
 export class PublicKey {
   /** Reads a key. */
   constructor (data: Data)
@@ -61,7 +63,7 @@ export class PublicKey {
   readonly fingerprint: string
 }
 
-/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. */
+/** A private RSA key, read from PKCS#1 or PKCS#8 in PEM, DER or base64. */
 export class PrivateKey {
   /** Reads a key. */
   constructor (data: Data)
@@ -73,7 +75,7 @@ export class PrivateKey {
   readonly publicKey: PublicKey
   /** Encodes the key. The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
-  /** Returns the `sign` header of PayBy and PayerMax for a body. */
+  /** Signs a body for PayBy or PayerMax, and returns the value of the `sign` header. */
   sign (body: Data): string
   /**
    * Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the key to an
@@ -82,7 +84,7 @@ export class PrivateKey {
   hazmatDecryptBlocks (ciphertext: Uint8Array): Buffer
 }
 
-/** The description of a key. */
+/** Information about a key. */
 export interface KeyInfo {
   private: boolean
   bits: number
@@ -93,25 +95,25 @@ export interface KeyInfo {
 }
 /** Describes a private or public key. */
 export function inspectKey (data: Data): KeyInfo
-/** Verifies a `sign` header over a body as received, and returns the fingerprint of the key that verified it. */
+/** Verifies the `sign` header of a raw body. Returns the fingerprint of the key that verified the signature. */
 export function verify (keys: PublicKey | PublicKey[], body: Data, sign: string): string
 /** Generates a unique request identifier of 32 characters. */
 export function requestId (): string
 /** The version of the package. */
 export const version: string
 
-/** The contents of an authentic message. Secret properties are not enumerable, which keeps them out of logs. */
+/** The contents of an authentic message. Secret properties are not enumerable, to keep them out of logs. */
 export interface Opened {
   /** The unencrypted fields. */
   readonly fields: Readonly<Record<string, string>>
   /**
-   * The payload as text, exactly as signed; empty for a message without a payload. Throws a `PayloadError` if it is not
-   * UTF-8.
+   * The payload as text, exactly as signed; empty for a message without a payload. Throws a `PayloadError` if the
+   * payload is not UTF-8.
    */
   readonly payload: string
   /** The bytes of the payload, exactly as signed. */
   readonly payloadBytes: Buffer
-  /** The reason why the payload is not a single strict JSON object, if it is not. It is authentic either way. */
+  /** Why the payload is not a single strict JSON object, or undefined if it is. The payload is authentic either way. */
   readonly payloadProblem?: string
   /** The signed text. It is secret, since it contains the session key and the payload. */
   readonly canonical: string
@@ -121,14 +123,14 @@ export interface Opened {
   readonly decryptedBy?: string
   /**
    * Returns the parsed payload. Its numbers are JavaScript numbers, so read amounts from `payload` with a parser that
-   * keeps all digits. Throws a `PayloadError` if it is not JSON.
+   * keeps all digits. Throws a `PayloadError` if the payload is not JSON.
    */
   json (): any
 }
 
 /** Options for sealing. */
 export interface SealOptions {
-  /** Whether the payload is signed. The default is true. It is false for the upload endpoints of the IBAN product. */
+  /** Whether the payload is signed. The default is true. Use false for the upload endpoints of the IBAN product. */
   payloadSigned?: boolean
 }
 /** Options for opening. */
@@ -140,8 +142,8 @@ export interface OpenOptions extends SealOptions {
 }
 
 /**
- * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
- * peer key encrypts, and all peer keys verify.
+ * The keys that one side uses to communicate with one peer. The first own key signs, and all own keys decrypt. The
+ * first peer key encrypts, and all peer keys verify.
  */
 export class Keyring {
   /** Creates a keyring. Use several keys during a key rotation. */
@@ -159,14 +161,14 @@ export class Keyring {
    * sealed.
    */
   seal (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): Promise<string>
-  /** Seals a message synchronously. Otherwise like `seal`. */
+  /** Seals a message synchronously. Otherwise behaves like `seal`. */
   sealSync (kind: Kind, fields: Record<string, string>, payload?: string | object, options?: SealOptions): string
   /**
    * Decrypts and verifies a message on Node's worker pool. `partnerId` is required for requests and notifications, and
    * not allowed for responses.
    */
   open (kind: Kind, document: Data, options?: OpenOptions): Promise<Opened>
-  /** Decrypts and verifies a message synchronously. Otherwise like `open`. */
+  /** Decrypts and verifies a message synchronously. Otherwise behaves like `open`. */
   openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
 }
 
@@ -181,64 +183,64 @@ export interface ScheduledKey {
 /** The object that a notification is about, and the reported state. */
 export interface BusinessKey { kind: string, id: string, state?: string }
 
-/** A verified notification. Its contents are not enumerable, which keeps them out of logs. */
+/** A verified notification. Its contents are not enumerable, to keep them out of logs. */
 export interface Notification {
   readonly provider: 'paytend' | 'payby' | 'payermax'
-  /** The product of Paytend. */
+  /** The Paytend product, if the provider is Paytend. */
   readonly product?: 'baas' | 'issuing'
-  /** The `notifyType` of Paytend. */
+  /** Paytend's `notifyType`, if the provider is Paytend. */
   readonly notifyType?: string
-  /** The signed content: `content` for Paytend, the body for PayBy and PayerMax. */
+  /** The signed content: the decrypted `content` for Paytend, the body for PayBy and PayerMax. */
   readonly content: Buffer
   /**
-   * `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an unknown type). Store a
-   * notification that is not `typed` with its content, and do not treat it as handled.
+   * `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an undocumented type). If the
+   * value is not `typed`, store the notification with its content, and do not treat it as handled.
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
   /**
-   * A description of what could not be parsed, if anything. A typed notification may also have fields that could not be
-   * parsed.
+   * A description of the parsing problems, if any. A typed notification may also have fields that could not be parsed.
    */
   readonly problem?: string
   /**
    * The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
-   * again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key
-   * may still be an update. Store the repeat, and query the state of the object that `businessKey` identifies.
+   * again. Store the key in the same transaction as the notification's effect. Notifications from Paytend have no
+   * sequence number, so a notification with a known key may still be an update. Store it too, and query the state of
+   * the object that `businessKey` identifies.
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
   /** The fingerprint of the key that verified the signature. */
   readonly verifiedBy: string
-  /** The time of sending, if the provider reports it. Paytend does not report it. */
+  /** The time at which the notification was sent, if the provider reports it. Paytend does not. */
   readonly sentAt?: Date
   /**
    * Returns the parsed content. Its numbers are JavaScript numbers, so read amounts from `content` with a parser that
-   * keeps all digits. Throws a `PayloadError` if it is not JSON.
+   * keeps all digits. Throws a `PayloadError` if the content is not JSON.
    */
   json (): any
 }
 
-/** The headers of a request: those of Node, Express or Fastify, a `Headers` object, or pairs. */
+/** Request headers: the header object of Node, Express or Fastify, a `Headers` object, or pairs. */
 export type HeadersLike = Record<string, string | string[] | undefined> | Iterable<[string, string]>
 
 /** A receiver for the notifications of one HTTP route. */
 declare class Receiver {
   /**
-   * Verifies a notification on Node's worker pool. `body` must be the raw body, as received.
+   * Verifies a notification on Node's worker pool. `body` must be the raw request body.
    *
    * Throws a `PaytendError` if the notification is rejected. The error's `response` is the response to send.
    */
   receive (headers: HeadersLike, body: Data, options?: { now?: Date }): Promise<Notification>
-  /** Verifies a notification synchronously. Otherwise like `receive`. */
+  /** Verifies a notification synchronously. Otherwise behaves like `receive`. */
   receiveSync (headers: HeadersLike, body: Data, options?: { now?: Date }): Notification
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
   respond (reply: Reply): ProviderResponse
 }
-/** A receiver for the notifications of one Paytend product to one partner. The route determines both. */
+/** A receiver for one Paytend product's notifications to one partner. Use a separate HTTP route for each receiver. */
 export class PaytendReceiver extends Receiver {
   constructor (product: 'baas' | 'issuing', partnerId: string, keyring: Keyring, options?: { maxBytes?: number })
 }
-/** A receiver for the notifications of PayBy. `maxAge` is in milliseconds; the default is 26 hours. */
+/** A receiver for PayBy's notifications. `maxAge` is in milliseconds; the default is 26 hours. */
 export class PayByReceiver extends Receiver {
   constructor (
     keys: PublicKey | ScheduledKey | Array<PublicKey | ScheduledKey>,
@@ -246,8 +248,8 @@ export class PayByReceiver extends Receiver {
   )
 }
 /**
- * A receiver for PayerMax's notifications to these merchants, each with its key. `maxAge` is in milliseconds; the
- * default is 3 days.
+ * A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key. `maxAge` is in
+ * milliseconds; the default is 3 days.
  */
 export class PayerMaxReceiver extends Receiver {
   constructor (

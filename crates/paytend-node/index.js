@@ -49,13 +49,13 @@ const CLASSES = {
 
 const usage = (message) => new UsageError(message, 'usage')
 
-/** Converts an error of the native part, whose message is JSON. */
+/** Converts an error from the native addon. The error's message is JSON. */
 function translated (error) {
   let details
   try {
     details = JSON.parse(error.message)
   } catch {
-    // A napi error about an argument's type. Its message would reveal the argument.
+    // This is a napi error about an argument's type. Its message is dropped, since it would reveal the argument.
     return usage('an argument has the wrong type')
   }
   const { code, message, response } = details
@@ -105,7 +105,7 @@ const flag = (value, what) => {
 const fieldPairs = (fields) => Object.entries(fields ?? {}).map(([name, value]) =>
   [text(name, 'a field name'), text(value, `field \`${name.slice(0, 32).toWellFormed()}\``)])
 
-/** Serializes a payload as JSON. Refuses values that JSON.stringify would replace with null. */
+/** Serializes a payload as JSON. Rejects values that JSON.stringify would replace with null. */
 const json = (payload) => {
   let problem
   let written
@@ -124,7 +124,7 @@ const json = (payload) => {
   return written
 }
 
-/** Parses JSON of a provider. The error of the parser is not kept, since it would reveal the text. */
+/** Parses a provider's JSON. The parser's error is dropped, since it would reveal the input. */
 const parsed = (text, what) => {
   if (text === '') return undefined
   try {
@@ -262,13 +262,13 @@ class Keyring {
   }
 }
 
-/** Adds secret properties that are not enumerable, which keeps them out of logs. */
+/** Adds secrets as properties that are not enumerable, to keep the secrets out of logs. */
 function hidden (object, secrets) {
   for (const [name, value] of Object.entries(secrets)) Object.defineProperty(object, name, { value, enumerable: false })
   return Object.freeze(object)
 }
 
-/** An opened message. Neither inspect nor JSON shows its contents, which keeps them out of logs. */
+/** An opened message. `inspect` and `JSON.stringify` omit its contents, to keep them out of logs. */
 class Opened {
   #native; #fields
   constructor (native) { this.#native = native }

@@ -14,7 +14,7 @@ type PrivateKey struct{ handle *C.PaytendPrivateKey }
 // PublicKey is a public RSA key.
 type PublicKey struct{ handle *C.PaytendPublicKey }
 
-// Keyring contains the keys of one side, for communication with one peer.
+// Keyring contains the keys that one side uses to communicate with one peer.
 type Keyring struct{ handle *C.PaytendKeyring }
 
 // A nil key or keyring becomes a null handle, which the library rejects.

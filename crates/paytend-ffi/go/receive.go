@@ -220,7 +220,7 @@ type Reply int32
 const (
 	Accepted      Reply = C.PAYTEND_REPLY_ACCEPTED        // the notification has been stored durably
 	Duplicate     Reply = C.PAYTEND_REPLY_DUPLICATE       // the notification had already been stored durably
-	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // the notification could not be stored; the provider should retry
+	TryAgainLater Reply = C.PAYTEND_REPLY_TRY_AGAIN_LATER // the notification was not stored; the provider should retry
 )
 
 // Respond returns the HTTP response for a received notification.

@@ -10,7 +10,7 @@ use crate::guard::{guard, guard_out};
 pub struct PaytendPrivateKey(pub(crate) PrivateKey);
 /// A public key.
 pub struct PaytendPublicKey(pub(crate) PublicKey);
-/// The keys of one side, for communication with one peer.
+/// The keys that one side uses to communicate with one peer.
 pub struct PaytendKeyring(pub(crate) Keyring);
 
 /// Reads a PKCS#1 or PKCS#8 private key in PEM, DER or base64.

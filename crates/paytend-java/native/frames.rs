@@ -1,4 +1,4 @@
-//! Frames for arguments and results: a length of four bytes in big-endian order, followed by that many bytes. The
+//! Frames that encode arguments and results. A frame is a four-byte big-endian length, followed by that many bytes. The
 //! length −1 means null.
 
 use paytend_bindings::{Code, Failure};
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn optional_number(&mut self) -> Result<Option<i64>, Failure> {
         let number = self.optional()?.map(<[u8; 8]>::try_from).transpose();
-        Ok(number.map_err(|_| Failure::new(Code::Internal, "a number must have eight bytes"))?.map(i64::from_be_bytes))
+        Ok(number.map_err(|_| Failure::new(Code::Internal, "a number must be 8 bytes long"))?.map(i64::from_be_bytes))
     }
 
     pub(crate) fn number(&mut self) -> Result<i64, Failure> {

@@ -9,8 +9,8 @@ use paytend_bindings::{
 use crate::frames::{Reader, Writer};
 use crate::registry::{Object, get, register, remove};
 
-/// Performs an operation. The result is `ok` and the values, or the code, message, `respCode` and `respMsg` of a
-/// failure, and the response to send, if any.
+/// Performs an operation. On success, the result is `ok` and the values. On failure, it is the code, message,
+/// `respCode` and `respMsg`, followed by the response to send, if any.
 pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));
     match result.unwrap_or_else(|defect| Err(defect.into())) {
@@ -31,7 +31,7 @@ pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A failure, and whether its response must be sent.
+/// A failure, and whether its response must be sent to the provider.
 struct Failed(Box<Rejected>, bool);
 
 impl From<Failure> for Failed {
@@ -99,13 +99,13 @@ fn object(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Object>, Failure>
     get(arguments.number()?)
 }
 
-/// Converts a limit, and refuses negative numbers. `paytend-bindings` refuses 0.
+/// Converts a limit, and rejects negative numbers. `paytend-bindings` rejects 0.
 fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, Failure> {
     let limit = number.map(T::try_from).transpose();
     limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be greater than 0")))
 }
 
-/// Converts a time in milliseconds since 1970. Earlier times become 0.
+/// Converts a time in milliseconds since 1970. Times before 1970 become 0.
 fn clamp_millis(millis: Option<i64>) -> Option<u64> {
     millis.map(|millis| u64::try_from(millis).unwrap_or_default())
 }

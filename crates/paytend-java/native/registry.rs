@@ -1,4 +1,4 @@
-//! The registry of objects to which Java refers by number.
+//! The registry of native objects, which Java refers to by number.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};

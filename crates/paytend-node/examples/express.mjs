@@ -1,4 +1,4 @@
-// A callback URL with Express: verify, store, acknowledge, in this order.
+// An Express route that verifies, stores and acknowledges notifications, in this order.
 import express from 'express'
 import { PaytendError } from '@paytend/sdk'
 

@@ -1,4 +1,4 @@
-// A callback URL with Fastify: verify, store, acknowledge, in this order.
+// A Fastify route that verifies, stores and acknowledges notifications, in this order.
 import fastify from 'fastify'
 import { PaytendError } from '@paytend/sdk'
 

@@ -1,7 +1,7 @@
 //! The native part of the Node package. The public API is in `index.js`.
 //!
 //! Slow operations have a synchronous variant, and an asynchronous variant that runs on Node's worker pool. Error
-//! messages are JSON, which `index.js` converts to an exception of the matching class.
+//! messages are JSON, which `index.js` converts to exceptions.
 
 mod keys;
 
@@ -31,7 +31,7 @@ fn provider_response(response: &paytend::ProviderResponse) -> Value {
     json!({ "status": response.status, "headers": headers, "body": String::from_utf8_lossy(&response.body) })
 }
 
-/// Runs a function's body, and converts a failure or panic to a JavaScript error.
+/// Runs `work`, and converts a failure or panic to a JavaScript error.
 fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T> {
     paytend::guarded(work).map_err(|failure| js_error(&failure, None))
 }
@@ -49,7 +49,7 @@ pub struct Opened(paytend::Opened);
 
 #[napi]
 impl Opened {
-    /// Returns alternating names and values. In an object, a name such as `__proto__` would have a special meaning.
+    /// Returns the fields as alternating names and values. In an object, a name such as `__proto__` would be special.
     #[napi]
     pub fn fields(&self) -> Vec<&str> {
         self.0.fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
@@ -105,7 +105,7 @@ impl Task for Opening {
     }
 }
 
-/// The expected kind, partner and format of a message.
+/// The expected properties of a message.
 struct Expected {
     kind: String,
     partner_id: Option<String>,

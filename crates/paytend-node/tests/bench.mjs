@@ -1,8 +1,7 @@
-// Benchmark of opening messages in Node: with this package, and with code that uses only node:crypto. That
-// module does not decrypt PKCS#1 v1.5, so the code decrypts without padding and removes the padding itself. A server
-// must not do this.
+// Benchmark of opening messages with this package, and with code that uses only node:crypto. node:crypto does not
+// decrypt PKCS#1 v1.5, so the code decrypts without padding and removes the padding itself. A server must not do this.
 //
-//   bench.mjs FILE: see examples/bench.rs of paytend-bindings.
+//   bench.mjs FILE: see examples/bench.rs in paytend-bindings.
 import { constants, createDecipheriv, createPrivateKey, createPublicKey, privateDecrypt, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'

@@ -23,7 +23,7 @@ function check (holds, what) {
   if (!holds) throw new Error(`conformance: ${what}`)
 }
 
-/** Returns the outcome, which must be the same for the synchronous and the asynchronous form. */
+/** Returns the outcome, which must be the same for the synchronous and the asynchronous call. */
 async function outcome (sync, promise) {
   const at = async (work) => {
     try {

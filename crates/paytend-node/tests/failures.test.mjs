@@ -25,14 +25,14 @@ async function thrown (code, work) {
   assert.fail('nothing was thrown')
 }
 
-test('missing key file is named', async () => {
+test('error for a missing key file names the path', async () => {
   const path = join(folder, 'absent.pem')
   for (const Key of [paytend.PrivateKey, paytend.PublicKey]) {
     assert.ok((await thrown('key', () => Key.fromFile(path))).startsWith(`cannot read the key file ${path}: `))
   }
 })
 
-test('key file that others can read is named with its mode', { skip: process.platform === 'win32' }, async () => {
+test('error for key file readable by others names path and mode', { skip: process.platform === 'win32' }, async () => {
   const path = join(folder, 'private.pem')
   writeFileSync(path, own.write())
   chmodSync(path, 0o644)
@@ -40,7 +40,7 @@ test('key file that others can read is named with its mode', { skip: process.pla
   for (const part of [path, '644', '0600']) assert.ok(message.includes(part), message)
 })
 
-test('rejection has the full message, sync and async', async () => {
+test('rejection message includes the cause, sync and async', async () => {
   const receiver = new paytend.PayByReceiver(own.publicKey, { maxAge: 60_000 })
   const body = JSON.stringify({ notify_timestamp: NOW, name: 'CANARY' })
   const headers = { sign: own.sign(body) }
@@ -55,7 +55,7 @@ test('rejection has the full message, sync and async', async () => {
   }
 })
 
-test('invalid field is named', async () => {
+test('error names the invalid field', async () => {
   for (const [code, fields, name] of [
     ['unsealable', {}, '`partnerId`'],
     ['unsealable', { partnerId: PARTNER_ID, note: 'CANARY&x=y' }, '`note`'],
@@ -69,7 +69,7 @@ test('invalid field is named', async () => {
   }
 })
 
-test('value that is not JSON is named', async () => {
+test('error names the value that JSON cannot represent', async () => {
   const circular = {}
   circular.self = circular
   for (const [payload, said] of [
@@ -83,7 +83,7 @@ test('value that is not JSON is named', async () => {
   }
 })
 
-test('invalid option is named', async () => {
+test('error names the invalid option', async () => {
   const document = '{}'
   for (const [work, name] of [
     [() => ring.openSync('notice', document, { partnerId: PARTNER_ID }), '`kind`'],
@@ -106,7 +106,7 @@ test('invalid option is named', async () => {
   }
 })
 
-test('content that is not JSON causes a payload error', async () => {
+test('json() throws a payload error if the content is not JSON', async () => {
   const body = '{"name":"CANARY"'
   const received = new paytend.PayByReceiver(own.publicKey).receiveSync({ sign: own.sign(body) }, body)
   assert.equal(await thrown('payload', () => received.json()), 'the content is not JSON')

@@ -1,5 +1,5 @@
-// Tests of the Node API: types, exceptions, the worker pool, both module systems, frameworks. conformance.mjs runs the
-// vectors.
+// Tests of the Node API: types, exceptions, the worker pool, both module systems and frameworks. conformance.mjs runs
+// the vectors.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
@@ -18,14 +18,14 @@ const [ring, sender] = [new paytend.Keyring(own, theirs.publicKey), new paytend.
 const sealed = (payload) => sender.sealSync('notification', { partnerId: PARTNER_ID, notifyType: '2' }, payload)
 const open = (document, options) => ring.openSync('notification', document, { partnerId: PARTNER_ID, ...options })
 
-test('both module systems export the same', () => {
+test('CommonJS and ES modules export the same names', () => {
   const required = createRequire(import.meta.url)('@paytend/sdk')
   assert.equal(required.Keyring, paytend.Keyring)
   assert.equal(required.version, paytend.version)
   assert.deepEqual(Object.keys(required).sort(), Object.keys(paytend).filter((name) => name !== 'default').sort())
 })
 
-test('payloads are strings or objects', async () => {
+test('payload can be a string or an object', async () => {
   const text = '{"amount": 1250.07, "n": 1}'
   const opened = open(sealed(text))
   assert.equal(opened.payload, text)
@@ -42,7 +42,7 @@ test('payloads are strings or objects', async () => {
   assert.equal(typeof request, 'string')
 })
 
-test('exceptions have codes, sync and async', async () => {
+test('exceptions have the expected class and code, sync and async', async () => {
   const document = sealed({ a: 1 })
   for (const [code, Class, work] of [
     ['not_authentic', paytend.NotAuthentic, () => open(document, { partnerId: '888666000100999' })],
@@ -85,7 +85,7 @@ test('field names may be names of JavaScript properties', () => {
   assert.deepEqual([opened.fields.constructor, opened.fields.toString], ['x', 'y'])
 })
 
-test('secrets are not shown', () => {
+test('inspect and JSON.stringify do not show secrets', () => {
   const document = sealed({ iban: 'CANARY' })
   const received = new paytend.PaytendReceiver('baas', PARTNER_ID, ring).receiveSync({}, document)
   const all = { opened: open(document), received, own, ring }
@@ -114,7 +114,7 @@ test('keys are encoded and loaded', () => {
   assert.equal(new Set(Array.from({ length: 1000 }, paytend.requestId)).size, 1000)
 })
 
-test('keys are used in their period', () => {
+test('scheduled key is used only in its period', () => {
   const day = Date.UTC(2026, 11, 1)
   const at = (millis) => ({ now: new Date(day + millis) })
   const key = { key: own.publicKey, notBefore: new Date(day), retireAt: new Date(day + 3_600_000) }
@@ -165,7 +165,7 @@ async function serving (listen, work) {
   }
 }
 
-test('Express', async () => {
+test('Express example handles notifications', async () => {
   const seen = new Set()
   const store = async ({ dedupKey }) => !seen.has(dedupKey) && Boolean(seen.add(dedupKey))
   const app = makeExpress(new paytend.PaytendReceiver('baas', PARTNER_ID, ring), store)
@@ -182,7 +182,7 @@ test('Express', async () => {
   })
 })
 
-test('Fastify', async () => {
+test('Fastify example handles notifications', async () => {
   const received = []
   const app = makeFastify(new paytend.PayByReceiver(own.publicKey), async (it) => Boolean(received.push(it)))
   const body = '{"notify_id": "N1"}'

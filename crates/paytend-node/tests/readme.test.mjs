@@ -21,7 +21,7 @@ const sender = new paytend.Keyring(theirs, own.publicKey)
 const notification = (payload, notifyType = '2') =>
   sender.sealSync('notification', { partnerId: PARTNER_ID, notifyType }, payload)
 
-/** Imports the README's code blocks as one module, with a `store` in memory. */
+/** Imports the README's code blocks as one module, with an in-memory `store`. */
 async function readme () {
   const folder = mkdtempSync(join(tmpdir(), 'paytend-readme-'))
   writeFileSync(join(folder, 'private.pem'), own.write(), { mode: 0o600 })
@@ -44,15 +44,15 @@ async function readme () {
 
 const { document, handle, keyring, requestId, stored, log } = await readme()
 
-test('every code block is run', () => {
+test('every README code block is run', () => {
   assert.deepEqual([...README.matchAll(/^```(\w+)$/gm)].map((match) => match[1]), ['sh', 'js', 'js'])
   const [install, shown] = blocks('sh')[0].trim().split('\n')
-  // The package is already installed, so this command is only compared.
+  // The package is already installed, so this command is compared but not run.
   assert.equal(install, 'npm install @paytend/sdk')
   assert.equal(execSync(shown, { cwd: HERE, encoding: 'utf8' }), `${paytend.version}\n`)
 })
 
-test('seal sets a requestId', async () => {
+test('seal adds a requestId', async () => {
   const opened = sender.openSync('request', document, { partnerId: PARTNER_ID })
   assert.equal(opened.fields.requestId, requestId)
   assert.equal(requestId.length, 32)
@@ -65,7 +65,7 @@ test('seal sets a requestId', async () => {
   assert.equal(JSON.parse(notification()).requestId, undefined)
 })
 
-test('known dedup key is a repeat', async () => {
+test('repeat has the same dedup key', async () => {
   stored.length = 0
   for (const tradeStatus of [2, 2, 3]) {
     const response = await handle({}, notification({ transactionId: 'T1', tradeStatus, amount: 0.1 }))
@@ -79,7 +79,7 @@ test('known dedup key is a repeat', async () => {
   assert.ok(first.content.includes('"amount":0.1'))
 })
 
-test('notification that is not typed keeps its bytes', async () => {
+test('untyped notification is stored unchanged', async () => {
   stored.length = 0
   await handle({}, notification('{"new": 1}', '77'))
   assert.equal(stored[0].reading, 'unknown')
@@ -94,23 +94,23 @@ test('rejection has a response and a reason', async () => {
   assert.match(log[0], /JSON ends too early at line 1 column 1/)
   assert.equal(response.body, (await handle({}, 'x')).body)
   assert.equal(stored.length, 0)
-  // An error that the sender cannot fix asks the sender to retry.
+  // A usage error contains no response, so the handler asks the sender to retry.
   assert.equal((await handle({}, 7)).status, 503)
 })
 
-test('every code has an exception', () => {
+test('every error code has an exception class', () => {
   const rows = [...README.matchAll(/^\| `(\w+)` \| `(\w+)` \|$/gm)].map((row) => row.slice(1))
   assert.deepEqual(rows.map(([, code]) => code), [
     'usage', 'not_authentic', 'malformed', 'payload', 'unsigned_failure', 'unsealable', 'key', 'unavailable',
     'rejected', 'internal'
   ])
   for (const [name] of rows) assert.ok(paytend[name].prototype instanceof Error, name)
-  // The other test files cover the codes that can be caused easily. This covers all of them.
+  // The other test files cover the codes that are easy to trigger. This check covers all codes.
   const source = readFileSync(join(HERE, 'node_modules/@paytend/sdk/index.js'), 'utf8')
   for (const [name, code] of rows.slice(0, -1)) assert.ok(source.includes(`  ${code}: ${name}`), code)
 })
 
-test('examples exist', () => {
-  // paytend.test.mjs runs them.
+test('both examples exist', () => {
+  // paytend.test.mjs runs the examples.
   assert.deepEqual(readdirSync(HERE).filter((name) => /^(express|fastify)\.mjs$/.test(name)).length, 2)
 })

@@ -1,4 +1,4 @@
-"""A callback URL with Django: verify, store, acknowledge, in this order."""
+"""A Django view that verifies, stores and acknowledges notifications, in this order."""
 
 from typing import Callable
 

@@ -1,4 +1,4 @@
-"""A callback URL with FastAPI: verify, store, acknowledge, in this order."""
+"""A FastAPI route that verifies, stores and acknowledges notifications, in this order."""
 
 from typing import Callable
 

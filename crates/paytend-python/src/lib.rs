@@ -9,7 +9,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
-create_exception!(paytend_native, Failed, PyException, "code, message, respCode, respMsg, response");
+create_exception!(paytend_native, Failed, PyException, "Arguments: code, message, respCode, respMsg, response.");
 
 /// The HTTP response to send to the provider, as a tuple: status, headers, body.
 type ResponseParts<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
@@ -32,7 +32,7 @@ fn py_error(py: Python<'_>, failure: &Failure, response: Option<paytend::Provide
     ))
 }
 
-/// Runs `work` with the global interpreter lock released.
+/// Runs `work` without holding the global interpreter lock.
 fn without_gil<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
     py.detach(|| paytend::guarded(work)).map_err(|failure| py_error(py, &failure, None))
 }

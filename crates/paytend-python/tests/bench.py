@@ -1,6 +1,6 @@
-"""Benchmark of opening messages in Python: with this package, and with code that uses `cryptography`.
+"""Benchmark of opening messages with this package, and with code that uses `cryptography`.
 
-bench.py FILE: see examples/bench.rs of paytend-bindings.
+bench.py FILE: see examples/bench.rs in paytend-bindings.
 """
 
 import base64

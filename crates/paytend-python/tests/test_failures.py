@@ -1,4 +1,4 @@
-"""Tests that messages name the file, field or argument, and contain no personal data."""
+"""Tests that error messages name the file, field or argument, and contain no personal data."""
 
 import os
 import re
@@ -16,7 +16,7 @@ def own():
     return paytend.PrivateKey.generate(1024)
 
 
-def test_missing_key_file_is_named(tmp_path):
+def test_error_for_missing_key_file_names_the_path(tmp_path):
     path = tmp_path / "absent.pem"
     for kind in (paytend.PrivateKey, paytend.PublicKey):
         with pytest.raises(paytend.KeyUnusable, match=rf"cannot read the key file {re.escape(str(path))}: "):
@@ -24,7 +24,7 @@ def test_missing_key_file_is_named(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
-def test_key_file_that_others_can_read_is_named_with_its_mode(tmp_path, own):
+def test_error_for_key_file_readable_by_others_names_path_and_mode(tmp_path, own):
     path = tmp_path / "private.pem"
     path.write_bytes(own.write())
     path.chmod(0o644)
@@ -35,7 +35,7 @@ def test_key_file_that_others_can_read_is_named_with_its_mode(tmp_path, own):
     assert "BEGIN" not in message
 
 
-def test_rejection_has_the_full_message(own):
+def test_rejection_message_includes_the_cause(own):
     receiver = paytend.PayByReceiver(own.public_key, max_age=timedelta(minutes=1))
     body = b'{"notify_timestamp":%d,"name":"CANARY"}' % (NOW.timestamp() * 1000)
     headers = {"sign": own.sign(body)}
@@ -53,7 +53,7 @@ def test_rejection_has_the_full_message(own):
         later.receive(headers, body, now=NOW)
 
 
-def test_invalid_field_is_named(own):
+def test_error_names_the_invalid_field(own):
     ring = paytend.Keyring(own, own.public_key)
     for fields, error, name in [
         ({}, paytend.Unsealable, "`partnerId`"),
@@ -74,13 +74,13 @@ def test_invalid_field_is_named(own):
         ({("a",): 1}, "`payload` has a name that is not a str"),
     ],
 )
-def test_value_that_is_not_json_is_named(own, payload, said):
+def test_error_names_the_value_that_json_cannot_represent(own, payload, said):
     with pytest.raises(paytend.UsageError, match=said):
         paytend.Keyring(own, own.public_key).seal("request", {"partnerId": PARTNER_ID}, payload)
 
 
 @pytest.mark.parametrize("body", [b'{"name":"CANARY"', b"[" * 100_000, b'{"a":NaN}', b'{"a":1e99999999999999999999}'])
-def test_content_that_is_not_json_causes_a_payload_error(own, body):
+def test_invalid_json_content_causes_a_payload_error(own, body):
     receiver = paytend.PayByReceiver(own.public_key)
     try:
         received = receiver.receive({"sign": own.sign(body)}, body)

@@ -1,4 +1,4 @@
-"""Tests of the Python API: types, exceptions, threads, frameworks. conformance.py runs the vectors."""
+"""Tests of the Python API: types, exceptions, threads and frameworks. conformance.py runs the vectors."""
 
 import json
 import pickle
@@ -31,7 +31,7 @@ def notification(ring, payload=None, notify_type="2"):
     return ring.seal("notification", {"partnerId": PARTNER_ID, "notifyType": notify_type}, payload)
 
 
-def test_payloads_are_strings_or_mappings(rings):
+def test_payload_can_be_a_string_or_a_mapping(rings):
     own, theirs = rings
     text = '{"amount": 1250.07, "n": 1}'
     opened = own.open("notification", notification(theirs, text), partner_id=PARTNER_ID)
@@ -44,7 +44,7 @@ def test_payloads_are_strings_or_mappings(rings):
     assert own.open("notification", notification(theirs), partner_id=PARTNER_ID).json() is None
 
 
-def test_exceptions_have_codes(rings, keys):
+def test_exceptions_have_the_expected_class_and_code(rings, keys):
     own, theirs = rings
     document = notification(theirs, {"a": 1})
     opening = lambda *args, **kwargs: (lambda: own.open(*args, **kwargs))  # noqa: E731
@@ -78,7 +78,7 @@ def test_exceptions_have_codes(rings, keys):
         own.open("response", 7)
 
 
-def test_secrets_are_not_shown(rings, keys):
+def test_secrets_are_not_printed_or_pickled(rings, keys):
     own, theirs = rings
     opened = own.open("notification", notification(theirs, {"iban": "CANARY"}), partner_id=PARTNER_ID)
     receiver = paytend.PaytendReceiver("baas", PARTNER_ID, own)
@@ -108,7 +108,7 @@ def test_keys_are_encoded_and_loaded(keys, tmp_path):
     assert len({paytend.request_id() for _ in range(1000)}) == 1000
 
 
-def test_keys_are_used_in_their_period(keys):
+def test_scheduled_key_is_used_only_in_its_period(keys):
     own, _ = keys
     day = datetime(2026, 12, 1, tzinfo=timezone.utc)
     scheduled = paytend.ScheduledKey(own.public_key, day, day + timedelta(hours=1))
@@ -127,8 +127,8 @@ def test_keys_are_used_in_their_period(keys):
         receiver.receive(headers, body, now=datetime(2026, 12, 1))
 
 
-def test_interpreter_lock_is_released():
-    """Another thread continues while one thread generates a key, which is slow."""
+def test_interpreter_lock_is_released_during_key_generation():
+    """One thread keeps running while another thread generates a key, which is slow."""
     done = threading.Event()
 
     def make():
@@ -145,7 +145,7 @@ def test_interpreter_lock_is_released():
     assert ticks > 1000
 
 
-def test_fastapi(rings):
+def test_fastapi_example_handles_notifications(rings):
     from fastapi.testclient import TestClient
     from fastapi_app import make_app
 
@@ -166,7 +166,7 @@ def test_fastapi(rings):
     assert client.post("/paytend/baas", content="x" * 70_000).status_code == 413
 
 
-def test_django(keys):
+def test_django_example_handles_notifications(keys):
     import django
     from django.conf import settings
 
@@ -190,7 +190,7 @@ def test_django(keys):
 
 
 class _Items:
-    """Headers of a framework that are not a Mapping."""
+    """Framework headers that have items() but are not a Mapping."""
 
     def __init__(self, pairs):
         self._pairs = pairs
@@ -199,7 +199,7 @@ class _Items:
         return iter(self._pairs)
 
 
-def test_headers_and_bodies_are_accepted_in_every_form(keys):
+def test_all_header_and_body_types_are_accepted(keys):
     own, _ = keys
     body = '{"notify_timestamp":1795000000000,"notify_id":"1","name":"Žal"}'
     raw = body.encode()

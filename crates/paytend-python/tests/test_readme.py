@@ -24,7 +24,7 @@ def blocks(language):
 
 
 class Store:
-    """The database of the README's handler, in memory."""
+    """An in-memory database for the README's handler."""
 
     def __init__(self):
         self.keys, self.repeats, self.reviews, self.applied = set(), [], [], []
@@ -50,7 +50,7 @@ class Store:
 
 @pytest.fixture
 def readme(tmp_path, monkeypatch):
-    """Runs the README's code blocks. Returns the names that they define, the keyring of Paytend, and the store."""
+    """Runs the README's code blocks. Returns the names that they define, Paytend's keyring, and the store."""
     own, theirs = paytend.PrivateKey.generate(1024), paytend.PrivateKey.generate(1024)
     (tmp_path / "private.pem").write_bytes(own.write())
     (tmp_path / "private.pem").chmod(0o600)
@@ -68,10 +68,10 @@ def notification(sender, payload, notify_type="2"):
     return sender.seal("notification", fields, payload).encode()
 
 
-def test_every_code_block_is_run():
+def test_every_readme_code_block_is_run():
     assert re.findall(r"^```(\w+)$", README, re.MULTILINE) == ["sh", "python", "python"]
     install, shown = blocks("sh")[0].splitlines()
-    # The wheel is already installed, so this command is only compared.
+    # The wheel is already installed, so this command is compared but not run.
     assert install == "pip install paytend"
     program, *arguments = shlex.split(shown)
     assert program == "python"
@@ -79,7 +79,7 @@ def test_every_code_block_is_run():
     assert printed == f"{paytend.__version__}\n"
 
 
-def test_seal_sets_a_request_id(readme):
+def test_seal_adds_a_request_id(readme):
     names, paytends, _ = readme
     opened = paytends.open("request", names["document"], partner_id=PARTNER_ID)
     assert opened.fields["requestId"] == names["request_id"] and len(names["request_id"]) == 32
@@ -94,14 +94,14 @@ def test_seal_sets_a_request_id(readme):
     assert "requestId" not in json.loads(notification(paytends, None))
 
 
-def test_decimal_in_a_payload_is_refused_and_named(readme):
+def test_error_for_decimal_in_payload_names_the_field(readme):
     payload = {"order": [{"amount": Decimal("12.50")}]}
     with pytest.raises(paytend.UsageError, match=r"`payload\.order\[0\]\.amount` is a Decimal") as raised:
         readme[0]["keyring"].seal("request", {"partnerId": PARTNER_ID}, payload)
     assert "12.50" not in str(raised.value)
 
 
-def test_amounts_are_decimal(readme):
+def test_amounts_are_parsed_as_decimal(readme):
     names, sender, store = readme
     for number, amount in enumerate(["250", "250.07", "0.1", "1e2", "0"]):
         payload = f'{{"orderNo":"F{number}","currency":"EUR","amount":{amount}}}'
@@ -115,7 +115,7 @@ def test_amounts_are_decimal(readme):
     assert [type(value) for value in opened.json().values()] == [Decimal, str]
 
 
-def test_known_key_is_stored_as_a_repeat(readme):
+def test_notification_with_known_key_is_stored_as_a_repeat(readme):
     names, sender, store = readme
     for _ in range(2):
         payload = {"transactionId": "T1", "tradeStatus": 2}
@@ -127,7 +127,7 @@ def test_known_key_is_stored_as_a_repeat(readme):
     assert about == paytend.BusinessKey(kind="deposit", id="T1", state="2")
 
 
-def test_notification_that_is_not_typed_keeps_its_bytes(readme):
+def test_untyped_notification_is_stored_unchanged(readme):
     names, sender, store = readme
     for payload, notify_type in [('{"new": 1}', "77"), ('{"amount": "many"}', "2")]:
         assert names["handle"]({}, notification(sender, payload, notify_type)).status == 200
@@ -143,11 +143,11 @@ def test_rejection_has_a_response_and_a_reason(readme, caplog):
     assert "JSON ends too early at line 1 column 1" in record.getMessage()
     assert b"JSON" not in response.body and response.body == names["handle"]({}, b"x").body
     assert not store.keys
-    # An error that the sender cannot fix asks the sender to retry.
+    # A usage error contains no response, so the handler asks the sender to retry.
     assert names["handle"]({"sign": None}, b"{}").status == 503
 
 
-def test_every_code_has_an_exception():
+def test_every_error_code_has_an_exception_class():
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", README, re.MULTILINE)
     assert [code for _, code in rows] == [
         "usage", "not_authentic", "malformed", "payload", "unsigned_failure", "unsealable", "key", "unavailable",
@@ -159,10 +159,10 @@ def test_every_code_has_an_exception():
     assert {error.code for error in paytend.PaytendError.__subclasses__()} == {code for _, code in rows[:-1]}
 
 
-def test_examples_exist():
-    # test_paytend.py runs them.
+def test_both_examples_exist():
+    # test_paytend.py runs the examples.
     assert sorted(os.listdir(ROOT / "examples")) == ["django_app.py", "fastapi_app.py"]
 
 
-def test_lines_are_short():
+def test_readme_lines_have_at_most_120_columns():
     assert max(map(len, README.splitlines())) <= 120

@@ -12,13 +12,13 @@ from .errors import PayloadError, UsageError
 
 
 def read_json(text: Union[str, bytes], what: str) -> Any:
-    """Parses JSON. A number is a ``Decimal``, whole or not, so that its type does not depend on its value."""
+    """Parses JSON. Every number becomes a ``Decimal``, so that its type does not depend on its value."""
     if not text:
         return None
     try:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
     except (ValueError, ArithmeticError, RecursionError):
-        # The original error would reveal the text.
+        # The original error would reveal the input.
         raise PayloadError(f"the {what} is not valid JSON") from None
 
 

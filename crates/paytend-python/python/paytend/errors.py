@@ -107,7 +107,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _translated(function: _F) -> _F:
-    """Converts the exception of the native part to the exceptions of this package."""
+    """Converts exceptions from the native module to exceptions of this package."""
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -119,7 +119,7 @@ def _translated(function: _F) -> _F:
             if isinstance(error, UnsignedFailure):
                 error.resp_code, error.resp_msg = resp_code or "", resp_msg or ""
         except UnicodeEncodeError:
-            # The message of the original exception would reveal the text.
+            # The message of the original exception would reveal the string.
             error = UsageError("a string is not valid Unicode: it contains an unpaired surrogate")
         except OverflowError:
             error = UsageError("a number is negative or too large")

@@ -1,4 +1,4 @@
-"""Keys, sealing and opening of messages, and detached signatures."""
+"""Keys, sealed messages and detached signatures."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .errors import UsageError, _translated
 
 #: The kind of a message.
 Kind = Literal["request", "response", "notification"]
-#: Bytes, or text that is encoded as UTF-8.
+#: Bytes, or a string that is encoded as UTF-8.
 Data = Union[str, bytes, bytearray, memoryview]
 
 
 def _bytes(data: Data) -> bytes:
-    # bytes() would turn a number into that many zero bytes; memoryview() refuses it.
+    # bytes(n) would create n zero bytes; memoryview() rejects a number.
     if isinstance(data, str):
         return data.encode()
     return data if isinstance(data, bytes) else bytes(memoryview(data))
 
 
 class PublicKey:
-    """A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1."""
+    """A public RSA key, read from SubjectPublicKeyInfo or PKCS#1 in PEM, DER or base64."""
 
     @_translated
     def __init__(self, data: Data) -> None:
@@ -59,7 +59,7 @@ class PublicKey:
 
 
 class PrivateKey:
-    """A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8.
+    """A private RSA key, read from PKCS#1 or PKCS#8 in PEM, DER or base64.
 
     The key is wiped from memory when it is garbage-collected. ``repr`` does not show it, and it cannot be pickled.
     """
@@ -77,7 +77,7 @@ class PrivateKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PrivateKey:
-        """Reads a key from a file. Raises :class:`KeyUnusable` if it is missing, or if other users can read it."""
+        """Reads a key from a file. Raises :class:`KeyUnusable` if it is missing or other users can read it."""
         return cls._of(_native.PrivateKey.load_file(os.fspath(path)))
 
     @classmethod
@@ -98,7 +98,7 @@ class PrivateKey:
 
     @_translated
     def sign(self, body: Data) -> str:
-        """Returns the ``sign`` header of PayBy and PayerMax for a body."""
+        """Signs a body for PayBy or PayerMax, and returns the value of the ``sign`` header."""
         return self._key.sign(_bytes(body))
 
     @_translated
@@ -116,7 +116,7 @@ class PrivateKey:
 
 @dataclass(frozen=True)
 class KeyInfo:
-    """The description of a key."""
+    """Information about a key."""
 
     private: bool
     bits: int
@@ -134,7 +134,7 @@ def inspect_key(data: Data) -> KeyInfo:
 
 @_translated
 def verify(keys: Union[PublicKey, Sequence[PublicKey]], body: Data, sign: str) -> str:
-    """Verifies a ``sign`` header over a body as received, and returns the fingerprint of the key that verified it."""
+    """Verifies the ``sign`` header of a raw body. Returns the fingerprint of the key that verified the signature."""
     return _native.verify([key._key for key in _several(keys, PublicKey)], _bytes(body), sign)
 
 
@@ -174,7 +174,7 @@ class Opened:
     def payload(self) -> str:
         """The payload as text, exactly as signed; empty for a message without a payload.
 
-        Raises :class:`PayloadError` if it is not UTF-8.
+        Raises :class:`PayloadError` if the payload is not UTF-8.
         """
         return self._opened.payload()
 
@@ -185,7 +185,7 @@ class Opened:
 
     @property
     def payload_problem(self) -> Optional[str]:
-        """Why the payload is not a single strict JSON object, if it is not. The payload is authentic either way."""
+        """Why the payload is not a single strict JSON object, or ``None`` if it is. It is authentic either way."""
         return self._opened.payload_problem()
 
     @property
@@ -216,7 +216,7 @@ class Opened:
 
 
 class Keyring:
-    """The keys of one side, for communication with one peer.
+    """The keys that one side uses to communicate with one peer.
 
     The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys verify. Use
     several keys during a key rotation. Threads may share a keyring.
@@ -244,8 +244,8 @@ class Keyring:
         ``requestId`` of 32 characters to a request that has none. An existing ``requestId`` is kept. To read the
         ``requestId``, use ``json.loads(document)["requestId"]``.
 
-        A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON; its amounts must be ``str``, not
-        ``Decimal``.
+        A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON. Write amounts in a mapping as
+        ``str``, not ``Decimal``.
 
         Raises :class:`UsageError` if an argument has the wrong type. Raises :class:`Unsealable` if a field or the
         payload cannot be sealed. Raises :class:`KeyUnusable` if the keyring has no key to sign or encrypt with.

@@ -13,8 +13,8 @@ from ._json import read_json
 from .errors import ProviderResponse, UsageError, _translated
 from .messages import Keyring, PublicKey
 
-#: The result of handling a notification. ``try_again_later`` means that it could not be stored, so the provider should
-#: retry.
+#: The result of handling a notification. ``try_again_later`` means that the notification could not be stored, so the
+#: provider should retry.
 Reply = Literal["accepted", "duplicate", "try_again_later"]
 
 
@@ -61,27 +61,28 @@ class Notification:
     """A verified notification."""
 
     provider: Literal["paytend", "payby", "payermax"]
-    #: The product of Paytend, ``baas`` or ``issuing``.
+    #: The Paytend product, ``baas`` or ``issuing``, if the provider is Paytend.
     product: Optional[str]
-    #: The ``notifyType`` of Paytend.
+    #: Paytend's ``notifyType``, if the provider is Paytend.
     notify_type: Optional[str]
-    #: The signed content: ``content`` for Paytend, the body for PayBy and PayerMax.
+    #: The signed content: the decrypted ``content`` for Paytend, the body for PayBy and PayerMax.
     content: bytes
-    #: ``typed``, ``unreadable`` (a documented type that could not be parsed) or ``unknown`` (an unknown type).
-    #: Store a notification that is not typed with its content, and do not treat it as handled.
+    #: ``typed``, ``unreadable`` (a documented type that could not be parsed) or ``unknown`` (an undocumented type). If
+    #: the value is not ``typed``, store the notification with its content, and do not treat it as handled.
     reading: Literal["typed", "unreadable", "unknown"]
-    #: A description of what could not be parsed, if anything. A typed notification may also have fields that could not
-    #: be parsed.
+    #: A description of the parsing problems, if any. A typed notification may also have fields that could not be
+    #: parsed.
     problem: Optional[str]
     #: The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
-    #: again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a known key
-    #: may still be an update. Store the repeat, and query the state of the object that ``business_key`` identifies.
+    #: again. Store the key in the same transaction as the notification's effect. Notifications from Paytend have no
+    #: sequence number, so a notification with a known key may still be an update. Store it too, and query the state of
+    #: the object that ``business_key`` identifies.
     dedup_key: str
     #: The object that the notification is about, and the reported state.
     business_key: Optional[BusinessKey]
     #: The fingerprint of the key that verified the signature.
     verified_by: str
-    #: The time of sending, if the provider reports it. Paytend does not report it.
+    #: The time at which the notification was sent, if the provider reports it. Paytend does not.
     sent_at: Optional[datetime] = field(default=None)
 
     def json(self) -> Any:
@@ -103,7 +104,8 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[Any, Any]]: ...
 
 
-#: A mapping, anything else with ``items()``, or pairs. A value may be a list, as gateways pass repeated headers.
+#: A mapping, an object with ``items()``, or pairs. A value may be a list, since some gateways pass repeated headers as
+#: a list.
 Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
 
 
@@ -167,12 +169,12 @@ class _Receiver:
         *,
         now: Optional[datetime] = None,
     ) -> Notification:
-        """Verifies a notification. ``body`` must be the raw body, as received, or its text.
+        """Verifies a notification. ``body`` must be the raw request body, as bytes or as a string.
 
-        ``headers`` is a mapping, another object with ``items()``, or pairs. A value may be a list.
+        ``headers`` is a mapping, an object with ``items()``, or pairs. A value may be a list.
 
-        Raises :class:`PaytendError` if the notification is rejected. Its ``response`` is the response to send; it is
-        ``None`` if an argument has the wrong type.
+        Raises :class:`PaytendError` if the notification is rejected. The exception's ``response`` is the
+        response to send, or ``None`` if an argument has the wrong type.
         """
         summary, content = self._receiver.receive(_pairs(headers), _body_of(body), _millis(now))
         values = json.loads(summary)
@@ -191,7 +193,7 @@ class _Receiver:
 
 
 class PaytendReceiver(_Receiver):
-    """A receiver for the notifications of one Paytend product to one partner. The route determines both."""
+    """A receiver for one Paytend product's notifications to one partner. Use a separate HTTP route for each."""
 
     @_translated
     def __init__(
@@ -201,7 +203,7 @@ class PaytendReceiver(_Receiver):
 
 
 class PayByReceiver(_Receiver):
-    """A receiver for the notifications of PayBy, with one key, or several during a key rotation."""
+    """A receiver for PayBy's notifications. Use several keys during a key rotation."""
 
     @_translated
     def __init__(
@@ -216,7 +218,7 @@ class PayByReceiver(_Receiver):
 
 
 class PayerMaxReceiver(_Receiver):
-    """A receiver for the notifications of PayerMax to these merchants, each with its key."""
+    """A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key."""
 
     @_translated
     def __init__(

@@ -10,15 +10,15 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The keys of one side, for communication with one peer. The first own key signs, and all own keys decrypt. The first
- * peer key encrypts, and all peer keys verify. Use several keys during a key rotation.
+ * The keys that one side uses to communicate with one peer. The first own key signs, and all own keys decrypt. The
+ * first peer key encrypts, and all peer keys verify. Use several keys during a key rotation.
  *
  * <p>Threads may share a keyring. A keyring keeps its own copies of the keys.
  */
 public final class Keyring implements AutoCloseable {
   final Handle handle;
 
-  /** Creates a keyring of several keys. */
+  /** Creates a keyring from several keys. */
   public Keyring(List<PrivateKey> own, List<PublicKey> peer) {
     Arguments arguments = new Arguments().add((Long) (long) own.size());
     own.forEach(key -> arguments.add(key.handle));
@@ -26,7 +26,7 @@ public final class Keyring implements AutoCloseable {
     this.handle = Handle.of(Native.call(Native.KEYRING, arguments));
   }
 
-  /** Creates a keyring of one key of each side. */
+  /** Creates a keyring from one own key and one peer key. */
   public Keyring(PrivateKey own, PublicKey peer) {
     this(List.of(own), List.of(peer));
   }
@@ -37,30 +37,30 @@ public final class Keyring implements AutoCloseable {
    * @param kind the kind of the message.
    * @param partnerId the partner in a request or notification; empty for a response.
    * @param payloadSigned whether the payload is signed. It is false for the upload endpoints of the IBAN product.
-   * @param maxBytes the maximum size of the document, in bytes; empty for the default of the kind.
+   * @param maxBytes the maximum size of the document, in bytes; empty means the default for the kind.
    */
   public record Expected(Kind kind, Optional<String> partnerId, boolean payloadSigned, Optional<Integer> maxBytes) {
-    /** Creates the expected properties of a request from this partner, for Paytend's side. */
+    /** Returns the expected properties of a request from this partner to Paytend. */
     public static Expected request(String partnerId) {
       return new Expected(Kind.REQUEST, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** Creates the expected properties of a response, which contains no partner, for a partner's side. */
+    /** Returns the expected properties of a response from Paytend. A response contains no partner. */
     public static Expected response() {
       return new Expected(Kind.RESPONSE, Optional.empty(), true, Optional.empty());
     }
 
-    /** Creates the expected properties of a notification to this partner, for the partner's side. */
+    /** Returns the expected properties of a notification from Paytend to this partner. */
     public static Expected notification(String partnerId) {
       return new Expected(Kind.NOTIFICATION, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** Sets that the payload is not signed, as in the upload endpoints of the IBAN product. */
+    /** Returns a copy that expects an unsigned payload, as for the upload endpoints of the IBAN product. */
     public Expected unsignedPayload() {
       return new Expected(kind, partnerId, false, maxBytes);
     }
 
-    /** Sets the maximum size of the document, in bytes. */
+    /** Returns a copy with this maximum document size, in bytes. */
     public Expected maxBytes(int bytes) {
       return new Expected(kind, partnerId, payloadSigned, Optional.of(bytes));
     }
@@ -71,7 +71,7 @@ public final class Keyring implements AutoCloseable {
    * that has none. An existing {@code requestId} is kept.
    *
    * @param fields the unencrypted fields except {@code signType} and {@code version}, which sealing adds.
-   * @param payload the text of one JSON object, sealed exactly as given; empty or null for no payload.
+   * @param payload a JSON object as a string, sealed exactly as given; empty or null for no payload.
    * @throws PaytendException.Unsealable if a field or the payload cannot be sealed.
    * @throws PaytendException.KeyUnusable if the keyring has no key to sign or encrypt with.
    */
@@ -80,8 +80,8 @@ public final class Keyring implements AutoCloseable {
   }
 
   /**
-   * Seals a message whose payload is not signed, as the upload endpoints of the IBAN product require. Otherwise like
-   * {@link #seal(Kind, Map, String)}.
+   * Seals a message whose payload is not signed, as the upload endpoints of the IBAN product require. Otherwise behaves
+   * like {@link #seal(Kind, Map, String)}.
    */
   public String sealUnsignedPayload(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, false);
@@ -121,7 +121,7 @@ public final class Keyring implements AutoCloseable {
     handle.close();
   }
 
-  /** Returns a description without the keys, which keeps them out of logs. */
+  /** Returns a description without the keys, to keep them out of logs. */
   @Override
   public String toString() {
     return "paytend.Keyring";

@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** The interface to the native library: numbered operations, with arguments and results as frames of bytes. */
+/** The interface to the native library: numbered operations whose arguments and results are frames of bytes. */
 final class Native {
   static final int VERSION = 0;
   static final int PRIVATE_LOAD = 1;
@@ -51,7 +51,7 @@ final class Native {
 
   private static native byte[] call(int operation, byte[] arguments);
 
-  /** Loads the native library. It is copied from a resource to a temporary file that only this user can read. */
+  /** Loads the native library. It is copied from a resource to a temporary file that only the current user can read. */
   private static void load() {
     String given = System.getProperty("paytend.library");
     if (given != null) {
@@ -71,7 +71,7 @@ final class Native {
       Path folder = Files.createTempDirectory("paytend");
       Path file = folder.resolve(System.mapLibraryName("paytend_java"));
       Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
-      // Files are deleted in reverse order of registration, so the file is deleted before its folder.
+      // Files are deleted in reverse order of registration, so the file is deleted before its directory.
       folder.toFile().deleteOnExit();
       file.toFile().deleteOnExit();
       System.load(file.toString());
@@ -106,7 +106,7 @@ final class Native {
       return this;
     }
 
-    /** Adds a required text. {@code name} is the name of the argument in an error. */
+    /** Adds a required string. {@code name} identifies the argument in error messages. */
     Arguments add(String name, String text) {
       if (text == null) {
         throw PaytendException.usage(name + " is null");
@@ -114,7 +114,7 @@ final class Native {
       return addOptional(name, text);
     }
 
-    /** Adds required bytes. {@code name} is the name of the argument in an error. */
+    /** Adds required bytes. {@code name} identifies the argument in error messages. */
     Arguments add(String name, byte[] bytes) {
       if (bytes == null) {
         throw PaytendException.usage(name + " is null");
@@ -122,14 +122,14 @@ final class Native {
       return add(bytes);
     }
 
-    /** Adds a text, or null. {@code name} is the name of the argument in an error. */
+    /** Adds a string or null. {@code name} identifies the argument in error messages. */
     Arguments addOptional(String name, String text) {
       if (text == null) {
         return add((byte[]) null);
       }
       ByteBuffer encoded;
       try {
-        // getBytes would replace an unpaired surrogate by a question mark, which would then be signed.
+        // getBytes would replace an unpaired surrogate with a question mark, which would then be signed.
         encoded = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
       } catch (CharacterCodingException broken) {
         throw PaytendException.usage(name + " is not valid Unicode: it contains an unpaired surrogate");
@@ -151,7 +151,7 @@ final class Native {
     }
 
     Arguments add(Handle handle) {
-      // Keeps the handle reachable, so that it is not closed by the garbage collector before it is used.
+      // Keeps the handle reachable, so that the garbage collector does not close it before it is used.
       handles.add(handle);
       return add(handle == null ? null : (Long) handle.number);
     }
@@ -231,14 +231,14 @@ final class Native {
     return results;
   }
 
-  /** The number of a native object, which is kept until the handle is closed or collected. */
+  /** A handle to a native object. The object is kept until the handle is closed or garbage-collected. */
   static final class Handle implements AutoCloseable {
     final long number;
     private final Cleaner.Cleanable cleanable;
 
     private Handle(long number) {
       this.number = number;
-      // The action must not refer to this handle, or the handle would never be collected.
+      // The cleanup action must not refer to this handle, or the handle would never be garbage-collected.
       this.cleanable = CLEANER.register(this, () -> call(CLOSE, new Arguments().add((Long) number)));
     }
 

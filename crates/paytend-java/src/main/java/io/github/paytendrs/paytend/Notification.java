@@ -7,20 +7,21 @@ import java.util.Optional;
  * A verified notification.
  *
  * @param provider {@code paytend}, {@code payby} or {@code payermax}.
- * @param product the product of Paytend.
- * @param notifyType the {@code notifyType} of Paytend.
- * @param content the signed content: {@code content} for Paytend, the body for PayBy and PayerMax.
+ * @param product the Paytend product, if the provider is Paytend.
+ * @param notifyType Paytend's {@code notifyType}, if the provider is Paytend.
+ * @param content the signed content: the decrypted {@code content} for Paytend, the body for PayBy and PayerMax.
  * @param reading {@code typed}, {@code unreadable} (a documented type that could not be parsed) or {@code unknown} (an
- *     unknown type). Store a notification that is not typed with its content, and do not treat it as handled.
- * @param problem a description of what could not be parsed, if anything. A typed notification may also have fields that
- *     could not be parsed.
+ *     undocumented type). If the value is not {@code typed}, store the notification with its content, and do not treat
+ *     it as handled.
+ * @param problem a description of the parsing problems, if any. A typed notification may also have fields that could
+ *     not be parsed.
  * @param dedupKey the deduplication key. It is the same for every delivery of a notification, even if the notification
- *     is sealed again. Store it in the same transaction as the effect. Notifications from Paytend have no number, so a
- *     known key may still be an update. Store the repeat, and query the state of the object that {@code businessKey}
- *     identifies.
- * @param businessKey the object that the notification is about, and the state that it reports.
+ *     is sealed again. Store the key in the same transaction as the notification's effect. Notifications from Paytend
+ *     have no sequence number, so a notification with a known key may still be an update. Store it too, and query the
+ *     state of the object that {@code businessKey} identifies.
+ * @param businessKey the object that the notification is about, and the reported state.
  * @param verifiedBy the fingerprint of the key that verified the signature.
- * @param sentAt the time of sending, if the provider reports it. Paytend does not report it.
+ * @param sentAt the time at which the notification was sent, if the provider reports it. Paytend does not.
  */
 public record Notification(
     String provider,
@@ -43,7 +44,7 @@ public record Notification(
    */
   public record BusinessKey(String kind, String id, Optional<String> state) {}
 
-  /** Returns a description without the content, which keeps it out of logs. */
+  /** Returns a description without the content, to keep it out of logs. */
   @Override
   public String toString() {
     return "paytend.Notification[" + provider + " " + dedupKey + "]";

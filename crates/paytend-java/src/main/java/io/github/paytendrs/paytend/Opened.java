@@ -14,7 +14,7 @@ import java.util.Optional;
  */
 public record Opened(
     Map<String, String> fields, String payload, String canonical, String verifiedBy, Optional<String> decryptedBy) {
-  /** Returns a description without the contents, which keeps them out of logs. */
+  /** Returns a description without the contents, to keep them out of logs. */
   @Override
   public String toString() {
     return "paytend.Opened[verifiedBy=" + verifiedBy + "]";

@@ -3,7 +3,7 @@ package io.github.paytendrs.paytend;
 import io.github.paytendrs.paytend.Native.Arguments;
 import java.util.List;
 
-/** Functions that need no keyring. */
+/** Functions that do not need a keyring. */
 public final class Paytend {
   private Paytend() {}
 
@@ -25,7 +25,7 @@ public final class Paytend {
     return Native.call(Native.KEY_INFO, new Arguments().add("data", data)).text();
   }
 
-  /** Verifies a {@code sign} header over a body, as received. Returns the fingerprint of the key that verified it. */
+  /** Verifies the {@code sign} header of a raw body. Returns the fingerprint of the key that verified the signature. */
   public static String verify(List<PublicKey> keys, byte[] body, String sign) {
     Arguments arguments = new Arguments().add("body", body).add("sign", sign);
     keys.forEach(key -> arguments.add(key.handle));

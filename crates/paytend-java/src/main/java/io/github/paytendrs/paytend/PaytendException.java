@@ -3,8 +3,8 @@ package io.github.paytendrs.paytend;
 import java.util.Optional;
 
 /**
- * The base class of all exceptions of this library. The message names the file, field or argument, and contains no
- * secrets or personal data. The codes are the same in every language.
+ * The base class of all exceptions of this library. The message names the affected file, field or argument, and
+ * contains no secrets or personal data. The codes are the same in every language.
  */
 public class PaytendException extends RuntimeException {
   private static final long serialVersionUID = 1L;

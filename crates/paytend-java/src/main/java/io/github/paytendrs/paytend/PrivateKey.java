@@ -5,7 +5,7 @@ import io.github.paytendrs.paytend.Native.Handle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** A private RSA key: PEM, DER or base64; PKCS#1 or PKCS#8. The key is wiped when it is closed or collected. */
+/** A private RSA key in PKCS#1 or PKCS#8 format. The key is wiped when it is closed or garbage-collected. */
 public final class PrivateKey implements AutoCloseable {
   /** The encoding of a private key. */
   public enum Form {
@@ -29,12 +29,12 @@ public final class PrivateKey implements AutoCloseable {
     this.handle = handle;
   }
 
-  /** Reads a key from bytes. */
+  /** Reads a key in PEM, DER or base64 from bytes. */
   public static PrivateKey load(byte[] data) {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD, new Arguments().add("data", data))));
   }
 
-  /** Reads a key from text. */
+  /** Reads a key in PEM or base64 from a string. */
   public static PrivateKey load(String text) {
     return load(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
   }
@@ -64,7 +64,7 @@ public final class PrivateKey implements AutoCloseable {
     return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }
 
-  /** Returns the {@code sign} header of PayBy and PayerMax for a body. */
+  /** Signs a body for PayBy or PayerMax, and returns the value of the {@code sign} header. */
   public String sign(byte[] body) {
     return Native.call(Native.PRIVATE_SIGN, new Arguments().add(handle).add("body", body)).text();
   }
@@ -84,7 +84,7 @@ public final class PrivateKey implements AutoCloseable {
     handle.close();
   }
 
-  /** Returns a description without the key, which keeps it out of logs. */
+  /** Returns a description without the key, to keep the key out of logs. */
   @Override
   public String toString() {
     return "paytend.PrivateKey";

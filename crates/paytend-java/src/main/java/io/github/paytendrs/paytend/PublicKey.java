@@ -5,7 +5,7 @@ import io.github.paytendrs.paytend.Native.Handle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** A public RSA key: PEM, DER or base64; SubjectPublicKeyInfo or PKCS#1. */
+/** A public RSA key in SubjectPublicKeyInfo or PKCS#1 format. */
 public final class PublicKey implements AutoCloseable {
   /** The encoding of a public key. */
   public enum Form {
@@ -29,12 +29,12 @@ public final class PublicKey implements AutoCloseable {
     this.handle = handle;
   }
 
-  /** Reads a key from bytes. */
+  /** Reads a key in PEM, DER or base64 from bytes. */
   public static PublicKey load(byte[] data) {
     return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD, new Arguments().add("data", data))));
   }
 
-  /** Reads a key from text. */
+  /** Reads a key in PEM or base64 from a string. */
   public static PublicKey load(String text) {
     return load(text == null ? null : text.getBytes(StandardCharsets.UTF_8));
   }

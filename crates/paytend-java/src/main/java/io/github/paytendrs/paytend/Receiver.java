@@ -12,7 +12,7 @@ import java.util.Optional;
 
 /** A receiver for the notifications of one HTTP route. Threads may share a receiver. */
 public final class Receiver implements AutoCloseable {
-  /** A product of Paytend. Notification types are numbered separately for each product. */
+  /** A Paytend product. Notification types are numbered separately for each product. */
   public enum Product {
     /** BaaS Core, Funding and Payout. */
     BAAS("baas"),
@@ -52,7 +52,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * A merchant of PayerMax, and its key.
+   * A PayerMax merchant and its key.
    *
    * @param merchantNo the merchant number.
    * @param key the key.
@@ -78,20 +78,23 @@ public final class Receiver implements AutoCloseable {
     arguments.add(scheduled.retireAt.map(Instant::toEpochMilli).orElse(null));
   }
 
-  /** Creates a receiver for the notifications of one product to one partner. The route determines both. */
+  /**
+   * Creates a receiver for one Paytend product's notifications to one partner. Use a separate HTTP route for each
+   * receiver.
+   */
   public static Receiver paytend(Product product, String partnerId, Keyring keyring, Limits limits) {
     Arguments arguments = new Arguments().add("product", product.text).add("partnerId", partnerId).add(keyring.handle);
     return new Receiver(Native.call(Native.RECEIVER_PAYTEND, arguments.add(bytes(limits))));
   }
 
-  /** Creates a receiver for the notifications of PayBy, with one key, or several during a key rotation. */
+  /** Creates a receiver for PayBy's notifications. Use several keys during a key rotation. */
   public static Receiver payBy(List<ScheduledKey> keys, Limits limits) {
     Arguments arguments = limited(limits);
     keys.forEach(key -> add(arguments, key));
     return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
   }
 
-  /** Creates a receiver for the notifications of PayerMax to these merchants. */
+  /** Creates a receiver for PayerMax's notifications to the given merchants. */
   public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
     Arguments arguments = limited(limits);
     for (Merchant merchant : merchants) {
@@ -101,7 +104,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * Verifies a notification. {@code body} must be the raw body, as received.
+   * Verifies a notification. {@code body} must be the raw request body.
    *
    * @throws PaytendException if the notification is rejected. Its {@code response()} is the response to send.
    */
@@ -132,7 +135,7 @@ public final class Receiver implements AutoCloseable {
         provider, product, notifyType, content, reading, problem, dedupKey, about, verifiedBy, sentAt);
   }
 
-  /** Adds a header. Null names and values, as in the headers of some clients, are ignored. */
+  /** Adds a header. Null names and values, which some HTTP libraries use, are ignored. */
   private static void addHeader(Arguments arguments, String name, List<String> values) {
     if (name == null || values == null) {
       return;

@@ -22,9 +22,9 @@ import javax.crypto.Cipher;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Benchmark of opening messages in Java: with this library, and with code that uses the JDK and Jackson.
+ * Benchmark of opening messages with this library, and with code that uses only the JDK and Jackson.
  *
- * <p>{@code Bench FILE}: see examples/bench.rs of paytend-bindings.
+ * <p>{@code Bench FILE}: see examples/bench.rs in paytend-bindings.
  */
 public final class Bench {
   private static final String PARTNER_ID = "888666000100260";
@@ -77,7 +77,7 @@ public final class Bench {
     };
   }
 
-  /** Reads lines {@code ours|hand BITS COUNT}. Prints the duration of each in nanoseconds. */
+  /** Reads lines of the form {@code ours|hand BITS COUNT}. For each line, prints the duration in nanoseconds. */
   public static void main(String[] arguments) throws Exception {
     JsonNode jobs = JSON.readTree(Path.of(arguments[0]).toFile());
     Map<String, Way> ways = new HashMap<>();

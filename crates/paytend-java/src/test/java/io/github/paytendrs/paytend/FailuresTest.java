@@ -22,7 +22,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests that messages name the file, field or argument, and contain no personal data. */
+/** Tests that error messages name the file, field or argument, and contain no personal data. */
 class FailuresTest {
   private static final String PARTNER_ID = "888666000100260";
   private static final Instant NOW = Instant.parse("2026-12-01T00:00:00Z");
@@ -50,7 +50,7 @@ class FailuresTest {
   }
 
   @Test
-  void missingKeyFileIsNamed(@TempDir Path folder) {
+  void errorForMissingKeyFileNamesThePath(@TempDir Path folder) {
     Path path = folder.resolve("absent.pem");
     says("cannot read the key file " + path + ": ", message("key", () -> PrivateKey.fromFile(path)));
     says("cannot read the key file " + path + ": ", message("key", () -> PublicKey.fromFile(path)));
@@ -58,7 +58,7 @@ class FailuresTest {
 
   @Test
   @DisabledOnOs(OS.WINDOWS)
-  void keyFileThatOthersCanReadIsNamedWithItsMode(@TempDir Path folder) throws IOException {
+  void errorForKeyFileReadableByOthersNamesPathAndMode(@TempDir Path folder) throws IOException {
     Path path = folder.resolve("private.pem");
     writePrivate(path, OWN, "rw-r--r--");
     String message = message("key", () -> PrivateKey.fromFile(path));
@@ -66,7 +66,7 @@ class FailuresTest {
   }
 
   @Test
-  void rejectionHasTheFullMessage() {
+  void rejectionMessageIncludesTheCause() {
     String text = "{\"notify_timestamp\":" + NOW.toEpochMilli() + ",\"name\":\"CANARY\"}";
     byte[] body = text.getBytes(StandardCharsets.UTF_8);
     Map<String, List<String>> headers = Map.of("sign", List.of(OWN.sign(body)));
@@ -86,7 +86,7 @@ class FailuresTest {
   }
 
   @Test
-  void invalidFieldIsNamed() {
+  void errorNamesTheInvalidField() {
     Map<String, String> noValue = new HashMap<>(Map.of("partnerId", PARTNER_ID));
     noValue.put("note", null);
     says("`partnerId`", message("unsealable", () -> RING.seal(Kind.REQUEST, Map.of(), "")));
@@ -100,7 +100,7 @@ class FailuresTest {
   }
 
   @Test
-  void invalidArgumentIsNamed() {
+  void errorNamesTheInvalidArgument() {
     Receiver.Limits negative = new Receiver.Limits(Optional.of(-1), Optional.empty());
     says("document is null", message("usage", () -> RING.open(null, Keyring.Expected.response())));
     says("path is null", message("usage", () -> PrivateKey.fromFile(null)));

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.springframework.http.HttpHeaders;
 
-/** Tests of the Java API: exceptions, closing, threads, a framework. {@link Conformance} runs the vectors. */
+/** Tests of the Java API: exceptions, closing, threads and Spring. {@link Conformance} runs the vectors. */
 class PaytendTest {
   private static final String PARTNER_ID = "888666000100260";
   private static final PrivateKey OWN = PrivateKey.generate(1024);
@@ -44,7 +44,7 @@ class PaytendTest {
   }
 
   @Test
-  void exceptionsHaveCodes() {
+  void exceptionsHaveTheExpectedClassAndCode() {
     byte[] document = sealed("{\"a\":1}");
     assertEquals("{\"a\":1}", open(document).payload());
     assertEquals("", open(sealed("")).payload());
@@ -77,7 +77,7 @@ class PaytendTest {
   }
 
   @Test
-  void closedObjectIsReported() {
+  void closedKeyCannotSign() {
     PrivateKey key = PrivateKey.generate(1024);
     try (Keyring ring = new Keyring(key, THEIRS.publicKey())) {
       key.close();
@@ -89,7 +89,7 @@ class PaytendTest {
   }
 
   @Test
-  void secretsAreNotShown() {
+  void toStringDoesNotShowSecrets() {
     Opened opened = open(sealed("{\"iban\":\"CANARY\"}"));
     try (Receiver receiver = Receiver.paytend(Receiver.Product.BAAS, PARTNER_ID, RING, Receiver.Limits.NONE)) {
       Notification received = receiver.receive(Map.of(), sealed("{\"iban\":\"CANARY\"}"));
@@ -99,7 +99,7 @@ class PaytendTest {
   }
 
   @Test
-  void keysAreEncodedAndUsedInTheirPeriod() {
+  void keysRoundTripAndAreUsedOnlyInTheirPeriod() {
     for (PrivateKey.Form form : PrivateKey.Form.values()) {
       assertArrayEquals(OWN.write(form), PrivateKey.load(OWN.write(form)).write(form));
     }
@@ -138,7 +138,7 @@ class PaytendTest {
   }
 
   @Test
-  void objectsAreSharedAndClosedWhileInUse() throws Exception {
+  void objectsCanBeSharedAndClosedWhileInUse() throws Exception {
     byte[] document = sealed("{\"a\":1}");
     var pool = Executors.newFixedThreadPool(4);
     List<Future<Integer>> futures = new ArrayList<>();
@@ -151,7 +151,7 @@ class PaytendTest {
           try {
             shortLived.sign(document);
           } catch (PaytendException.Usage closed) {
-            // Expected after the object has been closed.
+            // Expected after the key has been closed.
           }
           if (n == 25) {
             shortLived.close();
@@ -167,7 +167,7 @@ class PaytendTest {
   }
 
   @Test
-  void spring() {
+  void springControllerHandlesNotifications() {
     Set<String> seen = new HashSet<>();
     try (Receiver receiver = Receiver.paytend(Receiver.Product.BAAS, PARTNER_ID, RING, Receiver.Limits.NONE)) {
       SpringController controller = new SpringController(receiver, it -> seen.add(it.dedupKey()));

@@ -64,7 +64,7 @@ class ReadmeTest {
   }
   // README: end
 
-  /** Writes the key files of the README. Returns a keyring from them, and the keyring of Paytend. */
+  /** Writes the README's key files. Returns the keyring loaded from them, and Paytend's keyring. */
   private static Keyring[] rings(Path folder) throws Exception {
     try (PrivateKey own = PrivateKey.generate(1024)) {
       FailuresTest.writePrivate(folder.resolve("private.pem"), own, "rw-------");
@@ -83,7 +83,7 @@ class ReadmeTest {
   }
 
   @Test
-  void sealSetsARequestId(@TempDir Path folder) throws Exception {
+  void sealAddsARequestId(@TempDir Path folder) throws Exception {
     Keyring[] rings = rings(folder);
     String document = sealRequest(rings[0]);
     Opened opened =
@@ -106,7 +106,7 @@ class ReadmeTest {
   }
 
   @Test
-  void knownKeyIsARepeat(@TempDir Path folder) throws Exception {
+  void repeatHasTheSameDedupKey(@TempDir Path folder) throws Exception {
     Keyring[] rings = rings(folder);
     Map<String, Notification> stored = new HashMap<>();
     List<Boolean> wereNew = new ArrayList<>();
@@ -128,7 +128,7 @@ class ReadmeTest {
   }
 
   @Test
-  void notificationThatIsNotTypedKeepsItsBytes(@TempDir Path folder) throws Exception {
+  void untypedNotificationIsStoredUnchanged(@TempDir Path folder) throws Exception {
     Keyring[] rings = rings(folder);
     List<Notification> stored = new ArrayList<>();
     try (Receiver receiver = newReceiver(rings[0])) {
@@ -139,7 +139,7 @@ class ReadmeTest {
   }
 
   @Test
-  void rejectionHasResponseAndReason(@TempDir Path folder) throws Exception {
+  void rejectionHasAResponseAndAReason(@TempDir Path folder) throws Exception {
     List<Notification> stored = new ArrayList<>();
     try (Receiver receiver = newReceiver(rings(folder)[0])) {
       ProviderResponse response = handle(receiver, Map.of(), new byte[] {'{'}, stored::add);
@@ -149,14 +149,14 @@ class ReadmeTest {
           assertThrows(PaytendException.Malformed.class, () -> receiver.receive(Map.of(), new byte[] {'{'}));
       assertTrue(rejected.getMessage().contains("JSON ends too early at line 1 column 1"));
       assertFalse(new String(response.body(), StandardCharsets.UTF_8).contains("JSON"));
-      // An error that the sender cannot fix asks the sender to retry.
+      // A usage error contains no response, so the handler asks the sender to retry.
       assertEquals(503, handle(receiver, Map.of(), null, stored::add).status());
     }
     assertTrue(stored.isEmpty());
   }
 
   @Test
-  void everyCodeHasAnException() throws Exception {
+  void everyErrorCodeHasAnExceptionClass() throws Exception {
     List<String> codes = new ArrayList<>();
     Pattern row = Pattern.compile("(?m)^\\| `([\\w.]+)` \\| `(\\w+)` \\|$");
     var rows = row.matcher(Files.readString(Path.of("README.md")));
@@ -171,7 +171,7 @@ class ReadmeTest {
   }
 
   @Test
-  void closedKeyringIsReported(@TempDir Path folder) throws Exception {
+  void closedKeyringCannotSeal(@TempDir Path folder) throws Exception {
     Keyring ring = rings(folder)[0];
     ring.close();
     PaytendException closed = assertThrows(PaytendException.Usage.class, () -> sealRequest(ring));
@@ -179,7 +179,7 @@ class ReadmeTest {
   }
 
   @Test
-  void collectedObjectIsClosed() {
+  void garbageCollectedKeyIsClosed() {
     long number = PrivateKey.generate(1024).handle.number;
     long start = System.nanoTime();
     PaytendException.Usage closed = null;

@@ -8,7 +8,7 @@ import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RestController;
 
-/** A callback URL with Spring: verify, store, acknowledge, in this order. */
+/** A Spring controller that verifies, stores and acknowledges notifications, in this order. */
 @RestController
 public class SpringController {
   private final Receiver receiver;
