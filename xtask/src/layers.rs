@@ -10,10 +10,11 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
-    // The OpenSSL backend is a separate crate, so that no feature of paytend-crypto needs C.
+    // Backends in C are separate crates, so that no feature of paytend-crypto needs C.
+    ("paytend-crypto-aws-lc", &["paytend-crypto"]),
     ("paytend-crypto-openssl", &["paytend-crypto"]),
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
@@ -21,9 +22,19 @@ const LAYERS: [(&str, &[&str]); 14] = [
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
     // find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
-    ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),
+    (
+        "paytend-cli",
+        &[
+            "paytend-crypto",
+            "paytend-crypto-aws-lc",
+            "paytend-model",
+            "paytend-client",
+            "paytend-webhook",
+            "paytend-sandbox",
+        ],
+    ),
     // The OpenSSL backend is an optional feature that is off by default.
-    ("paytend-bindings", &["paytend-crypto", "paytend-crypto-openssl", "paytend-model", "paytend-webhook"]),
+    ("paytend-bindings", &["paytend-crypto", "paytend-crypto-aws-lc", "paytend-model", "paytend-webhook"]),
     ("paytend-ffi", &["paytend-bindings"]),
     ("paytend-java", &["paytend-bindings"]),
     ("paytend-node", &["paytend-bindings"]),

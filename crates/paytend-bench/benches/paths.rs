@@ -4,40 +4,24 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, detached, rustcrypto};
+use paytend_crypto::rsa::Backend;
+use paytend_crypto::rustcrypto::RustCrypto;
+use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, detached, rustcrypto};
+use paytend_crypto_aws_lc::AwsLc;
+use paytend_crypto_openssl::OpenSsl;
 
 const PARTNER_ID: &str = "888666000100260";
 
-struct Backend {
-    name: &'static str,
-    private: Arc<dyn RsaPrivate>,
-    public: Arc<dyn RsaPublic>,
-}
-
-fn backends(key: &PrivateKey) -> [Backend; 2] {
-    [
-        Backend {
-            name: "rustcrypto",
-            private: rustcrypto::private(key).unwrap(),
-            public: rustcrypto::public(key.public_key()).unwrap(),
-        },
-        Backend {
-            name: "openssl",
-            private: paytend_crypto_openssl::private(key).unwrap(),
-            public: paytend_crypto_openssl::public(key.public_key()).unwrap(),
-        },
-    ]
-}
+const BACKENDS: [&dyn Backend; 3] = [&OpenSsl, &AwsLc, &RustCrypto];
 
 fn paths(criterion: &mut Criterion) {
     for bits in [1024, 2048] {
         let key = rustcrypto::generate(bits, &OsRandom).unwrap();
-        for Backend { name, private, public } in backends(&key) {
-            let ring = Keyring::builder().own_key(Arc::clone(&private)).peer_key(Arc::clone(&public)).build().unwrap();
+        for backend in BACKENDS {
+            let name = backend.name();
+            let ring = Keyring::builder().backend(backend).own_key(&key).peer_key(key.public_key()).build().unwrap();
             let fields = Fields::notification(PARTNER_ID, "2");
             let expected = Expected::notification(PARTNER_ID).with_max_bytes(4 << 20);
             let mut group = criterion.benchmark_group(format!("{name}/{bits}"));
@@ -54,8 +38,8 @@ fn paths(criterion: &mut Criterion) {
                 });
             }
             let body = [b'x'; 400];
-            let sign = detached::sign(&*private, &body).unwrap();
-            let verifier = detached::Verifier::new([public]).unwrap();
+            let sign = detached::sign(&*backend.private(&key).unwrap(), &body).unwrap();
+            let verifier = detached::Verifier::new([backend.public(key.public_key()).unwrap()]).unwrap();
             group.bench_function("detached", |bencher| {
                 bencher.iter(|| verifier.verify(black_box(&body), &sign).unwrap());
             });

@@ -1,25 +1,23 @@
-//! The sandbox's overhead beyond its cryptography, and the time from its start to its first response.
+//! The sandbox's overhead beyond its cryptography.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use paytend_crypto::{Expected, Fields, Keyring, Outgoing, PrivateKey, PublicKey, RequestId};
+use paytend_crypto::{Expected, Fields, Keyring, Outgoing, PrivateKey, RequestId};
 use paytend_model::Operation;
 use paytend_model::issuing::QueryCardBalance;
 use paytend_sandbox::Sandbox;
 
-use crate::PARTNER_ID;
 use crate::measure::{Work, medians};
+use crate::{Candidate, PARTNER_ID};
 
 /// The minimum throughput relative to cryptography alone, in thousandths.
 pub(crate) const FLOOR: u128 = 850;
 /// The number of concurrent connections.
 const CONNECTIONS: usize = 8;
-const DATA: &str = r#"{"cardId":"1755902"}"#;
+pub(crate) const DATA: &str = r#"{"cardId":"1755902"}"#;
 const RESPONSE: &str = r#"{"cardId":"1755902","balance":"0.00","currency":"EUR"}"#;
 
 /// The sandbox's throughput on one core.
@@ -42,9 +40,8 @@ pub(crate) fn throughput(
     batch: Duration,
 ) -> Throughput {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let builder = Sandbox::builder().backend(ByReference(candidate.backend)).key(paytend.clone());
-    let sandbox =
-        runtime.block_on(builder.partner(PARTNER_ID, partner.public_key().clone()).start()).unwrap();
+    let builder = Sandbox::builder().backend(candidate.backend).key(paytend.clone());
+    let sandbox = runtime.block_on(builder.partner(PARTNER_ID, partner.public_key().clone()).start()).unwrap();
     let (paytend_keyring, own) = (&candidate.sender, candidate.receiver.clone());
     let request = sealed(&own);
     let cryptography: Work<'_> = Box::new(|repetitions| {

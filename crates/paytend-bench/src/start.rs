@@ -1,34 +1,65 @@
-//! The time that the command needs to start.
+//! The time that the command needs to start: whole processes, by the wall clock.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use paytend_crypto::{Fields, Keyring, Outgoing, PrivateKey, PublicKey, RequestId};
+use paytend_crypto::{Fields, Keyring, Outgoing, PrivateKey, PublicKey, RequestId, detached, rustcrypto};
 use paytend_model::Operation;
 use paytend_model::issuing::QueryCardBalance;
 
-struct KillOnDrop(Child);
+use crate::report::decimal;
+use crate::sandbox::DATA;
 
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// The maximum time from the start of the sandbox to its first response, in milliseconds.
+const SANDBOX: u128 = 100;
+/// The number of runs of the sandbox.
+const STARTS: usize = 11;
+/// The number of runs of each short command.
+const RUNS: usize = 51;
+
+/// The times of the processes.
+pub(crate) struct Start {
+    /// The time from the start of the sandbox to its first signed response, in milliseconds.
+    sandbox: u128,
+    /// The time of each short command, in microseconds.
+    commands: Vec<(&'static str, u128)>,
+}
+
+impl Start {
+    pub(crate) fn holds(&self) -> bool {
+        self.sandbox <= SANDBOX
+    }
+
+    pub(crate) fn write(&self, out: &mut String) {
+        let sandbox = self.sandbox;
+        let _ = writeln!(
+            out,
+            "\nFrom the start of `paytend sandbox` to its first signed response: {sandbox} ms (at most {SANDBOX}).\n\n\
+             Whole processes with 1024-bit keys, from start to end, in ms:\n"
+        );
+        for (command, time) in &self.commands {
+            let _ = writeln!(out, "- {command}: {}", decimal(*time));
+        }
     }
 }
 
-/// Measures the time from the start of the command to the first signed response, with existing keys.
-///
-/// Returns the median of eleven runs, in milliseconds.
-pub(crate) fn start(command: &Path) -> u128 {
-    let folder = std::env::temp_dir().join(format!("paytend-bench-{}", std::process::id()));
-    let keys = folder.join("keys");
+/// Measures the command at `command` with existing keys. All results are medians.
+pub(crate) fn measure(command: &Path) -> Start {
+    let folder = Folder(std::env::temp_dir().join(format!("paytend-bench-{}", std::process::id())));
+    let keys = folder.0.join("keys");
+    let sandbox = sandbox(command, &keys);
+    Start { sandbox, commands: commands(command, &keys, &folder.0) }
+}
+
+/// Measures the time from the start of the sandbox to its first signed response, in milliseconds.
+fn sandbox(command: &Path, keys: &Path) -> u128 {
     let start = || {
         let process =
-            Command::new(command).args(["sandbox", "--keys"]).arg(&keys).stdout(Stdio::piped()).spawn().unwrap();
+            Command::new(command).args(["sandbox", "--keys"]).arg(keys).stdout(Stdio::piped()).spawn().unwrap();
         let mut process = KillOnDrop(process);
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -40,7 +71,7 @@ pub(crate) fn start(command: &Path) -> u128 {
     let own = PrivateKey::from_bytes(read("partner-private.pem")).unwrap();
     let own = Keyring::from_keys(&own, &PublicKey::from_bytes(read("paytend-public.b64")).unwrap()).unwrap();
     let id = String::from_utf8(read("partner-id")).unwrap();
-    let mut times: Vec<u128> = (0..11)
+    let mut times: Vec<u128> = (0..STARTS)
         .map(|_| {
             let request = RequestId::generate().unwrap();
             let fields = Fields::request(id.trim(), &request);
@@ -60,7 +91,81 @@ pub(crate) fn start(command: &Path) -> u128 {
             began.elapsed().as_millis()
         })
         .collect();
-    let _ = std::fs::remove_dir_all(&folder);
     times.sort_unstable();
-    times[5]
+    times[STARTS / 2]
+}
+
+/// Measures short commands, interleaved, in microseconds.
+fn commands(paytend: &Path, keys: &Path, folder: &Path) -> Vec<(&'static str, u128)> {
+    let read = |name: &str| std::fs::read(keys.join(name)).unwrap();
+    let paytend_private = PrivateKey::from_bytes(read("paytend-private.pem")).unwrap();
+    let partner = PrivateKey::from_bytes(read("partner-private.pem")).unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let fields = Fields::response("00", "success");
+    let ring = Keyring::from_keys(&paytend_private, partner.public_key()).unwrap();
+    let sealed = ring.seal(&Outgoing::new(&fields).payload(DATA)).unwrap().into_document();
+    let document = file("document.json", sealed.as_bytes());
+    let sign = detached::sign(&*rustcrypto::private(&paytend_private).unwrap(), DATA.as_bytes()).unwrap();
+    let body = file("body", DATA.as_bytes());
+    let signature = file("signature", &openssl::base64::decode_block(&sign).unwrap());
+    let public = file("public.pem", paytend_private.public_key().to_spki_pem().as_bytes());
+    let partner_private = keys.join("partner-private.pem");
+    let paytend_public = keys.join("paytend-public.b64");
+
+    let version = || {
+        let mut command = Command::new(paytend);
+        command.arg("--version");
+        command
+    };
+    let open = || {
+        let mut command = Command::new(paytend);
+        command.args(["open", "--as", "partner", "--kind", "response", "--private-key"]).arg(&partner_private);
+        command.arg("--public-key").arg(&paytend_public).arg(&document);
+        command
+    };
+    let verify = || {
+        let mut command = Command::new("openssl");
+        command.args(["dgst", "-sha256", "-verify"]).arg(&public).arg("-signature").arg(&signature).arg(&body);
+        command
+    };
+    let mut candidates: Vec<(&'static str, &dyn Fn() -> Command, Vec<u128>)> =
+        vec![("`paytend --version`", &version, Vec::new()), ("`paytend open` of one response", &open, Vec::new())];
+    if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        candidates.push(("`openssl dgst -verify` of one signature", &verify, Vec::new()));
+    }
+    for _ in 0..RUNS {
+        for (name, command, times) in &mut candidates {
+            let began = Instant::now();
+            let output = command().stdin(Stdio::null()).output().unwrap();
+            times.push(began.elapsed().as_micros());
+            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    let median = |mut times: Vec<u128>| {
+        times.sort_unstable();
+        times[RUNS / 2]
+    };
+    candidates.into_iter().map(|(name, _, times)| (name, median(times))).collect()
+}
+
+struct KillOnDrop(Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A directory that is removed on drop.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -46,23 +46,30 @@ pub trait Backend: Send + Sync {
     }
 }
 
-impl<B: Backend + ?Sized> Backend for Arc<B> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
+/// Implements [`Backend`] for a pointer to a backend.
+macro_rules! forwarding {
+    ($($pointer:ty),*) => {$(
+        impl<B: Backend + ?Sized> Backend for $pointer {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
 
-    fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
-        (**self).private(key)
-    }
+            fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
+                (**self).private(key)
+            }
 
-    fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error> {
-        (**self).public(key)
-    }
+            fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error> {
+                (**self).public(key)
+            }
 
-    fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
-        (**self).generate(bits)
-    }
+            fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
+                (**self).generate(bits)
+            }
+        }
+    )*};
 }
+
+forwarding!(&B, Arc<B>);
 
 /// Operations with a private key. Object-safe; a keyring holds it as `Arc<dyn RsaPrivate>`.
 ///
