@@ -33,7 +33,6 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "paytend-sandbox",
         ],
     ),
-    // The OpenSSL backend is an optional feature that is off by default.
     ("paytend-bindings", &["paytend-crypto", "paytend-crypto-aws-lc", "paytend-model", "paytend-webhook"]),
     ("paytend-ffi", &["paytend-bindings"]),
     ("paytend-java", &["paytend-bindings"]),
@@ -61,11 +60,33 @@ pub(crate) fn run() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
     let mut problems = check(&metadata);
     problems.extend(architecture::check()?);
+    problems.extend(aws_lc_versions(&all_packages()?));
     if problems.is_empty() {
-        println!("layers: all dependencies are allowed, and every path in ARCHITECTURE.md exists");
+        println!(
+            "layers: all dependencies are allowed, AWS-LC is compiled once, and every path in ARCHITECTURE.md exists"
+        );
         return Ok(());
     }
     Err(problems.join("\n"))
+}
+
+/// Returns the packages of the whole dependency graph.
+fn all_packages() -> Result<Metadata, String> {
+    let options = vec!["--locked".to_owned()];
+    MetadataCommand::new().current_dir(root()).other_options(options).exec().map_err(|e| e.to_string())
+}
+
+/// Checks that AWS-LC is compiled once: the backend and `aws-lc-rs`, which rustls uses, need the same `aws-lc-sys`.
+fn aws_lc_versions(metadata: &Metadata) -> Option<String> {
+    let versions: BTreeSet<String> = metadata
+        .packages
+        .iter()
+        .filter(|package| package.name.as_str() == "aws-lc-sys")
+        .map(|package| package.version.to_string())
+        .collect();
+    (versions.len() != 1).then(|| {
+        format!("the lock file has several versions of aws-lc-sys, {versions:?}: use aws-lc-rs' version in Cargo.toml")
+    })
 }
 
 fn check(metadata: &Metadata) -> Vec<String> {

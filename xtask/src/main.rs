@@ -8,6 +8,7 @@ mod ci;
 mod deny;
 mod fuzz;
 mod layers;
+mod memory;
 mod openapi;
 mod package;
 mod prose;
@@ -53,7 +54,9 @@ usage: cargo xtask <command>
   race [TRIES]
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent arrives (some minutes)
-  timing     measure whether the time to open a message depends on its secrets (about a minute)";
+  memory     run the tests of the AWS-LC backend with AddressSanitizer and valgrind (some minutes)
+  timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
+             measure whether the time to open a message depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         },
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
+        ["memory"] => memory::run(),
         ["timing", rest @ ..] => timing(rest),
         ["race"] => race("100000"),
         ["race", tries] => race(tries),
@@ -120,7 +124,7 @@ fn race(tries: &str) -> Result<(), String> {
     shell::cargo(test).env("PAYTEND_RACE_TRIES", tries).run()
 }
 
-/// Runs the timing benchmark with additional arguments, such as `--rounds=N`.
+/// Runs the timing benchmark with additional arguments, such as `--backend NAME` and `--rounds N`.
 fn timing(arguments: &[&str]) -> Result<(), String> {
-    shell::cargo(["bench", "--locked", "-p", "paytend-crypto", "--bench", "timing", "--"]).args(arguments).run()
+    shell::cargo(["bench", "--locked", "-p", "paytend-bench", "--bench", "timing", "--"]).args(arguments).run()
 }

@@ -1,6 +1,7 @@
 //! `test`: runs all tests that this machine supports, and prints a table with the skipped ones.
 
 use crate::bindings;
+use crate::memory;
 use crate::openapi;
 use crate::setup;
 use crate::shell::cargo;
@@ -49,6 +50,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         cargo(["test", "--locked", "-p", "paytend-bench", "--benches"]).run()?;
         cargo(["run", "--locked", "-p", "paytend-bench", "--", "--quick"]).run()?;
     }
+
+    let missing = memory::missing();
+    if missing.is_none() {
+        memory::run()?;
+    }
+    rows.push(Row { name: "the AWS-LC backend, with AddressSanitizer and valgrind", skipped: missing });
 
     // Without `setup`, the tests use `python3` from PATH, and are skipped if it lacks the package `cryptography`.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();

@@ -132,13 +132,14 @@ fn commands(paytend: &Path, keys: &Path, folder: &Path) -> Vec<(&'static str, u1
         command.args(["dgst", "-sha256", "-verify"]).arg(&public).arg("-signature").arg(&signature).arg(&body);
         command
     };
-    let mut candidates: Vec<(&'static str, &dyn Fn() -> Command, Vec<u128>)> =
-        vec![("`paytend --version`", &version, Vec::new()), ("`paytend open` of one response", &open, Vec::new())];
+    let mut candidates: Vec<(&'static str, &dyn Fn() -> Command)> =
+        vec![("`paytend --version`", &version), ("`paytend open` of one response", &open)];
     if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        candidates.push(("`openssl dgst -verify` of one signature", &verify, Vec::new()));
+        candidates.push(("`openssl dgst -verify` of one signature", &verify));
     }
+    let mut all_times = vec![Vec::new(); candidates.len()];
     for _ in 0..RUNS {
-        for (name, command, times) in &mut candidates {
+        for ((name, command), times) in candidates.iter().zip(&mut all_times) {
             let began = Instant::now();
             let output = command().stdin(Stdio::null()).output().unwrap();
             times.push(began.elapsed().as_micros());
@@ -149,7 +150,7 @@ fn commands(paytend: &Path, keys: &Path, folder: &Path) -> Vec<(&'static str, u1
         times.sort_unstable();
         times[RUNS / 2]
     };
-    candidates.into_iter().map(|(name, _, times)| (name, median(times))).collect()
+    candidates.iter().zip(all_times).map(|((name, _), times)| (*name, median(times))).collect()
 }
 
 struct KillOnDrop(Child);

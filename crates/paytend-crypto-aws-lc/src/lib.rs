@@ -48,7 +48,7 @@ impl Backend for AwsLc {
             return Err(KeyError::Size(bits).into());
         }
         // AWS-LC would round the size down.
-        if bits % 128 != 0 {
+        if !bits.is_multiple_of(128) {
             return Err(BackendError::new("AWS-LC generates only keys whose size is a multiple of 128 bits").into());
         }
         let generated = Rsa::generate(bits).and_then(|rsa| rsa.to_der());

@@ -46,7 +46,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn generate(bits: usize, folder: &Path) -> Result<(), Failure> {
-    if bits % 128 != 0 {
+    if !bits.is_multiple_of(128) {
         return Err(Failure::usage(format!("--bits {bits}: the size must be a multiple of 128")));
     }
     let key = AwsLc

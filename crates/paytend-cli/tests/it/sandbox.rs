@@ -128,7 +128,7 @@ fn client_reads_profile_file_in_key_directory() {
     let mut warning = String::new();
     stderr.read_to_string(&mut warning).unwrap();
     assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");
-    assert!(warning.starts_with("warning: ") && warning.contains("paytend.toml is kept"), "{warning}");
+    assert!(warning.starts_with("warning: ") && warning.contains("paytend.toml was not overwritten"), "{warning}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), changed);
 }
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pkcs1::RsaPrivateKeyRef;
+use pkcs1::der::{Decode as _, Encode as _};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::{Checks, ConformanceError, check_pair};
 use crate::envelope::keyring::Keyring;
 use crate::envelope::message::{Expected, Kind};
 use crate::error::Error;
 use crate::keys::private::PrivateKey;
-use crate::keys::public::PublicKey;
+use crate::keys::public::{MAX_BITS, MIN_BITS, PublicKey};
 use crate::rsa::{Backend, RsaPrivate, RsaPublic};
 use crate::{detached, hazmat, rustcrypto};
 
@@ -52,13 +55,16 @@ struct Pair {
 type Pairs = BTreeMap<String, Pair>;
 
 /// Checks a backend and returns the number of checks. Runs [`check_pair`] for every key in the test vectors, compares
-/// signatures with those of the default backend, and runs all vectors.
+/// signatures with those of the default backend, and runs all vectors. Also checks that private keys with inconsistent
+/// numbers are refused, and that generated keys have the requested size. A backend may refuse to generate keys.
 ///
 /// # Errors
 /// Returns the first check that fails.
 pub fn check_backend(backend: &dyn Backend) -> Result<usize, ConformanceError> {
     let mut checks = Checks::default();
+    checks.that(!backend.name().is_empty(), || "the backend has no name".into())?;
     let pairs = load(&mut checks, backend)?;
+    generated(&mut checks, backend)?;
     for pair in pairs.values() {
         checks.done += check_pair(&pair.private, &pair.public)?;
     }
@@ -81,6 +87,7 @@ fn load(checks: &mut Checks, backend: &dyn Backend) -> Result<Pairs, Conformance
         Note(String),
     }
     let mut pairs = Pairs::new();
+    let mut small: Vec<PrivateKey> = Vec::new();
     for (name, entry) in read::<BTreeMap<String, Entry>>(checks, KEYS)? {
         let (private, public) = match entry {
             Entry::Key { private, public } => (private, public),
@@ -101,8 +108,51 @@ fn load(checks: &mut Checks, backend: &dyn Backend) -> Result<Pairs, Conformance
         let theirs = checks.get(reference.sign_sha256(&[7; 32]), &name)?;
         checks.that(ours == theirs, || format!("{name}: the signature differs from the default backend's"))?;
         pairs.insert(name, pair);
+        if material.public_key().bits() == 1024 {
+            small.push(material);
+        }
     }
+    checks.that(small.len() >= 2, || "the test vectors have fewer than two keys of 1024 bits".into())?;
+    inconsistent(checks, backend, [small[0].pkcs1_der(), small[1].pkcs1_der()])?;
     Ok(pairs)
+}
+
+/// Checks that a private key with the modulus or the private exponent of a different key is refused.
+fn inconsistent(checks: &mut Checks, backend: &dyn Backend, der: [&[u8]; 2]) -> Result<(), ConformanceError> {
+    let [one, other] = der.map(RsaPrivateKeyRef::from_der);
+    let one = checks.get(one, "cannot parse a key of the vectors")?;
+    let other = checks.get(other, "cannot parse a key of the vectors")?;
+    let exponent = RsaPrivateKeyRef { private_exponent: other.private_exponent, ..one.clone() };
+    let modulus = RsaPrivateKeyRef { modulus: other.modulus, ..one.clone() };
+    for (name, numbers) in [("private exponent", exponent), ("modulus", modulus)] {
+        let written = checks.get(numbers.to_der().map(Zeroizing::new), "cannot write a key")?;
+        // If the key reader refuses the key, the backend never sees it.
+        if let Ok(key) = PrivateKey::from_bytes(&*written) {
+            checks.that(backend.private(&key).is_err(), || format!("a key with a different key's {name} is loaded"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that generated keys have the requested size and work, and that invalid sizes are refused.
+fn generated(checks: &mut Checks, backend: &dyn Backend) -> Result<(), ConformanceError> {
+    for bits in [1024, 2048] {
+        let key = match backend.generate(bits) {
+            Ok(key) => key,
+            Err(Error::Backend(_)) => continue,
+            Err(error) => return Err(ConformanceError(format!("cannot generate a key of {bits} bits: {error}"))),
+        };
+        let public = key.public_key();
+        checks.that(public.bits() == bits, || format!("a key has {} bits instead of {bits}", public.bits()))?;
+        checks.that(*public.exponent() == [1, 0, 1], || "a generated key's exponent is not 65537".into())?;
+        let private = checks.get(backend.private(&key), "cannot load a generated key")?;
+        let public = checks.get(backend.public(public), "cannot load a generated public key")?;
+        checks.done += check_pair(&private, &public)?;
+    }
+    for bits in [0, 512, MIN_BITS - 1, MAX_BITS + 1] {
+        checks.that(backend.generate(bits).is_err(), || format!("a key of {bits} bits is generated"))?;
+    }
+    Ok(())
 }
 
 fn ring(checks: &mut Checks, pairs: &Pairs, own: &str, peer: &str) -> Result<Keyring, ConformanceError> {

@@ -1,6 +1,6 @@
 //! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
-//! Run this benchmark with `cargo xtask timing`. All documents have the same structure and the same outcome:
+//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure and the same outcome:
 //! `NotAuthentic`, because their signature is a number in the valid range that does not verify. They differ in the
 //! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second set
 //! of well-padded documents is the A/A control: any difference that it shows is noise.
@@ -11,6 +11,7 @@
 #![allow(
     missing_docs,
     clippy::float_arithmetic,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::cast_possible_truncation
@@ -21,10 +22,14 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use paytend_crypto::rsa::RsaPublic;
+use paytend_crypto::rsa::{Backend, RsaPublic};
+use paytend_crypto::rustcrypto::RustCrypto;
 use paytend_crypto::{Error, Expected, Keyring, OsRandom, RandomSource, rustcrypto};
+use paytend_crypto_aws_lc::AwsLc;
+use paytend_crypto_openssl::OpenSsl;
 
 const PARTNER_ID: &str = "888666000100260";
+const BACKENDS: [&dyn Backend; 3] = [&RustCrypto, &AwsLc, &OpenSsl];
 const DOCUMENTS: usize = 200;
 const LIMIT: f64 = 4.5;
 
@@ -41,13 +46,18 @@ const CLASSES: [Class; 6] = [
 ];
 
 fn main() {
-    let rounds =
-        std::env::args().find_map(|arg| arg.strip_prefix("--rounds=").and_then(|n| n.parse().ok())).unwrap_or(20_000);
-    println!("{rounds} rounds, {DOCUMENTS} documents per class, RSA-1024, rustcrypto backend, times in microseconds");
+    let option = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
+    let rounds = option("--rounds").map_or(20_000, |number| number.parse().expect("--rounds requires a number"));
+    let name = option("--backend").unwrap_or_else(|| BACKENDS[0].name().to_owned());
+    let Some(backend) = BACKENDS.into_iter().find(|backend| backend.name() == name) else {
+        println!("unknown backend {name}; use one of: {}", BACKENDS.map(Backend::name).join(", "));
+        std::process::exit(2);
+    };
+    println!("{rounds} rounds, {DOCUMENTS} documents per class, RSA-1024, {name} backend, times in microseconds");
     println!("| class | median | mean below p90 | difference | t |");
     println!("|---|---|---|---|---|");
     let mut leaks = false;
-    let times = measure(rounds);
+    let times = measure(backend, rounds);
     let reference = Summary::of(&times[0]);
     for ((name, _), times) in CLASSES.iter().zip(&times) {
         let summary = Summary::of(times);
@@ -61,10 +71,10 @@ fn main() {
 }
 
 /// Returns the times of each class, in microseconds.
-fn measure(rounds: usize) -> Vec<Vec<f64>> {
+fn measure(backend: &dyn Backend, rounds: usize) -> Vec<Vec<f64>> {
     let own = rustcrypto::generate(1024, &OsRandom).unwrap();
     let peer = rustcrypto::generate(1024, &OsRandom).unwrap();
-    let keyring = Keyring::from_keys(&own, peer.public_key()).unwrap();
+    let keyring = Keyring::builder().backend(backend).own_key(&own).peer_key(peer.public_key()).build().unwrap();
     let encryption = rustcrypto::public(own.public_key()).unwrap();
     let expected = Expected::notification(PARTNER_ID);
     let documents: Vec<Vec<Vec<u8>>> =
