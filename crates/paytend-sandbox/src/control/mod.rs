@@ -155,7 +155,7 @@ struct Wanted {
     notify_type: Option<String>,
     /// The URL to post to, for PayBy and PayerMax.
     url: Option<String>,
-    /// Fields that replace the sandbox's fields. The JSON is kept exactly as written.
+    /// Fields that replace the generated fields. The JSON is kept exactly as written.
     content: Option<Box<serde_json::value::RawValue>>,
 }
 

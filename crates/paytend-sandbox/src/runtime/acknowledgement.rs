@@ -1,4 +1,4 @@
-//! Checks whether a receiver's response acknowledges a notification, and explains why it does not.
+//! Checks whether a receiver's response acknowledges a notification, and if not, explains the reason.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::world::outbox::Source;
 
-/// The response body that acknowledges a notification, in addition to status 200.
+/// The response body that acknowledges a notification. The status must also be 200.
 pub(crate) enum Acknowledgement {
     /// A JSON object that has a member with this name and string value.
     Member(&'static str, &'static str),
-    /// A JSON object with this member, or only the string value as plain text.
+    /// A JSON object with this member, or only the value as plain text.
     MemberOrText(&'static str, &'static str),
 }
 

@@ -48,7 +48,7 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // No event is lost, and the next event triggers another attempt.
+            // A missing snapshot loses no event. The next event triggers another attempt to write it.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;
@@ -74,9 +74,9 @@ pub(crate) struct Core {
     pub(crate) log: Log,
     /// Signals that the next due time may have changed.
     pub(crate) wake: Notify,
-    /// Held while due tasks and deliveries run.
+    /// A lock that is held while due tasks and deliveries run.
     pub(crate) driving: tokio::sync::Mutex<()>,
-    /// Whether the sandbox has been dropped; nothing runs afterwards.
+    /// Whether the sandbox has been dropped. Afterwards, no tasks or deliveries run.
     pub(crate) stopped: AtomicBool,
     #[cfg(feature = "explain")]
     pub(crate) explain_queue: ExplainQueue,

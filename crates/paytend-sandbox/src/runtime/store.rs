@@ -9,7 +9,7 @@ use crate::world::{Event, World};
 
 /// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
-/// The number of events after which a snapshot of the state is written, which keeps startup fast.
+/// The number of events after which a snapshot of the state is written. Snapshots keep startup fast.
 const SNAPSHOT_EVERY: usize = 2000;
 
 /// The error returned if a data file cannot be used.
@@ -48,7 +48,7 @@ fn in_use(error: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Creates the file if it does not exist, accessible only by the current user. SQLite creates its other files with the
+/// Creates the file if it does not exist, accessible only to the current user. SQLite creates its other files with the
 /// same permissions.
 fn private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();

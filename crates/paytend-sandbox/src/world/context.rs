@@ -7,7 +7,7 @@ use super::partner::Partner;
 use super::settings::{Settings, Timing};
 use super::time::Millis;
 
-/// The data that an operation needs in addition to its partner.
+/// The data that an operation needs besides the `Partner` itself.
 pub(crate) struct Context<'a> {
     pub(crate) partner: &'a str,
     pub(crate) now: Millis,

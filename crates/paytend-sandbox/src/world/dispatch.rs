@@ -88,7 +88,8 @@ fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
     Err(Refusal::because(failure, texts.join("; ")))
 }
 
-/// Returns the data, or an empty object if there is no data. Operations without business data accept both.
+/// Returns the data, or an empty object if there is no data. Operations without business data accept a missing payload
+/// and an empty object.
 pub(crate) fn object(data: &str) -> &str {
     if data.is_empty() { "{}" } else { data }
 }

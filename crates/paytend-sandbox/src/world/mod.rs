@@ -70,7 +70,8 @@ impl World {
         Self { now: at, partners: partners.iter().map(make).collect(), settings, outbox: Outbox::default() }
     }
 
-    /// Applies an event. Returns the response's data as JSON text, which is empty if there is none, or a refusal.
+    /// Applies an event. Returns the response's data as JSON text, or a refusal. The text is empty if the response has
+    /// no data.
     pub(crate) fn apply(&mut self, event: Event) -> Result<String, Refusal> {
         match event {
             Event::Begin { at, partners, settings } => {

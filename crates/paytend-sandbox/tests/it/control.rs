@@ -1,4 +1,4 @@
-//! Tests of the control interface over HTTP.
+//! Tests for the control interface over HTTP.
 
 use paytend_model::Product;
 use paytend_model::funding::SetCallbackUrl;

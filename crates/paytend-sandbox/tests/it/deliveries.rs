@@ -1,4 +1,4 @@
-//! Tests of the notifications of three providers and their retries.
+//! Tests for the notifications of all three providers, and for retries.
 
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ async fn faults_duplicate_delay_and_reorder_notifications() {
     assert_eq!(came.lock().unwrap().len(), 2);
     sandbox.advance(Duration::from_secs(1)).await;
     assert_eq!(came.lock().unwrap().len(), 3);
-    // Even an unlimited reorder fault lets each notification be posted.
+    // With an unlimited reorder fault, each notification is still posted.
     sandbox.fault(Fault::on_all_notifications(FaultKind::Reorder)).unwrap();
     sandbox.notify(Product::Baas, "2", r#"{"amount":1}"#).await.unwrap();
     sandbox.notify(Product::Baas, "2", r#"{"amount":2}"#).await.unwrap();
@@ -308,7 +308,7 @@ async fn callback_response_is_read_up_to_64_kib() {
     set_url(&sandbox, &url).await;
     let delivery = sandbox.notify(Product::Baas, "2", "{}").await.unwrap();
     assert_eq!((delivery.is_acknowledged(), delivery.status()), (false, Some(200)));
-    // The limit allows for the socket buffers. Ten seconds of reading would be gigabytes.
+    // The limit allows for the socket buffers. Reading without a limit for ten seconds would transfer gigabytes.
     let written = task.await.unwrap();
     assert!(written < 32 << 20, "{written}");
 }

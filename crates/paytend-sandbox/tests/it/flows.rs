@@ -1,4 +1,4 @@
-//! Tests of the documented flows across several calls.
+//! Tests for the documented flows that consist of several calls.
 
 use std::time::Duration;
 
@@ -289,7 +289,7 @@ async fn topup_of_a_replaced_card_is_returned() {
     assert!(sandbox.conserves_money());
 }
 
-/// Sends requests one by one until one succeeds. Returns the number of successes.
+/// Sends requests one by one until a request succeeds. Returns 1 if a request succeeded, and 0 otherwise.
 async fn futures(client: &Client, all: impl Iterator<Item = ReplaceCard>) -> usize {
     let mut good = 0;
     for one in all {
@@ -338,7 +338,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
 }
 
 #[tokio::test]
-async fn fields_are_checked_by_the_rules_of_the_model() {
+async fn fields_are_checked_against_the_rules_of_the_model() {
     let (_sandbox, client) = slow().await;
     let mut long = holder();
     long.birthday = "28.02.1990".into();

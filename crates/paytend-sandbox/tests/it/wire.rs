@@ -1,4 +1,4 @@
-//! Tests of the sandbox with the client and the receiver over real HTTP.
+//! Tests for the sandbox with the client and the receiver over real HTTP.
 
 use bytes::Bytes;
 use paytend_client::{Client, Environment, ErrorKind, Outcome};
@@ -143,7 +143,7 @@ async fn responses_follow_the_documented_wire_format() {
     };
     let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
 
-    // Requests without Content-Type are accepted, with or without an empty object as data, and pretty-printed.
+    // The sandbox accepts requests without Content-Type: without data, with an empty object, and pretty-printed.
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
     for body in [request(""), request("{}"), pretty] {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
@@ -156,7 +156,7 @@ async fn responses_follow_the_documented_wire_format() {
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));
     }
-    // An unknown path gets a signed failure, a field of the wrong type an unsigned one.
+    // An unknown path causes a signed failure, and a field of the wrong type an unsigned failure.
     let answer = post("/issuing/none", request("")).await;
     let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
     assert_eq!(opened.field("respCode"), Some(Failure::UnknownPath.code()));

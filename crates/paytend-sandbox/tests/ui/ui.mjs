@@ -1,4 +1,4 @@
-// Tests of the sandbox's web page in a real browser. PAYTEND_UI contains three lines: the paytend binary, the Chromium
+// Tests for the sandbox's web page in a real browser. PAYTEND_UI contains three lines: the paytend binary, the Chromium
 // binary, and the directory for screenshots.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
