@@ -53,7 +53,7 @@ pub enum Rule {
     Iban,
     /// A BIC: 8 or 11 letters and digits that include a country code. Inferred.
     Bic,
-    /// At most this number of characters in this field and another field together.
+    /// At most this number of characters in this field and another field combined.
     MaxCharsWith(&'static str, usize),
     /// The field must be set if the other field is not set.
     RequiredUnless(&'static str),
@@ -99,7 +99,7 @@ impl fmt::Display for Wording<'_> {
             Rule::Is(value) => write!(f, "be {value}"),
             Rule::NotBefore(other) => write!(f, "not be before `{other}`"),
             Rule::MaxDaysAfter(other, most) => write!(f, "be at most {most} days after `{other}`"),
-            Rule::MaxCharsWith(_, most) => write!(f, "be at most {most} characters long together"),
+            Rule::MaxCharsWith(_, most) => write!(f, "be at most {most} characters long in total"),
             Rule::RequiredUnless(other) => write!(f, "be set if `{other}` is not set"),
             Rule::RequiredWith(other) => write!(f, "be set if `{other}` is set"),
             Rule::MaxPlainChars(most) => write!(f, "be at most {most} characters long, unless it is a hash"),
@@ -146,7 +146,7 @@ impl Rule {
         }
     }
 
-    /// Returns the rule's message with a verb, "must" or "should".
+    /// Returns the rule's message with the verb "must" or "should".
     pub(super) fn with_verb(self, verb: &str) -> Wording<'_> {
         Wording { rule: self, verb }
     }

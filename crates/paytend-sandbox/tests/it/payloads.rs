@@ -58,7 +58,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
     let sandbox = Sandbox::start().await.unwrap();
     let found = |found: &str| format!("expected a JSON object; found {found}");
     for (payload, reason) in [
-        (&b" "[..], found("white space only")),
+        (&b" "[..], found("whitespace only")),
         (br#"[{"cardId":"SECRET"}]"#, found("a list of 1")),
         (b"cardId=SECRET&orderNo=T", found("form-encoded text")),
         (b"<html>SECRET</html>", found("HTML")),
