@@ -9,7 +9,7 @@ use crate::ui;
 /// The programs in `examples/`.
 const EXAMPLES: [&str; 4] = ["issue_card", "receive_notifications", "serverless", "topup"];
 
-/// The treatment of tests that this machine does not support.
+/// Whether tests that this machine does not support are only reported, or cause a failure.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Skipping {
     Reported,

@@ -15,7 +15,7 @@ pub(crate) struct Row {
     bits: usize,
     size: &'static str,
     baseline_ns: u128,
-    /// In the order of [`BACKENDS`].
+    /// The share of each backend, in the order of [`BACKENDS`].
     shares: [u128; 3],
 }
 

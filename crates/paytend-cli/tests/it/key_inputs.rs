@@ -1,4 +1,4 @@
-//! Tests of reading keys: all formats, standard input, pipes, the environment and passphrases.
+//! Tests for reading keys: all formats, standard input, pipes, the environment and passphrases.
 
 use std::fs::File;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn key_is_read_from_standard_input() {
 }
 
 #[test]
-fn standard_input_is_read_for_one_option_only() {
+fn standard_input_can_be_used_for_only_one_option() {
     let keys = Keys::new();
     let (own, public) = (keys.arg("partner.pem"), keys.arg("payby.pub"));
     let open = ["open", "--as", "partner", "--kind", "response"];

@@ -79,7 +79,7 @@ fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
 async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let driving = core.driving.lock().await;
     core.faults().clear();
-    // The log entries refer to deliveries that no longer exist.
+    // The log is cleared, too, because its entries refer to deliveries that no longer exist.
     core.log.clear();
     let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     drop(driving);

@@ -86,13 +86,13 @@ pub(crate) struct Core {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Operations change the state as their last step, so a panic does not leave it partly changed.
+    // A poisoned lock is still usable. Operations change the state as their last step, so a panic leaves it consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {
     pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, reqwest::Error> {
-        // Receivers usually run on the same machine, where a proxy would not reach them.
+        // No proxy is used. Receivers usually run on this machine, where a proxy could not reach them.
         let http = |verified: bool| {
             reqwest::Client::builder()
                 .no_proxy()
@@ -154,7 +154,7 @@ impl Core {
         locked(&self.faults)
     }
 
-    /// Calls `at` with the world.
+    /// Calls `at` with the current world, and returns the result.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
         at(&locked(&self.state).world)
     }

@@ -76,11 +76,11 @@ impl Store {
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;
-        // A process that has just been killed may still hold the lock for a moment.
+        // Wait for the lock, because a process that was just killed may still hold it for a moment.
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
-        // Two sandboxes that write to one file would each keep a different state.
+        // Lock the file, because two sandboxes that write to it would each keep a different state.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        // Committed data has reached the operating system before the response is sent, so it survives a crash of this
+        // With these settings, a commit passes the data to the operating system, so the data survives a crash of this
         // process.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
