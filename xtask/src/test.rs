@@ -50,7 +50,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         cargo(["run", "--locked", "-p", "paytend-bench", "--", "--quick"]).run()?;
     }
 
-    // Without `setup`, the tests use `python3` from PATH, and are skipped if it lacks the package `cryptography`.
+    // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter has no package
+    // `cryptography`.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.push(Row {
         name: "agreement with the Python reference implementation",

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_stable() {
+    fn failure_codes_are_unique_and_stable() {
         let codes: HashSet<_> = Failure::ALL.iter().map(|failure| failure.code()).collect();
         assert_eq!(codes.len(), Failure::ALL.len());
         assert_eq!((Failure::Malformed.code(), Failure::BadUrl.code()), ("S001", "S107"));

@@ -41,7 +41,7 @@ pub enum FaultKind {
     NotificationFirst,
     /// The notification is posted twice.
     Duplicate,
-    /// The notification is posted after the next pending one, or one second later if none is pending.
+    /// The notification is posted after the next pending one, or one second later if no notification is pending.
     Reorder,
     /// The notification is posted after a delay.
     Late {

@@ -111,8 +111,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets the RSA backend. The default is pure Rust, which needs no C compiler. A faster one lets the sandbox serve
-    /// more requests a second.
+    /// Sets the RSA backend. The default is pure Rust, which needs no C compiler. A faster backend lets the sandbox
+    /// serve more requests per second.
     ///
     /// ```no_run
     /// use paytend_crypto_aws_lc::AwsLc;

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reason_states_the_expected_and_found_body() {
+    fn reason_states_the_expected_and_the_received_body() {
         let paytend = Source::Paytend { product: "baas".into(), notify_type: "2".into() };
         let expected = r#"expected a JSON object with "status":"00"; found "#;
         for (body, found) in [
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn shown_url_has_no_credentials() {
+    fn displayed_callback_url_has_no_credentials() {
         for (url, shown) in [
             ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook"),
             ("https://user:secret@example.test/a/b?token=secret&x=1", "https://example.test/a/b?…"),

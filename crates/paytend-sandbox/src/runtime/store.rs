@@ -136,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the events with a snapshot of the state once there are many of them.
+    /// Replaces the stored events with a snapshot of the state if there are many events.
     pub(crate) fn tidy(&mut self, world: &World) -> Result<(), StoreError> {
         if self.since_snapshot < SNAPSHOT_EVERY {
             return Ok(());

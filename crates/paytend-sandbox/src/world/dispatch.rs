@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_model_operation_is_in_the_table() {
+    fn every_operation_of_the_model_is_in_the_dispatch_table() {
         let operations = paytend_model::operations();
         assert_eq!((operations.len(), TABLE.len()), (37, 37));
         for entry in operations {

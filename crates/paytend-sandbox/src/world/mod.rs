@@ -39,7 +39,7 @@ use crate::failure::{Failure, Refusal};
 pub(crate) enum Event {
     /// The start or a reset of the sandbox.
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
-    /// An import, which replaces the state with an exported one.
+    /// An import, which replaces the state with an exported state.
     Imported { at: Millis, world: String },
     /// A partner's request.
     Call { at: Millis, partner: String, path: String, request_id: String, data: String },

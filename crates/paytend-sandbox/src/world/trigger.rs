@@ -180,7 +180,7 @@ fn owner(partner: &Partner, iban: &str) -> Option<String> {
     partner.users.iter().find(|(_, user)| user.accounts.iter().any(|one| one == iban)).map(|(id, _)| id.clone())
 }
 
-/// Books a deposit to the given account, or to the first one by default.
+/// Books a deposit to the given account, or to the first account by default.
 fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: IbanTransaction = typed(content)?;
     let amount = asked.amount.clone().unwrap_or_else(|| Amount::from(100));

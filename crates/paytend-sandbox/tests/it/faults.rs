@@ -63,7 +63,7 @@ async fn stale_key_fault_signs_with_the_key_before_the_rotation() {
 }
 
 #[tokio::test]
-async fn hang_times_out_and_latency_delays_the_response() {
+async fn hang_fault_causes_a_timeout_and_latency_fault_delays_the_response() {
     let sandbox = Sandbox::start().await.unwrap();
     // The longer timeout is for calls that must succeed even on a busy machine.
     let [hasty, patient] = [Duration::from_secs(2), Duration::from_secs(30)].map(|timeout| {
@@ -98,7 +98,7 @@ async fn notification_first_fault_posts_before_the_response() {
 
 /// Under random faults, each order is sent until a query finds it. Each order moves money exactly once.
 #[tokio::test]
-async fn orders_are_applied_once_under_faults() {
+async fn each_order_is_applied_once_under_random_faults() {
     let sandbox = Sandbox::start().await.unwrap();
     for fault in [
         FaultKind::ResetBefore,

@@ -81,7 +81,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn account_of_a_person_is_opened() {
+async fn account_for_a_person_is_opened_after_the_audit() {
     let (sandbox, client) = slow().await;
     let (url, came) = hook(&[], PAYTEND).await;
     client.send(&SetCallbackUrl::builder().type_("1").url(url).build()).await.unwrap();
@@ -201,7 +201,7 @@ async fn cards_are_ordered_shipped_and_activated() {
     client.send(&ReportLoss::new(plain.clone())).await.unwrap();
     refused(&client, &ReportLoss::new(plain.clone()), Failure::WrongState).await;
     client.send(&CancelReportLoss::new(plain.clone())).await.unwrap();
-    // One notification for the audit, one for the virtual card, and one for each of the three physical cards.
+    // There is one notification for the audit, one for the virtual card, and one for each of the three physical cards.
     let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.notification().to_owned()).collect();
     assert_eq!(told, ["issuing 2", "issuing 3", "issuing 3", "issuing 3", "issuing 3"]);
     let cities =
@@ -265,7 +265,7 @@ async fn accelerated_clock_runs_due_tasks() {
 }
 
 #[tokio::test]
-async fn topup_of_a_replaced_card_is_returned() {
+async fn topup_fails_and_its_money_is_returned_if_the_card_was_replaced() {
     let (sandbox, client) = slow().await;
     client.send(&application("A-1", "2", 1)).await.unwrap();
     sandbox.advance(seconds(10)).await;

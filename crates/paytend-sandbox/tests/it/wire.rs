@@ -37,13 +37,13 @@ async fn repeated_topup_moves_money_once() {
 }
 
 #[tokio::test]
-async fn concurrent_topups_are_each_applied_once() {
+async fn concurrent_topups_with_the_same_order_number_move_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let calls: Vec<_> = (0..50)
         .map(|n| {
             let client = client.clone();
-            // Ten order numbers with five calls each: exactly one of each five calls moves money.
+            // There are five calls for each of ten order numbers. Exactly one of the five calls moves money.
             tokio::spawn(async move { client.send(&topup(&format!("T-{}", n % 10), "1.00")).await.is_ok() })
         })
         .collect();
