@@ -74,7 +74,7 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of its legal person is not relevant: an ID card or a passport is
+    /// A corporate user of BaaS Core. The nationality of its legal person does not matter: an ID card or a passport is
     /// accepted (documented).
     Corporation {
         /// The country of incorporation.

@@ -56,8 +56,8 @@ impl BalanceChangeNotification {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }
 
-    /// Returns when PayerMax sent the notification, in milliseconds since the Unix epoch, or `None` if the time is not
-    /// in the documented format.
+    /// Returns the time at which PayerMax sent the notification, in milliseconds since the Unix epoch, or `None` if the
+    /// time is not in the documented format.
     pub fn sent_at_millis(&self) -> Option<i64> {
         millis(&self.notify_time)
     }

@@ -67,8 +67,8 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     schema
 }
 
-/// Restricts a schema that allows a string or a number to the example's type. The Rust types read both, but the
-/// provider documents only one of them.
+/// Restricts a schema that allows a string or a number to the example's type. The Rust types accept strings and
+/// numbers, but the provider documents only one of the two.
 fn narrow(schema: &mut Schema, example: Option<&Value>) {
     if schema.get("type") != Some(&json!(["string", "number"])) {
         return;

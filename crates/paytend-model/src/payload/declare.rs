@@ -267,7 +267,7 @@ macro_rules! payload {
 
     (@new $name:ident) => {
         impl $name {
-            /// Creates the payload without any fields.
+            /// Creates the payload with all fields unset.
             pub fn new() -> Self {
                 Self::builder().build()
             }

@@ -207,7 +207,7 @@ fn is_country(code: &str) -> bool {
     capitals && (celes::Country::from_alpha2(code).is_ok() || celes::Country::from_alpha3(code).is_ok())
 }
 
-/// Returns whether a string has the structure of ISO 9362: bank, country, location and optional branch.
+/// Returns whether a string has the structure of an ISO 9362 code: bank, country, location and optional branch.
 fn is_bic(text: &str) -> bool {
     let (Some(bank), Some(country), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return false;
