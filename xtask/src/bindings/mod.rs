@@ -167,7 +167,7 @@ fn merge(from: &Path) -> Result<(), String> {
             platforms.insert(relative);
         }
         if platforms.is_empty() {
-            return Err(format!("{} contains no files in a directory natives/{}", from.display(), binding.name));
+            return Err(format!("{}: no files found in any natives/{} directory", from.display(), binding.name));
         }
         (binding.pack)("all")?;
         println!("bindings: {} contains {platforms:?}", binding.name);

@@ -150,7 +150,7 @@ async fn seed(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     partner: Option<String>,
-    /// `baas`, `issuing`, `payby` or `payermax`.
+    /// The product or provider: `baas`, `issuing`, `payby` or `payermax`.
     product: String,
     notify_type: Option<String>,
     /// The URL to post to, for PayBy and PayerMax.

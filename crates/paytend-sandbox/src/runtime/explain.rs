@@ -36,7 +36,8 @@ impl Core {
     }
 }
 
-/// The keys that should open and verify the request, and the keys of other partners, which may explain the failure.
+/// Returns the keys that should open and verify the request, and the keys of other partners, which may explain the
+/// failure.
 fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     let keys = core.keys();
     let mut known = KnownKeys::new().own("Paytend's private key", keys.paytend.to_pkcs8_pem()?.as_bytes())?;
@@ -53,7 +54,7 @@ fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     Ok(if keys.partners.contains_key(partner) { known.partner_id(partner) } else { known })
 }
 
-/// The findings and what to do about them, one line each.
+/// Returns the findings, followed by the suggested fixes, one per line.
 fn findings(explanation: &Explanation) -> Vec<String> {
     let found = explanation.findings().iter().map(|finding| match finding.certainty() {
         Certainty::Possible => format!("possibly: {finding}"),

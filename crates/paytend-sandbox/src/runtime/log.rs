@@ -33,7 +33,7 @@ pub(crate) struct Side {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    /// `call` or `delivery`.
+    /// The kind of entry: `call` or `delivery`.
     pub(crate) kind: &'static str,
     pub(crate) at: Millis,
     pub(crate) partner: String,
