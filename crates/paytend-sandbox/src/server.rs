@@ -308,7 +308,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         None => return without_signature(&partner, Failure::UnknownPartner),
     };
     if body.len() > most {
-        let detail = format!("at most {most} bytes; found {}", body.len());
+        let detail = format!("the maximum is {most} bytes; found {}", body.len());
         return Ok(refused(&partner, Refusal::because(Failure::TooLarge, detail), false));
     }
     let mut expected = Expected::request(partner.as_str());

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(check("crates/x/src/lib.rs", source), Vec::<String>::new());
         let table = format!("| {} |\n", "x".repeat(200));
         assert_eq!(check("README.md", &table), Vec::<String>::new());
-        // Code in documentation and identifiers are not prose.
+        // Identifiers, and code in documentation, are not checked.
         assert_eq!(check("README.md", "Call `nobody` first.\n"), Vec::<String>::new());
     }
 }

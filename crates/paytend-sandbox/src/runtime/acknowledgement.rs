@@ -16,8 +16,8 @@ pub(crate) enum Acknowledgement {
 }
 
 impl Acknowledgement {
-    /// Returns the acknowledgement that the sender documents. With `plain`, PayBy also accepts the bare word `SUCCESS`,
-    /// as in its sample code.
+    /// Returns the acknowledgement that the provider documents. With `plain`, PayBy also accepts the bare word
+    /// `SUCCESS`, as in its sample code.
     pub(crate) fn of(source: &Source, plain: bool) -> Self {
         match source {
             Source::Paytend { .. } => Self::Member("status", "00"),

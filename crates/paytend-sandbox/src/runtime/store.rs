@@ -32,7 +32,7 @@ pub enum StoreError {
     #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
     /// The file has a different format version.
-    #[error("the data file has format version {found}; this version reads {FORM}")]
+    #[error("the data file has format version {found}; this sandbox reads only version {FORM}")]
     Version {
         /// The version of the file.
         found: i64,

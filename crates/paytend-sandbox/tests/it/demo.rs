@@ -232,7 +232,7 @@ async fn oversized_request_gets_a_sealed_failure() {
     let document = format!(r#"{{"partnerId":"{}","bizData":"{}"}}"#, sandbox.partner_id(), "A".repeat(9 << 20));
     let opened = post(&sandbox, "/issuing/holder/uploadDocument", document).await;
     assert_eq!(opened.field("respCode"), Some(Failure::TooLarge.code()));
-    assert!(opened.field("respMsg").unwrap().contains("at most 8388608 bytes; found 94"));
+    assert!(opened.field("respMsg").unwrap().contains("the maximum is 8388608 bytes; found 94"));
 }
 
 /// A request that breaks an inferred rule causes a finding in the log. It is refused only in strict mode.
