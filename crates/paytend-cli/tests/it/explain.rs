@@ -50,7 +50,7 @@ fn changed_body_and_wrong_key_are_explained() {
     };
     let ran = sign(&[], &[&case.body()[..], b"\n"].concat());
     assert_eq!(ran.code, 4);
-    assert!(ran.stdout.contains("trailing (or leading) white space"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("leading or trailing whitespace"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("signed text:"), "{}", ran.stdout);
     assert!(ran.stderr.contains("not authentic"), "{}", ran.stderr);
 
