@@ -25,7 +25,7 @@ export class PaytendError extends Error {
 /** An argument is invalid. */
 export class UsageError extends PaytendError {}
 /**
- * The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
+ * The message was not sent by the expected sender to the expected receiver, or it was modified. The exact reason is not
  * reported.
  */
 export class NotAuthentic extends PaytendError {}
@@ -48,7 +48,7 @@ export class Unsealable extends PaytendError {}
 export class KeyUnusable extends PaytendError {}
 /** A key's backend or the source of randomness is temporarily unavailable. */
 export class Unavailable extends PaytendError {}
-/** An authentic notification was rejected because it is too old, from the future, or for another merchant. */
+/** An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant. */
 export class Rejected extends PaytendError {}
 
 /** A public RSA key, read from SubjectPublicKeyInfo or PKCS#1 in PEM, DER or base64. */
@@ -78,8 +78,8 @@ export class PrivateKey {
   /** Signs a body for PayBy or PayerMax, and returns the value of the `sign` header. */
   sign (body: Data): string
   /**
-   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the key to an
-   * attacker. Use this method in tools only, never in a server.
+   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. An attacker who can observe whether decryption succeeds can use this
+   * method as a padding oracle. Use the method only in tools, never in a server.
    */
   hazmatDecryptBlocks (ciphertext: Uint8Array): Buffer
 }
@@ -113,7 +113,10 @@ export interface Opened {
   readonly payload: string
   /** The bytes of the payload, exactly as signed. */
   readonly payloadBytes: Buffer
-  /** Why the payload is not a single strict JSON object, or undefined if it is. The payload is authentic either way. */
+  /**
+   * A description of the problem if the payload is not a single strict JSON object, and undefined otherwise. The
+   * payload is authentic in both cases.
+   */
   readonly payloadProblem?: string
   /** The signed text. It is secret, since it contains the session key and the payload. */
   readonly canonical: string
@@ -122,8 +125,8 @@ export interface Opened {
   /** The fingerprint of the key that decrypted the message, if anything was encrypted. */
   readonly decryptedBy?: string
   /**
-   * Returns the parsed payload. Its numbers are JavaScript numbers, so read amounts from `payload` with a parser that
-   * keeps all digits. Throws a `PayloadError` if the payload is not JSON.
+   * Returns the parsed payload. Its numbers are JavaScript numbers, which can lose digits. To read amounts, parse
+   * `payload` with a parser that keeps all digits. Throws a `PayloadError` if the payload is not JSON.
    */
   json (): any
 }
@@ -142,8 +145,8 @@ export interface OpenOptions extends SealOptions {
 }
 
 /**
- * The keys that one side uses to communicate with one peer. The first own key signs, and all own keys decrypt. The
- * first peer key encrypts, and all peer keys verify.
+ * The keys that one side uses to communicate with one peer. The first own key is used for signing, and all own keys for
+ * decryption. The first peer key is used for encryption, and all peer keys for verification.
  */
 export class Keyring {
   /** Creates a keyring. Use several keys during a key rotation. */
@@ -151,8 +154,8 @@ export class Keyring {
   /**
    * Seals a message on Node's worker pool. The promise resolves to the document.
    *
-   * `fields` are the unencrypted fields except `signType` and `version`, which `seal` adds. Adds a `requestId` of 32
-   * characters to a request that has none. An existing `requestId` is kept. To read the `requestId`, use
+   * `fields` are the unencrypted fields except `signType` and `version`, which `seal` adds. Adds a 32-character
+   * `requestId` to a request that does not contain one. An existing `requestId` is kept. To read the `requestId`, use
    * `JSON.parse(document).requestId`.
    *
    * A string is sealed exactly as given. An object is serialized as JSON.
@@ -175,9 +178,9 @@ export class Keyring {
 /** A provider's key and its period of use. */
 export interface ScheduledKey {
   key: PublicKey
-  /** The time from which the key is used. */
+  /** The start of the period of use (inclusive). */
   notBefore?: Date
-  /** The time from which the key is no longer used. */
+  /** The end of the period of use (exclusive). */
   retireAt?: Date
 }
 /** The object that a notification is about, and the reported state. */
@@ -193,19 +196,20 @@ export interface Notification {
   /** The signed content: the decrypted `content` for Paytend, the body for PayBy and PayerMax. */
   readonly content: Buffer
   /**
-   * `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an undocumented type). If the
-   * value is not `typed`, store the notification with its content, and do not treat it as handled.
+   * The result of parsing: `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an
+   * undocumented type). If the result is not `typed`, store the notification with its content, and do not treat it as
+   * handled.
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
   /**
-   * A description of the parsing problems, if any. A typed notification may also have fields that could not be parsed.
+   * A description of the parsing problems, if any. Even a typed notification may have fields that could not be parsed.
    */
   readonly problem?: string
   /**
    * The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
    * again. Store the key in the same transaction as the notification's effect. Notifications from Paytend have no
-   * sequence number, so a notification with a known key may still be an update. Store it too, and query the state of
-   * the object that `businessKey` identifies.
+   * sequence number, so a notification whose key is already stored may still be an update. Store that notification too,
+   * and query the current state of the object that `businessKey` identifies.
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
@@ -214,8 +218,8 @@ export interface Notification {
   /** The time at which the notification was sent, if the provider reports it. Paytend does not. */
   readonly sentAt?: Date
   /**
-   * Returns the parsed content. Its numbers are JavaScript numbers, so read amounts from `content` with a parser that
-   * keeps all digits. Throws a `PayloadError` if the content is not JSON.
+   * Returns the parsed content. Its numbers are JavaScript numbers, which can lose digits. To read amounts, parse
+   * `content` with a parser that keeps all digits. Throws a `PayloadError` if the content is not JSON.
    */
   json (): any
 }
@@ -223,7 +227,7 @@ export interface Notification {
 /** Request headers: the header object of Node, Express or Fastify, a `Headers` object, or pairs. */
 export type HeadersLike = Record<string, string | string[] | undefined> | Iterable<[string, string]>
 
-/** A receiver for the notifications of one HTTP route. */
+/** A receiver for the notifications that arrive at one HTTP route. */
 declare class Receiver {
   /**
    * Verifies a notification on Node's worker pool. `body` must be the raw request body.
@@ -236,7 +240,9 @@ declare class Receiver {
   /** Returns the HTTP response for a received notification. Send it after storing the notification durably. */
   respond (reply: Reply): ProviderResponse
 }
-/** A receiver for one Paytend product's notifications to one partner. Use a separate HTTP route for each receiver. */
+/**
+ * A receiver for notifications from one Paytend product to one partner. Use a separate HTTP route for each receiver.
+ */
 export class PaytendReceiver extends Receiver {
   constructor (product: 'baas' | 'issuing', partnerId: string, keyring: Keyring, options?: { maxBytes?: number })
 }
@@ -248,7 +254,7 @@ export class PayByReceiver extends Receiver {
   )
 }
 /**
- * A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key. `maxAge` is in
+ * A receiver for PayerMax's notifications for the given merchants. Each merchant has its own key. `maxAge` is in
  * milliseconds; the default is 3 days.
  */
 export class PayerMaxReceiver extends Receiver {

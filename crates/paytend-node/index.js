@@ -262,7 +262,7 @@ class Keyring {
   }
 }
 
-/** Adds secrets as properties that are not enumerable, to keep the secrets out of logs. */
+/** Adds secrets as non-enumerable properties, to keep the secrets out of logs. */
 function hidden (object, secrets) {
   for (const [name, value] of Object.entries(secrets)) Object.defineProperty(object, name, { value, enumerable: false })
   return Object.freeze(object)

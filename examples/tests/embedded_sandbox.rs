@@ -1,4 +1,4 @@
-//! Tests of a partner's program against an embedded sandbox, for use as a template.
+//! Tests for a partner's program against an embedded sandbox, for use as a template.
 
 // Tests should panic on setup errors.
 #![allow(clippy::unwrap_used)]

@@ -22,7 +22,8 @@ fuzz_target!(|input: &[u8]| {
             let outgoing = Outgoing::new(&fields).payload(payload);
             let sealed = KEYRING.seal(&outgoing).expect("accepted fields can be sealed");
             let text = sealed.canonical(payload);
-            // The new document has a different session key, so both texts are compared without it.
+            // The new document has a different session key, so the signed texts are compared without their session
+            // keys.
             if opened.session_key().is_empty() {
                 continue;
             }

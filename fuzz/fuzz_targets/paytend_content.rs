@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     let product = if kind & 1 == 0 { Product::Baas } else { Product::Issuing };
     let notify_type = (kind >> 1).to_string();
     let fields = Fields::notification(PARTNER_ID, &notify_type);
-    // A receiver would refuse any content that cannot be sealed.
+    // Skip content that cannot be sealed, because a receiver would refuse it.
     let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(content)) else { return };
     let receiver = PaytendReceiver::new(product, PARTNER_ID, KEYRING.clone()).with_max_bytes(16 << 20);
     let document = sealed.into_document();

@@ -46,7 +46,7 @@ fn format() -> Result<(), String> {
     fuzz::format()
 }
 
-/// Runs Clippy on each package separately, so that none depends on a feature that another package enables.
+/// Runs Clippy on each package separately, so that no package depends on a feature that a different package enables.
 fn lints() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
     for package in metadata.workspace_packages() {

@@ -30,7 +30,7 @@ pub(crate) fn install() -> Result<(), String> {
         return Ok(());
     }
     println!("building cargo-deny; this happens only once and takes a few minutes");
-    // An unoptimised build is faster overall, because building takes longer than running.
+    // An unoptimized build is faster overall, because building takes longer than running.
     let install = ["install", "cargo-deny", "--debug", "--version", VERSION, "--locked", "--force", "--root"];
     cargo(install).args([folder()]).run()?;
     if installed() { Ok(()) } else { Err("cargo-deny was installed but cannot be run".into()) }
@@ -68,6 +68,6 @@ fn check(manifest: &str) -> Program {
         .args(["--config"])
         .args([root().join("deny.toml")])
         .args(["check", "--hide-inclusion-graph"])
-        // The rules apply to both workspaces, and neither workspace needs every exception.
+        // Unused exceptions are allowed, because both workspaces share deny.toml and neither needs every exception.
         .args(["-A", "unused-wrapper", "-A", "license-not-encountered", "-A", "license-exception-not-encountered"])
 }

@@ -7,7 +7,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell::{cargo, root, target};
 
-/// Returns the directory in which packages are built. It is used for nothing else, because earlier builds are removed.
+/// Returns the directory in which packages are built. No other command uses it, because earlier builds are removed from
+/// it.
 fn folder() -> PathBuf {
     target().join("xtask/package")
 }

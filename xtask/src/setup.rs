@@ -97,7 +97,7 @@ fn ensure(tool: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Res
         return Err(advice);
     }
     let apt = || if root { program("apt-get") } else { program("sudo").args(["-n", "apt-get"]) };
-    // A new machine has no package lists yet.
+    // The package lists are needed, and a new machine does not have them yet.
     apt().args(["update", "-qq"]).run()?;
     apt()
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -111,7 +111,7 @@ fn is_root() -> bool {
     program("sh").args(["-c", "test \"$(id -u)\" = 0"]).succeeds()
 }
 
-/// Returns a Python that can create environments with pip.
+/// Returns a Python interpreter that can create environments with pip.
 pub(crate) fn find_python() -> Option<Program> {
     ["python3", "/usr/bin/python3", "python"]
         .into_iter()

@@ -10,7 +10,7 @@ use crate::ui;
 /// The programs in `examples/`.
 const EXAMPLES: [&str; 4] = ["issue_card", "receive_notifications", "serverless", "topup"];
 
-/// The treatment of tests that this machine does not support.
+/// Whether tests that this machine does not support are only reported, or cause a failure.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Skipping {
     Reported,
@@ -57,7 +57,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     }
     rows.push(Row { name: "the AWS-LC backend, with AddressSanitizer and valgrind", skipped: missing });
 
-    // Without `setup`, the tests use `python3` from PATH, and are skipped if it lacks the package `cryptography`.
+    // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter has no package
+    // `cryptography`.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.push(Row {
         name: "agreement with the Python reference implementation",

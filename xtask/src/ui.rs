@@ -1,4 +1,4 @@
-//! `screenshots`, and the tests of the sandbox's web page in a headless Chromium.
+//! `screenshots`, and the tests for the sandbox's web page in a headless Chromium.
 
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
-//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure and the same outcome:
-//! `NotAuthentic`, because their signature is a number in the valid range that does not verify. They differ in the
-//! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second set
-//! of well-padded documents is the A/A control: any difference that it shows is noise.
+//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure and the same
+//! outcome: `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the content
+//! of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second class of
+//! well-padded documents is the A/A control: any difference between the two classes is noise.
 //!
 //! The relevant result is Welch's t of each class against the first class, for the times below the 90th percentile. An
 //! absolute value above 4.5 counts as a leak, and the exit status is then 1.
@@ -123,7 +123,7 @@ fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Creates a padded block with a random session key of `chars` characters, and applies `change` to it.
+/// Creates a padded block with a random session key of `chars` characters, and applies `change` to the block.
 fn block(size: usize, chars: usize, change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut block = vec![0u8; size];
     block[1] = 2;

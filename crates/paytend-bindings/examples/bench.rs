@@ -1,8 +1,9 @@
-//! Benchmark of opening messages in Rust. It also creates the messages that the benchmarks of all languages open.
+//! Measures how long it takes to open messages in Rust. Also creates the messages that the benchmarks of all languages
+//! open.
 //!
-//! - `bench prepare FILE`: creates keys and messages;
-//! - `bench FILE`: reads lines of the form `ours BITS COUNT` from standard input. For each line, opens a message COUNT
-//!   times and prints the duration in nanoseconds.
+//! - `bench prepare FILE`: creates keys and messages, and writes them to FILE;
+//! - `bench FILE`: reads the keys and messages from FILE, and lines of the form `ours BITS COUNT` from standard input.
+//!   For each line, opens the message for the BITS-bit key COUNT times and prints the total duration in nanoseconds.
 
 // The program panics on errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]

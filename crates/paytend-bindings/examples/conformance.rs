@@ -1,9 +1,11 @@
 //! The conformance program in Rust. The output of every binding's conformance program must match the output of this
 //! program.
 //!
-//! - `conformance vectors FILE`: runs all vectors and writes one line with the outcome of each case;
-//! - `conformance seal FILE`: seals messages of all kinds, for the other languages to open;
-//! - `conformance open FILE…`: opens messages that were sealed in the other languages.
+//! - `conformance vectors FILE`: runs all test vectors and writes the outcome of each case to FILE, one line for each
+//!   case;
+//! - `conformance seal FILE`: seals messages of all kinds and writes them to FILE, for the programs of the other
+//!   languages to open;
+//! - `conformance open FILE…`: opens messages that the programs of the other languages sealed.
 
 // The program panics on errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -115,7 +117,7 @@ fn invalid_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'sta
         ("request without a partner", opened(Kind::Request, None)),
         ("request with an empty partner", opened(Kind::Request, Some(""))),
         ("response with a partner", opened(Kind::Response, Some(PARTNER_ID))),
-        // Strings in Rust are always Unicode, so these outcomes are fixed.
+        // Rust strings are always valid Unicode, so these calls cannot be made. Their outcomes are constants.
         ("payload that is not Unicode", Code::Usage.name()),
         ("field that is not Unicode", Code::Usage.name()),
         ("receiver with an empty partner", outcome(&Receiver::paytend("baas", "", own.clone()))),
@@ -130,7 +132,7 @@ fn invalid_arguments(own: &Keyring, key: &PublicKey) -> Vec<(&'static str, &'sta
 /// A test message: kind, sender, receiver, fields, payload, and whether the payload is signed.
 type Message = (Kind, &'static str, &'static str, Vec<(&'static str, &'static str)>, &'static str, bool);
 
-/// Returns the messages that each language seals.
+/// Returns the messages that every language's conformance program seals.
 fn messages() -> Vec<Message> {
     let mut messages = Vec::new();
     for (kind, sender, receiver, fields) in [

@@ -10,8 +10,8 @@ use paytend_crypto::{Error, KeyError};
 pub enum Code {
     /// `usage`: an argument is invalid.
     Usage = 1,
-    /// `not_authentic`: the message is not from the expected sender to the expected receiver, or was changed. The
-    /// exact reason is not reported.
+    /// `not_authentic`: the message was not sent by the expected sender to the expected receiver, or it was modified.
+    /// The exact reason is not reported.
     NotAuthentic = 2,
     /// `malformed`: the document breaks a format rule that can be checked without a key.
     Malformed = 3,
@@ -26,7 +26,7 @@ pub enum Code {
     Key = 7,
     /// `unavailable`: a key's backend or the source of randomness is temporarily unavailable.
     Unavailable = 8,
-    /// `rejected`: an authentic notification was rejected because it is too old, from the future, or for another
+    /// `rejected`: an authentic notification was rejected because it is too old, dated in the future, or for the wrong
     /// merchant.
     Rejected = 9,
     /// `internal`: a bug in this library.

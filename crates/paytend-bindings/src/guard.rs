@@ -1,4 +1,4 @@
-//! Catches panics before they reach another language.
+//! Catches panics before they cross the language boundary.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -76,8 +76,8 @@ pub fn generate(bits: usize) -> Result<PrivateKey, Failure> {
     Ok(backend::BACKEND.generate(bits)?)
 }
 
-/// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
-/// verify.
+/// Creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer key is
+/// used for encryption, and all peer keys for verification.
 ///
 /// # Errors
 /// Returns [`Code::Key`] if a key cannot be used.
@@ -100,7 +100,7 @@ pub fn sign(key: &PrivateKey, body: &[u8]) -> Result<String, Failure> {
     Ok(detached::sign(&*backend::private(key)?, body)?)
 }
 
-/// Verifies a `sign` header with the given keys, and returns the fingerprint of the key that verified it.
+/// Verifies a `sign` header with the given keys, and returns the fingerprint of the key that verified the signature.
 ///
 /// # Errors
 /// Returns [`Code::NotAuthentic`] if no key verifies the signature.
@@ -111,8 +111,8 @@ pub fn verify(keys: &[PublicKey], body: &[u8], sign: &str) -> Result<String, Fai
 
 /// Decrypts concatenated RSA PKCS#1 v1.5 blocks.
 ///
-/// **Whether decryption succeeds reveals information about the private key to an attacker.** Use this function in tools
-/// only, never in a server.
+/// **An attacker who can observe whether decryption succeeds can use this function as a padding oracle.** Use the
+/// function only in tools, never in a server.
 ///
 /// # Errors
 /// Returns [`Code::NotAuthentic`] if decryption fails for any reason.

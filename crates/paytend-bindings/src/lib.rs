@@ -1,5 +1,5 @@
-//! The shared layer of the language bindings: `paytend-crypto` and `paytend-webhook` with plain types (strings, bytes,
-//! numbers, JSON) and one set of error codes.
+//! The shared layer of the language bindings. It wraps `paytend-crypto` and `paytend-webhook` in an interface with
+//! plain types (strings, bytes, numbers, JSON) and one set of error codes.
 //!
 //! The bindings only convert types and errors. They contain no logic, so results are the same in every language.
 

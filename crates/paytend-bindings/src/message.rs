@@ -24,7 +24,7 @@ pub fn kind(name: &str) -> Result<Kind, Failure> {
 /// Seals a message. `fields` are the unencrypted fields except `signType` and `version`, which sealing adds. An empty
 /// payload is treated like `None`.
 ///
-/// Adds a `requestId` of 32 characters to a request that has none. An existing `requestId` is kept.
+/// Adds a 32-character `requestId` to a request that does not contain one. An existing `requestId` is kept.
 ///
 /// # Errors
 /// - Returns [`Code::Unsealable`] if a field or the payload cannot be sealed; for example, if `requestId` is empty.
@@ -87,8 +87,8 @@ impl Opened {
         self.opened.payload_text().ok_or_else(not_utf8)
     }
 
-    /// Returns why the payload is not a single strict JSON object, or `None` if it is. The bytes are authentic either
-    /// way.
+    /// Returns a description of the problem if the payload is not a single strict JSON object, and `None` otherwise.
+    /// The bytes are authentic in both cases.
     pub fn payload_problem(&self) -> Option<String> {
         self.opened.payload_problem().map(|problem| format!("the payload {problem}"))
     }
@@ -111,11 +111,12 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message. `partner_id` is the expected partner of a request or notification. For a response, which contains
-/// no partner, it must be `None` or empty.
+/// Opens a message. `partner_id` is the expected partner of a request or notification. For a response, `partner_id`
+/// must be `None` or empty, because a response contains no partner ID.
 ///
 /// # Errors
-/// - Returns [`Code::NotAuthentic`] if the message is not from the expected sender to the expected receiver.
+/// - Returns [`Code::NotAuthentic`] if the message was not sent by the expected sender to the expected receiver, or was
+///   modified.
 /// - Returns [`Code::Malformed`] if the document breaks a format rule.
 /// - Returns [`Code::UnsignedFailure`] if the document is an error response without a signature.
 /// - Returns [`Code::Usage`] if `partner_id` or `max_bytes` is invalid.

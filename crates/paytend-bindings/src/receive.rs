@@ -1,4 +1,4 @@
-//! Receivers for the notifications of the three providers.
+//! Receivers for notifications from Paytend, PayBy and PayerMax.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ use paytend_webhook::{
 use crate::scheduled_key::{ScheduledKey, time_from_millis};
 use crate::{Code, Failure, guard, message};
 
-/// A receiver for the notifications of one HTTP route.
+/// A receiver for the notifications that arrive at one HTTP route.
 #[derive(Clone, Debug)]
 pub enum Receiver {
     /// A receiver for notifications from Paytend.
@@ -30,29 +30,31 @@ pub enum Receiver {
 pub struct Notification {
     /// The provider: `paytend`, `payby` or `payermax`.
     pub provider: &'static str,
-    /// The Paytend product, `baas` or `issuing`; empty for the other providers.
+    /// The Paytend product, `baas` or `issuing`; empty for PayBy and PayerMax.
     pub product: String,
-    /// Paytend's `notifyType`; empty for the other providers.
+    /// Paytend's `notifyType`; empty for PayBy and PayerMax.
     pub notify_type: String,
     /// The signed content: the decrypted `content` for Paytend, the body for PayBy and PayerMax.
     pub content: Vec<u8>,
-    /// `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an undocumented type). If the
-    /// value is not `typed`, store the notification with its content, and do not treat it as handled.
+    /// The result of parsing: `typed`, `unreadable` (a documented type that could not be parsed) or `unknown` (an
+    /// undocumented type). If the result is not `typed`, store the notification with its content, and do not treat it
+    /// as handled.
     pub reading: &'static str,
-    /// A description of the parsing problems, if any. A `typed` notification may also have fields that could not be
+    /// A description of the parsing problems, if any. Even a `typed` notification may have fields that could not be
     /// parsed.
     pub problem: Option<String>,
     /// The deduplication key: 64 hexadecimal digits. It is the same for every delivery of a notification, even if the
     /// notification is sealed again. Store the key in the same transaction as the notification's effect.
     ///
-    /// Notifications from Paytend have no sequence number, so a notification with a known key may still be an update.
-    /// Store it too, and query the state of the object that the business key identifies.
+    /// Notifications from Paytend have no sequence number, so a notification whose key is already stored may still be
+    /// an update. Store that notification too, and query the current state of the object that the business key
+    /// identifies.
     pub dedup_key: String,
     /// The object that the notification is about, and the reported state.
     pub business_key: Option<BusinessKey>,
     /// The fingerprint of the key that verified the signature.
     pub verified_by: String,
-    /// The time at which the notification was sent, in milliseconds since 1970, if the provider reports it.
+    /// The time at which the notification was sent, in milliseconds since the Unix epoch, if the provider reports it.
     pub sent_at: Option<u64>,
 }
 
@@ -148,7 +150,7 @@ impl Reply {
 }
 
 impl Receiver {
-    /// Creates a receiver for a Paytend product's notifications to a partner. `product` is `baas` or `issuing`.
+    /// Creates a receiver for notifications from one Paytend product to one partner. `product` is `baas` or `issuing`.
     ///
     /// # Errors
     /// - Returns [`Code::Usage`] if the product is unknown or `partner_id` is empty.
@@ -162,7 +164,7 @@ impl Receiver {
         if partner_id.is_empty() {
             return Err(Failure::new(
                 Code::Usage,
-                "missing partner ID; a receiver accepts notifications to only one partner",
+                "missing partner ID; a receiver accepts notifications for exactly one partner",
             ));
         }
         if !keyring.can_open() {
@@ -184,7 +186,7 @@ impl Receiver {
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(config_failure)?))
     }
 
-    /// Creates a receiver for PayerMax's notifications to the given merchants.
+    /// Creates a receiver for PayerMax's notifications for the given merchants.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.
@@ -199,7 +201,7 @@ impl Receiver {
     }
 
     /// Sets the maximum size of a body in bytes, and the maximum age of a notification in milliseconds. `None` keeps
-    /// the default. `max_age` has no effect on notifications from Paytend, which contain no time.
+    /// the default. `max_age` has no effect on notifications from Paytend, which contain no timestamp.
     ///
     /// # Errors
     /// Returns [`Code::Usage`] if a limit is 0.
@@ -252,7 +254,7 @@ impl Receiver {
         self.provider().respond(reply).to_http().into()
     }
 
-    /// Verifies a notification. `now` is in milliseconds since 1970; `None` means the system time.
+    /// Verifies a notification. `now` is in milliseconds since the Unix epoch; `None` means the system time.
     ///
     /// # Errors
     /// Returns [`Rejected`], with the reason and the response to send, if the notification is rejected.
@@ -311,7 +313,8 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
                 format!("invalid value for the header `{name}`: it contains bytes that HTTP does not allow"),
             )
         })?;
-        // Limits the number of values that an attacker can add to the map. Receivers try fewer signatures than this.
+        // Keeps at most 16 values of each header, so that an attacker cannot make the map large. Receivers accept fewer
+        // signatures than that.
         if map.get_all(name).iter().count() < 16 {
             map.append(HeaderName::from_static(name), value);
         }
@@ -321,7 +324,7 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
 
 const HEADERS_READ: [&str; 2] = ["sign", "content-encoding"];
 
-/// Converts a verified notification. The first argument contains the provider, the product and the `notifyType`.
+/// Converts a verified notification. The first argument is a tuple of the provider, the product and the `notifyType`.
 fn convert<T>(
     (provider, product, notify_type): (&'static str, &str, &str),
     verified: &Verified<Content<T>>,
@@ -350,7 +353,7 @@ fn convert<T>(
 
 fn rejected(rejection: Rejection) -> Box<Rejected> {
     let failure = match rejection.reason() {
-        // Keeps the inner error's code, with a message that contains the whole chain of causes.
+        // Keeps the inner error's code, but uses a message that includes all causes.
         reason @ (Reason::Refused(error) | Reason::Unavailable(error)) => {
             Failure::from(error.clone()).with_message(reason)
         }

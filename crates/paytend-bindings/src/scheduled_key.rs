@@ -6,14 +6,14 @@ use paytend_crypto::PublicKey;
 
 use crate::{Failure, backend};
 
-/// A provider's key and its period of use, in milliseconds since 1970.
+/// A provider's key and its period of use, in milliseconds since the Unix epoch.
 #[derive(Clone, Debug)]
 pub struct ScheduledKey {
     /// The provider's public key.
     pub key: PublicKey,
-    /// The time from which the key is used.
+    /// The start of the period of use (inclusive).
     pub not_before: Option<u64>,
-    /// The time from which the key is no longer used.
+    /// The end of the period of use (exclusive).
     pub retire_at: Option<u64>,
 }
 
@@ -36,8 +36,8 @@ impl ScheduledKey {
     }
 }
 
-/// Converts milliseconds since 1970 to a time. Times after the year 9999 are clamped to the end of that year, because
-/// some platforms cannot represent them.
+/// Converts milliseconds since the Unix epoch to a time. Times after the year 9999 are clamped to the end of that year,
+/// because some platforms cannot represent them.
 pub(crate) fn time_from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

@@ -53,7 +53,7 @@ impl Inputs {
                 "standard input cannot be read twice for {option}: give a file for one of them"
             ))),
             Some(first) => Err(Failure::usage(format!(
-                "standard input cannot be both {first} and {option}: give a file for {option}"
+                "standard input cannot be used for both {first} and {option}: give a file for {option}"
             ))),
         }
     }

@@ -32,8 +32,8 @@ pub(crate) struct KeyArgs {
 /// Options for private key files, shared by all commands that read one.
 #[derive(Args)]
 pub(crate) struct SecretArgs {
-    /// File with the passphrase of an encrypted private key; `-` for standard input. A line end at the end of the
-    /// file is ignored. If this option is not given, the environment variable PAYTEND_PASSPHRASE is used
+    /// File with the passphrase of an encrypted private key; `-` for standard input. A newline at the end of the file
+    /// is ignored. If this option is not given, the environment variable PAYTEND_PASSPHRASE is used
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
@@ -103,7 +103,7 @@ impl SecretArgs {
     fn load(&self, bytes: Zeroizing<Vec<u8>>, name: &str, inputs: &mut Inputs) -> Result<LoadedKey, Failure> {
         let read = |passphrase: Option<&Passphrase>| PrivateKey::read(&bytes, passphrase);
         let (key, form) = match read(None) {
-            // The passphrase is only read if the key is encrypted.
+            // The passphrase is read only if the key is encrypted.
             Err(KeyError::Encrypted(_)) => read(self.passphrase(inputs)?.as_ref()),
             read => read,
         }
@@ -120,7 +120,7 @@ impl SecretArgs {
     }
 }
 
-/// A private key, and the decrypted bytes it was read from.
+/// A private key, and the decrypted bytes from which it was read.
 pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
@@ -166,7 +166,8 @@ pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }
 
-/// Converts a key error to a failure, and adds the name of the file or variable unless the error contains it.
+/// Converts a key error to a failure, and adds the name of the file or variable unless the error already contains the
+/// name.
 pub(crate) fn key_failure(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),

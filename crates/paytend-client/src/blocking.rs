@@ -32,7 +32,7 @@ pub struct Client {
     runtime: Arc<OwnedRuntime>,
 }
 
-/// A runtime that is safe to drop inside another runtime. Dropping a bare [`Runtime`] there panics.
+/// A runtime that is safe to drop inside another runtime, where dropping a bare [`Runtime`] would panic.
 struct OwnedRuntime(Option<Runtime>);
 
 impl Drop for OwnedRuntime {
@@ -58,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
-    /// - it is called inside an asynchronous runtime, whose thread the client would block;
+    /// - it is called inside an asynchronous runtime: the client would block the runtime's thread;
     /// - the client's runtime cannot be started.
     pub fn new(client: crate::Client) -> Result<Self, Error> {
         outside()?;

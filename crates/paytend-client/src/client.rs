@@ -89,7 +89,7 @@ impl Client {
         self.request(operation).prepare()
     }
 
-    /// Sends a prepared request once, under the client's limits and deadline, and returns the unverified response.
+    /// Sends a prepared request once, within the client's limits and deadline, and returns the unverified response.
     ///
     /// # Errors
     /// Returns an error of kind

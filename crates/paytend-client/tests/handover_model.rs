@@ -4,7 +4,7 @@
 // Tests may panic.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-/// The synchronization primitives in `handover.rs`, replaced by loom's.
+/// Loom's versions of the synchronization primitives that `handover.rs` uses.
 mod sync {
     pub(super) use loom::sync::Arc;
     pub(super) use loom::sync::atomic::{AtomicU8, Ordering};

@@ -1,4 +1,4 @@
-//! Tests of memory use and connection reuse. They need a separate binary, because the counting allocator is global to
+//! Tests for memory use and connection reuse. They need a separate binary, because the counting allocator is global to
 //! the process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -49,7 +49,7 @@ impl Backend for AwsLc {
         }
         // AWS-LC would round the size down.
         if !bits.is_multiple_of(128) {
-            return Err(BackendError::new("AWS-LC generates only keys whose size is a multiple of 128 bits").into());
+            return Err(BackendError::new("AWS-LC requires a key size that is a multiple of 128 bits").into());
         }
         let generated = Rsa::generate(bits).and_then(|rsa| rsa.to_der());
         let der = generated.map_err(|_| BackendError::new("AWS-LC failed to generate a key"))?;
@@ -57,7 +57,7 @@ impl Backend for AwsLc {
     }
 }
 
-/// A private key. AWS-LC blinds every operation, and checks its result against the input.
+/// A private key. AWS-LC blinds every operation and checks the result against the input.
 struct Private {
     rsa: Rsa,
     public: PublicKey,
@@ -78,8 +78,8 @@ impl RsaPrivate for Private {
     }
 
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
-        // AWS-LC refuses 0, 1 and n - 1. Each is its own power, because `d` is odd. The ciphertext is public, so the
-        // time of this comparison reveals nothing.
+        // AWS-LC refuses 0, 1 and n - 1. Decrypting one of these returns the same number, because `d` is odd. The
+        // ciphertext is public, so the time of this comparison reveals nothing.
         if is_own_power(ciphertext, self.public.modulus()) && out.len() == ciphertext.len() {
             out.copy_from_slice(ciphertext);
             return Ok(());
@@ -114,7 +114,7 @@ impl RsaPublic for Public {
     }
 }
 
-/// Returns whether `input` is 0, 1 or `n - 1`. All have the length of the modulus.
+/// Returns whether `input` is 0, 1 or `n - 1`. `input` must be as long as the modulus.
 fn is_own_power(input: &[u8], modulus: &[u8]) -> bool {
     let (Some((last, rest)), Some((modulus_last, modulus_rest))) = (input.split_last(), modulus.split_last()) else {
         return false;

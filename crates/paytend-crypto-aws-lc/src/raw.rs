@@ -1,6 +1,6 @@
-//! Safe functions over AWS-LC's raw RSA operations. The only module with `unsafe` code.
+//! Safe wrappers for AWS-LC's raw RSA operations. This is the only module with `unsafe` code.
 //!
-//! Every function clears AWS-LC's error queue of the thread on failure. No error contains a value.
+//! On failure, every function clears AWS-LC's error queue for the thread. Errors contain no part of a key or message.
 
 #![allow(unsafe_code)]
 
@@ -14,18 +14,18 @@ use aws_lc_sys::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// AWS-LC did not perform the operation.
+/// The error returned if AWS-LC does not perform an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
 
-/// An AWS-LC key. AWS-LC wipes its memory when it is freed.
+/// An AWS-LC RSA key. AWS-LC wipes the memory of a key when the key is freed.
 pub(crate) struct Rsa {
     key: NonNull<RSA>,
     /// The length of the modulus in bytes.
     size: usize,
 }
 
-// SAFETY: AWS-LC allows a key to be used and freed by a different thread than the one that created it.
+// SAFETY: AWS-LC allows any thread to use and free a key, not only the thread that created the key.
 unsafe impl Send for Rsa {}
 // SAFETY: AWS-LC documents an `RSA` object as safe for concurrent use if it is not mutated. After its creation, only
 // `RSA_encrypt`, `RSA_decrypt`, `RSA_bits` and `RSA_private_key_to_bytes` are called. They change only the caches for
@@ -40,7 +40,7 @@ impl Drop for Rsa {
 }
 
 impl Rsa {
-    /// Loads a private key from PKCS#1 DER. AWS-LC checks that all its numbers, including the CRT values, are
+    /// Loads a private key from PKCS#1 DER. AWS-LC checks that the numbers in the key, including the CRT values, are
     /// consistent.
     pub(crate) fn private_from_der(der: &[u8]) -> Result<Self, Failed> {
         initialize();
@@ -49,7 +49,7 @@ impl Rsa {
         Self::owned(key)
     }
 
-    /// Creates a public key from its big-endian numbers.
+    /// Creates a public key from its modulus and exponent, big-endian.
     pub(crate) fn public(modulus: &[u8], exponent: &[u8]) -> Result<Self, Failed> {
         initialize();
         let (n, e) = (Number::new(modulus)?, Number::new(exponent)?);
@@ -63,9 +63,9 @@ impl Rsa {
         initialize();
         let exponent = Number::new(&RSA_F4.to_be_bytes())?;
         let bits = i32::try_from(bits).map_err(|_| Failed)?;
-        // SAFETY: the function has no arguments; `owned` checks the result.
+        // SAFETY: the function takes no arguments. `NonNull::new` checks the result.
         let key = NonNull::new(unsafe { RSA_new() }).ok_or_else(failed)?;
-        // From here on, the key is freed on every path. Its size is set at the end.
+        // From here on, the key is freed on every return path. `size` is set below.
         let mut rsa = Self { key, size: 0 };
         // SAFETY: the key is new and not shared, the exponent is a valid number, and no callback is given.
         let done = unsafe { RSA_generate_key_ex(rsa.key.as_ptr(), bits, exponent.0.as_ptr(), ptr::null_mut()) };
@@ -91,24 +91,25 @@ impl Rsa {
     /// Writes the key as PKCS#1 DER.
     pub(crate) fn to_der(&self) -> Result<Zeroizing<Vec<u8>>, Failed> {
         let (mut data, mut length) = (ptr::null_mut(), 0);
-        // SAFETY: both results are written to valid places, and the key is valid.
+        // SAFETY: both output pointers and the key are valid.
         let done = unsafe { RSA_private_key_to_bytes(&raw mut data, &raw mut length, self.key.as_ptr()) };
         if done != 1 || data.is_null() {
             return Err(failed());
         }
-        // SAFETY: AWS-LC returned `length` initialized bytes at `data`, which nothing else refers to.
+        // SAFETY: `data` points to `length` initialized bytes, and there are no other references to these bytes.
         let bytes = unsafe { std::slice::from_raw_parts_mut(data, length) };
         let copy = Zeroizing::new(bytes.to_vec());
         bytes.zeroize();
-        // SAFETY: AWS-LC allocated the data, and `bytes` is not used any more.
+        // SAFETY: AWS-LC allocated the data, and `bytes` is no longer used.
         unsafe { OPENSSL_free(data.cast()) };
         Ok(copy)
     }
 
-    /// Writes `input` to the power `d` modulo `n` to `out`. AWS-LC blinds the operation and checks its result.
+    /// Raises `input` to the power `d` modulo `n` and writes the result to `out`. AWS-LC blinds the operation and
+    /// checks the result.
     ///
-    /// Both slices must be as long as the modulus, and `input` must be above 1 and below `n - 1`. Otherwise, the
-    /// function fails.
+    /// Both slices must be as long as the modulus, and `input` must be greater than 1 and less than `n - 1`. Otherwise,
+    /// the function fails.
     pub(crate) fn private_power(&self, input: &[u8], out: &mut [u8]) -> Result<(), Failed> {
         let (mut length, key) = (0, self.key.as_ptr());
         let (source, target, room) = (input.as_ptr(), out.as_mut_ptr(), out.len());
@@ -118,7 +119,7 @@ impl Rsa {
         if done == 1 && length == self.size && length == out.len() { Ok(()) } else { Err(failed()) }
     }
 
-    /// Writes `input` to the power `e` modulo `n` to `out`.
+    /// Raises `input` to the power `e` modulo `n` and writes the result to `out`.
     ///
     /// Both slices must be as long as the modulus, and `input` must be below `n`. Otherwise, the function fails.
     pub(crate) fn public_power(&self, input: &[u8], out: &mut [u8]) -> Result<(), Failed> {
@@ -131,12 +132,13 @@ impl Rsa {
     }
 }
 
-/// A public number.
+/// A number that is not secret, such as a modulus.
 struct Number(NonNull<BIGNUM>);
 
 impl Number {
     fn new(bytes: &[u8]) -> Result<Self, Failed> {
-        // SAFETY: the pointer and the length describe `bytes`. A null result pointer requests a new number.
+        // SAFETY: the pointer and the length describe `bytes`. The result pointer is null, so AWS-LC allocates a new
+        // number.
         let number = unsafe { BN_bin2bn(bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
         NonNull::new(number).map(Self).ok_or_else(failed)
     }
@@ -149,10 +151,10 @@ impl Drop for Number {
     }
 }
 
-/// Lets AWS-LC detect the processor's features. On most platforms this has been done before `main`.
+/// Makes AWS-LC detect the processor's features. On most platforms, AWS-LC has already done this before `main`.
 fn initialize() {
     static ONCE: Once = Once::new();
-    // SAFETY: the function has no requirements.
+    // SAFETY: the function has no preconditions.
     ONCE.call_once(|| unsafe { CRYPTO_library_init() });
 }
 

@@ -1,5 +1,5 @@
-//! The memory use of sealing and opening. This test has a separate binary, because the allocator counts for the whole
-//! process.
+//! Tests the memory use of sealing and opening. The test is a separate binary, because its allocator counts the
+//! allocations of the whole process.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -17,7 +17,7 @@ fn payload(bytes: usize) -> String {
 
 /// Returns the number of allocations, the peak memory use in bytes above the use at the start, and the result.
 ///
-/// The returned peak is too high if memory use was higher before the call.
+/// The peak is measured since the process started, so it is too high if memory use was higher before the call.
 fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
     let before = dhat::HeapStats::get();
     let result = work();

@@ -23,7 +23,7 @@ fn private_key_with_inconsistent_numbers_is_refused() {
     assert_eq!(AwsLc.private(&damaged).err(), Some(Error::Key(KeyError::Invalid)));
 }
 
-/// Compares every deterministic operation, also with unusual key sizes.
+/// Compares the results of every deterministic operation for several key sizes, including unusual sizes.
 #[test]
 fn both_backends_return_the_same_bytes() {
     for bits in [1024, 1028, 1031, 2048] {
@@ -52,7 +52,8 @@ fn both_backends_return_the_same_bytes() {
     }
 }
 
-/// 0, 1 and `n - 1` are their own powers. AWS-LC refuses them, so the backend returns them itself.
+/// Decrypting 0, 1 or `n - 1` returns the same number. AWS-LC refuses these numbers, so the backend returns them
+/// itself.
 #[test]
 fn smallest_and_largest_ciphertexts_are_decrypted() {
     let key = AwsLc.generate(1024).unwrap();
@@ -81,7 +82,7 @@ fn smallest_and_largest_ciphertexts_are_decrypted() {
 }
 
 #[test]
-fn input_outside_the_modulus_or_of_wrong_length_is_an_error() {
+fn input_not_below_modulus_or_of_wrong_length_is_refused() {
     let key = AwsLc.generate(1024).unwrap();
     let (private, public) = (AwsLc.private(&key).unwrap(), AwsLc.public(key.public_key()).unwrap());
     let modulus = key.public_key().modulus().to_vec();
@@ -90,7 +91,7 @@ fn input_outside_the_modulus_or_of_wrong_length_is_an_error() {
         assert!(private.decrypt_raw(&input, &mut out).is_err(), "{} bytes", input.len());
         assert!(public.encrypt_raw(&input).is_err(), "{} bytes", input.len());
     }
-    // An output of the wrong length is an error too, and nothing is written beyond its end.
+    // An output buffer of the wrong length also causes an error, and nothing is written past its end.
     for length in [0, 127, 129] {
         let mut out = vec![0xaa; length + 8];
         assert!(private.decrypt_raw(&[7; 128], &mut out[..length]).is_err(), "{length}");
@@ -100,7 +101,7 @@ fn input_outside_the_modulus_or_of_wrong_length_is_an_error() {
 }
 
 #[test]
-fn generated_keys_have_the_requested_size_or_are_refused() {
+fn generate_returns_a_key_of_the_requested_size_or_an_error() {
     for bits in [1024, 1152, 2048] {
         let key = AwsLc.generate(bits).unwrap();
         assert_eq!(key.public_key().modulus().len() * 8, bits);

@@ -22,8 +22,8 @@ const OLDEST: i64 = 0x3000_0080;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenSsl;
 
-/// Loads each key once, and not again for each operation. If the library is not OpenSSL 3.0.8 or newer, returns an
-/// [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
+/// Parses each key when it is loaded, not again for each operation. If the linked library is not OpenSSL 3.0.8 or
+/// newer, loading or generating a key returns an [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
 impl Backend for OpenSsl {
     fn name(&self) -> &'static str {
         "openssl"
@@ -50,12 +50,12 @@ impl Backend for OpenSsl {
         let rsa = Rsa::generate(size.ok_or(KeyError::Size(bits))?)
             .map_err(|e| BackendError::with_source("OpenSSL failed to generate a key", e))?;
         let der = rsa.private_key_to_der().map(Zeroizing::new);
-        let der = der.map_err(|e| BackendError::with_source("OpenSSL failed to write the generated key", e))?;
+        let der = der.map_err(|e| BackendError::with_source("OpenSSL failed to encode the generated key", e))?;
         Ok(PrivateKey::from_bytes(&*der)?)
     }
 }
 
-/// The error for a linked library that is too old, or that is not OpenSSL. It is the source of an [`Error::Backend`].
+/// The error returned if the linked library is too old or is not OpenSSL. It is the source of an [`Error::Backend`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unsupported library {version}: install OpenSSL 3.0.8 or newer")]
 pub struct UnsupportedLibrary {
@@ -68,7 +68,7 @@ fn check_linked_library() -> Result<(), Error> {
 }
 
 fn check_version(number: i64, text: &str) -> Result<(), UnsupportedLibrary> {
-    // LibreSSL and similar libraries report OpenSSL version numbers, but different names.
+    // LibreSSL and similar libraries report an OpenSSL version number, but their own name.
     if number >= OLDEST && text.starts_with("OpenSSL ") {
         Ok(())
     } else {
@@ -78,8 +78,8 @@ fn check_version(number: i64, text: &str) -> Result<(), UnsupportedLibrary> {
 
 /// Copies of a key, one for each processor.
 ///
-/// OpenSSL locks a key to blind an operation and to read values cached for the key. Threads with separate copies do not
-/// wait for each other.
+/// OpenSSL locks a key to blind an operation and to read values cached for the key. If each thread uses a separate
+/// copy, the threads do not wait for each other.
 struct Copies<Half> {
     copies: Box<[Rsa<Half>]>,
 }
@@ -91,14 +91,14 @@ impl<Half> Copies<Half> {
         Ok(Self { copies })
     }
 
-    /// Returns this thread's copy. Copies are assigned in turn, so threads share a copy only if there are more threads
-    /// than processors.
+    /// Returns this thread's copy. Copies are assigned to new threads in turn, so threads rarely share a copy unless
+    /// there are more threads than processors.
     fn for_this_thread(&self) -> &Rsa<Half> {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // A thread that is being destroyed no longer has a number; any copy works.
+        // The number of a thread is not available while the thread is being destroyed. Any copy works.
         &self.copies[THREAD.try_with(|thread| *thread).unwrap_or(0) % self.copies.len()]
     }
 }
@@ -166,7 +166,7 @@ impl RsaPublic for Public {
 
 /// Performs the raw public-key operation on a signature. Returns `false` if the signature is not below the modulus.
 fn public_operation<T: HasPublic>(rsa: &Rsa<T>, signature: &[u8], out: &mut [u8]) -> bool {
-    // OpenSSL has one error queue per thread; creating the error empties it.
+    // OpenSSL has one error queue per thread. Creating an `ErrorStack` empties the queue.
     rsa.public_decrypt(signature, out, Padding::NONE).is_ok()
 }
 

@@ -122,7 +122,7 @@ fn private_key_with_inconsistent_numbers_is_refused() {
     assert_eq!(OpenSsl.private(&damaged).err(), Some(Error::Key(KeyError::Invalid)));
 }
 
-/// Compares the results of every deterministic operation, including those with unusual key sizes.
+/// Compares the results of every deterministic operation for several key sizes, including unusual sizes.
 #[test]
 fn both_backends_return_the_same_bytes() {
     for bits in [1024, 1028, 1031, 2048] {

@@ -23,7 +23,7 @@ pub fn sign(key: &dyn RsaPrivate, body: &[u8]) -> Result<String, Error> {
     Ok(STANDARD.encode(key.sign_sha256(&Sha256::digest(body).into())?))
 }
 
-/// A verifier of `sign` headers, with one key or, during key rotation, several.
+/// A verifier of `sign` headers, with one key, or with several keys during key rotation.
 ///
 /// ```
 /// # use paytend_crypto::{OsRandom, detached, rustcrypto};

@@ -100,7 +100,7 @@ pub enum Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonProblem {
-    /// There is a syntax error, or data after the value.
+    /// The JSON has a syntax error or is followed by other data.
     #[error("JSON syntax error")]
     Syntax,
     /// The end of the value is missing.
@@ -136,7 +136,7 @@ pub enum FieldProblem {
     /// A value contains a character that would make the signed text ambiguous. The variant contains the first 32
     /// characters of the field's name.
     #[error(
-        "field `{0}` contains `&`, `=`, white space or a control character, which would make the signed text ambiguous"
+        "field `{0}` contains `&`, `=`, whitespace or a control character, which would make the signed text ambiguous"
     )]
     Character(String),
     /// A field has the name of the payload field of another message kind (`bizData`, `respData`, `content`).
@@ -151,7 +151,7 @@ pub enum FieldProblem {
     /// A field is set by sealing and must not be set by the caller.
     #[error("field `{0}` is set by sealing and must not be set by the caller")]
     Reserved(&'static str),
-    /// There are more fields than a receiver reads.
+    /// The message has more fields than a receiver accepts.
     #[error(
         "the message has {count} fields besides the payload, the key and the signature; it may have at most {limit}"
     )]
@@ -208,7 +208,8 @@ pub struct UnsignedFailure {
 }
 
 impl UnsignedFailure {
-    /// Returns `respCode` as received; never `"00"`. Anyone between the provider and the client may have written it.
+    /// Returns `respCode` as received, which is never `"00"`. Anyone between the provider and the client may have
+    /// written it.
     pub fn resp_code(&self) -> &str {
         &self.resp_code
     }

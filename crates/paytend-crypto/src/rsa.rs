@@ -1,8 +1,8 @@
 //! The traits that an RSA backend implements, and the keys that a keyring accepts.
 //!
-//! A backend only does the arithmetic. Padding, hashing and every decision about a message stay in this crate, so that
-//! all backends accept and refuse the same messages. A backend for keys in memory implements [`Backend`]. For keys that
-//! never leave an HSM or a KMS, implementing [`RsaPrivate`] is enough.
+//! A backend only performs the arithmetic. Padding, hashing and every decision about a message stay in this crate, so
+//! that all backends accept and refuse the same messages. A backend for keys in memory implements [`Backend`]. For keys
+//! that never leave an HSM or a KMS, implementing [`RsaPrivate`] is enough.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub trait Backend: Send + Sync {
     /// Loads a public key.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the numbers are not those of an RSA key.
+    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the numbers do not form a valid RSA key.
     /// - Returns [`Error::Backend`] if the backend cannot be used.
     fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error>;
 
@@ -91,7 +91,8 @@ pub trait RsaPrivate: Send + Sync {
     /// Returns an error if the backend cannot perform the operation.
     fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, BackendError>;
 
-    /// Performs the raw private operation: writes `ciphertext` to the power `d` modulo `n`, big-endian, to `out`.
+    /// Performs the raw private-key operation: raises `ciphertext` to the power `d` modulo `n` and writes the result to
+    /// `out`, big-endian.
     ///
     /// Both slices are exactly as long as the modulus, and `ciphertext` is smaller than the modulus. The caller
     /// checks this.
@@ -110,7 +111,8 @@ pub trait RsaPublic: Send + Sync {
     /// signature that is not as long as the modulus is invalid.
     fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> bool;
 
-    /// Performs the raw public operation: returns `block` to the power `e` modulo `n`, as long as the modulus.
+    /// Performs the raw public-key operation: raises `block` to the power `e` modulo `n`. The returned number is as
+    /// long as the modulus.
     ///
     /// `block` is as long as the modulus and smaller than the modulus, because this crate has padded it.
     ///

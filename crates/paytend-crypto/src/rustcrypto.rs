@@ -1,6 +1,6 @@
 //! The default backend, based on the pure-Rust `rsa` crate. No type of that crate is part of this crate's API.
 //!
-//! The private operation is always blinded with fresh randomness from the operating system. Its result is checked
+//! The private-key operation is always blinded with fresh randomness from the operating system. Its result is checked
 //! against the input, so that a fault in the CRT computation does not reveal the factors.
 
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
 /// Loads a public key into this backend.
 ///
 /// # Errors
-/// Returns [`KeyError::Invalid`] if the numbers are not those of an RSA key.
+/// Returns [`KeyError::Invalid`] if the numbers do not form a valid RSA key.
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, KeyError> {
     let inner = ::rsa::PublicKey::new(uint(key.modulus())?, uint(key.exponent())?).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Public { inner, public: key.clone() }))
@@ -85,14 +85,14 @@ struct Private {
 }
 
 impl Private {
-    /// Performs the blinded and checked private operation.
+    /// Performs the private-key operation with blinding, and checks the result.
     fn power(&self, input: &[u8]) -> Result<BoxedUint, BackendError> {
         let bits = self.inner.n().bits_precision();
         let number =
             BoxedUint::from_be_slice(input, bits).map_err(|_| BackendError::new("input is longer than the modulus"))?;
         let mut blinding = getrandom::SysRng;
         ::rsa::hazmat::rsa_decrypt_and_check(&self.inner, Some(&mut blinding), &number)
-            .map_err(|e| BackendError::with_source("the private key operation failed", e))
+            .map_err(|e| BackendError::with_source("the private-key operation failed", e))
     }
 }
 
@@ -107,7 +107,7 @@ impl RsaPrivate for Private {
             pkcs1v15::signature_block(digest, size).ok_or(BackendError::new("the modulus is too small to sign"))?;
         let mut number = self.power(&block)?;
         let signature = right_aligned(&number, size).to_vec();
-        // A secret may be derived from a signature; see the keyring.
+        // Wipes the number, because the keyring derives a secret from a signature.
         number.zeroize();
         Ok(signature)
     }
@@ -139,7 +139,7 @@ impl RsaPublic for Public {
             .map_err(|_| BackendError::new("input is longer than the modulus"))?;
         let power = ::rsa::hazmat::rsa_encrypt(&self.inner, &number);
         number.zeroize();
-        let power = power.map_err(|e| BackendError::with_source("the public key operation failed", e))?;
+        let power = power.map_err(|e| BackendError::with_source("the public-key operation failed", e))?;
         Ok(right_aligned(&power, self.public.size()).to_vec())
     }
 }
@@ -149,8 +149,8 @@ fn uint(bytes: &[u8]) -> Result<BoxedUint, KeyError> {
     BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyError::Invalid)
 }
 
-/// Returns `number` as exactly `size` big-endian bytes. Its storage consists of whole limbs, so it may be longer or
-/// shorter. Bytes that are cut off are zero, because the number is below the modulus.
+/// Returns `number` as exactly `size` big-endian bytes. The storage of `number` consists of whole limbs, so it may be
+/// longer or shorter. Bytes that are cut off are zero, because the number is below the modulus.
 fn right_aligned(number: &BoxedUint, size: usize) -> Zeroizing<Vec<u8>> {
     let bytes = Zeroizing::new(number.to_be_bytes());
     let mut out = Zeroizing::new(vec![0u8; size]);

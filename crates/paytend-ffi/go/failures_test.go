@@ -13,7 +13,7 @@ import (
 	paytend "github.com/paytend-rs/paytend-rs/crates/paytend-ffi/go"
 )
 
-// says checks an error's code, that its message contains part, and that the message contains no personal data.
+// says checks that err has the same code as kind, and that its message contains part and no personal data.
 func says(t *testing.T, err, kind error, part string) {
 	t.Helper()
 	if !errors.Is(err, kind) {

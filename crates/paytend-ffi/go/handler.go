@@ -15,9 +15,9 @@ type HandlerOptions struct {
 	BodyTimeout time.Duration
 	// MaxConcurrent is the maximum number of notifications that are verified and handled at once (default: 64).
 	MaxConcurrent int
-	// QueueTimeout is the maximum time that a notification waits before the response is 503 (default: 10 s).
+	// QueueTimeout is the maximum time that a notification waits to be handled (default: 10 s). Then the response is 503.
 	QueueTimeout time.Duration
-	// OnRejection is called for every rejected notification, with the reason. The reason is not sent to the sender.
+	// OnRejection is called for every rejected notification, with the reason. The provider does not receive the reason.
 	OnRejection func(*http.Request, error)
 }
 
@@ -25,7 +25,8 @@ type HandlerOptions struct {
 var (
 	// ErrBodyTimeout means that the body did not arrive in time.
 	ErrBodyTimeout = errors.New("paytend: the body did not arrive in time")
-	// ErrOverloaded means that a notification waited for QueueTimeout while MaxConcurrent others were being handled.
+	// ErrOverloaded means that a notification waited for QueueTimeout while MaxConcurrent other notifications were being
+	// handled.
 	ErrOverloaded = errors.New("paytend: too many notifications at once")
 )
 
@@ -45,7 +46,7 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	return o
 }
 
-// readBody reads a body with a timeout, even if middleware has wrapped the server's writer.
+// readBody reads a body with a timeout, even if middleware has wrapped the server's ResponseWriter.
 func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]byte, error) {
 	// The deadline interrupts a blocked read. The server sets a new deadline for the next request.
 	connection := http.NewResponseController(w)
@@ -57,7 +58,7 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 		_ = connection.SetReadDeadline(time.Time{})
 		return read, err
 	}
-	// The writer does not support deadlines. After a timeout, the read continues until the server closes the body.
+	// The ResponseWriter does not support deadlines. After a timeout, the read continues until the server closes the body.
 	type result struct {
 		read []byte
 		err  error

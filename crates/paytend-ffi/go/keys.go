@@ -52,7 +52,7 @@ func publicKey(handle *C.PaytendPublicKey) *PublicKey {
 	return key
 }
 
-// LoadPrivateKey reads a PKCS#1 or PKCS#8 key in PEM, DER or base64.
+// LoadPrivateKey reads a PKCS#1 or PKCS#8 private key in PEM, DER or base64.
 func LoadPrivateKey(data []byte) (*PrivateKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -64,7 +64,8 @@ func LoadPrivateKey(data []byte) (*PrivateKey, error) {
 	return privateKey(handle), nil
 }
 
-// LoadPrivateKeyFile reads a key from a file. It returns ErrKey if the file is missing or other users can read it.
+// LoadPrivateKeyFile reads a private key from a file. It returns ErrKey if the file is missing or other users can read
+// it.
 func LoadPrivateKeyFile(path string) (*PrivateKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -116,7 +117,7 @@ func (k *PrivateKey) String() string { return "paytend.PrivateKey" }
 // GoString returns a description without the key, to keep the key out of logs.
 func (k *PrivateKey) GoString() string { return "paytend.PrivateKey" }
 
-// LoadPublicKey reads a SubjectPublicKeyInfo or PKCS#1 key in PEM, DER or base64.
+// LoadPublicKey reads a SubjectPublicKeyInfo or PKCS#1 public key in PEM, DER or base64.
 func LoadPublicKey(data []byte) (*PublicKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -128,7 +129,7 @@ func LoadPublicKey(data []byte) (*PublicKey, error) {
 	return publicKey(handle), nil
 }
 
-// LoadPublicKeyFile reads a key from a file.
+// LoadPublicKeyFile reads a public key from a file.
 func LoadPublicKeyFile(path string) (*PublicKey, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -175,8 +176,8 @@ func InspectKey(data []byte) (KeyInfo, error) {
 	return info, json.Unmarshal(taken(out), &info)
 }
 
-// NewKeyring creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all
-// peer keys verify. Use several keys during a key rotation.
+// NewKeyring creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer
+// key is used for encryption, and all peer keys for verification. Use several keys during a key rotation.
 func NewKeyring(own []*PrivateKey, peer []*PublicKey) (*Keyring, error) {
 	defer runtime.KeepAlive(own)
 	defer runtime.KeepAlive(peer)
@@ -231,8 +232,8 @@ func Verify(keys []*PublicKey, body []byte, sign string) (string, error) {
 	return string(taken(out)), nil
 }
 
-// HazmatDecryptBlocks decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information
-// about the private key to an attacker. Use this function in tools only, never in a server.
+// HazmatDecryptBlocks decrypts concatenated RSA PKCS#1 v1.5 blocks. An attacker who can observe whether decryption
+// succeeds can use this function as a padding oracle. Use the function only in tools, never in a server.
 func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()

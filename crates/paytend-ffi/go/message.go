@@ -53,12 +53,13 @@ type Opened struct {
 	Fields map[string]string
 	// Payload is the payload exactly as signed; empty for a message without a payload.
 	Payload string `json:"-"`
-	// PayloadProblem is the reason why Payload is not a single strict JSON object, or empty if it is. The payload is
-	// authentic either way.
+	// PayloadProblem describes the problem if Payload is not a single strict JSON object, and is empty otherwise. The
+	// payload is authentic in both cases.
 	PayloadProblem string
 	// Canonical is the signed text. It is secret, since it contains the session key and the payload.
 	Canonical string `json:"-"`
-	// VerifiedBy and DecryptedBy are the fingerprints of the keys.
+	// VerifiedBy is the fingerprint of the key that verified the signature. DecryptedBy is the fingerprint of the key that
+	// decrypted the message, if anything was encrypted.
 	VerifiedBy, DecryptedBy string
 }
 
@@ -68,8 +69,8 @@ func (o Opened) String() string { return "paytend.Opened" }
 // GoString returns a description without the contents, to keep them out of logs.
 func (o Opened) GoString() string { return "paytend.Opened" }
 
-// Seal seals a message and returns its document, a JSON object. It adds a requestId of 32 characters to a request that
-// has none. An existing requestId is kept.
+// Seal seals a message and returns its document, a JSON object. It adds a 32-character requestId to a request that does
+// not contain one. An existing requestId is kept.
 //
 // It returns ErrUnsealable if a field or the payload cannot be sealed, and ErrKey if the keyring has no key to sign or
 // encrypt with.

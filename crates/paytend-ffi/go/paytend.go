@@ -35,7 +35,7 @@ const (
 	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
-	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but too old, future-dated or for another merchant
+	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but stale, future-dated or for the wrong merchant
 	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 
@@ -118,7 +118,8 @@ func taken(buffer C.PaytendBuffer) []byte {
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})
 }
 
-// lent passes bytes to the library without copying them. The bytes stay pinned until pinner is unpinned.
+// lent returns a slice through which the library reads data without a copy. The bytes stay pinned until pinner is
+// unpinned.
 func lent(pinner *runtime.Pinner, data []byte) C.PaytendSlice {
 	if len(data) == 0 {
 		return C.PaytendSlice{}

@@ -164,7 +164,7 @@ func TestHandlerSendsTheExpectedResponse(t *testing.T) {
 	}
 }
 
-func TestScheduledKeysAreUsedOnlyInTheirPeriod(t *testing.T) {
+func TestScheduledKeysAreUsedOnlyDuringTheirPeriodOfUse(t *testing.T) {
 	key, err := paytend.GenerateKey(1024)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestKeysAreEncodedInTheRequestedForm(t *testing.T) {
 }
 
 // Goroutines share handles while the garbage collector runs.
-func TestGoroutinesShareHandles(t *testing.T) {
+func TestGoroutinesCanShareHandles(t *testing.T) {
 	own, peer := pair(t)
 	document := notification(t, peer, `{"a":1}`)
 	var group sync.WaitGroup

@@ -157,7 +157,7 @@ func readmeRoute(t *testing.T, own *paytend.Keyring, failure error) (poster, *[]
 	}, stored
 }
 
-func TestReadmeRepeatHasTheSameDedupKey(t *testing.T) {
+func TestReadmeRepeatedNotificationHasTheSameDedupKey(t *testing.T) {
 	own, peer := readmeRings(t)
 	post, stored := readmeRoute(t, own, nil)
 	for _, state := range []string{"2", "2", "3"} {

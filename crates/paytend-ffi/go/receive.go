@@ -24,7 +24,7 @@ const (
 	Issuing Product = "issuing" // Issuing Cards
 )
 
-// Receiver verifies the notifications of one HTTP route.
+// Receiver verifies the notifications that arrive at one HTTP route.
 type Receiver struct {
 	handle *C.PaytendReceiver
 	limit  int64
@@ -60,7 +60,7 @@ func (l Limits) c() C.PaytendLimits {
 // ScheduledKey is a provider's key and its period of use. A zero time means no limit.
 type ScheduledKey struct {
 	Key *PublicKey
-	// NotBefore is the time from which the key is used. RetireAt is the time from which it is no longer used.
+	// NotBefore is the start of the period of use (inclusive), and RetireAt is its end (exclusive).
 	NotBefore, RetireAt time.Time
 	// Merchant is the merchant number for PayerMax, and empty for PayBy.
 	Merchant string
@@ -76,7 +76,7 @@ func receiver(handle *C.PaytendReceiver, limits Limits) *Receiver {
 	return made
 }
 
-// NewPaytendReceiver creates a receiver for one Paytend product's notifications to one partner. Use a separate HTTP
+// NewPaytendReceiver creates a receiver for notifications from one Paytend product to one partner. Use a separate HTTP
 // route for each receiver.
 func NewPaytendReceiver(product Product, partnerID string, keyring *Keyring, limits Limits) (*Receiver, error) {
 	var pinner runtime.Pinner
@@ -129,7 +129,7 @@ func NewPayByReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	return receiver(handle, limits), nil
 }
 
-// NewPayerMaxReceiver creates a receiver for PayerMax's notifications to the keys' merchants.
+// NewPayerMaxReceiver creates a receiver for PayerMax's notifications for the merchants in keys.
 func NewPayerMaxReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
@@ -150,15 +150,16 @@ type Received struct {
 	NotifyType string  // Paytend's notifyType
 	// Content is the signed content: the decrypted content for Paytend, the body for PayBy and PayerMax.
 	Content []byte `json:"-"`
-	// Reading is "typed", "unreadable" (a documented type that could not be parsed) or "unknown" (an undocumented type).
-	// If Reading is not "typed", store the notification with its content, and do not treat it as handled.
+	// Reading is the result of parsing: "typed", "unreadable" (a documented type that could not be parsed) or "unknown"
+	// (an undocumented type). If Reading is not "typed", store the notification with its content, and do not treat it as
+	// handled.
 	Reading string
-	// Problem describes the parsing problems, if any. A typed notification may also have fields that could not be parsed.
+	// Problem describes the parsing problems, if any. Even a typed notification may have fields that could not be parsed.
 	Problem string
 	// DedupKey is the same for every delivery of a notification, even if the notification is sealed again. Store the key
 	// in the same transaction as the notification's effect. Notifications from Paytend have no sequence number, so a
-	// notification with a known key may still be an update. Store it too, and query the state of the object that
-	// BusinessKey identifies.
+	// notification whose key is already stored may still be an update. Store that notification too, and query the current
+	// state of the object that BusinessKey identifies.
 	DedupKey string
 	// BusinessKey identifies the object that the notification is about, and contains the reported state. It may be nil.
 	BusinessKey *BusinessKey

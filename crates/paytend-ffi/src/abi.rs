@@ -42,7 +42,7 @@ impl PaytendSlice {
     /// # Safety
     /// The same as for [`bytes`](Self::bytes).
     pub(crate) unsafe fn text<'a>(self, name: &str) -> Result<&'a str, Failure> {
-        // SAFETY: the caller upholds the same requirements.
+        // SAFETY: `bytes` has the same safety requirements as this function.
         let bytes = unsafe { self.bytes(name) }?;
         std::str::from_utf8(bytes).map_err(|_| usage(&format!("{name} is not valid UTF-8")))
     }
@@ -117,7 +117,7 @@ pub(crate) unsafe fn write_value<T>(out: *mut T, value: T) -> Result<(), Failure
 /// `out` must be null or valid for writes.
 pub(crate) unsafe fn write_buffer(out: *mut PaytendBuffer, bytes: &[u8]) -> Result<(), Failure> {
     required(out)?;
-    // SAFETY: the caller upholds the same requirements.
+    // SAFETY: `write_value` has the same safety requirements as this function.
     unsafe { write_value(out, PaytendBuffer::of(bytes)) }
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn required<T>(out: *mut T) -> Result<(), Failure> {
 /// `out` must be null or valid for writes.
 pub(crate) unsafe fn write_handle<T>(out: *mut *mut T, value: T) -> Result<(), Failure> {
     required(out)?;
-    // SAFETY: the caller upholds the same requirements.
+    // SAFETY: `write_value` has the same safety requirements as this function.
     unsafe { write_value(out, Box::into_raw(Box::new(value))) }
 }
 

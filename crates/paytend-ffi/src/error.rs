@@ -14,8 +14,8 @@ pub enum PaytendCode {
     Ok = 0,
     /// An argument is invalid.
     Usage = 1,
-    /// The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
-    /// reported.
+    /// The message was not sent by the expected sender to the expected receiver, or it was modified. The exact reason
+    /// is not reported.
     NotAuthentic = 2,
     /// The document breaks a format rule that can be checked without a key.
     Malformed = 3,
@@ -29,13 +29,13 @@ pub enum PaytendCode {
     Key = 7,
     /// A key's backend or the source of randomness is temporarily unavailable.
     Unavailable = 8,
-    /// An authentic notification was rejected because it is too old, from the future, or for another merchant.
+    /// An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant.
     Rejected = 9,
     /// A bug in this library.
     Internal = 10,
 }
 
-/// Checks at compile time that the numbers are the same as in the other bindings.
+/// Checks at compile time that the numbers are the same as those of [`Code`], which all bindings share.
 const _: () = {
     let pairs = [
         (PaytendCode::Usage as i32, Code::Usage),

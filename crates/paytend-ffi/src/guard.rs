@@ -34,7 +34,7 @@ pub(crate) unsafe fn guard_out<T>(
     error: *mut *mut PaytendError,
     work: impl FnOnce() -> Result<(), Failure>,
 ) -> i32 {
-    // SAFETY: the caller upholds the same requirements.
+    // SAFETY: `guard` has the same safety requirements as this function.
     unsafe { guard(error, || required(out).and_then(|()| work())) }
 }
 

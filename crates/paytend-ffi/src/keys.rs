@@ -178,8 +178,9 @@ pub unsafe extern "C" fn paytend_key_info(
     unsafe { guard_out(out, error, || write_buffer(out, paytend_bindings::key_info(data.bytes("data")?)?.as_bytes())) }
 }
 
-/// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
-/// verify. Use several keys during a key rotation. One of the two arrays may be empty if its keys are not needed.
+/// Creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer key is
+/// used for encryption, and all peer keys for verification. Use several keys during a key rotation. One of the two
+/// arrays may be empty if its keys are not needed.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -263,8 +264,8 @@ pub unsafe extern "C" fn paytend_verify(
     }
 }
 
-/// Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the private key
-/// to an attacker. Use this function in tools only, never in a server.
+/// Decrypts concatenated RSA PKCS#1 v1.5 blocks. An attacker who can observe whether decryption succeeds can use this
+/// function as a padding oracle. Use the function only in tools, never in a server.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

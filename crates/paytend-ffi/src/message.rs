@@ -25,7 +25,7 @@ pub enum PaytendKind {
     Notification = 2,
 }
 
-/// Converts a number, which may be invalid, to a kind.
+/// Converts a number to a kind, or returns a usage failure if the number is invalid.
 fn kind(number: i32) -> Result<Kind, Failure> {
     match number {
         0 => Ok(Kind::Request),
@@ -44,7 +44,7 @@ fn short(name: &str) -> String {
 /// fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed`
 /// must be false for the upload endpoints of the IBAN product, and true otherwise.
 ///
-/// Adds a `requestId` of 32 characters to a request that has none. An existing `requestId` is kept.
+/// Adds a 32-character `requestId` to a request that does not contain one. An existing `requestId` is kept.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -187,8 +187,8 @@ pub unsafe extern "C" fn paytend_opened_payload(opened: *const PaytendOpened) ->
     unsafe { part(opened, |opened| opened.opened.payload()) }
 }
 
-/// Returns why the payload is not a single strict JSON object, or an empty slice if it is. The payload is authentic
-/// either way.
+/// Returns a description of the problem if the payload is not a single strict JSON object, and an empty slice
+/// otherwise. The payload is authentic in both cases.
 ///
 /// # Safety
 /// `opened` must be null or a valid handle.
@@ -219,7 +219,7 @@ pub struct PaytendOpenedView {
     pub verified_by: PaytendSlice,
     /// The fingerprint returned by `paytend_opened_decrypted_by`.
     pub decrypted_by: PaytendSlice,
-    /// The unencrypted fields, sorted by name; null if the message has none.
+    /// The unencrypted fields, sorted by name; null if the message has no fields.
     pub fields: *const PaytendHeader,
     /// The number of fields.
     pub fields_len: usize,

@@ -7,10 +7,10 @@ use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::{PaytendKeyring, PaytendPublicKey};
 
-/// The value that means "no time" or "the default limit".
+/// The value of a time or limit that is not set.
 const UNSET: u64 = u64::MAX;
 
-/// A receiver for the notifications of one HTTP route.
+/// A receiver for the notifications that arrive at one HTTP route.
 pub struct PaytendReceiver(Receiver);
 /// A verified notification. Free it with `paytend_notification_free`.
 pub struct PaytendNotification {
@@ -20,14 +20,14 @@ pub struct PaytendNotification {
 /// The HTTP response to send to the provider. Free it with `paytend_provider_response_free`.
 pub struct PaytendProviderResponse(ProviderResponse);
 
-/// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means no limit.
+/// A provider's key and its period of use. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
 #[repr(C)]
 pub struct PaytendScheduledKey {
     /// The key.
     pub key: *const PaytendPublicKey,
-    /// The time from which the key is used.
+    /// The start of the period of use (inclusive).
     pub not_before: u64,
-    /// The time from which the key is no longer used.
+    /// The end of the period of use (exclusive).
     pub retire_at: u64,
     /// The merchant number for PayerMax; empty for PayBy.
     pub merchant: PaytendSlice,
@@ -74,7 +74,7 @@ fn limited(receiver: Receiver, limits: PaytendLimits) -> Result<PaytendReceiver,
     Ok(PaytendReceiver(receiver.limited(max_bytes, given(limits.max_age))?))
 }
 
-/// Creates a receiver for a Paytend product's notifications to a partner. `product` is `baas` or `issuing`.
+/// Creates a receiver for notifications from one Paytend product to one partner. `product` is `baas` or `issuing`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     }
 }
 
-/// Creates a receiver for PayerMax's notifications to the merchants in `keys`.
+/// Creates a receiver for PayerMax's notifications for the merchants in `keys`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn paytend_receiver_payermax(
     }
 }
 
-/// Verifies a notification. `now` is in milliseconds since 1970; UINT64_MAX means the system time. If the notification
-/// is rejected, sets `*response` to the HTTP response for the provider, unless `response` is null.
+/// Verifies a notification. `now` is in milliseconds since the Unix epoch; UINT64_MAX means the system time. If the
+/// notification is rejected, sets `*response` to the HTTP response for the provider, unless `response` is null.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn paytend_receive(
     unsafe {
         guard_out(out, error, || {
             let headers = array(headers, headers_len, "headers")?.iter().map(|header| {
-                // Receivers ignore headers with empty names, so a name that is not UTF-8 becomes empty.
+                // Replaces names that are not UTF-8 with empty names, which receivers ignore.
                 Ok((
                     std::str::from_utf8(header.name.bytes("a header name")?).unwrap_or_default(),
                     header.value.bytes("a header value")?,

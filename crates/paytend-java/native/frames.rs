@@ -1,5 +1,5 @@
-//! Frames that encode arguments and results. A frame is a four-byte big-endian length, followed by that many bytes. The
-//! length −1 means null.
+//! Frames that encode arguments and results. A frame is a four-byte big-endian length, followed by that many bytes. A
+//! length of −1 means null.
 
 use paytend_bindings::{Code, Failure};
 

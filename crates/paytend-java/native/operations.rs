@@ -105,7 +105,7 @@ fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, 
     limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be greater than 0")))
 }
 
-/// Converts a time in milliseconds since 1970. Times before 1970 become 0.
+/// Converts a time in milliseconds since the Unix epoch. Times before 1970 become 0.
 fn clamp_millis(millis: Option<i64>) -> Option<u64> {
     millis.map(|millis| u64::try_from(millis).unwrap_or_default())
 }

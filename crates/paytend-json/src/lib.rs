@@ -8,16 +8,16 @@
 //! - A literal is any run of letters, digits, `+`, `-`, `.` and `_`.
 //! - One UTF-8 byte order mark is allowed before the object.
 //!
-//! Objects, arrays, colons, commas and white space follow JSON exactly. Names may repeat, and nesting depth is
+//! Objects, arrays, colons, commas and whitespace follow JSON exactly. Names may repeat, and nesting depth is
 //! unlimited.
 //!
 //! # Uniqueness of the end
 //!
 //! [`object_end`] receives an object that may be followed by any bytes. An attacker must not be able to present two
-//! different prefixes of the same input as its object.
+//! different prefixes of the same input as the object.
 //!
 //! 1. A scan reads the input from left to right, and its state depends only on the bytes that it has read. It stops at
-//!    the bracket that closes the object, and skips the white space after this bracket. So each scan finds at most one
+//!    the bracket that closes the object, and skips the whitespace after this bracket. So each scan finds at most one
 //!    end.
 //! 2. The encoding is unknown, so there are two scans:
 //!    - The single-byte scan reads every byte as one character. This suits UTF-8, where no byte of a multi-byte
@@ -42,10 +42,10 @@ pub enum Flaw {
     /// The input does not start with `{`.
     #[error("expected a JSON object")]
     NotAnObject,
-    /// The input violates the grammar at a byte, or bytes follow the object.
+    /// The input violates the grammar at the byte `at`, or other bytes follow the object.
     #[error("JSON syntax error at byte {at}")]
     Syntax {
-        /// The offset of the byte.
+        /// The offset of the first invalid byte.
         at: usize,
     },
     /// The input ends inside the object.
@@ -66,8 +66,8 @@ pub struct Member<'a> {
     pub value: &'a [u8],
 }
 
-/// Returns the end of the object at the start of `text`: the offset after the object and the white space that follows
-/// it. Any bytes may follow.
+/// Returns the end of the object at the start of `text`: the offset after the object and any whitespace that follows
+/// the object. Any other bytes may follow.
 ///
 /// # Errors
 /// Returns a [`Flaw`] if `text` does not start with an object, or if the end of the object depends on the encoding.
@@ -81,7 +81,7 @@ pub fn object_end(text: &[u8]) -> Result<usize, Flaw> {
     agreed(single, Scan::new(text, Encoding::BytePairs).run(|_| {}))
 }
 
-/// Returns the members of an object in order. `text` is the object, with optional white space around it.
+/// Returns the members of an object in order. `text` is the object, with optional whitespace around it.
 ///
 /// # Errors
 /// Returns a [`Flaw`] if `text` is not such an object, or if its members depend on the encoding.

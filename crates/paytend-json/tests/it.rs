@@ -1,4 +1,4 @@
-//! Tests of `object_end` and `members`.
+//! Tests for `object_end` and `members`.
 
 // Tests may panic.
 #![allow(clippy::unwrap_used)]

@@ -34,8 +34,8 @@ pub enum Content<T> {
     /// A notification of a documented type, but the content is not an object, or required fields are missing or
     /// unreadable.
     Unreadable(RawNotification),
-    /// A notification of a type that this crate does not know, or a notification without any of the fields that
-    /// identify its type. An example is a notification of the other product.
+    /// A notification whose type this crate does not know, or that has none of the fields that identify its type. For
+    /// example, the notification may belong to the other product.
     Unknown(RawNotification),
 }
 
@@ -90,12 +90,12 @@ impl<T: Payload> Content<T> {
     }
 }
 
-/// Returns whether the content is an object in which none of the fields `names` has a value. `null` and empty strings
-/// do not count: the provider's programs write an empty string for an absent value.
+/// Returns whether the content is an object in which none of the fields in `names` has a value. `null` and empty
+/// strings do not count: the provider's programs write an empty string for an absent value.
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
-    // A name that cannot be read could be one of `names`, so the result is `false`.
+    // An unreadable field name could be one of `names`, so it makes the result `false`.
     let mut named = named.map(|member| from_slice::<String>(member.name).ok());
     named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
 }

@@ -74,7 +74,7 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of its legal person is not relevant: an ID card or a passport is
+    /// A corporate user of BaaS Core. The nationality of its legal person does not matter: an ID card or a passport is
     /// accepted (documented).
     Corporation {
         /// The country of incorporation.
@@ -167,7 +167,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// Returns the document requirements for an applicant. All of them must be met.
+/// Returns the document requirements for an applicant. All requirements must be met.
 pub fn required_documents(applicant: &Applicant) -> Vec<Requirement> {
     use Document::*;
     let one_of = Requirement;
@@ -219,14 +219,14 @@ mod tests {
     fn documents_of_personal_users_depend_on_nationality_and_residence() {
         const PERMIT: &str = "EEA residence permit or EEA address certificate";
         for (nationality, residence, documents) in [
-            // EEA nationality: any residence.
+            // With an EEA nationality, the residence does not matter.
             ("LT", "LT", "ID card or passport; face photo".to_owned()),
             ("NO", "US", "ID card or passport; face photo".to_owned()),
             ("IS", "IS", "ID card or passport; face photo".to_owned()),
-            // Chinese nationality: both an ID card and a passport.
+            // A Chinese national needs both an ID card and a passport.
             ("CN", "CN", "ID card; passport; face photo".to_owned()),
             ("CN", "DE", format!("ID card; passport; face photo; {PERMIT}")),
-            // Other nationalities: a passport.
+            // All other nationals need a passport.
             ("US", "US", "passport; face photo".to_owned()),
             ("GB", "GB", "passport; face photo".to_owned()),
             ("CH", "LI", format!("passport; face photo; {PERMIT}")),

@@ -26,7 +26,7 @@ payload! {
     /// Source: BaaS Core, Issuing Cards and Funding Notification, the request body of every operation.
     pub struct RequestEnvelope: Documented {
         required {
-            /// The serial number, globally unique.
+            /// The globally unique serial number of the request.
             request_id: Code => "requestId" = "88866600010026020231106101530001" [MaxChars(32)],
             /// The identifier of the partner.
             partner_id: PartnerId => "partnerId" [Chars(15)],
@@ -93,7 +93,7 @@ payload! {
         required {
             /// The identifier of the partner.
             partner_id: PartnerId => "partnerId",
-            /// The notification type; ambiguous without the product.
+            /// The notification type. Its meaning depends on the product.
             notify_type: Code => "notifyType" = "2",
             /// The signature type, always "RSA".
             sign_type: String => "signType" = "RSA" [Is("RSA")],

@@ -5,10 +5,10 @@
 //! # Adding an operation
 //!
 //! 1. Declare a struct with the `payload!` macro in the file for its area, such as `issuing/card.rs`.
-//! 2. Add an `impl Operation` below it.
-//! 3. Add its name to the list in [`operations`]. A test fails if the name is missing.
+//! 2. Add an `impl Operation` below the struct.
+//! 3. Add the struct's name to the list in [`operations`]. A test fails if the name is missing.
 //!
-//! The client, the sandbox, the command line and the OpenAPI document all use this definition.
+//! The client, the sandbox, the command line and the OpenAPI document all use this declaration.
 
 #[macro_use]
 mod payload;

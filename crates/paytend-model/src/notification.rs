@@ -141,7 +141,7 @@ notifications! {
         /// the review of a cardholder is completed.
         CardholderAudit(CardHolderResult) = "2", "Cardholder audit result notification", Some("CardHolderResult"),
             ["holderId"];
-        /// cards that were applied for are approved.
+        /// a card application was approved.
         ApplyCardResult(CardApplyResponse) = "3", "Apply card result notification", Some("CardApplyResponse"),
             ["orderNo"];
     }

@@ -13,7 +13,7 @@ use crate::validate::Validate;
 /// To call an operation that this crate does not define, implement this trait for a type that implements `Serialize`,
 /// `Deserialize` and `Validate`. The `impl Validate` may be empty.
 pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
-    /// The business data of the response (`respData`), or [`NoData`] if there is none.
+    /// The business data of the response (`respData`), or [`NoData`] if the response has no data.
     type Response: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static;
 
     /// The name, path, kind and provenance of the operation.
@@ -42,7 +42,7 @@ pub struct OperationInfo {
     pub request_object: Option<&'static str>,
     /// The documented name of the response object, such as `TopupResponse`.
     pub response_object: Option<&'static str>,
-    /// The document and section that describe the operation. The description has the heading `title`.
+    /// The document and section that describe the operation, under the heading `title`.
     pub documentation: &'static str,
     /// The sources of the name, the path and the fields.
     pub provenance: Provenance,
@@ -156,9 +156,9 @@ impl fmt::Display for Product {
 /// Whether an operation changes state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
-    /// Only reads, so it is safe to retry.
+    /// The operation only reads, so it is safe to retry.
     Query,
-    /// Changes state and may move money, so it must never be blindly retried.
+    /// The operation changes state and may move money, so it must never be blindly retried.
     Mutation,
 }
 
@@ -174,11 +174,11 @@ impl fmt::Display for OperationKind {
 /// Whether an operation has a payload, and whether the payload is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadRule {
-    /// Encrypted and signed.
+    /// The payload is encrypted and signed.
     Signed,
-    /// Encrypted, but not included in the signature (the upload operations of BaaS Core).
+    /// The payload is encrypted but not signed, as in the upload operations of BaaS Core.
     Unsigned,
-    /// No payload: `bizData` is sent empty.
+    /// The operation has no payload: `bizData` is sent empty.
     None,
 }
 

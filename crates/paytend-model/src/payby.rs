@@ -83,8 +83,8 @@ payload! {
         required {
             /// The merchant's order number of the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's order number of the transfer. The documentation repeats the description of the merchant's number
-            /// here, but the numbers differ in its sample.
+            /// PayBy's order number of the transfer. The documentation gives this field the same description as the
+            /// merchant's number, but the two numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
             /// The name of the account holder, in plain text or as a SHA-256 hash.
             holder_name: HashedText => "holderName" [MaxChars(100), MaxCharsWith("beneficiaryAddress", 140)],
@@ -137,7 +137,7 @@ payload! {
 }
 
 impl TransferToBankOrder {
-    /// Returns whether the holder's name is `plain`, ignoring case, white space and Unicode normalization. See
+    /// Returns whether the holder's name is `plain`, ignoring case, whitespace and Unicode normalization. See
     /// [`HashedText::matches_text`].
     pub fn holder_name_matches(&self, plain: &str) -> bool {
         self.holder_name.matches_text(plain)
@@ -149,7 +149,7 @@ impl TransferToBankOrder {
         self.iban.as_ref().is_some_and(|iban| iban.matches_iban(plain))
     }
 
-    /// Returns whether the beneficiary's address is `plain`, ignoring case, white space and Unicode normalization. See
+    /// Returns whether the beneficiary's address is `plain`, ignoring case, whitespace and Unicode normalization. See
     /// [`HashedText::matches_text`]. Returns `false` if the address is absent.
     pub fn beneficiary_address_matches(&self, plain: &str) -> bool {
         self.beneficiary_address.as_ref().is_some_and(|address| address.matches_text(plain))

@@ -56,8 +56,8 @@ impl BalanceChangeNotification {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }
 
-    /// Returns when PayerMax sent the notification, in milliseconds since the Unix epoch, or `None` if the time is not
-    /// in the documented format.
+    /// Returns the time at which PayerMax sent the notification, in milliseconds since the Unix epoch, or `None` if the
+    /// time is not in the documented format.
     pub fn sent_at_millis(&self) -> Option<i64> {
         millis(&self.notify_time)
     }
@@ -69,7 +69,7 @@ pub fn millis(time: &str) -> Option<i64> {
 }
 
 payload! {
-    /// A change of a balance.
+    /// A change in a balance.
     pub struct BalanceChange: Documented {
         required {
             /// The amount. `direction` determines its sign.
@@ -91,8 +91,8 @@ payload! {
 }
 
 payload! {
-    /// An amount with its currency. The documentation allows a value of 204 characters. A value with more digits than
-    /// an [`Amount`] supports is not read, and the field is reported as a problem.
+    /// An amount with its currency. The documentation allows a value of up to 204 characters. A value with more digits
+    /// than an [`Amount`] supports is not read, and the field is reported as a problem.
     pub struct Money: Documented {
         required {
             /// The currency.

@@ -51,7 +51,7 @@ pub fn operations() -> &'static [OperationEntry] {
     ALL
 }
 
-/// Finds an operation by its path, its name, or its product and name (`issuing.getCities`). A few names exist in both
+/// Finds an operation by its path, its name, or its product and name (`issuing.getCities`). A few names occur in both
 /// products.
 ///
 /// ```
@@ -99,7 +99,7 @@ pub struct OperationEntry {
     pub info: &'static OperationInfo,
     /// The fields of the request.
     pub request: Description,
-    /// The fields of the response; none for a response without business data ([`NoData`](crate::NoData)).
+    /// The fields of the response; empty for a response without business data ([`NoData`](crate::NoData)).
     pub response: Description,
     review: fn(&str) -> Vec<Finding>,
     #[cfg(feature = "schema")]

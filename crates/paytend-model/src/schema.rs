@@ -8,8 +8,8 @@ use crate::validate::Field;
 use crate::validate::{Rule, Severity};
 use crate::value::FieldType;
 
-/// Returns the name of a payload's schema, such as `issuing.Topup`. The name includes the area, since both products
-/// have a `QueryCities` type.
+/// Returns the name of a payload's schema, such as `issuing.Topup`. The name includes the module, since `iban` and
+/// `issuing` both have a `QueryCities` type.
 pub(crate) fn name(module: &str, name: &str) -> String {
     match module.split("::").nth(1) {
         None | Some("operation") => name.to_owned(),
@@ -67,8 +67,8 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     schema
 }
 
-/// Restricts a schema that allows a string or a number to the example's type. The Rust types read both, but the
-/// provider documents only one of them.
+/// Restricts a schema that allows a string or a number to the example's type. The Rust types accept strings and
+/// numbers, but the provider documents only one of the two.
 fn narrow(schema: &mut Schema, example: Option<&Value>) {
     if schema.get("type") != Some(&json!(["string", "number"])) {
         return;
@@ -107,8 +107,8 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         Rule::Rfc3339Millis => set("format", "date-time".into()),
         Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
         Rule::Is(value) => set("const", (*value).into()),
-        // JSON Schema cannot express rules about decoded bytes, numbers, hashes or several fields. The object's schema,
-        // the description or the example covers them.
+        // JSON Schema cannot express rules about decoded bytes, numbers, hashes or several fields. They are expressed
+        // by the object's schema, the description or the example instead.
         Rule::MaxBytes(_)
         | Rule::Positive
         | Rule::MaxPlainChars(_)

@@ -4,8 +4,8 @@ import { PaytendError } from '@paytend/sdk'
 
 /**
  * Creates the application. `store` must commit the dedup key and the effect in one transaction, and return whether the
- * key was new. It must also store repeats, so that their state can be queried, and the content of notifications that
- * are not `typed`.
+ * key was new. It must also store repeated notifications, so that the object's current state can be queried, and the
+ * content of notifications that are not `typed`.
  */
 export function makeApp (receiver, store) {
   const app = express()

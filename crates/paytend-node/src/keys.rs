@@ -1,4 +1,4 @@
-//! Keys, and the objects that are created from several keys.
+//! Keys, and a builder for keyrings and receivers.
 
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, Uint8Array};
@@ -70,7 +70,7 @@ impl PublicKey {
     }
 }
 
-/// A builder that collects keys one by one.
+/// A builder for objects that use several keys. Keys are added one at a time.
 #[napi]
 #[derive(Default)]
 pub struct Keys {

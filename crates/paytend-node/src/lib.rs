@@ -242,7 +242,7 @@ pub struct Receiving {
 
 impl Receiving {
     fn verify(&self) -> Result<(String, Vec<u8>)> {
-        // Node decodes header values as Latin-1.
+        // Node decodes header values as Latin-1. Encoding them as Latin-1 restores the bytes.
         let latin1 = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect::<Vec<u8>>();
         let headers: Vec<(&str, Vec<u8>)> =
             self.headers.iter().filter_map(|pair| Some((pair.first()?.as_str(), latin1(pair.get(1)?)))).collect();

@@ -1,7 +1,7 @@
 // The conformance program of the Node binding. Its output must match the output of examples/conformance.rs in
 // paytend-bindings.
 //
-//   conformance.mjs VECTORS vectors FILE | seal FILE | open FILE...
+//   Usage: conformance.mjs VECTORS vectors FILE | seal FILE | open FILE...
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -23,7 +23,7 @@ function check (holds, what) {
   if (!holds) throw new Error(`conformance: ${what}`)
 }
 
-/** Returns the outcome, which must be the same for the synchronous and the asynchronous call. */
+/** Runs the synchronous and the asynchronous call, and returns their outcome, which must be the same. */
 async function outcome (sync, promise) {
   const at = async (work) => {
     try {

@@ -32,7 +32,7 @@ test('error for a missing key file names the path', async () => {
   }
 })
 
-test('error for key file readable by others names path and mode', { skip: process.platform === 'win32' }, async () => {
+test('error for an insecure key file names path and mode', { skip: process.platform === 'win32' }, async () => {
   const path = join(folder, 'private.pem')
   writeFileSync(path, own.write())
   chmodSync(path, 0o644)

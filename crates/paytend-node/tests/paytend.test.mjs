@@ -1,4 +1,4 @@
-// Tests of the Node API: types, exceptions, the worker pool, both module systems and frameworks. conformance.mjs runs
+// Tests for the Node API: types, exceptions, the worker pool, both module systems and frameworks. conformance.mjs runs
 // the vectors.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -79,7 +79,7 @@ test('exceptions have the expected class and code, sync and async', async () => 
   await assert.rejects(ring.seal('request', {}), paytend.Unsealable)
 })
 
-test('field names may be names of JavaScript properties', () => {
+test('fields can have the names of built-in JavaScript properties', () => {
   const fields = JSON.parse(`{"partnerId":"${PARTNER_ID}","notifyType":"2","constructor":"x","toString":"y"}`)
   const opened = open(sender.sealSync('notification', fields, '{"a":1}'))
   assert.deepEqual([opened.fields.constructor, opened.fields.toString], ['x', 'y'])
@@ -94,7 +94,7 @@ test('inspect and JSON.stringify do not show secrets', () => {
   assert.equal(received.json().iban, 'CANARY')
 })
 
-test('keys are encoded and loaded', () => {
+test('encoded keys can be inspected and loaded', () => {
   for (const [form, format, armour] of [
     ['pkcs8-pem', 'pkcs8', 'pem'],
     ['pkcs8-base64', 'pkcs8', 'base64'],
@@ -114,7 +114,7 @@ test('keys are encoded and loaded', () => {
   assert.equal(new Set(Array.from({ length: 1000 }, paytend.requestId)).size, 1000)
 })
 
-test('scheduled key is used only in its period', () => {
+test('scheduled key is used only during its period of use', () => {
   const day = Date.UTC(2026, 11, 1)
   const at = (millis) => ({ now: new Date(day + millis) })
   const key = { key: own.publicKey, notBefore: new Date(day), retireAt: new Date(day + 3_600_000) }

@@ -65,7 +65,7 @@ test('seal adds a requestId', async () => {
   assert.equal(JSON.parse(notification()).requestId, undefined)
 })
 
-test('repeat has the same dedup key', async () => {
+test('repeated notification has the same dedup key', async () => {
   stored.length = 0
   for (const tradeStatus of [2, 2, 3]) {
     const response = await handle({}, notification({ transactionId: 'T1', tradeStatus, amount: 0.1 }))

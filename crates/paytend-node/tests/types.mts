@@ -1,4 +1,4 @@
-// Tests of the TypeScript types. This file is type-checked, not run.
+// Tests for the TypeScript types. This file is type-checked, not run.
 import {
   Keyring, NotAuthentic, PaytendReceiver, PrivateKey, PublicKey, type Notification, type Opened
 } from '@paytend/sdk'

@@ -15,8 +15,8 @@ def make_view(
     """Creates the view.
 
     ``store`` must commit the dedup key and the effect in one transaction, and return whether the key was new. It must
-    also store repeats, so that their state can be queried, and the content of notifications that are not ``typed``.
-    Set ``DATA_UPLOAD_MAX_MEMORY_SIZE`` to 65536.
+    also store repeated notifications, so that the object's current state can be queried, and the content of
+    notifications that are not ``typed``. Set ``DATA_UPLOAD_MAX_MEMORY_SIZE`` to 65536.
     """
 
     @csrf_exempt

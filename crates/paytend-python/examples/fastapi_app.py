@@ -12,7 +12,8 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
     """Creates the application.
 
     ``store`` must commit the dedup key and the effect in one transaction, and return whether the key was new. It must
-    also store repeats, so that their state can be queried, and the content of notifications that are not ``typed``.
+    also store repeated notifications, so that the object's current state can be queried, and the content of
+    notifications that are not ``typed``.
     """
     app = FastAPI()
 

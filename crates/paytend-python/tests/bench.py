@@ -1,6 +1,6 @@
-"""Benchmark of opening messages with this package, and with code that uses `cryptography`.
+"""Measures how long it takes to open messages with this package, and with handwritten code that uses `cryptography`.
 
-bench.py FILE: see examples/bench.rs in paytend-bindings.
+Usage: bench.py FILE (see examples/bench.rs in paytend-bindings)
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 Its output must match the output of examples/conformance.rs in paytend-bindings.
 
-conformance.py VECTORS vectors FILE | seal FILE | open FILE...
+Usage: conformance.py VECTORS vectors FILE | seal FILE | open FILE...
 """
 
 import base64

@@ -24,7 +24,7 @@ def test_error_for_missing_key_file_names_the_path(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
-def test_error_for_key_file_readable_by_others_names_path_and_mode(tmp_path, own):
+def test_error_for_insecure_key_file_names_path_and_mode(tmp_path, own):
     path = tmp_path / "private.pem"
     path.write_bytes(own.write())
     path.chmod(0o644)

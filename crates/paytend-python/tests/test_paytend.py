@@ -1,4 +1,4 @@
-"""Tests of the Python API: types, exceptions, threads and frameworks. conformance.py runs the vectors."""
+"""Tests for the Python API: types, exceptions, threads and frameworks. conformance.py runs the vectors."""
 
 import json
 import pickle
@@ -89,7 +89,7 @@ def test_secrets_are_not_printed_or_pickled(rings, keys):
         pickle.dumps(keys[0])
 
 
-def test_keys_are_encoded_and_loaded(keys, tmp_path):
+def test_encoded_keys_can_be_inspected_and_loaded(keys, tmp_path):
     own, _ = keys
     for form in ["pkcs8-pem", "pkcs8-base64", "pkcs1-der"]:
         found = paytend.inspect_key(own.write(form))
@@ -108,7 +108,7 @@ def test_keys_are_encoded_and_loaded(keys, tmp_path):
     assert len({paytend.request_id() for _ in range(1000)}) == 1000
 
 
-def test_scheduled_key_is_used_only_in_its_period(keys):
+def test_scheduled_key_is_used_only_during_its_period_of_use(keys):
     own, _ = keys
     day = datetime(2026, 12, 1, tzinfo=timezone.utc)
     scheduled = paytend.ScheduledKey(own.public_key, day, day + timedelta(hours=1))
@@ -190,7 +190,7 @@ def test_django_example_handles_notifications(keys):
 
 
 class _Items:
-    """Framework headers that have items() but are not a Mapping."""
+    """A framework's header object, which has items() but is not a Mapping."""
 
     def __init__(self, pairs):
         self._pairs = pairs
@@ -220,7 +220,7 @@ def test_all_header_and_body_types_are_accepted(keys):
         assert receiver.receive(headers, raw, now=now).provider == "payby"
     for form in (body, bytearray(raw), memoryview(raw)):
         assert receiver.receive({"sign": sign}, form, now=now).content == raw
-    # A repeated header counts as one signature, as in every other language.
+    # The same signature in two headers counts as one signature, as in every other language.
     assert receiver.receive({"sign": [sign, sign]}, raw, now=now).provider == "payby"
 
 

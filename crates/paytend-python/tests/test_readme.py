@@ -115,7 +115,7 @@ def test_amounts_are_parsed_as_decimal(readme):
     assert [type(value) for value in opened.json().values()] == [Decimal, str]
 
 
-def test_notification_with_known_key_is_stored_as_a_repeat(readme):
+def test_second_delivery_is_recorded_as_a_repeat(readme):
     names, sender, store = readme
     for _ in range(2):
         payload = {"transactionId": "T1", "tradeStatus": 2}

@@ -23,7 +23,7 @@ macro_rules! failures {
                 }
             }
 
-            /// Returns the `respMsg` of the response. Details about a field may follow it.
+            /// Returns the fixed part of the `respMsg`. The sandbox may append details.
             pub fn message(self) -> &'static str {
                 match self {
                     $(Self::$name => $message,)+
@@ -48,7 +48,7 @@ failures! {
     TooLarge = "S010" "the request is too large",
     UnknownCard = "S101" "unknown card",
     UnknownOrder = "S102" "unknown order",
-    /// The first order is unaffected; query it.
+    /// The existing order with this number is unchanged. Its state can be queried.
     DuplicateOrder = "S103" "orderNo was used before",
     InsufficientFunds = "S104" "insufficient funds",
     WrongCurrency = "S105" "wrong currency",
@@ -82,7 +82,7 @@ impl Refusal {
 
     pub(crate) fn message(&self) -> String {
         match &self.detail {
-            // The detail is more precise than the message.
+            // The detail states the broken rule, so it replaces the rule in the failure's message.
             Some(detail) if self.failure == Failure::BadAmount => format!("invalid amount: {detail}"),
             Some(detail) => format!("{}: {detail}", self.failure.message()),
             None => self.failure.message().to_owned(),
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_stable() {
+    fn failure_codes_are_unique_and_stable() {
         let codes: HashSet<_> = Failure::ALL.iter().map(|failure| failure.code()).collect();
         assert_eq!(codes.len(), Failure::ALL.len());
         assert_eq!((Failure::Malformed.code(), Failure::BadUrl.code()), ("S001", "S107"));

@@ -41,7 +41,7 @@ pub enum FaultKind {
     NotificationFirst,
     /// The notification is posted twice.
     Duplicate,
-    /// The notification is posted after the next pending one, or one second later if none is pending.
+    /// The notification is posted after the next pending one, or one second later if no notification is pending.
     Reorder,
     /// The notification is posted after a delay.
     Late {
@@ -95,7 +95,7 @@ pub struct Fault {
     /// The percentage of calls or notifications to which the fault applies.
     #[serde(default = "always")]
     pub(crate) percent: u8,
-    /// The number of times the fault still applies; unlimited if `None`.
+    /// The remaining number of times that the fault applies; `None` for no limit.
     #[serde(default)]
     pub(crate) times: Option<u32>,
 }
@@ -289,7 +289,7 @@ impl Faults {
 /// Returns `true` with the given probability in percent.
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
-    // Without random bytes, the fault does not apply.
+    // If no random bytes are available, the fault does not apply.
     percent >= 100 || (OsRandom.fill(&mut random).is_ok() && chosen(percent, u32::from_le_bytes(random)))
 }
 

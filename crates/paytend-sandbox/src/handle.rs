@@ -101,7 +101,7 @@ impl Sandbox {
         Ok(ids.filter_map(serde_json::Value::as_u64).collect())
     }
 
-    /// Applies a trigger, posts the resulting notifications once, and returns the first one.
+    /// Applies a trigger, posts the resulting notifications once, and returns the first delivery.
     async fn happen(&self, trigger: Trigger) -> Result<Delivery, DeliverError> {
         let made = self.trigger(trigger)?;
         self.core.run_due(self.core.now()).await;
@@ -140,7 +140,7 @@ impl Sandbox {
     /// Triggers the event behind one of Paytend's notifications, such as a deposit, the use of a card or the end of an
     /// audit, and posts the notification.
     ///
-    /// `content` is a JSON object; its fields replace those that the sandbox would write.
+    /// `content` is a JSON object whose fields replace the generated fields.
     ///
     /// # Errors
     /// Returns [`DeliverError`] in the same cases as [`deposit`](Self::deposit), and [`DeliverError::Refused`] if

@@ -29,7 +29,7 @@ const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete t
 pub enum ProfileFile {
     /// The file was written.
     Written(PathBuf),
-    /// The file exists without the sandbox's first line and was not changed.
+    /// The file was not changed, because it does not begin with the sandbox's first line.
     Kept(PathBuf),
     /// The file cannot be read or written.
     Failed {

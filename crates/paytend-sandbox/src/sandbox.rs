@@ -26,9 +26,9 @@ use crate::world::partner::FIRST_CARD;
 use crate::world::settings::{Settings, Timing};
 use crate::world::{Event, World};
 
-/// The partner identifier used if none is given, which is the documentation's example.
+/// The default partner identifier, taken from the documentation's example.
 const DEFAULT_PARTNER: &str = "888666000100260";
-/// The length of generated keys in bits, which is what Paytend uses today.
+/// The default length of generated keys in bits, which is also the length of the keys that Paytend uses today.
 const DEFAULT_BITS: usize = 1024;
 
 /// A running sandbox, which stops when it is dropped.
@@ -111,8 +111,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets the RSA backend. The default is pure Rust, which needs no C compiler. A faster one lets the sandbox serve
-    /// more requests a second.
+    /// Sets the RSA backend. The default is pure Rust, which needs no C compiler. A faster backend lets the sandbox
+    /// serve more requests per second.
     ///
     /// ```no_run
     /// use paytend_crypto_aws_lc::AwsLc;
@@ -127,7 +127,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets the length of generated keys in bits. The default is 1024, which is what Paytend uses.
+    /// Sets the length of generated keys in bits. The default is 1024, the length that Paytend uses.
     pub fn bits(mut self, bits: usize) -> Self {
         self.bits = bits;
         self
@@ -139,7 +139,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Adds a partner with its public key. If none is added, the sandbox has one partner with a generated key pair.
+    /// Adds a partner with its public key. If no partner is added, the sandbox has one with a generated key pair.
     pub fn partner(mut self, id: impl Into<String>, key: PublicKey) -> Self {
         self.partners.push((id.into(), key));
         self

@@ -1,5 +1,5 @@
-//! Scenarios: files of steps that a partner takes, with the expected results. Each runs against a new sandbox over real
-//! HTTP.
+//! Scenarios: files of steps that a partner takes, with the expected results. Each scenario runs against a new sandbox
+//! over real HTTP.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,7 +80,7 @@ struct Step {
     fault: Option<String>,
     /// A duration by which to advance the clock.
     advance: Option<String>,
-    /// The name of the next received notification, such as `baas 2`; `none` if none is expected.
+    /// The expected name of the next notification, such as `baas 2`; `none` if no notification is expected.
     notified: Option<String>,
     /// A card whose balance and state are checked.
     card: Option<String>,

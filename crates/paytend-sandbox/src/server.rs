@@ -218,7 +218,7 @@ enum NoAnswer {
 
 /// A request that has been read, and its outcome.
 struct Heard {
-    /// The partner, or an empty string if the request does not name one.
+    /// The `partnerId`, or an empty string if the request does not contain one.
     partner: String,
     sent: Side,
     outcome: Result<String, Refusal>,
@@ -308,7 +308,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         None => return without_signature(&partner, Failure::UnknownPartner),
     };
     if body.len() > most {
-        let detail = format!("at most {most} bytes; found {}", body.len());
+        let detail = format!("the maximum is {most} bytes; found {}", body.len());
         return Ok(refused(&partner, Refusal::because(Failure::TooLarge, detail), false));
     }
     let mut expected = Expected::request(partner.as_str());
@@ -323,7 +323,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
         Ok(refused(&partner, refusal, false))
     };
     let opened = match keyring.open(body, &expected) {
-        // The payload of a request must be strict JSON, which sealing also requires.
+        // Opening accepts some payloads that are not strict JSON, but a request must be strict JSON.
         Ok(opened) => match opened.payload_problem() {
             Some(problem) => return bad_data(problem),
             None => opened,

@@ -17,7 +17,7 @@ pub enum StartError {
         /// The error reported by the operating system.
         source: std::io::Error,
     },
-    /// Other machines can reach the address, and this was not explicitly allowed.
+    /// Other machines can reach the address, but remote access was not explicitly allowed.
     #[error(
         "{0} is not a loopback address, and other machines could reach this sandbox; \
          use 127.0.0.1, or allow it with --danger-allow-remote or SandboxBuilder::danger_allow_remote"

@@ -39,8 +39,8 @@ impl Delivery {
         self.attempts.last().and_then(|(_, status)| *status)
     }
 
-    /// Returns why the last attempt was not acknowledged: the connection, the status or the body. Returns `None` if the
-    /// attempt was acknowledged or if there was no attempt.
+    /// Returns why the last attempt was not acknowledged, such as a connection error or an unexpected status or body.
+    /// Returns `None` if the attempt was acknowledged or if there was no attempt.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }

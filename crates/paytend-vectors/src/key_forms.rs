@@ -14,9 +14,9 @@ pub struct KeyFormCase {
     pub what: String,
     /// The passphrase for reading the file, if it is encrypted.
     pub passphrase: Option<String>,
-    /// The result for a private key.
+    /// The expected result of reading the file as a private key.
     pub private: KeyFormResult,
-    /// The result for a public key.
+    /// The expected result of reading the file as a public key.
     pub public: KeyFormResult,
 }
 
@@ -24,19 +24,19 @@ pub struct KeyFormCase {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum KeyFormResult {
-    /// The key was read.
+    /// The file is read successfully.
     Read {
-        /// `pkcs1-private`, `pkcs1-public`, `pkcs8`, `spki` or `certificate`.
+        /// The DER structure: `pkcs1-private`, `pkcs1-public`, `pkcs8`, `spki` or `certificate`.
         structure: String,
-        /// `der`, `base64`, or `pem` and the label.
+        /// The encoding of the DER: `der`, `base64`, or `pem` and the label.
         armour: String,
-        /// The wrappings around the key, outermost first.
+        /// The encodings, escapes and quotes around the key, outermost first.
         wrappings: Vec<String>,
         /// Whether the key is encrypted.
         #[serde(default)]
         encrypted: bool,
     },
-    /// The key was refused with an error message that contains these strings.
+    /// The file is refused with an error message that contains the strings in `says`.
     Named {
         /// The strings that the message contains.
         says: Vec<String>,

@@ -47,7 +47,7 @@ pub struct KeyCase {
 pub struct EnvelopeCase {
     /// The name of the case.
     pub name: String,
-    /// The payload's field: `bizData`, `respData` or `content`.
+    /// The name of the payload field: `bizData`, `respData` or `content`.
     pub payload_field: String,
     /// Whether the payload is included in the signature.
     pub sign_payload: bool,
@@ -72,12 +72,12 @@ pub struct EnvelopeCase {
     pub note: String,
 }
 
-/// An authentic message whose payload may not be strict JSON.
+/// An authentic message whose payload is not necessarily strict JSON.
 #[derive(Clone, Debug)]
 pub struct AuthenticCase {
     /// The name of the case.
     pub name: String,
-    /// The payload's field: `bizData`, `respData` or `content`.
+    /// The name of the payload field: `bizData`, `respData` or `content`.
     pub payload_field: String,
     /// The wire document.
     pub document: Vec<u8>,
@@ -92,7 +92,7 @@ pub struct AuthenticCase {
 pub struct RefuseCase {
     /// The name of the case: a group, a slash, and the defect.
     pub name: String,
-    /// The payload's field: `bizData`, `respData` or `content`.
+    /// The name of the payload field: `bizData`, `respData` or `content`.
     pub payload_field: String,
     /// The wire document.
     pub document: Vec<u8>,
@@ -141,7 +141,7 @@ pub struct BlocksCase {
 /// A sample message from a provider's document.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// The document: `baas`, `funding`, `issuing`, `payby` or `payermax`.
+    /// The provider's document: `baas`, `funding`, `issuing`, `payby` or `payermax`.
     pub document: String,
     /// The name of the case.
     pub name: String,

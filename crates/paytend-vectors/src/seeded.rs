@@ -3,12 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The environment variable that sets the seed instead of a random one.
+/// The environment variable that overrides the seed.
 pub const SEED: &str = "PAYTEND_TEST_SEED";
 
 /// A seeded random number generator that prints its seed if the test fails.
 ///
-/// The numbers are predictable, so it is not suitable for keys.
+/// The numbers are predictable, so the generator must not be used for keys.
 #[derive(Debug)]
 pub struct Seeded {
     seed: u64,

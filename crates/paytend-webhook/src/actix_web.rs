@@ -131,7 +131,7 @@ impl<R: Receiver> FromRequest for NotificationRequest<R> {
     }
 }
 
-/// Copies the headers into the types of `http` 1; actix-web uses `http` 0.2. Both versions allow the same characters.
+/// Copies the headers into `http` 1 types, because actix-web uses `http` 0.2. Both versions allow the same characters.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

@@ -34,7 +34,7 @@ impl DedupKey {
         Self(hash.finalize().into())
     }
 
-    /// Returns the bytes.
+    /// Returns the 32 bytes of the key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -40,7 +40,7 @@ pub enum ConfigError {
     Crypto(#[from] Error),
 }
 
-/// The reason for a rejection. Values from the [`RequestFilter`](crate::RequestFilter) contain what was received, cut
+/// The reason for a rejection. Reasons from the [`RequestFilter`](crate::RequestFilter) contain the received value, cut
 /// to 64 bytes, with non-printable bytes escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -75,8 +75,8 @@ pub enum Reason {
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     TooSlow(Duration),
-    /// The connection broke, or the framing of the body is wrong.
-    #[error("the body is incomplete: the connection broke, or its framing is wrong")]
+    /// The connection broke, or the framing of the body is invalid.
+    #[error("the body is incomplete: the connection broke, or the framing is invalid")]
     Broken,
     /// The budget for notifications in progress is used up. The message may be valid.
     #[error("the budget for notifications in progress is used up")]
@@ -104,7 +104,7 @@ pub enum Reason {
         /// The receiver's limit.
         limit: Duration,
     },
-    /// The notification is authentic, but its timestamp is in the future. A clock is wrong.
+    /// The notification is authentic, but its timestamp is in the future. One of the clocks is wrong.
     #[error(
         "the notification was sent {} in the future; `max_ahead` is {}; compare the clocks",
         words(*by),
@@ -125,7 +125,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Returns the response status. Only publicly visible errors have a specific status; all others share status 400.
+    /// Returns the response status. All errors that concern the signature or the content share status 400, so the
+    /// status reveals nothing about them.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,

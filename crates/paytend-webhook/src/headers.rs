@@ -8,7 +8,7 @@ use crate::error::Reason;
 /// The content codings that change a body's bytes.
 const CODINGS: [&str; 7] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"];
 
-/// Maximum number of signatures verified per request. A provider that rotates its key may send two.
+/// Maximum number of signatures verified per request. A provider that rotates its key may send two signatures.
 const MAX_SIGNATURES: usize = 4;
 
 /// Returns the value of `Content-Encoding`, as an [`excerpt`], if it contains a real coding. Values such as `UTF-8`,
@@ -25,7 +25,7 @@ pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
 /// Returns the distinct signatures in the `sign` headers.
 ///
 /// Proxies may repeat headers, join equal headers with commas, or fold them. Some programs add quotes. Base64 contains
-/// no commas, quotes or white space, so removing them cannot change a signature.
+/// no commas, quotes or whitespace, so removing them cannot change a signature.
 pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<String>, Reason> {
     let mut signatures: Vec<String> = Vec::new();
     for entry in headers.get_all("sign").iter().flat_map(entries) {
@@ -58,7 +58,7 @@ fn entries(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value.as_bytes().split(|byte| *byte == b',')
 }
 
-/// Removes white space and quotes from both ends of a value.
+/// Removes whitespace and quotes from both ends of a value.
 fn unquoted(text: &[u8]) -> &[u8] {
     let mut text = text.trim_ascii();
     while let [b'"' | b'\'', rest @ ..] | [rest @ .., b'"' | b'\''] = text {

@@ -90,7 +90,7 @@ impl<K: ?Sized + HasPublicKey> fmt::Debug for ScheduledKey<K> {
     }
 }
 
-/// A key with a public half. This trait is sealed: both kinds of key implement it.
+/// A key with a public half: a private key or a public key. This trait is sealed.
 pub trait HasPublicKey: sealed::Sealed {
     #[doc(hidden)]
     fn half(&self) -> &PublicKey;

@@ -1,5 +1,5 @@
 //! The members of an authentic body. Each member is parsed separately from the raw text, independently of errors in the
-//! others.
+//! other members.
 //!
 //! The dedup keys and the merchant and age checks of PayBy and PayerMax use these members, not the typed form. An
 //! unreadable member must neither change a dedup key nor bypass a check.
@@ -84,7 +84,8 @@ pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Returns the time. Times after the year 9999, which not every system can represent, become the end of that year.
+/// Returns the time `millis` milliseconds after the Unix epoch. Times after the year 9999, which not every system can
+/// represent, become the end of that year.
 pub(crate) fn at_millis(millis: u64) -> SystemTime {
     const END: u64 = 253_402_300_799_999;
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(END))

@@ -23,7 +23,7 @@ use crate::verified::BusinessKey;
 /// number, are accepted unless [`require_timestamp`](Self::require_timestamp) is set.
 pub type PayByReceiver = DetachedReceiver<PayBy>;
 
-/// PayBy's scheme for signing in a header.
+/// PayBy's signature scheme, with the signature in a header.
 #[derive(Clone, Debug)]
 pub struct PayBy;
 

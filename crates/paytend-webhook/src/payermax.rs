@@ -28,7 +28,7 @@ use crate::verified::BusinessKey;
 /// that is not an object is rejected as if its merchant were unknown.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
-/// PayerMax's scheme for signing in a header.
+/// PayerMax's signature scheme, with the signature in a header.
 #[derive(Clone, Debug)]
 pub struct PayerMax {
     /// The keys of each merchant.

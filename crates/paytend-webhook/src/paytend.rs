@@ -59,13 +59,13 @@ impl PaytendReceiver {
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
     }
 
-    /// Creates a receiver with rotating keys: the partner's keys decrypt, and Paytend's keys verify. A key in an
-    /// [`Arc`](std::sync::Arc) is always valid. While either kind has no valid key, the response asks for a later
-    /// retry.
+    /// Creates a receiver with rotating keys: the partner's keys decrypt messages, and Paytend's keys verify them. A
+    /// key in an [`Arc`](std::sync::Arc) is always valid. While none of the partner's keys or none of Paytend's keys is
+    /// valid, the response asks for a later retry.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if either kind has no key, if a key is invalid or has an empty validity period, or if
-    /// the partner identifier is invalid.
+    /// Returns [`ConfigError`] if either list of keys is empty, if a key is invalid or has an empty validity period, or
+    /// if the partner identifier is invalid.
     pub fn rotating(
         product: Product,
         partner_id: impl Into<String>,
@@ -177,7 +177,7 @@ impl Receiver for PaytendReceiver {
 }
 
 /// Returns the business key, or `None` if the identifying fields are missing. Except for deposits, these fields are
-/// inferred. Each field is read separately, independently of errors in the others.
+/// inferred. Each field is read separately, independently of errors in the other fields.
 fn business_key(notification: &Notification) -> Option<BusinessKey> {
     let new = BusinessKey::new;
     match notification {

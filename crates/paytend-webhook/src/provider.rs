@@ -90,8 +90,8 @@ pub enum Reply {
     Duplicate,
     /// The notification could not be stored now. The provider should retry.
     TryAgainLater,
-    /// The request is not a notification that can be verified: HTTP 400. For servers that reject a request
-    /// before passing it to a receiver. Do not refuse an authentic notification: it would be lost.
+    /// The request is rejected with HTTP 400. For servers that reject a request before passing it to a receiver. Do not
+    /// refuse an authentic notification: it would be lost.
     Refused,
 }
 

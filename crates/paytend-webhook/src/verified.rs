@@ -115,7 +115,7 @@ impl<N> Verified<N> {
     }
 
     /// Returns the object that the notification is about and the state it reports, if present. Each member is read
-    /// separately, independently of errors in the others.
+    /// separately, independently of errors in the other members.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
     }

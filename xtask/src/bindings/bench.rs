@@ -54,7 +54,7 @@ impl Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        // The process normally exits at the end of its input. A stuck process must be killed.
+        // Kill the process, in case it is stuck. Normally it exits at the end of its input.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

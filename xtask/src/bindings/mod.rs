@@ -167,7 +167,7 @@ fn merge(from: &Path) -> Result<(), String> {
             platforms.insert(relative);
         }
         if platforms.is_empty() {
-            return Err(format!("{} contains no files in a directory natives/{}", from.display(), binding.name));
+            return Err(format!("{}: no files found in any natives/{} directory", from.display(), binding.name));
         }
         (binding.pack)("all")?;
         println!("bindings: {} contains {platforms:?}", binding.name);
@@ -192,7 +192,7 @@ fn rust() -> Result<Program, String> {
 }
 
 /// Checks that each language has the same outcome as Rust for each case in `vectors/`, and can open the messages that
-/// the others sealed.
+/// the other languages sealed.
 fn check_conformance(bindings: &[&Binding]) -> Result<(), String> {
     println!("\n== conformance");
     let out = folder().join("conformance");
@@ -218,7 +218,7 @@ fn check_conformance(bindings: &[&Binding]) -> Result<(), String> {
         program()?.args(["open"]).args(&sealed).run()?;
     }
     println!(
-        "bindings: {} languages agree on {} cases, and each opens the messages of the others",
+        "bindings: {} languages agree on {} cases, and each opens the messages that the others sealed",
         all.len(),
         outcomes("rust")?.len()
     );

@@ -145,7 +145,7 @@ mod tests {
 
     /// Each line in a `sh` block is a command of `cargo xtask`, or is run by the tests of the language.
     #[test]
-    fn shell_lines_are_xtask_commands_or_tested() {
+    fn each_shell_line_is_an_xtask_command_or_is_tested() {
         for readme in &READMES {
             let text = read(readme.path).unwrap();
             for line in blocks(&text, "sh").iter().flat_map(|block| block.lines()) {
@@ -157,7 +157,7 @@ mod tests {
 
     /// Each README names the platforms for which the workflow packs its language.
     #[test]
-    fn readmes_name_the_packed_platforms() {
+    fn readmes_list_the_platforms_that_are_packed() {
         let workflow = read(".github/workflows/bindings.yml").unwrap();
         let packed: Vec<&str> = workflow.lines().filter(|line| line.contains("{ os: ")).collect();
         assert!(!packed.is_empty());

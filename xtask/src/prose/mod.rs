@@ -20,7 +20,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
         .ok_or("git cannot list the files: run this command in a clone of the repository")?;
     let mut findings = Vec::new();
     for path in listed.lines().filter(|path| is_checked(path, prefixes)) {
-        // A deleted file is listed until the deletion is committed.
+        // Skip deleted files, which git lists until the deletion is committed.
         let Ok(source) = std::fs::read_to_string(root().join(path)) else { continue };
         findings.extend(check(path, &source).into_iter().map(|finding| format!("{path}:{finding}")));
     }
@@ -35,7 +35,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
 fn is_checked(path: &str, prefixes: &[&str]) -> bool {
     let wanted = prefixes.is_empty() || prefixes.iter().any(|prefix| path.starts_with(prefix));
     let data = DATA.iter().any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")));
-    // The rules contain the phrases that they refuse.
+    // The files of this module are not checked, because they contain the refused phrases.
     let own = path.starts_with("xtask/src/prose/");
     wanted && !data && !own && has(path, &CHECKED) && Path::new(path).file_name().is_some_and(|name| name != "LICENSE")
 }
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(check("crates/x/src/lib.rs", source), Vec::<String>::new());
         let table = format!("| {} |\n", "x".repeat(200));
         assert_eq!(check("README.md", &table), Vec::<String>::new());
-        // Code in documentation and identifiers are not prose.
+        // Identifiers, and code in documentation, are not checked.
         assert_eq!(check("README.md", "Call `nobody` first.\n"), Vec::<String>::new());
     }
 }

@@ -1,4 +1,4 @@
-//! Integration tests of the shared layer of the bindings.
+//! Integration tests for the shared layer of the bindings.
 
 // Tests may panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

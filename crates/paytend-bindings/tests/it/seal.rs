@@ -1,4 +1,4 @@
-//! Tests of the `requestId` that sealing adds.
+//! Tests for the `requestId` that sealing adds.
 
 use paytend_bindings::{Code, Failure, Kind, open, seal};
 use paytend_vectors::PARTNER_ID;
@@ -14,7 +14,7 @@ fn sealed_id(kind: Kind, fields: &[(&str, &str)]) -> Result<Option<String>, Fail
 }
 
 #[test]
-fn missing_request_id_is_generated_for_each_request() {
+fn generated_request_ids_have_32_characters_and_differ() {
     let fields = [("partnerId", PARTNER_ID)];
     let ids = [0, 1].map(|_| sealed_id(Kind::Request, &fields).unwrap().unwrap());
     assert!(ids.iter().all(|id| id.len() == 32), "{ids:?}");

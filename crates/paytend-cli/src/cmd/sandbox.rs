@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Allow a --host that other machines can reach; the control interface then requires a token
     #[arg(long)]
     danger_allow_remote: bool,
-    /// Allow keys that look like those of a real partner
+    /// Allow keys that look like a real partner's keys
     #[arg(long)]
     danger_allow_real_keys: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Tests of the interface that scripts rely on: arguments, output and exit codes.
+//! Tests for the interface that scripts rely on: arguments, output and exit codes.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn open(keys: &Keys, side: &str, kind: &str, own: &str, peer: &str, more: &[&str
 }
 
 #[test]
-fn every_envelope_vector_opens() {
+fn every_envelope_vector_can_be_opened() {
     let keys = Keys::new();
     for case in paytend_vectors::envelope() {
         let kind = kind(&case.payload_field);
@@ -56,7 +56,7 @@ fn every_envelope_vector_opens() {
 }
 
 #[test]
-fn every_refused_vector_exits_with_4() {
+fn opening_an_invalid_vector_exits_with_4() {
     let keys = Keys::new();
     for case in paytend_vectors::refuse() {
         let kind = kind(&case.payload_field);
@@ -68,7 +68,7 @@ fn every_refused_vector_exits_with_4() {
 }
 
 #[test]
-fn sealed_message_opens_on_the_other_side() {
+fn sealed_message_can_be_opened_by_the_other_side() {
     let keys = Keys::new();
     let payload = r#"{"amount":0.020,"name":"žąsis"}"#;
     for (side, kind, own, peer, fields) in [
@@ -208,7 +208,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
             assert_eq!(off.code, 3, "{command_line:?}");
         }
     }
-    // A public key given as the private key.
+    // The private key option is given a public key.
     let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];
     let ran = run(&[&swapped[..], &["--fields", fields, "--danger-any-permissions"]].concat(), b"");
     assert_eq!(ran.code, 3);
@@ -250,7 +250,7 @@ fn unsigned_failure_exits_with_4_and_shows_its_code() {
 }
 
 #[test]
-fn endpoints_show_provenance_fields_and_rules() {
+fn endpoints_command_shows_provenance_fields_and_rules() {
     let ran = run(&["endpoints", "--json"], b"");
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let find = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();

@@ -1,4 +1,4 @@
-//! Tests of `paytend demo`.
+//! Tests for `paytend demo`.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! Tests of `paytend explain`.
+//! Tests for `paytend explain`.
 
 use serde_json::Value;
 
@@ -50,12 +50,12 @@ fn changed_body_and_wrong_key_are_explained() {
     };
     let ran = sign(&[], &[&case.body()[..], b"\n"].concat());
     assert_eq!(ran.code, 4);
-    assert!(ran.stdout.contains("trailing (or leading) white space"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("leading or trailing whitespace"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("signed text:"), "{}", ran.stdout);
     assert!(ran.stderr.contains("not authentic"), "{}", ran.stderr);
 
-    // A Paytend message that is encrypted for the key given as --other-private-key; the wrong key is in the environment
-    // variable.
+    // The message is encrypted for the key given as --other-private-key. The environment variable contains the wrong
+    // key.
     let case = paytend_vectors::envelope().into_iter().find(|case| case.payload_field == "content").unwrap();
     let (other, peer) = (keys.arg(&format!("{}.pem", case.receiver)), keys.arg(&format!("{}.pub", case.sender)));
     let args = ["explain", "--other-private-key", &other, "--public-key", &peer];

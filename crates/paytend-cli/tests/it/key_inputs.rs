@@ -1,4 +1,4 @@
-//! Tests of reading keys: all formats, standard input, pipes, the environment and passphrases.
+//! Tests for reading keys: all formats, standard input, pipes, the environment and passphrases.
 
 use std::fs::File;
 use std::path::Path;
@@ -85,7 +85,7 @@ fn inspect_shows_format_and_permissions() {
     assert!(certificate["readable_by_owner_only"].is_null());
     let private = shown("base64-of-pem.txt", 0o600);
     assert_eq!((&private["kind"], &private["readable_by_owner_only"]), (&"private".into(), &true.into()));
-    assert_eq!(private["wrappings"], serde_json::json!(["base64 of the whole text"]));
+    assert_eq!(private["wrappings"], serde_json::json!(["base64 of the whole input"]));
     if cfg!(unix) {
         assert_eq!(shown("pkcs8.pem", 0o644)["readable_by_owner_only"], false);
     }
@@ -116,7 +116,7 @@ fn key_is_read_from_standard_input() {
 }
 
 #[test]
-fn standard_input_is_read_for_one_option_only() {
+fn standard_input_can_be_used_for_only_one_option() {
     let keys = Keys::new();
     let (own, public) = (keys.arg("partner.pem"), keys.arg("payby.pub"));
     let open = ["open", "--as", "partner", "--kind", "response"];
@@ -140,14 +140,14 @@ fn standard_input_is_read_for_one_option_only() {
         ),
     ] {
         let ran = run(&args, b"{}");
-        assert_fails(&ran, 2, &["standard input cannot be both", parts[0], parts[1]]);
+        assert_fails(&ran, 2, &["standard input cannot be used for both", parts[0], parts[1]]);
     }
     let encrypted = write(&keys.path("encrypted.pem"), &key_form("encrypted-pbkdf2.pem"));
     let both = ["keys", "inspect", "-", "--passphrase-file", "-"];
     assert_fails(
         &run(&both, &key_form("encrypted-pbkdf2.pem")),
         2,
-        &["standard input cannot be both FILE and --passphrase-file"],
+        &["standard input cannot be used for both FILE and --passphrase-file"],
     );
     let ran = run(&["keys", "inspect", &encrypted, "--passphrase-file", "-"], b"correct horse\n");
     assert_eq!(ran.code, 0, "{}", ran.stderr);

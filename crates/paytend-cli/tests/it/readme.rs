@@ -22,7 +22,7 @@ fn readme_lists_every_command() {
     let commands = subcommands(&[]);
     assert!(commands.len() >= 10, "{commands:?}");
     assert_eq!(listed, commands);
-    // Each subcommand must appear in a row of its command.
+    // Each subcommand must appear in the row of its parent command.
     for command in ["keys", "control"] {
         let row: String = rows.iter().filter(|row| row.split(' ').next() == Some(command)).copied().collect();
         let names = subcommands(&[command]);

@@ -1,4 +1,4 @@
-//! Tests of `paytend sandbox`, `control` and `scenario`: the interface for scripts, and the state after the process is
+//! Tests for `paytend sandbox`, `control` and `scenario`: the interface for scripts, and the state after the process is
 //! killed.
 
 use std::collections::BTreeMap;
@@ -133,7 +133,7 @@ fn client_reads_profile_file_in_key_directory() {
 }
 
 #[test]
-fn invalid_options_are_refused_with_exit_codes() {
+fn invalid_option_exits_with_the_documented_code() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let keys = keys.to_str().unwrap();

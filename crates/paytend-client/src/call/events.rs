@@ -40,9 +40,9 @@ pub enum Phase {
     Dropped,
 }
 
-/// A receiver of events. Every `Fn(&Event)` implements it.
+/// A receiver of events. Every `Fn(&Event)` implements this trait.
 ///
-/// It is called synchronously during the call and must return quickly.
+/// The receiver is called synchronously during the call and must return quickly.
 pub trait EventListener: Send + Sync + 'static {
     /// Called for each event.
     fn on_event(&self, event: &Event);

@@ -142,7 +142,7 @@ impl Call<'_> {
         let opened = response::open(&self.shared.keyring, &raw, self.shared.max_response_bytes, &self.subject);
         let opened = opened.and_then(|opened| match observer.handover.withdraw() {
             false => Ok(opened),
-            // A server that has not read the whole request cannot have executed it: the response belongs to another
+            // A server that has not read the whole request cannot have executed it, so the response belongs to another
             // request.
             true => Err(Error::new(ErrorKind::Mismatch)
                 .caused_by("the response arrived before the request was sent")
@@ -165,7 +165,7 @@ impl Call<'_> {
         }
     }
 
-    /// Sends the document once, under the limits, and returns the unverified response.
+    /// Sends the document once, within the limits, and returns the unverified response.
     pub(crate) async fn once(self, deadline: Deadline) -> Result<RawResponse, Error> {
         let mut observer = CallObserver::new(self.shared, self.target, &self.request_id, deadline, self.doubtful);
         let traced = observer.traced();

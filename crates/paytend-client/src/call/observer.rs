@@ -79,7 +79,7 @@ impl<'g> CallObserver<'g> {
         self.report(Phase::Attempt, result, latency);
     }
 
-    /// Prepares for the next attempt, after an attempt with this outcome.
+    /// Records the outcome of the failed attempt, and prepares for the next attempt.
     pub(crate) fn again(&mut self, outcome: Outcome) {
         self.doubtful |= outcome == Outcome::Unknown && self.target.kind == OperationKind::Mutation;
         self.sent_before |= !self.handover.withdraw();

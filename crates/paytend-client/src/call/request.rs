@@ -73,8 +73,8 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Sets the deadline of the whole call: its attempts, the waits between them, and the wait for a free slot under a
-    /// limit.
+    /// Sets the deadline of the whole call: its attempts, the waits between them, and the time spent waiting for the
+    /// concurrency and rate limits.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
         self
@@ -125,7 +125,7 @@ impl<'r, O: Operation> Request<'r, O> {
     }
 
     /// Sends the request even if it violates rules of [`Validate`](paytend_model::Validate), for example because the
-    /// provider has changed them.
+    /// provider has changed its rules.
     pub fn danger_skip_validation(mut self) -> Self {
         self.validation = Validation::Off;
         self
@@ -141,8 +141,8 @@ impl<'r, O: Operation> Request<'r, O> {
     /// Sends the request on a new connection, so that a late response to another request cannot be mistaken for
     /// its response.
     ///
-    /// Use this for custom order queries: the response code for "no such order" does not identify an order. Each
-    /// such request opens a connection.
+    /// Use this for custom order queries: the response code for "no such order" does not identify an order. Each such
+    /// request opens a new connection.
     pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;
         self

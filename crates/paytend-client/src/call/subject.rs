@@ -30,7 +30,7 @@ pub(crate) struct Subject {
 /// The identifier fields of a request that its response must also contain.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Required {
-    /// None: the operation has no response data.
+    /// No fields, because the operation has no response data.
     #[default]
     None,
     /// The order number. The other fields are compared if the response contains them.
@@ -66,7 +66,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, with none of them required.
+    /// Returns the same identifiers, all of them optional in the response.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }
@@ -76,7 +76,7 @@ impl Subject {
     /// A payload that is not an object is not checked here. It is reported when the data is parsed.
     ///
     /// # Errors
-    /// Returns [`Mismatch`] if an identifier differs, or if a required one is missing.
+    /// Returns [`Mismatch`] if an identifier differs, or if a required identifier is missing.
     pub(crate) fn check(&self, payload: &[u8]) -> Result<(), Mismatch> {
         if self.named.is_empty() || payload.is_empty() {
             return Ok(());
@@ -167,7 +167,7 @@ mod tests {
             (r#"{"orderNo":null}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"nested":{"orderNo":"T-1"}}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"cardId":"1755902","balance":"25.00"}"#, Err(Mismatch::Unnamed("orderNo".into()))),
-            // Not an object: reported when the data is parsed.
+            // A payload that is not an object is reported later, when the data is parsed.
             ("", Ok(())),
             ("{", Ok(())),
         ] {
@@ -186,9 +186,9 @@ mod tests {
         assert_eq!(topup.check(b"{\"orderNo\":\"T-1\",\"x\":\"\xff\"}"), Ok(()));
     }
 
-    /// The card field of responses is inferred, so a response without it is accepted.
+    /// The card field of responses is inferred, so a response without the field is accepted.
     #[test]
-    fn response_without_card_is_accepted_and_different_card_is_a_mismatch() {
+    fn response_without_a_card_is_accepted_but_a_different_card_is_a_mismatch() {
         let balance = r#"{"cardId":"1755902"}"#;
         assert_eq!(check(balance, r#"{"balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"1755902","balance":"1.00"}"#), Ok(()));

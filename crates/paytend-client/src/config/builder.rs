@@ -34,7 +34,7 @@ pub struct ClientBuilder {
     environment: Environment,
     partner_id: String,
     keyring: Result<Keyring, Error>,
-    /// The keys from which `keyring` was made, if they were read by this crate.
+    /// The keys from which `keyring` was created, if this crate has read them.
     #[cfg(feature = "config")]
     key_material: Option<KeyMaterial>,
     http: http::Options,
@@ -56,7 +56,7 @@ pub struct ClientBuilder {
     events: Option<Arc<dyn EventListener>>,
 }
 
-/// The transport of requests.
+/// The transport that sends the requests.
 enum TransportChoice {
     /// An HTTP client created from the options.
     Own,
@@ -125,7 +125,7 @@ impl ClientBuilder {
         self.key_material.as_ref()
     }
 
-    /// Sets the keyring, or the reason why it cannot be made, which `build` then returns.
+    /// Sets the keyring, or the error that `build` returns because the keyring cannot be created.
     #[cfg(feature = "config")]
     pub(super) fn with_keyring(mut self, keyring: Result<Keyring, Error>) -> Self {
         self.keyring = keyring;
@@ -144,8 +144,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the deadline of a call (default 60 s). It covers all attempts, backoff, and the wait for a free slot under
-    /// a limit.
+    /// Sets the deadline of a call (default 60 s). It covers all attempts, backoff, and the time spent waiting for the
+    /// concurrency and rate limits.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -178,8 +178,8 @@ impl ClientBuilder {
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
     /// operation has response data. The presence of these fields in responses is inferred.
     ///
-    /// If your documents specify other fields, set those. If a request contains a field that is set here, its response
-    /// must contain it too. If no fields are set, only TLS ties a response to its request.
+    /// If your documents specify other fields, set those fields instead. If a request contains a field that is set
+    /// here, its response must contain it too. If no fields are set, only TLS ties a response to its request.
     pub fn response_names<N: Into<String>>(
         mut self,
         operation: impl Into<String>,
@@ -279,8 +279,9 @@ impl ClientBuilder {
     /// Sets a function that creates the reqwest client, for options that this builder does not have.
     ///
     /// [`build`](Self::build) calls the function once. It is called again for each request that requires a new
-    /// connection, and after a response that did not belong to its request: existing connections must not be used then.
-    /// The function must build a new client each time, because clones of a client share their connections.
+    /// connection, and after a response that did not belong to its request. In both cases, existing connections must
+    /// not be reused. The function must build a new client each time, because clones of a client share their
+    /// connections.
     ///
     /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
     /// proxy must not be set on this builder at the same time.

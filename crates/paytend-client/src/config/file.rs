@@ -77,7 +77,7 @@ impl ClientBuilder {
     ///
     /// | variable | value |
     /// |---|---|
-    /// | `PAYTEND_ENVIRONMENT` | `sandbox`; or `PAYTEND_BASE_URL` |
+    /// | `PAYTEND_ENVIRONMENT` or `PAYTEND_BASE_URL` | `sandbox`, or a base URL |
     /// | `PAYTEND_PARTNER_ID` | the partner ID, 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
     /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the private key's passphrase, or its file |

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_outcome_and_a_distinct_message() {
+    fn each_kind_has_the_expected_outcome_and_a_distinct_message() {
         use std::collections::HashSet;
         let kinds = [
             (ErrorKind::Configuration, Outcome::NotSent),

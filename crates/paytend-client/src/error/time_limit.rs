@@ -12,7 +12,7 @@ pub enum TimeLimit {
     /// The deadline of the whole call: [`Builder::deadline`](crate::ClientBuilder::deadline) or
     /// [`Request::deadline`](crate::Request::deadline).
     Deadline(Duration),
-    /// The deadline of a call that was waiting for a free slot under
+    /// The deadline of a call that was waiting because of
     /// [`Builder::max_in_flight`](crate::ClientBuilder::max_in_flight).
     Concurrency(Duration),
     /// The deadline of a call that [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) did not allow in time.

@@ -55,8 +55,8 @@ impl Resolution {
     /// Sets how long the query must keep reporting an unknown order before the order is sent again (default 10 s).
     ///
     /// The order is sent again with the same `requestId` and the same bytes. A provider that deduplicates by either of
-    /// them executes the order once, even if the first request arrives later. If the provider deduplicates by neither,
-    /// this time is the only protection against executing the order twice.
+    /// them executes the order once, even if the first request arrives later. If the provider deduplicates by neither
+    /// the `requestId` nor the bytes, this time is the only protection against executing the order twice.
     pub fn settle_time(mut self, time: Duration) -> Self {
         self.settle_time = time;
         self

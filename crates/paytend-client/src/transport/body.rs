@@ -42,7 +42,7 @@ impl fmt::Display for WithdrawnError {
 impl std::error::Error for WithdrawnError {}
 
 impl From<Bytes> for OutgoingBody {
-    /// Creates a body outside a call, for tests of a transport.
+    /// Creates a body outside a call, for testing a transport.
     fn from(bytes: Bytes) -> Self {
         Self::watched(bytes, Handover::default(), None)
     }

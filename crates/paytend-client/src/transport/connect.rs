@@ -195,7 +195,7 @@ impl fmt::Display for ConnectFailure {
             Self::TlsRefused => {
                 f.write_str("TLS: refused by the server; check whether it requires a client certificate")
             }
-            Self::Proxy => f.write_str("proxy: unreachable or no tunnel; check the proxy address"),
+            Self::Proxy => f.write_str("proxy: unreachable, or it opened no tunnel; check the proxy address"),
             Self::ProxyAuthentication => {
                 f.write_str("proxy: authentication required; check the user name and password")
             }

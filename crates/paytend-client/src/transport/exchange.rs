@@ -15,8 +15,8 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// A transport must not retry or follow redirects, and it verifies only TLS. The client does everything else. If both
-/// retried, the attempts would multiply.
+/// A transport must not retry or follow redirects. It verifies only the TLS certificate of the server; the client does
+/// everything else. If the transport retried too, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
 /// [`HttpRequest::fresh_connection`] and [`discard_connections`](Self::discard_connections). It must take the body
@@ -69,7 +69,7 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// Creates a request, for tests of a transport. The client creates its requests itself.
+    /// Creates a request, for testing a transport. The client creates its requests itself.
     pub fn new(url: impl Into<String>, headers: HeaderMap, body: OutgoingBody, max_response_bytes: usize) -> Self {
         Self { url: url.into(), headers, body, max_response_bytes, fresh_connection: false }
     }

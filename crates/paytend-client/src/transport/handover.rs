@@ -2,7 +2,7 @@
 //!
 //! Two threads can change this state: the connection's task takes the last piece of the body, or the caller gives up.
 //! The first change wins, and the other thread sees it. "Not sent" and "the server has the whole request" can therefore
-//! never both be true, under any interleaving. The model checker in `tests/handover_model.rs` verifies this file.
+//! never both be true, under any interleaving. The model checker in `tests/handover_model.rs` checks this code.
 
 use super::sync::{Arc, AtomicU8, Ordering};
 

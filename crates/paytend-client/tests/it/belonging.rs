@@ -1,4 +1,4 @@
-//! Tests of genuine responses that belong to another request.
+//! Tests for genuine responses that belong to another request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

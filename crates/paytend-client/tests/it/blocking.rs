@@ -1,4 +1,4 @@
-//! Tests of the blocking client.
+//! Tests for the blocking client.
 
 #![cfg(feature = "blocking")]
 
@@ -69,7 +69,7 @@ fn background_tasks_run_between_calls() {
 }
 
 #[tokio::test]
-async fn blocking_call_inside_a_runtime_is_an_error_and_not_a_panic() {
+async fn blocking_call_inside_a_runtime_returns_an_error_instead_of_panicking() {
     let transport = Scripted::new([]);
     let asynchronous = transport.client();
     let error = Client::new(asynchronous.clone()).unwrap_err();

@@ -233,7 +233,8 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         format!("private_key = \"{private}\"\n"),
         "private_key_file = 'partner.pem'\nclient_certificate_file = 'client.pem'\n".to_owned(),
     ];
-    // The profile; the file modes of the configuration, the key and the certificate; the field in the error.
+    // Each case: the profile, the modes of the three files (configuration, key and certificate), and the field in the
+    // error.
     for (profile, modes, refused) in [
         (&beside, [0o644, 0o600, 0o600], None),
         (&beside, [0o644, 0o444, 0o600], Some("private_key_file: ")),
@@ -278,7 +279,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     let error = ClientBuilder::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: ") && error.contains("is accessible to other users"), "{error}");
 
-    // The same check in the builder.
+    // The builder also refuses a certificate file that other users can read.
     let path = write("client.pem", &identity, 0o444);
     let refused = builder().client_certificate_file(&path).build().unwrap_err().to_string();
     assert!(

@@ -1,4 +1,4 @@
-//! Tests of events, and of calls that are dropped.
+//! Tests for events, and for calls that are dropped.
 
 use std::sync::{Arc, Mutex};
 
@@ -47,7 +47,7 @@ async fn dropped_call_reports_whether_it_was_sent() {
     let event = dropped(vec![Step::Hang(true)]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::Unknown), 1));
     assert_eq!((event.operation.as_str(), event.request_id.as_str().len()), ("topup", 32));
-    // Dropped between two attempts.
+    // The call is dropped between two attempts.
     let event = dropped(vec![Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp))]).await;
     assert_eq!((event.phase, event.outcome, event.attempt), (Phase::Dropped, Some(Outcome::NotSent), 1));
 }

@@ -1,4 +1,4 @@
-//! Tests of the profile entries for keys: every key format, passphrases, and the entry names in error messages.
+//! Tests for the profile entries for keys: every key format, passphrases, and the entry names in error messages.
 
 use std::path::Path;
 
@@ -65,12 +65,12 @@ fn every_key_format_is_read_from_an_entry_or_a_file() {
 }
 
 #[test]
-fn certificate_is_read_as_public_key() {
+fn certificate_is_read_as_a_public_key() {
     let folder = tempfile::tempdir().unwrap();
     let private = &paytend_vectors::keys()["partner"].private;
     write(&folder.path().join("paytend.crt"), &case("certificate.pem").data());
     client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap();
-    // A private key where the public key is expected.
+    // A private key is refused where a public key is expected.
     write(&folder.path().join("paytend.crt"), &case("pkcs8.pem").data());
     let error =
         client(folder.path(), &format!("private_key = '{private}'\npublic_key_file = 'paytend.crt'")).unwrap_err();
@@ -118,7 +118,7 @@ fn error_for_inconsistent_key_numbers_names_the_entry() {
     let folder = tempfile::tempdir().unwrap();
     let public = &paytend_vectors::keys()["paytend"].public;
     let mut der = case("pkcs8.der").data();
-    // A byte of the modulus.
+    // Byte 100 belongs to the modulus.
     der[100] ^= 1;
     write(&folder.path().join("partner.der"), &der);
     let error =

@@ -1,4 +1,4 @@
-//! Tests of the concurrency limit, the rate limit and the time limits.
+//! Tests for the concurrency limit, the rate limit and the time limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

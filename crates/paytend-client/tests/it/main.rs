@@ -1,4 +1,4 @@
-//! Integration tests of the client against scripted transports and local servers.
+//! Integration tests for the client, with scripted transports and local servers.
 
 // Tests may panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]

@@ -1,4 +1,4 @@
-//! Tests of request options, untyped calls and configured paths.
+//! Tests for request options, untyped calls and configured paths.
 
 use paytend_client::{ErrorKind, Outcome};
 use paytend_model::issuing::{QueryCardBalance, Topup};
@@ -11,7 +11,7 @@ fn query() -> QueryCardBalance {
 }
 
 #[tokio::test]
-async fn request_id_field_and_trace_parent_are_sent() {
+async fn request_id_and_custom_field_and_trace_parent_are_sent() {
     let transport = Scripted::new([Step::Success("{}")]);
     let client = transport.client();
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -102,7 +102,7 @@ async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     assert_eq!(response.data().as_ref().unwrap().as_str(), r#"{"status":"2","deep":{"x":1.10}}"#);
     assert!(client.call("/issuing/card/limits", &json!({"cardId": "1"})).await.unwrap().into_data().is_none());
     client.call("baas.getCities", &json!({})).await.unwrap();
-    // An operation with response data does not succeed without data.
+    // A response without data is an error if the operation has response data.
     let error = client.call("getCardBalance", &json!({"cardId": "1"})).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
     let seen = transport.seen();
@@ -120,7 +120,7 @@ async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
 }
 
-/// Some operations have no business data. Fields set in `extra` are sent.
+/// Even if an operation has no business data, fields set in `extra` are sent.
 #[tokio::test]
 async fn extra_fields_of_an_operation_without_data_are_sent() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);
@@ -148,7 +148,7 @@ async fn configured_paths_are_used() {
 }
 
 #[tokio::test]
-async fn raw_body_is_available_but_not_shown() {
+async fn raw_body_is_available_but_not_in_display_or_debug_output() {
     let transport = Scripted::new([Step::Raw(502, b"<html>CANARY</html>".to_vec(), &[])]);
     let (builder, _) = transport.builder();
     let client = builder.retry(paytend_client::RetryPolicy::never()).build().unwrap();

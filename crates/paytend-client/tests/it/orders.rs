@@ -1,4 +1,4 @@
-//! Tests of order states, and of waiting for the final state.
+//! Tests for order states, and for `send_and_wait`.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn status_code_determines_the_order_state() {
 }
 
 #[tokio::test]
-async fn order_states_are_configured_for_all_or_single_operations() {
+async fn order_states_can_be_configured_for_all_or_single_operations() {
     let transport =
         Scripted::new([SUCCEEDED, SUCCEEDED, Step::Success("{}"), Step::Lost(TransportErrorKind::Broken), FAILED]);
     assert_eq!(*transport.client().resolve(&topup()).await.unwrap().state(), unknown(Some("2")));

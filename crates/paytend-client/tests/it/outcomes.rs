@@ -1,4 +1,4 @@
-//! Tests of the error kind and the outcome of each failure.
+//! Tests for the error kind and the outcome of each failure.
 
 use paytend_client::{Error, ErrorKind, Outcome};
 use paytend_model::iban::VerifyMobileNumber;
@@ -15,7 +15,7 @@ async fn topup(url: &str) -> Result<TopupResponse, Error> {
 }
 
 #[tokio::test]
-async fn each_response_has_its_error_kind_and_outcome() {
+async fn each_response_leads_to_the_expected_error_kind_and_outcome() {
     let failure = r#"{"respCode":"9001","respMsg":"amount must be a string","signType":"RSA"}"#;
     let unsigned_success = r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#;
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
@@ -93,7 +93,7 @@ async fn each_response_has_its_error_kind_and_outcome() {
 }
 
 #[tokio::test]
-async fn api_code_and_message_are_reported_and_authenticated_only_if_signed() {
+async fn api_code_is_reported_for_any_response_but_authenticated_only_if_signed() {
     let signed = topup(&answering("200 OK", response(&paytend(), "1007", "a=b & c", "")).await).await.unwrap_err();
     assert_eq!(
         (signed.api_code(), signed.api_message(), signed.is_authenticated()),

@@ -1,4 +1,4 @@
-//! Tests of a custom operation that `paytend-model` does not contain.
+//! Tests for a custom operation that `paytend-model` does not contain.
 
 use paytend_client::{ErrorKind, Outcome};
 use paytend_model::{Operation, OperationInfo, OperationKind, Product, Validate};

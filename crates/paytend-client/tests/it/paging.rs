@@ -1,4 +1,4 @@
-//! Tests of paginated lists.
+//! Tests for paginated lists.
 
 use futures_util::{StreamExt, TryStreamExt};
 use paytend_client::{ErrorKind, TransportErrorKind};

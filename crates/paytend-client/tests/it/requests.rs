@@ -1,4 +1,4 @@
-//! Tests of the requests that the client sends.
+//! Tests for the requests that the client sends.
 
 use paytend_client::{Client, Environment, ErrorKind};
 use paytend_crypto::{Expected, Keyring, OsRandom, rustcrypto};
@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use crate::server::{client, once, partner, paytend, response};
 
 #[tokio::test]
-async fn call_is_one_post_with_a_typed_response() {
+async fn call_sends_one_post_and_returns_a_typed_response() {
     let data = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR","new":[1]}"#;
     let (url, seen) = once(move |seen, mut stream| async move {
         let body = response(&paytend(), "00", "success", data);

@@ -1,4 +1,4 @@
-//! Tests of resolving orders whose response was lost, with a sandbox behind a proxy that injects faults.
+//! Tests for resolving orders whose response was lost, with a sandbox behind a proxy that injects faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,8 @@ async fn order_is_queried_after_a_rejection_but_not_after_a_success() {
     let bench = Bench::new().await;
     assert!(matches!(bench.client.resolve(&bench.topup()).await.unwrap(), Resolved::Responded { .. }));
     assert_eq!(bench.proxy.paths(), ["topup"]);
-    // A second order with the same number is rejected as a duplicate, so the first order is found, as after a restart.
+    // A second order with the same number, as sent after a restart, is rejected as a duplicate. The query then finds
+    // the first order.
     let Resolved::Found { order, .. } = bench.client.resolve(&bench.topup()).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-1"));
     // An order that is rejected and does not exist is reported as rejected.

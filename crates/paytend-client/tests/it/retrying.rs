@@ -1,4 +1,4 @@
-//! Tests of retries: which requests are retried, when, and with which `requestId`.
+//! Tests for retries: which requests are retried, when, and with which `requestId`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn query_is_retried_until_it_succeeds() {
     assert_eq!(response.balance.unwrap().to_string(), "1.00");
     // Two backoff waits, and one from `Retry-After`.
     assert_eq!(clock.waits(), [200, 400, 7000]);
-    // The first request was not sent. The others may have been carried out, so each retry has a new requestId.
+    // The first request was not sent. The other requests may have been carried out, so each retry has a new requestId.
     let seen = transport.seen();
     let ids: std::collections::HashSet<&str> = seen.iter().map(|request| request.id()).collect();
     assert_eq!((seen.len(), ids.len()), (3, 3));

@@ -1,4 +1,4 @@
-//! Tests of TLS: trusted roots and client certificates.
+//! Tests for TLS: trusted roots and client certificates.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -141,8 +141,8 @@ async fn escaped_quoted_or_reencoded_client_certificate_is_read() {
     let pem = identity(&clients, "partner");
     let utf16: Vec<u8> = format!("\u{feff}{pem}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, identity) in [
-        ("escaped line ends", pem.replace('\n', "\\n").into_bytes()),
-        ("quotes and escaped line ends", format!("\"{}\"", pem.replace('\n', "\\n")).into_bytes()),
+        ("escaped newlines", pem.replace('\n', "\\n").into_bytes()),
+        ("quotes and escaped newlines", format!("\"{}\"", pem.replace('\n', "\\n")).into_bytes()),
         ("byte order mark and CR LF", format!("\u{feff}{}", pem.replace('\n', "\r\n")).into_bytes()),
         ("UTF-16", utf16),
         ("one line", pem.replace('\n', " ").into_bytes()),

@@ -1,4 +1,4 @@
-//! Tests of file uploads.
+//! Tests for file uploads.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ async fn file_arrives_complete_and_progress_is_reported() {
         let reported: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
         let ours = Arc::clone(&reported);
         let progress = move |sent, total| ours.lock().unwrap().push((sent, total));
-        // This client has a long timeout, because sealing is slow in an unoptimised build.
+        // This client has a long timeout, because sealing is slow in an unoptimized build.
         let client = client(&url);
         if signed {
             let upload = issuing::UploadDocument::builder()

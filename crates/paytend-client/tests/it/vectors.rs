@@ -1,4 +1,4 @@
-//! Tests that the client reads every response of the test vectors correctly.
+//! Tests that the client reads every response in the test vectors correctly.
 
 use paytend_client::{Client, Environment, Outcome, RawResponse};
 use paytend_crypto::{Keyring, PrivateKey};
@@ -18,7 +18,7 @@ fn operation() -> VerifyMobileNumber {
 }
 
 #[test]
-fn valid_responses_are_successes_or_rejections() {
+fn valid_responses_are_accepted_or_reported_as_rejections() {
     let (mut accepted, mut rejected) = (0, 0);
     for case in paytend_vectors::envelope().into_iter().filter(|case| case.payload_field == "respData") {
         let client = client(&case.receiver, &case.sender);
@@ -40,7 +40,7 @@ fn valid_responses_are_successes_or_rejections() {
 }
 
 #[test]
-fn invalid_responses_are_neither_successes_nor_authentic_rejections() {
+fn invalid_responses_are_never_reported_as_authentic() {
     let client = client("partner", "paytend");
     let prepared = client.prepare(&operation()).unwrap();
     for case in paytend_vectors::refuse() {
@@ -51,7 +51,7 @@ fn invalid_responses_are_neither_successes_nor_authentic_rejections() {
 
 /// An authentic response whose data is not strict JSON is reported as a data error, with its bytes.
 #[test]
-fn authentic_data_that_cannot_be_parsed_is_available() {
+fn authentic_data_that_cannot_be_parsed_is_available_as_bytes() {
     use paytend_client::ErrorKind;
     use paytend_model::issuing::QueryCardBalance;
 

@@ -1,7 +1,7 @@
-//! Checks that traces contain no secrets or personal data. A separate binary, because the subscriber is global to the
-//! process.
+//! Checks that traces contain no secrets or personal data. This test needs a separate binary, because the subscriber is
+//! global to the process.
 
-// Tests may panic. Only part of the modules shared with `it` is used.
+// Tests may panic. Only part of the modules in `tests/it` is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
 
 #[path = "../it/proxy.rs"]

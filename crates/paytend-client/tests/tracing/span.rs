@@ -1,6 +1,7 @@
-//! A test of the span of a call. A separate binary, because the subscriber is global to the process.
+//! A test for the tracing span of a call. This test needs a separate binary, because the subscriber is global to the
+//! process.
 
-// Tests may panic. Only part of the modules shared with `it` is used.
+// Tests may panic. Only part of the modules in `tests/it` is used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
 
 #[path = "../it/scripted.rs"]

@@ -1,10 +1,10 @@
-//! The signed text: `name=value` of all non-empty fields, sorted, joined with `&`.
+//! The signed text: all non-empty fields as `name=value`, sorted by name and joined with `&`.
 //!
 //! This text is ambiguous in general: values may contain `&` and `=`, so one signed text could be split into several
 //! messages. The rules here make it unambiguous, for the sender and for the receiver:
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
-//! - no value except the payload and `respMsg` contains `&`, `=`, white space or a control character;
+//! - no value except the payload and `respMsg` contains `&`, `=`, whitespace or a control character;
 //! - no field has the name of the payload field of another message kind;
 //! - the payload is one complete JSON object, whose end is determined by the text alone (checked after verification,
 //!   see below);
@@ -20,12 +20,12 @@
 //! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in
 //!   the payload field of a document, so the end depends only on the signed text. A payload of any other length is
 //!   refused ([`Template::payload_end`]).
-//! - A strict JSON object has the same end. The scanner accepts all of strict JSON, reads from left to right and stops
-//!   at the bracket that closes the object. A field after the payload starts with `&`, which ends any white space.
-//!   Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on every message that can
-//!   be sealed.
+//! - For a strict JSON object, a strict parser finds the same end. The scanner accepts all of strict JSON, reads from
+//!   left to right and stops at the bracket that closes the object. A field after the payload starts with `&`, which
+//!   ends any whitespace. Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on
+//!   every message that can be sealed.
 //!
-//! An unsigned payload is not part of the text, and not authentic. It must be strict JSON.
+//! An unsigned payload is not part of the signed text, so its authenticity is unknown. It must be strict JSON.
 
 use paytend_json::Flaw;
 use sha2::{Digest, Sha256};
@@ -35,7 +35,7 @@ use crate::envelope::json::MAX_FIELDS;
 use crate::envelope::message::Kind;
 use crate::error::FieldProblem;
 
-/// The only field with free text.
+/// The only field besides the payload that may contain free text.
 const FREE_TEXT: &str = "respMsg";
 
 /// Refuses a name that could be mistaken for part of a value.
@@ -66,7 +66,7 @@ pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), Fi
         }
     }
     for (at, (name, value)) in fields.iter().enumerate() {
-        // Otherwise one signed text could be both a notification and a response.
+        // Otherwise, the same signed text could be both a notification and a response.
         if Kind::ALL.iter().any(|kind| kind.payload_field() == *name) {
             return Err(FieldProblem::OtherKind);
         }
@@ -108,7 +108,7 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// The values that a template's text contains besides the plain fields.
+/// The values to insert into a template, in addition to the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
     /// Whether the signed text contains a payload.
@@ -124,7 +124,7 @@ enum Insertion {
 }
 
 impl Template {
-    /// Creates a template. `fields` are sorted and checked.
+    /// Creates a template. `fields` must be sorted by name and already checked.
     pub(crate) fn new(kind: Kind, fields: &[(&str, &str)], insertions: Insertions) -> Self {
         let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let mut template = Self {
@@ -154,7 +154,8 @@ impl Template {
         template
     }
 
-    /// Starts a field: `&` if it is not the first field, the name, and `=`. Returns the offset of the name.
+    /// Writes the start of a field: `&` (except before the first field), the name and `=`. Returns the offset of the
+    /// name.
     fn begin(&mut self, name: &str) -> usize {
         if !self.text.is_empty() {
             self.text.push('&');
@@ -200,8 +201,8 @@ impl Template {
         Some(paytend_json::object_end(&self.fill(key, payload)[payload_at + key_len..]))
     }
 
-    /// Returns the positions and values to insert, in order. If the text has no key or payload, an empty value at the
-    /// end of the text is returned instead.
+    /// Returns the positions and values to insert, in order. For a missing key or payload, returns an empty value at
+    /// the end of the text.
     fn insertions<T: Default>(&self, key: T, payload: T) -> [(usize, T); 2] {
         let place = |at: Option<usize>, content| at.map_or_else(|| (self.text.len(), T::default()), |at| (at, content));
         let (key, payload) = (place(self.key_at, key), place(self.payload_at, payload));
@@ -268,7 +269,7 @@ mod tests {
             assert!(template.fields().eq(fields), "{expected}");
             assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
         }
-        // The payload and the key are both before or both after all plain fields.
+        // The payload and the key are both sorted after all plain fields, or both before them.
         let template = Template::new(Kind::Response, &[("randomKex", "1")], Insertions { payload: true, key: true });
         assert_eq!(*template.fill(b"K", b"P"), *b"randomKex=1&randomKey=K&respData=P");
         let template = Template::new(Kind::Request, &[("zz", "1")], Insertions { payload: true, key: true });

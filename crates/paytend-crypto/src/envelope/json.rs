@@ -1,7 +1,8 @@
 //! A strict JSON reader, applied before any key is used.
 //!
-//! It is stricter than a common parser wherever two lenient parsers could interpret a document differently: exactly one
-//! object, unique names, and limits on depth and number of values. Values keep their text as received.
+//! It is stricter than common parsers wherever two lenient parsers could interpret a document differently. It requires
+//! exactly one object and unique names, and limits the depth and the number of values. Numbers keep their text as
+//! received.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -122,12 +123,12 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-/// A non-recursive walk over input that is known to be JSON.
+/// A non-recursive walk over input that is known to be valid JSON.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
     values: usize,
-    /// The containers around the current position.
+    /// The objects and arrays that are open at the current position.
     open: Vec<Container<'a>>,
 }
 

@@ -15,7 +15,7 @@ use crate::primitives::aes::SessionKeyLength;
 use crate::random::{OsRandom, RandomSource};
 use crate::rsa::{Backend, PrivateKeySource, PublicKeySource, RsaPrivate, RsaPublic, Source};
 
-/// The keys that one side (a partner or Paytend) needs to exchange messages with the other.
+/// The keys that one side (a partner or Paytend) needs to exchange messages with the other side.
 ///
 /// Any number of keys may decrypt and verify at the same time, so keys can be rotated without rejecting messages.
 /// Exactly one key signs and one encrypts. Cloning is cheap.
@@ -124,7 +124,7 @@ pub struct KeyringBuilder<'b> {
     /// All private keys. Each is loaded once, even if it both signs and decrypts.
     private: Vec<PrivateKeySource>,
     public: Vec<PublicKeySource>,
-    /// Positions in `private` and `public`.
+    /// The signing key's index in `private`. `encryption`, `decryption` and `verification` also contain indexes.
     signing: Option<usize>,
     encryption: Option<usize>,
     decryption: Vec<usize>,
@@ -141,7 +141,7 @@ impl<'b> KeyringBuilder<'b> {
         self
     }
 
-    /// Sets the local key, for both signing and decrypting.
+    /// Adds a local key that decrypts received messages, and sets it as the key that signs sent messages.
     pub fn own_key(mut self, key: impl Into<PrivateKeySource>) -> Self {
         let at = self.add_private(key.into());
         self.signing = Some(at);
@@ -149,7 +149,8 @@ impl<'b> KeyringBuilder<'b> {
         self
     }
 
-    /// Sets the other side's key, for both verifying and encrypting.
+    /// Adds a key of the other side that verifies received messages, and sets it as the key that encrypts sent
+    /// messages.
     pub fn peer_key(mut self, key: impl Into<PublicKeySource>) -> Self {
         let at = self.add_public(key.into());
         self.encryption = Some(at);
@@ -157,13 +158,13 @@ impl<'b> KeyringBuilder<'b> {
         self
     }
 
-    /// Sets the key that signs sent messages, replacing an earlier one.
+    /// Sets the key that signs sent messages, replacing any earlier signing key.
     pub fn signing_key(mut self, key: impl Into<PrivateKeySource>) -> Self {
         self.signing = Some(self.add_private(key.into()));
         self
     }
 
-    /// Sets the key that encrypts sent messages, replacing an earlier one.
+    /// Sets the key that encrypts sent messages, replacing any earlier encryption key.
     pub fn encryption_key(mut self, key: impl Into<PublicKeySource>) -> Self {
         self.encryption = Some(self.add_public(key.into()));
         self
@@ -198,7 +199,7 @@ impl<'b> KeyringBuilder<'b> {
     /// Builds the keyring. A keyring that is used only for sealing, or only for opening, does not need the other keys.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Absent`] if the keys are not sufficient for sealing or for opening.
+    /// - Returns [`KeyError::Absent`] if the keyring could neither seal nor open messages.
     /// - Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
     /// - Returns [`Error::Backend`] if the backend fails, or if there is key material but no backend.
     pub fn build(self) -> Result<Keyring, Error> {
@@ -206,7 +207,7 @@ impl<'b> KeyringBuilder<'b> {
         let opens = !self.decryption.is_empty() && !self.verification.is_empty();
         if !seals && !opens {
             return Err(KeyError::Absent(
-                "seal (signing and encryption key) or to open (decryption and verification key)",
+                "seal messages (signing and encryption key) or open messages (decryption and verification key)",
             )
             .into());
         }

@@ -142,18 +142,18 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Expects a request from this partner (Paytend's side).
+    /// Expects a request from this partner. Used on Paytend's side.
     pub fn request(partner_id: impl Into<String>) -> Self {
         Self { partner_id: Some(partner_id.into()), ..Self::danger_any_partner(Kind::Request) }
     }
 
-    /// Expects a response (a partner's side). Responses contain no partner ID; only the keys tie a response to a
+    /// Expects a response. Used on a partner's side. Responses contain no partner ID; only the keys tie a response to a
     /// partner.
     pub fn response() -> Self {
         Self::danger_any_partner(Kind::Response)
     }
 
-    /// Expects a notification to this partner (a partner's side).
+    /// Expects a notification to this partner. Used on a partner's side.
     pub fn notification(partner_id: impl Into<String>) -> Self {
         Self { partner_id: Some(partner_id.into()), ..Self::danger_any_partner(Kind::Notification) }
     }
@@ -178,8 +178,8 @@ impl Expected {
         self.max_bytes
     }
 
-    /// Expects a payload that is encrypted but not signed, as in the upload endpoints of the IBAN product. Anyone who
-    /// can change the message in transit can change such a payload.
+    /// Expects a payload that is encrypted but not signed, as used by the upload endpoints of the IBAN product. Anyone
+    /// who can change the message in transit can change such a payload.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;

@@ -10,7 +10,7 @@
 //! 4. AES decryption, and the check of its padding in constant time;
 //! 5. SHA-256 and the RSA verification, always, with every key of matching length;
 //! 6. one flag and one error value for all failures;
-//! 7. only for an authentic message: the end of the payload, UTF-8, JSON and types.
+//! 7. only for an authentic message: the checks of the payload's end, UTF-8, JSON and types.
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ impl Keyring {
     /// - Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
     /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object with an unambiguous end in the
     ///   signed text. An object that is not strict JSON is accepted: its strings may contain lone surrogate escapes,
-    ///   raw control characters or bytes that are not UTF-8, and its names may repeat. [`Opened::payload_problem`]
-    ///   reports that.
+    ///   raw control characters or bytes that are not UTF-8, and its names may repeat. [`Opened::payload_problem`] then
+    ///   returns the reason.
     /// - Returns [`Error::UnsignedFailure`] if the message is an unsigned error response.
     /// - Returns [`Error::Key`] if this keyring has no keys to open messages.
     /// - Returns [`Error::Backend`] if a key's backend fails.
@@ -110,7 +110,7 @@ impl Keyring {
     }
 }
 
-/// The result of decrypting a message with one key. There is always a result, even if it is meaningless.
+/// The result of decrypting a message with one key. Decryption always produces a result, even if it is meaningless.
 struct Attempt {
     session_key: Zeroizing<[u8; 32]>,
     chars: usize,
@@ -120,7 +120,7 @@ struct Attempt {
     well_formed: Choice,
 }
 
-/// Performs steps 2 to 4 of opening.
+/// Decrypts the session key and the payload: steps 2 to 4 in the module documentation.
 fn decrypt(
     key: &DecryptionKey,
     length: SessionKeyLength,
@@ -164,8 +164,9 @@ fn substitute_key(secret: &[u8; 32], ciphertext: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 impl Attempt {
-    /// Performs step 5 of opening. An empty payload is not included in the signature. Whether the payload is empty is
-    /// secret, so the signed texts with and without the payload are both hashed if the payload may be empty.
+    /// Returns the digest of the signed text, for step 5 of opening. An empty payload is not included in the signature.
+    /// Whether the payload is empty is secret, so the signed texts with and without the payload are both hashed if the
+    /// payload may be empty.
     fn digest(&self, incoming: &Incoming, payload_signed: bool) -> [u8; 32] {
         let key = &self.session_key[..self.chars];
         let (padded, len): (&[u8], usize) = if payload_signed { (&self.padded, self.payload_len) } else { (&[], 0) };
@@ -188,7 +189,7 @@ impl Attempt {
     }
 }
 
-/// Performs step 7 of opening: returns why an authentic payload is not strict JSON, or `None` if it is.
+/// Returns why an authentic payload is not strict JSON, or `None` if it is strict JSON. This is step 7 of opening.
 ///
 /// # Errors
 /// Returns the problem if the payload is not one object that ends at the position given by the signed text.
@@ -202,7 +203,7 @@ fn payload_problem(
     }
     let problem = match std::str::from_utf8(payload) {
         Ok(text) => match json::check_object(text) {
-            // For strict JSON, the signed text always gives the same end; see `canonical.rs`.
+            // Strict JSON always ends at the same position in the signed text; see `canonical.rs`.
             Ok(()) => return Ok(None),
             Err(flaw) => PayloadProblem::from(flaw),
         },
@@ -282,8 +283,8 @@ impl Opened {
         std::str::from_utf8(&self.payload).ok()
     }
 
-    /// Returns why the payload is not one strict JSON object with unique names, or `None` if it is. The payload's bytes
-    /// are authentic in either case.
+    /// Returns why the payload is not one strict JSON object with unique names, or `None` if there is no such problem.
+    /// The payload's bytes are authentic in either case.
     pub fn payload_problem(&self) -> Option<&PayloadProblem> {
         self.payload_problem.as_ref()
     }

@@ -101,8 +101,8 @@ fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malforme
     json::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
 }
 
-/// Returns the text of a plain field, or `None` if the field counts as absent. An unknown field may be a number, `true`
-/// or `false`; its text is returned as it was signed.
+/// Returns the text of a plain field, or `None` if the value is `null` or empty. An unknown field may be a number,
+/// `true` or `false`; its text is returned as it was signed.
 fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
     let text = match value {
         Value::Text(text) => &**text,
@@ -132,8 +132,8 @@ fn static_name(kind: Kind, name: &str) -> &'static str {
     known_names(kind).find(|known| *known == name).unwrap_or("?")
 }
 
-/// Returns an error response without signature, payload or key. The provider's documentation describes such responses
-/// for some errors.
+/// Returns the code and text of an error response without signature, payload or key, or `None` for other responses. The
+/// provider's documentation describes such error responses.
 fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
     let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
         Some((_, Value::Text(text))) => &**text,
@@ -160,7 +160,7 @@ fn percent_decoded(text: &str) -> Result<Cow<'_, str>, Error> {
 /// Reads one top-level field of a message **that has not been verified**.
 ///
 /// Intended for servers with many partners, which must select the keyring before they can verify a message. Pass the
-/// value to [`Expected`] afterwards, so that opening the message verifies it.
+/// value to [`Expected`] afterwards, so that opening the message verifies the value.
 ///
 /// # Errors
 /// Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.

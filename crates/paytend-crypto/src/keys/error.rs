@@ -28,7 +28,7 @@ pub enum KeyError {
     /// The passphrase does not decrypt the private key.
     #[error("the passphrase does not decrypt the private key")]
     Passphrase,
-    /// The input is a key in an unsupported format, or other recognised content.
+    /// The input is a key in an unsupported format, or other recognized content.
     #[error("{0}")]
     Foreign(ForeignKey),
     /// A public key was given where a private key is expected.
@@ -41,7 +41,7 @@ pub enum KeyError {
     )]
     PrivateGiven(KeyStructure),
     /// The end of the key is missing.
-    #[error("the key is truncated: its DER header announces {announced} bytes, but only {present} are present")]
+    #[error("the key is truncated: its DER header declares {announced} bytes, but only {present} are present")]
     Truncated {
         /// The length in the header of the outermost DER structure, in bytes.
         announced: usize,
@@ -59,7 +59,7 @@ pub enum KeyError {
     /// A BEGIN or END line of PEM is missing or invalid.
     #[error("line {line}: {problem}")]
     Armour {
-        /// The line number, starting at 1. Escaped line ends count as line ends.
+        /// The line number, starting at 1. An escaped newline counts as a newline.
         line: usize,
         /// The problem in that line.
         problem: ArmourProblem,
@@ -67,7 +67,7 @@ pub enum KeyError {
     /// The base64 has an invalid character, or one character too many.
     #[error("line {line}: the base64 is damaged; copy the key again")]
     Base64 {
-        /// The line number, starting at 1. Escaped line ends count as line ends.
+        /// The line number, starting at 1. An escaped newline counts as a newline.
         line: usize,
     },
     /// The `+` characters of the base64 were replaced by spaces.
@@ -76,7 +76,7 @@ pub enum KeyError {
          in a URL or form"
     )]
     PlusSigns {
-        /// The number of the first line with such a space, starting at 1. Escaped line ends count as line ends.
+        /// The number of the first line with such a space, starting at 1. An escaped newline counts as a newline.
         line: usize,
     },
     /// The beginning of the key is missing.
@@ -178,7 +178,7 @@ impl KeyError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encryption {
-    /// The format around the encrypted key.
+    /// The format of the encrypted key.
     pub format: EncryptedFormat,
     /// The names of the algorithms, such as `PBES2 with PBKDF2 and AES-256-CBC`.
     pub scheme: String,

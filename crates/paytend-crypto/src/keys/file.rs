@@ -27,9 +27,8 @@ pub enum FilePermissions {
 
 /// Reads a file of at most 64 KiB that contains a private key. The bytes are wiped on drop.
 ///
-/// The file is opened and read once, so `/dev/stdin`, a shell's `<(…)` and a FIFO can be used as well. A FIFO is
-/// refused like a file if other users have access to it, because they could read the key from it instead of this
-/// process.
+/// The file is opened and read once, so `/dev/stdin`, a shell's `<(…)` and a FIFO can be used as well. Like a regular
+/// file, a FIFO is refused if other users have access to it: they could read the key before this process does.
 ///
 /// # Errors
 /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file and `permissions` is
@@ -85,14 +84,14 @@ pub(crate) fn read(
 fn mode(file: &File) -> std::io::Result<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = file.metadata()?;
-    // A directory has permissions, but cannot contain a key.
+    // A directory also has permissions, but cannot be read as a key file.
     if metadata.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// Returns 0600, because only Unix has these permissions.
+/// Always returns 0600: other platforms have no mode bits, so the permission check always passes.
 #[cfg(not(unix))]
 fn mode(_: &File) -> std::io::Result<u32> {
     Ok(0o600)

@@ -1,4 +1,4 @@
-//! The names of unsupported formats, and the commands that convert them. `recognise` finds them in the data.
+//! The names of unsupported formats, and the commands that convert them. The module `recognise` detects the formats.
 
 use std::fmt;
 
@@ -84,7 +84,7 @@ pub enum ForeignKey {
     Path,
     /// A variable name that was not replaced with its value.
     Placeholder,
-    /// A PEM block with an unrecognised label.
+    /// A PEM block with an unrecognized label.
     Label(String),
 }
 
@@ -112,7 +112,7 @@ pub enum KeyAlgorithm {
     PostQuantum,
     /// A symmetric key in a JSON Web Key.
     Symmetric,
-    /// An unrecognised algorithm, identified by its object identifier.
+    /// An unrecognized algorithm, identified by its object identifier.
     Other(String),
 }
 

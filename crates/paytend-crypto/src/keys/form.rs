@@ -87,9 +87,9 @@ pub enum Wrapping {
     ByteOrderMark,
     /// No-break spaces, zero-width spaces and similar characters.
     InvisibleCharacters,
-    /// Escapes such as `\n` or `%0A` for line ends and other characters.
+    /// Escapes such as `\n` or `%0A` for newlines and other characters.
     Escapes,
-    /// Quotes, a `NAME=`, a `data:` URL or a document around the key.
+    /// Quotes, a `NAME=` prefix, a `data:` URL or a document around the key.
     Quotes,
     /// The URL-safe base64 alphabet: `-` and `_`.
     UrlSafe,
@@ -101,11 +101,11 @@ pub enum Wrapping {
     Hexadecimal,
 }
 
-/// Writes the name of the wrapping in lower case, such as `base64 of the whole text`.
+/// Writes the name of the wrapping in lower case, such as `base64 of the whole input`.
 impl fmt::Display for Wrapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Base64 => "base64 of the whole text",
+            Self::Base64 => "base64 of the whole input",
             Self::WideCharacters => "UTF-16 or UTF-32",
             Self::ByteOrderMark => "byte order mark",
             Self::InvisibleCharacters => "invisible characters",

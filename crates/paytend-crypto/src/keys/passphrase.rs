@@ -26,7 +26,7 @@ impl Passphrase {
         Self(Zeroizing::new(passphrase.into()))
     }
 
-    /// Reads a passphrase from a file, and removes one trailing line end. Like a private key file, the file must be
+    /// Reads a passphrase from a file, and removes one trailing newline. Like a private key file, the file must be
     /// accessible only to its owner.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Passphrase {
         Ok(Self::from_content(&read_secret_file(path, permissions)?))
     }
 
-    /// Creates a passphrase from a file's content, and removes one trailing line end.
+    /// Creates a passphrase from a file's content, and removes one trailing newline.
     pub fn from_content(content: &[u8]) -> Self {
         let line = content.strip_suffix(b"\n").unwrap_or(content);
         Self::new(line.strip_suffix(b"\r").unwrap_or(line))

@@ -28,8 +28,8 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// Reads a key: DER, PEM or base64 of DER, as PKCS#1 or PKCS#8. The format is detected from the data.
     ///
-    /// The key may have escaped line ends, quotes, a second layer of base64, UTF-16, invisible characters,
-    /// indentation, or other text around it. Environment variables and files often add these.
+    /// The key may have escaped newlines, quotes, a second layer of base64, UTF-16, invisible characters, indentation,
+    /// or other text around it. Environment variables and files often add these.
     ///
     /// ```
     /// # use paytend_crypto::{OsRandom, PrivateKey, rustcrypto};

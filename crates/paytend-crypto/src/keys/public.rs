@@ -36,7 +36,7 @@ impl PublicKey {
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
     /// From a certificate, only the key is read. The issuer and the validity period are not checked. From a chain of
-    /// certificates, the key of the certificate that issued none of the others is read.
+    /// certificates, the key of the certificate that issued no other certificate is read.
     ///
     /// # Errors
     /// Returns a [`KeyError`] if the data is not a readable public key. The error identifies the unsupported format or

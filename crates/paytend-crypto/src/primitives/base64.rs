@@ -20,7 +20,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     ENGINE.encode(bytes)
 }
 
-/// Decodes canonical base64. Refuses white space, missing padding and unused bits that are not zero.
+/// Decodes canonical base64. Refuses whitespace, missing padding and unused bits that are not zero.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Error> {
     ENGINE.decode(text).map_err(|_| Error::NotAuthentic)
 }

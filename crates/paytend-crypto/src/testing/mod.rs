@@ -28,7 +28,7 @@ pub struct ConformanceError(String);
 
 impl fmt::Display for ConformanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the backend does not conform: {}", self.0)
+        write!(f, "the backend fails the conformance suite: {}", self.0)
     }
 }
 

@@ -30,7 +30,7 @@ const MESSAGES_A_THREAD: usize = 25;
 pub fn check_pair(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) -> Result<usize, ConformanceError> {
     let mut checks = Checks::default();
     let key = private.public_key().clone();
-    checks.that(public.public_key() == &key, || "the private and the public half report different keys".into())?;
+    checks.that(public.public_key() == &key, || "the private and public halves report different keys".into())?;
     let reference = checks.get(rustcrypto::public(&key), "the default backend cannot load the public key")?;
     signatures(&mut checks, &**private, &**public, &*reference)?;
     raw_operations(&mut checks, &**private, &**public, &*reference)?;
@@ -52,7 +52,7 @@ fn signatures(
         let again = checks.get(private.sign_sha256(&digest), "the second call of sign_sha256 fails")?;
         checks.that(signature == again, || "sign_sha256 is not deterministic".into())?;
         checks.that(signature.len() == size, || "a signature is not as long as the modulus".into())?;
-        checks.that(reference.verify_sha256(&digest, &signature), || "the signature is not valid".into())?;
+        checks.that(reference.verify_sha256(&digest, &signature), || "sign_sha256 returns a wrong signature".into())?;
         checks.that(public.verify_sha256(&digest, &signature), || "verify_sha256 refuses a valid signature".into())?;
         for at in [0, 1, size / 2, size - 1] {
             let mut changed = signature.clone();
@@ -137,7 +137,7 @@ fn messages(
             let sealed = checks.get(from.seal(&Outgoing::new(&fields).payload(payload)), "cannot seal a message")?;
             let opened = checks.get(to.open(sealed.document().as_bytes(), &expected), "cannot open a message")?;
             checks.that(opened.payload_bytes() == payload.as_bytes(), || {
-                "the opened payload differs from the sealed one".into()
+                "the opened payload differs from the sealed payload".into()
             })?;
         }
     }
@@ -201,5 +201,5 @@ fn together(
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
         threads.into_iter().all(|thread| thread.join().unwrap_or(false))
     });
-    checks.that(all, || "messages differ when several threads share the keys".into())
+    checks.that(all, || "messages cannot be opened correctly when several threads share the keys".into())
 }

@@ -27,7 +27,7 @@ const BLOCKS: &str = include_str!("../../vectors/rsa_blocks.json");
 
 const PARTNER_ID: &str = "888666000100260";
 
-/// A case of any vector file. Fields that a file does not have are empty.
+/// A test case from any of the vector files. Fields that a file does not have are empty.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Case {
@@ -92,7 +92,7 @@ fn load(checks: &mut Checks, backend: &dyn Backend) -> Result<Pairs, Conformance
         let (private, public) = match entry {
             Entry::Key { private, public } => (private, public),
             Entry::Note(text) => {
-                checks.that(!text.is_empty(), || "a note is empty".into())?;
+                checks.that(!text.is_empty(), || "keys.json contains an empty note".into())?;
                 continue;
             }
         };

@@ -1,4 +1,4 @@
-//! Tests of the public API. Refusals of invalid messages are tested in `opening.rs`.
+//! Tests for the public API. Refusals of invalid messages are tested in `opening.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn public_types_are_send_and_sync() {
 }
 
 #[test]
-fn every_error_text_is_unique_and_on_one_line() {
+fn every_error_message_is_unique_and_on_one_line() {
     let path = || "keys/private.pem".to_owned();
     let json = Malformed::Json { problem: JsonProblem::DuplicateName, line: 1, column: 9 };
     let errors: Vec<Error> = vec![
@@ -225,7 +225,7 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
     }
     let at = |millis| RequestId::from_parts(millis, &OsRandom).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));
-    // Identifiers created in the same millisecond differ only in 74 random bits, which are sufficient for several
+    // Identifiers created in the same millisecond differ only in 74 random bits, which are enough for several
     // processes.
     let same: HashSet<_> = (0..10_000).map(|_| at(1_763_000_000_000)).collect();
     assert_eq!(same.len(), 10_000);
@@ -249,7 +249,7 @@ fn detached_signatures_verify_with_any_of_several_keys() {
     assert!(matches!(detached::Verifier::new([]).unwrap_err(), Error::Key(KeyError::Absent("verify"))));
 }
 
-/// A message has at most 64 fields: the payload, the key, the signature, and 61 others.
+/// A message has at most 64 fields: the payload, the key, the signature, and 61 other fields.
 #[test]
 fn message_with_maximum_number_of_fields_opens_and_seal_refuses_one_more() {
     let sender = keyring("paytend", "partner");

@@ -56,7 +56,7 @@ fn places(text: &[u8], byte: u8) -> Vec<usize> {
 }
 
 /// Returns a document with these plain members. Returns `None` if a member other than the payload is not UTF-8, or if
-/// the session key is not the original one. The payload is encrypted with the session key again.
+/// the session key is not the original one. The payload is encrypted again with the session key.
 fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, kind: Kind) -> Option<String> {
     let mut document = Map::new();
     for (name, value) in members {
@@ -77,8 +77,8 @@ fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, ki
     Some(Value::Object(document).to_string())
 }
 
-/// Encrypts a payload with AES-192-ECB and PKCS#7 padding under the key's characters, and returns it as base64. This
-/// implementation is independent of the crate's.
+/// Encrypts a payload with AES-192-ECB and PKCS#7 padding, and returns it as base64. The characters of `session_key`
+/// are the AES key. This implementation is independent of the crate's implementation.
 pub(crate) fn encrypt(session_key: &str, plain: &[u8]) -> String {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let cipher = aes::Aes192::new_from_slice(session_key.as_bytes()).unwrap();

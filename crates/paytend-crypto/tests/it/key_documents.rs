@@ -1,4 +1,4 @@
-//! Documents with several values: no key is chosen silently, and hostile documents are refused quickly.
+//! Tests for documents with several values: no key is chosen silently, and hostile documents are refused quickly.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,9 +16,9 @@ fn keys() -> (PrivateKey, String, String) {
     (own, current, old)
 }
 
-/// If one key in a document is damaged or in an unsupported format, the other key must not be used instead.
+/// If a key in a document is damaged or in an unsupported format, a readable key must not be used instead.
 #[test]
-fn other_key_is_not_chosen_if_one_is_unreadable() {
+fn readable_key_is_not_chosen_if_another_key_is_unreadable() {
     let (_, current, old) = keys();
     let cut = &current[..current.len() - 40];
     let damaged = current.replacen(&current[200..201], "*", 1);
@@ -62,7 +62,7 @@ fn document_with_one_public_key_in_a_list_and_another_outside_is_refused() {
 }
 
 #[test]
-fn commented_key_is_ignored() {
+fn commented_out_key_is_ignored() {
     let (own, current, old) = keys();
     let pem = own.to_pkcs8_pem().unwrap();
     for document in [
@@ -110,7 +110,7 @@ fn names_in_errors_contain_no_base64() {
     }
 }
 
-/// Values are searched in linear time and without recursion.
+/// The search for values takes linear time and does not recurse.
 #[test]
 fn hostile_documents_are_refused() {
     for document in ["a= ".repeat(20_000), "a=\n ".repeat(16_000), "a: ".repeat(21_000), "a:{".repeat(21_000)] {

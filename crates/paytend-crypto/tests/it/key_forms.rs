@@ -41,7 +41,7 @@ fn passphrase(case: &KeyFormCase) -> Option<Passphrase> {
     case.passphrase.as_deref().map(Passphrase::new)
 }
 
-/// Compares a result with the expected result of the case. Returns the difference.
+/// Compares a result with the expected result of the case. Returns the difference as the error.
 fn check(
     case: &KeyFormCase,
     expected: &KeyFormResult,

@@ -1,4 +1,4 @@
-//! Tests with random wrappings: a wrapped key is read unchanged, and random bytes never panic.
+//! Tests with random wrappings: a wrapped key is read unchanged, and random bytes never cause a panic.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -6,11 +6,12 @@ use paytend_crypto::keys::read;
 use paytend_crypto::{PrivateKey, PublicKey};
 use paytend_vectors::{KeyFormCase, KeyFormResult, Seeded, key_forms};
 
-/// An encoding or formatting change that a key file or environment variable may undergo. It does not change the key.
+/// A change of encoding or formatting that often happens to key files and environment variables. The key stays the
+/// same.
 type Wrap = (&'static str, fn(&str, &Seeded) -> String);
 
 const WRAPS: [Wrap; 16] = [
-    ("escaped line ends", |text, _| text.replace('\\', "\\\\").replace('\n', "\\n")),
+    ("escaped newlines", |text, _| text.replace('\\', "\\\\").replace('\n', "\\n")),
     ("quotes", |text, random| {
         let (before, after) = [("\"", "\""), ("'", "'"), ("\u{201c}", "\u{201d}"), ("`", "`")][random.below(4)];
         format!("{before}{text}{after}")
@@ -36,7 +37,7 @@ const WRAPS: [Wrap; 16] = [
     ("CR LF", |text, _| text.replace('\n', "\r\n")),
     ("CR", |text, _| text.replace('\n', "\r")),
     ("indentation", |text, _| text.lines().map(|line| format!("\t  {line}  \n")).collect()),
-    ("white space around", |text, _| format!("\n\n  {text}\n\n")),
+    ("whitespace around", |text, _| format!("\n\n  {text}\n\n")),
 ];
 
 /// Returns the key in each text format. Binary formats are encoded as base64.
@@ -119,7 +120,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
         let mut data = vec![0; length];
         random.fill(&mut data);
         assert!(read(&data, None).is_err());
-        // Random strings of characters with a special meaning.
+        // Random sequences of the pieces above.
         let text: Vec<u8> = data.iter().flat_map(|byte| pieces[usize::from(*byte) % pieces.len()].to_vec()).collect();
         assert!(read(&text, None).is_err());
     }

@@ -1,4 +1,4 @@
-//! Tests of loading, generating and describing keys.
+//! Tests for loading, generating and describing keys.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength,
 use crate::support::key;
 
 #[test]
-fn white_space_line_ends_and_text_around_pem_are_ignored() {
+fn line_endings_and_surrounding_text_are_ignored() {
     let data = &key("partner").data;
     let pem = &data.private_pkcs8_pem;
     let base64 = &data.private;
@@ -99,7 +99,7 @@ fn generated_keys_differ_and_have_the_requested_size() {
 }
 
 #[test]
-fn der_that_ends_in_white_space_bytes_is_read_completely() {
+fn der_that_ends_in_whitespace_bytes_is_read_completely() {
     // The encoding ends with the exponent's last byte: here a tab, a vertical tab or a carriage return.
     for last in [0x09, 0x0b, 0x0d] {
         let key = PublicKey::from_numbers([0xff; 128], [1, last]).unwrap();
@@ -157,7 +157,7 @@ fn private_key_file_accessible_to_others_is_refused_by_default() {
     let long = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
     assert_eq!(long.problem(), &KeyError::TooLong { limit: 64 << 10 });
     assert!(long.to_string().starts_with(&path.display().to_string()), "{long}");
-    // An error in a file's content also contains the file's path.
+    // An error about a file's content also contains the file's path.
     std::fs::write(&path, &key("partner").data.public).unwrap();
     let public = PrivateKey::danger_from_file_with_any_permissions(&path).unwrap_err();
     assert!(public.to_string().starts_with(&format!("{}: a private key was expected", path.display())), "{public}");
@@ -186,7 +186,7 @@ fn form_is_detected_from_the_data() {
                 assert_eq!(label, structure.label());
             }
         }
-        // A label that does not match the structure.
+        // The label does not match the structure.
         let mislabelled = key.public_pkcs1_pem.replace("RSA PUBLIC KEY", "PUBLIC KEY");
         let form = form(mislabelled.as_bytes()).unwrap();
         assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Public, pem("PUBLIC KEY")), "{name}");
@@ -196,7 +196,7 @@ fn form_is_detected_from_the_data() {
     assert_eq!((form.structure, form.armour), (KeyStructure::Pkcs1Private, Armour::Der));
 }
 
-/// Keys of any algorithm and certificates are returned as PEM that other libraries can read.
+/// Certificates, and keys of any algorithm, are returned as PEM that other libraries can read.
 #[test]
 fn clean_pem_removes_escapes_quotes_and_encodings_around_pem() {
     let file = |name: &str| std::fs::read(paytend_vectors::folder().join("key-forms").join(name)).unwrap();

@@ -1,4 +1,4 @@
-//! Tests of authentic payloads that are not strict JSON: they are opened unchanged, and their end cannot be moved.
+//! Tests for authentic payloads that are not strict JSON: they are opened unchanged, and their end cannot be moved.
 
 use std::collections::BTreeMap;
 
@@ -60,8 +60,8 @@ fn payload_that_is_not_an_object_is_refused_with_a_reason() {
     }
 }
 
-/// An attacker presents the beginning of a strict payload in UTF-8. Read as byte pairs, the backslash is the second
-/// half of a character, and the quote after it ends the string.
+/// An attacker presents only the beginning of a strict payload in UTF-8. If the payload is read as byte pairs, the
+/// backslash is the second half of a character, and the quote after the backslash ends the string.
 #[test]
 fn payload_cannot_be_truncated_at_an_escaped_quote() {
     let fields = Fields::notification(PARTNER_ID, "2");
@@ -82,20 +82,20 @@ fn payload_cannot_be_truncated_at_an_escaped_quote() {
 
 #[test]
 fn payload_whose_end_depends_on_its_encoding_is_refused() {
-    // Read as single bytes, the string continues to the quote in `d`.
+    // If the text is read as single bytes, the string continues to the quote in `d`.
     let payload = b"{\"a\":\"\x81\x5C\"}";
     let fields = [NOTIFICATION.as_slice(), &[("d", "\"}")]].concat();
     let (_, document) = sealed(Kind::Notification, &fields, payload);
     let receiver = keyring("partner", "paytend");
     let error = receiver.open(document.as_bytes(), &expected()).unwrap_err();
     assert_eq!(error, Error::Payload(PayloadProblem::End));
-    // Without that field the end is unambiguous.
+    // Without the field `d`, the end is unambiguous.
     let (_, document) = sealed(Kind::Notification, &NOTIFICATION, payload);
     assert_eq!(receiver.open(document.as_bytes(), &expected()).unwrap().payload_bytes(), payload);
 }
 
 #[test]
-fn unsigned_payload_must_be_strict() {
+fn unsigned_payload_that_is_not_strict_json_is_refused() {
     let (_, document) = sealed(Kind::Notification, &NOTIFICATION, b"{\"a\":\"\\ud800\"}");
     let mut document: Value = serde_json::from_str(&document).unwrap();
     let text = format!("notifyType=2&partnerId={PARTNER_ID}&randomKey={SESSION_KEY}&signType=RSA&version=2.0");
@@ -137,13 +137,13 @@ fn seal_refuses_payloads_that_are_not_strict_json() {
     }
 }
 
-/// Generates the content of a payload string in UTF-8, with places where an attacker would like to split it.
+/// Generates the content of a payload string in UTF-8, with places where an attacker might try to split the string.
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => Just(b"\\ud83d".as_slice()),
         2 => Just(b"\\x41".as_slice()),
         2 => Just(b"\n\x00\x1f".as_slice()),
-        // Read as byte pairs, the backslash belongs to the character before it.
+        // If the bytes are read as pairs, the backslash belongs to the character before it.
         4 => Just("€\\\"}&d=".as_bytes()),
         2 => Just("€\\\"".as_bytes()),
         2 => Just("é😀".as_bytes()),
@@ -187,7 +187,7 @@ fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
 /// All accepted documents with the same signed text have the same content, for any strings in the payload and in the
 /// fields after it.
 #[test]
-fn lenient_signed_text_is_unambiguous() {
+fn signed_text_with_lenient_payload_is_unambiguous() {
     let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };
     let behind = prop::option::of("[a-z0-9\"}{\\\\.:,]{1,6}");
     let mut runner = TestRunner::new(config);

@@ -1,4 +1,4 @@
-//! Integration tests: known results, an independent implementation, and properties.
+//! Integration tests: test vectors, comparisons with an independent implementation, and property tests.
 
 // A test that cannot continue should panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]

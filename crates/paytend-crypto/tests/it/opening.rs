@@ -1,4 +1,4 @@
-//! Tests of the messages that opening accepts and refuses.
+//! Tests for the messages that `Keyring::open` accepts and refuses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,7 +58,7 @@ fn number_or_boolean_in_an_unknown_field_is_returned_as_signed() {
 }
 
 #[test]
-fn unsigned_field_is_ignored() {
+fn unsigned_encrypt_flag_is_ignored() {
     let document = notification(&keyring("paytend", "partner"), "{}");
     for flag in [json!("1"), json!(1), json!({"a": [1]}), json!(null)] {
         let flagged = edit(&document, |d| drop(d.insert("encryptFlag".into(), flag)));
@@ -112,7 +112,8 @@ fn response_without_key_or_payload_is_verified() {
     assert_eq!(receiver.open(changed.as_bytes(), &Expected::response()).unwrap_err(), Error::NotAuthentic);
 }
 
-/// The documentation requires a `randomKey` only if there is a `bizData`. A notification always has both.
+/// The documentation requires a `randomKey` only if there is a `bizData`. A notification always has a `randomKey` and a
+/// payload.
 #[test]
 fn request_without_key_or_payload_is_verified_but_notification_is_refused() {
     let id = "a".repeat(32);
@@ -123,7 +124,7 @@ fn request_without_key_or_payload_is_verified_but_notification_is_refused() {
     let receiver = keyring("paytend", "partner");
     let opened = receiver.open(document.to_string().as_bytes(), &Expected::request(PARTNER_ID)).unwrap();
     assert_eq!((opened.payload_text(), opened.decrypted_by()), (Some(""), None));
-    // The request is refused if data without a key or an additional field is inserted.
+    // The request is refused if a payload (without a session key) or an additional field is inserted.
     for (name, value) in [("bizData", "QUJDREVGR0hJSktMTU5PUA=="), ("note", "x")] {
         let changed = edit(&document.to_string(), |d| drop(d.insert(name.into(), value.into())));
         let refused = receiver.open(changed.as_bytes(), &Expected::request(PARTNER_ID));
@@ -216,7 +217,7 @@ fn keys_can_be_rotated_on_both_sides() {
             assert_eq!(opened.decrypted_by(), Some(key(own).material.public_key().fingerprint()));
         }
     }
-    // A retired key is refused on both sides.
+    // Messages that use a retired key of either side are refused.
     let after = ring(&["stranger"], &["payby"]);
     assert!(after.open(notification(&ring(&["payby"], &["stranger"]), "{}").as_bytes(), &expected()).is_ok());
     for (own, peer) in [("partner", "payby"), ("stranger", "paytend")] {
@@ -251,7 +252,7 @@ fn session_key_of_unexpected_length_is_refused() {
     }
 }
 
-/// A backend that counts its private operations. They fail if `broken` is set.
+/// A private key that counts its decryptions. The decryptions fail if `broken` is set.
 struct Counting {
     inner: Arc<dyn RsaPrivate>,
     decryptions: AtomicUsize,
@@ -285,7 +286,7 @@ fn counting(broken: bool) -> (Arc<Counting>, Keyring) {
 }
 
 #[test]
-fn errors_detectable_without_a_key_cause_no_private_operation() {
+fn errors_detectable_without_a_key_cause_no_private_key_operation() {
     let (backend, ring) = counting(false);
     let good = notification(&keyring("paytend", "partner"), r#"{"a":1}"#);
     let modulus = STANDARD.encode(key("partner").material.public_key().modulus());
@@ -316,7 +317,7 @@ fn errors_detectable_without_a_key_cause_no_private_operation() {
     }
     assert!(ring.open(good.as_bytes(), &expected()).is_ok());
     assert_eq!(backend.decryptions.load(Ordering::SeqCst), 1);
-    // An error in the session key is secret, so the private operation and all later steps are performed.
+    // An error in the session key must stay secret, so the private-key operation and all later steps are performed.
     for at in [0, 5, 127] {
         let mut random_key = STANDARD.decode(key_text(&good)).unwrap();
         random_key[at] ^= 1;
@@ -337,8 +338,8 @@ fn backend_failure_is_not_reported_as_not_authentic() {
     assert_eq!(error, Error::Backend(BackendError::new("the token was removed")));
 }
 
-/// The session keys decrypt, but are not valid. The rest of the message is correct, with a valid signature over the
-/// session key as a naive receiver would read it.
+/// The session keys can be decrypted, but are not valid. The rest of each message is correct. Its signature is valid
+/// for the session key as a naive receiver would read the key.
 #[test]
 fn malformed_session_key_is_refused() {
     let plain: [(&str, &[u8]); 6] = [
@@ -413,7 +414,7 @@ fn payload_with_invalid_padding_is_refused() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
-    // JSON may end with white space, whose bytes can be padding values: 9 tabs, 10 line feeds or 13 carriage returns
+    // JSON may end with whitespace, whose bytes can be padding values: 9 tabs, 10 line feeds or 13 carriage returns
     // would be valid padding.
     ends.push((format!("{:<16}{:<7}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(9)), true));
     ends.push((format!("{:<16}{:<8}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(8)), false));

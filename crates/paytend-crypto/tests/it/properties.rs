@@ -1,4 +1,4 @@
-//! Property tests of sealing and opening.
+//! Property tests for sealing and opening.
 
 use std::collections::BTreeMap;
 
@@ -84,8 +84,7 @@ proptest! {
             1 => changed.insert(at, with),
             _ => { changed.remove(at); }
         }
-        // A change that results in the same JSON value, such as white space between tokens, does not change the
-        // message.
+        // A change that results in the same JSON value, such as whitespace between tokens, does not change the message.
         let meaning = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
         prop_assume!(meaning(&changed) != meaning(&document));
         prop_assert!(keyring("partner", "paytend").open(&changed, &Expected::notification(PARTNER_ID)).is_err());
@@ -189,7 +188,7 @@ proptest! {
         }
         let (paytend, partner) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
         let Ok(sealed) = paytend.seal(&Outgoing::new(&fields).payload(&payload)) else {
-            // Skips ambiguous messages, which the sender refuses; another test checks this.
+            // Skips ambiguous messages, which `seal` refuses. A separate test checks the refusal.
             return Ok(());
         };
         let expected = Expected::danger_any_partner(kind).with_max_bytes(1 << 20);

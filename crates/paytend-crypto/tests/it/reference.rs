@@ -1,10 +1,10 @@
-//! Tests against an independent implementation: each implementation opens the messages that the other seals.
+//! Tests against an independent implementation: each implementation opens the messages that the other implementation
+//! seals.
 //!
-//! The reference implementation is a Python program. It is the file named by `PAYTEND_REFERENCE`, or else the copy
-//! beside the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` names
-//! a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
-//! interpreter the tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` does not allow
-//! them.
+//! The reference implementation is a Python program: the file named by `PAYTEND_REFERENCE`, or else the copy beside the
+//! repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` names a Python
+//! interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an interpreter the
+//! tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` fails if a test is skipped.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ fn detached_signatures_match_the_reference() {
     }
 }
 
-/// Returns a string field of a response.
+/// Returns a string field of a response from the reference implementation.
 fn text<'a>(response: &'a Value, name: &str) -> &'a str {
     response[name].as_str().unwrap_or_else(|| panic!("{name} in {response}"))
 }
@@ -151,7 +151,7 @@ impl Reference {
         Some(Self { python, folder })
     }
 
-    /// Runs the jobs and returns their responses, in order.
+    /// Runs the jobs in the reference implementation and returns the responses, in order.
     fn run(&self, jobs: &[Value]) -> Vec<Value> {
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reference_driver.py");
         let mut child = Command::new(&self.python)

@@ -1,6 +1,6 @@
 """Runs many jobs through the reference implementation in one process.
 
-usage: reference_driver.py DIRECTORY-OF-paytend_reference.py
+Usage: reference_driver.py DIRECTORY, where DIRECTORY contains paytend_reference.py.
 Reads one JSON job per line from standard input, {"command": ..., "job": ...}, and writes one JSON response per line to
 standard output.
 """

@@ -1,4 +1,4 @@
-/* Benchmark of opening messages in C. Usage: `bench FILE`; see examples/bench.rs in paytend-bindings. */
+/* Measures how long it takes to open messages in C. Usage: `bench FILE`; see examples/bench.rs in paytend-bindings. */
 #include <cjson/cJSON.h>
 #include <paytend.h>
 #include <stdio.h>

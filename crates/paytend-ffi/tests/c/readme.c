@@ -1,5 +1,5 @@
-/* Tests the code of README.md. `cargo xtask bindings test c` checks that the marked regions are identical to the code
- * blocks there. */
+/* Tests the code in README.md. `cargo xtask bindings test c` checks that the marked regions are identical to the
+ * code blocks of README.md. */
 
 /* README: begin */
 #include <paytend.h>

@@ -1,4 +1,4 @@
-/* The conformance program of the C interface, and tests of ownership, null pointers, invalid arguments and threads.
+/* The conformance program of the C interface, and tests for ownership, null pointers, invalid arguments and threads.
  *
  *   test VECTORS                      runs the tests of the C interface
  *   test VECTORS vectors FILE         runs all vectors and writes one line for each case to FILE
@@ -181,7 +181,7 @@ static void run_envelope(FILE *out) {
   cJSON_Delete(cases);
 }
 
-/* Returns a document that is too large to store in a file. */
+/* Builds the document of a test case that is too large to be stored in refuse.json. */
 static PaytendBuffer made(const cJSON *cases, const char *name) {
   if (!strcmp(name, "json/deep nesting")) {
     uint8_t *data = malloc(100000);
@@ -350,7 +350,7 @@ static void run_arguments(FILE *out) {
   } while (0)
   TRIED("request without a partner",
         paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
-  /* In C, an empty partner ID is the same as a missing one. */
+  /* C has no separate value for a missing partner ID, so this call is the same as the previous call. */
   TRIED("request with an empty partner",
         paytend_open(ring, PAYTEND_KIND_REQUEST, empty, document, true, 0, &opened, &error));
   TRIED("response with a partner",
@@ -434,7 +434,7 @@ static void open_all(const char *file) {
 }
 
 
-/* No result is created for a null output pointer. valgrind and AddressSanitizer would report it as a leak. */
+/* If the output pointer is null, no result is created. valgrind and AddressSanitizer would report a leaked result. */
 static void null_output_pointers_are_refused(void) {
   PaytendError *error = NULL;
   PaytendPrivateKey *key = NULL;
@@ -501,7 +501,7 @@ static void invalid_arguments_are_refused(void) {
   IS(USAGE, paytend_receiver_paytend(slice("payout"), slice(PARTNER_ID), ring, NO_LIMITS, &receiver, &error));
   IS(USAGE, paytend_receiver_paytend(slice("baas"), slice(""), ring, NO_LIMITS, &receiver, &error));
   IS(KEY, paytend_receiver_payby(NULL, 0, NO_LIMITS, &receiver, &error));
-  /* The contents of an unsigned error response are returned as they are, even if an attacker wrote them. */
+  /* The contents of an unsigned error response are returned unchanged, even if an attacker wrote them. */
   CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{\"respCode\":\"99\",\"respMsg\":\"no\"}"), true, 0,
                      &opened, &error) == PAYTEND_CODE_UNSIGNED_FAILURE);
   CHECK(same(paytend_error_resp_code(error), "99") && same(paytend_error_resp_msg(error), "no"));

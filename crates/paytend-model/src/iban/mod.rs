@@ -17,7 +17,7 @@
 //! use paytend_model::iban::CreateIndividual;
 //! let mut person = CreateIndividual::new("37060000000");
 //! person.verification_code = Some("123456".into());
-//! // A field that the partner documentation requires and this crate does not know.
+//! // A field that the partner documentation requires but this crate does not know.
 //! person.extra.set("occupation", r#""02""#)?;
 //! assert_eq!(
 //!     serde_json::to_string(&person)?,

@@ -4,11 +4,11 @@
 use crate::value::{Amount, Code, Currency, OrderNo, Personal, TransactionId, UserId};
 
 payload! {
-    /// `IBANAccount`: an account. It is the content of the account opening notification (BaaS, `notifyType` 1) and part
-    /// of the response to Query account information. The object's name is documented.
+    /// `IBANAccount`: an IBAN account. It is the content of the account opening notification (BaaS, `notifyType` 1) and
+    /// part of the response to Query account information. The object's name is documented.
     pub struct IbanAccount: Inferred {
         optional {
-            /// The identifier of the account's user.
+            /// The identifier of the user who owns the account.
             user_id: UserId => "userId",
             /// The IBAN.
             account_num: Personal => "accountNum" = "LT121000011101001000" [Iban],

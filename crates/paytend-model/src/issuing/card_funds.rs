@@ -193,7 +193,7 @@ payload! {
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) returns the list under either field name.
+            /// The transactions on the page. [`trades`](Self::trades) also reads the alternative field.
             trade_list: Vec<CardTransaction> => "tradeList",
             /// The transactions on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",
@@ -202,7 +202,7 @@ payload! {
 }
 
 impl CardTransactionsResponse {
-    /// Returns the transactions on the page, from either of the two fields.
+    /// Returns the transactions on the page, from whichever of the two fields is set.
     pub fn trades(&self) -> &[CardTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
@@ -217,10 +217,10 @@ payload! {
     /// A transaction on a card.
     ///
     /// `businessDate` and the field names that begin with `trade` are inferred from a card partner's app. The other
-    /// field names are earlier inferences, and are still read.
+    /// field names were inferred earlier and are still read.
     pub struct CardTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) returns the number under either field name.
+            /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
             trade_id: TransactionId => "tradeId",
             /// The type of transaction.
             trade_type: TradeType => "tradeType",
@@ -243,7 +243,7 @@ payload! {
 }
 
 impl CardTransaction {
-    /// Returns the provider's transaction number, from either of the two fields.
+    /// Returns the provider's transaction number, from whichever of the two fields is set.
     pub fn id(&self) -> Option<&TransactionId> {
         self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }
@@ -331,7 +331,7 @@ payload! {
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
-            /// The authorizations on the page. [`trades`](Self::trades) returns the list under either field name.
+            /// The authorizations on the page. [`trades`](Self::trades) also reads the alternative field.
             trade_list: Vec<CardTransaction> => "tradeList",
             /// The authorizations on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",
@@ -340,7 +340,7 @@ payload! {
 }
 
 impl AuthorizationsResponse {
-    /// Returns the authorizations on the page, from either of the two fields.
+    /// Returns the authorizations on the page, from whichever of the two fields is set.
     pub fn trades(&self) -> &[CardTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }

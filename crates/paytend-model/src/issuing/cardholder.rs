@@ -1,4 +1,4 @@
-//! Cardholder operations, and the cities for addresses.
+//! Cardholder operations, and the query for the cities used in addresses.
 
 use super::{observed, observed_without_response};
 use crate::operation::OperationKind::{Mutation, Query};
@@ -67,9 +67,9 @@ payload! {
             country_code: Personal => "countryCode" = "LT" [Iso3166],
         }
         optional {
-            /// The second address line. The published demo sends an empty string if there is none.
+            /// The second address line. The published demo sends an empty string for an address without a second line.
             address_line2: Base64Text => "addressLine2" = "QnV0YXMgMg==",
-            /// The state or region. The published demo sends an empty string if there is none.
+            /// The state or region. The published demo sends an empty string for an address without a state or region.
             state: Personal => "state" = "Vilnius",
         }
     }

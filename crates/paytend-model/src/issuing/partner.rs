@@ -67,7 +67,8 @@ impl Operation for QueryPartnerTopup {
 }
 
 payload! {
-    /// The partner's topup information. The object's name is documented, but not its fields. They are kept in `extra`.
+    /// The partner's topup information. The documentation names the object but not its fields, which are kept in
+    /// `extra`.
     pub struct PartnerTopupResponse: Inferred {
         optional {
             /// The currency.
@@ -118,7 +119,7 @@ payload! {
         optional {
             /// The total number of transactions.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) returns the list under either field name.
+            /// The transactions on the page. [`trades`](Self::trades) also reads the alternative field.
             trade_list: Vec<PartnerTransaction> => "tradeList",
             /// The transactions on the page, under an alternative field name.
             transactions: Vec<PartnerTransaction> => "transactions",
@@ -127,7 +128,7 @@ payload! {
 }
 
 impl PartnerTransactionResponse {
-    /// Returns the transactions on the page, from either of the two fields.
+    /// Returns the transactions on the page, from whichever of the two fields is set.
     pub fn trades(&self) -> &[PartnerTransaction] {
         either(self.trade_list.as_deref(), self.transactions.as_deref())
     }
@@ -137,7 +138,7 @@ payload! {
     /// A transaction on the partner's funds.
     pub struct PartnerTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) returns the number under either field name.
+            /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
             trade_id: TransactionId => "tradeId",
             /// The type of transaction.
             trade_type: TradeType => "tradeType",
@@ -160,7 +161,7 @@ payload! {
 }
 
 impl PartnerTransaction {
-    /// Returns the provider's transaction number, from either of the two fields.
+    /// Returns the provider's transaction number, from whichever of the two fields is set.
     pub fn id(&self) -> Option<&TransactionId> {
         self.trade_id.as_ref().or(self.transaction_id.as_ref())
     }

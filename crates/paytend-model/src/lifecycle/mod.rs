@@ -23,9 +23,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// States and the transitions between them.
+/// The possible states of an object, and the transitions between these states.
 pub trait Lifecycle: Clone + Eq + fmt::Debug {
-    /// Returns the states that may directly follow this state. A final state has none.
+    /// Returns the states that may directly follow this state. A final state has no successors.
     fn next(&self) -> Vec<Self>;
 
     /// Returns whether the state is final.
@@ -104,13 +104,13 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         self.at.as_ref()
     }
 
-    /// Merges an update. Updates may arrive in any order, and an older update never replaces a newer one. If both have
-    /// a time, the later one is newer. Otherwise an update is newer if its state can follow the current state, but not
-    /// precede it.
+    /// Merges an update. Updates may arrive in any order, and an older update never replaces a newer one. If both
+    /// updates have a time, the update with the later time is newer. Otherwise an update is newer if its state can
+    /// follow the current state but cannot precede it.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
         if state == self.state {
             self.since = self.since.take().max(at.clone());
-            // An update without a time may be newer than all others.
+            // An update without a time may be newer than all other updates, so the newest time is unknown.
             self.at = match (self.at.take(), at) {
                 (Some(known), Some(at)) => Some(known.max(at)),
                 _ => None,
@@ -150,14 +150,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_timestamps_possible_transitions_decide_which_state_is_newer() {
+    fn possible_transitions_decide_which_state_is_newer_if_timestamps_are_missing() {
         let mut topup = Tracked::<_, i64>::new(TopupState::Processing, None);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Moved { from: TopupState::Processing });
         assert_eq!(topup.merge(TopupState::Processing, None), Merged::Older);
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Same);
         assert_eq!(topup.merge(TopupState::Failed, None), Merged::Illegal { from: TopupState::Succeeded });
         assert_eq!(topup.state(), &TopupState::Succeeded);
-        // Without times, the loss report may be older than its cancellation, or newer than `Active`.
+        // Without times, `Lost` may be an earlier state (the report was cancelled) or a later state than `Active`.
         let mut card = Tracked::<_, i64>::new(Active, None);
         assert_eq!(card.merge(Lost, None), Merged::Undecided);
         assert_eq!(card.state(), &Active);

@@ -9,11 +9,12 @@ use super::Lifecycle;
 /// Documented:
 /// - A card is applied for and shipped, or bought without being activated.
 /// - A physical card is activated separately. A virtual card is active as soon as it is shipped.
-/// - The loss of a card can be reported, and the report cancelled.
+/// - The loss of a card can be reported, and the report can be cancelled.
 /// - A replacement freezes the old card.
 /// - A card can be cancelled.
 ///
-/// Inferred: that a lost card may be replaced, and in which states a card can be cancelled.
+/// The documentation does not state that a lost card can be replaced, or in which states a card can be cancelled: these
+/// transitions are inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -45,7 +46,8 @@ impl Lifecycle for CardState {
     }
 }
 
-/// The state of a topup. Documented: the result of a topup can be queried. The states are inferred.
+/// The state of a topup. The documentation only states that the result of a topup can be queried; the states are
+/// inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -119,7 +121,8 @@ impl Lifecycle for UserLevel {
 }
 
 /// The state of a transfer order, with which Paytend requests information about a transaction. The notification and the
-/// two operations are documented. Their order and the next steps are not, so either operation may follow the other.
+/// two operations are documented. Their order and the next steps are not documented, so either operation may follow the
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -149,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn card_states_have_only_the_documented_successors() {
+    fn card_states_lead_only_to_the_listed_states() {
         let all = [Applied, Unactivated, Active, Lost, Frozen, Cancelled];
         let table: Vec<String> = all
             .iter()
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn topup_account_user_and_transfer_order_states_lead_to_possible_states() {
+    fn topup_account_user_and_transfer_order_states_lead_only_to_valid_states() {
         assert!(TopupState::Processing.leads_to(&TopupState::Failed) && TopupState::Succeeded.is_final());
         assert!(!TopupState::Failed.leads_to(&TopupState::Succeeded));
         assert!(AccountState::Registered.leads_to(&AccountState::Open));

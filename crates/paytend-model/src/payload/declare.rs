@@ -80,7 +80,7 @@ macro_rules! payload {
         $(#[doc = concat!("\n\nName on the wire: `", $alias, "`.")] #[doc(alias = $alias)])?
         #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", unless stated otherwise.")]
         #[derive(Clone, PartialEq, Eq, ::bon::Builder)]
-        // All field types except `Amount`, which must be parsed, and the payload types.
+        // Setters convert with `into` for all field types except the payload types and `Amount`, which must be parsed.
         #[builder(on(Base64Text, into), on(BeneficiaryType, into), on(CardId, into), on(Code, into), on(Count, into),
             on(CountryCode, into), on(Currency, into), on(Date, into), on(Direction, into), on(FileContent, into),
             on(Gender, into), on(HashedText, into), on(HolderId, into), on(IdType, into), on(NetworkCode, into),
@@ -267,7 +267,7 @@ macro_rules! payload {
 
     (@new $name:ident) => {
         impl $name {
-            /// Creates the payload without any fields.
+            /// Creates the payload with all fields unset.
             pub fn new() -> Self {
                 Self::builder().build()
             }

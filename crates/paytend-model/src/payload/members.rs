@@ -24,7 +24,7 @@ macro_rules! reject {
 /// The members of a JSON object that have not been consumed yet, in order, and the problems found so far.
 pub(crate) struct Members {
     list: Vec<(String, Member)>,
-    /// Whether to report unreadable members and read the others, instead of failing.
+    /// Whether to report unreadable members and continue, instead of failing.
     lenient: bool,
     problems: Vec<Problem>,
 }

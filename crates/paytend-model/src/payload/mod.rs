@@ -102,8 +102,7 @@ impl Description {
     pub fn rust_type(&self) -> String {
         let mut modules = self.module.split("::");
         let (package, area) = (modules.next().unwrap_or_default(), modules.next());
-        // The types of an area, such as `issuing`, are exported by the module of the area, and all other types by the
-        // crate root.
+        // The types of a module such as `issuing` are exported by that module, and all other types by the crate root.
         match area.filter(|area| !matches!(*area, "operation")) {
             Some(area) => format!("{package}::{area}::{}", self.name),
             None => format!("{package}::{}", self.name),

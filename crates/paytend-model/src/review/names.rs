@@ -64,8 +64,8 @@ impl Object<'_> {
     }
 
     /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
-    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. For
-    /// an optional field, a name that is equally close to both is not a typo either.
+    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. A
+    /// name that is equally close to a present field is not a typo of an absent optional field either.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);
@@ -104,7 +104,7 @@ fn edits(name: &str, field: &Field) -> Option<usize> {
     let (name, known) = (plain(name), plain(field.name));
     let max_edits = match known.len() {
         0..5 => 0,
-        // Two edits turn a short name into another word, such as `status` into `state`.
+        // Two edits can turn a short name into a different word, such as `status` into `state`.
         5..8 if !field.required => 1,
         _ => 2,
     };
@@ -130,7 +130,7 @@ pub(super) fn completed(json: &str, fields: &'static [Field]) -> String {
     }
     for field in fields.iter().filter(|field| field.required && !given.contains(&field.name)) {
         let blank = match field.fields {
-            // An amount cannot be empty.
+            // An empty string cannot be read as an amount.
             [] if field.type_name == "Amount" => "\"0\"".to_owned(),
             [] => "\"\"".to_owned(),
             nested => completed("{}", nested),

@@ -45,7 +45,7 @@ impl fmt::Display for Slip {
             Mistake::UnquotedWord => ("with an unquoted word", ""),
             Mistake::Comment => ("with a comment", ""),
             Mistake::Number => ("with an invalid number", ""),
-            Mistake::ControlCharacter => ("with a control character in a string", "; write it as an escape"),
+            Mistake::ControlCharacter => ("with a control character in a string", "; use an escape sequence"),
             Mistake::Escape => ("with an invalid escape in a string", ""),
             Mistake::Surrogate => ("with half of a surrogate pair in a string", ""),
             Mistake::Depth => return write!(f, "that is nested more than {MAX_DEPTH} levels deep"),
@@ -55,7 +55,8 @@ impl fmt::Display for Slip {
 }
 
 impl Slip {
-    /// Finds the first mistake in input that starts like a JSON object or array. A truncated end is not a mistake.
+    /// Finds the first mistake in input that starts like a JSON object or array. Truncated input is not reported as a
+    /// mistake.
     pub(super) fn first(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (mut at, mut depth) = (0, 0usize);
@@ -96,7 +97,7 @@ impl Slip {
     }
 }
 
-/// Returns the first byte that is not white space.
+/// Returns the first byte that is not whitespace.
 fn next(bytes: &[u8], at: usize) -> Option<u8> {
     bytes[at..].iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }

@@ -24,7 +24,7 @@ pub(super) fn object(text: &str) -> Result<Value, String> {
             let bare = text.trim();
             match bare.as_bytes().first() {
                 None if text.is_empty() => "empty input".into(),
-                None => "white space only".into(),
+                None => "whitespace only".into(),
                 _ if text.bytes().take(2).any(|byte| byte == 0) => "UTF-16".into(),
                 _ if bare.starts_with("[object ") => {
                     "the text that JavaScript prints for an object; use JSON.stringify".into()

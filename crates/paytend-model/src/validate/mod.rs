@@ -20,7 +20,7 @@ use std::fmt;
 
 /// A value with validation rules.
 pub trait Validate {
-    /// Reports the rules that the value violates. The default implementation reports none.
+    /// Reports the rules that the value violates. The default implementation reports no violations.
     fn check(&self, report: &mut Report) {
         let _ = report;
     }

@@ -22,7 +22,7 @@ pub struct Report {
 
 impl Report {
     /// Reports that a field violates a rule, unless `holds` is true. Whether the violation is an error or a warning
-    /// depends on the field's source. For a field that this crate does not declare, it is an error.
+    /// depends on the field's source. For a field that this crate does not declare, the violation is an error.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
     }

@@ -53,7 +53,7 @@ pub enum Rule {
     Iban,
     /// A BIC: 8 or 11 letters and digits that include a country code. Inferred.
     Bic,
-    /// At most this number of characters in this field and another field together.
+    /// At most this number of characters in this field and another field combined.
     MaxCharsWith(&'static str, usize),
     /// The field must be set if the other field is not set.
     RequiredUnless(&'static str),
@@ -99,7 +99,7 @@ impl fmt::Display for Wording<'_> {
             Rule::Is(value) => write!(f, "be {value}"),
             Rule::NotBefore(other) => write!(f, "not be before `{other}`"),
             Rule::MaxDaysAfter(other, most) => write!(f, "be at most {most} days after `{other}`"),
-            Rule::MaxCharsWith(_, most) => write!(f, "be at most {most} characters long together"),
+            Rule::MaxCharsWith(_, most) => write!(f, "be at most {most} characters long in total"),
             Rule::RequiredUnless(other) => write!(f, "be set if `{other}` is not set"),
             Rule::RequiredWith(other) => write!(f, "be set if `{other}` is set"),
             Rule::MaxPlainChars(most) => write!(f, "be at most {most} characters long, unless it is a hash"),
@@ -146,7 +146,7 @@ impl Rule {
         }
     }
 
-    /// Returns the rule's message with a verb, "must" or "should".
+    /// Returns the rule's message with the verb "must" or "should".
     pub(super) fn with_verb(self, verb: &str) -> Wording<'_> {
         Wording { rule: self, verb }
     }
@@ -207,7 +207,7 @@ fn is_country(code: &str) -> bool {
     capitals && (celes::Country::from_alpha2(code).is_ok() || celes::Country::from_alpha3(code).is_ok())
 }
 
-/// Returns whether a string has the structure of ISO 9362: bank, country, location and optional branch.
+/// Returns whether a string has the structure of an ISO 9362 code: bank, country, location and optional branch.
 fn is_bic(text: &str) -> bool {
     let (Some(bank), Some(country), Some(rest)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return false;

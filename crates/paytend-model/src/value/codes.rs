@@ -146,7 +146,7 @@ codes! {
 }
 
 codes! {
-    /// `gender`: both values have been observed. Their meaning is in the partner documentation.
+    /// `gender`: both values have been observed. Their meaning is described in the partner documentation.
     pub enum Gender {
         /// the meaning is not public.
         One = "1",

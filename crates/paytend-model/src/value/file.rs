@@ -34,7 +34,7 @@ impl FileContent {
         &self.0
     }
 
-    /// Converts into the bytes.
+    /// Converts the file into its bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }

@@ -42,11 +42,12 @@ impl HashedText {
         self.matches_one_of(&[plain.to_owned()])
     }
 
-    /// Returns whether the value equals `plain`, ignoring case, white space and Unicode normalization, or is the hash
-    /// of a common spelling of `plain`. The run time does not depend on the result.
+    /// Returns whether the value equals `plain`, ignoring case, whitespace and Unicode normalization, or is the hash of
+    /// a common spelling of `plain`. The run time does not depend on the result.
     ///
-    /// The common spellings are `plain` as passed, and `plain` trimmed and with single spaces between words. Each is
-    /// tried in its original case, in upper case and in lower case, and with composed and decomposed characters.
+    /// The common spellings are `plain` as passed, and `plain` trimmed and with single spaces between words. Each
+    /// spelling is tried in its original case, in upper case and in lower case, and with composed and decomposed
+    /// characters.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -73,8 +74,8 @@ impl HashedText {
     /// Returns whether the value is the IBAN `plain`, ignoring spaces and case, or the hash of a common spelling of
     /// that IBAN. The run time does not depend on the result.
     ///
-    /// The common spellings are `plain` as passed, and `plain` without spaces or in groups of four, each in upper or
-    /// lower case.
+    /// The common spellings are `plain` as passed, and `plain` without spaces or in groups of four, with all letters in
+    /// upper or lower case.
     ///
     /// ```
     /// use paytend_model::HashedText;
@@ -131,7 +132,7 @@ fn single_spaces(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Normalizes white space, Unicode characters and case. Converts to upper case first, because some lower-case letters
+/// Normalizes whitespace, Unicode characters and case. Converts to upper case first, because some lower-case letters
 /// become two upper-case letters.
 fn normalized(text: &str) -> String {
     single_spaces(&text.nfkc().collect::<String>().to_uppercase().to_lowercase().nfc().collect::<String>())
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn hash_and_plain_text_match_only_the_same_value() {
-        // The example of FIPS 180-4, in upper and lower case.
+        // The example from FIPS 180-4, in upper and lower case.
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for text in [hash, &hash.to_uppercase(), "abc"] {
             let text = HashedText::from(text);

@@ -100,7 +100,7 @@ macro_rules! text {
     (@type $(#[$about:meta])* $name:ident, [$($rule:expr),*], $($example:literal)?) => {
         $(#[$about])*
         ///
-        /// Reads a JSON string or number, and writes it back unchanged. Two values are equal if their texts are equal.
+        /// Reads a JSON string or number, and writes it back unchanged. Two values are equal if their text is equal.
         #[derive(Clone)]
         pub struct $name(Scalar);
 

@@ -27,7 +27,7 @@ impl Type {
             round_trip: |json| {
                 let value: P = serde_json::from_str(json).map_err(|error| error.to_string())?;
                 let written = serde_json::to_string(&value).unwrap();
-                // The serialized JSON deserializes to the same value.
+                // Deserializing the written JSON returns the same value.
                 assert_eq!(serde_json::from_str::<P>(&written).unwrap(), value);
                 Ok(written)
             },
@@ -130,7 +130,7 @@ pub(crate) fn object(payload: &Type, text: &dyn Fn(&str, &Field) -> String) -> V
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// Finds the type of a nested field, first in the same area, then in all areas.
+/// Finds the type of a nested field, first in the same module, then in all modules.
 fn nested(payload: &Type, name: &str) -> Type {
     let area = payload.name.split("::").next().unwrap();
     let mut found = types().into_iter().filter(|t| t.name.ends_with(&format!("::{name}"))).collect::<Vec<_>>();

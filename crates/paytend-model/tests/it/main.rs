@@ -1,4 +1,4 @@
-//! Integration tests of the public API.
+//! Integration tests for the public API.
 
 // Tests may panic.
 #![allow(

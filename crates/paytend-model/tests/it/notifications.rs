@@ -1,4 +1,4 @@
-//! Tests of reading notifications by product and `notifyType`.
+//! Tests for reading notifications by product and `notifyType`.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
 }
 
 #[test]
-fn unreadable_fields_are_reported_and_the_others_are_read() {
+fn unreadable_fields_are_reported_and_other_fields_are_read() {
     let content = b"{\"transactionId\":\"T1\",\"amount\":\"much\",\"fee\":1E-1,\"reference\":\"\\ud83d\",\
         \"counterpartyAccountName\":\"\x81\x5C\",\"tradeStatus\":2,\"tradeStatus\":3,\"currency\":\"EUR\"}";
     let read = Notification::read(Product::Baas, "2", content);
@@ -112,8 +112,8 @@ fn unreadable_fields_are_reported_and_the_others_are_read() {
     assert!(written.contains(r#""fee":1E-1"#) && written.contains(r#""reference":"\ud83d""#), "{written}");
 }
 
-/// If only one of a field's two values can be written back, neither is written: one value alone would be read as the
-/// field's value.
+/// If only one of two duplicate values can be written back, neither value is written. Otherwise the remaining value
+/// would be read as the field's value.
 #[test]
 fn duplicate_field_with_an_unwritable_value_is_dropped() {
     let content = b"{\"transactionId\":\"T1\",\"orderNo\":\"F1\xba\",\"orderNo\":\"F1\"}";

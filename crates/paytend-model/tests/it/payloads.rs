@@ -1,4 +1,4 @@
-//! Tests of properties that all payload types share.
+//! Tests for properties that all payload types share.
 
 use paytend_model::iban::IbanTransaction;
 use paytend_model::issuing::{Address, HolderResponse, QueryPartnerBalance, Topup};

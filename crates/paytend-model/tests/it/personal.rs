@@ -175,7 +175,7 @@ fn personal_fields_are_hidden_in_every_type() {
     assert_eq!(found.len(), PERSONAL.len(), "{found:?}");
 }
 
-/// Other types may show fields with the same names.
+/// All fields of an address are hidden, although other types may show fields with the same names.
 #[test]
 fn all_fields_of_an_address_are_hidden() {
     let address = crate::every::find("issuing::Address");

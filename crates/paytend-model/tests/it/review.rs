@@ -1,4 +1,4 @@
-//! Tests of the findings about the JSON text of a request.
+//! Tests for the findings about the JSON text of a request.
 
 use proptest::prelude::*;
 
@@ -56,7 +56,7 @@ fn misspelled_names_are_suggested() {
             error("`amount` is missing; `amonut` is not a field of this request: did you mean `amount`?"),
         ]
     );
-    // A misspelled optional field is only a warning.
+    // A misspelled optional field name only causes a warning.
     let query = r#"{"cardId":"1","beginDate":"2023-11-06","endDate":"2023-11-06","maxsize":"5","other":1}"#;
     let hint = "`maxsize` is not a field of this request: did you mean `maxSize`?";
     assert_eq!(findings("getCardTransactions", query), [warning(hint)]);
@@ -108,7 +108,7 @@ fn misspelled_nested_names_are_suggested() {
 fn absent_field_is_suggested_only_if_no_present_field_is_as_close() {
     let rest = r#""cityCode":"VNO","postcode":"01103","countryCode":"LT""#;
     let line = |fields: &str| address(&format!("{{{fields},{rest}}}"));
-    // `addressLine` is present, and the unknown name is as close to it as to `addressLine2`.
+    // `addressLine` is present, and the unknown name is equally close to `addressLine` and `addressLine2`.
     assert_eq!(line(r#""addressLine":"T25h","addressLine1":"T25h""#), []);
     assert_eq!(line(r#""addressLine":"T25h","addresLine":"T25h""#), []);
     assert_eq!(line(r#""addressLine":"T25h","addressLine2":"T25h","addressLine3":"T25h""#), []);
@@ -158,7 +158,7 @@ fn all_missing_nested_fields_are_reported() {
             ]
         );
     }
-    // A field of an unexpected type has one finding.
+    // A field of an unexpected type is reported only once.
     assert_eq!(address("[]"), [error("`eeaAddress`: expected a JSON object; found a list of 0")]);
 }
 
@@ -178,7 +178,7 @@ fn nested_fields_of_an_inferred_field_only_cause_warnings() {
 #[test]
 fn input_that_is_not_a_json_object_is_described() {
     for (text, found) in [
-        (" \n", "white space only"),
+        (" \n", "whitespace only"),
         ("\u{feff}{}", "a byte order mark before the object"),
         ("5", "a number"),
         ("null", "null"),
@@ -217,7 +217,7 @@ fn input_that_is_not_a_json_object_is_described() {
         (r#"{"a":1 // SECRET"#, "an object with a comment at byte 7"),
         (r#"{"a":01}"#, "an object with an invalid number at byte 5"),
         (r#"{"a":+1}"#, "an object with an invalid number at byte 5"),
-        ("{\"a\":\"SEC\nRET\"}", "an object with a control character in a string at byte 9; write it as an escape"),
+        ("{\"a\":\"SEC\nRET\"}", "an object with a control character in a string at byte 9; use an escape sequence"),
         (r#"{"a":"\x41"}"#, "an object with an invalid escape in a string at byte 6"),
         (r#"{"a":"\ud83d SECRET"}"#, "an object with half of a surrogate pair in a string at byte 6"),
         (r#"{"a":"\ud83d\ude00",}"#, "an object with a trailing comma at byte 19"),

@@ -99,7 +99,7 @@ fn inferred_field_of_an_unexpected_type_is_kept_in_extra() {
     let topup: TopupResponse = serde_json::from_str(json).unwrap();
     assert_eq!((topup.status.as_ref(), topup.order_no.as_deref(), topup.extra.len()), (None, Some("T-1"), 2));
 
-    // Documented and observed fields of an unexpected type are errors.
+    // Documented and observed fields of an unexpected type cause errors.
     let wrong = serde_json::from_str::<paytend_model::iban::IbanTransaction>(r#"{"amount":"much"}"#).unwrap_err();
     assert!(wrong.to_string().starts_with("field `amount`: not a decimal number"), "{wrong}");
 }

@@ -1,4 +1,4 @@
-//! Tests with the sample messages of the providers' documents, unchanged and with unknown fields and codes.
+//! Tests with the sample messages from the providers' documents, unchanged and with unknown fields and codes.
 
 use paytend_model::{Operation, Validate, envelope, payby, payermax};
 use serde_json::Value;
@@ -71,7 +71,7 @@ fn compact(json: &str) -> Value {
 }
 
 #[test]
-fn unknown_codes_of_nested_objects_are_kept() {
+fn unknown_codes_in_nested_objects_are_kept() {
     let payby =
         paytend_vectors::samples().into_iter().find(|s| s.document == "payby" && s.name == "notification").unwrap();
     let mut value: Value = serde_json::from_str(&payby.json).unwrap();

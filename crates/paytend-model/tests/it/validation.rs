@@ -1,4 +1,4 @@
-//! Tests of the lengths and formats of fields.
+//! Tests for the lengths and formats of fields.
 
 use paytend_model::issuing::{QueryCardTransactions, QueryCardholder, QueryPartnerTransactions, Topup, UploadDocument};
 use paytend_model::{FileContent, MAX_FILE_BYTES, Rule, Severity, Validate, Violation, iban, payby, payermax};
@@ -75,7 +75,7 @@ fn payby_fields_must_have_the_documented_formats() {
     assert_eq!(with("beneficiaryAddress", "a".repeat(137).into()), "");
     assert_eq!(
         with("beneficiaryAddress", "a".repeat(138).into()),
-        "`holderName` and `beneficiaryAddress` must be at most 140 characters long together"
+        "`holderName` and `beneficiaryAddress` must be at most 140 characters long in total"
     );
     let mut order = payby_order();
     order["holderName"] = "0".repeat(64).into();
@@ -188,7 +188,7 @@ fn required_identifiers_must_not_be_null_or_empty() {
     // `null` means that a field is not set.
     let query: iban::QueryUser = serde_json::from_str(r#"{"userId":null,"mobile":null,"new":null}"#).unwrap();
     assert_eq!(warnings(&query), "`mobile` should be set if `userId` is not set");
-    // The upload contains the result of a verification instead of a file.
+    // An upload may contain the result of a verification instead of a file.
     let mut upload = iban::UploadDocument::new("U1");
     assert_eq!(warnings(&upload), "`fileContent` should not be empty");
     upload.extra.set("sumsub", r#"{"id":1}"#).unwrap();
@@ -298,7 +298,7 @@ fn empty_string_means_that_a_field_is_not_set() {
     assert!(serde_json::to_string(&query).unwrap().ends_with(r#""currency":"","start":""}"#));
 }
 
-/// The field is read as empty, is reported, and is written back unchanged.
+/// A missing or unreadable inferred field is read as an empty string, reported, and written back unchanged.
 #[test]
 fn missing_or_unreadable_required_field_is_not_an_error_if_inferred() {
     for json in [r#"{"memo":1}"#, r#"{"userId":{"id":5},"memo":1}"#, r#"{"userId":null}"#] {

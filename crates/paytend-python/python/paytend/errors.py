@@ -43,7 +43,7 @@ class UsageError(PaytendError, ValueError):
 
 
 class NotAuthentic(PaytendError):
-    """The message is not from the expected sender to the expected receiver, or was changed."""
+    """The message was not sent by the expected sender to the expected receiver, or it was modified."""
 
     code = "not_authentic"
 
@@ -67,7 +67,7 @@ class UnsignedFailure(PaytendError):
 
     #: The ``respCode`` of the response. It is not authenticated: an attacker on the network may have written it.
     resp_code: str = ""
-    #: The ``respMsg`` of the response. It is not authenticated either.
+    #: The ``respMsg`` of the response. Like ``resp_code``, it is not authenticated.
     resp_msg: str = ""
 
 
@@ -90,7 +90,7 @@ class Unavailable(PaytendError):
 
 
 class Rejected(PaytendError):
-    """An authentic notification was rejected because it is too old, from the future, or for another merchant."""
+    """An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant."""
 
     code = "rejected"
 

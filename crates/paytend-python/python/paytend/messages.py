@@ -77,7 +77,7 @@ class PrivateKey:
     @classmethod
     @_translated
     def from_file(cls, path: Union[str, os.PathLike[str]]) -> PrivateKey:
-        """Reads a key from a file. Raises :class:`KeyUnusable` if it is missing or other users can read it."""
+        """Reads a key from a file. Raises :class:`KeyUnusable` if the file is missing or other users can read it."""
         return cls._of(_native.PrivateKey.load_file(os.fspath(path)))
 
     @classmethod
@@ -105,8 +105,8 @@ class PrivateKey:
     def hazmat_decrypt_blocks(self, ciphertext: bytes) -> bytes:
         """Decrypts concatenated RSA PKCS#1 v1.5 blocks.
 
-        Whether decryption succeeds reveals information about the private key to an attacker. Use this method in tools
-        only, never in a server.
+        An attacker who can observe whether decryption succeeds can use this method as a padding oracle. Use the method
+        only in tools, never in a server.
         """
         return self._key.hazmat_decrypt_blocks(ciphertext)
 
@@ -185,7 +185,10 @@ class Opened:
 
     @property
     def payload_problem(self) -> Optional[str]:
-        """Why the payload is not a single strict JSON object, or ``None`` if it is. It is authentic either way."""
+        """A description of the problem if the payload is not a single strict JSON object, and ``None`` otherwise.
+
+        The payload is authentic in both cases.
+        """
         return self._opened.payload_problem()
 
     @property
@@ -205,7 +208,7 @@ class Opened:
         return self._opened.decrypted_by()
 
     def json(self) -> Any:
-        """Returns the parsed payload, or ``None`` if there is none. Every number is a :class:`decimal.Decimal`.
+        """Returns the parsed payload, or ``None`` if it is empty. Every number is a :class:`decimal.Decimal`.
 
         Raises :class:`PayloadError` if the payload is not JSON.
         """
@@ -218,8 +221,8 @@ class Opened:
 class Keyring:
     """The keys that one side uses to communicate with one peer.
 
-    The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys verify. Use
-    several keys during a key rotation. Threads may share a keyring.
+    The first own key is used for signing, and all own keys for decryption. The first peer key is used for encryption,
+    and all peer keys for verification. Use several keys during a key rotation. Threads may share a keyring.
     """
 
     @_translated
@@ -241,8 +244,8 @@ class Keyring:
         """Seals a message and returns its document.
 
         ``fields`` are the unencrypted fields except ``signType`` and ``version``, which ``seal`` adds. Adds a
-        ``requestId`` of 32 characters to a request that has none. An existing ``requestId`` is kept. To read the
-        ``requestId``, use ``json.loads(document)["requestId"]``.
+        32-character ``requestId`` to a request that does not contain one. An existing ``requestId`` is kept. To read
+        the ``requestId``, use ``json.loads(document)["requestId"]``.
 
         A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON. Write amounts in a mapping as
         ``str``, not ``Decimal``.

@@ -1,4 +1,4 @@
-"""Receivers for the notifications of the three providers."""
+"""Receivers for notifications from Paytend, PayBy and PayerMax."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ScheduledKey:
     """A provider's key and its period of use."""
 
     key: PublicKey
-    #: The time from which the key is used.
+    #: The start of the period of use (inclusive).
     not_before: Optional[datetime] = None
-    #: The time from which the key is no longer used.
+    #: The end of the period of use (exclusive).
     retire_at: Optional[datetime] = None
 
 
@@ -67,16 +67,17 @@ class Notification:
     notify_type: Optional[str]
     #: The signed content: the decrypted ``content`` for Paytend, the body for PayBy and PayerMax.
     content: bytes
-    #: ``typed``, ``unreadable`` (a documented type that could not be parsed) or ``unknown`` (an undocumented type). If
-    #: the value is not ``typed``, store the notification with its content, and do not treat it as handled.
+    #: The result of parsing: ``typed``, ``unreadable`` (a documented type that could not be parsed) or ``unknown`` (an
+    #: undocumented type). If the result is not ``typed``, store the notification with its content, and do not treat it
+    #: as handled.
     reading: Literal["typed", "unreadable", "unknown"]
-    #: A description of the parsing problems, if any. A typed notification may also have fields that could not be
+    #: A description of the parsing problems, if any. Even a typed notification may have fields that could not be
     #: parsed.
     problem: Optional[str]
     #: The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
     #: again. Store the key in the same transaction as the notification's effect. Notifications from Paytend have no
-    #: sequence number, so a notification with a known key may still be an update. Store it too, and query the state of
-    #: the object that ``business_key`` identifies.
+    #: sequence number, so a notification whose key is already stored may still be an update. Store that notification
+    #: too, and query the current state of the object that ``business_key`` identifies.
     dedup_key: str
     #: The object that the notification is about, and the reported state.
     business_key: Optional[BusinessKey]
@@ -86,7 +87,7 @@ class Notification:
     sent_at: Optional[datetime] = field(default=None)
 
     def json(self) -> Any:
-        """Returns the parsed content, or ``None`` if there is none. Every number is a :class:`decimal.Decimal`.
+        """Returns the parsed content, or ``None`` if it is empty. Every number is a :class:`decimal.Decimal`.
 
         Raises :class:`PayloadError` if the content is not JSON.
         """
@@ -104,8 +105,8 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[Any, Any]]: ...
 
 
-#: A mapping, an object with ``items()``, or pairs. A value may be a list, since some gateways pass repeated headers as
-#: a list.
+#: Request headers: a mapping, an object with ``items()``, or pairs. A value may be a list, since some gateways pass
+#: repeated headers as a list.
 Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
 
 
@@ -115,7 +116,7 @@ def _bytes_of(value: Any) -> bytes:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value).encode("ascii")
     if isinstance(value, str):
-        # Frameworks decode header values as Latin-1.
+        # Frameworks decode header values as Latin-1. Encoding them as Latin-1 restores the bytes.
         return value.encode("latin-1", "replace")
     raise UsageError("a header value must be a str, bytes, an int or a list of them")
 
@@ -193,7 +194,10 @@ class _Receiver:
 
 
 class PaytendReceiver(_Receiver):
-    """A receiver for one Paytend product's notifications to one partner. Use a separate HTTP route for each."""
+    """A receiver for notifications from one Paytend product to one partner.
+
+    Use a separate HTTP route for each receiver.
+    """
 
     @_translated
     def __init__(
@@ -218,7 +222,7 @@ class PayByReceiver(_Receiver):
 
 
 class PayerMaxReceiver(_Receiver):
-    """A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key."""
+    """A receiver for PayerMax's notifications for the given merchants. Each merchant has its own key."""
 
     @_translated
     def __init__(

@@ -49,7 +49,7 @@ impl Guard {
     }
 }
 
-/// Compares two strings in constant time.
+/// Returns whether two strings are equal. The comparison takes constant time.
 fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

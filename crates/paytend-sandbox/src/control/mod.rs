@@ -79,7 +79,7 @@ fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
 async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
     let driving = core.driving.lock().await;
     core.faults().clear();
-    // The log entries refer to deliveries that no longer exist.
+    // The log is cleared, too, because its entries refer to deliveries that no longer exist.
     core.log.clear();
     let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
     drop(driving);
@@ -150,12 +150,12 @@ async fn seed(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     partner: Option<String>,
-    /// `baas`, `issuing`, `payby` or `payermax`.
+    /// The product or provider: `baas`, `issuing`, `payby` or `payermax`.
     product: String,
     notify_type: Option<String>,
     /// The URL to post to, for PayBy and PayerMax.
     url: Option<String>,
-    /// Fields that replace the sandbox's fields. The JSON is kept exactly as written.
+    /// Fields that replace the generated fields. The JSON is kept exactly as written.
     content: Option<Box<serde_json::value::RawValue>>,
 }
 

@@ -167,7 +167,7 @@ pub(super) async fn events(Shared(core): Shared<Arc<Core>>) -> Sse<impl Stream<I
 
         let event = match listening.recv().await {
             Ok(entry) => Event::default().event("entry").data(entry),
-            // The listener missed entries and should read the log again.
+            // The listener missed entries and must read the log again.
             Err(RecvError::Lagged(_)) => Event::default().event("lagged").data(""),
             Err(RecvError::Closed) => return None,
         };

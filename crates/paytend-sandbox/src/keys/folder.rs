@@ -126,10 +126,10 @@ pub enum FolderError {
          or a name such as `prod`; use an empty directory, in which the sandbox generates keys, or allow real keys"
     )]
     Real(PathBuf),
-    /// The directory contains a key under an unknown file name.
+    /// The directory contains a key file with an unrecognized name.
     #[error("{0} looks like an unrelated key; use an empty directory, in which the sandbox generates keys")]
     Occupied(PathBuf),
-    /// Some of the files are missing.
+    /// A key file or the file `partner-id` is missing.
     #[error("{0} is missing; use a directory with all key files, or an empty one")]
     Incomplete(PathBuf),
 }
@@ -165,7 +165,7 @@ impl KeyFolder {
         }
         std::fs::create_dir_all(path).map_err(failed)?;
         if ![PAYTEND_PRIVATE, PAYTEND_PUBLIC, PARTNER_PRIVATE, PARTNER_PUBLIC, PARTNER_ID].into_iter().any(has) {
-            // Refuse a directory that contains keys under unknown names.
+            // Refuse a directory that contains key files with unrecognized names.
             if let Some(key) =
                 std::fs::read_dir(path).map_err(failed)?.flatten().map(|it| it.path()).find(|it| is_key(it))
             {
@@ -236,8 +236,8 @@ fn is_key(path: &Path) -> bool {
         .is_some_and(|ending| ["pem", "key", "der", "p12", "pfx", "b64"].iter().any(|known| ending == *known))
 }
 
-/// Returns whether a path has a component that is a typical name for real keys, such as `prod`. Symbolic links are
-/// resolved, and both paths are checked.
+/// Returns whether a path has a component that is a typical name for real keys, such as `prod`. The path is checked as
+/// given and with its symbolic links resolved.
 fn named_as_real(path: &Path) -> bool {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // The path may not exist yet, so resolve the links of its nearest existing ancestor.

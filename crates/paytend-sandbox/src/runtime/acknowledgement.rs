@@ -1,4 +1,4 @@
-//! Checks whether a receiver's response acknowledges a notification, and explains why it does not.
+//! Checks whether a receiver's response acknowledges a notification, and if not, explains the reason.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::world::outbox::Source;
 
-/// The response body that acknowledges a notification, in addition to status 200.
+/// The response body that acknowledges a notification. The status must also be 200.
 pub(crate) enum Acknowledgement {
     /// A JSON object that has a member with this name and string value.
     Member(&'static str, &'static str),
-    /// A JSON object with this member, or only the string value as plain text.
+    /// A JSON object with this member, or only the value as plain text.
     MemberOrText(&'static str, &'static str),
 }
 
 impl Acknowledgement {
-    /// Returns the acknowledgement that the sender documents. With `plain`, PayBy also accepts the bare word `SUCCESS`,
-    /// as in its sample code.
+    /// Returns the acknowledgement that the provider documents. With `plain`, PayBy also accepts the bare word
+    /// `SUCCESS`, as in its sample code.
     pub(crate) fn of(source: &Source, plain: bool) -> Self {
         match source {
             Source::Paytend { .. } => Self::Member("status", "00"),
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reason_states_the_expected_and_found_body() {
+    fn reason_states_the_expected_and_the_received_body() {
         let paytend = Source::Paytend { product: "baas".into(), notify_type: "2".into() };
         let expected = r#"expected a JSON object with "status":"00"; found "#;
         for (body, found) in [
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn shown_url_has_no_credentials() {
+    fn displayed_callback_url_has_no_credentials() {
         for (url, shown) in [
             ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook"),
             ("https://user:secret@example.test/a/b?token=secret&x=1", "https://example.test/a/b?…"),

@@ -48,7 +48,7 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // No event is lost, and the next event triggers another attempt.
+            // A missing snapshot loses no event. The next event triggers another attempt to write it.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;
@@ -74,9 +74,9 @@ pub(crate) struct Core {
     pub(crate) log: Log,
     /// Signals that the next due time may have changed.
     pub(crate) wake: Notify,
-    /// Held while due tasks and deliveries run.
+    /// A lock that is held while due tasks and deliveries run.
     pub(crate) driving: tokio::sync::Mutex<()>,
-    /// Whether the sandbox has been dropped; nothing runs afterwards.
+    /// Whether the sandbox has been dropped. Afterwards, no tasks or deliveries run.
     pub(crate) stopped: AtomicBool,
     #[cfg(feature = "explain")]
     pub(crate) explain_queue: ExplainQueue,
@@ -86,13 +86,13 @@ pub(crate) struct Core {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Operations change the state as their last step, so a panic does not leave it partly changed.
+    // A poisoned lock is still usable. Operations change the state as their last step, so a panic leaves it consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {
     pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, reqwest::Error> {
-        // Receivers usually run on the same machine, where a proxy would not reach them.
+        // No proxy is used. Receivers usually run on this machine, where a proxy could not reach them.
         let http = |verified: bool| {
             reqwest::Client::builder()
                 .no_proxy()
@@ -154,7 +154,7 @@ impl Core {
         locked(&self.faults)
     }
 
-    /// Calls `at` with the world.
+    /// Calls `at` with the current world, and returns the result.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
         at(&locked(&self.state).world)
     }

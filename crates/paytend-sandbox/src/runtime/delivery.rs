@@ -27,7 +27,8 @@ const MOST: usize = 64 << 10;
 pub(crate) async fn drive(core: Arc<Core>) {
     loop {
         if !core.run_due(core.now()).await {
-            // The disk may be full, for example. A posted notification may be posted again, so wait before retrying.
+            // An event could not be written, for example because the disk is full. Wait before retrying, because a
+            // retry may post the same notification again.
             tokio::time::sleep(PAUSE).await;
             continue;
         }
@@ -99,7 +100,7 @@ impl Core {
             let _driving = core.driving.lock().await;
             let until = core.now().saturating_add(by.min(LONGEST));
             core.run_all(until, At::Scheduled).await;
-            // Time may have passed meanwhile, or the world's time may be later. Time never goes back.
+            // The clock may have passed `until` meanwhile. Use the later time, because time never goes back.
             let reached = until.max(core.now());
             core.set_clock(reached, core.clock().pace());
             if let Err(error) = core.happen(|_| Event::Due { at: reached }) {

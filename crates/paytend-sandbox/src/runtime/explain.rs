@@ -1,4 +1,4 @@
-//! Explains requests that fail to verify. The explanation is in the log and on the web page, never in a response.
+//! Explains requests that fail verification. The explanation is in the log and on the web page, never in a response.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ impl Core {
     /// Explains a request in the background, and adds the findings to its log entry.
     pub(crate) fn explain_later(self: &Arc<Self>, entry: u64, partner: &str, payload_signed: bool, body: Bytes) {
         let Ok(place) = Arc::clone(&self.explain_queue.waiting).try_acquire_owned() else {
-            self.log.find(entry, vec!["not explained: too many requests fail to verify".into()]);
+            self.log.find(entry, vec!["not explained: too many requests fail verification".into()]);
             return;
         };
         let keys = match known_keys(self, partner) {
@@ -36,7 +36,8 @@ impl Core {
     }
 }
 
-/// The keys that should open and verify the request, and the keys of other partners that may explain it.
+/// Returns the keys that should open and verify the request, and the keys of other partners, which may explain the
+/// failure.
 fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     let keys = core.keys();
     let mut known = KnownKeys::new().own("Paytend's private key", keys.paytend.to_pkcs8_pem()?.as_bytes())?;
@@ -53,7 +54,7 @@ fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     Ok(if keys.partners.contains_key(partner) { known.partner_id(partner) } else { known })
 }
 
-/// The findings and what to do about them, one line each.
+/// Returns the findings, followed by the suggested fixes, one per line.
 fn findings(explanation: &Explanation) -> Vec<String> {
     let found = explanation.findings().iter().map(|finding| match finding.certainty() {
         Certainty::Possible => format!("possibly: {finding}"),

@@ -33,7 +33,7 @@ pub(crate) struct Side {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    /// `call` or `delivery`.
+    /// The kind of entry: `call` or `delivery`.
     pub(crate) kind: &'static str,
     pub(crate) at: Millis,
     pub(crate) partner: String,
@@ -50,7 +50,7 @@ pub(crate) struct Entry {
     pub(crate) delivery: Option<u64>,
     pub(crate) url: Option<String>,
     pub(crate) status: Option<u16>,
-    /// Warnings about the call: broken rules that are only inferred. They contain no values.
+    /// Warnings about the call: violations of inferred rules. They contain no values.
     pub(crate) findings: Vec<String>,
     #[serde(skip)]
     pub(crate) sent: Side,

@@ -9,7 +9,7 @@ use crate::world::{Event, World};
 
 /// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
-/// The number of events after which a snapshot of the state is written, which keeps startup fast.
+/// The number of events after which a snapshot of the state is written. Snapshots keep startup fast.
 const SNAPSHOT_EVERY: usize = 2000;
 
 /// The error returned if a data file cannot be used.
@@ -32,7 +32,7 @@ pub enum StoreError {
     #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
     /// The file has a different format version.
-    #[error("the data file has format version {found}; this version reads {FORM}")]
+    #[error("the data file has format version {found}; this sandbox reads only version {FORM}")]
     Version {
         /// The version of the file.
         found: i64,
@@ -48,7 +48,7 @@ fn in_use(error: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Creates the file if it does not exist, accessible only by the current user. SQLite creates its other files with the
+/// Creates the file if it does not exist, accessible only to the current user. SQLite creates its other files with the
 /// same permissions.
 fn private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
@@ -76,11 +76,11 @@ impl Store {
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;
-        // A process that has just been killed may still hold the lock for a moment.
+        // Wait for the lock, because a process that was just killed may still hold it for a moment.
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
-        // Two sandboxes that write to one file would each keep a different state.
+        // Lock the file, because two sandboxes that write to it would each keep a different state.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        // Committed data has reached the operating system before the response is sent, so it survives a crash of this
+        // With these settings, a commit passes the data to the operating system, so the data survives a crash of this
         // process.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(in_use)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -136,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the events with a snapshot of the state once there are many of them.
+    /// Replaces the stored events with a snapshot of the state if there are many events.
     pub(crate) fn tidy(&mut self, world: &World) -> Result<(), StoreError> {
         if self.since_snapshot < SNAPSHOT_EVERY {
             return Ok(());

@@ -57,7 +57,7 @@ function listen() {
   events.onerror = () => {
     events.close();
     setStatus("Not connected, retrying", "off");
-    // An event stream does not report errors. A plain request does, in particular a missing token.
+    // An event stream does not report why it failed. A plain request reports errors, such as a missing token.
     if ($("token-form").hidden) get("").catch(() => {});
     listening = setTimeout(() => { listening = listen(); }, 1500);
   };

@@ -1,4 +1,4 @@
-//! Property tests with random sequences of events. Money is neither created nor lost, an order is applied once, and
+//! Property tests with random sequences of events. Money is neither created nor lost, each order is applied once, and
 //! replaying the events recreates the same state.
 
 use std::collections::BTreeMap;
@@ -20,17 +20,17 @@ const PARTNER: &str = "888666000100260";
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// The order, the card, and the amount in cents.
+    /// A topup: the order, the card, and the amount in cents.
     Topup(u8, u8, i64),
     Holder,
-    /// The order, the cardholder of a virtual card or `None` for physical cards, and the quantity.
+    /// A card application: the order, the cardholder (`None` for physical cards), and the quantity.
     Apply(u8, Option<u8>, u8),
     Activate(u8, u8),
     Replace(u8, u8),
     Lost(u8),
     Found(u8),
     Password(u8),
-    /// The card, the amount in cents, and whether the amount is only reserved.
+    /// A card transaction: the card, the amount in cents, and whether the amount is only reserved.
     Spend(u8, i64, bool),
     User(u8),
     Upload(u8),

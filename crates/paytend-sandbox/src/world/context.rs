@@ -7,7 +7,7 @@ use super::partner::Partner;
 use super::settings::{Settings, Timing};
 use super::time::Millis;
 
-/// The data that an operation needs in addition to its partner.
+/// The data that an operation needs besides the `Partner` itself.
 pub(crate) struct Context<'a> {
     pub(crate) partner: &'a str,
     pub(crate) now: Millis,
@@ -33,8 +33,8 @@ impl Context<'_> {
         notify_type: &str,
         content: String,
     ) -> u64 {
-        // The products use the same `notifyType` numbers, so a receiver with one URL could not distinguish
-        // their notifications.
+        // Each product has a separate URL. The products use the same `notifyType` numbers, so a receiver could not
+        // distinguish their notifications at a single URL.
         let url = match product {
             Product::Issuing => partner.issuing_callback.as_ref(),
             _ => partner.callback.as_ref(),

@@ -88,7 +88,8 @@ fn check(path: &str, data: &str, strict: bool) -> Result<(), Refusal> {
     Err(Refusal::because(failure, texts.join("; ")))
 }
 
-/// Returns the data, or an empty object if there is no data. Operations without business data accept both.
+/// Returns the data, or an empty object if there is no data. Operations without business data accept a missing payload
+/// and an empty object.
 pub(crate) fn object(data: &str) -> &str {
     if data.is_empty() { "{}" } else { data }
 }
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_model_operation_is_in_the_table() {
+    fn every_operation_of_the_model_is_in_the_dispatch_table() {
         let operations = paytend_model::operations();
         assert_eq!((operations.len(), TABLE.len()), (37, 37));
         for entry in operations {

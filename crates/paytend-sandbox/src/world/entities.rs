@@ -139,7 +139,7 @@ pub(crate) struct CardTransaction {
     pub(crate) card: String,
     pub(crate) amount: Cents,
     pub(crate) currency: String,
-    /// [`AUTHORIZED`] or [`SETTLED`].
+    /// The code of the transaction: [`AUTHORIZED`] or [`SETTLED`].
     pub(crate) status: String,
     pub(crate) at: Millis,
 }
@@ -150,7 +150,7 @@ pub(crate) struct CardTransaction {
 pub(crate) struct User {
     pub(crate) mobile: String,
     pub(crate) person: Option<Box<CreateIndividual>>,
-    /// The country, for a corporation.
+    /// The country of a corporation; `None` for a person.
     pub(crate) country: Option<String>,
     pub(crate) state: AccountState,
     pub(crate) audit: Option<Audit>,

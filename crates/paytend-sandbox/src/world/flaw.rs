@@ -1,5 +1,5 @@
-//! Checks of a stored or imported state. They reject an inconsistent state, which could cause an endless loop or a
-//! counter overflow.
+//! Checks for stored and imported states. An inconsistent state is rejected, because it could cause an endless loop or
+//! a counter overflow.
 
 use super::World;
 use super::issuing::cards::MOST;
@@ -68,7 +68,7 @@ impl Partner {
             return Some("a task has been due for more than ten years");
         }
         if !self.one_fee_a_card() {
-            return Some("a card pays more than one monthly fee");
+            return Some("a card has more than one monthly fee task");
         }
         if self.highest_number() > HIGHEST {
             return Some("a counter is too large");

@@ -80,7 +80,7 @@ pub(super) fn upgrade_fee(
     Ok(response)
 }
 
-/// Returns an account as in responses and notifications, with status `1` (open).
+/// Returns an account in the format of responses and notifications, with status `1` (open).
 pub(super) fn account(user: &str, iban: &str, currency: &str, balance: Amount) -> IbanAccount {
     let mut account = IbanAccount::new();
     account.user_id = Some(user.into());
@@ -131,8 +131,8 @@ pub(super) fn upload_order_file(
     Ok(NoData::default())
 }
 
-/// Sets the URL for all BaaS notifications. It ignores `type`, because its codes are not public. Issuing has a separate
-/// URL, which is set through the control interface or by
+/// Sets the URL for all BaaS notifications. The field `type` is ignored, because its codes are not public. Issuing has
+/// a separate URL, which is set through the control interface or by
 /// [`Sandbox::issuing_callback`](crate::Sandbox::issuing_callback).
 pub(super) fn set_callback_url(
     partner: &mut Partner,
@@ -155,8 +155,8 @@ pub(crate) fn checked_url(url: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    /// ISO 13616: move the country and check digits to the end and replace letters by numbers. The remainder modulo 97
-    /// is 1.
+    /// Returns whether the check digits are valid (ISO 13616). The first four characters are moved to the end and
+    /// letters are replaced by numbers. The result modulo 97 must be 1.
     fn is_valid(iban: &str) -> bool {
         let turned = format!("{}{}", &iban[4..], &iban[..4]);
         let digits: String = turned.chars().map(|c| c.to_digit(36).unwrap().to_string()).collect();

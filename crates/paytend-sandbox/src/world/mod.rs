@@ -39,7 +39,7 @@ use crate::failure::{Failure, Refusal};
 pub(crate) enum Event {
     /// The start or a reset of the sandbox.
     Begin { at: Millis, partners: Vec<String>, settings: Settings },
-    /// An import, which replaces the state with an exported one.
+    /// An import, which replaces the state with an exported state.
     Imported { at: Millis, world: String },
     /// A partner's request.
     Call { at: Millis, partner: String, path: String, request_id: String, data: String },
@@ -70,7 +70,8 @@ impl World {
         Self { now: at, partners: partners.iter().map(make).collect(), settings, outbox: Outbox::default() }
     }
 
-    /// Applies an event. Returns the response's data as JSON text, which is empty if there is none, or a refusal.
+    /// Applies an event. Returns the response's data as JSON text, or a refusal. The text is empty if the response has
+    /// no data.
     pub(crate) fn apply(&mut self, event: Event) -> Result<String, Refusal> {
         match event {
             Event::Begin { at, partners, settings } => {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub(crate) struct Cents(pub(crate) i64);
 
 impl Cents {
-    /// Converts a positive amount with at most two decimals.
+    /// Converts an amount, which must be positive and have at most two decimals.
     pub(crate) fn positive(amount: &Amount) -> Result<Self, Failure> {
         let value = amount.value().normalize();
         if !amount.is_positive() || value.scale() > 2 {

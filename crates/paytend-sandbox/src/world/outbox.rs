@@ -48,7 +48,7 @@ pub(crate) enum DeliveryState {
     Pending,
     /// The receiver acknowledged the notification as documented.
     Acknowledged,
-    /// All attempts failed, and no further one will be made.
+    /// All attempts failed, and no further attempt will be made.
     GivenUp,
     /// No callback URL is set.
     NoUrl,
@@ -158,7 +158,7 @@ impl Outbox {
         let acknowledged = attempt.acknowledged;
         delivery.attempts.push((at, attempt));
         if delivery.state != DeliveryState::Pending {
-            // A fault caused another attempt after the delivery had ended.
+            // The delivery had already ended, and a fault caused this additional attempt.
             return;
         }
         (delivery.state, delivery.next_at) = match delivery.source.backoff(delivery.attempts.len()) {

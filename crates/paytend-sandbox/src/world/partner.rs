@@ -22,7 +22,7 @@ const DEMO_CARD: &str = "1755891";
 const DEMO_HOLDER: &str = "101982";
 /// The card style that the published demo applies for.
 pub(crate) const DEMO_SKU: &str = "CTHMCPE20056";
-/// The length of a month for a card's fees.
+/// The length of a month for card fees.
 pub(crate) const MONTH: Millis = 30 * 24 * 3_600_000;
 
 /// A partner.
@@ -167,7 +167,7 @@ fn demo_holder() -> Holder {
     Holder { data, audit: Audit::Passed, documents: 1 }
 }
 
-/// Returns a field's value, or `None` if it is empty. An empty string means that the field is not given.
+/// Returns a field's value, or `None` if it is empty. An empty string is treated as a missing field.
 pub(crate) fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }

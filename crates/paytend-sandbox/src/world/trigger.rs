@@ -1,4 +1,4 @@
-//! Triggers of events that no operation causes: deposits, the use of a card, audit results and notifications of any
+//! Triggers for events that no operation causes: deposits, the use of a card, audit results and notifications of any
 //! kind.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use super::outbox::Source;
 use super::partner::{FIRST_CARD, Partner};
 use crate::failure::{Failure, Refusal};
 
-/// A trigger. Contents are JSON objects; their fields replace those that the sandbox would write.
+/// A trigger. Each `content` is a JSON object whose fields replace the generated fields.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "trigger", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Trigger {
@@ -180,7 +180,7 @@ fn owner(partner: &Partner, iban: &str) -> Option<String> {
     partner.users.iter().find(|(_, user)| user.accounts.iter().any(|one| one == iban)).map(|(id, _)| id.clone())
 }
 
-/// Books a deposit to the given account, or to the first one by default.
+/// Books a deposit to the given account, or to the first account by default.
 fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: IbanTransaction = typed(content)?;
     let amount = asked.amount.clone().unwrap_or_else(|| Amount::from(100));
@@ -220,7 +220,7 @@ fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> R
     Ok(())
 }
 
-/// Creates a transfer order. With it, Paytend requests information about a transaction.
+/// Creates a transfer order, with which Paytend requests information about a transaction.
 fn transfer_order(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: ToldOrder = typed(content)?;
     let amount = asked.amount.unwrap_or_else(|| Amount::from(100));

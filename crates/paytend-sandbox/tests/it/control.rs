@@ -1,4 +1,4 @@
-//! Tests of the control interface over HTTP.
+//! Tests for the control interface over HTTP.
 
 use paytend_model::Product;
 use paytend_model::funding::SetCallbackUrl;
@@ -125,7 +125,7 @@ async fn import_of_an_invalid_state_is_refused() {
         (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
-        // Running any of these states would loop forever.
+        // Without the check, the sandbox would loop forever in each of these states.
         (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "ended has a next attempt"),
         (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "ended has a next attempt"),
         (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "lacks a URL or a next attempt"),

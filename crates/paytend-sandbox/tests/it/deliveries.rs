@@ -1,4 +1,4 @@
-//! Tests of the notifications of three providers and their retries.
+//! Tests for the notifications of all three providers, and for retries.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn set_url(sandbox: &Sandbox, url: &str) {
 }
 
 #[tokio::test]
-async fn payby_is_retried_on_the_documented_schedule() {
+async fn payby_notification_is_retried_on_the_documented_schedule() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(200, r#"{"response":"FAIL"}"#); 20], PAYBY).await;
     let first = sandbox.notify_payby(&url, "").await.unwrap();
@@ -38,7 +38,7 @@ async fn payby_is_retried_on_the_documented_schedule() {
     assert_eq!(waits, [0, 2, 12, 22, 82, 202, 562, 1462]);
     assert!(delivery.is_final() && !delivery.is_acknowledged());
     assert_eq!(came.lock().unwrap().len(), 8);
-    // A receiver accepts each attempt and sees the same notification.
+    // A receiver accepts every attempt as the same notification, with the same deduplication key.
     let key = paytend_crypto::rustcrypto::public(&sandbox.payby_key().unwrap()).unwrap();
     let receiver = PayByReceiver::new([key]).unwrap();
     let now = std::time::UNIX_EPOCH + Duration::from_millis(NOON + 3_600_000);
@@ -148,7 +148,7 @@ async fn first_attempts_keep_their_order_and_retries_do_not_delay_them() {
 }
 
 #[tokio::test]
-async fn faults_duplicate_delay_and_reorder_notifications() {
+async fn faults_can_duplicate_delay_and_reorder_notifications() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
@@ -162,7 +162,7 @@ async fn faults_duplicate_delay_and_reorder_notifications() {
     assert_eq!(came.lock().unwrap().len(), 2);
     sandbox.advance(Duration::from_secs(1)).await;
     assert_eq!(came.lock().unwrap().len(), 3);
-    // Even an unlimited reorder fault lets each notification be posted.
+    // With an unlimited reorder fault, each notification is still posted.
     sandbox.fault(Fault::on_all_notifications(FaultKind::Reorder)).unwrap();
     sandbox.notify(Product::Baas, "2", r#"{"amount":1}"#).await.unwrap();
     sandbox.notify(Product::Baas, "2", r#"{"amount":2}"#).await.unwrap();
@@ -308,7 +308,7 @@ async fn callback_response_is_read_up_to_64_kib() {
     set_url(&sandbox, &url).await;
     let delivery = sandbox.notify(Product::Baas, "2", "{}").await.unwrap();
     assert_eq!((delivery.is_acknowledged(), delivery.status()), (false, Some(200)));
-    // The limit allows for the socket buffers. Ten seconds of reading would be gigabytes.
+    // The limit allows for the socket buffers. Reading without a limit for ten seconds would transfer gigabytes.
     let written = task.await.unwrap();
     assert!(written < 32 << 20, "{written}");
 }
@@ -358,7 +358,7 @@ async fn failed_delivery_has_a_reason() {
     for (url, status, reason) in [
         (format!("http://{free}/"), 0, "connection refused: no program is listening at this address"),
         (self_signed().await, 0, "TLS: the certificate is self-signed"),
-        // A label of more than 63 characters is refused before a DNS query is sent.
+        // A host name label of more than 63 characters is refused before a DNS query is sent.
         (format!("http://{}.test/", "a".repeat(64)), 0, "cannot resolve the host name: "),
         (server_error, 500, "the status is 500; expected 200"),
         (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),

@@ -19,7 +19,7 @@ fn calls() -> Vec<Call> {
     serde_json::from_str(include_str!("../data/demo.json")).unwrap()
 }
 
-/// Posts a document like the demo does, and opens the response.
+/// Posts a document as the demo does, and opens the response.
 async fn post(sandbox: &Sandbox, path: &str, document: String) -> Opened {
     let body = post_raw(sandbox, path, document).await;
     let opened = sandbox.partner_keyring().unwrap().open(&body, &Expected::response());
@@ -47,7 +47,7 @@ fn new_id() -> String {
     RequestId::generate().unwrap().as_str().to_owned()
 }
 
-/// Re-serializes JSON text without white space or trailing zeros of fractions, as the demo's receiver does before it
+/// Re-serializes JSON text without whitespace or trailing zeros of fractions, as the demo's receiver does before it
 /// verifies a message.
 fn rewritten(json: &str) -> String {
     let mut written = String::new();
@@ -84,7 +84,7 @@ fn rewritten(json: &str) -> String {
 }
 
 #[test]
-fn rewritten_json_has_no_white_space_or_trailing_zeros() {
+fn rewritten_json_has_no_whitespace_or_trailing_zeros() {
     assert_eq!(
         rewritten(r#"{ "a 1.0": 100.00, "b":[1.50, "\"2.0 "] ,"c":0.0}"#),
         r#"{"a 1.0":100,"b":[1.5,"\"2.0 "],"c":0}"#
@@ -232,12 +232,12 @@ async fn oversized_request_gets_a_sealed_failure() {
     let document = format!(r#"{{"partnerId":"{}","bizData":"{}"}}"#, sandbox.partner_id(), "A".repeat(9 << 20));
     let opened = post(&sandbox, "/issuing/holder/uploadDocument", document).await;
     assert_eq!(opened.field("respCode"), Some(Failure::TooLarge.code()));
-    assert!(opened.field("respMsg").unwrap().contains("at most 8388608 bytes; found 94"));
+    assert!(opened.field("respMsg").unwrap().contains("the maximum is 8388608 bytes; found 94"));
 }
 
-/// A request that breaks an inferred rule causes a finding in the log, and an error only in strict mode.
+/// A request that breaks an inferred rule causes a finding in the log. It is refused only in strict mode.
 #[tokio::test]
-async fn inferred_rule_is_a_finding_and_an_error_in_strict_mode() {
+async fn inferred_rule_violation_is_logged_and_refused_only_in_strict_mode() {
     for strict in [false, true] {
         let mut settings = Settings::default();
         settings.strict = strict;
@@ -262,10 +262,10 @@ async fn inferred_rule_is_a_finding_and_an_error_in_strict_mode() {
     }
 }
 
-/// A request that fails to verify is explained in the log, and not in the response.
+/// A request that fails verification is explained in the log, but not in the response.
 #[cfg(feature = "explain")]
 #[tokio::test]
-async fn request_that_fails_to_verify_is_explained_in_the_log() {
+async fn request_that_fails_verification_is_explained_in_the_log() {
     let sandbox = Sandbox::start().await.unwrap();
     let stranger = rustcrypto::generate(1024, &paytend_crypto::OsRandom).unwrap();
     let other_key = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
@@ -296,7 +296,7 @@ async fn request_that_fails_to_verify_is_explained_in_the_log() {
             }
         };
         let found = tokio::time::timeout(std::time::Duration::from_secs(120), found).await.unwrap();
-        // The partner's key is used, even if the partner of a wrapped request cannot be read.
+        // The partner's key is among the expected keys, even though a wrapped request does not reveal its partner.
         let wrong_key = found.iter().any(|one| one.as_str().unwrap().contains("not the key that should verify"));
         assert!(!wrong_key, "{found:?}");
         assert!(found.iter().any(|one| one.as_str().unwrap().contains(finding)), "{finding}: {found:?}");

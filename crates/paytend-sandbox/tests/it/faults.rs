@@ -1,4 +1,4 @@
-//! Tests of fault injection from the perspective of a client.
+//! Tests for fault injection from the perspective of a client.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn topup(order_no: &str) -> Topup {
     Topup::builder().card_id("1755902").order_no(order_no).amount("1.00".parse().unwrap()).currency("EUR").build()
 }
 
-/// Checks whether the request was carried out, and the outcome that the client reports.
+/// Checks whether the request was carried out, and which outcome the client reports.
 #[tokio::test]
 async fn each_fault_has_its_documented_effect() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -47,7 +47,7 @@ async fn each_fault_has_its_documented_effect() {
 }
 
 #[tokio::test]
-async fn stale_key_is_the_key_before_the_rotation() {
+async fn stale_key_fault_signs_with_the_key_before_the_rotation() {
     let sandbox = Sandbox::start().await.unwrap();
     let before = client(&sandbox);
     before.send(&QueryPartnerBalance::new()).await.unwrap();
@@ -63,7 +63,7 @@ async fn stale_key_is_the_key_before_the_rotation() {
 }
 
 #[tokio::test]
-async fn hang_times_out_and_latency_delays_the_response() {
+async fn hang_fault_causes_a_timeout_and_latency_fault_delays_the_response() {
     let sandbox = Sandbox::start().await.unwrap();
     // The longer timeout is for calls that must succeed even on a busy machine.
     let [hasty, patient] = [Duration::from_secs(2), Duration::from_secs(30)].map(|timeout| {
@@ -85,7 +85,7 @@ async fn hang_times_out_and_latency_delays_the_response() {
 }
 
 #[tokio::test]
-async fn notification_first_posts_before_the_response() {
+async fn notification_first_fault_posts_before_the_response() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let (url, came) = hook(&[], PAYTEND).await;
@@ -96,9 +96,9 @@ async fn notification_first_posts_before_the_response() {
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Each order is sent until a query finds it, under random faults. Each order moves money exactly once.
+/// Under random faults, each order is sent until a query finds it. Each order moves money exactly once.
 #[tokio::test]
-async fn orders_are_applied_once_under_faults() {
+async fn each_order_is_applied_once_under_random_faults() {
     let sandbox = Sandbox::start().await.unwrap();
     for fault in [
         FaultKind::ResetBefore,

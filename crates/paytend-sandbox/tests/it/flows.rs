@@ -1,4 +1,4 @@
-//! Tests of the documented flows across several calls.
+//! Tests for the documented flows that consist of several calls.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn account_of_a_person_is_opened() {
+async fn account_for_a_person_is_opened_after_the_audit() {
     let (sandbox, client) = slow().await;
     let (url, came) = hook(&[], PAYTEND).await;
     client.send(&SetCallbackUrl::builder().type_("1").url(url).build()).await.unwrap();
@@ -201,7 +201,7 @@ async fn cards_are_ordered_shipped_and_activated() {
     client.send(&ReportLoss::new(plain.clone())).await.unwrap();
     refused(&client, &ReportLoss::new(plain.clone()), Failure::WrongState).await;
     client.send(&CancelReportLoss::new(plain.clone())).await.unwrap();
-    // One notification for the audit, one for the virtual card, and one for each of the three physical cards.
+    // There is one notification for the audit, one for the virtual card, and one for each of the three physical cards.
     let told: Vec<_> = sandbox.deliveries().iter().map(|one| one.notification().to_owned()).collect();
     assert_eq!(told, ["issuing 2", "issuing 3", "issuing 3", "issuing 3", "issuing 3"]);
     let cities =
@@ -265,7 +265,7 @@ async fn accelerated_clock_runs_due_tasks() {
 }
 
 #[tokio::test]
-async fn topup_of_a_replaced_card_is_returned() {
+async fn topup_fails_and_its_money_is_returned_if_the_card_was_replaced() {
     let (sandbox, client) = slow().await;
     client.send(&application("A-1", "2", 1)).await.unwrap();
     sandbox.advance(seconds(10)).await;
@@ -289,7 +289,7 @@ async fn topup_of_a_replaced_card_is_returned() {
     assert!(sandbox.conserves_money());
 }
 
-/// Sends requests one by one until one succeeds. Returns the number of successes.
+/// Sends requests one by one until a request succeeds. Returns 1 if a request succeeded, and 0 otherwise.
 async fn futures(client: &Client, all: impl Iterator<Item = ReplaceCard>) -> usize {
     let mut good = 0;
     for one in all {
@@ -338,7 +338,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
 }
 
 #[tokio::test]
-async fn fields_are_checked_by_the_rules_of_the_model() {
+async fn fields_are_checked_against_the_rules_of_the_model() {
     let (_sandbox, client) = slow().await;
     let mut long = holder();
     long.birthday = "28.02.1990".into();

@@ -1,4 +1,4 @@
-//! Tests of a sandbox with a key directory, and of a client that is configured by its `paytend.toml`.
+//! Tests for a sandbox with a key directory, and for a client that is configured by its `paytend.toml`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn client_from_profile_file_resolves_orders_and_reports_unknown_orders() {
 
 /// The crate that writes the file does not depend on the client, so the codes are compared here.
 #[tokio::test]
-async fn profile_file_has_the_codes_of_the_clients_local_sandbox_settings() {
+async fn profile_file_codes_match_the_clients_local_sandbox_settings() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = start(folder.path()).await;
     let profile = profile(sandbox.profile_file().unwrap().path());

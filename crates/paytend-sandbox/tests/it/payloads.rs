@@ -1,4 +1,4 @@
-//! Tests of requests whose payload is not a JSON object: `respMsg` describes what was found.
+//! Tests for requests whose payload is not a JSON object: `respMsg` describes what was found.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
     let sandbox = Sandbox::start().await.unwrap();
     let found = |found: &str| format!("expected a JSON object; found {found}");
     for (payload, reason) in [
-        (&b" "[..], found("white space only")),
+        (&b" "[..], found("whitespace only")),
         (br#"[{"cardId":"SECRET"}]"#, found("a list of 1")),
         (b"cardId=SECRET&orderNo=T", found("form-encoded text")),
         (b"<html>SECRET</html>", found("HTML")),
@@ -68,7 +68,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
         (b"{'cardId':'SECRET'}", found("an object with single quotes at byte 1; JSON uses double quotes")),
         (b"{'cardId':None}", found("an object in Python's print format at byte 1; use json.dumps")),
         (br#"{"cardId":"1"}{"SECRET":1}"#, found("an object with more text after its end at byte 14")),
-        // Opening accepts these two payloads, but a request with one of them is refused.
+        // Opening accepts these two payloads, but the sandbox refuses a request with either of them.
         (br#"{"cardId":None}"#, found("an object with a Python literal at byte 10; JSON uses true, false and null")),
         (br#"{"cardId":"\ud83d"}"#, found("an object with half of a surrogate pair in a string at byte 11")),
         (b"{\"cardId\":\"\xff\"}", "the payload is not UTF-8 at byte 11".to_owned()),

@@ -1,4 +1,4 @@
-//! Tests of the data file.
+//! Tests for the data file.
 
 use paytend_client::{Client, Environment};
 use paytend_crypto::rustcrypto;
@@ -120,7 +120,7 @@ async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
         drop(connection);
         let error = start().await.unwrap_err();
         assert!(matches!(error, StartError::Store(StoreError::Flaw(_))), "{error:?}");
-        assert!(error.to_string().contains("a card pays more than one monthly fee"), "{error}");
+        assert!(error.to_string().contains("a card has more than one monthly fee task"), "{error}");
         let connection = rusqlite::Connection::open(&file).unwrap();
         assert_eq!(count(&connection), before);
     }

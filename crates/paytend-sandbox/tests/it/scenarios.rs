@@ -1,4 +1,4 @@
-//! Tests of the shipped scenarios, and of the errors of failing scenarios.
+//! Tests for the shipped scenarios, and for the errors of failing scenarios.
 
 use paytend_sandbox::scenario::{SHIPPED, Scenario, ScenarioError};
 

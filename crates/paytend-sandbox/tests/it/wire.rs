@@ -1,4 +1,4 @@
-//! Tests of the sandbox with the client and the receiver over real HTTP.
+//! Tests for the sandbox with the client and the receiver over real HTTP.
 
 use bytes::Bytes;
 use paytend_client::{Client, Environment, ErrorKind, Outcome};
@@ -37,13 +37,13 @@ async fn repeated_topup_moves_money_once() {
 }
 
 #[tokio::test]
-async fn concurrent_topups_are_each_applied_once() {
+async fn concurrent_topups_with_the_same_order_number_move_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let calls: Vec<_> = (0..50)
         .map(|n| {
             let client = client.clone();
-            // Ten order numbers with five calls each: exactly one of each five calls moves money.
+            // There are five calls for each of ten order numbers. Exactly one of the five calls moves money.
             tokio::spawn(async move { client.send(&topup(&format!("T-{}", n % 10), "1.00")).await.is_ok() })
         })
         .collect();
@@ -143,7 +143,7 @@ async fn responses_follow_the_documented_wire_format() {
     };
     let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
 
-    // Requests without Content-Type are accepted, with or without an empty object as data, and pretty-printed.
+    // The sandbox accepts requests without Content-Type: without data, with an empty object, and pretty-printed.
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
     for body in [request(""), request("{}"), pretty] {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
@@ -156,7 +156,7 @@ async fn responses_follow_the_documented_wire_format() {
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));
     }
-    // An unknown path gets a signed failure, a field of the wrong type an unsigned one.
+    // An unknown path causes a signed failure, and a field of the wrong type an unsigned failure.
     let answer = post("/issuing/none", request("")).await;
     let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
     assert_eq!(opened.field("respCode"), Some(Failure::UnknownPath.code()));

@@ -1,4 +1,4 @@
-// Tests of the sandbox's web page in a real browser. PAYTEND_UI contains three lines: the paytend binary, the Chromium
+// Tests for the sandbox's web page in a real browser. PAYTEND_UI contains three lines: the paytend binary, the Chromium
 // binary, and the directory for screenshots.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
@@ -73,7 +73,7 @@ test('calls appear in the log and change the balances', async () => {
   await by('funds').getByText('9975.00').first().waitFor()
 })
 
-test('contents are hidden until a click', async () => {
+test('contents of a log entry are hidden until they are revealed', async () => {
   await entries('topup').click()
   await by('detail').waitFor()
   assert.match(await by('verdict').textContent(), /00/)
@@ -110,7 +110,7 @@ test('added fault applies to the next call and can be cleared', async () => {
   await by('faults').getByText('wrongSignature').waitFor({ state: 'detached' })
 })
 
-test('log is filtered by failures and searched', async () => {
+test('log can be filtered by failures and searched', async () => {
   assert.equal(await topup('T-3', '1.00', 'USD'), 'S105')
   await entries('S105').waitFor()
   await by('filter-failures').click()
@@ -135,7 +135,7 @@ test('findings of a call are shown', async () => {
   assert.match(await by('findings').textContent(), /`maxsize` is not a field of this request: did you mean `maxSize`\?/)
 })
 
-test('button advances the clock', async () => {
+test('Advance button advances the clock', async () => {
   await reach('advance-15h')
   const before = await (await fetch(`${ready.control_url}/clock`)).json()
   await by('advance-15h').click()

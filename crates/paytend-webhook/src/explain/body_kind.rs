@@ -52,8 +52,8 @@ pub enum BodyKind {
     /// The placeholder that a language prints for a value that has no text representation.
     #[error("the text {0:?}, which programs print as a placeholder for a value")]
     Placeholder(&'static str),
-    /// A data structure in a program's print format.
-    #[error("a parsed structure in a program's print format ({0})")]
+    /// A data structure as a program prints it, such as Go's `map[…]`.
+    #[error("a parsed structure as printed by a program ({0})")]
     Structure(&'static str),
     /// Compressed data.
     #[error("compressed data ({0})")]
@@ -98,7 +98,7 @@ impl BodyKind {
     /// Returns a one-line fix for the receiver, if there is one.
     pub fn fix(self) -> Option<&'static str> {
         Some(match self {
-            Self::Empty => "pass the body on before anything consumes it: a stream can be read only once",
+            Self::Empty => "verify the body before other code reads it: a stream can be read only once",
             Self::JsonCutOff => "read the body to its end, and check the size limits of logs and proxies",
             Self::Multipart => "extract the part that contains the document",
             Self::Base64 => "decode the body first (API gateways set isBase64Encoded: true)",

@@ -5,14 +5,14 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Change {
-    /// The text was wrapped in a different format.
+    /// The signed text arrived wrapped in a different format, such as base64.
     #[error("the received text is not the signed text itself, but {0}")]
     Wrapped(Wrapping),
     /// A line break at the end was lost.
     #[error("a line break after the last character is missing")]
     NewlineLost,
-    /// White space was added.
-    #[error("the received text has trailing (or leading) white space that was not signed")]
+    /// Whitespace was added at the start or the end.
+    #[error("the received text has leading or trailing whitespace that was not signed")]
     WhiteSpaceAdded,
     /// CR LF became LF, or LF became CR LF.
     #[error("the line breaks were converted (between CR LF and LF)")]
@@ -21,10 +21,10 @@ pub enum Change {
     #[error("the byte order mark at the start is missing")]
     ByteOrderMark,
     /// The text lost its closing brackets or its opening bracket.
-    #[error("closing brackets or a quote at the end (or the opening bracket) are missing")]
+    #[error("the opening bracket is missing, or closing brackets or a quote are missing at the end")]
     EndLost,
-    /// The JSON has different white space.
-    #[error("the JSON was re-serialized: its white space differs from the signed text")]
+    /// The JSON has different whitespace.
+    #[error("the JSON was re-serialized: whitespace was added or removed")]
     WhiteSpace,
     /// The members are in a different order.
     #[error("the JSON was re-serialized: its members are in a different order than in the signed text")]
@@ -80,7 +80,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Returns a fix for the change in a single line.
+    /// Returns a one-line fix for the change.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
@@ -118,7 +118,7 @@ impl Change {
     }
 }
 
-/// The kind of wrapping around the signed text.
+/// The format in which the signed text arrived wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Wrapping {
@@ -189,7 +189,7 @@ pub enum Wrapping {
     #[error("its Python repr, as printed for strings and bytes")]
     TextLiteral,
     /// The parsed structure, as a literal of a programming language.
-    #[error("the parsed structure in a program's print format (Python's repr, Ruby's inspect, JavaScript's console)")]
+    #[error("its parsed structure as printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
     /// A charset other than UTF-8.
     #[error("a copy of it in a charset other than UTF-8")]

@@ -14,7 +14,7 @@ use super::trace::Trace;
 pub enum Certainty {
     /// Visible in the message, or proven by the signature.
     Proven,
-    /// A possible explanation; others are possible too.
+    /// A possible explanation; there may be other explanations.
     Possible,
 }
 
@@ -24,17 +24,17 @@ pub enum Certainty {
 pub enum Finding {
     /// The PEM label of a key does not match the key format.
     #[error(
-        "the key {key:?} is labelled {label:?} and is {content}: other libraries reject it; change its label to \
-        -----BEGIN {correct}-----"
+        "the key {key:?} is labelled {label:?} but contains {content}: other libraries may reject it; change its label \
+         to -----BEGIN {correct}-----"
     )]
     KeyLabel {
         /// The name of the key.
         key: String,
-        /// The label in the PEM.
+        /// The label of the PEM block.
         label: String,
-        /// PKCS#1, PKCS#8 or SubjectPublicKeyInfo.
+        /// The actual key format: PKCS#1, PKCS#8 or SubjectPublicKeyInfo.
         content: &'static str,
-        /// The matching label.
+        /// The label that matches the key format.
         correct: &'static str,
     },
     /// A key is PKCS#1, but the other side's library may require PKCS#8 or SubjectPublicKeyInfo.
@@ -48,7 +48,7 @@ pub enum Finding {
         /// The alternative format.
         instead: &'static str,
     },
-    /// The keys of both sides belong to the same key pair.
+    /// The recipient's key and the sender's key belong to the same key pair.
     #[error(
         "{own:?} and {sender:?} belong to the same key pair: one of them is the wrong side's key (only the public demo \
         uses one pair for both sides)"
@@ -68,7 +68,7 @@ pub enum Finding {
     /// There are several `sign` headers.
     #[error("there is more than one sign header")]
     SeveralSigns,
-    /// The document is malformed in a publicly visible way.
+    /// The document is malformed, which is visible without any key.
     #[error("{0}")]
     Malformed(Malformed),
     /// The body is larger than the receiver's limit.
@@ -79,7 +79,7 @@ pub enum Finding {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The document became readable only after unwrapping. All other findings refer to the unwrapped document.
+    /// The document could be read only after unwrapping. All other findings refer to the unwrapped document.
     #[error("the body is not the document itself but {0}")]
     Wrapped(Wrapping),
     /// The body is not a JSON object.
@@ -94,11 +94,12 @@ pub enum Finding {
         at: usize,
     },
     /// An authentic body starts with a byte order mark.
-    #[error("the body starts with a byte order mark, which was signed, but which a JSON parser may reject")]
+    #[error("the body starts with a byte order mark: it was signed that way, but JSON parsers may reject it")]
     ByteOrderMark,
     /// An authentic body has an unpaired surrogate or a number that is too large.
     #[error(
-        "the body is JSON that strict parsers reject: it has an escape for an unpaired surrogate, or a number too large"
+        "the body is JSON that strict parsers reject: it has an escape for an unpaired surrogate, or a number that is \
+         too large"
     )]
     LoneSurrogate,
     /// A required field is missing.
@@ -112,10 +113,10 @@ pub enum Finding {
         /// The deviation from the standard form.
         flaw: Base64Flaw,
     },
-    /// A field that should be base64 is not.
+    /// The value of a base64 field is not base64.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
-    /// The session key is encrypted for a known key that is not an expected one.
+    /// The session key is encrypted for a known key, but not for the recipient's key.
     #[error(
         "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender uses a public \
         key that is not ours (sandbox and production mixed up, or a rotated key)"
@@ -145,7 +146,7 @@ pub enum Finding {
     SessionKeyText {
         /// The number of characters.
         chars: usize,
-        /// base64 or hexadecimal.
+        /// The encoding: base64 or hexadecimal.
         form: &'static str,
     },
     /// The payload is encrypted with the decoded session key, which has a length other than 16 bytes.
@@ -184,15 +185,15 @@ pub enum Finding {
     /// A field has an unexpected value.
     #[error("{0} has an unexpected value{why}", why = other_value(.0))]
     OtherValue(&'static str),
-    /// The length of the signature does not match any expected key.
+    /// The length of the signature does not match any key that should verify it.
     #[error("the signature has {bytes} bytes; signatures by the expected keys have {expected}")]
     SignatureLength {
         /// The length of the signature in bytes.
         bytes: usize,
-        /// The signature lengths of the expected keys, in bytes.
+        /// The signature lengths of the keys that should verify it, in bytes.
         expected: String,
     },
-    /// The signature was made with a known key that is not an expected one.
+    /// The signature was made with a known key, but not with the sender's key.
     #[error(
         "the signature was made with {0:?}, which is not the key that should verify it (from the other environment, \
         another provider, or the wrong side)"
@@ -233,7 +234,7 @@ pub enum Finding {
         serializations to try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,
-    /// The received text shows traces of data loss. This is a possibility, not a proof.
+    /// The received text shows signs of a change that cannot be undone. This is a possible cause, not a proven one.
     #[error("{0}")]
     Trace(Trace),
     /// The signature was made with the right key, but the signed text cannot be reconstructed.
@@ -260,8 +261,8 @@ pub enum Base64Flaw {
     /// Spaces in place of `+`.
     #[error("with spaces in place of `+`: it was sent in a form or a URL without percent-encoding")]
     Spaces,
-    /// Line breaks or other white space.
-    #[error("with line breaks or white space in it: the sender's encoder breaks lines")]
+    /// Line breaks or other whitespace.
+    #[error("with line breaks or other whitespace in it: the sender's encoder breaks lines")]
     Lines,
     /// Percent-encoding.
     #[error("percent-encoded (allowed only for randomKey)")]
@@ -271,7 +272,7 @@ pub enum Base64Flaw {
     Padding,
 }
 
-/// A difference in the signed text, which may be specific to the envelope.
+/// A difference between the signed text and the text that should have been signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextChange {
@@ -361,7 +362,7 @@ fn joined(changes: &[TextChange]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Writes lengths for a finding, separated by commas.
+/// Formats lengths for a finding, separated by commas.
 pub(super) fn list(numbers: &[usize]) -> String {
     numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

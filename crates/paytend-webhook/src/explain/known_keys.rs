@@ -9,8 +9,8 @@ use paytend_crypto::{KeyError, Keyring, PrivateKey, PublicKey, rustcrypto};
 
 use super::finding::Finding;
 
-/// The known keys: the keys that should open a message, and others that may explain a failure. Examples are keys from
-/// a different environment or provider, or keys from before a rotation. Each key has a name, which is shown in
+/// The known keys: the keys that should open a message, and other keys that may explain a failure. Examples are keys
+/// from a different environment or provider, or keys from before a rotation. Each key has a name, which is shown in
 /// findings.
 #[derive(Clone, Default)]
 pub struct KnownKeys {
@@ -39,7 +39,8 @@ impl KnownKeys {
         Self::default()
     }
 
-    /// Adds the recipient's private key, which should decrypt, in any encoding that [`PrivateKey::from_bytes`] reads.
+    /// Adds the recipient's private key, which should decrypt the message, in any encoding that
+    /// [`PrivateKey::from_bytes`] reads.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -47,7 +48,8 @@ impl KnownKeys {
         self.add_private(name.into(), key, true)
     }
 
-    /// Adds the sender's key, which should verify, in any encoding that [`PublicKey::from_bytes`] reads.
+    /// Adds the sender's public key, which should verify the message, in any encoding that [`PublicKey::from_bytes`]
+    /// reads.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -55,7 +57,8 @@ impl KnownKeys {
         self.add_public(name.into(), key, true)
     }
 
-    /// Adds a private key that is not expected to decrypt, but may explain a failure.
+    /// Adds another private key, which may explain a failure. If the message is encrypted for it, a finding reports its
+    /// name.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -63,7 +66,7 @@ impl KnownKeys {
         self.add_private(name.into(), key, false)
     }
 
-    /// Adds a public key that is not expected to verify, but may explain a failure.
+    /// Adds another public key, which may explain a failure. If it verifies the signature, a finding reports its name.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.

@@ -1,14 +1,15 @@
-//! Diagnosis of messages that fail verification. Use it on a command line, with access to the keys, and never in a
-//! server.
+//! Diagnosis of messages that fail verification. Use it in a command-line tool that has the keys, never in a server.
 //!
 //! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
-//! public key. So the signed text can be searched for, and a match proves it.
+//! public key. So the module searches for the signed text, and a text with the same digest is proven to be the signed
+//! text.
 //!
-//! Two kinds of changes are undone, up to two in sequence. The first kind is wrappings: base64, forms, JSON strings,
-//! gzip, a charset. The second is JSON that was re-serialized: white space, order, escapes, numbers, null members. The
-//! search ends after 192 MiB of hashed text, about a second in a release build. Changes that cannot be undone are
-//! reported as possibilities, based on their traces: see [`Finding::certainty`].
+//! Two kinds of changes are undone, up to two in sequence. The first kind is a wrapping: the text arrived as base64, a
+//! form or a JSON string, compressed, or in a different charset. The second kind is re-serialized JSON, with different
+//! whitespace, member order, escapes, numbers or null members. The search ends after 192 MiB of hashed text, about a
+//! second in a release build. Changes that cannot be undone are reported as possibilities if the text shows signs of
+//! them: see [`Trace`] and [`Finding::certainty`].
 //!
 //! The age, merchant and source of a notification are not checked. A message that is authentic here may be rejected for
 //! one of these reasons.

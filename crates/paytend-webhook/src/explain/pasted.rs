@@ -9,7 +9,7 @@ use http::HeaderValue;
 #[non_exhaustive]
 pub enum PastedSignError {
     /// The input is empty.
-    #[error("the pasted sign header is empty: paste its base64")]
+    #[error("the pasted sign header is empty: paste its base64 value")]
     Empty,
     /// The input contains characters that are not allowed in a header.
     #[error("the pasted sign header has characters that are not base64: paste the header's value")]
@@ -135,7 +135,7 @@ fn to_ascii(c: char) -> char {
     }
 }
 
-/// Removes white space, quotes and other punctuation around the value.
+/// Removes whitespace, quotes and other punctuation around the value.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '{' | '}' | '<' | '>' | '\\')
@@ -152,7 +152,7 @@ fn without_label(text: &str) -> &str {
     text
 }
 
-/// Joins the lines. A space within a line is either a line break or was a `+`; the resulting length decides.
+/// Joins the lines. A space within a line stands for a line break or a `+`; the resulting length decides which.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

@@ -80,13 +80,13 @@ impl Explanation {
         self.here.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the text that was actually signed, if it was found. It is secret for the same reason.
+    /// Returns the text that was actually signed, if it was found. Secret, like [`expected_text`](Self::expected_text).
     pub fn signed_text(&self) -> Option<&[u8]> {
         self.signed.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the fixes for the findings, each in a single line. The fixes for a request are for its sender, and all
-    /// others for the receiver.
+    /// Returns the fixes for the findings, each in a single line. If the message is a request, they are for its sender;
+    /// otherwise they are for the receiver.
     pub fn fixes(&self) -> Vec<&'static str> {
         let mut fixes = Vec::new();
         for fix in self.findings.iter().flat_map(|finding| finding.fixes_for(self.subject)) {

@@ -1,5 +1,5 @@
-//! The search for the signed text. Its digest is known, so a candidate with that digest is proven to be the signed
-//! text.
+//! The search for the signed text. The signature contains the digest of this text. A candidate is a text that may have
+//! been signed; a candidate with that digest is proven to be the signed text.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -9,7 +9,7 @@ use super::change::Change;
 /// Maximum number of bytes hashed and written for a message. This bounds the time to about a second in a release build.
 const BUDGET: usize = 192 << 20;
 
-/// Additional cost of a candidate in bytes, for the last block of the hash and the copy of its state.
+/// Additional cost of each tested text in bytes, for the last block of the hash and the copy of its state.
 const EACH: usize = 128;
 
 /// The target of a search: the text before and after the variable part, and the digest of the whole.
@@ -29,7 +29,7 @@ impl Target {
 pub(super) struct Search {
     target: Target,
     pub(super) left: usize,
-    /// The budget that the current part of the search must leave.
+    /// The budget that the current part of the search must leave for later parts.
     pub(super) reserve: usize,
     pub(super) cut: bool,
 }
@@ -44,7 +44,7 @@ impl Search {
         self.left <= self.reserve
     }
 
-    /// Returns whether some candidates were skipped.
+    /// Returns whether possible texts were skipped because the budget was used up.
     pub(super) fn was_cut(&self) -> bool {
         self.cut
     }
@@ -68,7 +68,8 @@ impl Search {
         self.target.before.clone()
     }
 
-    /// Returns whether a candidate is the signed text. `hash` must already include the candidate's variable part.
+    /// Returns whether a candidate text is the signed text. `hash` must already include the text up to the end of the
+    /// variable part.
     pub(super) fn finish(&mut self, mut hash: Sha256) -> bool {
         self.charge(self.target.after.len() + EACH);
         hash.update(&*self.target.after);
@@ -84,7 +85,7 @@ impl Search {
     }
 }
 
-/// The text that was found, and the changes that were undone.
+/// The signed text that was found, and the changes that were undone to obtain it.
 pub(super) struct Found {
     pub(super) text: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,

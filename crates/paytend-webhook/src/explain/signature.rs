@@ -12,7 +12,7 @@ use super::trace::Trace;
 /// The text that should have been signed.
 pub(super) struct ExpectedText {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// The end of each field, if the text has fields.
+    /// The end position and name of each field, if the text has fields.
     pub(super) fields: Vec<(usize, String)>,
 }
 
@@ -23,11 +23,11 @@ impl ExpectedText {
     }
 }
 
-/// Maximum number of fields that are listed.
+/// Maximum number of field names in a [`Trace::Fields`].
 const MAX_LISTED: usize = 12;
 
 impl ExpectedText {
-    /// Returns the trace of the fields that are signed as they are in the document.
+    /// Returns a trace with the names of the signed fields that are not encrypted. Any of them may have been changed.
     fn fields_trace(&self) -> Option<Trace> {
         let is_plain = |name: &&String| {
             *name != "randomKey" && !paytend_crypto::Kind::ALL.iter().any(|kind| kind.payload_field() == *name)
@@ -41,9 +41,10 @@ impl ExpectedText {
 /// The result of a search for the signed text.
 pub(super) enum Searched {
     Found(Zeroizing<Vec<u8>>, Vec<TextChange>),
-    /// All candidates were tried. Contains the variable part, for its traces.
+    /// None of the texts tried is the signed text. Contains the received payload or body, to be checked for signs of a
+    /// change.
     NotFound(Zeroizing<Vec<u8>>),
-    /// The budget was used up before all candidates were tried.
+    /// The budget was used up before all possible texts were tried. Contains the received payload or body.
     Spent(Zeroizing<Vec<u8>>),
 }
 
@@ -62,7 +63,7 @@ pub(super) fn explain_signature(
     if !expected.is_empty() && !expected.contains(&signature.len()) {
         explanation.find(Finding::SignatureLength { bytes: signature.len(), expected: list(&expected) });
     }
-    // The expected keys come first.
+    // Try the keys that should verify the signature first.
     let order = keys.public.iter().filter(|entry| entry.expected).chain(keys.public.iter().filter(|e| !e.expected));
     let found = order.filter_map(|entry| signed_digest(&*entry.key, signature).map(|signed| (entry, signed))).next();
     let Some((entry, (algorithm, digest))) = found else {

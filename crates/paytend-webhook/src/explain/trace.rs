@@ -1,8 +1,8 @@
-//! Traces of changes that cannot be undone. A trace is a possible cause, not a proof.
+//! Traces: signs in a text of changes that cannot be undone. A trace is a possible cause of a failure, not a proof.
 
 use super::body_kind::BodyKind;
 
-/// A trace of possible data loss.
+/// A sign in the received text of a change that cannot be undone, such as lost data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trace {
@@ -85,7 +85,7 @@ impl Trace {
         matches!(self, Self::Fields(_))
     }
 
-    /// Returns the traces in the text and in the document that the text contains.
+    /// Returns the traces in the text, and in a document that is wrapped in the text.
     pub(super) fn of(text: &[u8]) -> Vec<Self> {
         let is_json = |text: &[u8]| matches!(BodyKind::of(text), BodyKind::JsonObject | BodyKind::JsonCutOff);
         let whole = String::from_utf8_lossy(text);
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn traces_are_found_for_each_kind_of_loss() {
+    fn each_kind_of_data_loss_is_found() {
         for (text, expected) in [
             (r#"{"memo":"?ali?kas ?"}"#, Trace::QuestionMarks(3)),
             ("{\"memo\":\"\u{fffd}\u{fffd}\"}", Trace::ReplacementCharacters(2)),
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(Trace::of(br#"{"orderNo":"911700000000000017","a":1}"#), [Trace::MembersLost]);
         assert_eq!(Trace::of(b"hello"), []);
         for text in [
-            // The documented orders, which are alphabetical.
+            // These objects have the documented member order, which is alphabetical.
             r#"{"currency":"EUR","value":"1"}"#,
             r#"{"amount":{},"counterparty":{},"direction":"IN","relatedTradeNo":"1"}"#,
             // One object is not sorted.

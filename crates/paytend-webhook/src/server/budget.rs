@@ -25,7 +25,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Creates a budget of 1 operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of bodies.
+    /// Creates a budget of 1 concurrent operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of
+    /// bodies.
     pub fn new() -> Self {
         Self::default()
     }
@@ -37,8 +38,8 @@ impl Budget {
         self
     }
 
-    /// Sets how many more notifications with complete bodies may be in progress. These wait for a key operation, or
-    /// have a handler that has not returned or has not dropped its [`Verified`](crate::Verified).
+    /// Sets how many notifications with complete bodies may be in progress besides those in a key operation. They wait
+    /// for a key operation, or their handler has not yet returned and dropped its [`Verified`](crate::Verified).
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.waiting = count;
@@ -92,7 +93,7 @@ impl Limits {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Reason::Overloaded)
     }
 
-    /// Waits for a free key operation.
+    /// Waits until a key operation may start.
     pub(super) async fn operation(&self) -> Result<OwnedSemaphorePermit, Reason> {
         Arc::clone(&self.operations).acquire_owned().await.map_err(|_| Reason::Overloaded)
     }

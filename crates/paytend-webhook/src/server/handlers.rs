@@ -13,7 +13,7 @@ use crate::dedup_key::DedupKey;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// The running handlers of an endpoint. Clones share them.
+/// The running handlers of an endpoint. Clones track the same handlers.
 #[derive(Clone)]
 pub(super) struct Handlers(TaskTracker);
 

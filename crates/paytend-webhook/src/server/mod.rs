@@ -13,12 +13,12 @@
 //!   shutdown can still stop a handler at any point. The next delivery may also arrive while a handler is still
 //!   running.
 //!
-//! | the handler | the sender's response |
+//! | the handler | the sender receives |
 //! |---|---|
-//! | returns a [`Reply`] | the provider's response to it, if the sender is still connected |
+//! | returns a [`Reply`] | the provider-specific response for the reply, if the sender is still connected |
 //! | panics | 503, try again later; a `tracing` event at the level `error` contains the provider and the dedup key |
-//! | is running when the sender disconnects | none; the next response depends on what the handler has stored |
-//! | is running when the runtime shuts down | none; the handler is dropped, and a `tracing` event reports it |
+//! | is running when the sender disconnects | no response; the next response depends on what the handler has stored |
+//! | is running when the runtime shuts down | no response; the handler is dropped, and a `tracing` event reports it |
 //!
 //! A handler has no time limit. Set a timeout inside the handler around calls that may hang. Its task inherits the
 //! `tracing` span of the request, but no task-local values. A handler holds its slot in the [`Budget`] until it has

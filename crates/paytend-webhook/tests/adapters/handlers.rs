@@ -1,4 +1,4 @@
-//! Tests of handlers on every adapter, when the sender disconnects and when the handler panics.
+//! Tests for handlers on every adapter, when the sender disconnects and when the handler panics.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};

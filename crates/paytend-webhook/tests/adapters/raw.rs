@@ -23,7 +23,7 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Closes the sending side.
+    /// Closes the sending side of the connection.
     pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
@@ -33,7 +33,7 @@ impl Connection {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// Reads up to and including this string, or until the other side closes.
+    /// Reads up to and including this string, or until the other side closes the connection.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         let reading = async {
             loop {

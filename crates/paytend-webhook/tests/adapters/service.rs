@@ -1,4 +1,4 @@
-//! Tests of the tower and hyper service, called directly, with handlers that are services.
+//! Tests for the tower and hyper service, called directly, with handlers that are services.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -81,7 +81,7 @@ async fn panic_in_poll_ready_returns_503() {
 
 /// The service waits for a handler that is not ready yet, even if the sender has disconnected.
 #[tokio::test]
-async fn handler_runs_once_ready_after_the_sender_disconnects() {
+async fn handler_runs_when_ready_even_if_the_sender_has_disconnected() {
     let (release, may_continue) = watch::channel(false);
     let (begun, mut begins) = mpsc::unbounded_channel();
     let endpoint = paytend();

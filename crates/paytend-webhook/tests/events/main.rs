@@ -1,4 +1,4 @@
-//! Tests of the `tracing` events. They are a separate program because the subscriber must be installed first.
+//! Tests for the `tracing` events. They are a separate program because the subscriber must be installed first.
 
 // Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,4 +1,4 @@
-//! The number of private-key operations per message.
+//! Tests for the number of private-key operations per message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

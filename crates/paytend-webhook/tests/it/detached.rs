@@ -1,4 +1,4 @@
-//! PayBy and PayerMax receivers: the shared vectors, times and merchants.
+//! Tests for the PayBy and PayerMax receivers: the shared vectors, timestamps and merchants.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -238,7 +238,7 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
     }
 }
 
-/// A repeated or joined header verifies, and so does a header with signatures by an old and a new key.
+/// A repeated or joined `sign` header is accepted, and so are `sign` headers with signatures by an old and a new key.
 #[test]
 fn every_signature_in_the_sign_headers_is_tried() {
     let body = sample("payby");

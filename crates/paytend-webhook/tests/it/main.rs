@@ -18,7 +18,7 @@ use paytend_webhook::Reason;
 const TOO_OLD: Reason = Reason::TooOld { age: Duration::ZERO, limit: Duration::ZERO };
 const AHEAD: Reason = Reason::Ahead { by: Duration::ZERO, limit: Duration::ZERO };
 
-/// Returns a reason for comparison, with the durations of late and early notifications removed.
+/// Returns the reason with its durations set to zero, for comparison.
 fn without_times(reason: &Reason) -> Reason {
     match reason {
         Reason::TooOld { .. } => TOO_OLD,

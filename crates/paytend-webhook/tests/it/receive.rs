@@ -1,4 +1,4 @@
-//! Paytend's receiver with the shared vectors, and its responses.
+//! Tests for Paytend's receiver and its responses, with the shared vectors.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -86,7 +86,7 @@ fn notification_type_depends_on_the_receivers_product() {
 }
 
 #[test]
-fn encoded_and_oversized_bodies_are_rejected() {
+fn compressed_and_oversized_bodies_are_rejected() {
     let body = sealed("2", r#"{"orderNo":"F1"}"#);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
@@ -126,8 +126,8 @@ fn acknowledgements_match_the_documentation() {
     assert_eq!(Provider::PayerMax.respond(Reply::Accepted).to_http().body(), r#"{"msg":"Success","code":"SUCCESS"}"#);
 }
 
-/// A notification that is sealed again has different bytes and the same dedup key. A different notification has a
-/// different key.
+/// A notification that is sealed again has different bytes but the same dedup key. A different notification has a
+/// different dedup key.
 #[test]
 fn repeated_notification_has_the_same_dedup_key() {
     let receiver = receiver(Product::Baas);
@@ -153,7 +153,7 @@ fn repeated_notification_has_the_same_dedup_key() {
 }
 
 #[test]
-fn unavailable_key_asks_for_a_retry() {
+fn response_asks_for_a_retry_if_the_key_is_unavailable() {
     struct UnavailableKey(Arc<dyn RsaPrivate>);
     impl RsaPrivate for UnavailableKey {
         fn public_key(&self) -> &PublicKey {

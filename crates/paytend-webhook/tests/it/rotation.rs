@@ -1,4 +1,4 @@
-//! Key rotation while notifications keep arriving.
+//! Tests for key rotation while notifications keep arriving.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,7 +25,7 @@ fn private(key: &PrivateKey) -> Arc<dyn RsaPrivate> {
     rustcrypto::private(key).unwrap()
 }
 
-/// Returns the time of a day in the test.
+/// Returns the start of day `number` of the test.
 fn day(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
 }
@@ -91,7 +91,7 @@ fn rotating_the_keys_of_both_sides_rejects_no_message() {
             assert_eq!(rejection.to_http().status(), StatusCode::BAD_REQUEST);
         }
     }
-    // Rejected messages are not counted; accepted ones are.
+    // Only accepted messages are counted.
     assert_eq!(receiver.key_usage().iter().map(|found| found.count).sum::<u64>(), 2 * (60 + 4));
 }
 
@@ -132,7 +132,7 @@ fn key_is_retired_only_for_its_merchant() {
         assert!(body.contains(merchant));
         DetachedSender::new(&key).unwrap().raw(body).unwrap()
     };
-    // The timestamp of the sample.
+    // The timestamp of the sample notification.
     let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(1_670_837_217_628);
     let receiver = PayerMaxReceiver::new([
         ("M1", ScheduledKey::from(public(&key)).retire_at(sent)),
@@ -148,7 +148,7 @@ fn key_is_retired_only_for_its_merchant() {
 }
 
 #[test]
-fn gap_between_keys_asks_for_a_retry() {
+fn response_asks_for_a_retry_in_a_gap_between_keys() {
     let [old, new] = [(); 2].map(|()| generate());
     let receiver = PayByReceiver::new([
         ScheduledKey::from(public(&old)).retire_at(day(10)),

@@ -96,7 +96,8 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 
-/// The same notification at a different time has the same keys, no matter which member is unreadable.
+/// The same notification at a different time has the same dedup and business keys, no matter which member is
+/// unreadable.
 #[test]
 fn unreadable_member_changes_neither_dedup_nor_business_key() {
     let key = |verified: Verified<_>| -> (DedupKey, Option<BusinessKey>) {
@@ -119,7 +120,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
             assert_eq!(found, (plain, business.clone()), "{name} {shown}");
         }
     }
-    // These changes must change the key.
+    // These changes must change the dedup key.
     for (from, to) in [
         ("DECREASE", "INCREASE"),
         ("APPLY_SUCCESS", "PENDING"),
@@ -142,7 +143,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
         let found = key(receive_signed(&payby(), "payby", &dated(2000, odd), 2000).unwrap());
         assert_eq!(found, plain, "{}", String::from_utf8_lossy(odd));
     }
-    // Notifications with different unreadable identifying members have different keys.
+    // Notifications with different unreadable identifying members have different dedup keys.
     let status = |status: &str| {
         let body = with(&dated(1000, b"\"m\""), "\"SUCCESS\"", status.as_bytes());
         key(receive_signed(&payby(), "payby", &body, 1000).unwrap())
@@ -209,7 +210,7 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
     }
 }
 
-/// Two equal notifications, weeks apart, are two sightings with the same key.
+/// Two equal notifications, weeks apart, are two sightings with the same dedup key.
 #[test]
 fn sighting_contains_times_and_business_key() {
     let sealing = Keyring::from_keys(&private("paytend"), private("partner").public_key()).unwrap();

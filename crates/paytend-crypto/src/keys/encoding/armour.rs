@@ -9,9 +9,9 @@ pub(super) struct Block<'t> {
     pub(super) before: &'t [u8],
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],
-    /// The number, from 1, of the line in which the body begins.
+    /// The number of the line in which the body begins, starting at 1.
     pub(super) body_line: usize,
-    /// The number of the invalid line, and its problem.
+    /// The number of an invalid BEGIN or END line, and the problem with the line.
     pub(super) broken: Option<(usize, ArmourProblem)>,
 }
 
@@ -87,7 +87,7 @@ fn next_marker(text: &[u8], from: usize) -> Option<Marker<'_>> {
     None
 }
 
-/// Reads the BEGIN or END line whose keyword is at `at`. Text before `from` is not part of the line.
+/// Reads the BEGIN or END line whose keyword is at offset `at`. Text before `from` is not part of the line.
 fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     const LONGEST_LABEL: usize = 64;
     let dash = |byte: &&u8| **byte == b'-' || **byte == OTHER_DASH;
@@ -116,11 +116,10 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     if open + close < 3 || !standalone || label.len() > LONGEST_LABEL || !label.iter().all(plain) {
         return None;
     }
-    // URL-safe base64 may end in a hyphen, directly before the hyphens of the END line.
+    // At most five hyphens belong to the line, because URL-safe base64 before an END line may end in a hyphen.
     let mine = open.min(5);
     let start = opening.len() - mine + from;
-    // In a run of more than five hyphens, the hyphens after the fifth are text. Another BEGIN or END line may follow
-    // directly.
+    // Further hyphens are not part of the line, because another BEGIN or END line may follow directly.
     let used = close.min(5);
     let end = at + word.len() + label_end + used;
     let five = |dashes: &[u8]| dashes == b"-----";

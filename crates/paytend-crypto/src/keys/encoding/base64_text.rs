@@ -11,8 +11,8 @@ use crate::keys::form::Wrapping;
 /// The maximum number of nested base64 layers. Each layer is shorter than the layer around it.
 pub(super) const DEEPEST: usize = 5;
 
-/// Decodes base64 without padding, which is counted separately. Allows trailing bits, because truncated base64 may have
-/// them; the DER reader checks the length.
+/// Decodes base64 without padding, because the padding is counted separately. Allows trailing bits, because truncated
+/// base64 may have them. The DER reader checks the length.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -28,7 +28,7 @@ pub(super) struct Decoded {
     pub(super) left_over: bool,
 }
 
-/// Decodes base64. `first_line` is the number of the first line.
+/// Decodes base64. `first_line` is the line number of the first line of `text`.
 ///
 /// # Errors
 /// Returns the number of the first line with a character that is not base64.

@@ -124,7 +124,7 @@ pub(super) fn decrypt(
         Err(_) => return Err(unsupported()),
     };
     buffer.truncate(length);
-    // A wrong passphrase passes the padding check once in 256 times. The decrypted data is then meaningless.
+    // A wrong passphrase passes the padding check in about one of 256 cases. The decrypted data is then meaningless.
     match looks_like(&buffer) && !is_cut(&buffer) {
         true => Ok(buffer),
         false => Err(KeyError::Passphrase),

@@ -1,4 +1,4 @@
-//! Decodes keys written as hexadecimal digits, and recognises dumps of binary files.
+//! Decodes keys written as hexadecimal digits, and recognizes dumps of binary files.
 
 use zeroize::Zeroizing;
 
@@ -29,7 +29,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (key && out.len() >= SHORTEST).then_some(out)
 }
 
-/// Recognises the output of `xxd`, `hexdump` and `od` by its first line.
+/// Recognizes the output of `xxd`, `hexdump` and `od` by its first line.
 pub(super) fn dump(text: &[u8]) -> Option<ForeignKey> {
     let line = text.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());

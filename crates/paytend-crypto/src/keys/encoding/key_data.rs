@@ -1,8 +1,8 @@
-//! The data of a key without its encoding.
+//! The content of a key without its encoding.
 
 use zeroize::Zeroizing;
 
-/// The data of a key, independent of its encoding.
+/// The content of a key, independent of the encoding.
 #[derive(PartialEq, Eq)]
 pub(crate) enum KeyData {
     /// A private key, as PKCS#1 DER.
@@ -11,7 +11,7 @@ pub(crate) enum KeyData {
     Public { modulus: Vec<u8>, exponent: Vec<u8> },
 }
 
-/// The requested half of a key pair.
+/// A half of a key pair.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Half {
     Private,

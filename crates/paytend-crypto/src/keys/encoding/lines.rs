@@ -51,7 +51,7 @@ fn joined<'t>(lines: impl IntoIterator<Item = &'t &'t [u8]>, capacity: usize) ->
     out
 }
 
-/// Returns whether these are the lines of a diff that replaces a key.
+/// Returns whether `lines` are from a diff that replaces a key.
 fn is_replacement(prefix: &[u8], lines: &[&[u8]]) -> bool {
     let lines = lines.get(1..).unwrap_or_default();
     let starts = |mark: u8| lines.iter().any(|line| line.first() == Some(&mark));
@@ -59,7 +59,7 @@ fn is_replacement(prefix: &[u8], lines: &[&[u8]]) -> bool {
     prefix.trim_ascii().is_empty() && starts(b'-') && starts(b'+') && lines.iter().all(marked)
 }
 
-/// Returns the line number at the start of a line, and the text after it and its separator.
+/// Returns the line number at the start of a line, and the rest of the line without the separator.
 fn number(line: &[u8]) -> Option<(usize, &[u8])> {
     let line = line.trim_ascii_start();
     let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -97,7 +97,7 @@ fn without_numbers<'t>(lines: &[&'t [u8]], first: usize) -> Option<Vec<&'t [u8]>
     lines.iter().enumerate().map(rest).collect()
 }
 
-/// Removes `mark` from the start of every line. Returns `None` if a non-blank line does not start with it.
+/// Removes `mark` from the start of every line. Returns `None` if a non-blank line does not start with `mark`.
 fn without_mark<'t>(lines: &[&'t [u8]], mark: &[u8]) -> Option<Vec<&'t [u8]>> {
     if mark.is_empty() {
         return None;
@@ -150,8 +150,8 @@ pub(super) fn repaired(
             continue;
         }
         match structure::read(&restored.bytes) {
-            // The numbers of a private key are checked against each other. Those of a public key cannot be checked, so
-            // another error in the base64 could result in a different key.
+            // The numbers in a private key are checked for consistency. A public key cannot be checked, so an
+            // undetected error in the base64 could result in a different key.
             Ok(Structure::Key(_, KeyData::Private(_)) | Structure::Encrypted(_)) => {
                 restored.wrappings.push(Wrapping::SpacesForPlus);
                 return Ok(Some(restored));
@@ -177,7 +177,7 @@ fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing
     out
 }
 
-/// Returns whether the spaces replaced line ends: all parts except the last have the same length.
+/// Returns whether the spaces replaced line endings. In that case, all parts except the last have the same length.
 fn is_folded(lines: &[&[u8]]) -> bool {
     let mut parts = lines.iter().flat_map(|line| line.split(|byte| *byte == b' ')).filter(|part| !part.is_empty());
     let Some(first) = parts.next() else { return true };

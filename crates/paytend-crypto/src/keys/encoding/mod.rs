@@ -50,14 +50,14 @@ fn is_damage(error: &KeyError) -> bool {
 struct Reader<'a> {
     passphrase: Option<&'a Passphrase>,
     wrappings: Vec<Wrapping>,
-    /// Whether the data is a value of a document. Such a value is not searched for further values.
+    /// Whether the data is a value found in a document. Such a value is not searched for further values.
     inside_value: bool,
 }
 
 impl Reader<'_> {
     /// Returns all keys, certificates and unreadable blocks in the data.
     fn items(&mut self, data: &[u8]) -> Result<Vec<Item>, KeyError> {
-        // DER may end with a byte that would be white space in text.
+        // Checked before whitespace is removed, because the last byte of DER may equal a whitespace character.
         if der::looks_like(data) {
             return Ok(vec![self.structure(data, Armour::Der)]);
         }
@@ -80,7 +80,7 @@ impl Reader<'_> {
         if armour::blocks(raw).is_empty()
             && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
-            // An environment file may also contain another program's key.
+            // An environment file may contain an RSA key in addition to the unsupported key of another program.
             let values = self.values(raw);
             let is_read = values.iter().any(|item| item.outcome.is_ok());
             return if is_read { Ok(values) } else { Err(foreign.into()) };
@@ -193,7 +193,7 @@ impl Reader<'_> {
         }
         let depth = self.wrappings.iter().filter(|wrapping| **wrapping == Wrapping::Base64).count();
         let known = recognise::in_binary(bytes).is_some();
-        // Base64 whose beginning is missing may start at any character of a group of four.
+        // If the beginning of the base64 is missing, the rest may start anywhere in a group of four characters.
         let cut = |from: usize| {
             let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
             rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))

@@ -49,7 +49,7 @@ fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     let mut lines = 0;
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = rest[..end].trim_ascii();
-        // The first line is the rest of the BEGIN line.
+        // The first line is the rest of the BEGIN line, which is usually empty.
         if !(line.contains(&b':') || lines == 0 && line.is_empty()) {
             break;
         }

@@ -1,9 +1,9 @@
-//! Recognises keys in unsupported formats, and other files that are not keys.
+//! Recognizes keys in unsupported formats, and other files that are not keys.
 
 use super::text::contains;
 use crate::keys::foreign::{ForeignKey, KeyAlgorithm};
 
-/// Recognises binary files by their first bytes.
+/// Recognizes binary files by their first bytes.
 pub(super) fn in_binary(data: &[u8]) -> Option<ForeignKey> {
     match data {
         [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] => Some(ForeignKey::JavaKeyStore),
@@ -11,7 +11,7 @@ pub(super) fn in_binary(data: &[u8]) -> Option<ForeignKey> {
         [0x1e, 0xf1, 0xb5, 0xb0, ..] => Some(ForeignKey::MicrosoftPvk),
         [7, 2, 0, 0, ..] if data.get(8..12) == Some(b"RSA2") => Some(ForeignKey::MicrosoftBlob { private: true }),
         [6, 2, 0, 0, ..] if data.get(8..12) == Some(b"RSA1") => Some(ForeignKey::MicrosoftBlob { private: false }),
-        // The length of the algorithm name, and the name.
+        // An SSH public key starts with the length of the algorithm name and the name itself.
         [0, 0, 0, 7, rest @ ..] if rest.starts_with(b"ssh-rsa") => Some(ForeignKey::OpenSshPublic { rsa: true }),
         [0, 0, 0, _, rest @ ..] if starts_as_ssh(rest) => Some(ForeignKey::OpenSshPublic { rsa: false }),
         _ if data.starts_with(b"age-encryption.org/v1") => Some(ForeignKey::AgeEncrypted),
@@ -27,7 +27,7 @@ fn starts_as_ssh(text: &[u8]) -> bool {
     [&b"ssh-"[..], b"ecdsa-sha2-", b"sk-"].iter().any(|name| text.starts_with(name))
 }
 
-/// Recognises text that is not PEM or base64, by its first characters.
+/// Recognizes text that is not PEM or base64, by its first characters.
 pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     let text = text.trim_ascii();
     let starts = |start: &[u8]| text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start));
@@ -61,7 +61,7 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognises a file encrypted with SOPS. Its metadata may contain PEM of a different format.
+/// Recognizes a file encrypted with SOPS. The metadata of such a file may contain PEM of a different format.
 pub(super) fn sops(text: &[u8]) -> Option<ForeignKey> {
     contains(text, b"ENC[AES256_GCM,").then_some(ForeignKey::Sops)
 }
@@ -94,7 +94,7 @@ fn is_path(text: &[u8]) -> bool {
     text.len() <= LONGEST && !text.contains(&b'\n') && (drive || starts || ENDINGS.iter().any(ends))
 }
 
-/// Recognises a PEM block by its label. A block with an unknown label may still contain a key.
+/// Recognizes a PEM block by its label. A block with an unknown label may still contain a key.
 pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
     let found = match label {
         b"SSH2 PUBLIC KEY" => ForeignKey::Ssh2Public,
@@ -111,7 +111,7 @@ pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognises a PEM block that accompanies keys but contains no key.
+/// Recognizes a PEM block that accompanies keys but contains no key.
 pub(super) fn companion(label: &[u8]) -> Option<ForeignKey> {
     match label {
         b"X509 CRL" => Some(ForeignKey::RevocationList),

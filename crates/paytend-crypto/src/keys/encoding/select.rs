@@ -45,7 +45,7 @@ impl Item {
 }
 
 /// Picks the requested key: a private key, or the key of a certificate or public key. From a chain of certificates,
-/// picks the key of the certificate that issued none of the others.
+/// picks the key of the certificate that issued no other certificate.
 ///
 /// # Errors
 /// - Returns an item's error if the item is of the requested half (private or public) and cannot be read.
@@ -102,7 +102,7 @@ fn single(items: Vec<Item>, wanted: Half) -> Result<Option<(KeyForm, KeyData)>, 
     }
 }
 
-/// Removes the certificates that issued others, unless none would be left.
+/// Removes the certificates that issued other certificates in the input, unless no certificate would be left.
 fn without_issuers(items: &mut Vec<Item>) {
     let issued = |at: usize, items: &[Item]| {
         let Some(own) = &items[at].names else { return false };

@@ -1,4 +1,4 @@
-//! Recognises DER structures, both of supported keys and of unsupported formats.
+//! Recognizes DER structures, both of supported keys and of unsupported formats.
 
 use pkcs1::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs1::der::{Decode as _, Tag, Tagged as _};
@@ -31,7 +31,7 @@ pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
     let present = data.len();
     let der = match der::announced(data) {
         Some(announced) if announced > present => return Err(KeyError::Truncated { announced, present }),
-        // A file may end with a line end.
+        // A newline may follow the DER at the end of a file.
         Some(announced) if data[announced..].iter().all(u8::is_ascii_whitespace) => &data[..announced],
         Some(announced) => return Err(KeyError::TrailingData { announced, extra: present - announced }),
         None if matches!(data, [0x30, 0x80, 0x02, 0x01, 0x03, ..]) => return Err(ForeignKey::Pkcs12.into()),
@@ -86,7 +86,7 @@ fn certificate(parts: &[AnyRef<'_>]) -> Option<(Result<KeyData, KeyError>, Names
     Some((spki(&info), names))
 }
 
-/// Recognises unsupported structures by the types of their elements.
+/// Recognizes unsupported structures by the types of their elements.
 fn foreign(parts: &[AnyRef<'_>]) -> Option<ForeignKey> {
     let version = |number: u8| parts.first().is_some_and(|first| first.value() == [number]);
     match tags(parts).as_slice() {

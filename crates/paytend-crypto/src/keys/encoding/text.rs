@@ -13,7 +13,7 @@ pub(super) const OTHER_DASH: u8 = b'~';
 /// The replacement for a character that cannot be part of a key.
 const OTHER: u8 = b'?';
 
-/// ASCII text, with `\n` as its only line end.
+/// ASCII text, with `\n` as its only line ending.
 pub(super) struct Text {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) wrappings: Vec<Wrapping>,
@@ -77,8 +77,8 @@ fn wide(data: &[u8]) -> Option<(usize, bool)> {
         [0xfe, 0xff, ..] => return Some((2, true)),
         _ => {}
     }
-    // Without a byte order mark: every second byte of ASCII text in UTF-16 is zero. Some characters may be invisible
-    // characters outside of ASCII.
+    // Detects UTF-16 without a byte order mark: every second byte of ASCII text is zero. Up to half of the characters
+    // may be invisible characters outside ASCII.
     let start = &data[..data.len().min(1024) & !1];
     let pairs = start.len() / 2;
     let zeros = |offset: usize| start.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
@@ -155,7 +155,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         u8::from_str_radix(text, 16).ok().filter(u8::is_ascii)
     };
     let percent = |rest: &[u8]| rest.get(..2).and_then(hex);
-    // In form encoding, `+` is a space and `%2B` is a plus.
+    // In form encoding, `+` is a space and `%2B` is a plus sign.
     let form = contains(text, b"BEGIN+");
     let escaped = form
         || text.contains(&b'\\')
@@ -185,7 +185,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         out.push(byte);
         rest = &rest[used..];
     }
-    // Converts CR and CR LF to a single line end.
+    // Converts CR and CR LF to a single LF.
     for at in 0..out.len() {
         if out[at] == b'\r' {
             out[at] = if out.get(at + 1) == Some(&b'\n') { b' ' } else { b'\n' };
@@ -194,13 +194,13 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (*out != text).then_some(out)
 }
 
-/// Removes white space, quotes, trailing punctuation, a `NAME=` and a `data:` URL around a value.
+/// Removes whitespace, quotes, trailing punctuation, a `NAME=` prefix and a `data:` URL prefix around a value.
 pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     let mut inner = text.trim_ascii();
     loop {
         let before = inner.len();
         inner = trimmed(inner, b"\"'`", b"\"'`,;%");
-        // A byte string as printed by Python.
+        // Python prints byte strings as `b'…'`.
         if let [b'b', b'"' | b'\'', rest @ ..] = inner {
             inner = rest;
         }
@@ -236,7 +236,7 @@ fn url_content(text: &[u8]) -> Option<&[u8]> {
     memchr::memmem::find(text, MARK).map(|at| &text[at + MARK.len()..])
 }
 
-/// Removes quotes, comment characters and string concatenation operators around a line.
+/// Removes quotes, comment characters and string concatenation operators from both ends of a line.
 pub(super) fn line_content(line: &[u8]) -> &[u8] {
     let quoted = |byte: Option<&u8>| matches!(byte, Some(b'"' | b'\''));
     let mut inner = line.trim_ascii();
@@ -268,7 +268,7 @@ fn trimmed<'t>(text: &'t [u8], starts: &[u8], ends: &[u8]) -> &'t [u8] {
     inner
 }
 
-/// Returns the number, from 1, of the line that contains the byte at `at`.
+/// Returns the number of the line that contains the byte at offset `at`. Line numbers start at 1.
 pub(super) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }

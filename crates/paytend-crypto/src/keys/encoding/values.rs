@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 64;
 /// The maximum number of bytes that are searched for the ends of values, so that the search takes linear time.
 const SEARCHED: usize = 4 << 20;
 
-/// Returns all values that consist of base64 characters and are as long as a key.
+/// Returns all values that consist of base64 characters and are long enough to be a key.
 pub(super) fn find(text: &[u8]) -> Vec<Value<'_>> {
     let mut values = Vec::new();
     let mut at = 0;
@@ -71,7 +71,7 @@ fn is_in_comment(text: &[u8]) -> bool {
     line.starts_with(b"#") || line.starts_with(b";") || line.starts_with(b"//")
 }
 
-/// Returns whether all characters belong to base64, with padding only at the end.
+/// Returns whether all characters are base64, with padding only at the end.
 fn is_encoded(value: &[u8]) -> bool {
     let digits = trimmed_end(value, b"=");
     value.iter().all(is_base64) && !digits.contains(&b'=')
@@ -81,7 +81,7 @@ fn is_base64(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=-_ \n".contains(byte)
 }
 
-/// Returns the start and the length of the value at the start of `text`.
+/// Returns the offset and the length of the first value in `text`.
 fn value(text: &[u8]) -> (usize, usize) {
     let start = text.iter().take_while(|byte| **byte == b' ').count();
     let rest = &text[start..];

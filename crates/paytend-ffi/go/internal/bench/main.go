@@ -1,7 +1,7 @@
 // Command bench measures how fast messages are opened with this package, and with code that uses only the standard
 // library.
 //
-//	bench FILE: see examples/bench.rs in paytend-bindings.
+//	Usage: bench FILE (see examples/bench.rs in paytend-bindings)
 package main
 
 import (

@@ -1,7 +1,7 @@
 // The conformance program of the Go binding. Its output must match the output of examples/conformance.rs in
 // paytend-bindings.
 //
-//	conformance VECTORS vectors FILE | seal FILE | open FILE...
+//	Usage: conformance VECTORS vectors FILE | seal FILE | open FILE...
 package main
 
 import (
@@ -227,7 +227,7 @@ func oddArguments(own *paytend.Keyring, key *paytend.PublicKey, tried func(name 
 	}
 	one := paytend.ScheduledKey{Key: key}
 	tried("request without a partner", open(paytend.Request, ""))
-	// In Go, an empty partner ID is the same as a missing one.
+	// Go has no separate value for a missing partner ID, so this call is the same as the previous call.
 	tried("request with an empty partner", open(paytend.Request, ""))
 	tried("response with a partner", open(paytend.Response, partnerID))
 	tried("payload that is not Unicode", seal("", "{\"name\":\"\xff\"}"))

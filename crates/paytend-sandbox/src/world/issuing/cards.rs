@@ -103,8 +103,8 @@ pub(in crate::world) fn ship(partner: &mut Partner, context: &mut Context<'_>, o
     }
 }
 
-/// Returns an application's result with status `1` (processing) or `2` (shipped). A query returns only the first of
-/// several cards, but there is one notification for each card.
+/// Returns an application's result with status `1` (processing) or `2` (shipped). A query returns only the first card
+/// of an application, but each card causes a notification.
 fn result(order: &str, holder: Option<&str>, card: Option<&str>) -> CardApplyResponse {
     let mut result = CardApplyResponse::new();
     result.order_no = Some(order.into());

@@ -60,7 +60,7 @@ fn day(at: Millis) -> String {
 /// Returns whether a time is between two dates, both inclusive.
 fn within(at: Millis, begin: &Date, end: &Date) -> bool {
     let day = day(at);
-    // A missing date does not limit the range.
+    // A missing date leaves the range open at that end.
     begin.as_str() <= day.as_str() && (end.is_empty() || day.as_str() <= end.as_str())
 }
 

@@ -1,4 +1,4 @@
-//! The canonical string of an envelope, and the alternatives that a sender may have signed.
+//! The canonical string of an envelope, which the sender must sign, and other strings that it may have signed instead.
 
 use paytend_crypto::Kind;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -23,13 +23,15 @@ pub(super) struct Canonical<'a> {
     partner_id: Option<&'a str>,
 }
 
-/// A function that tests a candidate string with its list of changes. Returns whether the search is finished.
+/// A function that tests a string that the sender may have signed. The second argument lists its differences from the
+/// canonical string. Returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
 
-/// Maximum number of bytes hashed for alternative canonical strings. After that, the payload's serialization is varied.
+/// Maximum number of bytes hashed for strings with different fields. After that, the search varies the payload's
+/// serialization.
 const MAX_HASHED: usize = 32 << 20;
 
-/// Maximum number of fields in a message whose fields are varied individually.
+/// Maximum number of fields in a message for which the search varies each field.
 const MAX_FIELDS: usize = 32;
 
 impl<'a> Canonical<'a> {
@@ -39,13 +41,13 @@ impl<'a> Canonical<'a> {
         this
     }
 
-    /// Sets the expected partner.
+    /// Sets the partner ID that the message should contain.
     pub(super) fn partner_id(mut self, id: Option<&'a str>) -> Self {
         self.partner_id = id;
         self
     }
 
-    /// Returns the fields that may be signed, including empty ones.
+    /// Returns the fields that may be signed, including empty fields.
     fn all(&self, key: &[u8]) -> Fields {
         let signed = self.document.0.iter().filter(|(name, _)| name != "signature" && name != "encryptFlag");
         signed
@@ -69,7 +71,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// Returns the fields, with the values on the wire for the fields in `names`.
+    /// Returns the fields, with the encrypted values from the document for the fields in `names`.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
@@ -83,13 +85,15 @@ impl<'a> Canonical<'a> {
         let mut end = 0;
         let ends = fields.iter().map(|(name, value)| {
             end += name.len() + value.len() + 2;
-            // The `&` after a value belongs to the field, because a longer or shorter value first differs there.
+            // The `&` after a value counts as part of the field: if a value is longer or shorter, the texts first
+            // differ there.
             (end, name.clone())
         });
         ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed: other fields, or a different serialization of the payload.
+    /// Searches for the text that the sender signed. It may have different fields, or a different serialization of the
+    /// payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MAX_HASHED);
         self.others(key, &mut |bytes, changes| {
@@ -135,7 +139,8 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Generates the candidates that a sender may have signed instead, until `try_one` returns true.
+    /// Passes the other strings that a sender may have signed to `try_one`, until it returns true. Returns whether it
+    /// did.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
         let mut attempt = |fields: &[Field], end: &[u8], changes| try_one(joined(fields, end), changes);

@@ -9,7 +9,7 @@ use crate::explain::finding::{Finding, list};
 use crate::explain::known_keys::KnownKeys;
 use crate::explain::result::Explanation;
 
-/// Decrypts the session key with each private key, the expected keys first.
+/// Tries each private key on the session key, first the keys that should decrypt it.
 pub(super) fn decrypt_key(
     encrypted: &[u8],
     keys: &KnownKeys,
@@ -35,7 +35,8 @@ pub(super) fn decrypt_key(
     Some(key)
 }
 
-/// Decrypts the payload in the standard way, and in the ways that undo common sender errors.
+/// Decrypts the payload with the session key. If the result is not JSON, tries the AES keys that senders use by
+/// mistake.
 pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Explanation) -> Option<Zeroizing<Vec<u8>>> {
     let is_json = |plain: &Zeroizing<Vec<u8>>| serde_json::from_slice::<serde::de::IgnoredAny>(plain).is_ok();
     let direct = decrypt_payload(key, encrypted);
@@ -57,7 +58,8 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
             return Some(plain);
         }
     }
-    // The padding may be valid by chance, or the payload may be in a different charset. The signature check decides.
+    // The result may be correct but in a different charset, or its padding may be valid by chance. The signature check
+    // decides.
     if direct.is_none() {
         explanation.find(Finding::Payload);
     }

@@ -1,4 +1,4 @@
-//! Lenient parsing of Paytend's envelope.
+//! Explanations for messages in Paytend's envelope, which is parsed leniently.
 
 mod canonical;
 mod decrypt;
@@ -128,9 +128,9 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
     Opening::Refused
 }
 
-/// Parses a document, unwrapping it if necessary. Returns the unwrapped text in that case.
+/// Parses a document, unwrapping it if necessary. Also returns the unwrapped text if the document was wrapped.
 fn unwrapped(kind: Kind, body: &[u8], explanation: &mut Explanation) -> Option<(Document, Option<Zeroizing<Vec<u8>>>)> {
-    // Opening a message accepts a single byte order mark.
+    // `Keyring::open` accepts a single byte order mark, so it is not reported.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let names = ["signature", "randomKey", kind.payload_field()];
     let read =

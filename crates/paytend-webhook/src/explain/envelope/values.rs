@@ -1,4 +1,4 @@
-//! Fields that may have had a different value when they were signed, or may have been removed afterwards.
+//! Fields that may have had a different value when they were signed, or may have been removed after signing.
 
 use paytend_crypto::Kind;
 use zeroize::Zeroizing;
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::fields::{Fields, TryFields, sorted};
 use crate::explain::finding::TextChange;
 
-/// Highest notification type that is tried.
+/// Highest notification type that the search tries.
 const MAX_TYPE: u8 = 20;
 
 /// A field with a likely value.

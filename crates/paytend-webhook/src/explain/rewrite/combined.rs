@@ -1,8 +1,8 @@
-//! Combinations of the possible member orders of all objects.
+//! Combinations of member orders, with one possible order for each object of a document.
 //!
-//! Each order of an object has a rank: 0 for the most likely order, and 1 or more for the others. A single signature
-//! covers all objects, so the orders of different objects can only be tried together. The combinations are created in
-//! ascending order of the sum of their ranks.
+//! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
+//! signature covers all objects, so the orders of different objects can only be tried together. The combinations are
+//! created in ascending order of the sum of their ranks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,31 +11,31 @@ use super::documented;
 use super::order::{self, Members, is_integer, permutations};
 use super::structure::Structure;
 
-/// Maximum sum of the ranks in a combination.
+/// Maximum sum of the ranks of the member orders in a combination.
 const MAX_RANK: usize = 7;
 
-/// Maximum number of orders of a single object.
+/// Maximum number of member orders of a single object.
 const MAX_OF_ONE: usize = 2_000;
 
-/// Maximum number of nodes created for a document.
+/// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a combination.
+/// Maximum number of kinds of objects in a document. A document with more kinds has no combinations.
 const MAX_KINDS: usize = 12;
 
-/// The orders from which the other candidates are derived.
+/// The member orders from which the other orders are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// The documented orders, if the received order is the result of sorting.
+    /// The documented member orders, because a program may have sorted the received members.
     Documented,
-    /// The received order, in which only undocumented members are moved.
+    /// The received member orders, because a program may have moved only undocumented members.
     Received,
 }
 
-/// An order of the members of an object, by their indexes.
+/// A member order of an object: the indexes of its members.
 type Order = Vec<usize>;
 
-/// Returns the combinations with an index from `from` up to, but not including, `to`.
+/// Returns the structures for the combinations with the indexes `from..to`.
 pub(super) fn combined(document: &Document, root: &Node, expected: Expected, from: usize, to: usize) -> Vec<Structure> {
     let names = order::names(document);
     let mut kinds = Vec::new();
@@ -85,7 +85,7 @@ fn find_kinds<'a>(node: &Node, place: Option<&'a str>, names: &'a [String], kind
     }
 }
 
-/// Returns the structure with the chosen order for each kind of object.
+/// Returns the structure with the chosen member order for each kind of object.
 fn reordered<'a>(
     node: &Node,
     place: Option<&'a str>,
@@ -136,7 +136,7 @@ fn choose<'a>(
     }
 }
 
-/// Returns the orders of an object with these names, by their rank.
+/// Returns the member orders of an object with these names, grouped by rank.
 fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
     let mut ranked = Ranked { names, seen: HashSet::new(), ranks: vec![Vec::new(); MAX_RANK + 1], count: 0 };
     let received: Order = (0..names.len()).collect();
@@ -157,7 +157,7 @@ fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
         ranked.add(0, received.clone());
     }
     for (at, (known, unknown)) in bases.iter().enumerate() {
-        // The same names can belong to two documented objects, with different orders.
+        // The same names can belong to two documented objects, with different member orders.
         let same = documented[at].len() == names.len() && unknown.is_empty();
         ranked.add(usize::from(at > 0 && !same), [&known[..], unknown].concat());
     }
@@ -179,7 +179,7 @@ fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
     ranked.ranks
 }
 
-/// A collection of orders, grouped by rank.
+/// A collection of member orders, grouped by rank.
 struct Ranked<'a> {
     names: &'a [&'a str],
     seen: HashSet<Order>,
@@ -195,7 +195,8 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the orders with the undocumented members together at any position, or up to two of them at any positions.
+    /// Adds the member orders with all undocumented members together at any inner position. If there are exactly two,
+    /// also adds the member orders with each of them at any position.
     fn inserted(&mut self, known: &[usize], unknown: &[usize]) {
         for at in (1..known.len()).rev().filter(|_| !unknown.is_empty()) {
             self.add(2, [&known[..at], unknown, &known[at..]].concat());
@@ -210,7 +211,7 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the orders in which a single member is at a different position.
+    /// Adds the member orders in which a single member is at a different position.
     fn moved(&mut self, rank: usize, order: &[usize]) {
         for one in 0..order.len() {
             let mut rest = order.to_vec();
@@ -221,7 +222,7 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the orders that common programs produce.
+    /// Adds the member orders that common programs produce.
     fn sorted(&mut self, rank: usize) {
         let names = self.names;
         let buckets = order::buckets(names.len());

@@ -1,18 +1,18 @@
-//! A parsed JSON text that keeps its structure, strings, numbers and white space.
+//! A parsed JSON text that keeps its structure, strings, numbers and whitespace.
 
 use super::numbers::Decimal;
 
 /// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
 
-/// A JSON text with parts that can be written in different ways.
+/// A parsed JSON text. Its strings, numbers and whitespace can be written in different ways.
 pub(super) struct Document {
     /// All strings and names; [`Node`] refers to them by index.
     pub(super) texts: Vec<Text>,
     /// All numbers; [`Node`] refers to them by index.
     pub(super) numbers: Vec<Number>,
     pub(super) root: Node,
-    /// The white space before each token.
+    /// The whitespace before each token.
     pub(super) gaps: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ impl Text {
 }
 
 impl Document {
-    /// Parses a single object or array without trailing text. Other values cannot be written in different ways.
+    /// Parses a single object or array without trailing text. Returns `None` for any other text.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if !text.starts_with(['{', '[']) {
@@ -99,7 +99,7 @@ impl Document {
         Some(Self { texts: reader.texts, numbers: reader.numbers, root, gaps: reader.gaps })
     }
 
-    /// Adds a string and returns its index.
+    /// Adds a string, unless the document already contains it, and returns its index.
     pub(super) fn add_text(&mut self, value: &str) -> usize {
         let known =
             self.texts.iter().position(|text| text.raw.len() == value.len() + 2 && text.raw[1..].starts_with(value));
@@ -109,7 +109,7 @@ impl Document {
         })
     }
 
-    /// Returns the document with its strings changed, or `None` if no string changes.
+    /// Returns the document with `change` applied to its strings, or `None` if no string changes.
     pub(super) fn map_texts(&self, change: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let mut changed = false;
         let texts = self.texts.iter().map(|text| match text.value().and_then(|value| change(&value)) {
@@ -135,7 +135,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the white space before a token and stores it.
+    /// Reads the whitespace before a token and stores it.
     fn gap(&mut self) {
         let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
         self.gaps.push(self.rest[..self.rest.len() - rest.len()].to_owned());

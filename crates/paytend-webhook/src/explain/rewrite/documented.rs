@@ -20,11 +20,11 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Further plausible orders, because a sender may not write fields in the documented order. Names missing from an entry
-/// follow in the documented order.
+/// Other plausible member orders, because a sender may not follow the documented order. Names that an entry does not
+/// list come after it, in the documented order.
 const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
-    // The order of PayBy's table, which mixes required and optional members.
+    // The member order of PayBy's table, which mixes required and optional members.
     &[
         "merchantOrderNo",
         "orderNo",
@@ -64,7 +64,7 @@ pub(super) fn similar(names: &[&str]) -> Vec<Vec<&'static str>> {
     similar
 }
 
-/// Returns the documented and plausible orders for an object with these names, the most likely order first.
+/// Returns the documented and plausible member orders for an object with these names, the most likely order first.
 pub(super) fn orders(names: &[&str]) -> Vec<Vec<&'static str>> {
     let similar = similar(names);
     let Some(documented) = similar.first() else { return Vec::new() };
@@ -104,7 +104,7 @@ const COMMON: [&str; 24] = [
     "fee",
 ];
 
-/// Returns candidates for the name of a missing member.
+/// Returns the names that a missing member may have.
 pub(super) fn candidates() -> Vec<String> {
     let documented = objects().into_iter().flatten().map(|field| field.name.to_owned());
     let mut names: Vec<String> = documented.collect();

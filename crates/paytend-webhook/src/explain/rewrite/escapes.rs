@@ -1,11 +1,11 @@
-//! The styles in which serializers escape characters in strings.
+//! The ways in which serializers escape characters in JSON strings.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::document::Text;
 
-/// An escaping style.
+/// A serializer's rules for escaping characters in strings.
 #[derive(Clone, Copy)]
 struct Style {
     /// The non-ASCII characters that are escaped.
@@ -24,7 +24,7 @@ struct Style {
 enum Slash {
     Plain,
     Escaped,
-    /// Escaped only in `</`, for HTML scripts.
+    /// Escaped only in `</`, for JSON inside an HTML script.
     AfterLess,
 }
 
@@ -54,12 +54,13 @@ const BEYOND: [fn(u16) -> bool; 11] = [
     |unit| unit > 0xff,
 ];
 
-/// The sets of ASCII characters: plain, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer, fastjson.
+/// Sets of ASCII characters that serializers escape: none, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer,
+/// fastjson.
 const ASCII: [&str; 9] = ["", "<>&", "<>&='", "<>&'\"+`", "<>&'\"", "<>&'", "<>", "()<>", "\""];
 
 const PLAIN: Style = Style { beyond: NONE, ascii: "", slash: Slash::Plain, upper: false, short: true };
 
-/// The styles of the common serializers with default and common options.
+/// The escaping styles of common serializers with their default or other common options.
 const COMMON: [Style; 13] = [
     PLAIN,
     // Python, and most serializers that write only ASCII.
@@ -88,12 +89,12 @@ pub(super) struct Spelling {
     pub(super) cost: usize,
 }
 
-/// Returns the distinct spellings. The first is the received spelling.
+/// Returns the distinct spellings of a document's strings. The first is the received spelling.
 pub(super) fn spellings(texts: &[Text]) -> Vec<Spelling> {
     let here: Vec<String> = texts.iter().map(|text| text.raw.clone()).collect();
     let special = |unit: &u16| *unit >= 0x7f || *unit < 0x20 || b"<>&'\"=+`()/".iter().any(|c| u16::from(*c) == *unit);
     let mut spellings = vec![Spelling { texts: here, cost: 0 }];
-    // There are no escapes, and no characters need escaping.
+    // Without escapes or special characters, there is only one spelling.
     if !texts.iter().any(|text| text.raw.contains('\\') || text.units.iter().any(special)) {
         return spellings;
     }
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_styles_match_their_serializers() {
+    fn common_escaping_styles_match_their_serializers() {
         let text = Text::of("é<&'\"+/🤨\u{2028}\u{7f}=");
         let expected = [
             "\"é<&'\\\"+/🤨\u{2028}\u{7f}=\"",

@@ -1,9 +1,9 @@
-//! The white space that pretty-printers and serializers write in JSON.
+//! The whitespace that pretty-printers and serializers write in JSON.
 
-/// A white-space layout.
+/// A layout: the whitespace that a serializer writes around the tokens of JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// The white space after a comma within a line.
+    /// The whitespace after a comma within a line.
     comma: &'static str,
     colon: &'static str,
     /// The indentation for each level, if elements are on separate lines.
@@ -11,7 +11,7 @@ pub(super) struct Layout {
     newline: &'static str,
     arrays: Arrays,
     empty: Empty,
-    /// The cost; unusual layouts have a higher cost.
+    /// The cost in the search; unusual layouts have a higher cost.
     pub(super) cost: usize,
 }
 

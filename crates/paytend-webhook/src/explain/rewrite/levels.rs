@@ -11,14 +11,14 @@ const LEAST: usize = 1 << 20;
 const MAX_LEVEL: usize = 8;
 
 impl Search {
-    /// Searches for the text from which `held` was made, in order of increasing cost.
+    /// Searches for the signed text from which the received text `held` was made, in order of increasing cost.
     pub(in crate::explain) fn run(&mut self, held: &[u8]) -> Option<Found> {
         let layers = match wrapping::undo(held, self) {
             Ok(found) => return Some(found),
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
-        // Replaced characters cannot be guessed, so only the likely forms are tried.
+        // Replaced characters cannot be guessed, so the search gets only an eighth of the remaining budget.
         if String::from_utf8_lossy(held).contains('\u{fffd}') {
             self.left /= 8;
         }
@@ -28,7 +28,7 @@ impl Search {
         }
         for level in 1..=MAX_LEVEL {
             for rewriter in &mut rewriters {
-                // No candidate may use up the budget of the others.
+                // A rewriter may use at most half of the remaining budget.
                 self.reserve = self.left / 2;
                 let found = rewriter.level(level, self);
                 self.cut |= self.is_spent();

@@ -1,4 +1,4 @@
-//! Candidates for members that were removed, added, or converted to a different type.
+//! Alternative structures, for members that were removed, added, or converted to a different type.
 
 use super::document::{Document, Node, Number, Text};
 use super::documented;
@@ -7,7 +7,7 @@ use super::order::{Members, objects, replaced, size};
 use super::structure::Structure;
 use crate::explain::change::Change;
 
-/// Maximum total number of nodes created for a document.
+/// Maximum total number of JSON nodes created for the alternatives of a document.
 const MAX_NODES: usize = 600_000;
 
 /// Maximum number of sets of documented members that are restored.
@@ -36,7 +36,7 @@ fn structure(root: Node, change: Change) -> Structure {
     Structure { root, changes: vec![change] }
 }
 
-/// Returns the structure without null members.
+/// Returns the structure without null members, or nothing if there are no null members.
 pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
     let without = mapped(root, &|value| !is_null(value), &|_| None);
     if without == *root { Vec::new() } else { vec![structure(without, Change::MembersAdded)] }
@@ -114,7 +114,8 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Restores documented members with this value at their documented positions, up to `at_once` members at a time.
+/// Restores missing documented members with this value at their documented positions, up to `at_once` members at a
+/// time.
 pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
     // The position of each missing member: object, index, name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
@@ -148,7 +149,7 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     let most = MAX_NODES / (size(root) + 4);
     let with = |set: &Vec<usize>| {
         let mut with = root.clone();
-        // Inner objects first, and from the end, so that earlier positions stay valid.
+        // Insert into inner objects first, and from the end, so that earlier positions stay valid.
         for missing in set.iter().rev().map(|at| missing[*at]) {
             let (object, place, name) = missing;
             let mut members = objects(&with).into_iter().nth(object).unwrap_or_default();
@@ -160,7 +161,7 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     sets.iter().take(most).map(with).collect()
 }
 
-/// Restores a single member with this value, with any likely name and at any position.
+/// Restores a single missing member with this value, with any likely name and at any position.
 pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
@@ -200,7 +201,7 @@ pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
             let places = if last <= 12 { (at + 1..=last).collect() } else { vec![at + 1, last] };
             for place in places {
                 for guess in guesses.iter().chain([value]) {
-                    // Either the last or the first member was kept.
+                    // A program keeps either the last or the first member with a duplicate name.
                     for first_won in [false, true] {
                         if most == 0 {
                             return all;

@@ -1,7 +1,7 @@
 //! The search over alternative serializations of a JSON text, starting with those that differ least.
 //!
-//! Each alternative has a cost: 0 for the text as received, 1 for common styles, 2 and more for uncommon styles. All
-//! combinations are tried in the order of their total cost, until the search budget is used up.
+//! Each alternative has a cost: 0 for the text as received, 1 for the output of common serializers, and 2 or more for
+//! less common output. All combinations are tried in the order of their total cost, until the search budget is used up.
 
 mod combined;
 mod document;
@@ -35,7 +35,7 @@ use template::Template;
 
 pub(super) use sorted::trace as order_trace;
 
-/// The text before and after the JSON.
+/// The text before and after the JSON document, for example a line break at the end.
 struct Edge {
     before: Vec<u8>,
     after: Vec<u8>,
@@ -43,25 +43,26 @@ struct Edge {
     cost: usize,
 }
 
-/// Maximum number of orders of all objects that are tried at each cost.
+/// All combinations of member orders are tried if there are at most this many: `FEW` at cost 2, `MANY` at cost 3, and
+/// `MOST` at cost 4.
 const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
-/// Maximum number of combinations of likely orders that are tried at cost 2 and at cost 3.
+/// Maximum number of combinations of likely member orders that are tried at cost 2 and at cost 3.
 const FEW_COMBINED: usize = 1_500;
 const MOST_COMBINED: usize = 10_000;
 
-/// Maximum number of combinations of likely orders to which removed members are added.
+/// Maximum number of combinations of likely member orders in which removed members are restored.
 const FEW_BASES: usize = 6;
 
-/// Cost of creating a node of a structure, in bytes of the budget.
+/// Cost of creating a JSON node of a structure, in bytes of the search budget.
 const EACH_NODE: usize = 12;
 
 /// Maximum cost of a structure.
 const MAX_STRUCTURE: usize = 5;
 
-/// Maximum cost of the numbers.
+/// Maximum cost of the number spellings.
 const MAX_NUMBERS: usize = 5;
 
 /// A search over alternative serializations of a JSON text.
@@ -71,22 +72,22 @@ pub(super) struct Rewriter {
     changes: Vec<Change>,
     cost: usize,
     edges: Vec<Edge>,
-    /// The layouts, once created. The received white space is tried before them.
+    /// The layouts, once created. The received whitespace is tried before them.
     layouts: Vec<Layout>,
-    /// Set if the received white space does not match any layout.
+    /// Set if the received whitespace does not match any layout.
     irregular: bool,
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
     rules: Vec<Vec<usize>>,
     /// The structures of each cost, created on demand.
     structures: Vec<Vec<Structure>>,
-    /// The hashes of the orders created so far.
+    /// The hashes of the reordered structures created so far.
     orders: HashSet<u64>,
     hasher: RandomState,
 }
 
 impl Rewriter {
-    /// Tries all forms with this total cost.
+    /// Tries all alternatives with this total cost.
     pub(super) fn level(&mut self, level: usize, search: &mut Search) -> Option<Found> {
         let left = level.checked_sub(self.cost)?;
         self.prepare();
@@ -95,7 +96,7 @@ impl Rewriter {
             if !self.prepare_structures(cost, search) {
                 return None;
             }
-            // Likely structures in unlikely styles must not use up the budget of the other structures.
+            // Likely structures with unlikely spellings or layouts must not use up the budget of the other structures.
             let found =
                 search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
             if found.is_some() {
@@ -105,12 +106,12 @@ impl Rewriter {
         None
     }
 
-    /// Tries the structures of a cost, in all styles whose costs add up to `left`.
+    /// Tries the structures with this cost, in all spellings, layouts and number formats whose costs add up to `left`.
     fn class(&self, cost: usize, left: usize, search: &mut Search) -> Option<Found> {
         for at in 0..self.structures[cost].len() {
             for spelling in 0..self.spellings.len() {
                 let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
-                // The received white space comes first, then the layouts.
+                // The received whitespace comes first, then the layouts.
                 for layout in 0..=self.layouts.len() {
                     let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
                     let cost_here = layout.map_or(0, |layout| layout.cost);
@@ -133,7 +134,8 @@ impl Rewriter {
         None
     }
 
-    /// Tries a structure, spelling and layout, with every edge and all numbers whose costs add up to `left`.
+    /// Tries a structure, spelling and layout, with all texts around the JSON and all number spellings whose costs add
+    /// up to `left`.
     fn try_one(
         &self,
         (class, at): (usize, usize),
@@ -166,7 +168,7 @@ impl Rewriter {
         None
     }
 
-    /// Creates the data that every level needs.
+    /// Creates the spellings of strings and numbers and the layouts, which are needed at every cost.
     fn prepare(&mut self) {
         if !self.spellings.is_empty() {
             return;
@@ -203,7 +205,7 @@ impl Rewriter {
         self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
     }
 
-    /// Creates the structures of a cost. Returns false if the budget is used up.
+    /// Creates the structures with this cost. Returns false if the budget is used up.
     fn prepare_structures(&mut self, cost: usize, search: &mut Search) -> bool {
         if self.structures.len() > cost {
             return true;
@@ -251,7 +253,7 @@ impl Rewriter {
             }
             _ => self.unusual(&root, &null),
         };
-        // Several rules can create the same order.
+        // Several rules can create the same member order.
         let hash = |root: &Node| self.hasher.hash_one(root);
         let is_new = |structure: &Structure| {
             structure.changes[..] != [Change::Order] || self.orders.insert(hash(&structure.root))

@@ -3,7 +3,7 @@
 /// The alternative spellings of a number. The first is the received spelling.
 pub(super) struct Forms {
     pub(super) texts: Vec<String>,
-    /// The number of forms without an exponent.
+    /// The number of common spellings without an exponent, which come first in `texts`.
     pub(super) plain: usize,
     /// The index of the first spelling with a different value that has the same floating-point representation.
     pub(super) rounded: usize,
@@ -20,7 +20,7 @@ pub(super) struct Decimal {
 /// The numbers of decimal places that are tried, in order.
 const DECIMALS: [usize; 4] = [2, 0, 1, 3];
 
-/// Maximum number of neighbours of a rounded number that are tried.
+/// Maximum number of neighbouring integers that are tried for a rounded number.
 const MAX_NEIGHBOURS: i128 = 4096;
 
 impl Decimal {
@@ -154,8 +154,8 @@ impl Forms {
     }
 }
 
-/// Returns one entry per rule, with the index of each number's spelling under that rule. The first entry is the
-/// received spelling.
+/// Returns the index of each number's spelling, for each rule. A rule formats all numbers alike, for example with two
+/// decimals. The first rule keeps the received spellings.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
     let mut add = |choose: &dyn Fn(&str, &Decimal) -> String| {

@@ -1,4 +1,4 @@
-//! The orders in which programs write members.
+//! The orders in which programs write the members of objects.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use super::documented;
 use super::structure::Structure;
 use crate::explain::change::Change;
 
-/// Maximum number of orders tried for a single object.
+/// Maximum number of member orders tried for a single object.
 const MAX_OF_ONE: usize = 5_040;
 
 pub(super) type Members = Vec<(usize, Node)>;
 pub(super) type Sort<'a> = &'a dyn Fn(&mut Members);
 
-/// Returns the structure with the members of each object sorted.
+/// Returns the structure with the members of each object sorted by `sort`.
 pub(super) fn sorted(node: &Node, sort: Sort<'_>) -> Node {
     match node {
         Node::Object(members) => {
@@ -48,7 +48,7 @@ pub(super) fn bucket(name: &str, buckets: u32) -> u32 {
     (hash ^ (hash >> 16)) & (buckets - 1)
 }
 
-/// Returns the common orders that differ from the order in `root`.
+/// Returns the structures with the members in a common order that differs from the order in `root`.
 pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
@@ -75,7 +75,7 @@ pub(super) fn usual(document: &Document, root: &Node) -> Vec<Structure> {
     distinct(root, sorts.map(|sort| sorted(root, sort)))
 }
 
-/// Returns the uncommon orders.
+/// Returns the structures with the members in an uncommon order.
 pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     let names = names(document);
     let name = |member: &(usize, Node)| names.get(member.0).cloned().unwrap_or_default();
@@ -85,7 +85,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
             members.sort_by_key(|member| bucket(&name(member), buckets));
         },
         &|members| members.sort_by_key(|member| name(member).to_lowercase()),
-        // The order of PostgreSQL's jsonb and of MySQL: by length, then by name.
+        // The member order of PostgreSQL's jsonb and of MySQL: by length, then by name.
         &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
         &|members| members.sort_by_key(|member| std::cmp::Reverse(name(member))),
         &|members| members.reverse(),
@@ -102,7 +102,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns the possible positions of integer names among the other names.
+/// Returns the member orders with the integer names at all possible positions among the other names.
 fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> impl Iterator<Item = Members> {
     let (integers, others): (Members, Members) = members.iter().cloned().partition(integer);
     let mut orders = vec![others];
@@ -124,7 +124,7 @@ fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> i
     orders.into_iter()
 }
 
-/// Returns every order of the members of a single object, with the other objects unchanged.
+/// Returns the structures with the members of a single object in any other order, and the other objects unchanged.
 pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {
@@ -140,7 +140,8 @@ pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns every order of all objects' members, if their number is more than `few` and at most `most`.
+/// Returns the structures with the members of all objects in any order, if there are more than `few` and at most `most`
+/// of these structures.
 pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     let objects: Vec<Members> = objects(root);
     let total = objects
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn common_and_uncommon_orders_are_generated() {
+    fn common_and_uncommon_member_orders_are_generated() {
         let document = Document::read(r#"{"1":1,"2":2,"b":{"d":1,"c":2},"a":3}"#).unwrap();
         assert_eq!(shown(&document, &usual(&document, &document.root)), ["12ab cd", "ba12 dc"]);
         let unusual = shown(&document, &unusual(&document, &document.root));

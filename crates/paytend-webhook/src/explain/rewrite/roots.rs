@@ -1,4 +1,4 @@
-//! The JSON documents to parse: each unwrapped result, and its variants with repaired strings.
+//! The JSON documents to parse: each result of unwrapping, and its variants with repaired strings.
 
 use std::collections::HashSet;
 use std::hash::RandomState;

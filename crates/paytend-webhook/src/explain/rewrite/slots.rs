@@ -10,26 +10,26 @@ use super::template::Template;
 use crate::explain::change::Change;
 use crate::explain::search::Search;
 
-/// Maximum number of combinations tried at each cost, starting with cost 1.
+/// Maximum number of combinations of number spellings tried at each cost, starting with cost 1.
 const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
 /// The text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
-/// The kinds of combinations.
+/// A kind of combination of number spellings.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Every number with each number of decimals.
+    /// All common spellings of every number, without exponents.
     Plain,
-    /// Other values only for numbers that may have been rounded.
+    /// Different values for the numbers that may have been rounded; the other numbers are unchanged.
     Rounded,
-    /// Other values for numbers that may have been rounded, and each number of decimals for the others.
+    /// Different values for the numbers that may have been rounded, and all common spellings of every number.
     RoundedAndPlain,
-    /// The given number of numbers with an exponent or rounded, and each number of decimals for the others.
+    /// Exactly this many numbers with an exponent or a different value, and all common spellings of the other numbers.
     Unusual(usize),
 }
 
-/// A walk through all combinations that keeps the hash of the part already chosen.
+/// A walk through all combinations that keeps the hash of the text written so far.
 struct Walk<'a> {
     rewriter: &'a Rewriter,
     template: &'a Template,
@@ -192,7 +192,7 @@ impl Walk<'_> {
         None
     }
 
-    /// Tries the same form for all numbers with the same name.
+    /// Tries the same number of decimals for all numbers with the same member name.
     fn by_name(&mut self, start: &Sha256, search: &mut Search) -> Option<Filled> {
         let mut groups: BTreeMap<Option<&[u16]>, usize> = BTreeMap::new();
         let texts = &self.rewriter.document.texts;
@@ -228,7 +228,7 @@ impl Walk<'_> {
         None
     }
 
-    /// Tries other forms for the given number of numbers, with the rest unchanged.
+    /// Tries other spellings for `count` numbers at a time, with the other numbers unchanged.
     fn deviations(&mut self, start: &Sha256, count: usize, search: &mut Search) -> Option<Filled> {
         let slots = self.template.slots.len();
         if slots > 256 / count {

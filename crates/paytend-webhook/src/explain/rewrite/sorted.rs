@@ -5,7 +5,7 @@ use super::documented;
 use super::order::{bucket, buckets, is_integer, names, objects};
 use crate::explain::trace::Trace;
 
-/// Returns the trace that the member order of a JSON text shows, if any.
+/// Returns a [`Trace`] if the member order of a JSON text suggests that a program changed the order.
 pub(in crate::explain) fn trace(text: &str) -> Option<Trace> {
     let document = Document::read(text.trim_start_matches('\u{feff}'))?;
     let all = names(&document);
@@ -23,7 +23,7 @@ pub(in crate::explain) fn trace(text: &str) -> Option<Trace> {
     (objects.iter().any(many) && objects.iter().all(is_hashed)).then_some(Trace::HashOrder)
 }
 
-/// The alphabetical orders: by character, without regard to case, descending, and with integers first.
+/// Checks for an alphabetical order of names: by character, ignoring case, descending, and with integers first.
 const SORTS: [fn(&[&str]) -> bool; 4] = [
     |names| names.is_sorted(),
     |names| names.is_sorted_by_key(|name| name.to_lowercase()),
@@ -36,8 +36,8 @@ const SORTS: [fn(&[&str]) -> bool; 4] = [
     },
 ];
 
-/// Returns whether sorted names are probably not in the sender's order: the documentation has a different order, or
-/// there are too many names for a coincidence.
+/// Returns whether sorted names are probably not in the sender's member order: the documentation has a different order,
+/// or there are too many names for a coincidence.
 fn differs(names: &[&str]) -> bool {
     let Some(documented) = documented::orders(names).into_iter().next() else { return names.len() > 3 };
     let known = names.iter().filter_map(|name| documented.iter().position(|known| known == name));

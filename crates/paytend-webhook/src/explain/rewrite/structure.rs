@@ -1,9 +1,9 @@
-//! An alternative structure of a JSON text.
+//! An alternative structure of a JSON text, with members reordered, removed or added.
 
 use super::document::Node;
 use crate::explain::change::Change;
 
-/// An alternative structure, with the changes that lead to it.
+/// An alternative structure of a JSON text, with the changes to report if this structure was signed.
 pub(super) struct Structure {
     pub(super) root: Node,
     pub(super) changes: Vec<Change>,

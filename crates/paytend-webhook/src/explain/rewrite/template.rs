@@ -43,7 +43,7 @@ impl Template {
         }
     }
 
-    /// Writes the document with the received white space before each token.
+    /// Writes the document with the received whitespace before each token.
     pub(super) fn with_gaps(root: &Node, texts: &[String], gaps: &[String]) -> Self {
         let mut template = Self::empty();
         template.put_with_gaps(root, texts, &mut gaps.iter());
@@ -104,7 +104,7 @@ impl Template {
         }
     }
 
-    /// Returns the text with these numbers.
+    /// Returns the text with the slots filled by `number`.
     pub(super) fn filled<'a>(&self, mut number: impl FnMut(usize, usize) -> &'a str) -> Vec<u8> {
         let mut filled = Vec::with_capacity(self.bytes.len() + self.slots.len() * 8);
         let mut from = 0;

@@ -69,7 +69,7 @@ pub(super) fn byte_list(body: &[u8], out: &mut Vec<Undone>) {
             Some(_) => return None,
             None => item,
         };
-        // Bytes are signed in Java.
+        // Java's bytes range from -128 to 127.
         item.parse::<u8>().ok().or_else(|| item.parse::<i8>().ok().map(i8::cast_unsigned))
     };
     let bytes = inner.split(',').enumerate().map(number).collect::<Option<Vec<u8>>>();

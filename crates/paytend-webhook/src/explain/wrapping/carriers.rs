@@ -38,7 +38,7 @@ pub(super) fn form_field(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(value), Wrapping::FormField);
         push(out, percent_decode(value).collect(), Wrapping::FormField);
     }
-    // The value was not encoded, so it may contain `&` and `=`.
+    // If the value was not encoded, it may contain `&` and `=`.
     if let Some(at) = body.iter().position(|byte| *byte == b'=') {
         push(out, body[at + 1..].to_vec(), Wrapping::FormField);
     }

@@ -13,7 +13,7 @@ pub(super) fn newline(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Removes added white space.
+/// Removes whitespace that was added at the start or the end.
 pub(super) fn trimmed(body: &[u8], out: &mut Vec<Undone>) {
     let one_less = body.strip_suffix(b"\r\n").or_else(|| body.strip_suffix(b"\n"));
     for bytes in one_less.into_iter().chain([body.trim_ascii()]).filter(|bytes| bytes.len() < body.len()) {

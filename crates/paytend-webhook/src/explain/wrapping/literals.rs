@@ -23,7 +23,7 @@ pub(super) fn text_literal(body: &[u8], out: &mut Vec<Undone>) {
     out.extend(bytes.map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::TextLiteral) }));
 }
 
-/// Parses a quoted literal at the start, and returns the text after it.
+/// Parses the quoted literal at the start of the text. Returns its value and the text after it.
 fn literal(text: &str, quote: char) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix(quote)?;
     let mut value = String::new();
@@ -90,7 +90,8 @@ pub(super) fn structure_literal(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Converts a printed structure to JSON, and keeps its white space. Returns `None` if the result is not JSON.
+/// Converts a data structure printed by a program to JSON, and keeps its whitespace. Returns `None` if the result is
+/// not JSON.
 pub(in crate::explain) fn to_json(text: &str) -> Option<String> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! The search over wrappings and other changes to the text as a whole. Each step is a function from the received bytes
-//! to the possible bytes before the change.
+//! The search over wrappings, such as base64 or a form, and other changes to the whole text. Each step takes the bytes
+//! after a change and returns the possible bytes before the change.
 
 mod bytes;
 mod carriers;
@@ -30,14 +30,14 @@ struct Step {
     undo: fn(&[u8], &mut Vec<Undone>),
 }
 
-/// The effect of a step.
+/// The effect of the change that a step undoes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// The text was visibly wrapped in a different format.
     Wrapped,
     /// The same text in a different character encoding.
     Text,
-    /// Characters were lost, added or replaced at an edge or throughout the text.
+    /// Characters were lost, added or replaced at the start, at the end, or throughout the text.
     Edge,
 }
 
@@ -74,11 +74,11 @@ const STEPS: &[Step] = &[
     Step { effect: Effect::Edge, cost: 2, undo: edges::closing },
 ];
 
-/// A candidate for the text before a change.
+/// An intermediate result: a text as it may have been before one or more changes.
 pub(super) struct Layer {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,
-    /// The effects of the steps that led to this candidate.
+    /// The effects of the steps that led to this result.
     effects: Vec<Effect>,
 }
 
@@ -124,7 +124,8 @@ pub(super) fn carried(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<L
     walk(received, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Visits all candidates, those with a lower cost first, until `stop` returns true.
+/// Visits the results of all steps, in order of increasing cost, until `stop` returns true for a result. Returns this
+/// result, or otherwise all results.
 fn walk(
     received: &[u8],
     allowed: impl Fn(Effect) -> bool,

@@ -2,7 +2,7 @@
 
 use crate::explain::change::Change;
 
-/// The text before a change.
+/// The text before a change, and the change.
 pub(super) struct Undone {
     pub(super) bytes: Vec<u8>,
     pub(super) change: Change,

@@ -24,7 +24,7 @@ fn names_are_escaped_in_findings() {
     assert!(shown.contains(r#""a\u{1b}[2J" was not signed"#) && !shown.contains('\u{1b}'), "{shown}");
 }
 
-/// The receiver's limit may be the only reason for a rejection.
+/// The receiver's size limit may be the only reason for a rejection.
 #[test]
 fn body_above_the_limit_is_authentic_but_too_large() {
     let body = format!("{{\"a\":\"{}\"}}", "x".repeat(70_000)).into_bytes();

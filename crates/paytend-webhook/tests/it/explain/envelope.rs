@@ -1,4 +1,4 @@
-//! Errors that only senders of envelopes can make.
+//! Tests for errors that only senders of envelopes can make.
 
 use paytend_webhook::explain::Trace;
 
@@ -71,7 +71,7 @@ fn fields_with_changed_values_are_reported() {
         assert_eq!(changes(&explanation), expected, "{explanation}");
         assert!(explanation.fixes().iter().any(|fix| fix.contains("each field")), "{explanation}");
     }
-    // A value that cannot be guessed. The field names are listed as possibilities, without values.
+    // If a changed value cannot be guessed, the field names are listed as possibilities, without values.
     let explanation =
         explained(&kind(&sent).replace(r#""notifyType":"3""#, r#""notifyType":"CANARY""#).replace(PARTNER_ID, "1"));
     let unknown = explained(&sent.replace(r#""notifyType":"2""#, r#""notifyType":"2","traceId":"CANARY","other":"1""#));

@@ -1,4 +1,4 @@
-//! A sender of deliberately wrong messages.
+//! A sender of deliberately incorrect messages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Messages that fail in common ways, and their findings.
+//! Tests for the findings on messages that fail in common ways.
 
 mod bounds;
 mod chains;
@@ -41,8 +41,8 @@ fn authentic_messages_have_no_findings() {
     }
 }
 
-/// Every case in `refuse.json` has a finding. Only a case with a valid signature over a payload that is not an object
-/// is "authentic, but".
+/// Every case in `refuse.json` has a finding. A case with a valid signature over a payload that is not an object is
+/// reported as authentic, with a finding.
 #[test]
 fn every_invalid_vector_has_a_finding() {
     for case in paytend_vectors::refuse() {
@@ -102,7 +102,7 @@ fn signing_key_is_reported() {
     let keys = known_keys().other_public("Paytend sandbox", key("stranger").public_key().spki_der()).unwrap();
     let explanation = explain(Provider::Paytend, &HeaderMap::new(), &by("stranger"), &keys);
     assert_found(&explanation, &[Finding::SignedByOther("Paytend sandbox".into())]);
-    // The partner's public key, configured as Paytend's key.
+    // The partner's public key is configured as Paytend's key by mistake.
     let mixed = KnownKeys::new()
         .own("own", paytend_vectors::keys()["partner"].private.as_bytes())
         .and_then(|keys| keys.sender("Paytend", paytend_vectors::keys()["partner"].public.as_bytes()))
@@ -288,6 +288,6 @@ fn mislabelled_keys_are_reported() {
     assert!(explanation.authentic());
     let shown = explanation.to_string();
     assert!(shown.contains(r#"the key "own" is PKCS#1"#) && shown.contains("convert it to PKCS#8"), "{shown}");
-    assert!(shown.contains(r#"labelled "PUBLIC KEY" and is PKCS#1"#), "{shown}");
+    assert!(shown.contains(r#"labelled "PUBLIC KEY" but contains PKCS#1"#), "{shown}");
     assert!(KnownKeys::new().own("own", b"no key").is_err());
 }

@@ -1,4 +1,4 @@
-//! Bodies with members that were sorted by a program.
+//! Tests for bodies whose members were sorted by a program.
 
 use paytend_webhook::explain::Trace;
 
@@ -63,7 +63,7 @@ fn sorted_members_are_restored() {
     }
 }
 
-/// The removal of a null member and a changed order are found together.
+/// The removal of a null member and a changed member order are found together.
 #[test]
 fn sorted_members_without_nulls_are_restored() {
     let body = format!("{{{ROOT}{REST}\"data\":{DATA}\"exchange\":null,{FEE}}}}}").replace("\"exchange\":null,", "");
@@ -75,9 +75,9 @@ fn sorted_members_without_nulls_are_restored() {
     assert_eq!(explanation.signed_text(), Some(with_null.as_bytes()));
 }
 
-/// An order that cannot be restored is reported as a possibility.
+/// Sorting is reported as a possibility if the signed member order cannot be restored.
 #[test]
-fn order_that_cannot_be_restored_is_reported() {
+fn member_order_that_cannot_be_restored_is_reported() {
     let names = ["q", "w", "e", "r", "t", "y", "u", "i", "o", "p", "a", "s"];
     let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"{name}\"")).collect();
     let body = format!("{{{}}}", members.join(","));

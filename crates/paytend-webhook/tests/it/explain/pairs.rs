@@ -12,8 +12,8 @@ struct Pair {
     signed_base64: Option<String>,
     held: Option<String>,
     held_base64: Option<String>,
-    /// The names of all expected changes or other findings. A leading `?` marks a possibility; others may be reported
-    /// too. A leading `but` means that the message is authentic.
+    /// The names of all expected changes or other findings. A leading `?` marks a possibility; other possibilities may
+    /// be reported too. A leading `but` means that the message is authentic.
     expected: Vec<String>,
 }
 

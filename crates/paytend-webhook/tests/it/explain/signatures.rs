@@ -1,4 +1,4 @@
-//! Explanations of invalid PayBy and PayerMax signatures.
+//! Tests for explanations of invalid PayBy and PayerMax signatures.
 
 use paytend_webhook::explain::{Certainty, Trace};
 
@@ -39,7 +39,7 @@ fn changes_to_a_signed_body_are_reported() {
 }
 
 #[test]
-fn sign_header_by_another_sender_is_reported() {
+fn sign_header_from_another_sender_is_reported() {
     let body = b"{}";
     assert!(explain(Provider::PayBy, &signed("payby", body), body, &detached_keys()).authentic());
     let explained = |headers: &HeaderMap, body: &[u8]| explain(Provider::PayBy, headers, body, &detached_keys());

@@ -1,4 +1,5 @@
-//! Wrapped Paytend documents, bodies that are not documents, and keys from common sender errors.
+//! Tests for Paytend documents wrapped in other formats, bodies that are not documents, and AES keys that senders use
+//! by mistake.
 
 use super::*;
 
@@ -47,7 +48,7 @@ fn wrapped_document_is_unwrapped_and_reported() {
 }
 
 #[test]
-fn wrapped_document_is_also_explained() {
+fn errors_in_a_wrapped_document_are_reported() {
     let mut sender = Sender::new();
     sender.aes_key = vec![7; 16];
     let body = STANDARD.encode(sender.send_valid());
@@ -55,7 +56,7 @@ fn wrapped_document_is_also_explained() {
 }
 
 #[test]
-fn truncated_and_padded_keys_are_reported() {
+fn truncated_and_padded_aes_keys_are_reported() {
     let mut sender = Sender::new();
     sender.aes_key = sender.session_key[..16].to_vec();
     assert_found(&explain_document(&sender.send_valid()), &[Finding::Aes128Truncated]);
@@ -124,7 +125,7 @@ fn pasted_sign_header_is_parsed() {
     assert!(pasted_sign("AB+C/D==").unwrap() == "AB+C/D==");
 }
 
-/// Other headers with a similar name, and members of the body, are not the signature.
+/// Headers with similar names, and members of the body, are not mistaken for the signature.
 #[test]
 fn sign_header_is_found_among_similar_names() {
     for pasted in [
@@ -136,7 +137,8 @@ fn sign_header_is_found_among_similar_names() {
     }
 }
 
-/// In each form, `S` is the base64 of a signature. A deviation that remains in the header is expected as a finding.
+/// In each pasted text, `S` is replaced by the base64 of a signature. A deviation from standard base64 that remains in
+/// the header must be reported.
 #[test]
 fn pasted_sign_header_is_verified_in_every_form() {
     let body = br#"{"a":7}"#;

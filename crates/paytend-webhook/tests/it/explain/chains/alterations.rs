@@ -58,7 +58,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "gzip", |body, _| Some(gzip(body)), &["Compressed"], &[];
     "UTF-16LE", |body, _| utf16(body, true), &["Unicode"], &[];
     "UTF-16BE", |body, _| utf16(body, false), &["Unicode"], &[];
-    // If another alteration turns the byte order mark into "?", it is reported as a character before the signed text.
+    // If another alteration turns the byte order mark into "?", the "?" is reported as a character before the signed
+    // text.
     "byte order mark", |body, _| Some([b"\xEF\xBB\xBF", body].concat()), &["ByteOrderMark", "Surrounded"], &[];
     "trailing NUL", |body, _| Some([body, b"\0"].concat()), &["Nul"], &[];
     "newline added", |body, _| Some([body, b"\n"].concat()), &["WhiteSpaceAdded"], &[];
@@ -191,7 +192,7 @@ fn chunked(body: &[u8], random: &Seeded) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The checksum is not verified, so it is zero.
+/// Compresses the body with gzip. The checksum is zero, because the decoder does not verify it.
 fn gzip(body: &[u8]) -> Vec<u8> {
     let deflated = miniz_oxide::deflate::compress_to_vec(body, 6);
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();

@@ -1,4 +1,4 @@
-//! Random notifications, in the format of a random provider's program.
+//! Random notifications, in the JSON formats that providers' programs may write.
 
 use paytend_vectors::Seeded;
 
@@ -136,7 +136,8 @@ pub(super) fn any(random: &Seeded) -> Vec<u8> {
         4..=5 => deposit(random),
         _ => small(random),
     };
-    // Most providers write compact JSON, with or without escapes; the others use a random program.
+    // Most providers write compact JSON, with or without escapes. The other notifications use the format of a random
+    // program.
     let writer: Writer = match random.below(4) {
         0 => programs().swap_remove(random.below(27)).writer,
         1 => Writer { escape: |c| c > '~', ..COMPACT },

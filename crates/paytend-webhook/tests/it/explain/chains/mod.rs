@@ -1,4 +1,5 @@
-//! Random notifications altered by one or two random programs. Almost all must be explained, and none incorrectly.
+//! Random notifications, each changed by a chain of one or two random alterations. Almost all chains must be explained,
+//! and none of them incorrectly.
 
 mod alterations;
 mod json;
@@ -15,7 +16,7 @@ use alterations::{ALTERATIONS, Alteration};
 
 const CHAINS: usize = 1_000;
 
-/// The outcome of a chain of alterations.
+/// The outcome of explaining a chain of alterations.
 #[derive(Debug)]
 enum Outcome {
     /// The signed text was found, and only the applied changes are reported.
@@ -92,7 +93,7 @@ fn chain(seed: u64, keys: &KnownKeys, sign: &dyn Fn(&[u8]) -> HeaderMap) -> Outc
 }
 
 #[test]
-fn random_chains_are_explained_correctly() {
+fn random_chains_of_alterations_are_explained_correctly() {
     let random = Seeded::with_default(15);
     let first = random.next();
     let key = key("paytend");

@@ -60,7 +60,7 @@ fn java(number: &str) -> String {
     }
 }
 
-/// BigDecimal without trailing zeros, as in Jackson's tree model.
+/// Formats a number as a Java `BigDecimal` without trailing zeros, as in Jackson's tree model.
 fn java_exact(number: &str) -> String {
     if !is_float(number) || number.contains(['e', 'E']) {
         return number.to_owned();
@@ -86,7 +86,7 @@ fn same(number: &str) -> String {
     number.to_owned()
 }
 
-/// The order of members after parsing.
+/// The member order after parsing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     Kept,

@@ -10,8 +10,9 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The keys that one side uses to communicate with one peer. The first own key signs, and all own keys decrypt. The
- * first peer key encrypts, and all peer keys verify. Use several keys during a key rotation.
+ * The keys that one side uses to communicate with one peer. The first own key is used for signing, and all own keys for
+ * decryption. The first peer key is used for encryption, and all peer keys for verification. Use several keys during a
+ * key rotation.
  *
  * <p>Threads may share a keyring. A keyring keeps its own copies of the keys.
  */
@@ -67,8 +68,8 @@ public final class Keyring implements AutoCloseable {
   }
 
   /**
-   * Seals a message and returns its document, a JSON object. Adds a {@code requestId} of 32 characters to a request
-   * that has none. An existing {@code requestId} is kept.
+   * Seals a message and returns its document, a JSON object. Adds a 32-character {@code requestId} to a request that
+   * does not contain one. An existing {@code requestId} is kept.
    *
    * @param fields the unencrypted fields except {@code signType} and {@code version}, which sealing adds.
    * @param payload a JSON object as a string, sealed exactly as given; empty or null for no payload.

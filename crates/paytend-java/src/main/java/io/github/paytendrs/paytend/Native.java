@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** The interface to the native library: numbered operations whose arguments and results are frames of bytes. */
+/** The interface to the native library: numbered operations whose arguments and results are encoded as frames. */
 final class Native {
   static final int VERSION = 0;
   static final int PRIVATE_LOAD = 1;

@@ -10,15 +10,15 @@ import java.util.Optional;
  * @param product the Paytend product, if the provider is Paytend.
  * @param notifyType Paytend's {@code notifyType}, if the provider is Paytend.
  * @param content the signed content: the decrypted {@code content} for Paytend, the body for PayBy and PayerMax.
- * @param reading {@code typed}, {@code unreadable} (a documented type that could not be parsed) or {@code unknown} (an
- *     undocumented type). If the value is not {@code typed}, store the notification with its content, and do not treat
- *     it as handled.
- * @param problem a description of the parsing problems, if any. A typed notification may also have fields that could
+ * @param reading the result of parsing: {@code typed}, {@code unreadable} (a documented type that could not be parsed)
+ *     or {@code unknown} (an undocumented type). If the result is not {@code typed}, store the notification with its
+ *     content, and do not treat it as handled.
+ * @param problem a description of the parsing problems, if any. Even a typed notification may have fields that could
  *     not be parsed.
  * @param dedupKey the deduplication key. It is the same for every delivery of a notification, even if the notification
  *     is sealed again. Store the key in the same transaction as the notification's effect. Notifications from Paytend
- *     have no sequence number, so a notification with a known key may still be an update. Store it too, and query the
- *     state of the object that {@code businessKey} identifies.
+ *     have no sequence number, so a notification whose key is already stored may still be an update. Store that
+ *     notification too, and query the current state of the object that {@code businessKey} identifies.
  * @param businessKey the object that the notification is about, and the reported state.
  * @param verifiedBy the fingerprint of the key that verified the signature.
  * @param sentAt the time at which the notification was sent, if the provider reports it. Paytend does not.

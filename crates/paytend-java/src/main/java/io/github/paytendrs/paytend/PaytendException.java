@@ -56,8 +56,8 @@ public class PaytendException extends RuntimeException {
   }
 
   /**
-   * The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
-   * reported.
+   * The message was not sent by the expected sender to the expected receiver, or it was modified. The exact reason is
+   * not reported.
    */
   public static final class NotAuthentic extends PaytendException {
     private static final long serialVersionUID = 1L;
@@ -135,7 +135,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** An authentic notification was rejected because it is too old, from the future, or for another merchant. */
+  /** An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant. */
   public static final class Rejected extends PaytendException {
     private static final long serialVersionUID = 1L;
 

@@ -70,8 +70,8 @@ public final class PrivateKey implements AutoCloseable {
   }
 
   /**
-   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the key to an
-   * attacker. Use this method in tools only, never in a server.
+   * Decrypts concatenated RSA PKCS#1 v1.5 blocks. An attacker who can observe whether decryption succeeds can use this
+   * method as a padding oracle. Use the method only in tools, never in a server.
    */
   public byte[] hazmatDecryptBlocks(byte[] ciphertext) {
     Arguments arguments = new Arguments().add(handle).add("ciphertext", ciphertext);

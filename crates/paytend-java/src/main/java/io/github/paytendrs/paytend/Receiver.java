@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** A receiver for the notifications of one HTTP route. Threads may share a receiver. */
+/** A receiver for the notifications that arrive at one HTTP route. Threads may share a receiver. */
 public final class Receiver implements AutoCloseable {
   /** A Paytend product. Notification types are numbered separately for each product. */
   public enum Product {
@@ -27,7 +27,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * The limits of a receiver. Empty means the default.
+   * The limits of a receiver. An empty value means the default.
    *
    * @param maxBytes the maximum size of a body, in bytes. The default is 64 KiB.
    * @param maxAge the maximum age of a notification. The default is 26 hours for PayBy and 3 days for PayerMax.
@@ -41,8 +41,8 @@ public final class Receiver implements AutoCloseable {
    * A provider's key and its period of use.
    *
    * @param key the key.
-   * @param notBefore the time from which the key is used.
-   * @param retireAt the time from which the key is no longer used.
+   * @param notBefore the start of the period of use (inclusive).
+   * @param retireAt the end of the period of use (exclusive).
    */
   public record ScheduledKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
     /** Creates a key whose period of use is unlimited. */
@@ -79,7 +79,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * Creates a receiver for one Paytend product's notifications to one partner. Use a separate HTTP route for each
+   * Creates a receiver for notifications from one Paytend product to one partner. Use a separate HTTP route for each
    * receiver.
    */
   public static Receiver paytend(Product product, String partnerId, Keyring keyring, Limits limits) {
@@ -94,7 +94,7 @@ public final class Receiver implements AutoCloseable {
     return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
   }
 
-  /** Creates a receiver for PayerMax's notifications to the given merchants. */
+  /** Creates a receiver for PayerMax's notifications for the given merchants. */
   public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
     Arguments arguments = limited(limits);
     for (Merchant merchant : merchants) {
@@ -142,7 +142,7 @@ public final class Receiver implements AutoCloseable {
     }
     for (String value : values) {
       if (value != null) {
-        // Servlets decode header values as Latin-1.
+        // Servlets decode header values as Latin-1. Encoding them as Latin-1 restores the bytes.
         arguments.add("a header name", name).add(value.getBytes(StandardCharsets.ISO_8859_1));
       }
     }

@@ -22,9 +22,10 @@ import javax.crypto.Cipher;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Benchmark of opening messages with this library, and with code that uses only the JDK and Jackson.
+ * Measures how long it takes to open messages with this library, and with handwritten code that uses only the JDK and
+ * Jackson.
  *
- * <p>{@code Bench FILE}: see examples/bench.rs in paytend-bindings.
+ * <p>Usage: {@code Bench FILE} (see examples/bench.rs in paytend-bindings)
  */
 public final class Bench {
   private static final String PARTNER_ID = "888666000100260";
@@ -77,7 +78,10 @@ public final class Bench {
     };
   }
 
-  /** Reads lines of the form {@code ours|hand BITS COUNT}. For each line, prints the duration in nanoseconds. */
+  /**
+   * Reads lines of the form {@code ours|hand BITS COUNT}, where {@code hand} is the handwritten code. For each line,
+   * opens the message for the BITS-bit key COUNT times, and prints the total duration in nanoseconds.
+   */
   public static void main(String[] arguments) throws Exception {
     JsonNode jobs = JSON.readTree(Path.of(arguments[0]).toFile());
     Map<String, Way> ways = new HashMap<>();

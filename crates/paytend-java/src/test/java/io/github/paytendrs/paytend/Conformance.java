@@ -22,7 +22,7 @@ import java.util.function.Supplier;
  * The conformance program of the Java binding. Its output must match the output of examples/conformance.rs in
  * paytend-bindings.
  *
- * <p>{@code Conformance VECTORS vectors FILE | seal FILE | open FILE...}
+ * <p>Usage: {@code Conformance VECTORS vectors FILE | seal FILE | open FILE...}
  */
 public final class Conformance {
   private static final String PARTNER_ID = "888666000100260";
@@ -242,7 +242,7 @@ public final class Conformance {
     }
   }
 
-  /** Runs the command in the arguments. See the class documentation. */
+  /** Runs the command that the arguments contain. See the class documentation. */
   public static void main(String[] arguments) throws IOException {
     vectors = Path.of(arguments[0]);
     keys = read("keys.json");

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.springframework.http.HttpHeaders;
 
-/** Tests of the Java API: exceptions, closing, threads and Spring. {@link Conformance} runs the vectors. */
+/** Tests for the Java API: exceptions, closing, threads and Spring. {@link Conformance} runs the vectors. */
 class PaytendTest {
   private static final String PARTNER_ID = "888666000100260";
   private static final PrivateKey OWN = PrivateKey.generate(1024);
@@ -99,7 +99,7 @@ class PaytendTest {
   }
 
   @Test
-  void keysRoundTripAndAreUsedOnlyInTheirPeriod() {
+  void keysRoundTripAndAreUsedOnlyDuringTheirPeriodOfUse() {
     for (PrivateKey.Form form : PrivateKey.Form.values()) {
       assertArrayEquals(OWN.write(form), PrivateKey.load(OWN.write(form)).write(form));
     }

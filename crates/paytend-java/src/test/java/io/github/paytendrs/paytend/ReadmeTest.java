@@ -25,8 +25,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests the code of README.md. {@code cargo xtask bindings test java} checks that the marked regions are identical to
- * the code blocks there.
+ * Tests the code in README.md. {@code cargo xtask bindings test java} checks that the marked regions are identical to
+ * the code blocks of README.md.
  */
 class ReadmeTest {
   private static final System.Logger LOG = System.getLogger("readme");
@@ -106,7 +106,7 @@ class ReadmeTest {
   }
 
   @Test
-  void repeatHasTheSameDedupKey(@TempDir Path folder) throws Exception {
+  void repeatedNotificationHasTheSameDedupKey(@TempDir Path folder) throws Exception {
     Keyring[] rings = rings(folder);
     Map<String, Notification> stored = new HashMap<>();
     List<Boolean> wereNew = new ArrayList<>();

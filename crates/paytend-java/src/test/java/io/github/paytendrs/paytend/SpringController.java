@@ -16,8 +16,8 @@ public class SpringController {
 
   /**
    * Creates the controller. {@code store} must commit the dedup key and the effect in one transaction, and return
-   * whether the key was new. It must also store repeats, so that their state can be queried, and the content of
-   * notifications that are not {@code typed}.
+   * whether the key was new. It must also store repeated notifications, so that the object's current state can be
+   * queried, and the content of notifications that are not {@code typed}.
    */
   public SpringController(Receiver receiver, Predicate<Notification> store) {
     this.receiver = receiver;
