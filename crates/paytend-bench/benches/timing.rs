@@ -1,9 +1,9 @@
 //! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
 //! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure and the same
-//! outcome: `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the content
-//! of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second class of
-//! well-padded documents is the A/A control: any difference between the two classes is noise.
+//! outcome: `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the
+//! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second class
+//! of well-padded documents is the A/A control: any difference between the two classes is noise.
 //!
 //! The relevant result is Welch's t of each class against the first class, for the times below the 90th percentile. An
 //! absolute value above 4.5 counts as a leak, and the exit status is then 1.

@@ -114,8 +114,8 @@ impl Report {
         for throughput in &self.sandbox {
             let _ = writeln!(
                 out,
-                "\nThe sandbox, {}, on one core, 1024 bits: {} times the throughput of its cryptography alone (floor {}):\n\
-                 {} calls per second, compared with {}.",
+                "\nThe sandbox, {}, on one core, 1024 bits: {} times the throughput of its\n\
+                 cryptography alone (floor {}): {} calls per second, compared with {}.",
                 throughput.backend,
                 decimal(throughput.share),
                 decimal(sandbox::FLOOR),

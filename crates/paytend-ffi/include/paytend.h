@@ -31,22 +31,22 @@ enum PaytendCode
   PAYTEND_CODE_OK = 0,
   // An argument is invalid.
   PAYTEND_CODE_USAGE = 1,
-  // The message is not from the expected sender to the expected receiver, or it was changed. The exact reason is not
-  // reported.
+  // The message was not sent by the expected sender to the expected receiver, or it was modified. The exact reason
+  // is not reported.
   PAYTEND_CODE_NOT_AUTHENTIC = 2,
   // The document breaks a format rule that can be checked without a key.
   PAYTEND_CODE_MALFORMED = 3,
   // The message is authentic, but its payload is not a single JSON object.
   PAYTEND_CODE_PAYLOAD = 4,
-  // An error response without a signature, which is not authenticated.
+  // The document is an unsigned error response, which cannot be authenticated.
   PAYTEND_CODE_UNSIGNED_FAILURE = 5,
   // The message would be ambiguous, so receivers would refuse it.
   PAYTEND_CODE_UNSEALABLE = 6,
   // A key cannot be read or used.
   PAYTEND_CODE_KEY = 7,
-  // The backend of a key, or the source of randomness, is temporarily unavailable.
+  // A key's backend or the source of randomness is temporarily unavailable.
   PAYTEND_CODE_UNAVAILABLE = 8,
-  // An authentic notification was rejected: too old, from the future, or for another merchant.
+  // An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant.
   PAYTEND_CODE_REJECTED = 9,
   // A bug in this library.
   PAYTEND_CODE_INTERNAL = 10,
@@ -104,7 +104,7 @@ typedef int32_t PaytendReply;
 // An error. Free it with `paytend_error_free`.
 typedef struct PaytendError PaytendError;
 
-// The keys of one side, for communication with one peer.
+// The keys that one side uses to communicate with one peer.
 typedef struct PaytendKeyring PaytendKeyring;
 
 // A verified notification. Free it with `paytend_notification_free`.
@@ -122,7 +122,7 @@ typedef struct PaytendProviderResponse PaytendProviderResponse;
 // A public key.
 typedef struct PaytendPublicKey PaytendPublicKey;
 
-// A receiver for the notifications of one HTTP route.
+// A receiver for the notifications that arrive at one HTTP route.
 typedef struct PaytendReceiver PaytendReceiver;
 
 // Bytes that the caller owns. Free them with `paytend_buffer_free`, which also wipes them.
@@ -149,7 +149,7 @@ typedef struct {
   PaytendSlice value;
 } PaytendHeader;
 
-// All parts of an opened message. The pointers are valid as long as the opened message.
+// All parts of an opened message. The pointers are valid until the opened message is freed.
 typedef struct {
   // The payload, as returned by `paytend_opened_payload`.
   PaytendSlice payload;
@@ -159,7 +159,7 @@ typedef struct {
   PaytendSlice verified_by;
   // The fingerprint returned by `paytend_opened_decrypted_by`.
   PaytendSlice decrypted_by;
-  // The unencrypted fields, sorted by name; null if the message has none.
+  // The unencrypted fields, sorted by name; null if the message has no fields.
   const PaytendHeader *fields;
   // The number of fields.
   size_t fields_len;
@@ -169,17 +169,17 @@ typedef struct {
 typedef struct {
   // The maximum size of a body, in bytes.
   uint64_t max_bytes;
-  // The maximum age of a notification of PayBy or PayerMax, in milliseconds.
+  // The maximum age of a notification from PayBy or PayerMax, in milliseconds.
   uint64_t max_age;
 } PaytendLimits;
 
-// A provider's key and its period of use. Times are in milliseconds since 1970; UINT64_MAX means no limit.
+// A provider's key and its period of use. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
 typedef struct {
   // The key.
   const PaytendPublicKey *key;
-  // The time from which the key is used.
+  // The start of the period of use (inclusive).
   uint64_t not_before;
-  // The time from which the key is no longer used.
+  // The end of the period of use (exclusive).
   uint64_t retire_at;
   // The merchant number for PayerMax; empty for PayBy.
   PaytendSlice merchant;
@@ -198,47 +198,47 @@ void paytend_buffer_free(PaytendBuffer buffer);
 // Returns the version of the library as a zero-terminated string with static lifetime.
 const char *paytend_version(void);
 
-// Returns the code of an error, a value of `PaytendCode`, or 0 for null.
+// Returns the code of an error as a value of `PaytendCode`, or 0 if `error` is null.
 //
 // # Safety
 // `error` must be null or a valid handle.
 int32_t paytend_error_code(const PaytendError *error);
 
-// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that lives as long as the error.
-// Returns null for null.
+// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that is valid until the error is
+// freed. Returns null if `error` is null.
 //
 // # Safety
 // `error` must be null or a valid handle.
 const char *paytend_error_name(const PaytendError *error);
 
-// Returns the error message as a zero-terminated string that lives as long as the error, or null for null. The message
-// contains no secrets and no personal data.
+// Returns the error message as a zero-terminated string that is valid until the error is freed. Returns null if
+// `error` is null. The message contains no secrets or personal data.
 //
 // # Safety
 // `error` must be null or a valid handle.
 const char *paytend_error_message(const PaytendError *error);
 
-// Returns `respCode` of an unsigned error response, as a slice that lives as long as the error. The value is not
-// authenticated: an attacker on the network may have written it.
+// Returns `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
+// not authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.
 PaytendSlice paytend_error_resp_code(const PaytendError *error);
 
-// Returns `respMsg` of an unsigned error response, as a slice that lives as long as the error. The value is not
+// Returns `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is not
 // authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.
 PaytendSlice paytend_error_resp_msg(const PaytendError *error);
 
-// Frees an error. Does nothing for null.
+// Frees an error. Does nothing if `error` is null.
 //
 // # Safety
 // `error` must be null or a valid handle, which must not be used afterwards.
 void paytend_error_free(PaytendError *error);
 
-// Reads a private key: PEM, DER or base64, PKCS#1 or PKCS#8.
+// Reads a PKCS#1 or PKCS#8 private key in PEM, DER or base64.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -281,7 +281,7 @@ int32_t paytend_private_key_public(const PaytendPrivateKey *key,
 // `key` must be null or a valid handle, which must not be used afterwards.
 void paytend_private_key_free(PaytendPrivateKey *key);
 
-// Reads a public key: PEM, DER or base64, SubjectPublicKeyInfo or PKCS#1.
+// Reads a SubjectPublicKeyInfo or PKCS#1 public key in PEM, DER or base64.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -319,8 +319,9 @@ int32_t paytend_key_info(PaytendSlice data,
                          PaytendBuffer *out,
                          PaytendError **error);
 
-// Creates a keyring. The first own key signs, and all own keys decrypt. The first peer key encrypts, and all peer keys
-// verify. Several keys are used during a key rotation. One of the two arrays may be empty if its keys are not needed.
+// Creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer key is
+// used for encryption, and all peer keys for verification. Use several keys during a key rotation. One of the two
+// arrays may be empty if its keys are not needed.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -337,7 +338,7 @@ int32_t paytend_keyring_new(const PaytendPrivateKey *const *own,
 // `keyring` must be null or a valid handle, which must not be used afterwards.
 void paytend_keyring_free(PaytendKeyring *keyring);
 
-// Returns the `sign` header of PayBy and PayerMax for a body.
+// Signs a body for PayBy or PayerMax, and writes the value of the `sign` header to `out`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -346,8 +347,8 @@ int32_t paytend_sign(const PaytendPrivateKey *key,
                      PaytendBuffer *out,
                      PaytendError **error);
 
-// Verifies a `sign` header over a body with the given keys. Writes the fingerprint of the key that verified it to
-// `out`, unless `out` is null.
+// Verifies the `sign` header of a body with the given keys. Unless `out` is null, writes the fingerprint of the key
+// that verified the signature to `out`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -358,8 +359,8 @@ int32_t paytend_verify(const PaytendPublicKey *const *keys,
                        PaytendBuffer *out,
                        PaytendError **error);
 
-// Decrypts concatenated RSA PKCS#1 v1.5 blocks. Whether decryption succeeds reveals information about the private key
-// to an attacker. Use this function in tools only, never in a server.
+// Decrypts concatenated RSA PKCS#1 v1.5 blocks. An attacker who can observe whether decryption succeeds can use this
+// function as a padding oracle. Use the function only in tools, never in a server.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -375,10 +376,10 @@ int32_t paytend_hazmat_decrypt_blocks(const PaytendPrivateKey *key,
 int32_t paytend_request_id(PaytendBuffer *out, PaytendError **error);
 
 // Seals a message. `kind_number` is a value of `PaytendKind`. `fields` is a JSON object of strings: the unencrypted
-// fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed` is
-// true except for the upload endpoints of the IBAN product.
+// fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed`
+// must be false for the upload endpoints of the IBAN product, and true otherwise.
 //
-// Adds a `requestId` of 32 characters to a request that has none. An existing `requestId` is kept.
+// Adds a 32-character `requestId` to a request that does not contain one. An existing `requestId` is kept.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -390,8 +391,8 @@ int32_t paytend_seal(const PaytendKeyring *keyring,
                      PaytendBuffer *out,
                      PaytendError **error);
 
-// Opens a message. The partner in a request or notification must be `partner_id`, which is empty for a response.
-// `max_bytes` is the maximum size of the document; 0 means the default for the kind.
+// Opens a message. `partner_id` is the expected partner of a request or notification, and must be empty for a
+// response. `max_bytes` is the maximum size of the document; 0 means the default for the kind.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -404,15 +405,15 @@ int32_t paytend_open(const PaytendKeyring *keyring,
                      PaytendOpened **out,
                      PaytendError **error);
 
-// Returns the bytes of the payload exactly as signed; empty for a message without payload. The payload may not be
-// strict JSON in UTF-8: see `paytend_opened_payload_problem`.
+// Returns the bytes of the payload exactly as signed; empty for a message without a payload. The payload is not
+// necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 //
 // # Safety
 // `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_payload(const PaytendOpened *opened);
 
-// Returns why the payload is not a single strict JSON object, or an empty slice if it is. The payload is authentic
-// either way.
+// Returns a description of the problem if the payload is not a single strict JSON object, and an empty slice
+// otherwise. The payload is authentic in both cases.
 //
 // # Safety
 // `opened` must be null or a valid handle.
@@ -424,8 +425,8 @@ PaytendSlice paytend_opened_payload_problem(const PaytendOpened *opened);
 // `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_fields(const PaytendOpened *opened);
 
-// Writes all parts of an opened message to `out`, for languages in which calls are slow. Returns whether they were
-// written; they are not if an argument is null.
+// Writes all parts of an opened message to `out`, for languages in which C calls are slow. Returns false, and writes
+// nothing, if an argument is null.
 //
 // # Safety
 // `opened` must be null or a valid handle; `out` must be null or valid for writes.
@@ -456,7 +457,7 @@ PaytendSlice paytend_opened_decrypted_by(const PaytendOpened *opened);
 // `opened` must be null or a valid handle, which must not be used afterwards.
 void paytend_opened_free(PaytendOpened *opened);
 
-// Creates a receiver for the notifications of a Paytend product, `baas` or `issuing`, to a partner.
+// Creates a receiver for notifications from one Paytend product to one partner. `product` is `baas` or `issuing`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -467,7 +468,7 @@ int32_t paytend_receiver_paytend(PaytendSlice product,
                                  PaytendReceiver **out,
                                  PaytendError **error);
 
-// Creates a receiver for the notifications of PayBy.
+// Creates a receiver for PayBy's notifications.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -477,7 +478,7 @@ int32_t paytend_receiver_payby(const PaytendScheduledKey *keys,
                                PaytendReceiver **out,
                                PaytendError **error);
 
-// Creates a receiver for the notifications of PayerMax to the merchants of the keys.
+// Creates a receiver for PayerMax's notifications for the merchants in `keys`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -487,8 +488,8 @@ int32_t paytend_receiver_payermax(const PaytendScheduledKey *keys,
                                   PaytendReceiver **out,
                                   PaytendError **error);
 
-// Verifies a notification. `now` is in milliseconds since 1970; UINT64_MAX means the system time. If the notification
-// is rejected, writes the response to send to `response`, unless `response` is null.
+// Verifies a notification. `now` is in milliseconds since the Unix epoch; UINT64_MAX means the system time. If the
+// notification is rejected, sets `*response` to the HTTP response for the provider, unless `response` is null.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -516,7 +517,8 @@ int32_t paytend_receiver_respond(const PaytendReceiver *receiver,
 // `receiver` must be null or a valid handle, which must not be used afterwards.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// Returns everything except the content of a notification, as a JSON object. The slice is empty for null.
+// Returns everything except the content of a notification, as a JSON object. The slice is empty if `notification` is
+// null.
 //
 // The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
 // `verified_by` and `sent_at`. `reading` is `typed`, `unreadable` or `unknown`. The members of `business_key` are
@@ -526,7 +528,8 @@ void paytend_receiver_free(PaytendReceiver *receiver);
 // `notification` must be null or a valid handle.
 PaytendSlice paytend_notification_summary(const PaytendNotification *notification);
 
-// Returns the signed content: `content` for Paytend, the body for PayBy and PayerMax. The slice is empty for null.
+// Returns the signed content: the decrypted `content` for Paytend, the body for PayBy and PayerMax. The slice is empty
+// if `notification` is null.
 //
 // # Safety
 // `notification` must be null or a valid handle.
@@ -538,13 +541,13 @@ PaytendSlice paytend_notification_content(const PaytendNotification *notificatio
 // `notification` must be null or a valid handle, which must not be used afterwards.
 void paytend_notification_free(PaytendNotification *notification);
 
-// Returns the HTTP status of a response, or 0 for null.
+// Returns the HTTP status of a response, or 0 if `response` is null.
 //
 // # Safety
 // `response` must be null or a valid handle.
 uint16_t paytend_provider_response_status(const PaytendProviderResponse *response);
 
-// Returns the body of a response, or an empty slice for null.
+// Returns the body of a response, or an empty slice if `response` is null.
 //
 // # Safety
 // `response` must be null or a valid handle.

@@ -106,8 +106,9 @@ impl fmt::Debug for Keyring {
 
 /// A builder for a [`Keyring`]. All errors are reported by [`build`](Self::build).
 ///
-/// Every key is either key material ([`PrivateKey`](crate::PrivateKey), [`PublicKey`](crate::PublicKey)) or a key that a
-/// backend has already loaded, for example from an HSM. Key material is loaded by [`backend`](Self::backend).
+/// Each method takes either key material ([`PrivateKey`](crate::PrivateKey) or [`PublicKey`](crate::PublicKey)) or a
+/// key that a backend has already loaded, such as a key in an HSM. The selected [`backend`](Self::backend) loads the
+/// key material.
 ///
 /// ```
 /// # use paytend_crypto::{Keyring, OsRandom, rustcrypto};
