@@ -145,13 +145,21 @@ test('scheduled key is used only during its period of use', () => {
 })
 
 test('messages are opened on the worker pool', async () => {
-  // The event loop keeps running while many messages are opened.
+  // The event loop keeps running while many messages are opened. On the main thread, all of them would be opened in one
+  // turn of the loop. A busy machine may delay the main thread for a whole round, so there are several rounds.
   const document = sealed({ a: 1 })
-  let turns = 0
-  const turning = setInterval(() => { turns++ }, 0)
-  await Promise.all(Array.from({ length: 300 }, () => ring.open('notification', document, { partnerId: PARTNER_ID })))
-  clearInterval(turning)
-  assert.ok(turns > 3, `${turns} turns`)
+  const round = async () => {
+    let turns = 0
+    let pending = true
+    const turn = () => { turns++; if (pending) setImmediate(turn) }
+    setImmediate(turn)
+    await Promise.all(Array.from({ length: 300 }, () => ring.open('notification', document, { partnerId: PARTNER_ID })))
+    pending = false
+    return turns
+  }
+  let most = 0
+  for (let rounds = 0; rounds < 20 && most <= 3; rounds++) most = Math.max(most, await round())
+  assert.ok(most > 3, `${most} turns`)
 })
 
 async function serving (listen, work) {
