@@ -120,7 +120,7 @@ impl SecretArgs {
     }
 }
 
-/// A private key, and the decrypted bytes from which it was read.
+/// A private key, and the decrypted bytes that it was read from.
 pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,

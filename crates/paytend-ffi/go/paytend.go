@@ -32,7 +32,7 @@ const (
 	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a format rule that is checked without a key
 	Payload         Code = C.PAYTEND_CODE_PAYLOAD          // authentic, but the payload is not a single JSON object
 	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // an unsigned error response, which is not authenticated
-	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
+	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // a field or the payload breaks a rule of receivers
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
 	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but stale, future-dated or for the wrong merchant

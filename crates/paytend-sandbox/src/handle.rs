@@ -1,4 +1,4 @@
-//! Methods with which a test inspects and controls a sandbox.
+//! Methods for inspecting and controlling a sandbox in tests.
 
 use paytend_model::{Amount, Operation, Product};
 use serde_json::json;

@@ -144,8 +144,8 @@ impl KeyFolder {
     /// The files with the keys that the partner needs: its private key and Paytend's public key.
     pub(crate) const PARTNER_FILES: (&str, &str) = (PARTNER_PRIVATE, PAYTEND_PUBLIC);
 
-    /// Reads a key directory, or fills it with new keys if it has none. On Unix, a private key file must be accessible
-    /// only to its owner.
+    /// Reads a key directory. If the directory contains no keys, generates them. On Unix, a private key file must be
+    /// accessible only to its owner.
     ///
     /// # Errors
     /// Returns [`FolderError::File`] if a file cannot be read or written.

@@ -259,8 +259,8 @@ impl Core {
         }
     }
 
-    /// Returns the keyring with which Paytend seals messages for a partner, or the wrong keyring if a fault requires
-    /// it.
+    /// Returns the keyring for sealing Paytend's messages to a partner. If a fault requires it, the keyring has a wrong
+    /// or an old key.
     pub(crate) fn keyring(
         &self,
         partner: &str,

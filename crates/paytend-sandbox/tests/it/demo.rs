@@ -1,5 +1,5 @@
-//! Tests with the calls of the provider's published demo, in the same order and with the same payloads. Only the
-//! people's names are changed.
+//! Tests that make the calls of the provider's published demo, in the same order and with the same payloads. Only
+//! people's names differ.
 
 use bytes::Bytes;
 use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, detached, rustcrypto};
@@ -303,7 +303,7 @@ async fn request_that_fails_verification_is_explained_in_the_log() {
     }
 }
 
-/// Fields that occur only in the published programs may be missing, except identifiers, amounts and files.
+/// Fields that occur only in the provider's published programs may be missing, except identifiers, amounts and files.
 #[tokio::test]
 async fn request_without_optional_observed_fields_is_accepted() {
     let sandbox = Sandbox::start().await.unwrap();

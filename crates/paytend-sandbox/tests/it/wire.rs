@@ -143,7 +143,8 @@ async fn responses_follow_the_documented_wire_format() {
     };
     let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
 
-    // The sandbox accepts requests without Content-Type: without data, with an empty object, and pretty-printed.
+    // Requests without a Content-Type header are accepted: one without data, one with an empty object, and one
+    // pretty-printed document.
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
     for body in [request(""), request("{}"), pretty] {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
