@@ -273,7 +273,7 @@ text! {
 }
 
 text! {
-    /// A count or a position, such as the start of a page. The published demo sends a JSON string.
+    /// A count or a position, such as the start of a page. The provider's published demo sends a JSON string.
     pub struct Count shown [Rule::Digits] = "20";
 }
 
