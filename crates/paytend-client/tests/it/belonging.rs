@@ -198,7 +198,7 @@ async fn next(stream: &mut TcpStream) -> Option<(String, String)> {
     Some((path, payload["orderNo"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// Starts a server that serves each connection with `serve`, which receives the connection's number.
+/// Starts a server that calls `serve` with each connection and its number.
 async fn serve_each<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
