@@ -357,12 +357,12 @@ impl Sandbox {
         &self.partner_id
     }
 
-    /// Returns the private key of the generated partner, or `None` if partners were given.
+    /// Returns the private key of the generated partner, or `None` if the builder was given partners.
     pub fn partner_key(&self) -> Option<&PrivateKey> {
         self.generated.as_ref()
     }
 
-    /// Returns the keyring of the generated partner, or `None` if partners were given.
+    /// Returns the keyring of the generated partner, or `None` if the builder was given partners.
     pub fn partner_keyring(&self) -> Option<Keyring> {
         self.generated.as_ref().and_then(|own| Keyring::from_keys(own, &self.public_key()).ok())
     }

@@ -152,7 +152,7 @@ async fn responses_follow_the_documented_wire_format() {
         assert_eq!(opened.field("respCode"), Some("00"));
         let payload = opened.payload_text().unwrap();
         assert!(payload.contains("10000.00"), "{payload}");
-        // Sending the same document again repeats the requestId.
+        // The same document has the same requestId, so sending it again is refused.
         let answer = post("/issuing/partner/getPartnerBalance", body).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));
