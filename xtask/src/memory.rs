@@ -6,7 +6,7 @@ use cargo_metadata::Message;
 
 use crate::shell::{cargo, output, program, target};
 
-/// The platform for which the tests are built, so that the flags do not apply to build scripts.
+/// The target platform of the tests. It is passed explicitly, so that the flags do not apply to build scripts.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// Returns why the tests cannot run, or `None` if everything is installed.

@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell::{cargo, root, target};
 
-/// Returns the directory in which packages are built. No other command uses it, because earlier builds are removed from
+/// Returns the directory where packages are built. No other command uses it, because earlier builds are removed from
 /// it.
 fn folder() -> PathBuf {
     target().join("xtask/package")

@@ -118,7 +118,7 @@ func taken(buffer C.PaytendBuffer) []byte {
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})
 }
 
-// lent returns a slice through which the library reads data without a copy. The bytes stay pinned until pinner is
+// lent returns a slice that lets the library read data without copying it. The bytes stay pinned until pinner is
 // unpinned.
 func lent(pinner *runtime.Pinner, data []byte) C.PaytendSlice {
 	if len(data) == 0 {

@@ -225,7 +225,7 @@ pub struct PaytendOpenedView {
     pub fields_len: usize,
 }
 
-/// Writes all parts of an opened message to `out`, for languages in which C calls are slow. Returns false, and writes
+/// Writes all parts of an opened message to `out`, for languages where C calls are slow. Returns false, and writes
 /// nothing, if an argument is null.
 ///
 /// # Safety

@@ -151,8 +151,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes `paytend.toml` into the
-    /// directory, from which a client reads its settings; see [`ProfileFile`].
+    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes the file `paytend.toml`
+    /// with a client's settings into the directory; see [`ProfileFile`].
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));

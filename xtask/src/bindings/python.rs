@@ -62,7 +62,7 @@ fn wheel() -> Result<PathBuf, String> {
     found.find(|path| path.extension().is_some_and(|ending| ending == "whl")).ok_or("no wheel was built".into())
 }
 
-/// Returns the interpreter of the environment into which the wheel was installed.
+/// Returns the interpreter of the environment that the wheel was installed into.
 fn installed() -> PathBuf {
     folder().join("python").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }

@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Each README names the platforms for which the workflow packs its language.
+    /// Each README lists the platforms that the workflow builds packages for.
     #[test]
     fn readmes_list_the_platforms_that_are_packed() {
         let workflow = read(".github/workflows/bindings.yml").unwrap();

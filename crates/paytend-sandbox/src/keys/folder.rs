@@ -123,11 +123,11 @@ pub enum FolderError {
     /// The directory looks like it contains a real partner's keys.
     #[error(
         "{0} looks like a directory of real keys: it has a partner's private key but not Paytend's, \
-         or a name such as `prod`; use an empty directory, in which the sandbox generates keys, or allow real keys"
+         or a name such as `prod`; use an empty directory to let the sandbox generate keys, or allow real keys"
     )]
     Real(PathBuf),
     /// The directory contains a key file with an unrecognized name.
-    #[error("{0} looks like an unrelated key; use an empty directory, in which the sandbox generates keys")]
+    #[error("{0} looks like an unrelated key; use an empty directory to let the sandbox generate keys")]
     Occupied(PathBuf),
     /// A key file or the file `partner-id` is missing.
     #[error("{0} is missing; use a directory with all key files, or an empty one")]
