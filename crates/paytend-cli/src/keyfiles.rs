@@ -63,7 +63,7 @@ impl KeyArgs {
         self.secrets.reserve(inputs)
     }
 
-    /// Reads the private key and the other side's public key.
+    /// Creates a keyring from the private key and the other side's public key.
     pub(crate) fn keyring(&self, inputs: &mut Inputs) -> Result<Keyring, Failure> {
         let own = self.secrets.own_key(self.private_key.as_deref(), inputs)?;
         let peer = public(&self.public_key, "--public-key", inputs)?;
